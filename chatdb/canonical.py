@@ -1,0 +1,132 @@
+"""One form of JSON and of text that both databases can hold and give back byte for byte.
+
+JSONB reorders keys, drops duplicate ones and rewrites numbers; text in PostgreSQL holds neither
+NUL nor lone surrogates. So every JSON value is written with sorted keys and numbers in the form
+that survives JSONB, and every text is cleaned, before it is hashed or stored.
+"""
+
+import base64
+import hashlib
+import json
+import math
+import re
+from typing import Any
+
+import msgspec
+
+REPLACEMENT = "\ufffd"
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder().decode
+_EXPONENT = re.compile(rb"[0-9][eE]")
+
+
+def encode(value: Any) -> bytes:
+    """Return the canonical JSON of a value that `clean` has passed: UTF-8, sorted keys, no spaces."""
+    encoded = _encode_sorted(value)
+    if b"-0.0" in encoded or _EXPONENT.search(encoded):
+        return _encode_sorted(_normal_numbers(value))
+    return encoded
+
+
+def encode_text(value: Any) -> str:
+    """Return the canonical JSON as a string."""
+    return encode(value).decode()
+
+
+def decode(data: bytes | str) -> Any:
+    """Read any JSON that Python's `json` reads, lone surrogates and `NaN` included.
+
+    Raises ValueError (`msgspec.DecodeError` or `json.JSONDecodeError`) for anything else.
+    """
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(data)
+
+
+def digest(value: Any) -> str:
+    """Return 32 hexadecimal digits (128 bits of SHA-256) of the canonical JSON of a clean value."""
+    return hashlib.sha256(encode(value)).hexdigest()[:32]
+
+
+def is_clean_text(text: str) -> bool:
+    """Tell whether both databases can hold the text as it is."""
+    return "\x00" not in text and (text.isascii() or _UNSTORABLE.search(text) is None)
+
+
+def clean_text(text: str) -> tuple[str, int]:
+    """Replace NUL and lone surrogates by U+FFFD; return the text and how many were replaced.
+
+    A pair of surrogates that stands for one character (JSON read by a tolerant parser never
+    leaves one, a hand-made string may) becomes that character.
+    """
+    if is_clean_text(text):
+        return text, 0
+    paired = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    lone = sum(1 for character in paired if character == REPLACEMENT)
+    lone -= text.count(REPLACEMENT)
+    return paired.replace("\x00", REPLACEMENT), lone + text.count("\x00")
+
+
+def original_of(text: str) -> str:
+    """Return base64 of the UTF-8 of a text as it was before `clean_text`, surrogates included."""
+    return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode("ascii")
+
+
+def clean(value: Any) -> tuple[Any, int]:
+    """Clean every text (keys too) and number of a JSON value; return it and the replacements.
+
+    `NaN` and the infinities become the strings "NaN", "Infinity" and "-Infinity".
+    Depth is bounded by the reader of the JSON, not here: no recursion.
+    """
+    replaced = 0
+
+    def leaf(item: Any) -> Any:
+        nonlocal replaced
+        if isinstance(item, str):
+            text, count = clean_text(item)
+            replaced += count
+            return text
+        if isinstance(item, float) and not math.isfinite(item):
+            replaced += 1
+            return "NaN" if math.isnan(item) else "Infinity" if item > 0 else "-Infinity"
+        return item
+
+    return _map_leaves(value, leaf), replaced
+
+
+def _normal_numbers(value: Any) -> Any:
+    """Write whole numbers without exponent and no negative zero, as JSONB does."""
+
+    def leaf(item: Any) -> Any:
+        if not isinstance(item, float):
+            return item
+        if item == 0:
+            return 0.0
+        return int(item) if abs(item) >= 1e16 else item
+
+    return _map_leaves(value, leaf)
+
+
+def _map_leaves(value: Any, leaf: Any) -> Any:
+    """Copy a JSON value with every leaf and key passed through `leaf`, without recursion."""
+    holder: list[Any] = [None]
+    stack: list[tuple[Any, Any, Any]] = [(holder, 0, value)]
+    while stack:
+        target, place, item = stack.pop()
+        if isinstance(item, dict):
+            copy: Any = {}
+            target[place] = copy
+            for key, inner in item.items():
+                name = leaf(key)
+                copy[name] = None
+                stack.append((copy, name, inner))
+        elif isinstance(item, list | tuple):
+            copy = [None] * len(item)
+            target[place] = copy
+            stack.extend((copy, index, inner) for index, inner in enumerate(item))
+        else:
+            target[place] = leaf(item)
+    return holder[0]

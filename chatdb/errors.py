@@ -1,0 +1,115 @@
+"""The error family: what a user can act on, with the exit code and the next command to type.
+
+Anything that is not a `ChatdbError` is a bug and keeps its traceback.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a script learns from the command; the README has the same table."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    SCHEMA = 4
+    NOT_FOUND = 5
+    REFUSED = 6
+    PARTIAL = 7
+    INTERRUPTED = 130
+
+
+class ChatdbError(Exception):
+    """Base of the family, never raised itself: `text` says what happened, `hint` what to type next.
+
+    `code` is the stable word of the JSON form of the error.
+    """
+
+    code: ClassVar[str] = "failed"
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+    def __init__(self, text: str, *, hint: str | None = None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.hint = hint
+
+
+class UsageError(ChatdbError):
+    """An option or argument that cannot be meant."""
+
+    code = "usage"
+    exit_code = ExitCode.USAGE
+
+
+class ConfigurationError(ChatdbError):
+    """A setting (URL, schema name, `.env`) that cannot be used."""
+
+    code = "configuration"
+    exit_code = ExitCode.USAGE
+
+
+class InvalidInputError(ChatdbError):
+    """A file that cannot be read as what it should be; the text names the place."""
+
+    code = "invalid_input"
+
+
+class StorageError(ChatdbError):
+    """A full disk, a read-only place, a missing right on a file."""
+
+    code = "storage"
+
+
+class DatabaseUnreachableError(ChatdbError):
+    """No connection to the database, or it was lost."""
+
+    code = "database_unreachable"
+    exit_code = ExitCode.UNREACHABLE
+
+
+class DatabaseLockedError(ChatdbError):
+    """Another session held a lock for longer than we were to wait; the text names the holder."""
+
+    code = "database_locked"
+
+
+class DatabaseFailedError(ChatdbError):
+    """The database refused a statement for a reason that retrying does not mend."""
+
+    code = "database_failed"
+
+
+class MigrationFailedError(ChatdbError):
+    """A revision failed and was rolled back as a whole."""
+
+    code = "migration_failed"
+
+
+class SchemaMismatchError(ChatdbError):
+    """The schema is not what this chatdb works on; `state` is a word of `schema status`.
+
+    `state` is one of `empty`, `behind`, `ahead`, `unknown_revision`, `not_chatdb`.
+    """
+
+    code = "schema_mismatch"
+    exit_code = ExitCode.SCHEMA
+
+    def __init__(self, text: str, *, state: str, hint: str | None = None) -> None:
+        super().__init__(text, hint=hint)
+        self.state = state
+
+
+class NotFoundError(ChatdbError):
+    """The conversation, organization, revision or file named does not exist."""
+
+    code = "not_found"
+    exit_code = ExitCode.NOT_FOUND
+
+
+class RefusedError(ChatdbError):
+    """Something that could harm was not confirmed, or is never done."""
+
+    code = "refused"
+    exit_code = ExitCode.REFUSED

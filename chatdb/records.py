@@ -1,0 +1,92 @@
+"""The records of chatdb, the one exchange model of readers, writers and the database.
+
+Times are aware datetimes in UTC with microseconds; identifiers are UUIDs; JSON values are plain
+Python objects that `chatdb.canonical.clean` has passed. `docs/schema.md` says what each field
+promises, `docs/formats.md` how a record looks as a line of the native format.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+Role = Literal["user", "assistant", "system", "tool"]
+ROLES: tuple[Role, ...] = ("user", "assistant", "system", "tool")
+
+MARKS = "chatdb"
+"""The key of `metadata` under which chatdb keeps its own marks (see `Marks`)."""
+
+
+class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One message; its position is its place in the conversation's list.
+
+    `parent_id` may name a message that does not exist: real exports dangle. `author` is the
+    provider or tool, `source_id` the id in the source (None: made here), `edited_at` is set
+    only when the message was edited in chatdb.
+    """
+
+    id: UUID
+    parent_id: UUID | None = None
+    role: Role
+    author: str | None = None
+    model: str | None = None
+    content: str = ""
+    reasoning: Any = None
+    tool_calls: Any = None
+    tool_outputs: Any = None
+    attachments: Any = None
+    source_id: str | None = None
+    edited_at: datetime | None = None
+    metadata: dict[str, Any] = {}
+    created_at: datetime
+
+
+class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A saved state of a conversation, as the application wrote it."""
+
+    id: UUID
+    state: Any
+    created_at: datetime
+
+
+class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A conversation with all its messages (every branch, parents before children) and snapshots.
+
+    `current_message_id` is the leaf of the active branch. `source` is the format it came from,
+    `source_name` which installation, `source_hash` the digest of the source record and of the
+    reader's version; all three are None for a conversation made here.
+    """
+
+    id: UUID
+    user_id: str | None = None
+    title: str | None = None
+    current_message_id: UUID | None = None
+    created_at: datetime
+    updated_at: datetime
+    last_accessed_at: datetime | None = None
+    archived_at: datetime | None = None
+    starred_at: datetime | None = None
+    edited_at: datetime | None = None
+    source: str | None = None
+    source_name: str | None = None
+    source_id: str | None = None
+    source_hash: str | None = None
+    metadata: dict[str, Any] = {}
+    messages: list[Message] = []
+    snapshots: list[Snapshot] = []
+
+
+class Organization(msgspec.Struct, kw_only=True, frozen=True):
+    """A tenant: `key` is what people type, `id` the UUIDv5 of the key."""
+
+    id: UUID
+    key: str
+    name: str
+    created_at: datetime
+
+
+def is_hidden(message: Message) -> bool:
+    """Tell whether the source hid the message from its users (system prompts, tool plumbing)."""
+    marks = message.metadata.get(MARKS)
+    return isinstance(marks, dict) and marks.get("hidden") is True

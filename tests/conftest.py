@@ -1,0 +1,1 @@
+"""Fixtures that every test shares; filled in by tests/postgres_server.py and friends."""
