@@ -1,0 +1,75 @@
+"""The root of the command line: the table of commands and the options that stand everywhere."""
+
+from typing import Annotated, Any, ClassVar
+
+import typer
+
+from chatdb import __version__
+from chatdb.cli.boundary import BoundaryGroup
+from chatdb.cli.lazy_group import Entry
+from chatdb.cli.options import add_global_options
+
+_MODULES = "chatdb.cli.commands."
+
+COMMANDS = {
+    "migrate": Entry(_MODULES + "migrate", "Bring the database's schema to the newest revision."),
+    "schema": Entry(_MODULES + "schema", "Look at the schema and its revisions, and change them."),
+    "import": Entry(_MODULES + "import_", "Read chat exports into the database."),
+    "export": Entry(_MODULES + "export", "Write conversations to files."),
+    "convert": Entry(
+        _MODULES + "convert", "Turn an export into another format, without a database."
+    ),
+    "formats": Entry(_MODULES + "formats", "List the formats that can be read and written."),
+    "search": Entry(_MODULES + "search", "Find messages by their words."),
+    "conversations": Entry(_MODULES + "conversations", "List, show and delete conversations."),
+    "config": Entry(_MODULES + "config", "Show the settings and where they come from."),
+}
+
+
+class Root(BoundaryGroup):
+    """The group `chatdb`, with the global options."""
+
+    table: ClassVar[dict[str, Entry]] = COMMANDS
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        add_global_options(self, listed=True)
+
+
+app = typer.Typer(
+    name="chatdb",
+    cls=Root,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chatdb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """The command line for the life of a chat application's database.
+
+    Without any setting chatdb works on SQLite at data/chatdb.db; DATABASE_URL or
+    --database-url names another database, PostgreSQL 15 to 18 or SQLite.
+
+    \b
+    Examples:
+      chatdb import export.zip
+      chatdb search "words to find"
+      chatdb export --to markdown --output notes/
+    """
+    del version

@@ -1,0 +1,156 @@
+"""The one place where an error becomes text and an exit code: the root group of the app.
+
+Everything below raises: `ChatdbError` for what the user can act on, anything else is a bug and
+keeps its traceback (exit 1).
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from chatdb.cli.diagnostics import Diagnostics
+from chatdb.cli.lazy_group import LazyGroup
+from chatdb.errors import ChatdbError, ExitCode, NotFoundError, StorageError, UsageError
+
+_STORAGE_ERRORS = {
+    errno.ENOSPC: "free some space, or name another place",
+    errno.EDQUOT: "free some space, or name another place",
+    errno.EFBIG: "name a place that takes files of this size",
+    errno.EACCES: "check the rights of the file and its directory",
+    errno.EPERM: "check the rights of the file and its directory",
+    errno.EROFS: "name a place that can be written",
+    errno.EIO: "check the disk",
+    errno.EISDIR: "name a file, not a directory",
+    errno.ENOTDIR: "name a path that exists",
+    errno.ENAMETOOLONG: "name a shorter path",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+
+
+class BoundaryGroup(LazyGroup):
+    """The root group: parses and invokes inside the error boundary."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """Parse the root's options; a usage error ends here."""
+        with error_boundary(args):
+            context = super().make_context(info_name, list(args), parent, **extra)
+        context.meta["chatdb.args"] = list(args)
+        return context
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        with error_boundary(ctx.meta["chatdb.args"]):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def error_boundary(args: Sequence[str]) -> Iterator[None]:
+    """Turn what is raised inside into a report on stderr and `typer.Exit` with the exit code.
+
+    `args` are the words of the command line: they tell whether the error is to be JSON and
+    whether its traceback is wanted, also when they could not be parsed.
+    """
+    options = _options_before_dashes(args)
+    diagnostics = Diagnostics(as_json=_wants_json(options), color="--no-color" not in options)
+    try:
+        try:
+            yield
+        except typer.Exit:
+            _flush()
+            raise
+        _flush()
+    except typer.Abort:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except KeyboardInterrupt:
+        _leave_debug_traceback(options)
+        diagnostics.interrupted()
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except BrokenPipeError:
+        # The reader (head, a pager) has what it wanted.
+        _discard_stdout()
+        raise typer.Exit(ExitCode.OK) from None
+    except (ChatdbError, typer.TyperException, OSError) as error:
+        known = _as_chatdb_error(error)
+        if known is None:
+            raise
+        _leave_debug_traceback(options)
+        diagnostics.error(known)
+        raise typer.Exit(known.exit_code) from None
+
+
+def _as_chatdb_error(error: Exception) -> ChatdbError | None:
+    """Translate the parser's and the system's errors; None for one that is a bug."""
+    if isinstance(error, ChatdbError):
+        return error
+    if isinstance(error, typer.TyperException):
+        return _usage_error(error)
+    if not isinstance(error, OSError):
+        return None
+    place = _place(error)
+    reason = (error.strerror or str(error)).lower()
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return NotFoundError(f"{place}: {reason}", hint="check the path")
+    if error.errno in _STORAGE_ERRORS:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            _discard_stdout()
+        return StorageError(f"{place}: {reason}", hint=_STORAGE_ERRORS[error.errno])
+    return None
+
+
+def _place(error: OSError) -> str:
+    if error.filename is None:
+        return "cannot write"
+    name = error.filename2 if error.filename2 is not None else error.filename
+    return os.fsdecode(name) if isinstance(name, (str, bytes, os.PathLike)) else str(name)
+
+
+def _usage_error(error: typer.TyperException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "chatdb"
+    text = error.format_message().strip()
+    if text.startswith("Usage:"):
+        return UsageError(text)
+    text = text[:1].lower() + text[1:].removesuffix(".")
+    return UsageError(text, hint=f"{path} --help")
+
+
+def _options_before_dashes(args: Sequence[str]) -> Sequence[str]:
+    return args[: args.index("--")] if "--" in args else args
+
+
+def _wants_json(options: Sequence[str]) -> bool:
+    for index, word in enumerate(options):
+        name, equals, value = word.partition("=")
+        if name == "--format":
+            if not equals:
+                value = options[index + 1] if index + 1 < len(options) else ""
+            return value in ("json", "jsonl")
+    return False
+
+
+def _leave_debug_traceback(options: Sequence[str]) -> None:
+    if "--debug" in options:
+        import traceback
+
+        Diagnostics(color=False).block(traceback.format_exc())
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _discard_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -1,0 +1,124 @@
+"""What a command works with: settings, the database, output and diagnostics.
+
+A command is a page: read the options, call one operation, render its answer.
+
+    @app.command()
+    def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+        \"\"\"Show something.  (first line: imperative, under 70 characters)\"\"\"
+        from chatdb.operations import things           # heavy: inside the body
+
+        command = CommandContext.of(context)
+        with command.open_database() as database:
+            answer = things.list_page(database, organization_key=command.org)
+        command.output.rows(answer.items, things.Thing, output_format)
+
+`docs/architecture.md` has a complete module. Errors are raised, never printed: the boundary
+prints them. Notes, warnings and progress go through `command.diagnostics`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from chatdb import config as settings
+from chatdb.cli.diagnostics import Diagnostics
+from chatdb.cli.options import GlobalOptions
+from chatdb.cli.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import typer
+
+    from chatdb.db.database import Database
+    from chatdb.db.url import DatabaseUrl
+
+
+class CommandContext:
+    """The world of one command; everything in it is made at the first look."""
+
+    def __init__(self, options: GlobalOptions) -> None:
+        self.options = options
+        self.terminal = settings.terminal()
+        color = self.terminal.color and not options.no_color
+        self.output = Output(color=color)
+        self.diagnostics = Diagnostics(quiet=options.quiet, verbose=options.verbose, color=color)
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Self:
+        """Return the world of the command that Typer calls with this context."""
+        return cls(context.find_root().ensure_object(GlobalOptions))
+
+    @cached_property
+    def config(self) -> settings.Config:
+        """The settings; raises ConfigurationError."""
+        config = settings.load(
+            database_url=self.options.database_url,
+            direct_url=self.options.direct_url,
+            schema=self.options.schema,
+            org=self.options.org,
+        )
+        for note in config.notes:
+            self.diagnostics.warning(note)
+        return config
+
+    @property
+    def org(self) -> str:
+        """The key of the organization to work on."""
+        return self.config.org.value
+
+    @cached_property
+    def url(self) -> DatabaseUrl:
+        """The database's address; raises ConfigurationError that names where it came from."""
+        return _parsed(self.config.database_url)
+
+    @cached_property
+    def direct_url(self) -> DatabaseUrl | None:
+        """The address around a pooler, if one is set."""
+        setting = self.config.direct_url
+        return None if setting is None else _parsed(setting)
+
+    @contextmanager
+    def open_database(self, *, create: bool = True, any_schema: bool = False) -> Iterator[Database]:
+        """Open the database for the command and close it after.
+
+        The schema must be current: an empty or new SQLite file is migrated first (saying so), any
+        other mismatch raises SchemaMismatchError. `create=False` is for a dry run: nothing comes
+        into being. `any_schema` leaves the schema alone, for the commands that look at or change
+        it. Raises DatabaseUnreachableError.
+        """
+        from chatdb.db.database import Database
+
+        settings.export_libpq(self.config)
+        schema = self.config.schema
+        database = Database.open(
+            self.url,
+            schema=None if schema is None else schema.value,
+            direct_url=self.direct_url,
+            create=create,
+        )
+        try:
+            if not any_schema:
+                self._prepare(database, create=create)
+            yield database
+        finally:
+            database.close()
+
+    def _prepare(self, database: Database, *, create: bool) -> None:
+        from chatdb.operations.schema import prepare_new_sqlite, require_current
+
+        if create and self.url.dialect_name == "sqlite" and prepare_new_sqlite(database):
+            self.diagnostics.note(f"made a new database at {self.url.sqlite_path}")
+        require_current(database)
+
+
+def _parsed(setting: settings.Setting) -> DatabaseUrl:
+    from chatdb.db.url import parse_url
+    from chatdb.errors import ConfigurationError
+
+    try:
+        return parse_url(setting.value)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.text} ({setting.source})", hint=error.hint) from error

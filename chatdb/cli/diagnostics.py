@@ -1,0 +1,168 @@
+"""The only writer of stderr: notes, warnings, errors, plans, progress.
+
+Text is made safe for the terminal here, and passwords in URLs are struck out as a last fence.
+stdout is flushed first, so that the order of the two streams is the order of events.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from chatdb.cli.progress import BYTES, LineProgress, Progress, QuietProgress, Unit
+from chatdb.cli.text import safe
+from chatdb.errors import ChatdbError, SchemaMismatchError
+
+_URL_PASSWORD = re.compile(r"(?P<start>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s]*(?=@)", re.IGNORECASE)
+_PARAMETER = re.compile(
+    r"(?P<start>\b(?:ssl)?password\s*=\s*)(?:'[^']*'|[^\s&'\"]+)", re.IGNORECASE
+)
+
+
+class Diagnostics:
+    """Writes for the person (or log) behind stderr.
+
+    `quiet` leaves errors and warnings only, `verbose` adds details, `as_json` makes an error one
+    JSON object. A stderr that cannot be written is ignored: it must not end the work.
+    """
+
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        color: bool = True,
+        as_json: bool = False,
+    ) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self.color = color
+        self.as_json = as_json
+        self._live: Any = None
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing; left out by --quiet."""
+        if not self.quiet:
+            self._labelled("note", "36", text)
+
+    def detail(self, text: str) -> None:
+        """Say something for the curious: only with --verbose."""
+        if self.verbose:
+            self._labelled("detail", "2", text)
+
+    def warning(self, text: str) -> None:
+        """Say something that the user should act on, though the work goes on."""
+        self._labelled("warning", "33", text)
+
+    def block(self, text: str) -> None:
+        """Write lines as they are, such as the plan that a confirmation asks about."""
+        self._write(redact(safe(text)).rstrip("\n"))
+
+    def error(self, error: ChatdbError) -> None:
+        """Report the error that ends the command: its text and hint, or one JSON object."""
+        if self.as_json:
+            self._write(_error_json(error))
+            return
+        if error.text.startswith("Usage:"):
+            self.block(error.text)
+            return
+        self._labelled("error", "31", error.text)
+        if error.hint:
+            self._labelled("hint", "36", error.hint)
+
+    def interrupted(self) -> None:
+        """Say that Ctrl-C ended the command."""
+        if self.as_json:
+            self._write('{"error":{"code":"interrupted","text":"interrupted","hint":null}}')
+        elif not self.quiet:
+            self._write("interrupted")
+
+    def ask(self, question: str) -> str:
+        """Write a question without a line end and return the line typed; "" at end of input."""
+        sys.stderr.write(redact(safe(question)) + " ")
+        sys.stderr.flush()
+        return sys.stdin.readline()
+
+    @contextmanager
+    def progress(
+        self, label: str, *, total: int | None = None, unit: Unit = BYTES
+    ) -> Iterator[Progress]:
+        """Show the progress of long work: a bar on a terminal, else a line now and then.
+
+        `total` is in the unit (bytes or a count), None when it is not known. The progress given
+        back has `advance(amount)`, `move_to(completed)` and `describe(label)`.
+        """
+        if self.quiet or self.as_json:
+            yield QuietProgress()
+        elif is_terminal(sys.stderr):
+            from chatdb.cli.progress_bar import BarProgress
+
+            with BarProgress(label, total=total, unit=unit, color=self.color) as bar:
+                self._live = bar
+                try:
+                    yield bar
+                finally:
+                    self._live = None
+        else:
+            yield LineProgress(label, total=total, unit=unit, write=self._write)
+
+    def _labelled(self, label: str, style: str, text: str) -> None:
+        text = redact(safe(text))
+        if self.color and is_terminal(sys.stderr):
+            label = f"\x1b[{style}m{label}:\x1b[0m"
+        else:
+            label += ":"
+        self._write(f"{label} {text}")
+
+    def _write(self, text: str) -> None:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        if sys.stderr is None:
+            return
+        with suppress(OSError, ValueError):
+            if self._live is not None:
+                self._live.print_above(text)
+                return
+            use_utf8(sys.stderr)
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+
+def redact(text: str) -> str:
+    """Strike the password out of every URL and connection string in the text."""
+    if "://" in text:
+        text = _URL_PASSWORD.sub(r"\g<start>***", text)
+    if "assword" in text or "ASSWORD" in text:
+        text = _PARAMETER.sub(r"\g<start>***", text)
+    return text
+
+
+def is_terminal(stream: Any) -> bool:
+    """Tell whether the stream is a terminal; a closed or missing stream is none."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False
+
+
+def use_utf8(stream: Any) -> None:
+    """Make a text stream write UTF-8 whatever the locale says; what UTF-8 cannot hold becomes ?."""
+    if str(getattr(stream, "encoding", "utf-8")).lower().replace("-", "") != "utf8" or (
+        getattr(stream, "errors", "") == "strict"
+    ):
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _error_json(error: ChatdbError) -> str:
+    fields: dict[str, Any] = {
+        "code": error.code,
+        "exit_code": int(error.exit_code),
+        "text": redact(safe(error.text)),
+        "hint": None if error.hint is None else redact(safe(error.hint)),
+    }
+    if isinstance(error, SchemaMismatchError):
+        fields["state"] = error.state
+    return json.dumps({"error": fields}, ensure_ascii=True)

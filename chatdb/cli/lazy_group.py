@@ -1,0 +1,89 @@
+"""A command group that imports a command's module when the command is asked for, not before.
+
+Building every command from its annotations would cost more than most commands take.
+"""
+
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from chatdb.cli.options import add_global_options
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the command table: the module that has `app: typer.Typer`, and its one-line help."""
+
+    module: str
+    help: str
+
+
+class LazyCommands(MutableMapping[str, Any]):
+    """The commands by name, each imported and built at the first look."""
+
+    def __init__(self, table: dict[str, Entry]) -> None:
+        self.table = table
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._built:
+            command = get_command(import_module(self.table[name].module).app)
+            command.name = name
+            add_global_options(command, listed=False)
+            self._built[name] = command
+        return self._built[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._built[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+class LazyGroup(TyperGroup):
+    """A group over a static table; a subclass names it in `table`."""
+
+    table: ClassVar[dict[str, Entry]] = {}
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = LazyCommands(self.table)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the table's help lines: listing the commands imports none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in self.table.items()])
+
+
+def command_app() -> typer.Typer:
+    """Return the app of a module with one command, which is mounted as that command."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def group_app(help_text: str) -> typer.Typer:
+    """Return the app of a module with several commands; alone it prints its help and exits 2."""
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        help=help_text,
+    )
+
+    @app.callback()
+    def group() -> None:
+        pass
+
+    return app

@@ -1,0 +1,122 @@
+"""The options that commands share: one alias each, and the global ones that stand anywhere.
+
+A command writes `limit: LimitOption = 50` and gets the same name, help and type as every other.
+The global options (`--database-url`, `--org`, `--quiet` ...) are added to every command by the
+lazy group: a command never declares them. They are listed in the help of `chatdb` only.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup, TyperOption
+
+
+class Format(StrEnum):
+    """How a command prints its data; all four hold the same data."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="How to print the data.", show_default=True)
+]
+RawCsvOption = Annotated[
+    bool, typer.Option("--raw-csv", help="Leave CSV cells that look like formulas as they are.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would happen; write nothing at all.")
+]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most so many.")]
+AfterOption = Annotated[
+    str | None,
+    typer.Option("--after", metavar="CURSOR", help="Go on after the cursor of the page before."),
+]
+
+
+@dataclass(slots=True)
+class GlobalOptions:
+    """The global options as typed; None and False mean not given."""
+
+    database_url: str | None = None
+    direct_url: str | None = None
+    schema: str | None = None
+    org: str | None = None
+    no_color: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+
+
+class GlobalOption(TyperOption):
+    """An option that may stand before or after the command's name; the help lists it once."""
+
+    listed = True
+
+    def get_help_record(self, ctx: Any) -> tuple[str, str] | None:
+        """Return the line of the help, for the root command only."""
+        return super().get_help_record(ctx) if self.listed else None
+
+
+_VALUES = (
+    (["--database-url", "-d"], "URL", "The database; see chatdb config show."),
+    (["--direct-url"], "URL", "The database without its pooler, for migrations."),
+    (["--schema"], "NAME", "The PostgreSQL schema that chatdb's tables live in."),
+    (["--org"], "KEY", "The organization (tenant) to work on.  [default: default]"),
+)
+_FLAGS = (
+    (["--no-color"], "No colours; NO_COLOR in the environment does the same."),
+    (["--quiet", "-q"], "No notes and no progress; errors and data only."),
+    (["--verbose", "-v"], "Say more of what happens."),
+    (["--debug"], "Show the traceback of an error."),
+)
+
+
+def add_global_options(command: Any, *, listed: bool) -> None:
+    """Give a command, and all below it if it is a group, the global options it lacks."""
+    taken = {name for parameter in command.params for name in parameter.opts}
+    for option in _build_options():
+        if taken.isdisjoint(option.opts):
+            option.listed = listed
+            command.params.append(option)
+    if isinstance(command, TyperGroup) and not listed:
+        for child in command.commands.values():
+            add_global_options(child, listed=False)
+
+
+def _build_options() -> list[GlobalOption]:
+    values = [
+        GlobalOption(
+            param_decls=names,
+            type=str,
+            metavar=metavar,
+            help=help_text,
+            expose_value=False,
+            callback=_remember,
+        )
+        for names, metavar, help_text in _VALUES
+    ]
+    flags = [
+        GlobalOption(
+            param_decls=names,
+            is_flag=True,
+            default=False,
+            help=help_text,
+            expose_value=False,
+            callback=_remember,
+        )
+        for names, help_text in _FLAGS
+    ]
+    return values + flags
+
+
+def _remember(context: Any, parameter: Any, value: Any) -> Any:
+    """Keep a value that was typed; the one nearest to the end of the line wins."""
+    if value is not None and value is not False:
+        setattr(context.find_root().ensure_object(GlobalOptions), parameter.name, value)
+    return value

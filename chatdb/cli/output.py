@@ -1,0 +1,185 @@
+"""The only writer of stdout: the same rows as a table, JSON, JSON Lines or CSV.
+
+A row is a frozen dataclass or a msgspec Struct; its field names are the keys in every format.
+Formats never change by themselves when piped: only colour and width do, and text on its way to a
+terminal is made safe. Times are ISO 8601 in UTC.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import IO, Any
+
+from chatdb.cli.diagnostics import is_terminal, use_utf8
+from chatdb.cli.options import Format
+from chatdb.cli.text import escaped_json, one_line, safe
+from chatdb.errors import StorageError
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+PIPED_WIDTH = 100_000
+"""Columns of a table in a pipe: wide enough that nothing is cut."""
+
+
+class Output:
+    """Writes a command's data; `color` says whether colour is wanted on a terminal."""
+
+    def __init__(self, *, color: bool = True) -> None:
+        self._color = color
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether a person reads stdout directly."""
+        return is_terminal(sys.stdout)
+
+    @property
+    def color(self) -> bool:
+        """Tell whether colour may be written to stdout."""
+        return self._color and self.is_terminal
+
+    def rows(
+        self,
+        rows: Iterable[Any],
+        row_type: type[Any],
+        output_format: Format,
+        *,
+        raw_csv: bool = False,
+    ) -> None:
+        """Write rows of one type (an empty list needs it for its header) in the format asked for.
+
+        JSON Lines and CSV are written as the rows come; a table needs them all for its widths.
+        """
+        names = field_names(row_type)
+        if output_format is Format.TABLE:
+            from chatdb.cli.table import write_table
+
+            write_table(self._stream(), names, [_values(row, names) for row in rows], self.color)
+        elif output_format is Format.CSV:
+            self._csv(names, (_values(row, names) for row in rows), raw_csv=raw_csv)
+        elif output_format is Format.JSONL:
+            for row in rows:
+                self.text(_json(_fields(row, names)))
+        else:
+            self._json_list(_fields(row, names) for row in rows)
+
+    def record(self, record: Any, output_format: Format, *, raw_csv: bool = False) -> None:
+        """Write one answer: a table of two columns, a JSON object, or CSV with a single row."""
+        names = field_names(type(record))
+        if output_format is Format.TABLE:
+            from chatdb.cli.table import write_record
+
+            write_record(self._stream(), names, _values(record, names), self.color)
+        elif output_format is Format.CSV:
+            self._csv(names, [_values(record, names)], raw_csv=raw_csv)
+        else:
+            self.text(_json(_fields(record, names), pretty=output_format is Format.JSON))
+
+    def text(self, text: str) -> None:
+        """Write text and a line end; on a terminal it is made safe, in a pipe left as it is."""
+        stream = self._stream()
+        stream.write((safe(text) if self.is_terminal else text) + "\n")
+
+    def render(self, *renderables: Any) -> None:
+        """Write rich renderables whose texts have been made safe, in the terminal's width."""
+        from chatdb.cli.table import console
+
+        target = console(self._stream(), self.color)
+        for renderable in renderables:
+            target.print(renderable)
+
+    def binary(self) -> IO[bytes]:
+        """Return stdout for bytes, for an export to `-`; raises StorageError when it is closed."""
+        self._stream().flush()
+        return sys.stdout.buffer
+
+    def _stream(self) -> Any:
+        if sys.stdout is None or sys.stdout.closed:
+            raise StorageError("standard output is closed", hint="redirect it to a file or a pipe")
+        use_utf8(sys.stdout)
+        return sys.stdout
+
+    def _csv(self, names: Sequence[str], rows: Iterable[Sequence[Any]], *, raw_csv: bool) -> None:
+        import csv
+
+        cell = _csv_cell if not raw_csv else _raw_csv_cell
+        cleaned: Callable[[str], str] = safe if self.is_terminal else str
+        writer = csv.writer(self._stream(), lineterminator="\n")
+        writer.writerow(names)
+        for row in rows:
+            writer.writerow([cleaned(cell(value)) for value in row])
+
+    def _json_list(self, rows: Iterator[dict[str, Any]]) -> None:
+        separator = "[\n"
+        stream = self._stream()
+        for row in rows:
+            stream.write(separator + "  " + _json(row, pretty=True).replace("\n", "\n  "))
+            separator = ",\n"
+        stream.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def field_names(row_type: type[Any]) -> tuple[str, ...]:
+    """Return the field names of a dataclass or msgspec Struct, in their order."""
+    names = getattr(row_type, "__struct_fields__", None) or getattr(
+        row_type, "__dataclass_fields__", None
+    )
+    if names is None:
+        raise TypeError(f"{row_type.__name__} is neither a dataclass nor a Struct")
+    return tuple(names)
+
+
+def cell_text(value: Any) -> str:
+    """Write a value for a table's cell: one safe line, times to the second, lists as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return _utc(value).strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, int):
+        return f"{value}"
+    if isinstance(value, (list, tuple, dict, set, frozenset)):
+        return one_line(_json(value)) if value else ""
+    return one_line(str(value))
+
+
+def _csv_cell(value: Any) -> str:
+    text = _raw_csv_cell(value)
+    if isinstance(value, (int, float)) or not text.startswith(_FORMULA_STARTS):
+        return text
+    return "'" + text
+
+
+def _raw_csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    text = _json(value)
+    return text[1:-1] if isinstance(value, date) or text.startswith('"') else text
+
+
+def _json(value: Any, *, pretty: bool = False) -> str:
+    import msgspec
+
+    encoded = msgspec.json.encode(value, enc_hook=_encode_other)
+    if pretty:
+        encoded = msgspec.json.format(encoded, indent=2)
+    return escaped_json(encoded.decode())
+
+
+def _encode_other(value: Any) -> Any:
+    return str(value)
+
+
+def _fields(row: Any, names: Sequence[str]) -> dict[str, Any]:
+    return dict(zip(names, _values(row, names), strict=True))
+
+
+def _values(row: Any, names: Sequence[str]) -> list[Any]:
+    values = [getattr(row, name) for name in names]
+    return [_utc(value) if isinstance(value, datetime) else value for value in values]
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC) if value.tzinfo is not None else value.replace(tzinfo=UTC)

@@ -1,0 +1,63 @@
+"""Chat text made safe for a terminal: no escape sequence, control or bidi override gets through.
+
+The sequences are those of ECMA-48 (CSI, OSC, DCS, SOS, PM, APC); the characters are Unicode's
+control (Cc) and format (Cf) classes, without the joiners that emoji and Indic scripts need.
+"""
+
+import re
+
+_SEQUENCE = re.compile(
+    "(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?"  # OSC, DCS
+    "|(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI
+    "|\x1b[ -/]*[0-~]?"  # two-character and charset escapes
+)
+_UNSAFE_CLASS = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1
+    "\xad\u061c\u180e\u200b\u200e\u200f"  # soft hyphen, direction marks, zero width space
+    "\u2028-\u202e\u2060-\u206f"  # separators, bidi embeddings, overrides, isolates, invisibles
+    "\ufeff\ufff9-\ufffb"  # byte order mark, interlinear annotation
+    "\ud800-\udfff"  # lone surrogates
+    "\U000e0000-\U000e0fff"  # tags: text that nobody sees
+)
+_UNSAFE = re.compile(f"[{_UNSAFE_CLASS}]")
+_SPACES = re.compile(r"\s+")
+_INVISIBLE_IN_JSON = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+
+
+def safe(text: str) -> str:
+    """Return the text without anything that acts on a terminal; newlines and tabs stay.
+
+    Line ends of every kind become newlines.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\x1b" in text or "\x9b" in text or "\x9d" in text or "\x90" in text:
+        text = _SEQUENCE.sub("", text)
+    return _UNSAFE.sub("", text)
+
+
+def one_line(text: str, *, limit: int | None = None) -> str:
+    """Return the text made safe on a single line, cut to `limit` characters with an ellipsis."""
+    line = _SPACES.sub(" ", safe(text)).strip()
+    if limit is not None and len(line) > limit:
+        return line[: max(limit - 1, 0)].rstrip() + "…"
+    return line
+
+
+def escaped_json(text: str) -> str:
+    """Write the invisible and C1 characters of JSON text as `\\uXXXX`: the same value, visible."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _INVISIBLE_IN_JSON.sub(_json_escape, text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    if number < 0x10000:
+        return f"\\u{number:04x}"
+    number -= 0x10000
+    return f"\\u{0xD800 + (number >> 10):04x}\\u{0xDC00 + (number & 0x3FF):04x}"

@@ -1,0 +1,189 @@
+"""The settings and where each came from: option > environment > `.env` > default.
+
+This is the only module that reads the environment. It does not read the URL itself: that is
+`chatdb.db.url`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chatdb.errors import ConfigurationError
+
+DEFAULT_DATABASE_URL = "sqlite:///data/chatdb.db"
+DEFAULT_ORG = "default"
+PG_VARIABLES = "postgresql://"
+"""A URL of empty parts: libpq fills it from the PG* variables."""
+
+_LIBPQ_MARKS = ("PGHOST", "PGDATABASE")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One value and its source, such as "option --org", "environment CHATDB_ORG", ".env line 3"."""
+
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings of one run; `notes` are remarks on the `.env` for the user.
+
+    `libpq` holds the PG* variables of a `.env` that also gave the database URL.
+    """
+
+    database_url: Setting
+    direct_url: Setting | None
+    schema: Setting | None
+    org: Setting
+    libpq: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """What the environment asks of the terminal: colour and the pager's command."""
+
+    color: bool
+    pager: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One place that names values: the environment, or a `.env` with the line of each name."""
+
+    values: Mapping[str, str]
+    lines: Mapping[str, int] | None = None
+
+    def find(self, *names: str) -> Setting | None:
+        for name in names:
+            if self.values.get(name):
+                return Setting(self.values[name], self.describe(name))
+        return None
+
+    def describe(self, *names: str) -> str:
+        if self.lines is None:
+            return "environment " + ", ".join(names)
+        lines = sorted(self.lines[name] for name in names)
+        return f".env line{'s' if len(lines) > 1 else ''} " + ", ".join(map(str, lines))
+
+    def database_url(self) -> Setting | None:
+        found = self.find("CHATDB_DATABASE_URL", "DATABASE_URL")
+        if found is not None:
+            return found
+        marks = [name for name in _LIBPQ_MARKS if self.values.get(name)]
+        return Setting(PG_VARIABLES, self.describe(*marks)) if marks else None
+
+    def libpq(self) -> dict[str, str]:
+        return {name: value for name, value in self.values.items() if name.startswith("PG")}
+
+
+def load(
+    *,
+    database_url: str | None = None,
+    direct_url: str | None = None,
+    schema: str | None = None,
+    org: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Config:
+    """Walk the ladder for every setting; the arguments are the options as they were typed.
+
+    `environment` defaults to the process's, `directory` (where `.env` is looked for) to the
+    current one. Empty values count as unset. Raises ConfigurationError for an unreadable `.env`
+    or an empty option.
+    """
+    env = _Source(os.environ if environment is None else environment)
+    file, notes = _read_env_file((directory or Path()) / ".env")
+    found = (
+        _option("--database-url", database_url)
+        or env.database_url()
+        or file.database_url()
+        or Setting(DEFAULT_DATABASE_URL, "default")
+    )
+
+    def ladder(option: str, typed: str | None, *names: str) -> Setting | None:
+        return _option(option, typed) or env.find(*names) or file.find(*names)
+
+    return Config(
+        database_url=found,
+        direct_url=ladder("--direct-url", direct_url, "CHATDB_DIRECT_URL", "DIRECT_URL"),
+        schema=ladder("--schema", schema, "CHATDB_SCHEMA"),
+        org=ladder("--org", org, "CHATDB_ORG") or Setting(DEFAULT_ORG, "default"),
+        libpq=file.libpq() if found.source.startswith(".env") else {},
+        notes=notes,
+    )
+
+
+def export_libpq(config: Config) -> None:
+    """Give libpq (in this process and in programs it starts) the PG* variables of the `.env`."""
+    for name, value in config.libpq.items():
+        os.environ.setdefault(name, value)
+
+
+def terminal(environment: Mapping[str, str] | None = None) -> Terminal:
+    """Read NO_COLOR, TERM, CHATDB_PAGER and PAGER (https://no-color.org; git's order)."""
+    env = os.environ if environment is None else environment
+    pager = next(
+        (env[name] for name in ("CHATDB_PAGER", "PAGER") if name in env),
+        "less",
+    )
+    return Terminal(
+        color=not env.get("NO_COLOR") and env.get("TERM") != "dumb",
+        pager=pager.strip(),
+    )
+
+
+def pager_environment() -> dict[str, str]:
+    """Return the environment for a pager: LESS=FRX unless the user has set LESS, as git does."""
+    return {"LESS": "FRX", "LESSCHARSET": "utf-8", **os.environ}
+
+
+def _option(name: str, typed: str | None) -> Setting | None:
+    if typed is None:
+        return None
+    if not typed.strip():
+        raise ConfigurationError(
+            f"{name} is empty", hint="leave the option out, or give it a value"
+        )
+    return Setting(typed, f"option {name}")
+
+
+def _read_env_file(path: Path) -> tuple[_Source, tuple[str, ...]]:
+    # A virtual environment may be called .env too; a pipe is how password stores offer one.
+    if not (path.is_file() or path.is_fifo()):
+        return _Source({}, {}), ()
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path.name} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}",
+            hint="mend the file or its rights, or run chatdb in another directory",
+        ) from error
+    return _parse_env_text(text)
+
+
+def _parse_env_text(text: str) -> tuple[_Source, tuple[str, ...]]:
+    from io import StringIO
+
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
+    lines: dict[str, int] = {}
+    kept: list[str] = []
+    notes: list[str] = []
+    for binding in parse_stream(StringIO(text)):
+        # The parser counts a blank line before a statement as part of it.
+        blank = len(binding.original.string) - len(binding.original.string.lstrip("\r\n"))
+        line = binding.original.line + binding.original.string[:blank].count("\n")
+        if binding.error:
+            notes.append(f".env line {line} cannot be read and is ignored")
+            continue
+        kept.append(binding.original.string)
+        if binding.key is not None:
+            lines[binding.key] = line
+    values = dotenv_values(stream=StringIO("".join(kept)))
+    found = {name: value for name, value in values.items() if value is not None}
+    return _Source(found, lines), tuple(notes)
