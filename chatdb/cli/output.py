@@ -21,10 +21,14 @@ PIPED_WIDTH = 100_000
 
 
 class Output:
-    """Writes a command's data; `color` says whether colour is wanted on a terminal."""
+    """Writes a command's data; `color` says whether colour is wanted on a terminal.
 
-    def __init__(self, *, color: bool = True) -> None:
+    `pager` is the command line of the pager, "" for none.
+    """
+
+    def __init__(self, *, color: bool = True, pager: str = "") -> None:
         self._color = color
+        self._pager = pager
 
     @property
     def is_terminal(self) -> bool:
@@ -78,13 +82,21 @@ class Output:
         stream = self._stream()
         stream.write((safe(text) if self.is_terminal else text) + "\n")
 
-    def render(self, *renderables: Any) -> None:
-        """Write rich renderables whose texts have been made safe, in the terminal's width."""
-        from chatdb.cli.table import console
+    def page(self, renderables: Iterable[Any]) -> None:
+        """Write rich renderables or strings, through the pager when stdout is a terminal.
 
-        target = console(self._stream(), self.color)
-        for renderable in renderables:
-            target.print(renderable)
+        Texts inside a renderable must have been made safe; strings are made safe here. In a pipe
+        lines are as wide as they are: nothing is wrapped or cut.
+        """
+        from chatdb.cli.paging import page
+        from chatdb.cli.table import console, rendered
+
+        stream = self._stream()
+        chunks = (rendered(item, color=self.color) for item in renderables)
+        if not (self.is_terminal and page(chunks, self._pager)):
+            target = console(stream, self.color)
+            for item in renderables:
+                target.print(safe(item) if isinstance(item, str) else item)
 
     def binary(self) -> IO[bytes]:
         """Return stdout for bytes, for an export to `-`; raises StorageError when it is closed."""

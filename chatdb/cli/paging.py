@@ -4,6 +4,8 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import IO, cast
 
 from chatdb import config as settings
 
@@ -19,19 +21,24 @@ def page(chunks: Iterable[str], command: str) -> bool:
         return False
     try:
         process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, env=settings.pager_environment(), encoding="utf-8"
+            words,
+            stdin=subprocess.PIPE,
+            env=settings.pager_environment(),
+            encoding="utf-8",
+            errors="replace",
         )
     except OSError:
         return False
     sys.stdout.flush()
-    assert process.stdin is not None  # noqa: S101  (PIPE was asked for)
+    pipe = cast("IO[str]", process.stdin)
     try:
-        for chunk in chunks:
-            process.stdin.write(chunk)
-    except BrokenPipeError:
-        pass
+        with suppress(BrokenPipeError):
+            for chunk in chunks:
+                pipe.write(chunk)
     finally:
-        _finish(process)
+        with suppress(BrokenPipeError):
+            pipe.close()
+        _wait(process)
     return True
 
 
@@ -42,16 +49,9 @@ def _words(command: str) -> list[str]:
         return []
 
 
-def _finish(process: "subprocess.Popen[str]") -> None:
-    """Close the pager's input and wait; Ctrl-C is the pager's business meanwhile."""
-    if process.stdin is not None:
-        try:
-            process.stdin.close()
-        except BrokenPipeError:
-            pass
+def _wait(process: "subprocess.Popen[str]") -> None:
+    """Wait until the reader leaves the pager; Ctrl-C is the pager's business meanwhile."""
     while True:
-        try:
+        with suppress(KeyboardInterrupt):
             process.wait()
-        except KeyboardInterrupt:
-            continue
-        return
+            return

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.output import PIPED_WIDTH, cell_text
+from chatdb.cli.text import safe
 
 _NARROWEST_COLUMN = 9
 """A terminal with less room than this for each column gets one block of lines a row instead."""
@@ -28,6 +29,16 @@ def console(stream: Any, color: bool) -> Console:
         emoji=False,
         soft_wrap=False,
     )
+
+
+def rendered(item: Any, *, color: bool) -> str:
+    """Return a renderable (or a string, made safe) as text in the terminal's width, for a pager."""
+    target = Console(
+        force_terminal=True, no_color=not color, highlight=False, markup=False, emoji=False
+    )
+    with target.capture() as capture:
+        target.print(safe(item) if isinstance(item, str) else item)
+    return capture.get()
 
 
 def write_table(
