@@ -7,7 +7,7 @@ promises, `docs/formats.md` how a record looks as a line of the native format.
 
 from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -16,6 +16,9 @@ ROLES: tuple[Role, ...] = ("user", "assistant", "system", "tool")
 
 MARKS = "chatdb"
 """The key of `metadata` under which chatdb keeps its own marks (see `Marks`)."""
+
+
+_ORGANIZATIONS = UUID("5c1c1f0e-6d0b-5d1c-9a64-3c8f6f3f9d01")
 
 
 class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -84,6 +87,11 @@ class Organization(msgspec.Struct, kw_only=True, frozen=True):
     key: str
     name: str
     created_at: datetime
+
+
+def organization_id_of(key: str) -> UUID:
+    """Return the id of the organization with this key: the same in every database."""
+    return uuid5(_ORGANIZATIONS, key)
 
 
 def is_hidden(message: Message) -> bool:

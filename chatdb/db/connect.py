@@ -1,0 +1,77 @@
+"""Bare driver connections: what the engine is built on, and all that a quick look needs.
+
+Each driver is imported inside its function, so that a command pays only for the one it uses.
+"""
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import DatabaseUnreachableError
+
+if TYPE_CHECKING:
+    import psycopg
+
+SQLITE_BUSY_SECONDS = 10.0
+"""How long a statement waits for another writer of the file."""
+
+CONNECT_TIMEOUT_SECONDS = 10
+
+
+def connect_sqlite(
+    url: DatabaseUrl,
+    *,
+    create: bool = False,
+    foreign_keys: bool = True,
+    busy_seconds: float = SQLITE_BUSY_SECONDS,
+) -> sqlite3.Connection:
+    """Open the file in manual transaction mode: the caller emits every BEGIN.
+
+    A file in a directory we may not write is opened as immutable where no WAL lies beside it.
+    Raises DatabaseUnreachableError for a missing file (unless `create`), sqlite3.Error else.
+    """
+    path = url.sqlite_path
+    if not create and not path.exists():
+        raise DatabaseUnreachableError(
+            f"there is no database file {path}", hint="create it: chatdb migrate"
+        )
+    if create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    uri = f"file:{quote(str(path.absolute()))}?mode=rw" + _immutable(url)
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _immutable(url: DatabaseUrl) -> str:
+    path = url.sqlite_path
+    if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
+        return ""
+    return "&immutable=1"
+
+
+def connect_postgresql(
+    url: DatabaseUrl, *, application_name: str = "chatdb", autocommit: bool = False
+) -> "psycopg.Connection[Any]":
+    """Open a connection that a pooler in transaction mode can carry: nothing prepared or set.
+
+    Raises psycopg.Error.
+    """
+    import psycopg
+
+    parameters: dict[str, Any] = {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        **url.libpq(),
+    }
+    return psycopg.connect(**parameters, prepare_threshold=None, autocommit=autocommit)

@@ -1,0 +1,149 @@
+"""Database: the one handle that operations get."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from chatdb.db.dialects.base import Dialect
+from chatdb.db.url import DatabaseUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database to work on: its URL, its dialect, and transactions on it.
+
+    No connection is kept: each transaction opens one and closes it. `schema` is the PostgreSQL
+    schema chatdb lives in (None: the server's default).
+    """
+
+    url: DatabaseUrl
+    dialect: Dialect
+    engine: sa.Engine
+    schema: str | None = None
+    direct_url: DatabaseUrl | None = None
+
+    @classmethod
+    def open(
+        cls,
+        url: DatabaseUrl,
+        *,
+        schema: str | None = None,
+        direct_url: DatabaseUrl | None = None,
+        create: bool = False,
+    ) -> Self:
+        """Return a handle; nothing is connected yet. `create` lets SQLite make a new file."""
+        dialect = dialect_of(url)
+        engine = dialect.create_engine(url, create=create, migrating=False)
+        return cls(url=url, dialect=dialect, engine=engine, schema=schema, direct_url=direct_url)
+
+    def direct(self) -> "Database":
+        """Return the handle for work that a pooler cannot carry (migrations, dumps)."""
+        if self.direct_url is None:
+            return self
+        return Database.open(self.direct_url, schema=self.schema)
+
+    def close(self) -> None:
+        """Forget the engine."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(
+        self,
+        *,
+        write: bool = False,
+        snapshot: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> Iterator[sa.Connection]:
+        """Open a connection with a transaction on it; commit at the end, roll back on any error.
+
+        Without `write` nothing can be changed on PostgreSQL. `settings` are made by SET LOCAL.
+        Raises the errors of `chatdb.errors` for what the driver raised, where a user can act.
+        """
+        with self.translated_errors(), self.engine.connect() as connection:
+            yield from self._within(connection, write=write, snapshot=snapshot, settings=settings)
+
+    @contextmanager
+    def migration_transaction(
+        self, *, settings: Mapping[str, str] | None = None
+    ) -> Iterator[sa.Connection]:
+        """Open a writing transaction for DDL: on SQLite with foreign keys off (see DESIGN, trap 1).
+
+        The caller checks the foreign keys before it lets the transaction commit.
+        """
+        engine = self.dialect.create_engine(self.url, create=True, migrating=True)
+        with self.translated_errors(), engine.connect() as connection:
+            yield from self._within(connection, write=True, snapshot=False, settings=settings)
+
+    def _within(
+        self,
+        connection: sa.Connection,
+        *,
+        write: bool,
+        snapshot: bool,
+        settings: Mapping[str, str] | None,
+    ) -> Iterator[sa.Connection]:
+        everything = dict(settings or {})
+        if self.schema:
+            everything["search_path"] = self.schema
+        self.dialect.begin(connection, write=write, snapshot=snapshot, settings=everything)
+        try:
+            yield connection
+        except BaseException:
+            _roll_back(connection)
+            raise
+        connection.commit()
+
+    @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """Turn a driver's error into one a user can act on; others pass as they are."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            translated = self.dialect.translate(error.orig or error, self.url)
+            if translated is None:
+                raise
+            raise translated from error
+        except self.dialect.driver_error as error:
+            translated = self.dialect.translate(error, self.url)
+            if translated is None:
+                raise
+            raise translated from error
+
+
+def driver_connection(connection: sa.Connection) -> Any:
+    """Return the psycopg or sqlite3 connection below, for COPY, the backup API and bulk work."""
+    return connection.connection.driver_connection
+
+
+def dialect_of(url: DatabaseUrl) -> Dialect:
+    """Return the dialect of a URL, importing only its own driver."""
+    if url.dialect_name == "sqlite":
+        from chatdb.db.dialects.sqlite import SqliteDialect
+
+        return SqliteDialect()
+    from chatdb.db.dialects.postgresql import PostgresqlDialect
+
+    return PostgresqlDialect()
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    """Roll back; a connection that is gone has nothing to roll back, and its error is on its way."""
+    try:
+        connection.rollback()
+    except sa.exc.DBAPIError:
+        connection.invalidate()

@@ -1,0 +1,109 @@
+"""PostgreSQL 15 to 18, also through a pooler in transaction mode."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.pool import NullPool
+
+from chatdb import canonical
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.dialects.base import Dialect
+from chatdb.db.url import DatabaseUrl, DialectName
+from chatdb.errors import (
+    ChatdbError,
+    DatabaseFailedError,
+    DatabaseLockedError,
+    DatabaseUnreachableError,
+    StorageError,
+)
+
+_LOST = ("08", "57P")
+_LOGIN = "28"
+
+
+class PostgresqlDialect(Dialect):
+    """PostgreSQL through psycopg 3; every setting lives in its transaction."""
+
+    name: ClassVar[DialectName] = "postgresql"
+    driver_error: ClassVar[type[Exception]] = psycopg.Error
+
+    def create_engine(
+        self,
+        url: DatabaseUrl,
+        *,
+        create: bool,  # noqa: ARG002 - a database on a server is not made by connecting
+        migrating: bool,  # noqa: ARG002 - nothing differs
+    ) -> sa.Engine:
+        return sa.create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: connect_postgresql(url),
+            poolclass=NullPool,
+            json_serializer=canonical.encode_text,
+            json_deserializer=canonical.decode,
+            use_native_hstore=False,
+        )
+
+    def begin(
+        self, connection: sa.Connection, *, write: bool, snapshot: bool, settings: dict[str, str]
+    ) -> None:
+        connection.begin()
+        statements = []
+        if snapshot:
+            statements.append(sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        if not write:
+            statements.append(sql.SQL("SET TRANSACTION READ ONLY"))
+        statements += [
+            sql.SQL("SET LOCAL {} = {}").format(
+                sql.SQL(".").join(map(sql.Identifier, name.split("."))), sql.Literal(value)
+            )
+            if name != "search_path"
+            else sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(value))
+            for name, value in settings.items()
+        ]
+        if statements:
+            connection.exec_driver_sql(sql.SQL("; ").join(statements).as_string(None))
+
+    def translate(self, error: BaseException, url: DatabaseUrl) -> ChatdbError | None:
+        if not isinstance(error, psycopg.Error):
+            return None
+        state = error.sqlstate or ""
+        if isinstance(error, psycopg.OperationalError) and (
+            not state or state.startswith((*_LOST, _LOGIN)) or state == "3D000"
+        ):
+            return DatabaseUnreachableError(
+                f"no connection to {url.redacted()}: {_first_line(error)}",
+                hint="check the address and the password: chatdb config show",
+            )
+        if state == "55P03":
+            return DatabaseLockedError(
+                "another session holds a lock on a table of chatdb",
+                hint="run the command again, or wait longer with --lock-timeout",
+            )
+        if state == "53100":
+            return StorageError("the database server's disk is full", hint="free some space")
+        if state == "42501":
+            return DatabaseFailedError(
+                f"the database refuses this user: {_first_line(error)}",
+                hint="use a user with the right to do it: --database-url",
+            )
+        if state.startswith(("25006", "40", "53", "54", "57", "58", "XX")):
+            return DatabaseFailedError(f"the database gave up: {_first_line(error)}")
+        return None
+
+    def server_version(self, connection: sa.Connection) -> str:
+        return str(connection.exec_driver_sql("SHOW server_version").scalar_one()).split()[0]
+
+    def existing_tables(self, connection: sa.Connection) -> Sequence[str]:
+        rows = connection.exec_driver_sql(
+            "SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE n.nspname = current_schema() AND relkind IN ('r', 'v', 'p', 'm', 'f')"
+            " ORDER BY relname"
+        )
+        return [row[0] for row in rows]
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error)).strip().partition("\n")[0]

@@ -1,0 +1,172 @@
+"""The tables as SQLAlchemy Core knows them at head; databases themselves are made by migrations.
+
+A test compares these with what the migrations build. `docs/schema.md` tells what each column
+promises.
+"""
+
+import sqlalchemy as sa
+
+from chatdb.db.types import CanonicalJson, HyphenUuid, UtcTime
+
+NAMING_CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+INDEXED_CHARACTERS = 100_000
+"""How much of a message full-text search sees; PostgreSQL's tsvector ends at 1 MB."""
+
+metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+
+organizations = sa.Table(
+    "organizations",
+    metadata,
+    sa.Column("id", HyphenUuid, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("organization_id", HyphenUuid, nullable=False),
+    sa.Column("id", HyphenUuid, nullable=False),
+    sa.Column("user_id", sa.Text),
+    sa.Column("title", sa.Text),
+    sa.Column("current_message_id", HyphenUuid),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("last_accessed_at", UtcTime),
+    sa.Column("archived_at", UtcTime),
+    sa.Column("starred_at", UtcTime),
+    sa.Column("edited_at", UtcTime),
+    sa.Column("source", sa.Text),
+    sa.Column("source_name", sa.Text),
+    sa.Column("source_id", sa.Text),
+    sa.Column("source_hash", sa.Text),
+    sa.Column("metadata", CanonicalJson, nullable=False),
+    sa.PrimaryKeyConstraint("organization_id", "id"),
+    sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
+)
+sa.Index(
+    "ix_conversations_updated_at",
+    conversations.c.organization_id,
+    conversations.c.updated_at.desc(),
+    conversations.c.id.desc(),
+)
+sa.Index(
+    "ix_conversations_user_id_updated_at",
+    conversations.c.organization_id,
+    conversations.c.user_id,
+    conversations.c.updated_at.desc(),
+    conversations.c.id.desc(),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("organization_id", HyphenUuid, nullable=False),
+    sa.Column("conversation_id", HyphenUuid, nullable=False),
+    sa.Column("id", HyphenUuid, nullable=False),
+    sa.Column("parent_id", HyphenUuid),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("author", sa.Text),
+    sa.Column("model", sa.Text),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("reasoning", CanonicalJson),
+    sa.Column("tool_calls", CanonicalJson),
+    sa.Column("tool_outputs", CanonicalJson),
+    sa.Column("attachments", CanonicalJson),
+    sa.Column("source_id", sa.Text),
+    sa.Column("edited_at", UtcTime),
+    sa.Column("metadata", CanonicalJson, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.PrimaryKeyConstraint("organization_id", "conversation_id", "id"),
+    sa.UniqueConstraint(
+        "organization_id", "conversation_id", "position", name="uq_messages_position"
+    ),
+    sa.ForeignKeyConstraint(
+        ["organization_id", "conversation_id"],
+        ["conversations.organization_id", "conversations.id"],
+        ondelete="CASCADE",
+    ),
+    sa.CheckConstraint("role IN ('user', 'assistant', 'system', 'tool')", name="role"),
+)
+"""On SQLite the table also has `rid INTEGER PRIMARY KEY` for FTS5, its key being unique there."""
+
+sa.Index("ix_messages_created_at", messages.c.organization_id, messages.c.created_at.desc())
+
+snapshots = sa.Table(
+    "snapshots",
+    metadata,
+    sa.Column("organization_id", HyphenUuid, nullable=False),
+    sa.Column("conversation_id", HyphenUuid, nullable=False),
+    sa.Column("id", HyphenUuid, nullable=False),
+    sa.Column("state", CanonicalJson, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.PrimaryKeyConstraint("organization_id", "conversation_id", "id"),
+    sa.ForeignKeyConstraint(
+        ["organization_id", "conversation_id"],
+        ["conversations.organization_id", "conversations.id"],
+        ondelete="CASCADE",
+    ),
+)
+
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("organization_id", HyphenUuid, nullable=False),
+    sa.Column("conversation_id", HyphenUuid, nullable=False),
+    sa.Column("message_id", HyphenUuid, nullable=False),
+    sa.Column("deleted_at", UtcTime, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.PrimaryKeyConstraint("organization_id", "conversation_id", "message_id"),
+    sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
+)
+"""What was deleted here; a nil `message_id` stands for the whole conversation."""
+
+settings = sa.Table(
+    "chatdb_settings",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+leases = sa.Table(
+    "chatdb_leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+)
+
+log = sa.Table(
+    "chatdb_log",
+    metadata,
+    sa.Column("id", HyphenUuid, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text),
+    sa.Column("started_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("details", CanonicalJson, nullable=False),
+)
+"""What chatdb did to this database: `kind` migration, import, deletion ...; times of the work."""
+
+conversation_summaries = sa.table(
+    "conversation_summaries",
+    *(sa.column(column.name, column.type) for column in conversations.columns),
+    sa.column("message_count", sa.Integer),
+    sa.column("first_message_at", UtcTime()),
+    sa.column("last_message_at", UtcTime()),
+)
+"""The view: conversations with their counts, computed per row on the index."""
+
+VERSION_TABLE = "chatdb_version"
+TABLE_NAMES = frozenset(metadata.tables) | {VERSION_TABLE, "conversation_summaries"}

@@ -1,0 +1,92 @@
+"""Column types that act alike on both databases: aware UTC times, canonical JSON, UUIDs.
+
+SQLite keeps them as text that sorts and reads well: UUIDs with hyphens, times as
+`2026-01-31T12:00:00.000000Z`, JSON in its canonical form.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from chatdb import canonical
+
+
+def time_text(time: datetime) -> str:
+    """Return an aware time as SQLite keeps it: 27 characters, UTC, microseconds."""
+    utc = time.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Read a time that SQLite kept, or that an application wrote in any ISO 8601 form."""
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _keeps_text(dialect: Dialect) -> bool:
+    """Tell SQLite, which has text for all of these, from PostgreSQL with its native types."""
+    return not dialect.supports_native_uuid
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC with microseconds; a naive one is refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kept: TypeEngine[Any] = sa.Text() if _keeps_text(dialect) else sa.DateTime(timezone=True)
+        return dialect.type_descriptor(kept)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return time_text(value) if _keeps_text(dialect) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return parse_time(value) if _keeps_text(dialect) else value.astimezone(UTC)
+
+
+class HyphenUuid(TypeDecorator[UUID]):
+    """A UUID: native on PostgreSQL, 36 characters of text on SQLite."""
+
+    impl = sa.Uuid()
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kept: TypeEngine[Any] = sa.Text() if _keeps_text(dialect) else sa.Uuid()
+        return dialect.type_descriptor(kept)
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        return str(value) if value is not None and _keeps_text(dialect) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        return UUID(value) if isinstance(value, str) else value
+
+
+class CanonicalJson(TypeDecorator[Any]):
+    """A JSON value: JSONB on PostgreSQL, canonical text on SQLite; None is SQL's NULL."""
+
+    impl = sa.JSON(none_as_null=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kept: TypeEngine[Any] = sa.Text() if _keeps_text(dialect) else JSONB(none_as_null=True)
+        return dialect.type_descriptor(kept)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is not None and _keeps_text(dialect):
+            return canonical.encode_text(value)
+        return value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return canonical.decode(value) if isinstance(value, str) else value

@@ -1,0 +1,62 @@
+"""Add full-text search: a GIN index on PostgreSQL, an FTS5 table with its triggers on SQLite."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+POSTGRESQL_INDEX = """
+CREATE INDEX ix_messages_content_search ON messages
+USING gin (to_tsvector('simple'::regconfig, left(content, 100000)))
+"""
+
+SQLITE = (
+    """
+CREATE VIEW messages_search_source AS
+SELECT rid, substr(content, 1, 100000) AS content FROM messages
+""",
+    """
+CREATE VIRTUAL TABLE messages_search USING fts5(
+  content, content='messages_search_source', content_rowid='rid',
+  tokenize='unicode61 remove_diacritics 2')
+""",
+    "INSERT INTO messages_search(messages_search) VALUES('rebuild')",
+    """
+CREATE TRIGGER messages_search_insert AFTER INSERT ON messages BEGIN
+  INSERT INTO messages_search(rowid, content) VALUES (new.rid, substr(new.content, 1, 100000));
+END
+""",
+    """
+CREATE TRIGGER messages_search_delete AFTER DELETE ON messages BEGIN
+  INSERT INTO messages_search(messages_search, rowid, content)
+  VALUES ('delete', old.rid, substr(old.content, 1, 100000));
+END
+""",
+    """
+CREATE TRIGGER messages_search_update AFTER UPDATE OF rid, content ON messages BEGIN
+  INSERT INTO messages_search(messages_search, rowid, content)
+  VALUES ('delete', old.rid, substr(old.content, 1, 100000));
+  INSERT INTO messages_search(rowid, content) VALUES (new.rid, substr(new.content, 1, 100000));
+END
+""",
+)
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        for statement in SQLITE:
+            op.execute(statement)
+    else:
+        op.execute(POSTGRESQL_INDEX)
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        for trigger in ("update", "delete", "insert"):
+            op.execute(f"DROP TRIGGER messages_search_{trigger}")
+        op.execute("DROP TABLE messages_search")
+        op.execute("DROP VIEW messages_search_source")
+    else:
+        op.execute("DROP INDEX ix_messages_content_search")
