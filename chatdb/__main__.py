@@ -1,18 +1,48 @@
 """The entry point: answers `--version` at once, leaves everything else to the app."""
 
 import sys
+from types import FrameType, TracebackType
 
 
 def main() -> None:
-    """Run the command line given to the process; never returns normally."""
-    if sys.argv[1:] == ["--version"]:
+    """Run the command line given to the process."""
+    if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from chatdb import __version__
 
         sys.stdout.write(f"chatdb {__version__}\n")
         return
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run() -> None:
+    import signal
+
+    # Before Typer is imported, which keeps the hook it finds.
+    sys.excepthook = _report_bug
+    signal.signal(signal.SIGTERM, _terminate)
     from chatdb.cli.app import app
 
     app(prog_name="chatdb")
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Leave as after Ctrl-C, so that open transactions and partial files are cleaned up."""
+    del frame
+    sys.exit(128 + number)
+
+
+def _report_bug(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Write the traceback of a bug, without passwords."""
+    import traceback
+
+    from chatdb.cli.diagnostics import Diagnostics
+
+    Diagnostics().block("".join(traceback.format_exception(kind, error, trace)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from chatdb import __version__
 from chatdb.cli.boundary import BoundaryGroup
 from chatdb.cli.lazy_group import Entry
 from chatdb.cli.options import add_global_options
+from chatdb.cli.output import Output
 
 _MODULES = "chatdb.cli.commands."
 
@@ -48,7 +49,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"chatdb {__version__}")
+        Output().text(f"chatdb {__version__}")
         raise typer.Exit
 
 

@@ -8,7 +8,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import typer
@@ -60,17 +60,15 @@ def error_boundary(args: Sequence[str]) -> Iterator[None]:
     options = _options_before_dashes(args)
     diagnostics = Diagnostics(as_json=_wants_json(options), color="--no-color" not in options)
     try:
-        try:
-            yield
-        except typer.Exit:
-            _flush()
-            raise
-        _flush()
-    except typer.Abort:
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except KeyboardInterrupt:
-        _leave_debug_traceback(options)
+        yield
+        _flush_stdout()
+    except typer.Exit:
+        _settle_stdout()
+        raise
+    except (KeyboardInterrupt, typer.Abort):
+        _show_traceback(diagnostics, options)
         diagnostics.interrupted()
+        _settle_stdout()
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:
         # The reader (head, a pager) has what it wanted.
@@ -80,7 +78,8 @@ def error_boundary(args: Sequence[str]) -> Iterator[None]:
         known = _as_chatdb_error(error)
         if known is None:
             raise
-        _leave_debug_traceback(options)
+        _show_traceback(diagnostics, options)
+        _settle_stdout()
         diagnostics.error(known)
         raise typer.Exit(known.exit_code) from None
 
@@ -98,8 +97,6 @@ def _as_chatdb_error(error: Exception) -> ChatdbError | None:
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return NotFoundError(f"{place}: {reason}", hint="check the path")
     if error.errno in _STORAGE_ERRORS:
-        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            _discard_stdout()
         return StorageError(f"{place}: {reason}", hint=_STORAGE_ERRORS[error.errno])
     return None
 
@@ -135,22 +132,27 @@ def _wants_json(options: Sequence[str]) -> bool:
     return False
 
 
-def _leave_debug_traceback(options: Sequence[str]) -> None:
+def _show_traceback(diagnostics: Diagnostics, options: Sequence[str]) -> None:
     if "--debug" in options:
         import traceback
 
-        Diagnostics(color=False).block(traceback.format_exc())
+        diagnostics.block(traceback.format_exc())
 
 
-def _flush() -> None:
-    if sys.stdout is not None:
+def _flush_stdout() -> None:
+    if sys.stdout is not None and not sys.stdout.closed:
         sys.stdout.flush()
+
+
+def _settle_stdout() -> None:
+    """Write what is left, or give it up: the error that is being reported matters more."""
+    try:
+        _flush_stdout()
+    except OSError:
+        _discard_stdout()
 
 
 def _discard_stdout() -> None:
     """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
-    try:
-        descriptor = sys.stdout.fileno()
-    except (AttributeError, OSError, ValueError):
-        return
-    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+    with suppress(AttributeError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

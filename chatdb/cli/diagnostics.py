@@ -4,7 +4,6 @@ Text is made safe for the terminal here, and passwords in URLs are struck out as
 stdout is flushed first, so that the order of the two streams is the order of events.
 """
 
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -117,11 +116,9 @@ class Diagnostics:
         self._write(f"{label} {text}")
 
     def _write(self, text: str) -> None:
-        if sys.stdout is not None:
+        with suppress(AttributeError, OSError, ValueError):
             sys.stdout.flush()
-        if sys.stderr is None:
-            return
-        with suppress(OSError, ValueError):
+        with suppress(AttributeError, OSError, ValueError):
             if self._live is not None:
                 self._live.print_above(text)
                 return
@@ -157,6 +154,8 @@ def use_utf8(stream: Any) -> None:
 
 
 def _error_json(error: ChatdbError) -> str:
+    import json
+
     fields: dict[str, Any] = {
         "code": error.code,
         "exit_code": int(error.exit_code),
