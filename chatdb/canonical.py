@@ -23,7 +23,7 @@ _EXPONENT = re.compile(rb"[0-9][eE]")
 
 
 def encode(value: Any) -> bytes:
-    """Return the canonical JSON of a value that `clean` has passed: UTF-8, sorted keys, no spaces."""
+    """Return the canonical JSON of a value that `clean` has passed: UTF-8, sorted, no spaces."""
     encoded = _encode_sorted(value)
     if b"-0.0" in encoded or _EXPONENT.search(encoded):
         return _encode_sorted(_normal_numbers(value))

@@ -17,6 +17,7 @@ from tests.postgres_server import TEMPLATE, PostgresServer
 
 _SERVER_FOLDER = pytest.StashKey[Path]()
 ROOT = Path(__file__).parent.parent
+_KEPT = ("CHATDB_CORPUS", "CHATDB_TEST_CITUS_URL")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,9 +52,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _away_from_the_developers_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hide the developer's own database, `.env` and home; use an odd time zone."""
     for name in list(os.environ):
-        if name.startswith(("CHATDB_", "PG")) or name in ("DATABASE_URL", "DIRECT_URL", "PAGER"):
-            if name not in ("CHATDB_CORPUS", "CHATDB_TEST_CITUS_URL"):
-                monkeypatch.delenv(name)
+        if name.startswith(("CHATDB_", "PG")) and name not in _KEPT:
+            monkeypatch.delenv(name)
+    for name in ("DATABASE_URL", "DIRECT_URL", "PAGER"):
+        monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import psycopg
-
+from chatdb.db.connect import connect_postgresql
 from chatdb.db.url import DatabaseUrl
 
 PASSWORD = "p%@/:w%41 #?"
@@ -48,9 +47,9 @@ class PostgresServer:
         )
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
-        with psycopg.connect(**self.url(database).libpq(), autocommit=True) as connection:  # type: ignore[arg-type]
+        with connect_postgresql(self.url(database), autocommit=True) as connection:
             for statement in statements:
-                connection.execute(statement)  # type: ignore[call-overload]
+                connection.execute(statement.encode())
 
     @contextmanager
     def new_database(self, *, template: str | None = None) -> Iterator[DatabaseUrl]:

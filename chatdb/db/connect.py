@@ -29,7 +29,8 @@ def connect_sqlite(
 ) -> sqlite3.Connection:
     """Open the file in manual transaction mode: the caller emits every BEGIN.
 
-    A file in a directory we may not write is opened as immutable where no WAL lies beside it.
+    A new file gets mode 0600 and a write-ahead log. A file in a directory we may not write is
+    opened as immutable where no such log lies beside it.
     Raises DatabaseUnreachableError for a missing file (unless `create`), sqlite3.Error else.
     """
     path = url.sqlite_path
@@ -37,15 +38,17 @@ def connect_sqlite(
         raise DatabaseUnreachableError(
             f"there is no database file {path}", hint="create it: chatdb migrate"
         )
-    if create:
+    is_new = create and not path.exists()
+    if is_new:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     uri = f"file:{quote(str(path.absolute()))}?mode=rw" + _immutable(url)
     connection = sqlite3.connect(
         uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
     )
     try:
+        if is_new:  # kept in the file: with a write-ahead log readers do not stop the writer
+            connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
     except sqlite3.Error:
         connection.close()

@@ -142,7 +142,7 @@ def dialect_of(url: DatabaseUrl) -> Dialect:
 
 
 def _roll_back(connection: sa.Connection) -> None:
-    """Roll back; a connection that is gone has nothing to roll back, and its error is on its way."""
+    """Roll back; a lost connection has nothing to roll back, and its error is on its way."""
     try:
         connection.rollback()
     except sa.exc.DBAPIError:

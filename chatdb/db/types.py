@@ -70,7 +70,7 @@ class HyphenUuid(TypeDecorator[UUID]):
         return str(value) if value is not None and _keeps_text(dialect) else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        return UUID(value) if isinstance(value, str) else value
+        return UUID(value) if value is not None and _keeps_text(dialect) else value
 
 
 class CanonicalJson(TypeDecorator[Any]):
@@ -89,4 +89,4 @@ class CanonicalJson(TypeDecorator[Any]):
         return value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return canonical.decode(value) if isinstance(value, str) else value
+        return canonical.decode(value) if value is not None and _keeps_text(dialect) else value

@@ -50,7 +50,7 @@ class PostgresqlDialect(Dialect):
         self, connection: sa.Connection, *, write: bool, snapshot: bool, settings: dict[str, str]
     ) -> None:
         connection.begin()
-        statements = []
+        statements: list[sql.Composable] = []
         if snapshot:
             statements.append(sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         if not write:

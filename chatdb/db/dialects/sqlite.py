@@ -21,6 +21,52 @@ from chatdb.errors import (
 
 _BEGIN = "chatdb_begin"
 
+_ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        DatabaseLockedError,
+        "{path} is locked by another program",
+        "wait until it is done, or stop it, and run the command again",
+    ),
+    (
+        ("SQLITE_FULL",),
+        StorageError,
+        "the disk is full: {path} could not grow",
+        "free some space and run the command again",
+    ),
+    (
+        ("SQLITE_READONLY",),
+        StorageError,
+        "{path} is read-only",
+        "check the rights of the file and of its folder",
+    ),
+    (
+        ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"),
+        DatabaseUnreachableError,
+        "{path} cannot be opened",
+        "check the path and the rights of the folder",
+    ),
+    (
+        ("SQLITE_NOTADB",),
+        DatabaseUnreachableError,
+        "{path} is not a SQLite database",
+        "check the path: chatdb config show",
+    ),
+    (
+        ("SQLITE_CORRUPT",),
+        DatabaseFailedError,
+        "{path} is damaged: {error}",
+        "restore it from a backup",
+    ),
+    (
+        ("SQLITE_IOERR",),
+        StorageError,
+        "reading or writing {path} failed: {error}",
+        "check the disk",
+    ),
+)
+"""By the name of SQLite's result code: what a user can act on, and how."""
+
 
 class SqliteDialect(Dialect):
     """SQLite 3.38 or newer with FTS5 and JSON, as Python ships it."""
@@ -57,30 +103,9 @@ class SqliteDialect(Dialect):
         if not isinstance(error, sqlite3.Error):
             return None
         name = str(getattr(error, "sqlite_errorname", ""))
-        path = url.sqlite_path
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return DatabaseLockedError(
-                f"{path} is locked by another program",
-                hint="wait until it is done, or stop it, and run the command again",
-            )
-        if name.startswith("SQLITE_FULL"):
-            return StorageError(f"the disk is full: {path} could not grow", hint="free some space")
-        if name.startswith("SQLITE_READONLY"):
-            return StorageError(f"{path} is read-only", hint="check the rights of file and folder")
-        if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-            return DatabaseUnreachableError(
-                f"{path} cannot be opened", hint="check the path and the rights of the folder"
-            )
-        if name.startswith("SQLITE_NOTADB"):
-            return DatabaseUnreachableError(
-                f"{path} is not a SQLite database", hint="check the path: chatdb config show"
-            )
-        if name.startswith("SQLITE_CORRUPT"):
-            return DatabaseFailedError(
-                f"{path} is damaged: {error}", hint="restore it from a backup"
-            )
-        if name.startswith("SQLITE_IOERR"):
-            return StorageError(f"reading or writing {path} failed: {error}")
+        for prefixes, kind, text, hint in _ERRORS:
+            if name.startswith(prefixes):
+                return kind(text.format(path=url.sqlite_path, error=error), hint=hint)
         return None
 
     def server_version(self, connection: sa.Connection) -> str:
