@@ -1,0 +1,109 @@
+"""The contract between formats and everything else: what a reader yields and a writer takes."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from chatdb.formats.json_stream import Layout
+from chatdb.formats.sources import Source
+from chatdb.records import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that could not be read: where, why, and its id in the source when it has one.
+
+    One bad conversation never stops the others and never passes in silence: each becomes one
+    of these.
+    """
+
+    place: str
+    reason: str
+    source_id: str | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a reader met on its way, for `--explain` and `--report`; readers add to it.
+
+    `unknown_fields` counts dotted paths that no version of the reader knows (kept in metadata
+    all the same), `lossy` counts sentences about what was guessed or could not be kept exactly.
+    """
+
+    conversations: int = 0
+    messages: int = 0
+    skipped: int = 0
+    replaced_characters: int = 0
+    versions: Counter[str] = field(default_factory=Counter)
+    content_types: Counter[str] = field(default_factory=Counter)
+    unknown_fields: Counter[str] = field(default_factory=Counter)
+    lossy: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The beginning of a file, for recognising its format by structure.
+
+    `layout` is how the file is laid out at the top: a JSON list, JSON objects one after another
+    (JSON Lines, or a single object), an object that wraps a list of conversations, or not JSON.
+    `values` holds the first complete values (list elements, objects), decoded.
+    """
+
+    head: bytes
+    layout: Layout
+    values: tuple[Any, ...]
+
+
+class Reader(Protocol):
+    """Turns files of one format into records, one conversation at a time.
+
+    `version` goes into every `source_hash`: raise it when the records of the same file change.
+    """
+
+    name: str
+    title: str
+    version: int
+
+    def recognises(self, sample: Sample) -> bool:
+        """Tell from the structure alone whether the file is of this format."""
+        ...
+
+    def read(
+        self, source: Source, tally: Tally, *, source_name: str | None = None
+    ) -> Iterator[Conversation | Skipped]:
+        """Yield every conversation of the source, and a `Skipped` for each that cannot be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What a writer leaves out by default; the native format always has everything.
+
+    `source` is a word for where the records come from, for formats that have a header.
+    """
+
+    all_branches: bool = False
+    include_hidden: bool = False
+    source: str | None = None
+
+
+class Writer(Protocol):
+    """Turns records into bytes: `begin`, conversations joined by `separator`, `end`."""
+
+    name: str
+    title: str
+    extension: str
+    separator: bytes
+
+    def begin(self) -> bytes:
+        """Return what stands before the first conversation of a file."""
+        ...
+
+    def conversation(self, record: Conversation) -> bytes:
+        """Return one conversation."""
+        ...
+
+    def end(self) -> bytes:
+        """Return what stands after the last conversation of a file."""
+        ...

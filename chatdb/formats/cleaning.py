@@ -1,0 +1,58 @@
+"""Making records storable: NUL and lone surrogates become U+FFFD, the original is kept."""
+
+import json
+from typing import Any
+
+from chatdb import canonical
+from chatdb.formats.base import Tally
+from chatdb.records import MARKS, Conversation, Message
+
+_TEXTS = ("content", "author", "model", "source_id")
+_VALUES = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
+_CONVERSATION_TEXTS = ("user_id", "title", "source", "source_name", "source_id")
+
+
+def clean_conversation(record: Conversation, tally: Tally) -> None:
+    """Clean every text and JSON value of a record in place and count the replacements.
+
+    What was replaced is kept under the mark `original` of the metadata: base64 of the UTF-8 of a
+    text, or of the JSON of a value. Needed only when the bytes of the source say that there may
+    be something to clean: it walks everything.
+    """
+    _clean(record, _CONVERSATION_TEXTS, ("metadata",), tally)
+    for message in record.messages:
+        _clean(message, _TEXTS, _VALUES, tally)
+    for snapshot in record.snapshots:
+        snapshot.state, count = canonical.clean(snapshot.state)
+        tally.replaced_characters += count
+
+
+def _clean(
+    record: Conversation | Message, texts: tuple[str, ...], values: tuple[str, ...], tally: Tally
+) -> None:
+    originals: dict[str, str] = {}
+    for name in texts:
+        text = getattr(record, name)
+        if text is not None and not canonical.is_clean_text(text):
+            cleaned, count = canonical.clean_text(text)
+            setattr(record, name, cleaned)
+            originals[name] = canonical.original_of(text)
+            tally.replaced_characters += count
+    for name in values:
+        value = getattr(record, name)
+        if not value:
+            continue
+        cleaned, count = canonical.clean(value)
+        if count:
+            setattr(record, name, cleaned)
+            originals[name] = canonical.original_of(json.dumps(value, ensure_ascii=True))
+            tally.replaced_characters += count
+    if originals:
+        mark(record, "original", originals)
+
+
+def mark(record: Conversation | Message, name: str, value: Any) -> None:
+    """Set one of chatdb's own marks in the metadata of a record."""
+    marks = record.metadata.get(MARKS)
+    marks = {**marks, name: value} if isinstance(marks, dict) else {name: value}
+    record.metadata = {**record.metadata, MARKS: marks}

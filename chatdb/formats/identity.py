@@ -1,0 +1,67 @@
+"""How records get their ids and hashes: the same input gives the same ids, everywhere, always."""
+
+import hashlib
+import json
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+CONVERSATIONS = UUID("0e8f5f9a-3f63-5a35-9d7e-6f3b1c9d2a41")
+"""The namespace of conversation ids that are made from something that is no UUID."""
+
+_UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def conversation_id(source: str, source_name: str | None, source_id: str) -> UUID:
+    """Return the id of a conversation: its own UUID, else one made of where it is from."""
+    own = uuid_of(source_id)
+    return own or _made(CONVERSATIONS, source, source_name or "", source_id)
+
+
+def conversation_id_without_source_id(
+    user: str | None, created_at: datetime, first_message: str
+) -> UUID:
+    """Return the id of a conversation that has none, from what it is about."""
+    return _made(CONVERSATIONS, user or "", created_at.isoformat(), first_message)
+
+
+def message_id(conversation: UUID, source_id: str) -> UUID:
+    """Return the id of a message: its own when it is a UUID, else made within its conversation."""
+    return uuid_of(source_id) or _made(conversation, source_id)
+
+
+def repeated_message_id(conversation: UUID, source_id: str, occurrence: int) -> UUID:
+    """Return the id of a message whose id occurs again in the same conversation."""
+    return _made(conversation, source_id, str(occurrence))
+
+
+def uuid_of(text: str) -> UUID | None:
+    """Return the UUID that a text spells in its usual form, or None."""
+    if len(text) == 36 and _UUID_TEXT.fullmatch(text):
+        return UUID(text)
+    return None
+
+
+def source_hash(reader: str, version: int, record: Any) -> str:
+    """Return 32 hexadecimal digits that change when the source record or its reader changes.
+
+    The order of keys and white space do not count. The record is hashed as it was read, before
+    cleaning.
+    """
+    digest = hashlib.sha256(f"{reader} {version}\n".encode())
+    try:
+        digest.update(_encode(record))
+    except UnicodeEncodeError:
+        digest.update(json.dumps(record, sort_keys=True, separators=(",", ":")).encode())
+    return digest.hexdigest()[:32]
+
+
+def _made(namespace: UUID, *parts: str) -> UUID:
+    """Return the UUIDv5 of the parts; surrogates are allowed, unlike in `uuid.uuid5`."""
+    name = json.dumps(parts, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    digest = hashlib.sha1(namespace.bytes + name, usedforsecurity=False).digest()
+    return UUID(bytes=digest[:16], version=5)

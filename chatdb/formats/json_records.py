@@ -1,0 +1,172 @@
+"""The loop that readers of JSON formats share: value by value, from bytes to records."""
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import msgspec
+
+from chatdb.errors import InvalidInputError
+from chatdb.formats.base import Sample, Skipped, Tally
+from chatdb.formats.cleaning import clean_conversation
+from chatdb.formats.identity import source_hash
+from chatdb.formats.json_stream import Broken, Element, JsonStream
+from chatdb.formats.sources import Source, SourceFile
+from chatdb.records import Conversation
+
+_decode = msgspec.json.Decoder().decode
+_tolerant = json.JSONDecoder(strict=False).decode
+_escaped_nul = re.compile(rb"\\u0000").search
+_ODD_SHAPE = (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What a conversion raises on a shape nobody has seen yet: that entry is skipped, named."""
+
+
+class BadRecordError(Exception):
+    """A source record that is no conversation; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded value, or why it is none; `dirty` when texts in it may need cleaning."""
+
+    value: Any = None
+    dirty: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a conversion needs besides the record itself."""
+
+    tally: Tally
+    source_name: str | None
+
+
+def decode_value(data: bytes | memoryview, offset: int = 0) -> Decoded:
+    """Decode one JSON value, also what msgspec refuses: lone surrogates, NaN, raw controls.
+
+    `offset` is where the value stands in its file, for naming a wrong byte.
+    """
+    try:
+        value = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_tolerantly(bytes(data), offset)
+    return Decoded(value, dirty=_escaped_nul(data) is not None)
+
+
+def _decode_tolerantly(data: bytes, offset: int) -> Decoded:
+    try:
+        return Decoded(_tolerant(data.decode("utf-8")), dirty=True)
+    except UnicodeDecodeError as error:
+        place = offset + error.start
+        return Decoded(error=f"not UTF-8: byte 0x{data[error.start]:02x} at byte {place}")
+    except RecursionError:
+        return Decoded(error="nested too deeply")
+    except json.JSONDecodeError as error:
+        return Decoded(error=f"not JSON: {error.msg} (character {error.pos} of the entry)")
+    except ValueError as error:
+        return Decoded(error=f"not JSON: {error}")
+
+
+class JsonReader(ABC):
+    """A reader whose conversations are JSON objects in a list, wrapped, or one after another.
+
+    A format needs its names, how to recognise a record, and `convert`.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    version: ClassVar[int]
+
+    @abstractmethod
+    def recognises_record(self, value: Any) -> bool:
+        """Tell from its structure whether a decoded value is a conversation of this format."""
+
+    @abstractmethod
+    def convert(self, record: dict[str, Any], context: Context) -> Conversation:
+        """Turn a record into a conversation; the record may be taken apart.
+
+        Raises BadRecordError for a record that is none.
+        """
+
+    def recognises(self, sample: Sample) -> bool:
+        return any(self.recognises_record(value) for value in sample.values)
+
+    def read(
+        self, source: Source, tally: Tally, *, source_name: str | None = None
+    ) -> Iterator[Conversation | Skipped]:
+        """Yield the conversations of all files of the source in order.
+
+        Raises InvalidInputError when there is nothing complete in the whole source.
+        """
+        context = Context(tally, source_name)
+        for file in source.files:
+            yield from self._read_file(file, context)
+
+    def _read_file(self, file: SourceFile, context: Context) -> Iterator[Conversation | Skipped]:
+        tally = context.tally
+        with file.open() as stream:
+            elements = JsonStream(stream)
+            found = 0
+            for element in elements:
+                if isinstance(element, Broken):
+                    if found == 0:
+                        raise InvalidInputError(
+                            f"{file.name} is broken at byte {element.offset}, "
+                            f"before anything complete: {element.reason}"
+                        )
+                    item: Conversation | Skipped = _broken(file, element)
+                else:
+                    found += 1
+                    item = self._item(file, element, context)
+                if isinstance(item, Skipped):
+                    tally.skipped += 1
+                else:
+                    tally.conversations += 1
+                    tally.messages += len(item.messages)
+                yield item
+            for name in elements.outer_fields:
+                tally.unknown_fields[name] += 1
+
+    def _item(self, file: SourceFile, element: Element, context: Context) -> Conversation | Skipped:
+        decoded = decode_value(element.data, element.offset)
+        place = _place(file, element, decoded.value)
+        if decoded.error is not None:
+            return Skipped(place, decoded.error)
+        record = decoded.value
+        if not isinstance(record, dict):
+            kind = "null" if record is None else type(record).__name__
+            return Skipped(place, f"not an object but {kind}")
+        identifier = _identifier(record)
+        try:
+            digest = source_hash(self.name, self.version, record)
+            conversation = self.convert(record, context)
+        except BadRecordError as error:
+            return Skipped(place, str(error), identifier)
+        except _ODD_SHAPE as error:
+            return Skipped(place, f"unreadable: {type(error).__name__}: {error}", identifier)
+        conversation.source_hash = digest
+        if decoded.dirty:
+            clean_conversation(conversation, context.tally)
+        return conversation
+
+
+def _broken(file: SourceFile, element: Broken) -> Skipped:
+    return Skipped(f"{file.name}: byte {element.offset}", element.reason)
+
+
+def _place(file: SourceFile, element: Element, value: Any) -> str:
+    title = value.get("title") or value.get("name") if isinstance(value, dict) else None
+    named = f" {title[:80]!r}" if isinstance(title, str) else ""
+    return f"{file.name}: entry {element.index + 1}{named} (byte {element.offset})"
+
+
+def _identifier(record: dict[str, Any]) -> str | None:
+    for name in ("conversation_id", "uuid", "id"):
+        value = record.get(name)
+        if isinstance(value, str | int) and value != "":
+            return str(value)[:200]
+    return None

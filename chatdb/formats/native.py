@@ -1,0 +1,249 @@
+"""The native format: JSON Lines, a header and then one whole conversation a line.
+
+Lossless and byte-stable: fields in the order of the records, empty ones left out, JSON columns
+canonical. `docs/formats.md` describes it, `native_schema.json` beside this file is its schema.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+import msgspec
+
+from chatdb import canonical
+from chatdb.errors import InvalidInputError
+from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
+from chatdb.formats.cleaning import clean_conversation
+from chatdb.formats.sources import Source, SourceFile
+from chatdb.records import Conversation, Message
+
+FORMAT = "chatdb"
+VERSION = 1
+
+_JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
+_ODD_NUMBER = re.compile(rb"[:,\[]-?(?:0\.0[,\]}]|[0-9][0-9.]*[eE])")
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(Conversation).decode
+
+
+class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The first line of a file: `created` is when it was written, `source` by what."""
+
+    format: str
+    version: int
+    created: datetime | None = None
+    source: str | None = None
+
+
+def header_line(*, created: datetime, source: str | None = None) -> bytes:
+    """Return the first line of a native file."""
+    return _encode(Header(format=FORMAT, version=VERSION, created=created, source=source)) + b"\n"
+
+
+def conversation_line(record: Conversation) -> bytes:
+    """Return a conversation as a line; reading it back gives an equal record and the same line."""
+    line = _encode(record)
+    if _ODD_NUMBER.search(line):
+        line = _encode(_with_canonical_numbers(record))
+    return line + b"\n"
+
+
+class NativeReader:
+    """Reads the native format, plain or compressed."""
+
+    name = "jsonl"
+    title = "chatdb's native format"
+    version = 1
+
+    def recognises(self, sample: Sample) -> bool:
+        first = sample.values[0] if sample.values else None
+        return sample.layout == "objects" and _is_header(first)
+
+    def read(
+        self,
+        source: Source,
+        tally: Tally,
+        *,
+        source_name: str | None = None,  # noqa: ARG002 - a native line says itself where it is from
+    ) -> Iterator[Conversation | Skipped]:
+        """Yield the conversations as they were written, their sources and hashes included.
+
+        Raises InvalidInputError when the file is of a newer version than this chatdb knows.
+        """
+        for file in source.files:
+            with file.open() as stream:
+                yield from self._read_file(file, stream, tally)
+
+    def _read_file(
+        self, file: SourceFile, stream: BinaryIO, tally: Tally
+    ) -> Iterator[Conversation | Skipped]:
+        number = 0
+        try:
+            for number, line in enumerate(stream, 1):
+                if number == 1 and _check_header(line, file.name, tally):
+                    continue
+                if line.isspace():
+                    continue
+                item = _read_line(line, f"{file.name}: line {number}", tally)
+                if isinstance(item, Skipped):
+                    tally.skipped += 1
+                else:
+                    tally.conversations += 1
+                    tally.messages += len(item.messages)
+                yield item
+        except InvalidInputError as error:
+            if number <= 1:
+                raise
+            tally.skipped += 1
+            yield Skipped(f"{file.name}: after line {number}", error.text)
+
+
+reader = NativeReader()
+
+
+class NativeWriter:
+    """Writes the native format."""
+
+    name = "jsonl"
+    title = "chatdb's native format"
+    extension = ".jsonl"
+    separator = b""
+
+    def __init__(self, options: WriteOptions) -> None:
+        self._source = options.source
+
+    def begin(self) -> bytes:
+        return header_line(created=datetime.now(UTC), source=self._source)
+
+    def conversation(self, record: Conversation) -> bytes:
+        return conversation_line(record)
+
+    def end(self) -> bytes:
+        return b""
+
+
+def make_writer(options: WriteOptions) -> NativeWriter:
+    """Return a writer; the native format leaves nothing out, whatever the options say."""
+    return NativeWriter(options)
+
+
+def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
+    try:
+        record = _decode(line)
+        dirty = b"\\u0000" in line
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        tolerant = _read_tolerantly(line, place, tally)
+        if isinstance(tolerant, Skipped):
+            return tolerant
+        record, dirty = tolerant, True
+    _in_utc(record)
+    if dirty:
+        clean_conversation(record, tally)
+    return record
+
+
+def _read_tolerantly(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
+    """Read a line with what msgspec refuses: lone surrogates, odd numbers, unknown fields."""
+    try:
+        value = canonical.decode(line)
+    except UnicodeDecodeError as error:
+        return Skipped(place, f"not UTF-8: byte {error.start} of the line: {error.reason}")
+    except (ValueError, RecursionError) as error:
+        return Skipped(place, f"not JSON: {error}")
+    if not isinstance(value, dict):
+        return Skipped(place, "not a conversation: the line is no JSON object")
+    identifier = value.get("id")
+    try:
+        _keep_unknown_fields(value, tally)
+        return msgspec.convert(value, Conversation)
+    except (msgspec.ValidationError, UnicodeError, RecursionError) as error:
+        source_id = identifier if isinstance(identifier, str) else None
+        return Skipped(place, f"not a conversation: {error}", source_id)
+
+
+def _keep_unknown_fields(value: dict[str, Any], tally: Tally) -> None:
+    """Move fields that this version has no place for into metadata."""
+    _move_unknown(value, Conversation.__struct_fields__, "", tally)
+    messages = value.get("messages")
+    for message in messages if isinstance(messages, list) else []:
+        if isinstance(message, dict):
+            _move_unknown(message, Message.__struct_fields__, "messages.", tally)
+
+
+def _move_unknown(value: dict[str, Any], known: tuple[str, ...], prefix: str, tally: Tally) -> None:
+    unknown = [name for name in value if name not in known]
+    if not unknown or not isinstance(value.setdefault("metadata", {}), dict):
+        return
+    for name in unknown:
+        value["metadata"].setdefault(name, value.pop(name))
+        tally.unknown_fields[prefix + name] += 1
+
+
+def _in_utc(record: Conversation) -> None:
+    """Turn times with another offset, or none, into UTC."""
+    for name in ("created_at", "updated_at", "last_accessed_at"):
+        _field_in_utc(record, name)
+    for name in ("archived_at", "starred_at", "edited_at"):
+        _field_in_utc(record, name)
+    for message in record.messages:
+        if message.created_at.tzinfo is not UTC:
+            _field_in_utc(message, "created_at")
+        if message.edited_at is not None:
+            _field_in_utc(message, "edited_at")
+    for snapshot in record.snapshots:
+        _field_in_utc(snapshot, "created_at")
+
+
+def _field_in_utc(record: msgspec.Struct, name: str) -> None:
+    value = getattr(record, name)
+    if value is None or value.tzinfo is UTC:
+        return
+    aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    setattr(record, name, aware)
+
+
+def _with_canonical_numbers(record: Conversation) -> Conversation:
+    """Copy a record with the numbers of its JSON columns in canonical form."""
+
+    def normal(value: Any) -> Any:
+        return None if value is None else canonical.decode(canonical.encode(value))
+
+    def normal_message(message: Message) -> Message:
+        changes = {name: normal(getattr(message, name)) for name in _JSON_FIELDS}
+        return msgspec.structs.replace(message, **changes)
+
+    return msgspec.structs.replace(
+        record,
+        metadata=normal(record.metadata),
+        messages=[normal_message(message) for message in record.messages],
+        snapshots=[
+            msgspec.structs.replace(snapshot, state=normal(snapshot.state))
+            for snapshot in record.snapshots
+        ],
+    )
+
+
+def _is_header(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("format") == FORMAT and "version" in value
+
+
+def _check_header(line: bytes, name: str, tally: Tally) -> bool:
+    """Tell whether the line is a header that this version can read; raises InvalidInputError."""
+    try:
+        header = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    if not _is_header(header):
+        return False
+    version = header["version"]
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise InvalidInputError(f"{name} has the impossible format version {version!r}")
+    if version > VERSION:
+        raise InvalidInputError(
+            f"{name} is of version {version} of the native format; "
+            f"this chatdb reads up to version {VERSION}",
+            hint="upgrade chatdb with `pip install --upgrade chatdb-cli`",
+        )
+    tally.versions[f"{FORMAT} {version}"] += 1
+    return True

@@ -1,0 +1,109 @@
+"""Opening what is to be written: whole or not at all, compressed by its name."""
+
+import errno
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import zstandard
+
+from chatdb.errors import ChatdbError, StorageError
+
+ZSTANDARD_LEVEL = 3
+GZIP_LEVEL = 6
+
+
+@contextmanager
+def open_output(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that appears under its name only when it is complete.
+
+    The bytes go to `NAME.partial`, readable by the owner alone, are synced to the disk and then
+    renamed; when anything fails or is interrupted the partial file is removed and an older file
+    of that name stays as it was. A name that ends in `.gz` or `.zst` is compressed; the same
+    bytes give the same file. Devices and pipes are written to as they are.
+    Raises StorageError for a full disk or missing rights.
+    """
+    if path.is_symlink():
+        path = path.resolve()
+    if path.exists() and not path.is_file():
+        with _device(path) as stream:
+            yield stream
+        return
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with _removed_on_failure(partial), ExitStack() as stack:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+            descriptor = os.open(partial, flags, 0o600)
+            raw = stack.enter_context(os.fdopen(descriptor, "wb", buffering=1 << 20))
+            with _compressed(raw, path.name) as stream:
+                yield stream
+            raw.flush()
+            os.fsync(raw.fileno())
+            stack.close()
+            partial.replace(path)
+            _sync_folder(path.parent)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise _storage_error(path, error) from error
+
+
+@contextmanager
+def _device(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("wb") as raw, _compressed(raw, path.name) as stream:
+            yield stream
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise _storage_error(path, error) from error
+
+
+@contextmanager
+def _removed_on_failure(partial: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _compressed(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Wrap the stream as its name says; leaving the context completes the compressed data."""
+    lowered = name.lower()
+    if lowered.endswith(".gz"):
+        with gzip.GzipFile(
+            filename="", mode="wb", fileobj=raw, compresslevel=GZIP_LEVEL, mtime=0
+        ) as packed:
+            yield cast(BinaryIO, packed)
+    elif lowered.endswith(".zst"):
+        compressor = zstandard.ZstdCompressor(level=ZSTANDARD_LEVEL, write_checksum=True)
+        with compressor.stream_writer(raw, closefd=False) as packed:
+            yield cast(BinaryIO, packed)
+    else:
+        yield raw
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable; not every file system lets a folder be synced."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _storage_error(path: Path, error: OSError) -> ChatdbError:
+    reason = error.strerror or str(error)
+    hint = "free some space or choose another place" if error.errno == errno.ENOSPC else None
+    return StorageError(f"{path} cannot be written: {reason}", hint=hint)

@@ -1,0 +1,123 @@
+"""The table of formats, and finding the right reader by the structure of what is read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from chatdb.errors import InvalidInputError, UsageError
+from chatdb.formats.base import Reader, Sample, WriteOptions, Writer
+from chatdb.formats.sources import Source
+
+_HINT = "`chatdb formats` lists what can be read; `--from NAME` says which it is"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A row of `chatdb formats`; its module offers `reader` and `make_writer(options)` as told."""
+
+    name: str
+    title: str
+    reads: bool
+    writes: bool
+    extensions: tuple[str, ...]
+    module: str
+
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        "jsonl",
+        "chatdb's native format: JSON Lines, lossless",
+        reads=True,
+        writes=True,
+        extensions=(".jsonl", ".jsonl.gz", ".jsonl.zst"),
+        module="chatdb.formats.native",
+    ),
+    Format(
+        "chatgpt",
+        "ChatGPT data export (zip, folder or conversations.json)",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module="chatdb.formats.chatgpt",
+    ),
+    Format(
+        "claude",
+        "Claude.ai data export (zip, folder or conversations.json)",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module="chatdb.formats.claude",
+    ),
+    Format(
+        "json",
+        "JSON list of conversations for other programs",
+        reads=False,
+        writes=True,
+        extensions=(".json", ".json.gz", ".json.zst"),
+        module="chatdb.formats.json_array",
+    ),
+    Format(
+        "markdown",
+        "Markdown transcripts with front matter",
+        reads=False,
+        writes=True,
+        extensions=(".md",),
+        module="chatdb.formats.markdown",
+    ),
+)
+
+
+def readers() -> Iterator[Reader]:
+    """Yield every reader, in the order in which they are asked."""
+    for known in FORMATS:
+        if known.reads:
+            yield _reader_of(known)
+
+
+def reader(name: str) -> Reader:
+    """Return the reader of a format by name; raises UsageError for an unknown one."""
+    return _reader_of(_find(name, [known for known in FORMATS if known.reads]))
+
+
+def writer(name: str, options: WriteOptions | None = None) -> Writer:
+    """Return a writer of a format by name; raises UsageError for an unknown one."""
+    found = _find(name, [known for known in FORMATS if known.writes])
+    made = import_module(found.module).make_writer(options or WriteOptions())
+    return cast(Writer, made)
+
+
+def detect(source: Source) -> Reader:
+    """Return the reader that recognises the source by its structure, never by its name.
+
+    Raises InvalidInputError that says what was seen when none does.
+    """
+    from chatdb.formats.sampling import sample_of, seen
+
+    known = list(readers())
+    samples: list[tuple[str, Sample]] = []
+    for file in source.files:
+        sample = sample_of(file)
+        for candidate in known:
+            if candidate.recognises(sample):
+                return candidate
+        samples.append((file.name, sample))
+    if len(samples) == 1:
+        raise InvalidInputError(seen(*samples[0]), hint=_HINT)
+    raise InvalidInputError(
+        f"{source.name} holds no conversations that can be read "
+        f"({len(samples)} files were looked at; the first: {seen(*samples[0])})",
+        hint=_HINT,
+    )
+
+
+def _find(name: str, among: list[Format]) -> Format:
+    for known in among:
+        if known.name == name:
+            return known
+    names = ", ".join(known.name for known in among)
+    raise UsageError(f"unknown format {name!r}; there are {names}", hint="see `chatdb formats`")
+
+
+def _reader_of(known: Format) -> Reader:
+    return cast(Reader, import_module(known.module).reader)

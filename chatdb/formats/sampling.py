@@ -1,0 +1,65 @@
+"""Looking at the beginning of a file to tell what it is."""
+
+from typing import Any
+
+from chatdb.formats.base import Sample
+from chatdb.formats.json_records import decode_value
+from chatdb.formats.json_stream import Element, JsonStream
+from chatdb.formats.sources import SourceFile
+
+HEAD = 64 << 10
+MAX_VALUES = 50
+"""Broken entries come in the first places too: look a little further."""
+MAX_BYTES = 4 << 20
+
+
+def sample_of(file: SourceFile) -> Sample:
+    """Read the beginning of a file: at most some megabytes, but at least one whole value."""
+    with file.open(counting=False) as stream:
+        head = stream.read(HEAD)
+    values: list[Any] = []
+    with file.open(counting=False) as stream:
+        elements = JsonStream(stream)
+        seen_bytes = 0
+        for element in elements:
+            if not isinstance(element, Element):
+                break
+            seen_bytes += len(element.data)
+            decoded = decode_value(element.data)
+            if decoded.error is None:
+                values.append(decoded.value)
+            if element.index + 1 >= MAX_VALUES or seen_bytes > MAX_BYTES:
+                break
+        return Sample(head, elements.layout, tuple(values))
+
+
+def seen(name: str, sample: Sample) -> str:
+    """Say in a sentence what an unrecognised file looks like."""
+    head = sample.head.strip()
+    if not sample.head:
+        return f"{name} is empty"
+    if not head:
+        return f"{name} holds nothing but white space"
+    if sample.layout == "other":
+        return f"{name} is not JSON: it begins with {_beginning(head)}"
+    if not sample.values:
+        if head in (b"[]", b"{}"):
+            return f"{name} is JSON without any conversation in it"
+        return f"{name} is broken JSON: not one complete value was found in it"
+    return f"{name} is JSON but no chat export that chatdb knows: {_shape(sample)}"
+
+
+def _beginning(head: bytes) -> str:
+    text = head[:24].decode("utf-8", "replace")
+    return repr(text) + (" ..." if len(head) > 24 else "")
+
+
+def _shape(sample: Sample) -> str:
+    what = {"list": "a list of", "wrapped": "a list of", "objects": ""}[sample.layout]
+    first = sample.values[0]
+    if isinstance(first, dict):
+        keys = ", ".join(repr(str(key)[:30]) for key in list(first)[:6])
+        more = ", ..." if len(first) > 6 else ""
+        kind = "objects" if what else "an object"
+        return f"{what} {kind} with {keys}{more}".strip() if first else f"{what} {kind}".strip()
+    return f"{what} {type(first).__name__} values".strip()

@@ -1,0 +1,171 @@
+"""Byte streams between a file and a reader: counted, unpacked within limits, always UTF-8."""
+
+import codecs
+import gzip
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from typing import IO, BinaryIO
+
+import zstandard
+
+from chatdb.errors import InvalidInputError
+
+OnBytes = Callable[[int], object]
+
+BUFFER = 1 << 20
+MAX_RATIO = 400
+"""Chat text packs 3 to 30 times smaller; deflate and Zstandard bombs start in the hundreds."""
+RATIO_COUNTS_FROM = 64 << 20
+"""A small file may pack to almost nothing (one repeated message): no harm in a bounded size."""
+MAX_UNPACKED = 1 << 40
+
+_ZSTANDARD_INPUT = 2048
+"""Input per step: 2 kB of Zstandard unpack to 64 MB at most, whatever the file claims."""
+_DAMAGE = (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zstandard.ZstdError)
+
+
+class CountedStream(io.RawIOBase):
+    """Passes bytes on and tells how many: `total` and the callback."""
+
+    def __init__(self, raw: IO[bytes], on_bytes: OnBytes | None) -> None:
+        self._raw = raw
+        self._on_bytes = on_bytes
+        self.total = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self._raw.read(len(buffer))
+        count = len(data)
+        buffer[:count] = data
+        self.total += count
+        if self._on_bytes is not None and count:
+            self._on_bytes(count)
+        return count
+
+
+class ZstandardStream(io.RawIOBase):
+    """Unpacks Zstandard frames; unlike the library's reader it tells a cut file from an end."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self._packed = packed
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._started = False
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while not self._ready:
+            data = self._packed.read(_ZSTANDARD_INPUT)
+            if not data:
+                if self._started:
+                    raise EOFError("the compressed data ends early")
+                return 0
+            self._ready = self._unpack(data)
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _unpack(self, data: bytes) -> bytes:
+        pieces = []
+        while data:
+            self._started = True
+            pieces.append(self._frame.decompress(data))
+            data = b""
+            if self._frame.eof:
+                data = self._frame.unused_data
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._started = False
+        return b"".join(pieces)
+
+
+class UnpackedStream(io.RawIOBase):
+    """The unpacked side of a compressed file: damage and bombs become InvalidInputError."""
+
+    def __init__(self, inner: IO[bytes], *, name: str, packed_size: Callable[[], int]) -> None:
+        self._inner = inner
+        self._name = name
+        self._packed_size = packed_size
+        self._total = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        try:
+            data = self._inner.read(len(buffer))
+        except _DAMAGE as error:
+            raise InvalidInputError(
+                f"{self._name} is damaged after {self._total} unpacked bytes: {error}"
+            ) from error
+        count = len(data)
+        self._total += count
+        if self._total > RATIO_COUNTS_FROM:
+            self._refuse_bomb()
+        buffer[:count] = data
+        return count
+
+    def _refuse_bomb(self) -> None:
+        if self._total > MAX_UNPACKED or self._total > MAX_RATIO * max(self._packed_size(), 1):
+            raise InvalidInputError(
+                f"{self._name} unpacks to more than {MAX_RATIO} times its size "
+                f"({self._total} bytes so far): it looks like a decompression bomb",
+                hint="unpack it yourself and give chatdb the unpacked file if you trust it",
+            )
+
+
+class TranscodedStream(io.RawIOBase):
+    """Turns UTF-16 or UTF-32 into UTF-8."""
+
+    def __init__(self, raw: IO[bytes], encoding: str, *, name: str) -> None:
+        self._raw = raw
+        self._name = name
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._offset = 0
+        self._ready = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while not self._ready and not self._ended:
+            data = self._raw.read(BUFFER)
+            self._ended = not data
+            try:
+                text = self._decoder.decode(data, final=self._ended)
+            except UnicodeDecodeError as error:
+                raise InvalidInputError(
+                    f"{self._name} is not valid {self._encoding.upper()} near byte "
+                    f"{self._offset + error.start}: {error.reason}"
+                ) from error
+            self._offset += len(data)
+            self._ready = text.encode("utf-8", "surrogatepass")
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+
+def utf8_stream(raw: io.RawIOBase, *, name: str) -> BinaryIO:
+    """Return a buffered stream of UTF-8 without byte order mark.
+
+    UTF-16 and UTF-32, with a mark or recognised by their zero bytes, are transcoded; anything
+    else is passed on as it is and proves itself when it is decoded.
+    """
+    stream = io.BufferedReader(raw, BUFFER)
+    head = stream.peek(4)[:4]
+    encoding = json.detect_encoding(head) if head else "utf-8"
+    if encoding == "utf-8-sig":
+        stream.read(3)
+    elif encoding != "utf-8":
+        return io.BufferedReader(TranscodedStream(stream, encoding, name=name), BUFFER)
+    return stream
