@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from chatdb import config as settings
 from chatdb.cli.diagnostics import Diagnostics
 from chatdb.cli.lazy_group import LazyGroup
 from chatdb.errors import ChatdbError, ExitCode, NotFoundError, StorageError, UsageError
@@ -58,7 +59,8 @@ def error_boundary(args: Sequence[str]) -> Iterator[None]:
     whether its traceback is wanted, also when they could not be parsed.
     """
     options = _options_before_dashes(args)
-    diagnostics = Diagnostics(as_json=_wants_json(options), color="--no-color" not in options)
+    color = settings.terminal().color and "--no-color" not in options
+    diagnostics = Diagnostics(as_json=_wants_json(options), color=color)
     try:
         yield
         _flush_stdout()

@@ -15,7 +15,7 @@ from chatdb.cli.options import Format
 from chatdb.cli.text import escaped_json, one_line, safe
 from chatdb.errors import StorageError
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 PIPED_WIDTH = 100_000
 """Columns of a table in a pipe: wide enough that nothing is cut."""
 
@@ -114,10 +114,15 @@ class Output:
 
         cell = _csv_cell if not raw_csv else _raw_csv_cell
         cleaned: Callable[[str], str] = safe if self.is_terminal else str
-        writer = csv.writer(self._stream(), lineterminator="\n")
+        stream = self._stream()
+        writer = csv.writer(stream, lineterminator="\n")
+        # With "\n" for a line end the writer does not see that a lone carriage return needs quotes.
+        quoting_writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(names)
         for row in rows:
-            writer.writerow([cleaned(cell(value)) for value in row])
+            cells = [cleaned(cell(value)) for value in row]
+            returns = any("\r" in text for text in cells)
+            (quoting_writer if returns else writer).writerow(cells)
 
     def _json_list(self, rows: Iterator[dict[str, Any]]) -> None:
         separator = "[\n"
@@ -174,7 +179,14 @@ def _raw_csv_cell(value: Any) -> str:
 def _json(value: Any, *, pretty: bool = False) -> str:
     import msgspec
 
-    encoded = msgspec.json.encode(value, enc_hook=_encode_other)
+    from chatdb import canonical
+
+    try:
+        encoded = msgspec.json.encode(value, enc_hook=_encode_other)
+    except UnicodeEncodeError:
+        # A file name that is no UTF-8 reaches us with lone surrogates.
+        plain = msgspec.to_builtins(value, enc_hook=_encode_other)
+        encoded = msgspec.json.encode(canonical.clean(plain)[0])
     if pretty:
         encoded = msgspec.json.format(encoded, indent=2)
     return escaped_json(encoded.decode())

@@ -1,7 +1,7 @@
 """Tables drawn with rich, imported only when one is written."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from rich import box
 from rich.console import Console
@@ -16,14 +16,22 @@ _NARROWEST_COLUMN = 9
 """A terminal with less room than this for each column gets one block of lines a row instead."""
 
 
+class _Console(Console):
+    """A console that leaves a reader's going away to the error boundary."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise what rich would turn into exit code 1."""
+        raise BrokenPipeError
+
+
 def console(stream: Any, color: bool) -> Console:
     """Return a console on the stream: the terminal's width, or wide enough for a pipe."""
     terminal = is_terminal(stream)
-    return Console(
+    return _Console(
         file=stream,
         width=None if terminal else PIPED_WIDTH,
         force_terminal=terminal,
-        no_color=not color,
+        color_system="auto" if color else None,
         highlight=False,
         markup=False,
         emoji=False,
@@ -34,7 +42,11 @@ def console(stream: Any, color: bool) -> Console:
 def rendered(item: Any, *, color: bool) -> str:
     """Return a renderable (or a string, made safe) as text in the terminal's width, for a pager."""
     target = Console(
-        force_terminal=True, no_color=not color, highlight=False, markup=False, emoji=False
+        force_terminal=True,
+        color_system="auto" if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
     )
     with target.capture() as capture:
         target.print(safe(item) if isinstance(item, str) else item)
