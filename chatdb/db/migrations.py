@@ -3,64 +3,20 @@
 Alembic is imported inside functions: a command that finds nothing to do never loads it.
 """
 
-import re
-from dataclasses import dataclass
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import chatdb
 from chatdb.db.database import Database
-from chatdb.db.schema import VERSION_TABLE
-from chatdb.errors import NotFoundError
+from chatdb.db.scripts import (
+    VERSION_TABLE,
+    Script,
+    head_revision,
+    migrations_directory,
+    scripts,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.config import Config
-
-_REVISION = re.compile(r"^revision\b[^=]*= *[\"'](\w+)[\"']", re.MULTILINE)
-_DOWN_REVISION = re.compile(r"^down_revision\b[^=]*= *(?:None|[\"'](\w+)[\"'])", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A migration script: `sha256` is of its text with `\\n` line ends."""
-
-    revision: str
-    down_revision: str | None
-    title: str
-    sha256: str
-    path: Path
-
-
-def migrations_directory() -> Path:
-    """Return the folder of env.py: in a wheel inside the package, in a checkout beside it."""
-    package = Path(chatdb.__file__).parent
-    for folder in (package / "_migrations", package.parent / "migrations"):
-        if (folder / "env.py").is_file():
-            return folder
-    raise NotFoundError(
-        f"the migrations of chatdb are missing beside {package}", hint="install chatdb-cli again"
-    )
-
-
-@cache
-def scripts() -> tuple[Script, ...]:
-    """Return every script from the first to head, read without importing Alembic or the scripts."""
-    found = {}
-    for path in migrations_directory().glob("versions/*.py"):
-        script = _read_script(path)
-        found[script.down_revision] = script
-    chain: list[Script] = []
-    while (script_after := found.get(chain[-1].revision if chain else None)) is not None:
-        chain.append(script_after)
-    return tuple(chain)
-
-
-def head_revision() -> str:
-    """Return the newest revision this chatdb knows."""
-    return scripts()[-1].revision
 
 
 def current_revision(connection: "sa.Connection") -> str | None:
@@ -107,13 +63,3 @@ def _next_script(current: str | None, target: str) -> Script | None:
     if current == target:
         return None
     return next((script for script in scripts() if script.down_revision == current), None)
-
-
-def _read_script(path: Path) -> Script:
-    text = path.read_text(encoding="utf-8")
-    revision, down = _REVISION.search(text), _DOWN_REVISION.search(text)
-    if revision is None or down is None:
-        raise NotFoundError(f"{path} names no revision", hint="install chatdb-cli again")
-    title = text.lstrip().removeprefix('"""').partition("\n")[0].strip().removesuffix('"""')
-    digest = sha256(text.replace("\r\n", "\n").encode()).hexdigest()
-    return Script(revision[1], down[1], title, digest, path)

@@ -6,6 +6,7 @@ promises.
 
 import sqlalchemy as sa
 
+from chatdb.db import scripts
 from chatdb.db.types import CanonicalJson, HyphenUuid, UtcTime
 
 NAMING_CONVENTION = {
@@ -168,5 +169,5 @@ conversation_summaries = sa.table(
 )
 """The view: conversations with their counts, computed per row on the index."""
 
-VERSION_TABLE = "chatdb_version"
+VERSION_TABLE = scripts.VERSION_TABLE
 TABLE_NAMES = frozenset(metadata.tables) | {VERSION_TABLE, "conversation_summaries"}

@@ -1,0 +1,122 @@
+"""A quick look at which revision a database is at, by the bare driver: no SQLAlchemy, no Alembic.
+
+One connection and, on a migrated database, one query.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.scripts import VERSION_TABLE, scripts
+from chatdb.db.url import DatabaseUrl
+
+if TYPE_CHECKING:
+    import psycopg
+
+State = Literal["current", "behind", "ahead", "unknown_revision", "not_chatdb", "empty"]
+
+_POSTGRESQL_TABLES = """
+SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+WHERE n.nspname = {schema} AND relkind IN ('r', 'v', 'p', 'm', 'f') ORDER BY relname
+"""
+_SQLITE_TABLES = (
+    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a quick look saw: `tables` (names, views too) only where there is no revision."""
+
+    state: State
+    revision: str | None
+    tables: tuple[str, ...] = ()
+
+
+def look(url: DatabaseUrl, *, schema: str | None = None, directory: Path | None = None) -> Look:
+    """Tell the revision and what it means to this chatdb; a missing SQLite file is `empty`.
+
+    Raises the errors of `chatdb.errors` for a database that cannot be reached or read.
+    """
+    with _translated(url):
+        if url.dialect_name == "sqlite":
+            revisions, tables = _look_at_sqlite(url)
+        else:
+            with connect_postgresql(url, autocommit=True) as connection:
+                revisions, tables = _look_at_postgresql(connection, schema)
+    return judge(revisions, tables, directory=directory)
+
+
+def judge(
+    revisions: tuple[str, ...], tables: tuple[str, ...], *, directory: Path | None = None
+) -> Look:
+    """Tell what the rows of the version table, or the tables where there are none, mean.
+
+    A revision that is a number above head is `ahead`: a newer chatdb made it.
+    """
+    if not revisions:
+        from chatdb.db.schema import TABLE_NAMES
+
+        foreign = set(tables) & (TABLE_NAMES - {VERSION_TABLE})
+        return Look("not_chatdb" if foreign else "empty", None, tables)
+    chain = [script.revision for script in scripts(directory)]
+    revision = ", ".join(revisions)
+    if revision == chain[-1]:
+        return Look("current", revision)
+    if revision in chain:
+        return Look("behind", revision)
+    newer = revision.isdecimal() and chain[-1].isdecimal() and int(revision) > int(chain[-1])
+    return Look("ahead" if newer else "unknown_revision", revision)
+
+
+def _look_at_sqlite(url: DatabaseUrl) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if not url.sqlite_path.exists():
+        return (), ()
+    with closing(connect_sqlite(url)) as connection:
+        tables = tuple(row[0] for row in connection.execute(_SQLITE_TABLES))
+        if VERSION_TABLE not in tables:
+            return (), tables
+        try:
+            rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such column" not in str(error):
+                raise
+            return (), tables
+        return tuple(str(row[0]) for row in rows), tables
+
+
+def _look_at_postgresql(
+    connection: "psycopg.Connection[Any]", schema: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    from psycopg import errors, sql
+
+    table = sql.Identifier(*([schema] if schema else []), VERSION_TABLE)
+    try:
+        query = sql.SQL("SELECT version_num FROM {}").format(table)
+        rows = connection.execute(query).fetchall()
+    except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName):
+        rows = []
+    if rows:
+        return tuple(str(row[0]) for row in rows), ()
+    name = sql.Literal(schema) if schema else sql.SQL("current_schema()")
+    found = connection.execute(sql.SQL(_POSTGRESQL_TABLES).format(schema=name)).fetchall()
+    return (), tuple(row[0] for row in found)
+
+
+@contextmanager
+def _translated(url: DatabaseUrl) -> Iterator[None]:
+    """Turn a driver's error into one a user can act on; the dialects are loaded only then."""
+    try:
+        yield
+    except Exception as error:
+        from chatdb.db.database import dialect_of
+
+        translated = dialect_of(url).translate(error, url)
+        if translated is None:
+            raise
+        raise translated from error
