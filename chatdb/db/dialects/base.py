@@ -2,12 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
 
 from chatdb.db.url import DatabaseUrl, DialectName
 from chatdb.errors import ChatdbError
+
+if TYPE_CHECKING:
+    from chatdb.db.dialects.bulk import Bulk
 
 
 class Dialect(ABC):
@@ -41,3 +44,7 @@ class Dialect(ABC):
     @abstractmethod
     def existing_tables(self, connection: sa.Connection) -> Sequence[str]:
         """Return the names of tables and views in chatdb's schema, sorted."""
+
+    @abstractmethod
+    def bulk(self) -> "Bulk":
+        """Return the fast ways to load many rows, imported only when they are used."""

@@ -1,7 +1,7 @@
 """PostgreSQL 15 to 18, also through a pooler in transaction mode."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import psycopg
 import sqlalchemy as sa
@@ -19,6 +19,9 @@ from chatdb.errors import (
     DatabaseUnreachableError,
     StorageError,
 )
+
+if TYPE_CHECKING:
+    from chatdb.db.dialects.bulk import Bulk
 
 _LOST = ("08", "57P")
 _LOGIN = "28"
@@ -103,6 +106,11 @@ class PostgresqlDialect(Dialect):
             " ORDER BY relname"
         )
         return [row[0] for row in rows]
+
+    def bulk(self) -> "Bulk":
+        from chatdb.db.dialects.postgresql_bulk import PostgresqlBulk
+
+        return PostgresqlBulk()
 
 
 def _first_line(error: psycopg.Error) -> str:

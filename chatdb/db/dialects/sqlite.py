@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -18,6 +18,9 @@ from chatdb.errors import (
     DatabaseUnreachableError,
     StorageError,
 )
+
+if TYPE_CHECKING:
+    from chatdb.db.dialects.bulk import Bulk
 
 _BEGIN = "chatdb_begin"
 
@@ -117,3 +120,8 @@ class SqliteDialect(Dialect):
             " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
         )
         return [row[0] for row in rows]
+
+    def bulk(self) -> "Bulk":
+        from chatdb.db.dialects.sqlite_bulk import SqliteBulk
+
+        return SqliteBulk()

@@ -1,0 +1,177 @@
+"""What a bulk load asks of a database: fast inserts, exact deletes, the index around them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb import canonical
+from chatdb.errors import ChatdbError
+from chatdb.records import Conversation, Message
+
+Verdict = Literal["retry", "reconnect", "record"]
+
+CONVERSATION_COLUMNS = (
+    "organization_id",
+    "id",
+    "user_id",
+    "title",
+    "current_message_id",
+    "created_at",
+    "updated_at",
+    "last_accessed_at",
+    "archived_at",
+    "starred_at",
+    "edited_at",
+    "source",
+    "source_name",
+    "source_id",
+    "source_hash",
+    "metadata",
+)
+MESSAGE_COLUMNS = (
+    "organization_id",
+    "conversation_id",
+    "id",
+    "parent_id",
+    "position",
+    "role",
+    "author",
+    "model",
+    "content",
+    "reasoning",
+    "tool_calls",
+    "tool_outputs",
+    "attachments",
+    "source_id",
+    "edited_at",
+    "metadata",
+    "created_at",
+)
+SNAPSHOT_COLUMNS = ("organization_id", "conversation_id", "id", "state", "created_at")
+
+SEARCH_CHUNK = 20_000
+"""Rows a statement when SQLite's index is filled."""
+
+
+class UnstorableRecordError(ValueError):
+    """A record holds what no database can keep; readers clean it, so this names a stray one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What the look-up of a batch tells of a conversation that the database has."""
+
+    source_hash: str | None
+    user_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRows:
+    """Messages of one conversation to be inserted, each with its position."""
+
+    conversation_id: UUID
+    messages: Sequence[tuple[int, Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRows:
+    """All rows of a batch: `changed` conversations exist and get new values of their own row.
+
+    `stale` are the ids of messages to delete first, by conversation; a message that changes is
+    deleted and inserted anew. Snapshots are only ever added or replaced.
+    """
+
+    new: Sequence[Conversation]
+    changed: Sequence[Conversation]
+    stale: Sequence[tuple[UUID, Sequence[UUID]]]
+    messages: Sequence[MessageRows]
+    snapshots_of: Sequence[Conversation]
+
+
+class Bulk(ABC):
+    """The fast ways of one database system, on a connection inside our transaction."""
+
+    transaction_settings: ClassVar[dict[str, str]]
+    defers_search_index: ClassVar[bool]
+    """Whether an import into an empty table builds the full-text index at its end."""
+
+    @abstractmethod
+    def stored_keys(
+        self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
+    ) -> dict[UUID, StoredKey]:
+        """Return those of the conversations that the database has."""
+
+    @abstractmethod
+    def tombstones(
+        self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
+    ) -> dict[UUID, set[UUID]]:
+        """Return what was deleted here of these conversations: message ids, nil for the whole."""
+
+    @abstractmethod
+    def lock(self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]) -> None:
+        """Keep other writers from these conversations until the transaction ends."""
+
+    @abstractmethod
+    def write(
+        self,
+        connection: sa.Connection,
+        organization_id: UUID,
+        rows: BatchRows,
+        *,
+        index: bool,
+        meanwhile: Callable[[], None],
+    ) -> None:
+        """Write a batch; `index=False` leaves SQLite's full-text index unfilled.
+
+        `meanwhile` is called between conversations: the client may work ahead while the server
+        is busy.
+        """
+
+    @abstractmethod
+    def drop_search_index(self, connection: sa.Connection) -> list[str]:
+        """Remove the full-text index; return the statements that bring its objects back.
+
+        An empty list means that it could not be had in time, or was not there.
+        """
+
+    @abstractmethod
+    def build_search_index(self, connection: sa.Connection, statements: Sequence[str]) -> None:
+        """Bring the full-text index back, filled."""
+
+    @abstractmethod
+    def verdict(self, error: BaseException) -> Verdict | None:
+        """Tell what a failed batch calls for: again, again on a new connection, or a search.
+
+        "record" means that some record in it cannot be stored; None that nothing helps.
+        """
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return canonical JSON for storing; raises UnstorableRecordError for a NUL in it."""
+    encoded = canonical.encode(value)
+    if b"\\u0000" in encoded and "\x00" in str(value):
+        raise UnstorableRecordError("a JSON value holds a NUL character")
+    return encoded
+
+
+def checked_text(text: str) -> str:
+    """Return the text; raises UnstorableRecordError for a NUL in it."""
+    if "\x00" in text:
+        raise UnstorableRecordError("a text holds a NUL character")
+    return text
+
+
+def is_record_error(error: BaseException) -> bool:
+    """Tell whether a record could not even be encoded (lone surrogates, huge numbers)."""
+    return isinstance(error, (ValueError, OverflowError, TypeError, RecursionError)) and not (
+        isinstance(error, ChatdbError)
+    )
+
+
+def in_chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
+    """Yield the items in slices of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))

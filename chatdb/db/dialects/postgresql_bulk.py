@@ -1,0 +1,309 @@
+"""Bulk load on PostgreSQL: binary COPY inside our transaction, the index built in parallel.
+
+`bytea` stands for uuid and jsonb: their binary form is what the server receives, and a plain
+bytes dumper is the fastest there is.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+from psycopg.types.string import BytesBinaryDumper
+
+from chatdb.db.database import driver_connection
+from chatdb.db.dialects.bulk import (
+    CONVERSATION_COLUMNS,
+    MESSAGE_COLUMNS,
+    SNAPSHOT_COLUMNS,
+    BatchRows,
+    Bulk,
+    StoredKey,
+    Verdict,
+    is_record_error,
+    json_bytes,
+)
+from chatdb.records import Conversation
+
+SEARCH_INDEX = "ix_messages_content_search"
+DROP_WAIT = "3s"
+"""How long an import waits for the lock that dropping the index takes."""
+BUILD_MEMORY_KB = 512 * 1024
+_OWN_SETTING = ("client", "user", "database", "database user")
+
+_CONVERSATION_TYPES = (
+    *("bytea", "bytea", "text", "text", "bytea"),
+    *("timestamptz",) * 6,
+    *("text",) * 4,
+    "bytea",
+)
+_MESSAGE_TYPES = (
+    *("bytea", "bytea", "bytea", "bytea", "int4", "text", "text", "text", "text"),
+    *("bytea",) * 4,
+    *("text", "timestamptz", "bytea", "timestamptz"),
+)
+_SNAPSHOT_TYPES = ("bytea", "bytea", "bytea", "bytea", "timestamptz")
+
+_RETRY = ("40001", "40P01", "23505")
+_RECONNECT = ("08", "57P01", "57P02", "57P03")
+_NO_OBJECT = b"\x01{}"
+
+Row = tuple[Any, ...]
+
+
+class PostgresqlBulk(Bulk):
+    """COPY at the server's speed; see docs/performance.md for what bounds it."""
+
+    transaction_settings: ClassVar[dict[str, str]] = {
+        "chatdb.bulk": "on",
+        "statement_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+    }
+    defers_search_index: ClassVar[bool] = True
+
+    def stored_keys(
+        self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
+    ) -> dict[UUID, StoredKey]:
+        rows = _fetch(
+            connection,
+            "SELECT id, source_hash, user_id FROM conversations"
+            " WHERE organization_id = %s AND id = ANY(%s)",
+            (organization_id, list(ids)),
+        )
+        return {identifier: StoredKey(digest, user) for identifier, digest, user in rows}
+
+    def tombstones(
+        self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
+    ) -> dict[UUID, set[UUID]]:
+        found: dict[UUID, set[UUID]] = {}
+        for conversation_id, message_id in _fetch(
+            connection,
+            "SELECT conversation_id, message_id FROM tombstones"
+            " WHERE organization_id = %s AND conversation_id = ANY(%s)",
+            (organization_id, list(ids)),
+        ):
+            found.setdefault(conversation_id, set()).add(message_id)
+        return found
+
+    def lock(self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]) -> None:
+        _fetch(
+            connection,
+            "SELECT id FROM conversations WHERE organization_id = %s AND id = ANY(%s)"
+            " ORDER BY id FOR UPDATE",
+            (organization_id, list(ids)),
+        )
+
+    def write(
+        self,
+        connection: sa.Connection,
+        organization_id: UUID,
+        rows: BatchRows,
+        *,
+        index: bool,  # noqa: ARG002 - PostgreSQL keeps its index by itself while it is there
+        meanwhile: Callable[[], None],
+    ) -> None:
+        driver = driver_connection(connection)
+        driver.adapters.register_dumper(bytes, BytesBinaryDumper)
+        organization = organization_id.bytes
+        with driver.cursor() as cursor:
+            if rows.changed or rows.stale:
+                _apply_changes(cursor, organization_id, rows)
+            if rows.new:
+                _copy(
+                    cursor,
+                    ("conversations", CONVERSATION_COLUMNS, _CONVERSATION_TYPES),
+                    (_conversation_row(organization, record) for record in rows.new),
+                )
+            if rows.messages:
+                _copy(
+                    cursor,
+                    ("messages", MESSAGE_COLUMNS, _MESSAGE_TYPES),
+                    _message_rows(organization, rows, meanwhile),
+                )
+            if rows.snapshots_of:
+                _replace_snapshots(cursor, organization_id, rows.snapshots_of)
+
+    def drop_search_index(self, connection: sa.Connection) -> list[str]:
+        driver = driver_connection(connection)
+        with driver.cursor() as cursor:
+            cursor.execute("SELECT pg_get_indexdef(to_regclass(%s))", (SEARCH_INDEX,))
+            definition = cursor.fetchone()[0]
+            if definition is None:
+                return []
+            try:
+                with driver.transaction():
+                    cursor.execute("SELECT current_setting('lock_timeout')")
+                    before = cursor.fetchone()[0]
+                    cursor.execute(f"SET LOCAL lock_timeout = '{DROP_WAIT}'")
+                    cursor.execute(f"DROP INDEX {SEARCH_INDEX}")
+                    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (before,))
+            except psycopg.errors.LockNotAvailable:
+                return []
+        return [definition]
+
+    def build_search_index(self, connection: sa.Connection, statements: Sequence[str]) -> None:
+        driver = driver_connection(connection)
+        with driver.cursor() as cursor:
+            cursor.execute("LOCK TABLE messages IN SHARE MODE")
+            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (SEARCH_INDEX,))
+            if cursor.fetchone()[0]:
+                return
+            cursor.execute(
+                "SELECT setting::bigint, source FROM pg_settings"
+                " WHERE name = 'maintenance_work_mem'"
+            )
+            memory, source = cursor.fetchone()
+            if source not in _OWN_SETTING and memory < BUILD_MEMORY_KB:
+                cursor.execute(f"SET LOCAL maintenance_work_mem = '{BUILD_MEMORY_KB}kB'")
+            for statement in statements:
+                cursor.execute(statement)
+
+    def verdict(self, error: BaseException) -> Verdict | None:
+        cause = _driver_error(error)
+        if cause is None:
+            return "record" if is_record_error(error) else None
+        state = cause.sqlstate or ""
+        if state.startswith(_RETRY):
+            return "retry"
+        if state.startswith(_RECONNECT) or (
+            not state and isinstance(cause, psycopg.OperationalError)
+        ):
+            return "reconnect"
+        if isinstance(cause, (psycopg.DataError, psycopg.IntegrityError)):
+            return "record"
+        return "record" if state.startswith("54") else None
+
+
+def _driver_error(error: BaseException | None) -> psycopg.Error | None:
+    while error is not None and not isinstance(error, psycopg.Error):
+        error = getattr(error, "orig", None) or error.__cause__
+    return error
+
+
+def _fetch(connection: sa.Connection, statement: str, values: tuple[Any, ...]) -> list[Row]:
+    with driver_connection(connection).cursor() as cursor:
+        cursor.execute(statement, values)
+        rows: list[Row] = cursor.fetchall()
+    return rows
+
+
+def _copy(
+    cursor: Any, target: tuple[str, Sequence[str], Sequence[str]], rows: Iterable[Row]
+) -> None:
+    table, columns, types = target
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with cursor.copy(statement) as copy:
+        copy.set_types(types)
+        write_row = copy.write_row
+        for row in rows:
+            write_row(row)
+
+
+def _conversation_row(organization: bytes, record: Conversation) -> Row:
+    return (
+        organization,
+        record.id.bytes,
+        record.user_id,
+        record.title,
+        _uuid(record.current_message_id),
+        record.created_at,
+        record.updated_at,
+        record.last_accessed_at,
+        record.archived_at,
+        record.starred_at,
+        record.edited_at,
+        record.source,
+        record.source_name,
+        record.source_id,
+        record.source_hash,
+        _json(record.metadata),
+    )
+
+
+def _message_rows(
+    organization: bytes, rows: BatchRows, meanwhile: Callable[[], None]
+) -> Iterator[Row]:
+    for group in rows.messages:
+        conversation = group.conversation_id.bytes
+        for position, message in group.messages:
+            parent = message.parent_id
+            metadata = message.metadata
+            yield (
+                organization,
+                conversation,
+                message.id.bytes,
+                None if parent is None else parent.bytes,
+                position,
+                message.role,
+                message.author,
+                message.model,
+                message.content,
+                _json(message.reasoning),
+                _json(message.tool_calls),
+                _json(message.tool_outputs),
+                _json(message.attachments),
+                message.source_id,
+                message.edited_at,
+                b"\x01" + json_bytes(metadata) if metadata else _NO_OBJECT,
+                message.created_at,
+            )
+        meanwhile()
+
+
+def _uuid(value: UUID | None) -> bytes | None:
+    return None if value is None else value.bytes
+
+
+def _json(value: Any) -> bytes | None:
+    """Return jsonb's binary form: its version, then the text."""
+    return None if value is None else b"\x01" + json_bytes(value)
+
+
+def _apply_changes(cursor: Any, organization_id: UUID, rows: BatchRows) -> None:
+    for conversation_id, message_ids in rows.stale:
+        cursor.execute(
+            "DELETE FROM messages WHERE organization_id = %s AND conversation_id = %s"
+            " AND id = ANY(%s)",
+            (organization_id, conversation_id, list(message_ids)),
+        )
+    names = CONVERSATION_COLUMNS[2:]
+    assignments = ", ".join(
+        f"{name} = convert_from(%s, 'UTF8')::jsonb" if name == "metadata" else f"{name} = %s"
+        for name in names
+    )
+    for record in rows.changed:
+        values: list[Any] = [getattr(record, name) for name in names[:-1]]
+        values.append(json_bytes(record.metadata))
+        cursor.execute(
+            f"UPDATE conversations SET {assignments} WHERE organization_id = %s AND id = %s",
+            (*values, organization_id, record.id),
+        )
+
+
+def _replace_snapshots(cursor: Any, organization_id: UUID, records: Sequence[Conversation]) -> None:
+    conversations = [record.id for record in records for _ in record.snapshots]
+    ids = [snapshot.id for record in records for snapshot in record.snapshots]
+    cursor.execute(
+        "DELETE FROM snapshots s USING unnest(%s::uuid[], %s::uuid[]) AS k(conversation_id, id)"
+        " WHERE s.organization_id = %s AND s.conversation_id = k.conversation_id AND s.id = k.id",
+        (conversations, ids, organization_id),
+    )
+    _copy(
+        cursor,
+        ("snapshots", SNAPSHOT_COLUMNS, _SNAPSHOT_TYPES),
+        (
+            (
+                organization_id.bytes,
+                record.id.bytes,
+                snapshot.id.bytes,
+                b"\x01" + json_bytes(snapshot.state),
+                snapshot.created_at,
+            )
+            for record in records
+            for snapshot in record.snapshots
+        ),
+    )

@@ -1,0 +1,304 @@
+"""Bulk load on SQLite: executemany without triggers, the full-text index filled in chunks.
+
+The triggers are dropped and made again inside the same transaction, so another connection never
+sees the table without them and a crash leaves them in place.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from json import dumps
+from typing import Any, ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.db.database import driver_connection
+from chatdb.db.dialects.bulk import (
+    CONVERSATION_COLUMNS,
+    MESSAGE_COLUMNS,
+    SEARCH_CHUNK,
+    SNAPSHOT_COLUMNS,
+    BatchRows,
+    Bulk,
+    StoredKey,
+    Verdict,
+    checked_text,
+    is_record_error,
+    json_bytes,
+)
+from chatdb.records import Conversation
+
+HASH_SIZE = 64 << 20
+"""Bytes of FTS5's table in memory while an import fills it; the setting is kept in the file."""
+DEFAULT_HASH_SIZE = 1 << 20
+CACHE_KIB = 64 * 1024
+
+_SEARCH_TRIGGERS = "messages_search_"
+_OUR_TRIGGERS = (_SEARCH_TRIGGERS, "messages_touch_")
+
+Row = tuple[Any, ...]
+
+
+class SqliteBulk(Bulk):
+    """One writer with the lock of the file, so that nothing needs locking beyond it."""
+
+    transaction_settings: ClassVar[dict[str, str]] = {}
+    defers_search_index: ClassVar[bool] = False
+
+    def stored_keys(
+        self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
+    ) -> dict[UUID, StoredKey]:
+        rows = driver_connection(connection).execute(
+            "SELECT id, source_hash, user_id FROM conversations WHERE " + _among("id"),
+            (str(organization_id), _id_list(ids)),
+        )
+        return {UUID(identifier): StoredKey(digest, user) for identifier, digest, user in rows}
+
+    def tombstones(
+        self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
+    ) -> dict[UUID, set[UUID]]:
+        found: dict[UUID, set[UUID]] = {}
+        for conversation_id, message_id in driver_connection(connection).execute(
+            "SELECT conversation_id, message_id FROM tombstones WHERE " + _among("conversation_id"),
+            (str(organization_id), _id_list(ids)),
+        ):
+            found.setdefault(UUID(conversation_id), set()).add(UUID(message_id))
+        return found
+
+    def lock(self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]) -> None:
+        """Do nothing: the transaction began with the write lock of the whole file."""
+
+    def write(
+        self,
+        connection: sa.Connection,
+        organization_id: UUID,
+        rows: BatchRows,
+        *,
+        index: bool,
+        meanwhile: Callable[[], None],
+    ) -> None:
+        driver = driver_connection(connection)
+        organization = str(organization_id)
+        driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        with _without_triggers(driver):
+            _apply_changes(driver, organization, rows, index=index)
+            last = _last_rid(driver)
+            _insert_all(
+                driver,
+                ("conversations", CONVERSATION_COLUMNS),
+                (_conversation_row(organization, record) for record in rows.new),
+            )
+            _insert_all(
+                driver, ("messages", MESSAGE_COLUMNS), _message_rows(organization, rows, meanwhile)
+            )
+            _insert_all(
+                driver,
+                ("snapshots", SNAPSHOT_COLUMNS),
+                _snapshot_rows(organization, rows.snapshots_of),
+                verb="INSERT OR REPLACE",
+            )
+            if index and rows.messages:
+                _fill_search(driver, after=last)
+
+    def drop_search_index(self, connection: sa.Connection) -> list[str]:
+        driver = driver_connection(connection)
+        triggers = [
+            (name, text) for name, text in _triggers(driver) if name.startswith(_SEARCH_TRIGGERS)
+        ]
+        for name, _ in triggers:
+            driver.execute(f"DROP TRIGGER {name}")
+        if triggers:
+            driver.execute("INSERT INTO messages_search(messages_search) VALUES ('delete-all')")
+        return [text for _, text in triggers]
+
+    def build_search_index(self, connection: sa.Connection, statements: Sequence[str]) -> None:
+        driver = driver_connection(connection)
+        driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        present = {name for name, _ in _triggers(driver)}
+        if any(name.startswith(_SEARCH_TRIGGERS) for name in present):
+            return
+        driver.execute("INSERT INTO messages_search(messages_search) VALUES ('delete-all')")
+        _fill_search(driver, after=_first_rid(driver) - 1)
+        for statement in statements:
+            driver.execute(statement)
+
+    def verdict(self, error: BaseException) -> Verdict | None:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, sqlite3.Error):
+            cause = getattr(cause, "orig", None) or cause.__cause__
+        if cause is None:
+            return "record" if is_record_error(error) else None
+        if isinstance(cause, (sqlite3.IntegrityError, sqlite3.DataError)):
+            return "record"
+        return "record" if isinstance(cause, sqlite3.InterfaceError) else None
+
+
+def _among(column: str) -> str:
+    return f"organization_id = ? AND {column} IN (SELECT value FROM json_each(?))"
+
+
+def _id_list(ids: Sequence[UUID]) -> str:
+    return dumps([str(identifier) for identifier in ids])
+
+
+def _triggers(driver: sqlite3.Connection) -> list[tuple[str, str]]:
+    return driver.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'messages'"
+    ).fetchall()
+
+
+@contextmanager
+def _without_triggers(driver: sqlite3.Connection) -> Iterator[None]:
+    """Take chatdb's triggers off `messages` and put each back as it was written."""
+    triggers = [(name, text) for name, text in _triggers(driver) if name.startswith(_OUR_TRIGGERS)]
+    for name, _ in triggers:
+        driver.execute(f'DROP TRIGGER "{name}"')
+    yield
+    for _, text in triggers:
+        driver.execute(text)
+
+
+def _last_rid(driver: sqlite3.Connection) -> int:
+    return int(driver.execute("SELECT coalesce(max(rid), 0) FROM messages").fetchone()[0])
+
+
+def _first_rid(driver: sqlite3.Connection) -> int:
+    return int(driver.execute("SELECT coalesce(min(rid), 1) FROM messages").fetchone()[0])
+
+
+def _fill_search(driver: sqlite3.Connection, *, after: int) -> None:
+    """Index the rows behind `after`; the larger table in memory is set back at the end."""
+    configure = "INSERT INTO messages_search(messages_search, rank) VALUES ('hashsize', ?)"
+    driver.execute(configure, (HASH_SIZE,))
+    last = _last_rid(driver)
+    while after < last:
+        driver.execute(
+            "INSERT INTO messages_search(rowid, content)"
+            " SELECT rid, content FROM messages_search_source WHERE rid > ? AND rid <= ?",
+            (after, after + SEARCH_CHUNK),
+        )
+        after += SEARCH_CHUNK
+    driver.execute(configure, (DEFAULT_HASH_SIZE,))
+
+
+def _apply_changes(
+    driver: sqlite3.Connection, organization: str, rows: BatchRows, *, index: bool
+) -> None:
+    """Delete stale messages, telling FTS5 what each row held, and update conversations."""
+    where = "organization_id = ? AND conversation_id = ? AND id IN (SELECT value FROM json_each(?))"
+    for conversation_id, message_ids in rows.stale:
+        values = (organization, str(conversation_id), _id_list(message_ids))
+        if index:
+            driver.execute(
+                "INSERT INTO messages_search(messages_search, rowid, content)"
+                " SELECT 'delete', rid, content FROM messages_search_source"
+                f" WHERE rid IN (SELECT rid FROM messages WHERE {where})",
+                values,
+            )
+        driver.execute(f"DELETE FROM messages WHERE {where}", values)
+    names = CONVERSATION_COLUMNS[2:]
+    driver.executemany(
+        f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in names)}"
+        " WHERE organization_id = ? AND id = ?",
+        (
+            (*_conversation_row(organization, record)[2:], organization, str(record.id))
+            for record in rows.changed
+        ),
+    )
+
+
+def _insert_all(
+    driver: sqlite3.Connection,
+    target: tuple[str, Sequence[str]],
+    rows: Iterator[Row],
+    *,
+    verb: str = "INSERT",
+) -> None:
+    table, columns = target
+    marks = ", ".join("?" * len(columns))
+    driver.executemany(f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+
+def _conversation_row(organization: str, record: Conversation) -> Row:
+    return (
+        organization,
+        str(record.id),
+        _text(record.user_id),
+        _text(record.title),
+        _uuid(record.current_message_id),
+        _time(record.created_at),
+        _time(record.updated_at),
+        _time(record.last_accessed_at),
+        _time(record.archived_at),
+        _time(record.starred_at),
+        _time(record.edited_at),
+        _text(record.source),
+        _text(record.source_name),
+        _text(record.source_id),
+        record.source_hash,
+        _json(record.metadata),
+    )
+
+
+def _message_rows(
+    organization: str, rows: BatchRows, meanwhile: Callable[[], None]
+) -> Iterator[Row]:
+    for group in rows.messages:
+        conversation = str(group.conversation_id)
+        for position, message in group.messages:
+            metadata = message.metadata
+            yield (
+                organization,
+                conversation,
+                str(message.id),
+                _uuid(message.parent_id),
+                position,
+                message.role,
+                _text(message.author),
+                _text(message.model),
+                checked_text(message.content),
+                _json(message.reasoning),
+                _json(message.tool_calls),
+                _json(message.tool_outputs),
+                _json(message.attachments),
+                _text(message.source_id),
+                _time(message.edited_at),
+                _json(metadata) if metadata else "{}",
+                _time(message.created_at),
+            )
+        meanwhile()
+
+
+def _snapshot_rows(organization: str, records: Sequence[Conversation]) -> Iterator[Row]:
+    for record in records:
+        for snapshot in record.snapshots:
+            yield (
+                organization,
+                str(record.id),
+                str(snapshot.id),
+                _json(snapshot.state) or "null",
+                _time(snapshot.created_at),
+            )
+
+
+def _uuid(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else checked_text(value)
+
+
+def _time(value: datetime | None) -> str | None:
+    """Return a time as SQLite keeps it: 27 characters, UTC, microseconds."""
+    if value is None:
+        return None
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json_bytes(value).decode()
