@@ -4,12 +4,13 @@ Building every command from its annotations would cost more than most commands t
 """
 
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from chatdb.cli.options import add_global_options
@@ -61,10 +62,26 @@ class LazyGroup(TyperGroup):
         self.commands = LazyCommands(self.table)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the table's help lines: listing the commands imports none of them."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in self.table.items()])
+        """List the commands in the help without importing any of them."""
+        with self._table_only():
+            super().format_commands(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Offer the commands to the shell without importing any of them."""
+        with self._table_only():
+            return list(super().shell_complete(ctx, incomplete))
+
+    @contextmanager
+    def _table_only(self) -> Iterator[None]:
+        """Let the table's names and help lines stand for the commands."""
+        lazy = self.commands
+        self.commands = {
+            name: TyperCommand(name, short_help=entry.help) for name, entry in self.table.items()
+        }
+        try:
+            yield
+        finally:
+            self.commands = lazy
 
 
 def command_app() -> typer.Typer:

@@ -50,6 +50,17 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
     assert not [name for name in modules if name.startswith("chatdb.cli.commands.")]
 
 
+def test_completing_a_commands_name_imports_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_CHATDB_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "chatdb con")
+    monkeypatch.setenv("COMP_CWORD", "1")
+
+    modules = imported_by()
+
+    assert modules.isdisjoint(HEAVY)
+    assert not [name for name in modules if name.startswith("chatdb.cli.commands.")]
+
+
 @pytest.mark.parametrize(
     "words", [("config", "show"), ("config", "show", "--format", "json"), ("config", "--help")]
 )

@@ -1,0 +1,108 @@
+"""Shell completion knows the commands without their modules being asked for more than needed."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import command_line, process_environment
+
+
+@pytest.fixture
+def chatdb_on_path(tmp_path: Path) -> str:
+    """A folder with a `chatdb` that runs this checkout: completion scripts call it by name."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    python, *rest = command_line()
+    script = folder / "chatdb"
+    script.write_text(f'#!/bin/sh\nexec "{python}" {" ".join(rest)} "$@"\n')
+    script.chmod(0o755)
+    return f"{folder}:/usr/bin:/bin"
+
+
+def completed_in_bash(path: str, *words: str) -> list[str]:
+    """Return what bash offers for the last of the words."""
+    source = subprocess.run(
+        command_line("--show-completion", "bash"),
+        env=process_environment({"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+    ).stdout
+    line = " ".join(f"'{word}'" for word in words)
+    script = (
+        f"{source}\nCOMP_WORDS=({line})\nCOMP_CWORD={len(words) - 1}\n"
+        '_chatdb_completion chatdb\nprintf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env=process_environment({"PATH": path}),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    return sorted(done.stdout.split())
+
+
+def test_bash_completes_commands(chatdb_on_path: str) -> None:
+    assert completed_in_bash(chatdb_on_path, "chatdb", "con") == [
+        "config",
+        "conversations",
+        "convert",
+    ]
+
+
+def test_bash_completes_subcommands_and_options(chatdb_on_path: str) -> None:
+    assert completed_in_bash(chatdb_on_path, "chatdb", "config", "s") == ["show"]
+    assert completed_in_bash(chatdb_on_path, "chatdb", "config", "show", "--f") == ["--format"]
+    assert completed_in_bash(chatdb_on_path, "chatdb", "config", "show", "--format", "j") == [
+        "json",
+        "jsonl",
+    ]
+
+
+def test_bash_completes_global_options_after_the_command(chatdb_on_path: str) -> None:
+    assert completed_in_bash(chatdb_on_path, "chatdb", "config", "show", "--dat") == [
+        "--database-url"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"),
+    [
+        ("bash", ".bash_completions/chatdb.sh"),
+        ("zsh", ".zfunc/_chatdb"),
+        ("fish", ".config/fish/completions/chatdb.fish"),
+    ],
+)
+def test_completion_installs_for_each_shell(run_process: Any, shell: str, file: str) -> None:
+    env = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1", "HOME": str(Path.cwd())}
+
+    answer = run_process("--install-completion", shell, env=env)
+
+    assert answer.exit_code == 0
+    assert "_CHATDB_COMPLETE=complete_" + shell in Path(file).read_text()
+
+
+@pytest.mark.parametrize(
+    ("shell", "env"),
+    [
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "chatdb conf"}),
+        (
+            "fish",
+            {"_TYPER_COMPLETE_ARGS": "chatdb conf", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+        ),
+    ],
+)
+def test_other_shells_get_the_command_with_its_help(
+    run_process: Any, shell: str, env: dict[str, str]
+) -> None:
+    answer = run_process(env={"_CHATDB_COMPLETE": f"complete_{shell}", **env})
+
+    assert answer.exit_code == 0
+    assert "config" in answer.stdout
+    assert "Show the settings" in answer.stdout

@@ -1,0 +1,27 @@
+"""`chatdb formats` lists what import and export take."""
+
+import json
+from typing import Any
+
+from chatdb.formats.registry import FORMATS
+
+
+def test_formats_lists_every_format_with_what_it_can(run: Any) -> None:
+    result = run("formats", "--format", "json")
+
+    rows = json.loads(result.stdout)
+    assert [row["name"] for row in rows] == [known.name for known in FORMATS]
+    assert {
+        "name": "jsonl",
+        "title": "chatdb's native format: JSON Lines, lossless",
+        "reads": True,
+        "writes": True,
+        "extensions": [".jsonl", ".jsonl.gz", ".jsonl.zst"],
+    } in rows
+
+
+def test_formats_as_a_table_says_yes_and_no(run: Any) -> None:
+    lines = run("formats").stdout.splitlines()
+
+    assert lines[0].split() == ["name", "title", "reads", "writes", "extensions"]
+    assert next(line for line in lines if line.startswith("markdown")).split()[-3] == "no"
