@@ -4,7 +4,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import msgspec
@@ -13,7 +13,7 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.identity import source_hash
-from chatdb.formats.json_stream import Broken, Element, JsonStream
+from chatdb.formats.json_stream import Element, JsonStream
 from chatdb.formats.sources import Source, SourceFile
 from chatdb.records import Conversation
 
@@ -43,6 +43,11 @@ class Context:
 
     tally: Tally
     source_name: str | None
+    skips: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    def skip(self, what: str, reason: str, source_id: str | None = None) -> None:
+        """Report a part of the conversation that could not be read."""
+        self.skips.append((what, reason, source_id))
 
 
 def decode_value(data: bytes | memoryview, offset: int = 0) -> Decoded:
@@ -100,40 +105,53 @@ class JsonReader(ABC):
     ) -> Iterator[Conversation | Skipped]:
         """Yield the conversations of all files of the source in order.
 
-        Raises InvalidInputError when there is nothing complete in the whole source.
+        Raises InvalidInputError when nothing complete is in the only file of the source.
         """
         context = Context(tally, source_name)
+        alone = len(source.files) == 1
         for file in source.files:
-            yield from self._read_file(file, context)
+            yield from self._read_file(file, context, alone=alone)
 
-    def _read_file(self, file: SourceFile, context: Context) -> Iterator[Conversation | Skipped]:
-        tally = context.tally
+    def _read_file(
+        self, file: SourceFile, context: Context, *, alone: bool
+    ) -> Iterator[Conversation | Skipped]:
         with file.open() as stream:
             elements = JsonStream(stream)
-            found = 0
-            for element in elements:
-                if isinstance(element, Broken):
-                    if found == 0:
-                        raise InvalidInputError(
-                            f"{file.name} is broken at byte {element.offset}, "
-                            f"before anything complete: {element.reason}"
-                        )
-                    item: Conversation | Skipped = _broken(file, element)
+            for number, element in enumerate(elements):
+                if isinstance(element, Element):
+                    yield from self._items(file, element, context)
+                elif number == 0 and alone:
+                    raise InvalidInputError(
+                        f"{file.name} is broken at byte {element.offset}, "
+                        f"before anything complete: {element.reason}"
+                    )
                 else:
-                    found += 1
-                    item = self._item(file, element, context)
-                if isinstance(item, Skipped):
-                    tally.skipped += 1
-                else:
-                    tally.conversations += 1
-                    tally.messages += len(item.messages)
-                yield item
+                    context.tally.skipped += 1
+                    yield Skipped(f"{file.name}: byte {element.offset}", element.reason)
             for name in elements.outer_fields:
-                tally.unknown_fields[name] += 1
+                context.tally.unknown_fields[name] += 1
 
-    def _item(self, file: SourceFile, element: Element, context: Context) -> Conversation | Skipped:
+    def _items(
+        self, file: SourceFile, element: Element, context: Context
+    ) -> Iterator[Conversation | Skipped]:
+        """Yield the conversation of an element, and what in it could not be read."""
+        tally = context.tally
         decoded = decode_value(element.data, element.offset)
         place = _place(file, element, decoded.value)
+        item = self._converted(place, decoded, context)
+        if isinstance(item, Conversation):
+            tally.conversations += 1
+            tally.messages += len(item.messages)
+            parts = [Skipped(f"{place}: {what}", why, known) for what, why, known in context.skips]
+        else:
+            tally.skipped += 1
+            parts = []
+        context.skips.clear()
+        tally.skipped += len(parts)
+        yield item
+        yield from parts
+
+    def _converted(self, place: str, decoded: Decoded, context: Context) -> Conversation | Skipped:
         if decoded.error is not None:
             return Skipped(place, decoded.error)
         record = decoded.value
@@ -152,10 +170,6 @@ class JsonReader(ABC):
         if decoded.dirty:
             clean_conversation(conversation, context.tally)
         return conversation
-
-
-def _broken(file: SourceFile, element: Broken) -> Skipped:
-    return Skipped(f"{file.name}: byte {element.offset}", element.reason)
 
 
 def _place(file: SourceFile, element: Element, value: Any) -> str:

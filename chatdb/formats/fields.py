@@ -1,0 +1,20 @@
+"""What readers do with the fields of a source that have no column."""
+
+from typing import Any
+
+from chatdb.records import MARKS
+
+
+def kept(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that say something: null, `[]` and `{}` are as good as absent."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value or (value is not None and value not in ([], {}))
+    }
+
+
+def without_marks(fields: dict[str, Any], marks: dict[str, Any]) -> None:
+    """Move a source's own field of the name of chatdb's marks to the mark `field`."""
+    if MARKS in fields:
+        marks["field"] = fields.pop(MARKS)
