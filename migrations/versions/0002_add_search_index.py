@@ -7,10 +7,10 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-POSTGRESQL_INDEX = """
-CREATE INDEX ix_messages_content_search ON messages
-USING gin (to_tsvector('simple'::regconfig, left(content, 100000)))
-"""
+SEPARATORS = "-./<&+~\u201c\u201d\u2018\u2019\u2014\u2013\u2026"
+"""What PostgreSQL's parser would make hosts, paths, tags, signs and hyphenated words of, and quotes
+and dashes that a database in the C locale takes for letters: blanks, so that both databases see
+the same words."""
 
 SQLITE = (
     """
@@ -49,7 +49,10 @@ def upgrade() -> None:
         for statement in SQLITE:
             op.execute(statement)
     else:
-        op.execute(POSTGRESQL_INDEX)
+        op.execute(
+            "CREATE INDEX ix_messages_content_search ON messages"
+            f" USING gin (to_tsvector('simple'::regconfig, {_blanked('left(content, 100000)')}))"
+        )
 
 
 def downgrade() -> None:
@@ -60,3 +63,10 @@ def downgrade() -> None:
         op.execute("DROP VIEW messages_search_source")
     else:
         op.execute("DROP INDEX ix_messages_content_search")
+
+
+def _blanked(expression: str) -> str:
+    """Nested replace() costs next to nothing; translate() would double the cost of the index."""
+    for separator in SEPARATORS:
+        expression = f"replace({expression}, '{separator}', ' ')"
+    return expression
