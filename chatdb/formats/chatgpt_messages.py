@@ -7,7 +7,7 @@ from uuid import UUID
 from chatdb.formats.base import Tally
 from chatdb.formats.chatgpt_content import Content, read_content
 from chatdb.formats.fields import kept, without_marks
-from chatdb.formats.identity import message_id, repeated_message_id
+from chatdb.formats.identity import REPEATED, MessageIds, message_id
 from chatdb.formats.roles import mapped_role, usual_role
 from chatdb.formats.times import parse_time
 from chatdb.formats.trees import Tree
@@ -32,7 +32,6 @@ class Messages:
         self._mapping = mapping
         self._tree = tree
         self._tally = tally
-        self._used: dict[UUID, int] = {}
         self._times: dict[str | None, datetime] = {}
         self.ids: dict[str | None, UUID | None] = {None: None}
         self.bridged: Fields = {}
@@ -43,7 +42,7 @@ class Messages:
     ) -> list[Message]:
         """Return the messages; those without a time get their parent's, at first `started`."""
         messages = []
-        ids, times = self.ids, self._times
+        ids, times, used = self.ids, self._times, MessageIds(conversation)
         for name in self._tree.order:
             node = self._mapping[name]
             parent = self._tree.parents[name]
@@ -59,7 +58,10 @@ class Messages:
             if not isinstance(source_id, str) or not source_id:
                 source_id = name
             message = self._message(raw, inherited, default_model)
-            message.id = ids[name] = self._new_id(conversation, source_id)
+            message.id, repeated = used.of(source_id)
+            if repeated:
+                self._tally.lossy[REPEATED] += 1
+            ids[name] = message.id
             message.parent_id = ids[parent]
             message.source_id = source_id
             times[name] = message.created_at
@@ -159,15 +161,6 @@ class Messages:
         self._tally.content_types[name] += 1
         if not content.known:
             self._tally.lossy[f"unknown content type {name!r} kept in metadata"] += 1
-
-    def _new_id(self, conversation: UUID, source_id: str) -> UUID:
-        identifier = message_id(conversation, source_id)
-        count = self._used.get(identifier, 0)
-        self._used[identifier] = count + 1
-        if count == 0:
-            return identifier
-        self._tally.lossy["a message id that occurs twice in its conversation: a new one made"] += 1
-        return repeated_message_id(conversation, source_id, count)
 
     def _keep_node(self, message: Message, name: str, node: Fields) -> None:
         """Keep what the node says beyond its message and its place in the tree."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,14 +11,15 @@ import msgspec
 CONVERSATIONS = UUID("0e8f5f9a-3f63-5a35-9d7e-6f3b1c9d2a41")
 """The namespace of conversation ids that are made from something that is no UUID."""
 
-_UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+REPEATED = "a message id that occurs twice in its conversation: a new one made"
+"""What readers count as lossy when `MessageIds.of` says so."""
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def conversation_id(source: str, source_name: str | None, source_id: str) -> UUID:
     """Return the id of a conversation: its own UUID, else one made of where it is from."""
-    own = uuid_of(source_id)
-    return own or _made(CONVERSATIONS, source, source_name or "", source_id)
+    return uuid_of(source_id) or _made(CONVERSATIONS, source, source_name or "", source_id)
 
 
 def conversation_id_without_source_id(
@@ -34,16 +34,39 @@ def message_id(conversation: UUID, source_id: str) -> UUID:
     return uuid_of(source_id) or _made(conversation, source_id)
 
 
-def repeated_message_id(conversation: UUID, source_id: str, occurrence: int) -> UUID:
-    """Return the id of a message whose id occurs again in the same conversation."""
-    return _made(conversation, source_id, str(occurrence))
+class MessageIds:
+    """The ids of the messages of one conversation, each given once."""
+
+    def __init__(self, conversation: UUID) -> None:
+        self._conversation = conversation
+        self._used: dict[str, int] = {}
+
+    def of(self, source_id: str) -> tuple[UUID, bool]:
+        """Return the id for a message, and whether its source id had been used before.
+
+        A repeated one gets an id made of the conversation, the source id and how often it
+        occurred.
+        """
+        known = source_id.lower()
+        count = self._used.get(known, 0)
+        self._used[known] = count + 1
+        if count == 0:
+            return message_id(self._conversation, source_id), False
+        return _made(self._conversation, source_id, str(count)), True
+
+    def without_source_id(self, role: str, content: str) -> UUID:
+        """Return the id for a message that has none: of what it says."""
+        return self.of(f"{role}:{content}")[0]
 
 
 def uuid_of(text: str) -> UUID | None:
     """Return the UUID that a text spells in its usual form, or None."""
-    if len(text) == 36 and _UUID_TEXT.fullmatch(text):
-        return UUID(text)
-    return None
+    if len(text) != 36:
+        return None
+    try:
+        return msgspec.convert(text, UUID)
+    except msgspec.ValidationError:
+        return None
 
 
 def source_hash(reader: str, version: int, record: Any) -> str:
