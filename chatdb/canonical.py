@@ -19,7 +19,8 @@ REPLACEMENT = "\ufffd"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
-_EXPONENT = re.compile(rb"[0-9][eE]")
+_EXPONENT = re.compile(rb"e-?[0-9]+(?:[,}\]]|\Z)")
+"""An exponent as msgspec writes it, with what ends a number: few texts look alike."""
 
 
 def encode(value: Any) -> bytes:

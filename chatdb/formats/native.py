@@ -22,7 +22,7 @@ FORMAT = "chatdb"
 VERSION = 1
 
 _JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
-_ODD_NUMBER = re.compile(rb"[:,\[]-?(?:0\.0[,\]}]|[0-9][0-9.]*[eE])")
+_EXPONENT = re.compile(rb"e-?[0-9]+[,}\]]")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(Conversation).decode
 
@@ -44,7 +44,7 @@ def header_line(*, created: datetime, source: str | None = None) -> bytes:
 def conversation_line(record: Conversation) -> bytes:
     """Return a conversation as a line; reading it back gives an equal record and the same line."""
     line = _encode(record)
-    if _ODD_NUMBER.search(line):
+    if b"-0.0" in line or _EXPONENT.search(line):
         line = _encode(_with_canonical_numbers(record))
     return line + b"\n"
 
