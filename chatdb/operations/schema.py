@@ -22,7 +22,7 @@ def prepare_new_sqlite(database: Database) -> bool:
     A file with any table in it is somebody's: it is left alone, and only `chatdb migrate` asked
     by name puts chatdb's tables beside them.
     """
-    if database.url.dialect_name != "sqlite":
+    if database.url.path is None:
         return False
     if database.url.sqlite_path.exists():
         seen = look(database.url)
