@@ -109,8 +109,8 @@ class CommandContext:
     def _prepare(self, database: Database, *, create: bool) -> None:
         from chatdb.operations.schema import prepare_new_sqlite, require_current
 
-        if create and self.url.dialect_name == "sqlite" and prepare_new_sqlite(database):
-            self.diagnostics.note(f"made a new database at {self.url.sqlite_path}")
+        if create and prepare_new_sqlite(database):
+            self.diagnostics.note(f"made a new database at {self.url.redacted()}")
         require_current(database)
 
 

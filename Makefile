@@ -1,0 +1,105 @@
+# chatdb: `make demo` shows it at work, `make test` runs every test. Both make what they need.
+
+# The first of these that is 3.11 or newer and can make virtual environments.
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+BIN := .venv/bin
+PYTEST := -n auto --dist loadgroup
+PG ?=
+NAME ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install format lint types test check docs migration bench bench-quick wheel \
+	format-check docs-check
+
+help:  ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
+
+# --- Seeing it -------------------------------------------------------------------------------
+
+# The demo never touches another database: this name beats every other setting but an option.
+DEMO := cd .demo && env CHATDB_DATABASE_URL=sqlite:///data/chatdb.db PAGER=cat venv/bin/chatdb
+# Prints the command as one would type it, then runs it.
+show = @printf '\n$$ %s\n' 'chatdb $(1)' && $(DEMO) $(1)
+
+demo: .demo/venv/.ready  ## Migrate, import, list, show, search and export a small example.
+	@rm -rf .demo/data .demo/notes
+	@cp docs/examples/chatgpt-export.json .demo/
+	$(call show,migrate)
+	$(call show,import chatgpt-export.json)
+	$(call show,conversations list)
+	$(call show,conversations show 0b9d7e52-4c3f-4f6a-8e21-7a5b9c0d1e2f)
+	$(call show,search dough)
+	$(call show,export --to markdown --output notes)
+	@printf '\nThe database is .demo/data/chatdb.db, the Markdown files are:\n' && ls .demo/notes
+
+.demo/venv/.ready: pyproject.toml $(shell find chatdb migrations -name '*.py')
+	@$(call need_python)
+	$(PYTHON) -m venv .demo/venv
+	.demo/venv/bin/python -m pip install --quiet --disable-pip-version-check .
+	@touch $@
+
+# --- Working on it ---------------------------------------------------------------------------
+
+install: .venv/.ready  ## Make .venv with chatdb (editable) and the development tools.
+
+.venv/.ready: pyproject.toml
+	@$(call need_python)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+define need_python
+if [ -z "$(PYTHON)" ]; then \
+	echo "chatdb needs Python 3.11 or newer with venv; name one: make PYTHON=/path/to/python3" >&2; exit 1; fi
+endef
+
+format: .venv/.ready  ## Format the code and mend what the linter can mend.
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+format-check: .venv/.ready
+	$(BIN)/ruff format --check
+
+lint: .venv/.ready  ## Check the code's style and the direction of its imports.
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+
+types: .venv/.ready  ## Check the types.
+	$(BIN)/mypy
+
+docs: .venv/.ready  ## Write docs/cli.md from the commands themselves.
+	$(BIN)/python -m tests.repo.reference > docs/cli.md.partial
+	@mv docs/cli.md.partial docs/cli.md
+
+docs-check: .venv/.ready
+	@$(BIN)/python -m tests.repo.reference | diff docs/cli.md - || \
+		{ echo 'docs/cli.md is behind the commands: run make docs' >&2; exit 1; }
+
+migration: .venv/.ready  ## Write a migration: make migration NAME="add tags".
+	$(BIN)/chatdb schema new "$(NAME)"
+
+# --- Checking it -----------------------------------------------------------------------------
+
+# PG=15 runs everything on Debian's PostgreSQL of that version. Without it: the wheel's 18, and
+# what needs PostgreSQL once more on 15 where Debian's is installed.
+test: .venv/.ready  ## Run every test, on SQLite and PostgreSQL (PG=15: another server version).
+	$(BIN)/python -m pytest $(PYTEST) --cov $(if $(PG),--pg $(PG))
+ifeq ($(PG),)
+	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then \
+		set -x; $(BIN)/python -m pytest $(PYTEST) -m postgresql --pg 15; fi
+endif
+
+check: format-check lint types docs-check test  ## Run all that CI runs.
+
+bench: .venv/.ready  ## Measure what docs/performance.md promises.
+	$(BIN)/python -m benchmarks
+
+bench-quick: .venv/.ready  ## Measure a small part of it.
+	$(BIN)/python -m benchmarks --quick
+
+wheel: .venv/.ready  ## Build the wheel and the source archive into dist/.
+	rm -rf dist
+	$(BIN)/python -m build

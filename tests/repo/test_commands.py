@@ -1,0 +1,98 @@
+"""The command table, the commands, the README and the reference say the same."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from chatdb.cli.app import COMMANDS, app
+from chatdb.cli.options import GlobalOption
+from tests.repo.reference import reference
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    """Yield each command and group with its full name."""
+    pending = [("", get_command(app))]
+    while pending:
+        path, command = pending.pop()
+        if path:
+            yield path, command
+        if isinstance(command, TyperGroup):
+            pending += [
+                (f"{path} {name}".strip(), child) for name, child in command.commands.items()
+            ]
+
+
+COMMAND_NAMES = [path for path, _ in every_command()]
+
+
+def command_named(path: str) -> Any:
+    """Return a command by its full name."""
+    return dict(every_command())[path]
+
+
+def test_the_table_names_every_command_module() -> None:
+    files = {path.stem for path in (ROOT / "chatdb/cli/commands").glob("*.py")} - {"__init__"}
+
+    assert {entry.module.rpartition(".")[2] for entry in COMMANDS.values()} == files
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_tables_help_is_the_commands_own(name: str) -> None:
+    assert command_named(name).get_short_help_str(limit=200) == COMMANDS[name].help
+
+
+@pytest.mark.parametrize("path", COMMAND_NAMES)
+def test_every_command_has_help_that_fits_a_line(path: str) -> None:
+    line = command_named(path).get_short_help_str(limit=200)
+
+    assert 0 < len(line) <= 70
+    assert line.endswith(".")
+
+
+@pytest.mark.parametrize("path", COMMAND_NAMES)
+def test_every_command_shows_an_example(path: str) -> None:
+    command = command_named(path)
+
+    if not isinstance(command, TyperGroup):
+        assert f"chatdb {path}" in (command.help or "").partition("\b")[2]
+
+
+@pytest.mark.parametrize("path", COMMAND_NAMES)
+def test_every_option_of_a_command_has_help(path: str) -> None:
+    for parameter in command_named(path).params:
+        assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("path", COMMAND_NAMES)
+def test_a_command_takes_every_global_option(path: str) -> None:
+    found = {
+        name
+        for parameter in command_named(path).params
+        if isinstance(parameter, GlobalOption)
+        for name in parameter.opts
+    }
+
+    assert {"--database-url", "-d", "--org", "--quiet", "-q", "--debug"} <= found
+
+
+@pytest.mark.parametrize("path", COMMAND_NAMES)
+def test_the_readme_names_every_command(path: str) -> None:
+    assert f"chatdb {path}" in (ROOT / "README.md").read_text()
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    assert (ROOT / "docs/cli.md").read_text() == reference(), "run make docs"
+
+
+def test_the_readme_has_the_table_of_exit_codes() -> None:
+    from chatdb.errors import ExitCode
+
+    text = (ROOT / "README.md").read_text()
+
+    assert [code for code in ExitCode if f"| {code.value} |" not in text] == []

@@ -1,0 +1,123 @@
+"""The rules of the house that no linter knows."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted(
+    path
+    for folder in ("chatdb", "migrations", "tests", "benchmarks")
+    for path in (ROOT / folder).rglob("*.py")
+    if "__pycache__" not in path.parts
+)
+PACKAGE = [path for path in SOURCES if path.is_relative_to(ROOT / "chatdb")]
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 45
+
+
+def name_of(path: Path) -> str:
+    """Return a file's path inside the repository."""
+    return str(path.relative_to(ROOT))
+
+
+def users_of(pattern: str) -> set[str]:
+    """Return the package's files in which the pattern occurs."""
+    found = re.compile(pattern)
+    return {name_of(path) for path in PACKAGE if found.search(path.read_text())}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_file_is_longer_than_400_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=name_of)
+def test_no_function_is_longer_than_45_lines(path: Path) -> None:
+    long = [
+        f"{node.name}: {lines}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := _lines_of_code(node)) > LONGEST_FUNCTION
+    ]
+
+    assert long == []
+
+
+def _lines_of_code(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count a function's lines from its first statement after the docstring."""
+    body = node.body[1:] if ast.get_docstring(node) else node.body
+    return (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=name_of)
+def test_every_module_and_public_name_says_what_it_is(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    if not tree.body:
+        return
+    public = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+    assert ast.get_docstring(tree)
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if path.name == "__init__.py"], ids=name_of
+)
+def test_package_files_are_empty(path: Path) -> None:
+    if path.parent != ROOT / "chatdb":
+        assert path.read_text() == ""
+
+
+def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "common", "manager", "service", "misc"}
+
+    assert [name_of(path) for path in SOURCES if drawers & {path.stem, path.parent.name}] == []
+
+
+def test_only_output_and_diagnostics_write_to_the_streams() -> None:
+    assert users_of(
+        r"(?<!\.)\bprint\(|sys\.(stdout|stderr|__stdout__|__stderr__)|typer\.(echo|secho)"
+    ) <= {
+        "chatdb/__main__.py",
+        "chatdb/cli/boundary.py",
+        "chatdb/cli/confirm.py",
+        "chatdb/cli/diagnostics.py",
+        "chatdb/cli/output.py",
+        "chatdb/cli/paging.py",
+        "chatdb/cli/progress_bar.py",
+    }
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    assert users_of(r"\b(environ|getenv)\b") == {"chatdb/config.py"}
+
+
+def test_only_the_parser_ends_the_process() -> None:
+    assert users_of(r"\bsys\.exit\(|\bos\._exit\(|raise SystemExit") <= {"chatdb/__main__.py"}
+
+
+def test_dialects_are_told_apart_in_their_own_folder_only() -> None:
+    places = users_of(r"dialect(_|\.)name\s*(==|!=|in\b)")
+
+    assert {place for place in places if not place.startswith("chatdb/db/")} == set()
+
+
+def test_the_vendored_parser_is_never_imported() -> None:
+    assert users_of(r"(?m)^\s*(import click|from click|from typer\._|import typer\._)") == set()
+
+
+def test_tables_are_made_by_migrations_only() -> None:
+    everywhere = {
+        name_of(path)
+        for path in SOURCES
+        if re.search(r"\.create_all\(", path.read_text()) and path != Path(__file__)
+    }
+
+    assert everywhere == set()
