@@ -8,16 +8,19 @@ from chatdb.cli.diagnostics import is_terminal
 from chatdb.errors import RefusedError
 
 
-def confirm(command: CommandContext, plan: Sequence[str], *, yes: bool) -> None:
+def confirm(
+    command: CommandContext, plan: Sequence[str], *, yes: bool, action: str = "delete from"
+) -> None:
     """Show what will go and from which database, and ask; returns when the answer is yes.
 
-    `plan` has a line for each kind of thing, with its count ("3 conversations, 120 messages").
+    `plan` has a line for each kind of thing, with its count ("3 conversations, 120 messages");
+    `action` is what is done to the database.
     `--yes` answers. Raises RefusedError when the answer is no, or when nobody can be asked.
     """
     database = command.url.redacted()
     if yes:
         return
-    lines = [f"This will delete from {database}:", *(f"  {line}" for line in plan)]
+    lines = [f"This will {action} {database}:", *(f"  {line}" for line in plan)]
     command.diagnostics.block("\n".join(lines))
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise RefusedError(

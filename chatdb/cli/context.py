@@ -43,7 +43,7 @@ class CommandContext:
         self.options = options
         self.terminal = settings.terminal()
         color = self.terminal.color and not options.no_color
-        self.output = Output(color=color, pager=self.terminal.pager)
+        self.output = Output(color=color, pager=self.terminal.pager, raw_csv=options.raw_csv)
         self.diagnostics = Diagnostics(quiet=options.quiet, verbose=options.verbose, color=color)
 
     @classmethod

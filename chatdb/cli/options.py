@@ -25,9 +25,6 @@ class Format(StrEnum):
 FormatOption = Annotated[
     Format, typer.Option("--format", help="How to print the data.", show_default=True)
 ]
-RawCsvOption = Annotated[
-    bool, typer.Option("--raw-csv", help="Leave CSV cells that look like formulas as they are.")
-]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would happen; write nothing at all.")
@@ -51,6 +48,7 @@ class GlobalOptions:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    raw_csv: bool = False
 
 
 class GlobalOption(TyperOption):
@@ -69,6 +67,7 @@ _VALUES = (
     (["--schema"], "NAME", "The PostgreSQL schema that chatdb's tables live in."),
     (["--org"], "KEY", "The organization (tenant) to work on.  [default: default]"),
 )
+_RAW_CSV = (["--raw-csv"], "Leave CSV cells that look like formulas as they are.")
 _FLAGS = (
     (["--no-color"], "No colours; NO_COLOR in the environment does the same."),
     (["--quiet", "-q"], "No notes and no progress; errors and data only."),
@@ -78,41 +77,42 @@ _FLAGS = (
 
 
 def add_global_options(command: Any, *, listed: bool) -> None:
-    """Give a command, and all below it if it is a group, the global options it lacks."""
+    """Give a command, and all below it if it is a group, the global options it lacks.
+
+    A command with `--format` gets `--raw-csv` as well.
+    """
     taken = {name for parameter in command.params for name in parameter.opts}
-    for option in _build_options():
-        if taken.isdisjoint(option.opts):
-            option.listed = listed
-            command.params.append(option)
+    options = [_value_option(*row) for row in _VALUES] + [_flag(*row) for row in _FLAGS]
+    for option in options:
+        option.listed = listed
+    if "--format" in taken:
+        options.append(_flag(*_RAW_CSV))
+    command.params += [option for option in options if taken.isdisjoint(option.opts)]
     if isinstance(command, TyperGroup) and not listed:
         for child in command.commands.values():
             add_global_options(child, listed=False)
 
 
-def _build_options() -> list[GlobalOption]:
-    values = [
-        GlobalOption(
-            param_decls=names,
-            type=str,
-            metavar=metavar,
-            help=help_text,
-            expose_value=False,
-            callback=_remember,
-        )
-        for names, metavar, help_text in _VALUES
-    ]
-    flags = [
-        GlobalOption(
-            param_decls=names,
-            is_flag=True,
-            default=False,
-            help=help_text,
-            expose_value=False,
-            callback=_remember,
-        )
-        for names, help_text in _FLAGS
-    ]
-    return values + flags
+def _value_option(names: list[str], metavar: str, help_text: str) -> GlobalOption:
+    return GlobalOption(
+        param_decls=names,
+        type=str,
+        metavar=metavar,
+        help=help_text,
+        expose_value=False,
+        callback=_remember,
+    )
+
+
+def _flag(names: list[str], help_text: str) -> GlobalOption:
+    return GlobalOption(
+        param_decls=names,
+        is_flag=True,
+        default=False,
+        help=help_text,
+        expose_value=False,
+        callback=_remember,
+    )
 
 
 def _remember(context: Any, parameter: Any, value: Any) -> Any:

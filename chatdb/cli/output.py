@@ -6,9 +6,11 @@ terminal is made safe. Times are ISO 8601 in UTC.
 """
 
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import IO, Any
+from io import BufferedWriter, RawIOBase
+from typing import Any, BinaryIO, cast
 
 from chatdb.cli.diagnostics import is_terminal, use_utf8
 from chatdb.cli.options import Format
@@ -23,11 +25,13 @@ PIPED_WIDTH = 100_000
 class Output:
     """Writes a command's data; `color` says whether colour is wanted on a terminal.
 
-    `pager` is the command line of the pager, "" for none.
+    `pager` is the command line of the pager, "" for none; `raw_csv` leaves CSV cells that a
+    spreadsheet would run as a formula as they are.
     """
 
-    def __init__(self, *, color: bool = True, pager: str = "") -> None:
+    def __init__(self, *, color: bool = True, pager: str = "", raw_csv: bool = False) -> None:
         self._color = color
+        self._raw_csv = raw_csv
         self._pager = pager
 
     @property
@@ -40,14 +44,7 @@ class Output:
         """Tell whether colour may be written to stdout."""
         return self._color and self.is_terminal
 
-    def rows(
-        self,
-        rows: Iterable[Any],
-        row_type: type[Any],
-        output_format: Format,
-        *,
-        raw_csv: bool = False,
-    ) -> None:
+    def rows(self, rows: Iterable[Any], row_type: type[Any], output_format: Format) -> None:
         """Write rows of one type (an empty list needs it for its header) in the format asked for.
 
         JSON Lines and CSV are written as the rows come; a table needs them all for its widths.
@@ -58,14 +55,14 @@ class Output:
 
             write_table(self._stream(), names, [_values(row, names) for row in rows], self.color)
         elif output_format is Format.CSV:
-            self._csv(names, (_values(row, names) for row in rows), raw_csv=raw_csv)
+            self._csv(names, (_values(row, names) for row in rows))
         elif output_format is Format.JSONL:
             for row in rows:
                 self.text(_json(_fields(row, names)))
         else:
             self._json_list(_fields(row, names) for row in rows)
 
-    def record(self, record: Any, output_format: Format, *, raw_csv: bool = False) -> None:
+    def record(self, record: Any, output_format: Format) -> None:
         """Write one answer: a table of two columns, a JSON object, or CSV with a single row."""
         names = field_names(type(record))
         if output_format is Format.TABLE:
@@ -73,7 +70,7 @@ class Output:
 
             write_record(self._stream(), names, _values(record, names), self.color)
         elif output_format is Format.CSV:
-            self._csv(names, [_values(record, names)], raw_csv=raw_csv)
+            self._csv(names, [_values(record, names)])
         else:
             self.text(_json(_fields(record, names), pretty=output_format is Format.JSON))
 
@@ -98,10 +95,16 @@ class Output:
             for item in renderables:
                 target.print(safe(item) if isinstance(item, str) else item)
 
-    def binary(self) -> IO[bytes]:
-        """Return stdout for bytes, for an export to `-`; raises StorageError when it is closed."""
-        self._stream().flush()
-        return sys.stdout.buffer
+    def binary(self) -> BinaryIO:
+        """Return stdout for the UTF-8 bytes of an export to `-`; on a terminal they are made safe.
+
+        Raises StorageError when it is closed.
+        """
+        stream = self._stream()
+        stream.flush()
+        if self.is_terminal:
+            return cast(BinaryIO, BufferedWriter(_SafeBytes(stream)))
+        return cast(BinaryIO, stream.buffer)
 
     def _stream(self) -> Any:
         if sys.stdout is None or sys.stdout.closed:
@@ -109,10 +112,10 @@ class Output:
         use_utf8(sys.stdout)
         return sys.stdout
 
-    def _csv(self, names: Sequence[str], rows: Iterable[Sequence[Any]], *, raw_csv: bool) -> None:
+    def _csv(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         import csv
 
-        cell = _csv_cell if not raw_csv else _raw_csv_cell
+        cell = _raw_csv_cell if self._raw_csv else _csv_cell
         cleaned: Callable[[str], str] = safe if self.is_terminal else str
         stream = self._stream()
         writer = csv.writer(stream, lineterminator="\n")
@@ -131,6 +134,25 @@ class Output:
             stream.write(separator + "  " + _json(row, pretty=True).replace("\n", "\n  "))
             separator = ",\n"
         stream.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+class _SafeBytes(RawIOBase):
+    """Writes bytes as text that a terminal can be shown."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._decode = getincrementaldecoder("utf-8")("replace").decode
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._stream.write(safe(self._decode(bytes(data))))
+        return len(data)
+
+    def flush(self) -> None:
+        if not self.closed:
+            self._stream.flush()
 
 
 def field_names(row_type: type[Any]) -> tuple[str, ...]:

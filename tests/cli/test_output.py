@@ -169,9 +169,8 @@ def test_a_csv_cell_that_looks_like_a_formula_is_disarmed(
     evil = start + "cmd|' /C calc'!A0"
 
     guarded = written(capsys, StructRow(evil, -5), row_type=StructRow, output_format=Format.CSV)
-    raw = written(
-        capsys, StructRow(evil, -5), row_type=StructRow, output_format=Format.CSV, raw_csv=True
-    )
+    Output(raw_csv=True).rows([StructRow(evil, -5)], StructRow, Format.CSV)
+    raw = capsys.readouterr().out
 
     assert list(csv.reader(io.StringIO(guarded, newline="")))[1] == ["'" + evil, "-5"]
     assert list(csv.reader(io.StringIO(raw, newline="")))[1] == [evil, "-5"]
@@ -221,6 +220,22 @@ def test_a_naive_time_counts_as_utc(capsys: pytest.CaptureFixture[str]) -> None:
     text = written(capsys, row, row_type=Timed, output_format=Format.JSON)
 
     assert json.loads(text) == [{"at": "2024-01-02T03:04:05Z"}]
+
+
+def test_a_file_name_that_is_no_utf8_can_be_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    row = StructRow("caf\udce9.json")
+
+    text = written(capsys, row, row_type=StructRow, output_format=Format.JSON)
+
+    assert json.loads(text) == [{"name": "caf\ufffd.json", "count": 0}]
+
+
+def test_raw_csv_is_an_option_of_every_command_with_a_format(run: Any) -> None:
+    guarded = run("config", "show", "--org", "=1+1", "--format", "csv")
+    raw = run("config", "show", "--org", "=1+1", "--format", "csv", "--raw-csv")
+
+    assert "org,'=1+1,option --org" in guarded.stdout
+    assert "org,=1+1,option --org" in raw.stdout
 
 
 def test_a_type_without_fields_is_a_mistake_of_ours() -> None:

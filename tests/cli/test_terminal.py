@@ -1,9 +1,13 @@
 """What a person sees: colour, width, questions, the pager."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.cli.conftest import process_environment, run_on_pty
 
 ESCAPE = "\x1b["
 
@@ -64,3 +68,18 @@ def test_hostile_text_never_reaches_the_terminal_raw(
     assert answer.exit_code == 0
     for sequence in ("\x1b]", "\x1b[31m", "\x07", "\u202e"):
         assert sequence not in answer.stdout
+
+
+def test_exported_bytes_are_made_safe_on_a_terminal_only() -> None:
+    script = (
+        "from chatdb.cli.output import Output\n"
+        "with Output().binary() as target:\n"
+        "    target.write('größe \\x1b]52;c;AAAA\\x07\\u202eend\\n'.encode())\n"
+    )
+    words = [sys.executable, "-c", script]
+
+    on_terminal = run_on_pty(words, 80, process_environment(), "", "")
+    piped = subprocess.run(words, env=process_environment(), capture_output=True, check=True)
+
+    assert on_terminal.stdout == "größe end\n"
+    assert piped.stdout == "größe \x1b]52;c;AAAA\x07\u202eend\n".encode()

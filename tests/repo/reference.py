@@ -41,8 +41,9 @@ def _section(path: str, command: Any, root: typer.Context) -> str:
     context = typer.Context(command, info_name=path, parent=None, terminal_width=90)
     context.help_option_names = root.help_option_names
     usage = " ".join(command.collect_usage_pieces(context))
-    lines = ["#" * (1 + len(path.split())) + f" `{path}`", "", *_help_lines(command.help or "")]
-    lines += ["", "```", f"{path} {usage}".rstrip(), "```", ""]
+    first, *rest = re.split(r"\n\s*\n", (command.help or "").strip())
+    lines = ["#" * (1 + len(path.split())) + f" `{path}`", "", " ".join(first.split()), ""]
+    lines += ["```", f"{path} {usage}".rstrip(), "```", "", *_block_lines(rest)]
     lines += _parameter_lines("argument", command, context)
     lines += _parameter_lines("option", command, context)
     if isinstance(command, TyperGroup):
@@ -53,17 +54,16 @@ def _section(path: str, command: Any, root: typer.Context) -> str:
     return "\n".join(lines)
 
 
-def _help_lines(text: str) -> list[str]:
-    """Return the help's lines; a block kept as it is (after a \\b) becomes a code block."""
+def _block_lines(blocks: list[str]) -> list[str]:
+    """Return the lines of the help's blocks; one kept as it is (after a \\b) becomes code."""
     lines: list[str] = []
-    blocks = re.split(r"\n\s*\n", text.strip())
     for block in blocks:
         if block.startswith("\b"):
             first, *rest = block.removeprefix("\b").strip("\n").split("\n")
             lines += [first, "", "```", *(line.removeprefix("  ") for line in rest), "```", ""]
         else:
             lines += [" ".join(block.split()), ""]
-    return lines[:-1]
+    return lines
 
 
 def _parameter_lines(kind: str, command: Any, context: typer.Context) -> list[str]:

@@ -1,0 +1,233 @@
+"""`chatdb import`: read chat exports into the database."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.errors import ChatdbError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatdb.db.database import Database
+    from chatdb.operations.imports import ImportOptions, ImportRun
+    from chatdb.operations.imports_report import FileReport, ImportReport, SkippedItem
+    from chatdb.workflows.import_files import Inputs
+
+app = command_app()
+
+SKIPPED_SHOWN = 20
+
+
+@app.command(name="import")
+def import_(
+    context: typer.Context,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH...", help="Files, folders, globs, or - for standard input."),
+    ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FORMAT", help="The format; see chatdb formats."),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="ID", help="Whose they are, where the source names nobody."),
+    ] = None,
+    source_name: Annotated[
+        str | None,
+        typer.Option("--source-name", metavar="NAME", help="Which installation they come from."),
+    ] = None,
+    restore_deleted: Annotated[
+        bool, typer.Option("--restore-deleted", help="Bring back what was deleted here.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what is in the files; no database is needed.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write all that happened to a JSON file."),
+    ] = None,
+    no_search_index: Annotated[
+        bool,
+        typer.Option("--no-search-index", help="Load without the full-text index: build it later."),
+    ] = False,
+    build_search_index: Annotated[
+        bool,
+        typer.Option("--build-search-index", help="Build a full-text index that was left out."),
+    ] = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Read chat exports into the database.
+
+    Running it again changes nothing; a newer export adds what is new. What was edited, added or
+    deleted here stays so.
+
+    \b
+    Examples:
+      chatdb import export.zip
+      chatdb import 'exports/*.json' --user alice --report report.json
+      chatdb import export.zip --explain
+    """
+    from chatdb.operations.imports import ImportOptions
+    from chatdb.workflows.import_files import check_report_path, find_inputs
+
+    command = CommandContext.of(context)
+    if build_search_index and no_search_index:
+        raise UsageError("--build-search-index and --no-search-index exclude each other")
+    if not paths:
+        if not build_search_index:
+            raise UsageError("name what to import", hint="chatdb import export.zip")
+        _build_only(command)
+        return
+    inputs = find_inputs(paths, format_name=format_name, source_name=source_name)
+    if report is not None:
+        check_report_path(report)
+    if explain:
+        _explain(command, inputs, output_format)
+        return
+    options = ImportOptions(
+        user_id=user, restore_deleted=restore_deleted, search_index=not no_search_index
+    )
+    run = _Importing(command, inputs, options)
+    done = run.preview() if dry_run else run.run()
+    _finish(command, done, report, output_format)
+
+
+class _Importing:
+    """One import with its progress on stderr."""
+
+    def __init__(self, command: CommandContext, inputs: "Inputs", options: "ImportOptions") -> None:
+        self._command = command
+        self._inputs = inputs
+        self._options = options
+        self._run: ImportRun | None = None
+
+    def run(self) -> "ImportReport":
+        """Import; an interruption or error says how far it came."""
+        from chatdb.workflows.import_files import import_files, total_size
+
+        diagnostics = self._command.diagnostics
+        with self._command.open_database() as database:
+            total = total_size(self._inputs)
+            try:
+                with diagnostics.progress("importing", total=total) as progress:
+                    return import_files(
+                        database,
+                        self._command.org,
+                        self._inputs,
+                        options=self._options,
+                        on_bytes=progress.advance,
+                        on_index=lambda: progress.describe("building the search index"),
+                        on_run=self._started,
+                    )
+            except KeyboardInterrupt:
+                diagnostics.warning(self._how_far())
+                raise
+            except ChatdbError as error:
+                if self._run is not None and self._run.counts.conversations:
+                    error.text += f" ({self._how_far()})"
+                raise
+
+    def preview(self) -> "ImportReport":
+        """Say what an import would come to; a database that does not exist stays so."""
+        from chatdb.workflows.import_files import preview_files, total_size
+
+        url = self._command.url
+        missing = url.dialect_name == "sqlite" and not url.sqlite_path.exists()
+
+        def look(database: "Database | None") -> "ImportReport":
+            total = total_size(self._inputs)
+            with self._command.diagnostics.progress("reading", total=total) as progress:
+                return preview_files(
+                    database,
+                    self._command.org,
+                    self._inputs,
+                    options=self._options,
+                    on_bytes=progress.advance,
+                )
+
+        if missing:
+            return look(None)
+        with self._command.open_database(create=False) as database:
+            return look(database)
+
+    def _started(self, run: "ImportRun") -> None:
+        self._run = run
+        if run.made_organization:
+            self._command.diagnostics.note(f"made the organization {self._command.org}")
+
+    def _how_far(self) -> str:
+        count = 0 if self._run is None else self._run.counts.conversations
+        return (
+            f"{count:,} conversations are in the database; run the same command again: "
+            "it goes on where it stopped"
+        )
+
+
+def _build_only(command: CommandContext) -> None:
+    """Complete what an import left out."""
+    from chatdb.db.search_index import build_search_index
+
+    with command.open_database() as database:
+        with command.diagnostics.progress("building the search index", total=None):
+            built = build_search_index(database)
+    text = "the search index is built" if built else "the search index was there already"
+    command.diagnostics.note(text)
+
+
+def _explain(command: CommandContext, inputs: "Inputs", output_format: Format) -> None:
+    from chatdb.cli.import_summary import Explanation, explanation
+    from chatdb.workflows.import_files import explain_files, total_size
+
+    with command.diagnostics.progress("reading", total=total_size(inputs)) as progress:
+        files = explain_files(inputs, progress.advance)
+    rows = [explanation(each) for each in files]
+    if output_format is Format.TABLE:
+        for row in rows:
+            command.output.record(row, output_format)
+    else:
+        command.output.rows(rows, Explanation, output_format)
+    _name_skipped(command, files)
+
+
+def _finish(
+    command: CommandContext, done: "ImportReport", report: Path | None, output_format: Format
+) -> None:
+    from chatdb.cli.import_summary import summary
+    from chatdb.db.search_index import COMPLETE_HINT
+    from chatdb.workflows.import_files import write_report
+
+    if report is not None:
+        write_report(report, done)
+    command.output.record(summary(done), output_format)
+    if done.replaced_characters:
+        command.diagnostics.note(
+            f"{done.replaced_characters:,} characters that a database cannot hold were replaced;"
+            " the originals are kept in metadata"
+        )
+    if done.counts.deleted_here:
+        command.diagnostics.note(
+            f"{done.counts.deleted_here:,} conversations were deleted here and stay so;"
+            " --restore-deleted brings them back"
+        )
+    if done.search_index in ("off", "deferred"):
+        command.diagnostics.note(f"there is no full-text index yet; build it: {COMPLETE_HINT}")
+    _name_skipped(command, done.files)
+
+
+def _name_skipped(command: CommandContext, files: "Sequence[FileReport]") -> None:
+    """Name what was skipped, the first ones at least, and end with exit code 7."""
+    skipped: list[SkippedItem] = [item for each in files for item in each.skipped]
+    for item in skipped[:SKIPPED_SHOWN]:
+        command.diagnostics.warning(f"skipped {item.place}: {item.reason}")
+    more = len(skipped) - SKIPPED_SHOWN
+    if more > 0:
+        command.diagnostics.warning(f"and {more:,} more; --report FILE names them all")
+    if skipped:
+        raise typer.Exit(ExitCode.PARTIAL)

@@ -1,0 +1,76 @@
+"""What `chatdb import` prints: the summary of a run and the explanation of a file."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatdb.operations.imports_report import FileReport, ImportReport
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSummary:
+    """The answer of an import: conversations by what became of them, messages written."""
+
+    outcome: str
+    dry_run: bool
+    new: int
+    updated: int
+    unchanged: int
+    deleted_here: int
+    skipped: int
+    messages_new: int
+    messages_changed: int
+    replaced_characters: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a file holds, by a look at all of it."""
+
+    path: str
+    format: str | None
+    versions: dict[str, int]
+    conversations: int
+    messages: int
+    skipped: int
+    replaced_characters: int
+    content_types: dict[str, int]
+    unknown_fields: dict[str, int]
+    lossy: dict[str, int]
+    ignored_files: int
+
+
+def summary(report: "ImportReport") -> ImportSummary:
+    """Return the summary of a report."""
+    counts = report.counts
+    return ImportSummary(
+        outcome=report.outcome,
+        dry_run=report.dry_run,
+        new=counts.new,
+        updated=counts.updated,
+        unchanged=counts.unchanged,
+        deleted_here=counts.deleted_here,
+        skipped=counts.skipped,
+        messages_new=counts.messages_new,
+        messages_changed=counts.messages_changed,
+        replaced_characters=report.replaced_characters,
+        files=len(report.files),
+    )
+
+
+def explanation(report: "FileReport") -> Explanation:
+    """Return what a file's report tells of its contents."""
+    return Explanation(
+        path=report.path,
+        format=report.format,
+        versions=report.versions,
+        conversations=report.counts.new,
+        messages=report.counts.messages_new,
+        skipped=report.counts.skipped,
+        replaced_characters=report.replaced_characters,
+        content_types=report.content_types,
+        unknown_fields=report.unknown_fields,
+        lossy=report.lossy,
+        ignored_files=report.ignored_files,
+    )
