@@ -9,7 +9,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb import canonical
-from chatdb.errors import ChatdbError
 from chatdb.records import Conversation, Message
 
 Verdict = Literal["retry", "reconnect", "record"]
@@ -167,9 +166,7 @@ def checked_text(text: str) -> str:
 
 def is_record_error(error: BaseException) -> bool:
     """Tell whether a record could not even be encoded (lone surrogates, huge numbers)."""
-    return isinstance(error, (ValueError, OverflowError, TypeError, RecursionError)) and not (
-        isinstance(error, ChatdbError)
-    )
+    return isinstance(error, (ValueError, OverflowError, RecursionError))
 
 
 def in_chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:

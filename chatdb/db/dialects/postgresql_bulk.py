@@ -139,7 +139,7 @@ class PostgresqlBulk(Bulk):
                     cursor.execute(f"SET LOCAL lock_timeout = '{DROP_WAIT}'")
                     cursor.execute(f"DROP INDEX {SEARCH_INDEX}")
                     cursor.execute("SELECT set_config('lock_timeout', %s, true)", (before,))
-            except psycopg.errors.LockNotAvailable:
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedObject):
                 return []
         return [definition]
 

@@ -1,0 +1,300 @@
+"""Importing records: batches of bounded size, a transaction each, idempotent.
+
+Whatever ends an import, every batch is in as a whole or not at all, and the same import run
+again goes on where it stopped.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Literal, Self
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from chatdb.db import schema
+from chatdb.db.database import Database
+from chatdb.db.search_index import (
+    build_search_index,
+    search_index_state,
+    set_search_index_state,
+    take_off_search_index,
+)
+from chatdb.errors import ChatdbError
+from chatdb.operations.imports_batches import Arrival, Batches
+from chatdb.operations.imports_plan import Plan, Planner, place_into_nothing, skipped
+from chatdb.operations.imports_report import ImportCounts, Placed, count
+from chatdb.records import Conversation, organization_id_of
+
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
+"""Waits before a batch is tried again after a deadlock, a race or a lost connection."""
+
+LogOutcome = Literal["running", "done", "partial", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """How to import: `user_id` is for conversations whose source names no user.
+
+    `search_index=False` leaves the full-text index off, to be built by a later import.
+    """
+
+    user_id: str | None = None
+    restore_deleted: bool = False
+    search_index: bool = True
+
+
+class ImportRun:
+    """One import into one organization, from its line in `chatdb_log` to the search index.
+
+    Enter it, `load` records, `complete_search_index`, leave it. `counts` tells at any moment
+    what has been committed. Raises the errors of `chatdb.errors`; records that cannot be stored
+    are skipped and reported, they stop nothing.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        organization_key: str,
+        *,
+        subject: str,
+        options: ImportOptions | None = None,
+        on_placed: Callable[[Sequence[Placed]], None] | None = None,
+    ) -> None:
+        self.counts = ImportCounts()
+        self.made_organization = False
+        self._database = database
+        self._key = organization_key
+        self._subject = subject
+        self._options = options or ImportOptions()
+        self._on_placed = on_placed
+        self._bulk = database.dialect.bulk()
+        self._log_id = uuid4()
+        self._index_looked_at = False
+
+    def __enter__(self) -> Self:
+        with self._database.transaction(write=True) as connection:
+            self._organization_id = self._make_organization(connection)
+            connection.execute(
+                sa.insert(schema.log).values(
+                    id=self._log_id,
+                    kind="import",
+                    subject=self._subject,
+                    started_at=datetime.now(UTC),
+                    outcome="running",
+                    details=asdict(self.counts),
+                )
+            )
+        self._planner = Planner(
+            self._bulk, self._organization_id, restore_deleted=self._options.restore_deleted
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        outcome: LogOutcome = "partial" if self.counts.skipped else "done"
+        if error is None:
+            self._log_end(outcome)
+            return
+        outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        with suppress(ChatdbError):
+            self._log_end(outcome)
+
+    def load(self, arrivals: Iterable[Arrival]) -> None:
+        """Write all records; raises what the iterator raises, after what came before it is in."""
+        batches = Batches(arrivals)
+        while batch := batches.next_batch():
+            self._write(batch, batches.read_ahead)
+
+    def complete_search_index(self, on_start: Callable[[], None] | None = None) -> bool:
+        """Build the full-text index if this import or one before left it out; tell whether."""
+        if not self._options.search_index:
+            return False
+        return build_search_index(self._database, on_start)
+
+    def _write(self, batch: list[Arrival], meanwhile: Callable[[], None]) -> None:
+        """Write a batch; where a record spoils it, halve it until that record stands alone."""
+        parts = [batch]
+        while parts:
+            part = parts.pop()
+            try:
+                placed = self._write_with_retries(part, meanwhile)
+            except Exception as error:
+                if self._bulk.verdict(error) not in ("record", "retry"):
+                    raise
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    parts += [part[middle:], part[:middle]]
+                    continue
+                placed = [skipped(part[0], _reason(error))]
+            self.counts.add(count(placed))
+            if self._on_placed is not None:
+                self._on_placed(placed)
+
+    def _write_with_retries(
+        self, part: list[Arrival], meanwhile: Callable[[], None]
+    ) -> list[Placed]:
+        for seconds in RETRY_SECONDS:
+            try:
+                return self._write_once(part, meanwhile)
+            except Exception as error:
+                verdict = self._bulk.verdict(error)
+                if verdict not in ("retry", "reconnect"):
+                    raise
+                short = 0.25 if verdict == "retry" else 1.0
+                time.sleep(seconds * short * random.uniform(0.5, 1.0))  # noqa: S311 - not secret
+        return self._write_once(part, meanwhile)
+
+    def _write_once(self, part: list[Arrival], meanwhile: Callable[[], None]) -> list[Placed]:
+        settings = self._bulk.transaction_settings
+        with self._database.transaction(write=True, settings=settings) as connection:
+            indexed = self._prepare_search_index(connection)
+            arrivals = [with_user(each, self._options.user_id) for each in part]
+            plan = self._planner.plan(connection, arrivals)
+            self._bulk.write(
+                connection,
+                self._organization_id,
+                plan.rows,
+                index=indexed,
+                meanwhile=meanwhile,
+            )
+            self._lift_tombstones(connection, plan)
+            self._log_progress(connection, plan.placed)
+        self._index_looked_at = True
+        return plan.placed
+
+    def _prepare_search_index(self, connection: sa.Connection) -> bool:
+        """Take the index off before the first batch where that pays; tell whether it is on."""
+        state = search_index_state(connection)
+        if self._index_looked_at:
+            return state == "present"
+        if not self._options.search_index:
+            if state == "present":
+                return not take_off_search_index(self._database, connection, "off")
+            set_search_index_state(connection, "off")
+        elif state == "present" and self._bulk.defers_search_index:
+            message = schema.messages.c.conversation_id
+            if connection.execute(sa.select(message).limit(1)).first() is None:
+                return not take_off_search_index(self._database, connection, "deferred")
+        return state == "present"
+
+    def _make_organization(self, connection: sa.Connection) -> UUID:
+        organizations = schema.organizations
+        identifier = connection.scalar(
+            sa.select(organizations.c.id).where(organizations.c.key == self._key)
+        )
+        if identifier is None:
+            identifier = organization_id_of(self._key)
+            connection.execute(
+                sa.insert(organizations).values(
+                    id=identifier, key=self._key, name=self._key, created_at=datetime.now(UTC)
+                )
+            )
+            self.made_organization = True
+        return identifier
+
+    def _lift_tombstones(self, connection: sa.Connection, plan: Plan) -> None:
+        tombstones = schema.tombstones
+        for conversation_id, message_ids in plan.restored:
+            connection.execute(
+                sa.delete(tombstones).where(
+                    tombstones.c.organization_id == self._organization_id,
+                    tombstones.c.conversation_id == conversation_id,
+                    tombstones.c.message_id.in_(message_ids),
+                )
+            )
+
+    def _log_progress(self, connection: sa.Connection, placed: list[Placed]) -> None:
+        counts = count(placed)
+        counts.add(self.counts)
+        connection.execute(
+            sa.update(schema.log)
+            .where(schema.log.c.id == self._log_id)
+            .values(details=asdict(counts))
+        )
+
+    def _log_end(self, outcome: LogOutcome) -> None:
+        with self._database.transaction(write=True) as connection:
+            connection.execute(
+                sa.update(schema.log)
+                .where(schema.log.c.id == self._log_id)
+                .values(outcome=outcome, finished_at=datetime.now(UTC), details=asdict(self.counts))
+            )
+
+
+def preview(
+    database: Database | None,
+    organization_key: str,
+    arrivals: Iterable[Arrival],
+    *,
+    options: ImportOptions,
+    on_placed: Callable[[Sequence[Placed]], None],
+) -> ImportCounts:
+    """Return what importing the records would come to, reading only.
+
+    Without a database everything is new. A conversation that comes again in a later batch counts
+    as updated.
+    """
+    counts = ImportCounts()
+    seen: set[UUID] = set()
+    batches = Batches(arrivals)
+    while batch := batches.next_batch():
+        placed = [
+            _seen_before(each, seen) for each in _place(database, organization_key, batch, options)
+        ]
+        counts.add(count(placed))
+        on_placed(placed)
+    return counts
+
+
+def _place(
+    database: Database | None, key: str, batch: list[Arrival], options: ImportOptions
+) -> list[Placed]:
+    if database is None:
+        return place_into_nothing(batch)
+    organizations = schema.organizations
+    with database.transaction() as connection:
+        identifier = connection.scalar(
+            sa.select(organizations.c.id).where(organizations.c.key == key)
+        )
+        planner = Planner(
+            database.dialect.bulk(),
+            identifier or organization_id_of(key),
+            restore_deleted=options.restore_deleted,
+        )
+        arrivals = [with_user(each, options.user_id) for each in batch]
+        return planner.plan(connection, arrivals, lock=False).placed
+
+
+def _seen_before(placed: Placed, seen: set[UUID]) -> Placed:
+    identifier = placed.conversation_id
+    if identifier is None or placed.outcome != "new":
+        return placed
+    if identifier in seen:
+        return replace(placed, outcome="updated")
+    seen.add(identifier)
+    return placed
+
+
+def with_user(arrival: Arrival, user_id: str | None) -> Arrival:
+    """Return the arrival, its record owned by `user_id` where the source names no user."""
+    record = arrival.record
+    if isinstance(record, Conversation) and record.user_id is None:
+        record.user_id = user_id
+    return arrival
+
+
+def _reason(error: BaseException) -> str:
+    """Return one line for people about why a record was refused."""
+    original = getattr(error, "orig", None) or error
+    diagnosis = getattr(original, "diag", None)
+    text = getattr(diagnosis, "message_primary", None) or str(original)
+    return f"it cannot be stored: {text.strip().partition(chr(10))[0]}"

@@ -1,0 +1,105 @@
+"""Cutting a stream of records into batches of bounded size, one ahead of the database."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from chatdb.formats.base import Skipped
+from chatdb.records import Conversation
+
+MAX_CONVERSATIONS = 1_000
+MAX_MESSAGES = 20_000
+MAX_SIZE = 32 << 20
+"""Characters of text and bytes of JSON; a larger conversation is a batch of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A record on its way in, or what could not be read.
+
+    `file` numbers the file it came from; `hashed` tells that equal `source_hash`es mean equal
+    sources (foreign formats), which a native file, written by any chatdb, cannot promise.
+    """
+
+    record: Conversation | Skipped
+    file: int = 0
+    hashed: bool = True
+
+
+class Batches:
+    """The batches of a stream; `read_ahead` fills the next one while the last is written.
+
+    An error of the stream is raised only after what came before it has been handed out.
+    """
+
+    def __init__(self, arrivals: Iterable[Arrival]) -> None:
+        self._arrivals = iter(arrivals)
+        self._error: Exception | None = None
+        self._ended = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._batch: list[Arrival] = []
+        self._messages = 0
+        self._size = 0
+
+    @property
+    def _closed(self) -> bool:
+        return (
+            self._ended
+            or len(self._batch) >= MAX_CONVERSATIONS
+            or self._messages >= MAX_MESSAGES
+            or self._size >= MAX_SIZE
+        )
+
+    def next_batch(self) -> list[Arrival]:
+        """Return the next batch, an empty list at the end; raises what the stream raised."""
+        while not self._closed:
+            self.read_ahead()
+        batch = self._batch
+        if not batch and self._error is not None:
+            raise self._error
+        self._begin()
+        return batch
+
+    def read_ahead(self) -> None:
+        """Read one more record into the next batch if it has room."""
+        if self._closed:
+            return
+        try:
+            arrival = next(self._arrivals, None)
+        except Exception as error:  # noqa: BLE001 - raised again by next_batch
+            self._error, self._ended = error, True
+            return
+        if arrival is None:
+            self._ended = True
+            return
+        self._batch.append(arrival)
+        if isinstance(arrival.record, Conversation):
+            self._messages += len(arrival.record.messages)
+            self._size += _size_of(arrival.record)
+
+
+def _size_of(record: Conversation) -> int:
+    size = 0
+    for message in record.messages:
+        size += len(message.content)
+        for value in (
+            message.reasoning,
+            message.tool_calls,
+            message.tool_outputs,
+            message.attachments,
+        ):
+            if value is not None:
+                size += _json_size(value)
+    for snapshot in record.snapshots:
+        size += _json_size(snapshot.state)
+    return size
+
+
+def _json_size(value: object) -> int:
+    try:
+        return len(msgspec.json.encode(value))
+    except (ValueError, RecursionError):
+        return 0

@@ -1,0 +1,201 @@
+"""Merging an imported conversation into the stored one: a union in which the user's hand wins.
+
+Nothing is ever removed; what was edited or added here stays; what the source knows newer is
+followed. Importing the same again, or an older export after a newer one, changes nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from chatdb import canonical
+from chatdb.records import Conversation, Message
+
+_JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
+_FOLLOWED = ("title", "archived_at", "starred_at", "metadata")
+
+
+def merge(stored: Conversation, incoming: Conversation) -> Conversation:
+    """Return the union of both as a new record; equal to `stored` when there is nothing to add.
+
+    `incoming` must be free of messages deleted here. It counts as current unless its
+    `updated_at` is older than the stored one.
+    """
+    current = incoming.updated_at >= stored.updated_at
+    messages = _merge_messages(stored.messages, incoming.messages, current=current)
+    changes: dict[str, Any] = {
+        "messages": messages,
+        "snapshots": _merge_snapshots(stored, incoming, current=current),
+        "updated_at": max(stored.updated_at, incoming.updated_at),
+        "current_message_id": _leaf(stored, incoming, messages),
+        "user_id": stored.user_id if stored.user_id is not None else incoming.user_id,
+    }
+    for name in ("source", "source_name", "source_id"):
+        kept = getattr(stored, name)
+        changes[name] = getattr(incoming, name) if kept is None else kept
+    if current and incoming.source_hash is not None:
+        changes["source_hash"] = incoming.source_hash
+    if incoming.last_accessed_at is not None:
+        accessed = stored.last_accessed_at or incoming.last_accessed_at
+        changes["last_accessed_at"] = max(accessed, incoming.last_accessed_at)
+    changes |= _followed(stored, incoming, current=current)
+    return msgspec.structs.replace(stored, **changes)
+
+
+def is_conflict(stored: Conversation, incoming: Conversation) -> bool:
+    """Tell whether one id stands for two conversations: another user and another creation time."""
+    return (
+        stored.user_id is not None
+        and incoming.user_id is not None
+        and stored.user_id != incoming.user_id
+        and stored.created_at != incoming.created_at
+    )
+
+
+def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversation:
+    """Return the record without the messages of these ids, its leaf moved to what is left."""
+    if not any(message.id in gone for message in record.messages):
+        return record
+    kept = [message for message in record.messages if message.id not in gone]
+    parents = {message.id: message.parent_id for message in record.messages}
+    leaf = record.current_message_id
+    for _ in range(len(parents)):
+        if leaf is None or leaf not in gone:
+            break
+        leaf = parents.get(leaf)
+    return msgspec.structs.replace(record, messages=kept, current_message_id=leaf)
+
+
+def same_conversation_row(one: Conversation, other: Conversation, *, but_hash: bool) -> bool:
+    """Tell whether two records have the same row of their own, messages and snapshots aside."""
+    for name in Conversation.__struct_fields__:
+        if name in ("messages", "snapshots", "metadata") or (but_hash and name == "source_hash"):
+            continue
+        if getattr(one, name) != getattr(other, name):
+            return False
+    return same_json(one.metadata, other.metadata)
+
+
+def same_message(one: Message, other: Message) -> bool:
+    """Tell whether two messages are the same in every field, JSON compared as it is stored."""
+    if one is other:
+        return True
+    return one == other and all(
+        same_json(getattr(one, name), getattr(other, name)) for name in _JSON_FIELDS
+    )
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Compare JSON values as they are stored: True is not 1, but 1e20 is what it is in digits."""
+    if one is other or (not one and not other and type(one) is type(other)):
+        return True
+    return canonical.encode(one) == canonical.encode(other)
+
+
+def _followed(stored: Conversation, incoming: Conversation, *, current: bool) -> dict[str, Any]:
+    """Choose whose title, star, archive and metadata count; the last edit beats any source."""
+    edited_here = stored.edited_at
+    edited_there = incoming.edited_at
+    if edited_there is not None and (edited_here is None or edited_there > edited_here):
+        names: tuple[str, ...] = (*_FOLLOWED, "edited_at")
+    elif edited_here is None and current:
+        names = _FOLLOWED
+    else:
+        return {}
+    return {name: getattr(incoming, name) for name in names}
+
+
+def _leaf(stored: Conversation, incoming: Conversation, messages: Sequence[Message]) -> UUID | None:
+    """Follow the source's active leaf only when the source is newer and the message is there."""
+    if stored.current_message_id is None or incoming.updated_at > stored.updated_at:
+        leaf = incoming.current_message_id
+        if leaf is not None and any(message.id == leaf for message in messages):
+            return leaf
+    return stored.current_message_id
+
+
+def _merge_messages(
+    stored: list[Message], incoming: list[Message], *, current: bool
+) -> list[Message]:
+    known = {message.id: message for message in stored}
+    merged = dict(known)
+    for message in incoming:
+        held = known.get(message.id)
+        merged[message.id] = message if held is None else _choose(held, message, current=current)
+    if len(merged) == len(known):
+        return list(merged.values())
+    mine, theirs = [m.id for m in stored], [m.id for m in incoming]
+    order = _weave(theirs, mine, merged) if current else _weave(mine, theirs, merged)
+    return [merged[identifier] for identifier in order]
+
+
+def _choose(held: Message, message: Message, *, current: bool) -> Message:
+    """Return the version of a message that counts: the last edit, else the newer source's."""
+    if message.edited_at is not None and (
+        held.edited_at is None or message.edited_at > held.edited_at
+    ):
+        return message
+    made_here = held.source_id is None or held.edited_at is not None
+    if made_here or not current or same_message(held, message):
+        return held
+    return message
+
+
+def _merge_snapshots(stored: Conversation, incoming: Conversation, *, current: bool) -> list[Any]:
+    merged = {snapshot.id: snapshot for snapshot in stored.snapshots}
+    for snapshot in incoming.snapshots:
+        held = merged.get(snapshot.id)
+        if held is None or (current and not same_snapshot(held, snapshot)):
+            merged[snapshot.id] = snapshot
+    return list(merged.values())
+
+
+def same_snapshot(one: Any, other: Any) -> bool:
+    """Tell whether two snapshots hold the same."""
+    return one.created_at == other.created_at and same_json(one.state, other.state)
+
+
+def _weave(base: list[UUID], extra: list[UUID], merged: dict[UUID, Message]) -> list[UUID]:
+    """Order the union: `base` as it is, each other message behind what it stood behind.
+
+    A message never comes before its parent. Linear in the number of messages.
+    """
+    placed = set(base)
+    behind: dict[UUID | None, list[UUID]] = {}
+    previous: UUID | None = None
+    for identifier in extra:
+        if identifier not in placed:
+            behind.setdefault(previous, []).append(identifier)
+        previous = identifier
+    order: list[UUID] = []
+    for anchor in (None, *base):
+        if anchor is not None:
+            order.append(anchor)
+        waiting = list(reversed(behind.get(anchor, ())))
+        while waiting:
+            identifier = waiting.pop()
+            order.append(identifier)
+            waiting.extend(reversed(behind.get(identifier, ())))
+    return _parents_first(order, merged)
+
+
+def _parents_first(order: list[UUID], merged: dict[UUID, Message]) -> list[UUID]:
+    """Move each message behind its parent where the two lists disagreed; else change nothing."""
+    waiting: dict[UUID, list[UUID]] = {}
+    done: set[UUID] = set()
+    result: list[UUID] = []
+    for first in order:
+        parent = merged[first].parent_id
+        if parent in merged and parent not in done and parent is not None:
+            waiting.setdefault(parent, []).append(first)
+            continue
+        ready = [first]
+        while ready:
+            identifier = ready.pop()
+            done.add(identifier)
+            result.append(identifier)
+            ready.extend(reversed(waiting.pop(identifier, ())))
+    result.extend(identifier for group in waiting.values() for identifier in group)
+    return result

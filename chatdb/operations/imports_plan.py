@@ -1,0 +1,282 @@
+"""Deciding what a batch changes: new, merged, unchanged, deleted here, in conflict."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.db.dialects.bulk import BatchRows, Bulk, MessageRows, StoredKey
+from chatdb.formats.base import Skipped
+from chatdb.operations.imports_batches import Arrival
+from chatdb.operations.imports_merge import (
+    is_conflict,
+    merge,
+    same_conversation_row,
+    same_message,
+    same_snapshot,
+    without_messages,
+)
+from chatdb.operations.imports_report import Placed, SkippedItem
+from chatdb.operations.imports_stored import Stored, read_stored
+from chatdb.records import Conversation, Message
+
+WHOLE = UUID(int=0)
+"""The message id of a tombstone that stands for its whole conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to write for a batch, what to say of each record, and the tombstones to lift."""
+
+    rows: BatchRows
+    placed: list[Placed]
+    restored: list[tuple[UUID, list[UUID]]]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the database knows of the batch's conversations, and how it stands after each."""
+
+    keys: dict[UUID, StoredKey]
+    tombstones: dict[UUID, set[UUID]]
+    stored: dict[UUID, Stored] = field(default_factory=dict)
+    current: dict[UUID, Conversation] = field(default_factory=dict)
+
+
+class Planner:
+    """Plans batches against one organization of a database, inside the caller's transaction."""
+
+    def __init__(self, bulk: Bulk, organization_id: UUID, *, restore_deleted: bool) -> None:
+        self._bulk = bulk
+        self._organization_id = organization_id
+        self._restore_deleted = restore_deleted
+
+    def plan(
+        self, connection: sa.Connection, arrivals: Sequence[Arrival], *, lock: bool = True
+    ) -> Plan:
+        """Return what the batch comes to; `lock` keeps others from what it will change.
+
+        Reads only; conversations that are to be changed are read again once they are locked.
+        """
+        records = [each.record for each in arrivals if isinstance(each.record, Conversation)]
+        ids = list({record.id for record in records})
+        organization = self._organization_id
+        known = _Known({}, {})
+        if ids:
+            known.keys = self._bulk.stored_keys(connection, organization, ids)
+            known.tombstones = self._bulk.tombstones(connection, organization, ids)
+        wanted = {
+            arrival.record.id
+            for arrival in arrivals
+            if isinstance(arrival.record, Conversation) and self._needs_merge(arrival, known)
+        }
+        if wanted:
+            known.stored = read_stored(connection, organization, wanted)
+        placed = self._place_all(arrivals, known)
+        if lock and known.stored:
+            changed = [key for key, stored in known.stored.items() if _differs(stored, known)]
+            if changed:
+                self._bulk.lock(connection, organization, changed)
+                again = read_stored(connection, organization, changed)
+                if len(again) < len(changed):  # deleted by another session meanwhile
+                    return self.plan(connection, arrivals)
+                known.stored |= again
+                known.current = {}
+                placed = self._place_all(arrivals, known)
+        return Plan(_rows(known), placed, self._restored(records, known))
+
+    def _needs_merge(self, arrival: Arrival, known: _Known) -> bool:
+        """Tell whether the stored conversation has to be read: equal hashes say that it has not."""
+        record = arrival.record
+        if not isinstance(record, Conversation) or record.id not in known.keys:
+            return False
+        key = known.keys[record.id]
+        return (
+            not arrival.hashed
+            or record.source_hash is None
+            or record.source_hash != key.source_hash
+            or (record.user_id is not None and key.user_id != record.user_id)
+            or (self._restore_deleted and record.id in known.tombstones)
+        )
+
+    def _place_all(self, arrivals: Sequence[Arrival], known: _Known) -> list[Placed]:
+        keep = not self._restore_deleted
+        return [_place(arrival, known, keep_deleted=keep) for arrival in arrivals]
+
+    def _restored(
+        self, records: Iterable[Conversation], known: _Known
+    ) -> list[tuple[UUID, list[UUID]]]:
+        if not self._restore_deleted:
+            return []
+        lifted = []
+        for record in records:
+            gone = known.tombstones.get(record.id)
+            if gone:
+                back = gone & ({message.id for message in record.messages} | {WHOLE})
+                lifted.append((record.id, sorted(back)))
+        return lifted
+
+
+def place_into_nothing(arrivals: Sequence[Arrival]) -> list[Placed]:
+    """Return what a batch comes to where there is no database yet."""
+    known = _Known({}, {})
+    return [_place(arrival, known, keep_deleted=True) for arrival in arrivals]
+
+
+def _place(arrival: Arrival, known: _Known, *, keep_deleted: bool) -> Placed:
+    record = arrival.record
+    if isinstance(record, Skipped):
+        return skipped(arrival, record.reason)
+    doubtful = _repeated_message(record)
+    if doubtful is not None:
+        return skipped(arrival, f"the message id {doubtful} stands for two messages")
+    gone = known.tombstones.get(record.id, set())
+    present = record.id in known.keys or record.id in known.current
+    if gone and keep_deleted:
+        if WHOLE in gone and not present:
+            return Placed(file=arrival.file, outcome="deleted_here", conversation_id=record.id)
+        record = without_messages(record, gone)
+    if not present:
+        known.current[record.id] = record
+        return Placed(
+            file=arrival.file,
+            outcome="new",
+            messages_new=len(record.messages),
+            conversation_id=record.id,
+        )
+    return _place_known(arrival, record, known)
+
+
+def _place_known(arrival: Arrival, record: Conversation, known: _Known) -> Placed:
+    before = known.current.get(record.id)
+    if before is None:
+        if record.id not in known.stored:
+            return Placed(file=arrival.file, outcome="unchanged", conversation_id=record.id)
+        before = known.stored[record.id].record
+    if is_conflict(before, record):
+        return skipped(
+            arrival,
+            f"the id {record.id} belongs to another conversation here"
+            " (another user, another creation time)",
+        )
+    after = merge(before, record)
+    known.current[record.id] = after
+    held = {message.id: message for message in before.messages}
+    changed = sum(
+        1
+        for message in after.messages
+        if message.id in held and not same_message(held[message.id], message)
+    )
+    added = len(after.messages) - len(held)
+    same = not (changed or added) and _same_but_hash(before, after)
+    return Placed(
+        file=arrival.file,
+        outcome="unchanged" if same else "updated",
+        messages_new=added,
+        messages_changed=changed,
+        conversation_id=record.id,
+    )
+
+
+def skipped(arrival: Arrival, reason: str) -> Placed:
+    """Return the outcome of a record that is not taken, named by its place or its id."""
+    record = arrival.record
+    if isinstance(record, Skipped):
+        item = SkippedItem(place=record.place, reason=reason, source_id=record.source_id)
+    else:
+        place = f"conversation {record.source_id or record.id}"
+        item = SkippedItem(place=place, reason=reason, source_id=record.source_id)
+    return Placed(file=arrival.file, outcome="skipped", item=item)
+
+
+def _repeated_message(record: Conversation) -> UUID | None:
+    ids = {message.id for message in record.messages}
+    if len(ids) == len(record.messages):
+        return None
+    seen: set[UUID] = set()
+    for message in record.messages:
+        if message.id in seen:
+            return message.id
+        seen.add(message.id)
+    return None
+
+
+def _same_but_hash(one: Conversation, other: Conversation) -> bool:
+    return (
+        same_conversation_row(one, other, but_hash=True)
+        and len(one.snapshots) == len(other.snapshots)
+        and all(map(same_snapshot, one.snapshots, other.snapshots))
+    )
+
+
+def _differs(stored: Stored, known: _Known) -> bool:
+    before, after = stored.record, known.current.get(stored.record.id)
+    return after is not None and not (
+        same_conversation_row(before, after, but_hash=False)
+        and _same_but_hash(before, after)
+        and len(before.messages) == len(after.messages)
+        and all(map(same_message, before.messages, after.messages))
+    )
+
+
+def _rows(known: _Known) -> BatchRows:
+    """Return the difference between what stands in the database and what shall stand there."""
+    new = [record for key, record in known.current.items() if key not in known.stored]
+    changed: list[Conversation] = []
+    stale: list[tuple[UUID, Sequence[UUID]]] = []
+    messages = [
+        MessageRows(record.id, list(enumerate(record.messages)))
+        for record in new
+        if record.messages
+    ]
+    snapshots = [record for record in new if record.snapshots]
+    for key, stored in known.stored.items():
+        record = known.current.get(key)
+        if record is None:
+            continue
+        if not same_conversation_row(stored.record, record, but_hash=False):
+            changed.append(record)
+        fresh, gone = _message_changes(stored, record)
+        if fresh:
+            messages.append(MessageRows(key, fresh))
+        if gone:
+            stale.append((key, gone))
+        if not _same_but_hash(stored.record, record):
+            snapshots += _with_new_snapshots(stored.record, record)
+    return BatchRows(new, changed, stale, messages, snapshots)
+
+
+def _message_changes(
+    stored: Stored, record: Conversation
+) -> tuple[list[tuple[int, Message]], list[UUID]]:
+    """Return messages to insert with their positions, and ids to delete before.
+
+    A message keeps its position where it can: appending rewrites nothing.
+    """
+    held = {message.id: message for message in stored.record.messages}
+    fresh: list[tuple[int, Message]] = []
+    gone: list[UUID] = []
+    position = -1
+    for message in record.messages:
+        before = stored.positions.get(message.id)
+        position = position + 1 if before is None else max(position + 1, before)
+        if before is None:
+            fresh.append((position, message))
+        elif before != position or not same_message(held[message.id], message):
+            fresh.append((position, message))
+            gone.append(message.id)
+    return fresh, gone
+
+
+def _with_new_snapshots(before: Conversation, after: Conversation) -> list[Conversation]:
+    """Return a record that has only the snapshots to write, in a list, or nothing."""
+    from msgspec.structs import replace
+
+    held = {snapshot.id: snapshot for snapshot in before.snapshots}
+    fresh = [
+        snapshot
+        for snapshot in after.snapshots
+        if snapshot.id not in held or not same_snapshot(held[snapshot.id], snapshot)
+    ]
+    return [replace(after, snapshots=fresh)] if fresh else []

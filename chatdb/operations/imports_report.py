@@ -1,0 +1,106 @@
+"""What an import says of itself: counts, what was skipped, and the report of a whole run."""
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+Outcome = Literal["new", "updated", "unchanged", "deleted_here", "skipped"]
+
+
+@dataclass(slots=True)
+class ImportCounts:
+    """Conversations by what became of them, and the messages that were written.
+
+    `deleted_here` were left out because they were deleted in chatdb; `messages_changed` are
+    messages that were there and got what the source knows newer.
+    """
+
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted_here: int = 0
+    skipped: int = 0
+    messages_new: int = 0
+    messages_changed: int = 0
+
+    @property
+    def conversations(self) -> int:
+        """How many conversations of the source are in the database now."""
+        return self.new + self.updated + self.unchanged
+
+    def add(self, other: "ImportCounts") -> None:
+        """Add the counts of another."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedItem:
+    """Something that is not in the database: where it stands, why, its id in the source if any."""
+
+    place: str
+    reason: str
+    source_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class FileReport:
+    """What became of one input; the counters by name are what its reader met.
+
+    `error` is set when the input as a whole could not be read (to its end).
+    """
+
+    path: str
+    format: str | None = None
+    bytes: int = 0
+    counts: ImportCounts = field(default_factory=ImportCounts)
+    messages: int = 0
+    replaced_characters: int = 0
+    versions: dict[str, int] = field(default_factory=dict)
+    content_types: dict[str, int] = field(default_factory=dict)
+    unknown_fields: dict[str, int] = field(default_factory=dict)
+    lossy: dict[str, int] = field(default_factory=dict)
+    skipped: list[SkippedItem] = field(default_factory=list)
+    ignored_files: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """What became of one record: `reason` tells why it was skipped."""
+
+    file: int
+    outcome: Outcome
+    messages_new: int = 0
+    messages_changed: int = 0
+    item: SkippedItem | None = None
+    conversation_id: UUID | None = None
+
+
+def count(placed: list[Placed]) -> ImportCounts:
+    """Return the counts of a batch."""
+    counts = ImportCounts()
+    for each in placed:
+        setattr(counts, each.outcome, getattr(counts, each.outcome) + 1)
+        counts.messages_new += each.messages_new
+        counts.messages_changed += each.messages_changed
+    return counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """The whole run, as `--report` writes it."""
+
+    chatdb: str
+    database: str | None
+    organization: str
+    dry_run: bool
+    outcome: Literal["done", "partial"]
+    started_at: datetime
+    finished_at: datetime
+    counts: ImportCounts
+    messages: int
+    replaced_characters: int
+    search_index: str
+    files: list[FileReport]

@@ -1,0 +1,88 @@
+"""Reading back what the database has of the conversations that an import brings again."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.db import schema
+from chatdb.records import Conversation, Message, Snapshot
+
+_AT_ONCE = 500
+"""Ids a statement: far below SQLite's limit of variables."""
+
+_CONVERSATION = tuple(
+    name for name in Conversation.__struct_fields__ if name not in ("messages", "snapshots")
+)
+_MESSAGE = Message.__struct_fields__
+_SNAPSHOT = Snapshot.__struct_fields__
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A conversation as it stands in the database, with the position of each message."""
+
+    record: Conversation
+    positions: dict[UUID, int]
+
+
+def read_stored(
+    connection: sa.Connection, organization_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, Stored]:
+    """Return those of the conversations that exist, whole, by id."""
+    wanted = sorted(ids)
+    found: dict[UUID, Stored] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        _read_some(connection, organization_id, wanted[start : start + _AT_ONCE], found)
+    return found
+
+
+def _read_some(
+    connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID], found: dict[UUID, Stored]
+) -> None:
+    table = schema.conversations
+    for row in connection.execute(
+        _select(table, _CONVERSATION).where(
+            table.c.organization_id == organization_id, table.c.id.in_(ids)
+        )
+    ):
+        record = Conversation(**dict(zip(_CONVERSATION, row, strict=True)))
+        record.messages, record.snapshots = [], []
+        found[record.id] = Stored(record, {})
+    messages = schema.messages
+    for conversation_id, position, *values in connection.execute(
+        _of(messages, organization_id, ids, (messages.c.position,), _MESSAGE)
+    ):
+        if conversation_id in found:
+            message = Message(**dict(zip(_MESSAGE, values, strict=True)))
+            stored = found[conversation_id]
+            stored.record.messages.append(message)
+            stored.positions[message.id] = position
+    snapshots = schema.snapshots
+    for conversation_id, _, *values in connection.execute(
+        _of(snapshots, organization_id, ids, (snapshots.c.created_at, snapshots.c.id), _SNAPSHOT)
+    ):
+        if conversation_id in found:
+            snapshot = Snapshot(**dict(zip(_SNAPSHOT, values, strict=True)))
+            found[conversation_id].record.snapshots.append(snapshot)
+
+
+def _select(table: sa.Table, names: Sequence[str]) -> sa.Select[Any]:
+    return sa.select(*(table.c[name] for name in names))
+
+
+def _of(
+    table: sa.Table,
+    organization_id: UUID,
+    ids: Sequence[UUID],
+    order: Sequence[sa.Column[Any]],
+    names: Sequence[str],
+) -> sa.Select[Any]:
+    """Select the rows of these conversations, each beginning with its conversation and order."""
+    return (
+        sa.select(table.c.conversation_id, order[0], *(table.c[name] for name in names))
+        .where(table.c.organization_id == organization_id, table.c.conversation_id.in_(ids))
+        .order_by(table.c.conversation_id, *order)
+    )
