@@ -4,20 +4,23 @@ Every node that has a message is one message; nodes without are bridged and kept
 of the conversation. `docs/formats.md` tells where each field goes.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from chatdb.formats.chatgpt_messages import Messages
+from chatdb.formats.chatgpt_shapes import Nodes, RawNode, decode_fields, decode_nodes, nodes_from
 from chatdb.formats.fields import kept, without_marks
 from chatdb.formats.identity import conversation_id, conversation_id_without_source_id
-from chatdb.formats.json_records import BadRecordError, Context, JsonReader
+from chatdb.formats.json_records import BadRecordError, Context, JsonReader, decode_any
 from chatdb.formats.times import EPOCH, parse_time
-from chatdb.formats.trees import newest_leaf, tree_of
+from chatdb.formats.trees import Tree, newest_leaf, tree_of
 from chatdb.records import MARKS, Conversation, Message
 
 SOURCE = "chatgpt"
+MAPPING = "mapping"
 
 _FIELDS = frozenset(
     (
@@ -59,7 +62,7 @@ class ChatGptReader(JsonReader):
     def recognises_record(self, value: Any) -> bool:
         if not isinstance(value, dict) or "inserted_at" in value:
             return False
-        mapping = value.get("mapping")
+        mapping = value.get(MAPPING)
         if not isinstance(mapping, dict):
             return False
         if not mapping:
@@ -67,110 +70,109 @@ class ChatGptReader(JsonReader):
         nodes = (node for node in mapping.values() if isinstance(node, dict))
         return any("message" in node and ("children" in node or "parent" in node) for node in nodes)
 
+    def decode(self, data: bytes | memoryview) -> Any:
+        """Decode a record, its mapping into the known shapes where that loses nothing."""
+        raw = decode_fields(data)
+        record: Fields = {name: decode_any(value) for name, value in raw.items() if name != MAPPING}
+        if MAPPING in raw:
+            try:
+                record[MAPPING] = decode_nodes(raw[MAPPING])
+            except msgspec.ValidationError:
+                record[MAPPING] = decode_any(raw[MAPPING])
+        return record
+
     def convert(self, record: Fields, context: Context) -> Conversation:
-        mapping = record.pop("mapping", None)
+        mapping = record.pop(MAPPING, None)
         if not isinstance(mapping, dict):
             raise BadRecordError("it has no mapping, and so no messages")
+        nodes: Nodes = mapping
+        if not all(type(node) is RawNode for node in mapping.values()):
+            nodes = nodes_from(mapping)
         marks: Fields = {}
-        created, updated = _times(record, mapping, marks)
+        created, updated = _times(record, nodes, marks)
         title = record.pop("title") if isinstance(record.get("title"), str) else None
         source_id = _source_id(record)
         if source_id:
             identifier = conversation_id(SOURCE, context.source_name, source_id)
         else:
-            first = next(_raw_messages(mapping), {}).get("content") or title or ""
-            identifier = conversation_id_without_source_id(None, created, repr(first))
-        nodes = _Nodes(mapping, context)
-        messages = nodes.read(identifier, created, record.get("default_model_slug"))
-        current = nodes.current(record, messages)
+            first = next((node.message.content for node in nodes.values() if node.message), None)
+            identifier = conversation_id_without_source_id(
+                None, created, repr(first) if first else title or ""
+            )
+        tree = tree_of(*_links(nodes))
+        messages = Messages(nodes, tree, context.tally)
+        default = record.get("default_model_slug")
+        read = messages.read(
+            identifier, started=created, default_model=default if isinstance(default, str) else None
+        )
+        _report(messages, tree, context)
         archived, starred = record.pop("is_archived", None), record.pop("is_starred", None)
         return Conversation(
             id=identifier,
             title=title or None,
-            current_message_id=current,
+            current_message_id=_current(record, messages, read, context),
             created_at=created,
             updated_at=updated,
             archived_at=updated if archived else None,
             starred_at=updated if starred else None,
             source=SOURCE,
-            source_name=context.source_name,
             source_id=source_id,
-            metadata=_metadata(record, nodes.bridged, marks, context),
-            messages=messages,
+            metadata=_metadata(record, messages.bridged, marks, context),
+            messages=read,
         )
 
 
 reader = ChatGptReader()
 
 
-class _Nodes:
-    """The mapping of one conversation, read."""
-
-    def __init__(self, mapping: Fields, context: Context) -> None:
-        self._mapping = mapping
-        self._context = context
-        self._tree = tree_of(*_links(mapping))
-        if self._tree.cut:
-            context.tally.lossy["a circle of nodes: cut before the first of them"] += 1
-        self._messages = Messages(mapping, self._tree, context.tally)
-
-    @property
-    def bridged(self) -> Fields:
-        return self._messages.bridged
-
-    def read(self, identifier: UUID, created: datetime, model: Any) -> list[Message]:
-        default = model if isinstance(model, str) else None
-        messages = self._messages.read(identifier, started=created, default_model=default)
-        for name in self._messages.malformed:
-            self._context.skip(f"node {name[:80]!r}", "its message is no object", name)
-        return messages
-
-    def current(self, record: Fields, messages: list[Message]) -> UUID | None:
-        """Return the leaf of the active branch: where `current_node` points, else the newest."""
-        node = record.get("current_node")
-        if isinstance(node, str) and node in self._mapping:
-            record.pop("current_node")
-            found = self._messages.ids.get(node)
-            if found is not None:
-                return found
-        if messages:
-            self._context.tally.lossy["no usable current_node: the newest leaf taken"] += 1
-        return newest_leaf(messages)
+def _report(messages: Messages, tree: Tree, context: Context) -> None:
+    if tree.cut:
+        context.tally.lossy["a circle of nodes: cut before the first of them"] += 1
+    for name in messages.malformed:
+        context.skip(f"node {name[:80]!r}", "it or its message is no object", name)
 
 
-def _links(mapping: Fields) -> tuple[dict[str, str | None], dict[str, list[Any]]]:
-    """Return each node's parent, and the lists of children that have more than one."""
+def _current(
+    record: Fields, messages: Messages, read: list[Message], context: Context
+) -> UUID | None:
+    """Return the leaf of the active branch: where `current_node` points, else the newest."""
+    node = record.get("current_node")
+    if isinstance(node, str):
+        found = messages.ids.get(node)
+        if found is not None:
+            del record["current_node"]
+            return found
+    if read:
+        context.tally.lossy["no usable current_node: the newest leaf taken"] += 1
+    return newest_leaf(read)
+
+
+def _links(nodes: Nodes) -> tuple[dict[str, str | None], dict[str, list[str]]]:
+    """Return each node's parent, and the lists of children that name several."""
     parents: dict[str, str | None] = {}
-    wanted: dict[str, list[Any]] = {}
-    orphans = False
-    for name, node in mapping.items():
-        parent = node.get("parent") if isinstance(node, dict) else None
-        parents[name] = parent if isinstance(parent, str) else None
-        orphans = orphans or parents[name] is None
-        children = node.get("children") if isinstance(node, dict) else None
-        if isinstance(children, list) and children:
+    wanted: dict[str, list[str]] = {}
+    roots = 0
+    for name, node in nodes.items():
+        parents[name] = parent = node.parent
+        if parent is None:
+            roots += 1
+        children = node.children
+        if children is not None and len(children) > 1:
             wanted[name] = children
-    if orphans:
-        _adopt(parents, wanted)
+    if roots > 1:
+        _adopt(parents, nodes)
     return parents, wanted
 
 
-def _adopt(parents: dict[str, str | None], wanted: dict[str, list[Any]]) -> None:
+def _adopt(parents: dict[str, str | None], nodes: Nodes) -> None:
     """Give nodes that name no parent the one that names them as its child."""
-    for parent, children in wanted.items():
-        for child in children:
-            if isinstance(child, str) and child in parents and parents[child] is None:
-                parents[child] = parent
+    for name, node in nodes.items():
+        for child in node.children or ():
+            if child in parents and parents[child] is None:
+                parents[child] = name
 
 
-def _raw_messages(mapping: Fields) -> Iterator[Fields]:
-    for node in mapping.values():
-        message = node.get("message") if isinstance(node, dict) else None
-        if isinstance(message, dict):
-            yield message
-
-
-def _times(record: Fields, mapping: Fields, marks: Fields) -> tuple[datetime, datetime]:
+def _times(record: Fields, nodes: Nodes, marks: Fields) -> tuple[datetime, datetime]:
     """Return when the conversation was made and changed, by its messages where it is silent."""
     raw_created, raw_updated = record.pop("create_time", None), record.pop("update_time", None)
     made, changed = parse_time(raw_created), parse_time(raw_updated)
@@ -181,7 +183,7 @@ def _times(record: Fields, mapping: Fields, marks: Fields) -> tuple[datetime, da
     if made.at is not None and changed.at is not None:
         return made.at, changed.at
     marks["time"] = "interpolated"
-    moments = [parse_time(message.get("create_time")).at for message in _raw_messages(mapping)]
+    moments = [parse_time(node.message.create_time).at for node in nodes.values() if node.message]
     known = [moment for moment in moments if moment is not None]
     created = made.at or min(known, default=changed.at or EPOCH)
     return created, changed.at or max([*known, created])
@@ -204,7 +206,7 @@ def _metadata(record: Fields, bridged: Fields, marks: Fields, context: Context) 
     metadata = kept(record)
     without_marks(metadata, marks)
     if bridged:
-        metadata["mapping"] = bridged
+        metadata[MAPPING] = bridged
     if marks:
         metadata[MARKS] = marks
     return metadata

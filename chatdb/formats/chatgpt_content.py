@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chatdb.formats.fields import kept
+
 Fields = dict[str, Any]
 
 
@@ -30,7 +32,10 @@ def read_content(raw: Any) -> Content:
     read = _KINDS.get(kind) if kind is None or isinstance(kind, str) else None
     if read is None:
         return _unknown(raw)
-    return read(raw)
+    content = read(raw)
+    if content.rest and read is not _parts:
+        content.rest = kept(content.rest)
+    return content
 
 
 def _parts(raw: Fields) -> Content:
@@ -47,7 +52,7 @@ def _parts(raw: Fields) -> Content:
         content = Content()
     if raw.get("content_type") == "text":
         del raw["content_type"]
-    content.rest = raw
+    content.rest = kept(raw) if raw else None
     return content
 
 

@@ -6,15 +6,14 @@ from uuid import UUID
 
 from chatdb.formats.base import Tally
 from chatdb.formats.chatgpt_content import Content, read_content
-from chatdb.formats.fields import kept, without_marks
+from chatdb.formats.chatgpt_shapes import Nodes, RawAuthor, RawMessage, RawNode
+from chatdb.formats.fields import kept
 from chatdb.formats.identity import REPEATED, MessageIds, message_id
 from chatdb.formats.roles import mapped_role, usual_role
 from chatdb.formats.times import parse_time
 from chatdb.formats.trees import Tree
 from chatdb.records import MARKS, Message, Role
 
-_FIELDS = frozenset(("channel", "end_turn", "recipient", "status", "update_time", "weight"))
-_NODE_FIELDS = frozenset(("id", "message", "parent", "children"))
 _HIDDEN_TYPES = frozenset(("user_editable_context", "model_editable_context"))
 _PLAIN_SECONDS = (1e8, 4e9)
 
@@ -28,11 +27,10 @@ class Messages:
     ancestor with one. `bridged` are the nodes without a message.
     """
 
-    def __init__(self, mapping: Fields, tree: Tree, tally: Tally) -> None:
-        self._mapping = mapping
+    def __init__(self, nodes: Nodes, tree: Tree, tally: Tally) -> None:
+        self._nodes = nodes
         self._tree = tree
         self._tally = tally
-        self._times: dict[str | None, datetime] = {}
         self.ids: dict[str | None, UUID | None] = {None: None}
         self.bridged: Fields = {}
         self.malformed: list[str] = []
@@ -42,23 +40,21 @@ class Messages:
     ) -> list[Message]:
         """Return the messages; those without a time get their parent's, at first `started`."""
         messages = []
-        ids, times, used = self.ids, self._times, MessageIds(conversation)
+        ids, new_ids, parents = self.ids, MessageIds(conversation), self._tree.parents
+        times: dict[str | None, datetime] = {}
         for name in self._tree.order:
-            node = self._mapping[name]
-            parent = self._tree.parents[name]
-            if parent is not None and parent not in ids:
-                ids[parent] = message_id(conversation, parent)
-            inherited = times.get(parent, started)
-            raw = node.get("message") if isinstance(node, dict) else None
-            if not isinstance(raw, dict):
-                ids[name], times[name] = ids[parent], inherited
+            node = self._nodes[name]
+            parent = parents[name]
+            if parent not in ids:
+                ids[parent] = message_id(conversation, str(parent))
+            raw = node.message
+            if raw is None:
+                ids[name], times[name] = ids[parent], times.get(parent, started)
                 self._bridge(name, node)
                 continue
-            source_id = raw.pop("id", None)
-            if not isinstance(source_id, str) or not source_id:
-                source_id = name
-            message = self._message(raw, inherited, default_model)
-            message.id, repeated = used.of(source_id)
+            message = self._message(raw, times.get(parent, started), default_model)
+            source_id = raw.id if type(raw.id) is str and raw.id else name
+            message.id, repeated = new_ids.of(source_id)
             if repeated:
                 self._tally.lossy[REPEATED] += 1
             ids[name] = message.id
@@ -69,49 +65,49 @@ class Messages:
             messages.append(message)
         return messages
 
-    def _message(self, raw: Fields, inherited: datetime, default_model: str | None) -> Message:
+    def _message(self, raw: RawMessage, inherited: datetime, default_model: str | None) -> Message:
         marks: Fields = {}
-        author = raw.pop("author", None)
-        role, name, author_rest = self._author(author, marks)
-        content_raw = raw.pop("content", None)
-        kind = content_raw.get("content_type") if isinstance(content_raw, dict) else None
-        content = read_content(content_raw)
+        author = raw.author
+        raw_role = author.role if author is not None else None
+        role = usual_role(raw_role) or self._unusual_role(raw_role, marks)
+        kind = raw.content.get("content_type") if type(raw.content) is dict else None
+        content = read_content(raw.content)
         self._count(kind, content)
-        metadata = raw.pop("metadata", None)
-        created_at = self._time(raw.pop("create_time", None), inherited, marks)
-        message = Message(
-            id=_UNSET, role=role, author=name, content=content.text, created_at=created_at
-        )
+        created_at = self._time(raw.create_time, inherited, marks)
+        message = Message(id=_UNSET, role=role, content=content.text, created_at=created_at)
         message.reasoning = content.reasoning
         message.attachments = content.attachments
-        if isinstance(metadata, dict):
-            self._from_metadata(message, metadata, marks)
+        metadata = raw.metadata
+        if type(metadata) is dict:
+            _from_metadata(message, metadata, marks)
             metadata = kept(metadata)
-        if message.model is None and role == "assistant":
-            message.model = default_model
-        if raw.get("weight") == 0 or kind in _HIDDEN_TYPES or _is_empty(message):
+        if role == "assistant":
+            if message.model is None:
+                message.model = default_model
+            if type(raw.recipient) is str and raw.recipient != "all":
+                message.tool_calls = [_call(raw.recipient, content)]
+        if raw.weight == 0 or kind in _HIDDEN_TYPES or _is_empty(message):
             marks["hidden"] = True
-        recipient = raw.get("recipient")
-        if role == "assistant" and isinstance(recipient, str) and recipient != "all":
-            message.tool_calls = [_call(recipient, content)]
-        message.metadata = self._metadata(raw, metadata, author_rest, content.rest, marks)
+        fields = _fields(raw)
+        if raw.extra is not None:
+            self._unknown(raw.extra, fields, marks)
+        if metadata:
+            fields["metadata"] = metadata
+        if content.rest:
+            fields["content"] = content.rest
+        if author is not None:
+            _from_author(message, author, fields)
+        if marks:
+            fields[MARKS] = marks
+        message.metadata = fields
         return message
 
-    def _author(self, author: Any, marks: Fields) -> tuple[Role, str | None, Any]:
-        if not isinstance(author, dict):
-            author = {"role": author} if isinstance(author, str) else {}
-        raw_role = author.pop("role", None)
-        role = usual_role(raw_role)
-        if role is None:
-            role, known = mapped_role(raw_role)
-            marks["role"] = raw_role
-            if not known:
-                self._tally.lossy[f"unknown role {raw_role!r} read as {role}"] += 1
-        name = author.get("name")
-        if isinstance(name, str):
-            del author["name"]
-            return role, name or None, author
-        return role, None, author
+    def _unusual_role(self, raw_role: Any, marks: Fields) -> Role:
+        role, known = mapped_role(raw_role)
+        marks["role"] = raw_role
+        if not known:
+            self._tally.lossy[f"unknown role {str(raw_role)[:40]!r} read as {role}"] += 1
+        return role
 
     def _time(self, raw: Any, inherited: datetime, marks: Fields) -> datetime:
         if type(raw) is float and _PLAIN_SECONDS[0] < raw < _PLAIN_SECONDS[1]:
@@ -124,72 +120,90 @@ class Messages:
             return inherited
         return moment.at
 
-    def _from_metadata(self, message: Message, metadata: Fields, marks: Fields) -> None:
-        """Move what has a column out of the metadata of the source."""
-        if isinstance(metadata.get("model_slug"), str):
-            message.model = metadata.pop("model_slug") or None
-        files = metadata.get("attachments")
-        if isinstance(files, list) and files:
-            message.attachments = (message.attachments or []) + metadata.pop("attachments")
-        result = metadata.get("aggregate_result")
-        if isinstance(result, dict) and result:
-            message.tool_outputs = [metadata.pop("aggregate_result")]
-        if metadata.get("is_visually_hidden_from_conversation") is True:
-            marks["hidden"] = True
-
-    def _metadata(
-        self, raw: Fields, metadata: Any, author: Any, content: Any, marks: Fields
-    ) -> Fields:
-        if not raw.keys() <= _FIELDS:
-            for field in raw.keys() - _FIELDS:
-                self._tally.unknown_fields[f"mapping.message.{field}"] += 1
-        fields = kept(raw)
-        if MARKS in fields:
-            without_marks(fields, marks)
-        if metadata:
-            fields["metadata"] = metadata
-        if author and (author := kept(author)):
-            fields["author"] = author
-        if content and (content := kept(content) if isinstance(content, dict) else content):
-            fields["content"] = content
-        if marks:
-            fields[MARKS] = marks
-        return fields
+    def _unknown(self, extra: Fields, fields: Fields, marks: Fields) -> None:
+        for name, value in kept(extra).items():
+            self._tally.unknown_fields[f"mapping.message.{name}"] += 1
+            if name == MARKS:
+                marks["field"] = value
+            elif name in ("metadata", "author", "content", "node"):
+                fields[f"{name}_"] = value
+            else:
+                fields[name] = value
 
     def _count(self, kind: Any, content: Content) -> None:
-        name = kind if isinstance(kind, str) else "none"
+        name = kind if type(kind) is str else "none"
         self._tally.content_types[name] += 1
         if not content.known:
-            self._tally.lossy[f"unknown content type {name!r} kept in metadata"] += 1
+            self._tally.lossy[f"unknown content type {name[:40]!r} kept in metadata"] += 1
 
-    def _keep_node(self, message: Message, name: str, node: Fields) -> None:
+    def _keep_node(self, message: Message, name: str, node: RawNode) -> None:
         """Keep what the node says beyond its message and its place in the tree."""
         extra: Fields = {}
         if name != message.source_id:
             extra["id"] = name
-        if len(node) > 4 or not node.keys() <= _NODE_FIELDS:
-            extra |= self._unknown_node_fields(node)
-        wanted = node.get("children")
+        if node.extra is not None:
+            extra |= kept(node.extra)
+            for field in extra.keys() - {"id", "parent", "children"}:
+                self._tally.unknown_fields[f"mapping.{field}"] += 1
+        wanted = node.children
         if wanted and wanted != self._tree.children.get(name):
             extra["children"] = wanted
         if name in self._tree.cut:
-            extra["parent"] = node.get("parent")
+            extra["parent"] = node.parent
         if extra:
             message.metadata["node"] = extra
 
-    def _unknown_node_fields(self, node: Fields) -> Fields:
-        unknown = {field: value for field, value in node.items() if field not in _NODE_FIELDS}
-        for field in unknown:
-            self._tally.unknown_fields[f"mapping.{field}"] += 1
-        return unknown
-
-    def _bridge(self, name: str, node: Any) -> None:
-        self.bridged[name] = kept(node) if isinstance(node, dict) else node
-        if not isinstance(node, dict) or node.get("message") is not None:
+    def _bridge(self, name: str, node: RawNode) -> None:
+        fields = {"id": node.id, "parent": node.parent, "children": node.children}
+        self.bridged[name] = kept(fields | (node.extra or {}))
+        if node.malformed:
             self.malformed.append(name)
 
 
 _UNSET = UUID(int=0)
+
+
+def _fields(raw: RawMessage) -> Fields:
+    """Return the fields without a column that say something."""
+    fields: Fields = {}
+    if raw.status is not None:
+        fields["status"] = raw.status
+    if raw.end_turn is not None:
+        fields["end_turn"] = raw.end_turn
+    if raw.weight is not None:
+        fields["weight"] = raw.weight
+    if raw.recipient is not None:
+        fields["recipient"] = raw.recipient
+    if raw.channel is not None:
+        fields["channel"] = raw.channel
+    if raw.update_time is not None:
+        fields["update_time"] = raw.update_time
+    return fields
+
+
+def _from_metadata(message: Message, metadata: Fields, marks: Fields) -> None:
+    """Move what has a column out of the metadata of the source."""
+    if type(metadata.get("model_slug")) is str:
+        message.model = metadata.pop("model_slug") or None
+    files = metadata.get("attachments")
+    if files and type(files) is list:
+        message.attachments = (message.attachments or []) + metadata.pop("attachments")
+    result = metadata.get("aggregate_result")
+    if result and type(result) is dict:
+        message.tool_outputs = [metadata.pop("aggregate_result")]
+    if metadata.get("is_visually_hidden_from_conversation") is True:
+        marks["hidden"] = True
+
+
+def _from_author(message: Message, author: RawAuthor, fields: Fields) -> None:
+    if type(author.name) is str:
+        message.author = author.name or None
+    if author.metadata or author.extra or (author.name is not None and message.author is None):
+        rest = kept({"metadata": author.metadata} | (author.extra or {}))
+        if author.name and message.author is None:
+            rest["name"] = author.name
+        if rest:
+            fields["author"] = rest
 
 
 def _is_empty(message: Message) -> bool:
@@ -199,7 +213,6 @@ def _is_empty(message: Message) -> bool:
 def _call(recipient: str, content: Content) -> Fields:
     """Return a call whose input is the content of its message."""
     call = {"name": recipient}
-    rest = content.rest
-    if isinstance(rest, dict) and isinstance(rest.get("language"), str):
-        call["language"] = rest["language"]
+    if type(content.rest) is dict and type(content.rest.get("language")) is str:
+        call["language"] = content.rest["language"]
     return call

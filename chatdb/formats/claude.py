@@ -82,7 +82,6 @@ class ClaudeReader(JsonReader):
             updated_at=updated,
             starred_at=updated if starred else None,
             source=SOURCE,
-            source_name=context.source_name,
             source_id=source_id,
             metadata=_metadata(record, marks, context),
             messages=messages,

@@ -3,10 +3,11 @@
 import hashlib
 import json
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
+
+from chatdb.records import Conversation
 
 CONVERSATIONS = UUID("0e8f5f9a-3f63-5a35-9d7e-6f3b1c9d2a41")
 """The namespace of conversation ids that are made from something that is no UUID."""
@@ -14,7 +15,7 @@ CONVERSATIONS = UUID("0e8f5f9a-3f63-5a35-9d7e-6f3b1c9d2a41")
 REPEATED = "a message id that occurs twice in its conversation: a new one made"
 """What readers count as lossy when `MessageIds.of` says so."""
 
-_encode = msgspec.json.Encoder(order="sorted").encode
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def conversation_id(source: str, source_name: str | None, source_id: str) -> UUID:
@@ -69,17 +70,14 @@ def uuid_of(text: str) -> UUID | None:
         return None
 
 
-def source_hash(reader: str, version: int, record: Any) -> str:
+def source_hash(reader: str, version: int, record: Conversation) -> str:
     """Return 32 hexadecimal digits that change when the source record or its reader changes.
 
-    The order of keys and white space do not count. The record is hashed as it was read, before
-    cleaning.
+    Made of what the reader made of it, before the source's name is set: every field of the
+    source is in there, while the order of its keys, white space and nulls do not count.
     """
     digest = hashlib.sha256(f"{reader} {version}\n".encode())
-    try:
-        digest.update(_encode(record))
-    except UnicodeEncodeError:
-        digest.update(json.dumps(record, sort_keys=True, separators=(",", ":")).encode())
+    digest.update(_encode(record))
     return digest.hexdigest()[:32]
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from chatdb.formats.json_stream import Element, JsonStream
 from chatdb.formats.sources import Source, SourceFile
 from chatdb.records import Conversation
 
-_decode = msgspec.json.Decoder().decode
+decode_any = msgspec.json.Decoder().decode
 _tolerant = json.JSONDecoder(strict=False).decode
 _escaped_nul = re.compile(rb"\\u0000").search
 _ODD_SHAPE = (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError)
@@ -50,13 +50,16 @@ class Context:
         self.skips.append((what, reason, source_id))
 
 
-def decode_value(data: bytes | memoryview, offset: int = 0) -> Decoded:
+def decode_value(
+    data: bytes | memoryview, offset: int = 0, *, decode: Callable[[Any], Any] = decode_any
+) -> Decoded:
     """Decode one JSON value, also what msgspec refuses: lone surrogates, NaN, raw controls.
 
-    `offset` is where the value stands in its file, for naming a wrong byte.
+    `offset` is where the value stands in its file, for naming a wrong byte; `decode` may be
+    something stricter and faster than decoding into dictionaries.
     """
     try:
-        value = _decode(data)
+        value = decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_tolerantly(bytes(data), offset)
     return Decoded(value, dirty=_escaped_nul(data) is not None)
@@ -89,6 +92,10 @@ class JsonReader(ABC):
     @abstractmethod
     def recognises_record(self, value: Any) -> bool:
         """Tell from its structure whether a decoded value is a conversation of this format."""
+
+    def decode(self, data: bytes | memoryview) -> Any:
+        """Decode a record; a format may know a faster way than dictionaries."""
+        return decode_any(data)
 
     @abstractmethod
     def convert(self, record: dict[str, Any], context: Context) -> Conversation:
@@ -136,7 +143,7 @@ class JsonReader(ABC):
     ) -> Iterator[Conversation | Skipped]:
         """Yield the conversation of an element, and what in it could not be read."""
         tally = context.tally
-        decoded = decode_value(element.data, element.offset)
+        decoded = decode_value(element.data, element.offset, decode=self.decode)
         place = _place(file, element, decoded.value)
         item = self._converted(place, decoded, context)
         if isinstance(item, Conversation):
@@ -160,15 +167,15 @@ class JsonReader(ABC):
             return Skipped(place, f"not an object but {kind}")
         identifier = _identifier(record)
         try:
-            digest = source_hash(self.name, self.version, record)
             conversation = self.convert(record, context)
         except BadRecordError as error:
             return Skipped(place, str(error), identifier)
         except _ODD_SHAPE as error:
             return Skipped(place, f"unreadable: {type(error).__name__}: {error}", identifier)
-        conversation.source_hash = digest
         if decoded.dirty:
             clean_conversation(conversation, context.tally)
+        conversation.source_hash = source_hash(self.name, self.version, conversation)
+        conversation.source_name = context.source_name
         return conversation
 
 

@@ -144,6 +144,8 @@ class JsonStream:
     def _end_of_value(self) -> int | None:
         """Return where the value at the start ends, reading on as needed; None when it is cut."""
         end = _end_in(self._buffer, self._start)
+        if end is None and self._read_more():
+            end = _end_in(self._buffer, self._start)
         if end is not None:
             return end
         scan = _Scan()

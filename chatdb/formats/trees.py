@@ -73,14 +73,14 @@ def _walk(roots: list[str], children: dict[str, list[str]], reached: set[str]) -
     order: list[str] = []
     stack = roots[::-1]
     while stack:
-        node = stack.pop()
-        if node in reached:
-            continue
-        reached.add(node)
-        order.append(node)
-        below = children.get(node)
-        if below is not None:
-            stack += below if len(below) == 1 else below[::-1]
+        node: str | None = stack.pop()
+        while node is not None and node not in reached:
+            reached.add(node)
+            order.append(node)
+            below = children.get(node, ())
+            node = below[0] if below else None
+            if len(below) > 1:
+                stack += below[:0:-1]
     return order
 
 
