@@ -1,16 +1,20 @@
 """The short list of what differs between the databases; a contract test runs each on both."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
+from uuid import UUID
 
 import sqlalchemy as sa
 
+from chatdb.db.dialects.migration_base import MigrationWays
 from chatdb.db.url import DatabaseUrl, DialectName
 from chatdb.errors import ChatdbError
 
 if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
+    from chatdb.db.dialects.search import MessageSearch
+    from chatdb.db.dialects.message_text import Chunk, Selection
 
 
 class Dialect(ABC):
@@ -46,5 +50,22 @@ class Dialect(ABC):
         """Return the names of tables and views in chatdb's schema, sorted."""
 
     @abstractmethod
+    def read_messages(
+        self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
+    ) -> "Iterator[Chunk]":
+        """Yield the messages of the selected conversations as JSON, by conversation and position.
+
+        On PostgreSQL the transaction needs the settings TimeZone UTC and DateStyle ISO.
+        """
+
+    @abstractmethod
     def bulk(self) -> "Bulk":
         """Return the fast ways to load many rows, imported only when they are used."""
+
+    @abstractmethod
+    def migration_ways(self) -> MigrationWays:
+        """Return what migrations, plans and catalogues need; loaded only when asked for."""
+
+    @abstractmethod
+    def search(self) -> "MessageSearch":
+        """Return the full-text search, imported only when it is used."""

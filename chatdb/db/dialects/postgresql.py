@@ -1,7 +1,8 @@
 """PostgreSQL 15 to 18, also through a pooler in transaction mode."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
+from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from sqlalchemy.pool import NullPool
 from chatdb import canonical
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.dialects.base import Dialect
+from chatdb.db.dialects.migration_base import MigrationWays
 from chatdb.db.url import DatabaseUrl, DialectName
 from chatdb.errors import (
     ChatdbError,
@@ -22,6 +24,8 @@ from chatdb.errors import (
 
 if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
+    from chatdb.db.dialects.search import MessageSearch
+    from chatdb.db.dialects.message_text import Chunk, Selection
 
 _LOST = ("08", "57P")
 _LOGIN = "28"
@@ -107,10 +111,27 @@ class PostgresqlDialect(Dialect):
         )
         return [row[0] for row in rows]
 
+    def migration_ways(self) -> MigrationWays:
+        from chatdb.db.dialects.postgresql_migration import PostgresqlMigrationWays
+
+        return PostgresqlMigrationWays()
+
+    def read_messages(
+        self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
+    ) -> "Iterator[Chunk]":
+        from chatdb.db.dialects.postgresql_export import read_messages
+
+        return read_messages(connection, organization_id, selection)
+
     def bulk(self) -> "Bulk":
         from chatdb.db.dialects.postgresql_bulk import PostgresqlBulk
 
         return PostgresqlBulk()
+
+    def search(self) -> "MessageSearch":
+        from chatdb.db.dialects.postgresql_search import PostgresqlSearch
+
+        return PostgresqlSearch()
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -1,8 +1,9 @@
 """SQLite: one file, one writer, every BEGIN our own."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -10,6 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.dialects.base import Dialect
+from chatdb.db.dialects.migration_base import MigrationWays
 from chatdb.db.url import DatabaseUrl, DialectName
 from chatdb.errors import (
     ChatdbError,
@@ -21,6 +23,8 @@ from chatdb.errors import (
 
 if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
+    from chatdb.db.dialects.search import MessageSearch
+    from chatdb.db.dialects.message_text import Chunk, Selection
 
 _BEGIN = "chatdb_begin"
 
@@ -121,7 +125,24 @@ class SqliteDialect(Dialect):
         )
         return [row[0] for row in rows]
 
+    def migration_ways(self) -> MigrationWays:
+        from chatdb.db.dialects.sqlite_migration import SqliteMigrationWays
+
+        return SqliteMigrationWays()
+
+    def read_messages(
+        self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
+    ) -> "Iterator[Chunk]":
+        from chatdb.db.dialects.sqlite_export import read_messages
+
+        return read_messages(connection, organization_id, selection)
+
     def bulk(self) -> "Bulk":
         from chatdb.db.dialects.sqlite_bulk import SqliteBulk
 
         return SqliteBulk()
+
+    def search(self) -> "MessageSearch":
+        from chatdb.db.dialects.sqlite_search import SqliteSearch
+
+        return SqliteSearch()

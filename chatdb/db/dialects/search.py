@@ -1,0 +1,165 @@
+"""What searching messages asks of a database, in a form that both can answer alike."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.db.schema import conversations, messages
+from chatdb.errors import DatabaseFailedError
+
+MessageKey = tuple[datetime, UUID, UUID]
+"""`created_at`, conversation and message: what hits are ordered by, newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One thing to look for: words side by side, or a piece of text, or both.
+
+    `pieces` are runs of letters, digits and marks; with `prefix` the last one may go on.
+    """
+
+    pieces: tuple[str, ...] = ()
+    prefix: bool = False
+    contains: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """Which messages are wanted: all conditions have to hold.
+
+    `raw` is a query in the database's own syntax, instead of the terms. `before_key` is the hit
+    to go on after. Without `indexed` the full-text index is not there, and `matches` tells
+    whether a text has what is wanted.
+    """
+
+    organization_id: UUID
+    all_of: tuple[tuple[Term, ...], ...] = ()
+    none_of: tuple[Term, ...] = ()
+    raw: str | None = None
+    roles: frozenset[str] = frozenset()
+    not_roles: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    not_users: frozenset[str] = frozenset()
+    after: datetime | None = None
+    before: datetime | None = None
+    include_hidden: bool = False
+    before_key: MessageKey | None = None
+    limit: int = 20
+    indexed: bool = True
+    matches: Callable[[str], bool] = field(default=lambda _: True)
+
+
+class MessageSearch(ABC):
+    """Finds the newest messages that a request wants."""
+
+    @abstractmethod
+    def settings(self, timeout_seconds: float) -> Mapping[str, str]:
+        """Return the settings of the transaction to search in."""
+
+    @abstractmethod
+    def deadline(
+        self, connection: sa.Connection, timeout_seconds: float
+    ) -> AbstractContextManager[None]:
+        """Bound the time of the statements inside; DatabaseFailedError when it is over.
+
+        Raises UsageError for a raw query that the database cannot read.
+        """
+
+    @abstractmethod
+    def newest(self, connection: sa.Connection, request: SearchRequest) -> list[MessageKey]:
+        """Return the keys of the newest `limit` messages, newest first."""
+
+    @abstractmethod
+    def contains(self, text: str) -> sa.ColumnElement[bool]:
+        """Return the condition that the content has a piece of text (ASCII case apart)."""
+
+    @abstractmethod
+    def is_hidden(self) -> sa.ColumnElement[bool]:
+        """Return the condition that the message was hidden in its source."""
+
+    @abstractmethod
+    def has_term(self, term: Term) -> sa.ColumnElement[bool]:
+        """Return the condition that the index has the words of a term."""
+
+    def filters(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions but for organization, times and what the main index query asks."""
+        columns = messages.c
+        if request.roles:
+            yield columns.role.in_(sorted(request.roles))
+        if request.not_roles:
+            yield columns.role.not_in(sorted(request.not_roles))
+        if request.users:
+            yield columns.conversation_id.in_(_conversations_of(request, request.users))
+        if request.not_users:
+            yield columns.conversation_id.not_in(_conversations_of(request, request.not_users))
+        if not request.include_hidden:
+            yield ~self.is_hidden()
+        yield from self._pieces_of_text(request)
+
+    def times(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions that bound the walk from the newest message on."""
+        columns = messages.c
+        if request.after is not None:
+            yield columns.created_at >= request.after
+        if request.before is not None:
+            yield columns.created_at < request.before
+        if request.before_key is not None:
+            yield from _before(request.before_key)
+
+    def _pieces_of_text(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
+        for group in request.all_of:
+            if any(term.contains is not None for term in group):
+                yield sa.or_(*(self._condition(term) for term in group))
+        for term in request.none_of:
+            if term.contains is not None or not any(map(is_for_index, request.all_of)):
+                yield ~self._condition(term)
+
+    def _condition(self, term: Term) -> sa.ColumnElement[bool]:
+        conditions = [self.has_term(term)] if term.pieces else []
+        if term.contains is not None:
+            conditions.append(self.contains(term.contains))
+        return sa.and_(*conditions)
+
+
+def is_for_index(group: tuple[Term, ...]) -> bool:
+    """Tell whether the main query to the index can narrow the messages to this group's."""
+    return all(term.pieces for term in group)
+
+
+def like_pattern(text: str) -> str:
+    """Return the LIKE pattern (escaped by `!`) for a text anywhere."""
+    for character in "!%_":
+        text = text.replace(character, "!" + character)
+    return f"%{text}%"
+
+
+def timed_out(seconds: float) -> DatabaseFailedError:
+    """Return the error for a search that was ended."""
+    return DatabaseFailedError(
+        f"the search took longer than {seconds:g} s and was ended",
+        hint="narrow it with after:, user: or more words, or give it more time: --timeout 120",
+    )
+
+
+def _before(key: MessageKey) -> Iterator[sa.ColumnElement[bool]]:
+    columns = messages.c
+    created_at, conversation_id, message_id = key
+    yield columns.created_at <= created_at
+    yield sa.or_(
+        columns.created_at < created_at,
+        columns.conversation_id < conversation_id,
+        sa.and_(columns.conversation_id == conversation_id, columns.id < message_id),
+    )
+
+
+def _conversations_of(request: SearchRequest, users: frozenset[str]) -> Any:
+    return sa.select(conversations.c.id).where(
+        conversations.c.organization_id == request.organization_id,
+        conversations.c.user_id.in_(sorted(users)),
+    )

@@ -1,0 +1,134 @@
+"""Search on SQLite: FTS5 over the contents, LIKE for scripts without spaces."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from chatdb.db.database import driver_connection
+from chatdb.db.dialects.search import (
+    MessageKey,
+    MessageSearch,
+    SearchRequest,
+    Term,
+    is_for_index,
+    like_pattern,
+    timed_out,
+)
+from chatdb.db.schema import messages
+from chatdb.errors import UsageError
+
+MANY_HITS = 20_000
+"""From so many hits on, walking from the newest message is faster than sorting the hits."""
+_STEPS_BETWEEN_LOOKS = 20_000
+_MATCHES = "chatdb_matches"
+
+
+class SqliteSearch(MessageSearch):
+    """Asks `messages_search`, the FTS5 table."""
+
+    def settings(self, timeout_seconds: float) -> Mapping[str, str]:  # noqa: ARG002 - see deadline
+        return {}
+
+    @contextmanager
+    def deadline(self, connection: sa.Connection, timeout_seconds: float) -> Iterator[None]:
+        ends = time.monotonic() + timeout_seconds
+        driver = driver_connection(connection)
+        driver.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            original = error.orig
+            if time.monotonic() > ends and _error_name(original) == "SQLITE_INTERRUPT":
+                raise timed_out(timeout_seconds) from error
+            if _error_name(original) == "SQLITE_ERROR":
+                raise UsageError(
+                    f"SQLite cannot read the raw query: {original}",
+                    hint="https://sqlite.org/fts5.html#full_text_query_syntax, or leave out --raw",
+                ) from error
+            raise
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    def newest(self, connection: sa.Connection, request: SearchRequest) -> list[MessageKey]:
+        columns = messages.c
+        statement = (
+            sa.select(columns.created_at, columns.conversation_id, columns.id)
+            .where(*self.times(request), *self.filters(request))
+            .order_by(columns.created_at.desc(), columns.conversation_id.desc(), columns.id.desc())
+            .limit(request.limit)
+        )
+        if not request.indexed:
+            statement = statement.where(_matches_itself(connection, request))
+        query = main_query(request) if request.indexed else None
+        organization = "messages.organization_id"
+        if query is not None:
+            few = self._has_few_hits(connection, query)
+            # A unary plus keeps the planner from using an index on the column.
+            rid = "messages.rid" if few else "+messages.rid"
+            organization = "+" + organization if few else organization
+            statement = statement.where(_matching(rid, query))
+        own = sa.text(f"{organization} = :organization").bindparams(
+            organization=str(request.organization_id)
+        )
+        return [tuple(row) for row in connection.execute(statement.where(own))]
+
+    def contains(self, text: str) -> sa.ColumnElement[bool]:
+        return messages.c.content.like(like_pattern(text), escape="!")
+
+    def is_hidden(self) -> sa.ColumnElement[bool]:
+        return sa.literal_column(
+            "coalesce(json_extract(messages.metadata, '$.chatdb.hidden'), 0) = 1", sa.Boolean
+        )
+
+    def has_term(self, term: Term) -> sa.ColumnElement[bool]:
+        return _matching("+messages.rid", _phrase(term))
+
+    def _has_few_hits(self, connection: sa.Connection, query: str) -> bool:
+        count = sa.text(
+            "SELECT count(*) FROM (SELECT 1 FROM messages_search"
+            " WHERE messages_search MATCH :query LIMIT :most)"
+        )
+        found = connection.scalar(count, {"query": query, "most": MANY_HITS})
+        return bool(found < MANY_HITS)
+
+
+def main_query(request: SearchRequest) -> str | None:
+    """Return the query in FTS5's syntax, every word quoted; None when the index cannot help."""
+    if request.raw is not None:
+        return request.raw
+    groups = [
+        "(" + " OR ".join(map(_phrase, group)) + ")"
+        for group in request.all_of
+        if is_for_index(group)
+    ]
+    if not groups:
+        return None
+    query = " AND ".join(groups)
+    excluded = [_phrase(term) for term in request.none_of if term.contains is None]
+    return f"({query}) NOT ({' OR '.join(excluded)})" if excluded else query
+
+
+def _phrase(term: Term) -> str:
+    return f'"{" ".join(term.pieces)}"' + ("*" if term.prefix else "")
+
+
+def _matching(rid: str, query: str) -> Any:
+    name = sa.bindparam("query", query, unique=True)
+    found = sa.select(sa.literal_column("rowid")).select_from(sa.table("messages_search"))
+    condition = sa.literal_column("messages_search").op("MATCH", is_comparison=True)(name)
+    return sa.literal_column(rid).in_(found.where(condition))
+
+
+def _matches_itself(connection: sa.Connection, request: SearchRequest) -> Any:
+    """Look at every message with our own matcher: slow, but right without the index."""
+    driver = driver_connection(connection)
+    driver.create_function(_MATCHES, 1, request.matches, deterministic=True)
+    return sa.literal_column(f"{_MATCHES}(substr(messages.content, 1, 100000))", sa.Boolean)
+
+
+def _error_name(error: BaseException | None) -> str:
+    return str(getattr(error, "sqlite_errorname", "")) if isinstance(error, sqlite3.Error) else ""
