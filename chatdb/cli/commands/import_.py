@@ -139,7 +139,7 @@ class _Importing:
         from chatdb.workflows.import_files import preview_files, total_size
 
         url = self._command.url
-        missing = url.dialect_name == "sqlite" and not url.sqlite_path.exists()
+        missing = url.path is not None and not url.path.exists()
 
         def look(database: "Database | None") -> "ImportReport":
             total = total_size(self._inputs)
