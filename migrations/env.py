@@ -9,6 +9,9 @@ from chatdb.db.schema import VERSION_TABLE, metadata
 
 
 def run() -> None:
+    if context.is_offline_mode():
+        _print_statements()
+        return
     connection = context.config.attributes.get("connection")
     if connection is None:
         _run_with_own_connection()
@@ -19,21 +22,33 @@ def run() -> None:
         version_table=VERSION_TABLE,
         render_as_batch=connection.dialect.name == "sqlite",
         include_object=context.config.attributes.get("include_object"),
+        render_item=context.config.attributes.get("render_item"),
         compare_type=True,
     )
     context.run_migrations()
 
 
+def _print_statements() -> None:
+    context.configure(
+        dialect_name=context.config.attributes.get("dialect_name", "postgresql+psycopg"),
+        target_metadata=metadata,
+        version_table=VERSION_TABLE,
+        literal_binds=True,
+        dialect_opts={"paramstyle": "named"},  # the others double every percent sign
+        output_buffer=context.config.attributes.get("output_buffer"),
+    )
+    context.run_migrations()
+
+
 def _run_with_own_connection() -> None:
-    import os  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
+    from chatdb.config import load
+    from chatdb.db.database import Database
+    from chatdb.db.url import parse_url
 
-    from chatdb.config import load_config  # noqa: PLC0415
-    from chatdb.db.database import Database  # noqa: PLC0415
-    from chatdb.db.url import parse_url  # noqa: PLC0415
-
-    config = load_config({}, environment=os.environ, directory=Path.cwd())
-    database = Database.open(parse_url(config.database_url.value), schema=config.schema.value)
+    config = load()
+    schema = None if config.schema is None else config.schema.value
+    url = parse_url((config.direct_url or config.database_url).value)
+    database = Database.open(url, schema=schema)
     with database.migration_transaction() as connection:
         context.config.attributes["connection"] = connection
         run()

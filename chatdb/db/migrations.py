@@ -1,65 +1,394 @@
-"""The migrations: where the scripts lie, and one revision at a time on a given connection.
+"""The migration engine: one lock, one transaction and one Alembic call for each revision.
 
-Alembic is imported inside functions: a command that finds nothing to do never loads it.
+Whatever a revision did is either committed with its row in `chatdb_log`, or leaves nothing
+behind. Alembic is imported inside functions: a command that finds nothing to do never loads it.
 """
 
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
 
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from chatdb.db.alembic_scripts import run_script
 from chatdb.db.database import Database
-from chatdb.db.scripts import (
-    VERSION_TABLE,
-    Script,
-    head_revision,
-    migrations_directory,
-    scripts,
+from chatdb.db.foreign_layouts import foreign_tables, recognise
+from chatdb.db.migration_log import write_run
+from chatdb.db.revision import judge, mismatch
+from chatdb.db.schema import log
+from chatdb.db.scripts import VERSION_TABLE, Script, head_revision, scripts
+from chatdb.errors import (
+    ChatdbError,
+    DatabaseFailedError,
+    DatabaseLockedError,
+    DatabaseUnreachableError,
+    MigrationFailedError,
+    NotFoundError,
+    RefusedError,
+    UsageError,
 )
 
-if TYPE_CHECKING:
-    import sqlalchemy as sa
-    from alembic.config import Config
+RETRIES = 3
+"""How often a revision is tried again that could not get a table's lock."""
+
+POOLED = (
+    "this connection goes through a pooler; one transaction at a time it is safe,"
+    " but give migrations the server's own address: --direct-url"
+)
+
+_FIRST_PAUSE_SECONDS = 1.0
+_SHOWN_STATEMENT = 300
+_NOT_THE_SCRIPT = ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_INTERRUPT")
+
+Choose = Callable[[str | None], Script | None]
 
 
-def current_revision(connection: "sa.Connection") -> str | None:
-    """Return the revision the database is at; None when chatdb has never migrated it."""
-    import sqlalchemy as sa
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSettings:
+    """How to go about it: times in seconds; `directory` is another folder of scripts.
 
-    if VERSION_TABLE not in sa.inspect(connection).get_table_names():
-        return None
-    return connection.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    `lock_wait` is for another migrator (or writer of a SQLite file), `lock_timeout` for the lock
+    of a table on PostgreSQL. `keep_copy` leaves the copy of a SQLite file there after success.
+    """
 
-
-def run_script(connection: "sa.Connection", revision: str) -> None:
-    """Upgrade by Alembic to the revision on this connection, inside its transaction."""
-    from alembic import command
-
-    config = alembic_config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    lock_wait: float = 60.0
+    lock_timeout: float = 5.0
+    keep_copy: bool = False
+    directory: Path | None = None
 
 
-def alembic_config() -> "Config":
-    """Return a configuration without a file; the caller puts its connection into `attributes`."""
-    from alembic.config import Config
+@dataclass(frozen=True, slots=True)
+class AppliedRevision:
+    """A revision that is committed: `direction` is up or down; the time it took in seconds."""
 
-    config = Config()
-    config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
-    return config
+    revision: str
+    title: str
+    direction: str
+    seconds: float
 
 
-def upgrade(database: Database, *, revision: str | None = None) -> list[Script]:
-    """Apply what is missing up to `revision` (None: head), a transaction each; return them."""
-    applied: list[Script] = []
-    target = revision or head_revision()
-    while True:
-        with database.migration_transaction() as connection:
-            script = _next_script(current_revision(connection), target)
+class Watch(Protocol):
+    """Who is told what happens, as it happens."""
+
+    def note(self, text: str) -> None:
+        """Hear of a wait, a retry or a copy."""
+
+    def warning(self, text: str) -> None:
+        """Hear of something to mend, though the work goes on."""
+
+    def applied(self, revision: AppliedRevision) -> None:
+        """Hear of a revision that has just been committed."""
+
+
+class Silence:
+    """A watch that listens to nothing."""
+
+    def note(self, text: str) -> None:
+        """Ignore it."""
+
+    def warning(self, text: str) -> None:
+        """Ignore it."""
+
+    def applied(self, revision: AppliedRevision) -> None:
+        """Ignore it."""
+
+
+DEFAULTS = MigrationSettings()
+SILENCE = Silence()
+
+
+def upgrade(
+    database: Database,
+    *,
+    revision: str | None = None,
+    settings: MigrationSettings = DEFAULTS,
+    watch: Watch = SILENCE,
+) -> list[AppliedRevision]:
+    """Apply what is missing up to `revision` (None: head); return what was applied here.
+
+    Raises MigrationFailedError, DatabaseLockedError, RefusedError for tables that are not
+    chatdb's, NotFoundError and UsageError for a revision that cannot be gone up to.
+    """
+    chain = scripts(settings.directory)
+    target = revision or head_revision(settings.directory)
+    require_known(target, settings.directory)
+
+    def next_script(current: str | None) -> Script | None:
+        names = [None, *(script.revision for script in chain)]
+        if current not in names:
+            seen = judge((str(current),), (), directory=settings.directory)
+            raise mismatch(seen, database.url)
+        if names.index(current) > names.index(target):
+            if revision is None:
+                return None
+            raise UsageError(
+                f"the database is at revision {current}, which is newer than {target}",
+                hint=f"go back with: chatdb schema downgrade {target}",
+            )
+        return None if current == target else chain[names.index(current)]
+
+    return _Run(database, settings, watch, "up").all(next_script)
+
+
+def downgrade(
+    database: Database,
+    revision: str,
+    *,
+    settings: MigrationSettings = DEFAULTS,
+    watch: Watch = SILENCE,
+) -> list[AppliedRevision]:
+    """Take back every revision above `revision` ("base": all); return what was taken back.
+
+    Raises as `upgrade` does.
+    """
+    chain = scripts(settings.directory)
+    target = None if revision == "base" else revision
+    require_known(target, settings.directory)
+    below = [None, *(script.revision for script in chain)]
+    wanted = set(below[: below.index(target) + 1])
+
+    def last_script(current: str | None) -> Script | None:
+        if current in wanted:
+            return None
+        if current not in below:
+            seen = judge((str(current),), (), directory=settings.directory)
+            raise mismatch(seen, database.url)
+        return chain[below.index(current) - 1]
+
+    return _Run(database, settings, watch, "down").all(last_script)
+
+
+def require_known(revision: str | None, directory: Path | None = None) -> None:
+    """Return when there is a script of this revision; raises NotFoundError with those there are."""
+    known = [script.revision for script in scripts(directory)]
+    if revision is not None and revision not in known:
+        raise NotFoundError(
+            f"there is no revision {revision}",
+            hint=f"this chatdb knows {', '.join(known)}: chatdb schema history",
+        )
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """How far an attempt at a revision got."""
+
+    locked: bool = False
+    script: Script | None = None
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class _Run:
+    """One call of `upgrade` or `downgrade`: at most one copy, any number of revisions."""
+
+    def __init__(
+        self, database: Database, settings: MigrationSettings, watch: Watch, direction: str
+    ) -> None:
+        self.database = database.direct()
+        self.ways = self.database.dialect.migration_ways()
+        self.settings = settings
+        self.watch = watch
+        self.direction = direction
+        self.copy: Path | None = None
+        self.began = False
+
+    def all(self, choose: Choose) -> list[AppliedRevision]:
+        applied: list[AppliedRevision] = []
+        try:
+            while (done := self._one(choose)) is not None:
+                applied.append(done)
+                self.watch.applied(done)
+        except MigrationFailedError as error:
+            if self.copy is None:
+                raise
+            raise MigrationFailedError(
+                f"{error.text}; the file as it was before is kept at {self.copy}", hint=error.hint
+            ) from error.__cause__
+        except BaseException:
+            if self.copy is not None:
+                self.watch.note(f"the file as it was before is kept at {self.copy}")
+            raise
+        if self.copy is not None and not self.settings.keep_copy:
+            self.copy.unlink(missing_ok=True)
+        elif self.copy is not None:
+            self.watch.note(f"the file as it was before is kept at {self.copy}")
+        return applied
+
+    def _one(self, choose: Choose) -> AppliedRevision | None:
+        """Apply one revision, trying again while somebody else holds a lock."""
+        deadline = time.monotonic() + self.settings.lock_wait
+        retries = 0
+        while True:
+            attempt = _Attempt()
+            try:
+                return self._attempt(attempt, choose)
+            except DatabaseLockedError as error:
+                if attempt.script is not None:
+                    retries += 1
+                    self._retry_later(retries, attempt.script, error)
+                elif attempt.locked or time.monotonic() >= deadline:
+                    raise
+            except MigrationFailedError as error:
+                self._record_failure(attempt, error)
+                raise
+            except sa.exc.DBAPIError as error:
+                if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+                    raise KeyboardInterrupt from error
+                raise
+
+    def _attempt(self, attempt: _Attempt, choose: Choose) -> AppliedRevision | None:
+        began = time.monotonic()
+        self.ways.wait_for_turn(
+            self.database.url, seconds=self.settings.lock_wait, note=self.watch.note
+        )
+        with self.database.migration_transaction(
+            settings=self.ways.settings(self.settings.lock_timeout)
+        ) as connection:
+            attempt.locked = True
+            self.ways.take_lock(
+                connection,
+                schema=self.database.schema,
+                seconds=self.settings.lock_wait,
+                note=self.watch.note,
+            )
+            current = self._current_revision(connection)
+            script = choose(current)
             if script is None:
-                return applied
-            run_script(connection, script.revision)
-        applied.append(script)
+                return None
+            attempt.script = script
+            if not self.began and self.ways.is_pooled(connection):
+                self.watch.warning(POOLED)
+            if not self.began and current is not None:
+                self.copy = self.ways.keep_copy(
+                    self.database.url, revision=script.revision, note=self.watch.note
+                )
+            self.began = True
+            with _failing_as(script):
+                self._run_script(connection, script, attempt.started_at)
+        seconds = round(time.monotonic() - began, 3)
+        return AppliedRevision(script.revision, script.title, self.direction, seconds)
+
+    def _current_revision(self, connection: sa.Connection) -> str | None:
+        """Read the revision again, now that nobody else can change it; refuse foreign tables."""
+        columns = self.ways.table_columns(connection)
+        revision = None
+        if "version_num" in columns.get(VERSION_TABLE, ()):
+            rows = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))
+            revision = ", ".join(row[0] for row in rows) or None
+        foreign = foreign_tables(columns, migrated=revision is not None)
+        if foreign:
+            raise refusal(self.database, foreign, recognise(columns))
+        return revision
+
+    def _run_script(self, connection: sa.Connection, script: Script, started_at: datetime) -> None:
+        before = self.ways.witness(connection)
+        with _recorded_statements(connection) as statements:
+            target = script.revision if self.direction == "up" else script.down_revision or "base"
+            run_script(
+                connection, target, down=self.direction == "down", directory=self.settings.directory
+            )
+        self.ways.verify(connection, before, statements)
+        if sa.inspect(connection).has_table(log.name):
+            write_run(connection, script, direction=self.direction, started_at=started_at)
+
+    def _retry_later(self, retries: int, script: Script, error: DatabaseLockedError) -> None:
+        with self.database.transaction() as connection:
+            holders = self.ways.lock_holders(connection)
+        if retries > RETRIES:
+            raise DatabaseLockedError(
+                f"revision {script.revision} could not get a lock within"
+                f" {self.settings.lock_timeout:g} s, {RETRIES + 1} times; nothing was changed;"
+                f" locks are held by {holders or 'other sessions'}",
+                hint="run it again when they are done, or wait longer: --lock-timeout 60",
+            ) from error
+        pause = _FIRST_PAUSE_SECONDS * 2 ** (retries - 1)
+        self.watch.note(
+            f"revision {script.revision} could not get a lock within"
+            f" {self.settings.lock_timeout:g} s (held by {holders or 'another session'});"
+            f" trying again in {pause:g} s ({retries} of {RETRIES})"
+        )
+        time.sleep(pause)
+
+    def _record_failure(self, attempt: _Attempt, error: MigrationFailedError) -> None:
+        """Write the failure to the log, where that exists and can be written."""
+        if attempt.script is None:
+            return
+        with (
+            suppress(ChatdbError, sa.exc.SQLAlchemyError),
+            self.database.transaction(write=True) as connection,
+        ):
+            if sa.inspect(connection).has_table(log.name):
+                write_run(
+                    connection,
+                    attempt.script,
+                    direction=self.direction,
+                    started_at=attempt.started_at,
+                    error=error.text,
+                )
 
 
-def _next_script(current: str | None, target: str) -> Script | None:
-    if current == target:
-        return None
-    return next((script for script in scripts() if script.down_revision == current), None)
+def refusal(database: Database, foreign: tuple[str, ...], system: str | None) -> RefusedError:
+    """Return the error for tables of chatdb's names that belong to somebody else."""
+    whose = f"they look like those of {system}" if system else "they are of a kind unknown here"
+    if database.dialect.migration_ways().has_schemas:
+        way = "let chatdb live beside them in a schema of its own: chatdb migrate --schema chatdb"
+    else:
+        way = (
+            "give chatdb a file of its own: chatdb migrate --database-url sqlite:///data/chatdb.db"
+        )
+    return RefusedError(
+        f"{database.url.redacted()} has tables of chatdb's names that are not chatdb's"
+        f" ({', '.join(foreign)}): {whose}; nothing was changed",
+        hint=f"{way}; then bring the chats over with chatdb import",
+    )
+
+
+@contextmanager
+def _recorded_statements(connection: sa.Connection) -> Iterator[list[str]]:
+    statements: list[str] = []
+
+    def record(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    event.listen(connection, "before_cursor_execute", record)
+    try:
+        yield statements
+    finally:
+        event.remove(connection, "before_cursor_execute", record)
+
+
+@contextmanager
+def _failing_as(script: Script) -> Iterator[None]:
+    """Name the revision, the statement and the database's words in whatever a script raises."""
+    try:
+        yield
+    except (DatabaseLockedError, DatabaseUnreachableError):
+        raise
+    except sa.exc.DBAPIError as error:
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        name = str(getattr(error.orig, "sqlite_errorname", ""))
+        if state == "40P01":
+            raise DatabaseLockedError("another session and this one blocked each other") from error
+        if state.startswith(("55P03", "08", "57P")) or name in _NOT_THE_SCRIPT:
+            raise
+        diagnosis = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+        raise _failure(script, str(diagnosis or error.orig), error.statement) from error
+    except DatabaseFailedError as error:
+        raise _failure(script, error.text, None, hint=error.hint) from error
+    except Exception as error:
+        raise _failure(script, f"{type(error).__name__}: {error}", None) from error
+
+
+def _failure(
+    script: Script, reason: str, statement: str | None, *, hint: str | None = None
+) -> MigrationFailedError:
+    text = f"revision {script.revision} failed and was rolled back: {' '.join(reason.split())}"
+    if statement:
+        shown = " ".join(statement.split())
+        cut = shown[:_SHOWN_STATEMENT] + ("..." if len(shown) > _SHOWN_STATEMENT else "")
+        text += f"; statement: {cut}"
+    return MigrationFailedError(text, hint=hint or "mend the cause and run chatdb migrate again")

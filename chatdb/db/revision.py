@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
-from chatdb.db.scripts import VERSION_TABLE, scripts
+from chatdb.db.scripts import VERSION_TABLE, head_revision, scripts
 from chatdb.db.url import DatabaseUrl
+from chatdb.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     import psycopg
@@ -72,6 +73,30 @@ def judge(
         return Look("behind", revision)
     newer = revision.isdecimal() and chain[-1].isdecimal() and int(revision) > int(chain[-1])
     return Look("ahead" if newer else "unknown_revision", revision)
+
+
+def mismatch(seen: Look, url: DatabaseUrl) -> SchemaMismatchError:
+    """Return the error for a schema that is not at head, with the next command as its hint."""
+    place, head = url.redacted(), head_revision()
+    if seen.state == "behind":
+        text = f"the schema of {place} is at revision {seen.revision}, this chatdb needs {head}"
+        hint = "look at what will run: chatdb migrate --plan; then run it: chatdb migrate"
+    elif seen.state == "ahead":
+        text = (
+            f"the schema of {place} is at revision {seen.revision}, made by a newer chatdb:"
+            f" this one knows {head}"
+        )
+        hint = "install the chatdb that made it: pip install --upgrade chatdb-cli"
+    elif seen.state == "unknown_revision":
+        text = f"the schema of {place} is at revision {seen.revision}, which no chatdb made"
+        hint = f"check the address: chatdb config show; this chatdb knows up to {head}"
+    elif seen.state == "not_chatdb":
+        text = f"{place} has tables with chatdb's names that are not chatdb's"
+        hint = "chatdb migrate tells whose they are"
+    else:
+        text = f"{place} has no tables of chatdb yet"
+        hint = "make them: chatdb migrate"
+    return SchemaMismatchError(text, state=seen.state, hint=hint)
 
 
 def _look_at_sqlite(url: DatabaseUrl) -> tuple[tuple[str, ...], tuple[str, ...]]:

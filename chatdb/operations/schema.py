@@ -1,22 +1,67 @@
-"""What state the schema is in, and whether chatdb can work on it."""
+"""What state the schema is in, whether chatdb can work on it, and which revisions made it.
 
-from chatdb.db.database import Database
-from chatdb.db.revision import Look, look
-from chatdb.db.scripts import head_revision
-from chatdb.errors import SchemaMismatchError
+Heavy modules are imported inside functions: `require_current` stands before every command.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+
+from chatdb.db.revision import State, look, mismatch
+from chatdb.db.scripts import head_revision, scripts
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from chatdb.db.database import Database
+    from chatdb.db.migration_log import LoggedRun
 
 
-def require_current(database: Database) -> None:
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """Where a database stands; `search_index` is present, deferred or off, None without a schema.
+
+    `pending` are the revisions that `chatdb migrate` would apply.
+    """
+
+    state: State
+    revision: str | None
+    head: str
+    pending: tuple[str, ...]
+    search_index: str | None
+    database: str
+    schema: str | None
+    server_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionHistory:
+    """One revision: applied or not, when and by which row of the log.
+
+    `checksum` compares the script with the one that was run: ok, changed, or unknown where the
+    log has no row (a database made from a dump); None for a revision that is not applied.
+    """
+
+    revision: str
+    title: str
+    applied: bool
+    applied_at: datetime | None
+    checksum: Literal["ok", "changed", "unknown"] | None
+    log_id: UUID | None
+
+
+def require_current(database: "Database") -> None:
     """Return when the schema is at head; costs one query on a connection of its own.
 
     Raises SchemaMismatchError with its `state` and what to type next, DatabaseUnreachableError.
     """
     seen = look(database.url, schema=database.schema)
     if seen.state != "current":
-        raise mismatch(seen, database)
+        raise mismatch(seen, database.url)
 
 
-def prepare_new_sqlite(database: Database) -> bool:
+def prepare_new_sqlite(database: "Database") -> bool:
     """Migrate a SQLite file that does not exist yet or has no tables; tell whether it was one.
 
     A file with any table in it is somebody's: it is left alone, and only `chatdb migrate` asked
@@ -33,25 +78,79 @@ def prepare_new_sqlite(database: Database) -> bool:
     return bool(upgrade(database))
 
 
-def mismatch(seen: Look, database: Database) -> SchemaMismatchError:
-    """Return the error for a schema that is not at head, with the next command as its hint."""
-    place, head = database.url.redacted(), head_revision()
-    if seen.state == "behind":
-        text = f"the schema of {place} is at revision {seen.revision}, this chatdb needs {head}"
-        hint = "look at what will run: chatdb migrate --plan; then run it: chatdb migrate"
-    elif seen.state == "ahead":
-        text = (
-            f"the schema of {place} is at revision {seen.revision}, made by a newer chatdb:"
-            f" this one knows {head}"
+def status(database: "Database") -> SchemaStatus:
+    """Tell where the database stands; every state is an answer, only no connection raises."""
+    seen = look(database.url, schema=database.schema)
+    names = [script.revision for script in scripts()]
+    pending: list[str] = []
+    if seen.state in ("behind", "empty"):
+        pending = names[names.index(seen.revision) + 1 :] if seen.revision else names
+    search_index = server_version = None
+    if database.url.path is None or database.url.path.exists():
+        from chatdb.db.search_index import search_index_state
+
+        with database.transaction() as connection:
+            server_version = database.dialect.server_version(connection)
+            if seen.state == "current":
+                search_index = search_index_state(connection)
+    return SchemaStatus(
+        state=seen.state,
+        revision=seen.revision,
+        head=head_revision(),
+        pending=tuple(pending),
+        search_index=search_index,
+        database=database.url.redacted(),
+        schema=database.schema,
+        server_version=server_version,
+    )
+
+
+def history(database: "Database") -> list[RevisionHistory]:
+    """Return every revision this chatdb knows, oldest first.
+
+    Raises SchemaMismatchError for a database of another program or of a newer chatdb.
+    """
+    seen = look(database.url, schema=database.schema)
+    if seen.state not in ("current", "behind", "empty"):
+        raise mismatch(seen, database.url)
+    names = [script.revision for script in scripts()]
+    applied = names[: names.index(seen.revision) + 1] if seen.revision else []
+    runs: dict[str, LoggedRun] = {}
+    if seen.revision:
+        with database.transaction() as connection:
+            runs = applied_runs(connection)
+    entries = []
+    for script in scripts():
+        run = runs.get(script.revision)
+        is_applied = script.revision in applied
+        checksum: Literal["ok", "changed", "unknown"] | None = None
+        if is_applied:
+            checksum = "unknown"
+            if run is not None:
+                checksum = "ok" if run.sha256 == script.sha256 else "changed"
+        entries.append(
+            RevisionHistory(
+                revision=script.revision,
+                title=script.title,
+                applied=is_applied,
+                applied_at=run.finished_at if run is not None and is_applied else None,
+                checksum=checksum,
+                log_id=run.id if run is not None and is_applied else None,
+            )
         )
-        hint = "install the chatdb that made it: pip install --upgrade chatdb-cli"
-    elif seen.state == "unknown_revision":
-        text = f"the schema of {place} is at revision {seen.revision}, which no chatdb made"
-        hint = f"check the address: chatdb config show; this chatdb knows up to {head}"
-    elif seen.state == "not_chatdb":
-        text = f"{place} has tables with chatdb's names that are not chatdb's"
-        hint = "chatdb migrate tells whose they are"
-    else:
-        text = f"{place} has no tables of chatdb yet"
-        hint = "make them: chatdb migrate"
-    return SchemaMismatchError(text, state=seen.state, hint=hint)
+    return entries
+
+
+def applied_runs(connection: "sa.Connection") -> "dict[str, LoggedRun]":
+    """Return by revision the run that applied it last and was not taken back."""
+    from chatdb.db.migration_log import read_runs
+
+    standing: dict[str, LoggedRun] = {}
+    for run in read_runs(connection):
+        if run.outcome != "succeeded":
+            continue
+        if run.direction == "up":
+            standing[run.revision] = run
+        else:
+            standing.pop(run.revision, None)
+    return standing

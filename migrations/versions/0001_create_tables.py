@@ -46,7 +46,7 @@ class Types:
 
 
 def upgrade() -> None:
-    sqlite = op.get_bind().dialect.name == "sqlite"
+    sqlite = op.get_context().dialect.name == "sqlite"
     types = Types(
         sqlite=sqlite,
         uuid=sa.Text() if sqlite else sa.Uuid(),

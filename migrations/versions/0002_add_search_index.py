@@ -45,7 +45,7 @@ END
 
 
 def upgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for statement in SQLITE:
             op.execute(statement)
     else:
@@ -56,7 +56,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for trigger in ("update", "delete", "insert"):
             op.execute(f"DROP TRIGGER messages_search_{trigger}")
         op.execute("DROP TABLE messages_search")

@@ -34,7 +34,7 @@ NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
 
 
 def upgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for event, row in EVENTS.items():
             op.execute(
                 f"CREATE TRIGGER messages_touch_{event} AFTER {event.upper()} ON messages BEGIN"
@@ -53,7 +53,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for event in EVENTS:
             op.execute(f"DROP TRIGGER messages_touch_{event}")
     elif not _is_citus():

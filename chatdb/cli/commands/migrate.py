@@ -1,0 +1,159 @@
+"""`chatdb migrate`: bring the schema to head, or say what that would do."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import Format, FormatOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatdb.db.migrations import AppliedRevision
+    from chatdb.operations.schema_plan import PlannedStatement
+
+app = command_app()
+
+
+@app.command()
+def migrate(
+    context: typer.Context,
+    revision: Annotated[
+        str | None, typer.Argument(help="The revision to go up to.  [default: the newest]")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the SQL and its locks; write nothing at all.")
+    ] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option("--wait", min=0, metavar="SECONDS", help="Wait for the database to answer."),
+    ] = None,
+    lock_wait: Annotated[
+        float,
+        typer.Option(
+            "--lock-wait", min=0, metavar="SECONDS", help="How long another migrator may take."
+        ),
+    ] = 60.0,
+    lock_timeout: Annotated[
+        float,
+        typer.Option(
+            "--lock-timeout",
+            min=0.001,
+            metavar="SECONDS",
+            help="How long to wait for a table's lock; tried 4 times.",
+        ),
+    ] = 5.0,
+    keep_copy: Annotated[
+        bool,
+        typer.Option("--keep-copy", help="Keep the copy of a SQLite file that is made before."),
+    ] = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Bring the database's schema to the newest revision.
+
+    Safe beside other migrators. A revision that fails is taken back as a whole; a SQLite file
+    is copied before the first change.
+
+    \b
+    Examples:
+      chatdb migrate --plan
+      chatdb migrate --wait 60
+    """
+    from chatdb.workflows.migrate import already_there
+
+    command = CommandContext.of(context)
+    settings.export_libpq(command.config)
+    schema = command.config.schema
+    is_there = already_there(
+        command.direct_url or command.url,
+        schema=None if schema is None else schema.value,
+        revision=revision,
+        wait=wait,
+        note=command.diagnostics.note,
+    )
+    if is_there:
+        _print_nothing(command, output_format)
+    elif plan:
+        _print_plan(command, revision, output_format)
+    else:
+        from chatdb.db.migrations import AppliedRevision, MigrationSettings, upgrade
+
+        choice = MigrationSettings(
+            lock_wait=lock_wait, lock_timeout=lock_timeout, keep_copy=keep_copy
+        )
+        watch = CommandWatch(command, output_format)
+        with command.open_database(any_schema=True) as database:
+            applied = upgrade(database, revision=revision, settings=choice, watch=watch)
+        if output_format is not Format.TABLE:
+            command.output.rows(applied, AppliedRevision, output_format)
+        elif not applied:
+            _print_nothing(command, output_format)
+
+
+class CommandWatch:
+    """Tells the user what a migration does: revisions on stdout, the rest on stderr."""
+
+    def __init__(self, command: CommandContext, output_format: Format) -> None:
+        self._command = command
+        self._told = output_format is Format.TABLE
+
+    def note(self, text: str) -> None:
+        """Write a note."""
+        self._command.diagnostics.note(text)
+
+    def warning(self, text: str) -> None:
+        """Write a warning."""
+        self._command.diagnostics.warning(text)
+
+    def applied(self, revision: "AppliedRevision") -> None:
+        """Write a line for a revision that has just been committed."""
+        if self._told:
+            verb = "applied" if revision.direction == "up" else "took back"
+            self._command.output.text(
+                f"{verb} {revision.revision} in {revision.seconds:.2f} s: {revision.title}"
+            )
+
+
+def _print_nothing(command: CommandContext, output_format: Format) -> None:
+    if output_format is Format.TABLE:
+        command.output.text(f"nothing to do: {command.url.redacted()} is up to date")
+    elif output_format is Format.JSON:
+        command.output.text("[]")
+
+
+def _print_plan(command: CommandContext, revision: str | None, output_format: Format) -> None:
+    from chatdb.operations.schema_plan import PlannedStatement, plan_upgrade
+
+    with command.open_database(create=False, any_schema=True) as database:
+        planned = plan_upgrade(database, revision)
+    if output_format is Format.TABLE:
+        command.output.text(plan_text(planned))
+    else:
+        command.output.rows(planned, PlannedStatement, output_format)
+
+
+def plan_text(planned: "Sequence[PlannedStatement]") -> str:
+    """Return a plan as SQL, each statement under comments with its lock and the tables' size."""
+    lines: list[str] = []
+    revision = None
+    for item in planned:
+        if item.revision != revision:
+            revision = item.revision
+            lines += [f"-- revision {revision}: {item.title}", ""]
+        lines += [f"-- lock: {_lock_text(item)}", f"{item.statement};", ""]
+    return "\n".join(lines).rstrip() or "-- nothing to do"
+
+
+def _lock_text(item: "PlannedStatement") -> str:
+    text = item.lock
+    if item.tables:
+        text += f" on {', '.join(item.tables)}"
+    sizes = []
+    if item.rows is not None:
+        sizes.append(f"{item.rows:,} rows")
+    if item.bytes is not None:
+        sizes.append(f"{item.bytes:,} bytes")
+    return text + (f" ({', '.join(sizes)})" if sizes else "")

@@ -1,0 +1,179 @@
+"""`chatdb schema`: look at the schema and its revisions, and change them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
+from chatdb.errors import ExitCode
+
+app = group_app("Look at the schema and its revisions, and change them.")
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 4 unless the schema is current.")
+    ] = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Tell which revision the database is at.
+
+    The state is current, behind, ahead (made by a newer chatdb), unknown_revision, not_chatdb
+    (tables of chatdb's names that are another program's) or empty.
+
+    \b
+    Example:
+      chatdb schema status --exit-code --format json
+    """
+    from chatdb.operations import schema
+
+    command = CommandContext.of(context)
+    with command.open_database(create=False, any_schema=True) as database:
+        answer = schema.status(database)
+    command.output.record(answer, output_format)
+    if exit_code and answer.state != "current":
+        raise typer.Exit(ExitCode.SCHEMA)
+
+
+@app.command()
+def history(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    """List the revisions: applied or not, when, and whether their script changed since.
+
+    \b
+    Example:
+      chatdb schema history
+    """
+    from chatdb.operations import schema
+
+    command = CommandContext.of(context)
+    with command.open_database(create=False, any_schema=True) as database:
+        entries = schema.history(database)
+    command.output.rows(entries, schema.RevisionHistory, output_format)
+
+
+@app.command()
+def check(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    """Compare the live database with what the migrations make.
+
+    Exits with 1 and lists the differences when there are any.
+
+    \b
+    Example:
+      chatdb schema check --format json
+    """
+    from chatdb.db.catalogue import Difference
+    from chatdb.operations import schema_check
+
+    command = CommandContext.of(context)
+    with command.open_database(create=False, any_schema=True) as database:
+        report = schema_check.check(database)
+    for note in report.notes:
+        command.diagnostics.note(note)
+    if report.differences or output_format is not Format.TABLE:
+        command.output.rows(report.differences, Difference, output_format)
+    if report.differences:
+        command.diagnostics.warning(
+            f"{schema_check.problems(report.differences)} in {command.url.redacted()}"
+        )
+        raise typer.Exit(ExitCode.FAILED)
+    if output_format is Format.TABLE:
+        command.output.text(
+            f"no differences: {command.url.redacted()} is what revision {report.revision} makes"
+        )
+
+
+@app.command()
+def dump(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
+    ] = None,
+) -> None:
+    """Write the DDL of the live schema; it makes an equal one in an empty database.
+
+    \b
+    Example:
+      chatdb schema dump --output schema.sql
+    """
+    from chatdb.operations import schema_check
+
+    command = CommandContext.of(context)
+    with command.open_database(create=False, any_schema=True) as database:
+        if output is None:
+            command.output.text(schema_check.dump(database).rstrip("\n"))
+        else:
+            schema_check.write_dump(database, output)
+            command.diagnostics.note(f"wrote {output}")
+
+
+@app.command()
+def downgrade(
+    context: typer.Context,
+    revision: Annotated[
+        str, typer.Argument(help="The revision to go back to; base takes everything back.")
+    ],
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    no_keep: Annotated[
+        bool, typer.Option("--no-keep", help="Do not keep a copy of the SQLite file.")
+    ] = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Take revisions back, with the data they hold.
+
+    A copy of a SQLite file is kept beside it. On PostgreSQL the data is lost: make a backup first.
+
+    \b
+    Example:
+      chatdb schema downgrade 0002 --dry-run
+    """
+    from chatdb.cli.commands.migrate import CommandWatch
+    from chatdb.cli.confirm import confirm
+    from chatdb.db import migrations
+    from chatdb.operations.schema_plan import Loss, losses, plan_downgrade
+
+    command = CommandContext.of(context)
+    with command.open_database(create=False, any_schema=True) as database:
+        planned = plan_downgrade(database, revision)
+        lost = losses(database, planned)
+        if dry_run or not planned:
+            command.output.rows(lost, Loss, output_format)
+            return
+        has_copy = not database.dialect.migration_ways().has_schemas and not no_keep
+        lines = [
+            f"{item.kind} {item.name}" + ("" if item.rows is None else f" with {item.rows:,} rows")
+            for item in lost
+        ]
+        kept = "a copy of the file is kept" if has_copy else "nothing of it is kept"
+        confirm(command, [*lines, f"({kept})"], yes=yes)
+        watch = CommandWatch(command, output_format)
+        choice = migrations.MigrationSettings(keep_copy=not no_keep)
+        taken_back = migrations.downgrade(database, revision, settings=choice, watch=watch)
+    if output_format is not Format.TABLE:
+        command.output.rows(taken_back, migrations.AppliedRevision, output_format)
+
+
+@app.command()
+def new(
+    context: typer.Context,
+    title: Annotated[str, typer.Argument(help='What it does: "add tags".')],
+) -> None:
+    """Write a migration from the difference between db/schema.py and head.
+
+    Works in a source checkout only. Read what it wrote before you commit it.
+
+    \b
+    Example:
+      chatdb schema new "add tags"
+    """
+    from chatdb.operations.schema_new import new_revision
+
+    command = CommandContext.of(context)
+    path = new_revision(title)
+    command.output.text(str(path))
+    command.diagnostics.note("read it, then renew the catalogue: make catalogue")

@@ -1,0 +1,131 @@
+"""What differs between the databases when the schema is migrated, planned for or described."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import sqlalchemy as sa
+
+from chatdb.db.scripts import Script
+from chatdb.db.url import DatabaseUrl
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What must not get lost in a revision: triggers by name with their table, broken references.
+
+    `searched` are the full-text tables that triggers keep in step.
+    """
+
+    triggers: Mapping[str, str]
+    broken_references: Mapping[tuple[str, str], int]
+    searched: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """Rows (PostgreSQL: its estimate, None when it has none) and bytes with indexes."""
+
+    rows: int | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLock:
+    """The strongest lock a statement takes on a table that others use, and those tables."""
+
+    lock: str
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """One thing the database's catalogue knows, its definition in a normal form.
+
+    `kind` is table, column, constraint, index, trigger, view or function; `table` is empty where
+    the thing belongs to none.
+    """
+
+    kind: str
+    table: str
+    name: str
+    definition: str
+
+
+class MigrationWays(ABC):
+    """How one database system is migrated safely."""
+
+    has_schemas: ClassVar[bool]
+
+    @abstractmethod
+    def settings(self, lock_timeout: float) -> dict[str, str]:
+        """Return the settings of a migration's transaction; `lock_timeout` is in seconds."""
+
+    @abstractmethod
+    def wait_for_turn(self, url: DatabaseUrl, *, seconds: float, note: Note) -> None:
+        """Wait before the transaction, where its BEGIN is the lock; raises DatabaseLockedError."""
+
+    @abstractmethod
+    def take_lock(
+        self, connection: sa.Connection, *, schema: str | None, seconds: float, note: Note
+    ) -> None:
+        """Keep other migrators out until the transaction ends; make the schema if it is missing.
+
+        Raises DatabaseLockedError that names the holder after `seconds`.
+        """
+
+    @abstractmethod
+    def is_pooled(self, connection: sa.Connection) -> bool:
+        """Tell whether a pooler stands between us and the server."""
+
+    @abstractmethod
+    def lock_holders(self, connection: sa.Connection) -> str:
+        """Name the sessions that hold locks on chatdb's tables; "" where that cannot be told."""
+
+    @abstractmethod
+    def witness(self, connection: sa.Connection) -> Witness:
+        """Note before a revision what must still be there after it."""
+
+    @abstractmethod
+    def verify(self, connection: sa.Connection, before: Witness, statements: Sequence[str]) -> None:
+        """Check after a revision, which ran `statements`, that nothing was lost silently.
+
+        Raises DatabaseFailedError.
+        """
+
+    @abstractmethod
+    def keep_copy(self, url: DatabaseUrl, *, revision: str, note: Note) -> Path | None:
+        """Copy the database file beside itself while its write lock is held; None on a server.
+
+        Raises StorageError.
+        """
+
+    @abstractmethod
+    def table_columns(self, connection: sa.Connection) -> Mapping[str, frozenset[str]]:
+        """Return every table and view of the schema with its column names."""
+
+    @abstractmethod
+    def sizes(self, connection: sa.Connection, tables: Sequence[str]) -> Mapping[str, TableSize]:
+        """Return the sizes of those of the tables that exist."""
+
+    @abstractmethod
+    def lock_of(self, statement: str) -> StatementLock:
+        """Tell which lock the statement takes, and on which tables."""
+
+    @abstractmethod
+    def script_statements(
+        self, script: Script, *, down: bool, directory: Path | None
+    ) -> Sequence[str]:
+        """Return what the script would execute, without touching the database."""
+
+    @abstractmethod
+    def catalogue(self, connection: sa.Connection) -> Sequence[CatalogueEntry]:
+        """Describe the tables of chatdb's names and all that hangs on them, sorted."""
+
+    @abstractmethod
+    def dump(self, connection: sa.Connection) -> Sequence[str]:
+        """Return the statements that make the schema anew in an empty database, in order."""

@@ -1,0 +1,123 @@
+"""Comparing the live database with what the migrations make, and writing its DDL out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+import chatdb
+from chatdb.db.catalogue import Difference, compare, expected_catalogue
+from chatdb.db.database import Database
+from chatdb.db.revision import look, mismatch
+from chatdb.db.schema import organizations, settings
+from chatdb.db.scripts import VERSION_TABLE, scripts
+from chatdb.db.search_index import COMPLETE_HINT, search_index_state
+from chatdb.db.types import time_text
+from chatdb.operations.schema import applied_runs
+
+_SEARCH_NAMES = ("ix_messages_content_search", "messages_search")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What differs from head; `notes` tell what is missing on purpose.
+
+    A script that was changed after it was applied is a difference of kind `script`.
+    """
+
+    revision: str
+    search_index: str
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+def check(database: Database) -> CheckReport:
+    """Compare tables, columns, constraints, indexes, triggers, views and functions with head.
+
+    Reading is all the right it needs. Raises SchemaMismatchError when the database is not at head.
+    """
+    seen = look(database.url, schema=database.schema)
+    if seen.state != "current" or seen.revision is None:
+        raise mismatch(seen, database.url)
+    with database.transaction(snapshot=True) as connection:
+        found = database.dialect.migration_ways().catalogue(connection)
+        state = search_index_state(connection)
+        scripts_changed = list(_changed_scripts(connection))
+    differences = compare(expected_catalogue(database.dialect.name), found)
+    notes = []
+    if state != "present":
+        absent = [item for item in differences if _is_absent_search(item)]
+        differences = [item for item in differences if item not in absent]
+        notes.append(f"the search index is {state}; build it with: {COMPLETE_HINT}")
+    return CheckReport(seen.revision, state, (*scripts_changed, *differences), tuple(notes))
+
+
+def dump(database: Database) -> str:
+    """Return the DDL of the live schema, with its revision and default organization.
+
+    Run on an empty database it makes a schema that `check` accepts.
+    """
+    seen = look(database.url, schema=database.schema)
+    if seen.revision is None:
+        raise mismatch(seen, database.url)
+    with database.transaction(snapshot=True) as connection:
+        statements = [
+            *database.dialect.migration_ways().dump(connection),
+            f"INSERT INTO {VERSION_TABLE} (version_num) VALUES ({_literal(seen.revision)})",
+            *_first_rows(connection),
+        ]
+    header = (
+        f"-- The schema of chatdb at revision {seen.revision}, written by chatdb"
+        f" {chatdb.__version__} for {database.dialect.name}.\n"
+        "-- Run it on an empty database, in one transaction.\n\n"
+    )
+    return header + "\n".join(f"{statement};\n" for statement in statements)
+
+
+def write_dump(database: Database, path: Path) -> None:
+    """Write the DDL to a file: beside it first, then renamed. Raises OSError."""
+    text = dump(database)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _first_rows(connection: sa.Connection) -> Iterator[str]:
+    """Yield what the migrations put in, and the state of the search index."""
+    for row in connection.execute(sa.select(organizations).where(organizations.c.key == "default")):
+        values = (str(row.id), row.key, row.name, time_text(row.created_at))
+        yield (
+            "INSERT INTO organizations (id, key, name, created_at) VALUES"
+            f" ({', '.join(map(_literal, values))})"
+        )
+    query = sa.select(settings).where(settings.c.key.startswith("search_index"))
+    for row in connection.execute(query.order_by(settings.c.key)):
+        yield (
+            "INSERT INTO chatdb_settings (key, value) VALUES"
+            f" ({_literal(row.key)}, {_literal(row.value)})"
+        )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _changed_scripts(connection: sa.Connection) -> Iterator[Difference]:
+    runs = applied_runs(connection)
+    for script in scripts():
+        run = runs.get(script.revision)
+        if run is not None and run.sha256 != script.sha256:
+            yield Difference(
+                "script", "", script.revision, "changed", f"sha256 {script.sha256}", run.sha256
+            )
+
+
+def _is_absent_search(difference: Difference) -> bool:
+    return difference.problem == "missing" and difference.name.startswith(_SEARCH_NAMES)
+
+
+def problems(differences: Sequence[Difference]) -> str:
+    """Count the differences in words, for the line after the table."""
+    count = len(differences)
+    return f"{count} difference{'' if count == 1 else 's'} from head"
