@@ -23,19 +23,21 @@ def cursor_of(kind: str, time: datetime, ids: Sequence[UUID]) -> str:
 def read_cursor(kind: str, cursor: str, *, ids: int) -> tuple[datetime, tuple[UUID, ...]]:
     """Read a cursor made by `cursor_of` with so many ids; raises UsageError for anything else."""
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        content = msgspec.json.decode(
-            base64.b64decode(padded, altchars=b"-_", validate=True), type=list[int | str]
-        )
-        version, found_kind, time, *identifiers = content
-        if version != _VERSION or found_kind != kind or len(identifiers) != ids:
-            raise ValueError(f"a cursor of {found_kind}")
-        parsed = datetime.fromisoformat(str(time))
-        if parsed.tzinfo is None:
-            raise ValueError("no time zone")
-        return parsed, tuple(UUID(hex=str(identifier)) for identifier in identifiers)
+        return _decoded(kind, cursor, ids)
     except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
         raise UsageError(
             f"{cursor[:60]!r} is no cursor of this list",
             hint="take the cursor that the page before names, or leave out --after",
         ) from error
+
+
+def _decoded(kind: str, cursor: str, ids: int) -> tuple[datetime, tuple[UUID, ...]]:
+    padded = cursor + "=" * (-len(cursor) % 4)
+    data = base64.b64decode(padded, altchars=b"-_", validate=True)
+    version, found_kind, time, *identifiers = msgspec.json.decode(data, type=list[int | str])
+    if version != _VERSION or found_kind != kind or len(identifiers) != ids:
+        raise ValueError(f"a cursor of {found_kind}")
+    parsed = datetime.fromisoformat(str(time))
+    if parsed.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return parsed, tuple(UUID(hex=str(identifier)) for identifier in identifiers)

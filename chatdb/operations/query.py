@@ -4,12 +4,13 @@
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from chatdb import canonical
+from chatdb.db.dialects.search import Term
 from chatdb.errors import UsageError
-from chatdb.operations.words import Term, term_of
+from chatdb.operations.words import term_of
 from chatdb.records import ROLES
 
 LONGEST_QUERY = 2_000
@@ -86,8 +87,6 @@ def parse(text: str) -> Query:
 
 def with_filters(query: Query, *, roles: frozenset[str], users: frozenset[str]) -> Query:
     """Return the query narrowed by options of the command; raises UsageError for a bad role."""
-    from dataclasses import replace
-
     checked = frozenset(_role(role) for role in roles)
     return replace(query, roles=query.roles | checked, users=query.users | users)
 

@@ -13,7 +13,7 @@ from chatdb.canonical import clean_text
 from chatdb.db.database import Database
 from chatdb.db.dialects.search import MessageKey, SearchRequest, Term, timed_out
 from chatdb.db.schema import conversations, messages
-from chatdb.db.search_index import search_index_state
+from chatdb.db.search_index import COMPLETE_HINT, search_index_state
 from chatdb.errors import UsageError
 from chatdb.operations.conversation_batches import organization_id
 from chatdb.operations.excerpts import excerpt, scores
@@ -122,7 +122,7 @@ def _request(
     if raw is not None and not indexed:
         raise UsageError(
             "a raw query needs the search index, which is not there",
-            hint="build it: chatdb import --build-search-index",
+            hint=f"build it: {COMPLETE_HINT}",
         )
     before_key: MessageKey | None = None
     if options.after is not None:
@@ -170,7 +170,8 @@ def _messages(
             sa.tuple_(columns.conversation_id, columns.id).in_(wanted),
         )
     )
-    rows = {(row.conversation_id, row.id): row for row in connection.execute(statement)}
+    found: Any = connection.execute(statement)
+    rows = {(row.conversation_id, row.id): row for row in found}
     return [rows[key] for key in wanted]
 
 
@@ -238,8 +239,7 @@ def _notes(query: Query, request: SearchRequest) -> list[str]:
     slow = [term.contains for term in (*terms, *query.none_of) if term.contains is not None]
     if not request.indexed:
         notes.append(
-            "the search index is not there, so every message is read: "
-            "chatdb import --build-search-index makes it"
+            f"the search index is not there, so every message is read: {COMPLETE_HINT} makes it"
         )
     elif slow:
         shown = ", ".join(slow[:3])
@@ -274,7 +274,7 @@ def _search_titles(
     ends = time.monotonic() + options.timeout_seconds
     hits: list[Hit] = []
     limit = max(RANKED_HITS, options.limit) if options.rank else options.limit
-    rows = connection.execution_options(yield_per=_TITLES_AT_ONCE).execute(statement)
+    rows: Any = connection.execution_options(yield_per=_TITLES_AT_ONCE).execute(statement)
     for row in rows:
         if time.monotonic() > ends:
             raise timed_out(options.timeout_seconds)

@@ -189,7 +189,7 @@ def _match(query: str) -> sa.ColumnElement[bool]:
     text: Any = sa.func.left(messages.c.content, sa.literal_column(str(INDEXED_CHARACTERS)))
     for separator in SEPARATORS:
         text = sa.func.replace(text, sa.literal_column(f"'{separator}'"), sa.literal_column("' '"))
-    configuration = sa.literal_column("'simple'::regconfig")
+    configuration: Any = sa.literal_column("'simple'::regconfig")
     words = sa.func.to_tsvector(configuration, text)
     return words.op("@@", is_comparison=True)(sa.func.to_tsquery(configuration, query))
 
@@ -210,7 +210,7 @@ def _keys(connection: sa.Connection, statement: sa.Select[Any]) -> list[MessageK
 
 def _steps_to_walk(connection: sa.Connection, query: str, limit: int) -> int:
     """Return how many messages to look at from the newest on; 0 when the index is faster."""
-    one = sa.literal_column("1")
+    one: Any = sa.literal_column("1")
     hits = _estimate(connection, sa.select(one).where(_match(query)))
     if hits < LEAST_WALK:
         return 0

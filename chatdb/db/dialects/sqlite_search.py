@@ -85,7 +85,8 @@ class SqliteSearch(MessageSearch):
         )
 
     def has_term(self, term: Term) -> sa.ColumnElement[bool]:
-        return _matching("+messages.rid", _phrase(term))
+        condition: sa.ColumnElement[bool] = _matching("+messages.rid", _phrase(term))
+        return condition
 
     def _has_few_hits(self, connection: sa.Connection, query: str) -> bool:
         count = sa.text(
@@ -117,8 +118,8 @@ def _phrase(term: Term) -> str:
 
 
 def _matching(rid: str, query: str) -> Any:
-    name = sa.bindparam("query", query, unique=True)
-    found = sa.select(sa.literal_column("rowid")).select_from(sa.table("messages_search"))
+    name: Any = sa.bindparam("query", query, unique=True)
+    found: Any = sa.select(sa.literal_column("rowid")).select_from(sa.table("messages_search"))
     condition = sa.literal_column("messages_search").op("MATCH", is_comparison=True)(name)
     return sa.literal_column(rid).in_(found.where(condition))
 
