@@ -18,8 +18,6 @@ from chatdb.cli.text import escaped_json, one_line, safe
 from chatdb.errors import StorageError
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-PIPED_WIDTH = 100_000
-"""Columns of a table in a pipe: wide enough that nothing is cut."""
 
 
 class Output:
@@ -51,9 +49,10 @@ class Output:
         """
         names = field_names(row_type)
         if output_format is Format.TABLE:
-            from chatdb.cli.table import write_table
+            from chatdb.cli.table import table_lines
 
-            write_table(self._stream(), names, [_values(row, names) for row in rows], self.color)
+            values = [_values(row, names) for row in rows]
+            self._lines(table_lines(names, values, width=self._width(), color=self.color))
         elif output_format is Format.CSV:
             self._csv(names, (_values(row, names) for row in rows))
         elif output_format is Format.JSONL:
@@ -66,9 +65,10 @@ class Output:
         """Write one answer: a table of two columns, a JSON object, or CSV with a single row."""
         names = field_names(type(record))
         if output_format is Format.TABLE:
-            from chatdb.cli.table import write_record
+            from chatdb.cli.table import record_lines
 
-            write_record(self._stream(), names, _values(record, names), self.color)
+            values = _values(record, names)
+            self._lines(record_lines(names, values, width=self._width(), color=self.color))
         elif output_format is Format.CSV:
             self._csv(names, [_values(record, names)])
         else:
@@ -86,12 +86,12 @@ class Output:
         lines are as wide as they are: nothing is wrapped or cut.
         """
         from chatdb.cli.paging import page
-        from chatdb.cli.table import console, rendered
+        from chatdb.cli.rendering import console, rendered
 
         stream = self._stream()
         chunks = (rendered(item, color=self.color) for item in renderables)
         if not (self.is_terminal and page(chunks, self._pager)):
-            target = console(stream, self.color)
+            target = console(stream, color=self.color)
             for item in renderables:
                 target.print(safe(item) if isinstance(item, str) else item)
 
@@ -111,6 +111,16 @@ class Output:
             raise StorageError("standard output is closed", hint="redirect it to a file or a pipe")
         use_utf8(sys.stdout)
         return sys.stdout
+
+    def _width(self) -> int | None:
+        from chatdb.cli.table import terminal_width
+
+        return terminal_width() if self.is_terminal else None
+
+    def _lines(self, lines: Iterable[str]) -> None:
+        stream = self._stream()
+        for line in lines:
+            stream.write(line + "\n")
 
     def _csv(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         import csv

@@ -1,92 +1,132 @@
-"""Tables drawn with rich, imported only when one is written."""
+"""Tables: as wide as their cells in a pipe, folded into the width of a terminal."""
 
-from collections.abc import Sequence
-from typing import Any, NoReturn
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len, chop_cells
 
-from chatdb.cli.diagnostics import is_terminal
-from chatdb.cli.output import PIPED_WIDTH, cell_text
-from chatdb.cli.text import safe
+from chatdb.cli.output import cell_text
 
-_NARROWEST_COLUMN = 9
-"""A terminal with less room than this for each column gets one block of lines a row instead."""
+_GAP = "  "
+_NARROWEST_COLUMN = 10
+"""A column is not folded below this; rows that still do not fit become blocks of lines."""
 
 
-class _Console(Console):
-    """A console that leaves a reader's going away to the error boundary."""
-
-    def on_broken_pipe(self) -> NoReturn:
-        """Raise what rich would turn into exit code 1."""
-        raise BrokenPipeError
-
-
-def console(stream: Any, color: bool) -> Console:
-    """Return a console on the stream: the terminal's width, or wide enough for a pipe."""
-    terminal = is_terminal(stream)
-    return _Console(
-        file=stream,
-        width=None if terminal else PIPED_WIDTH,
-        force_terminal=terminal,
-        color_system="auto" if color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        soft_wrap=False,
-    )
-
-
-def rendered(item: Any, *, color: bool) -> str:
-    """Return a renderable (or a string, made safe) as text in the terminal's width, for a pager."""
-    target = Console(
-        force_terminal=True,
-        color_system="auto" if color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    with target.capture() as capture:
-        target.print(safe(item) if isinstance(item, str) else item)
-    return capture.get()
-
-
-def write_table(
-    stream: Any, names: Sequence[str], rows: Sequence[Sequence[Any]], color: bool
-) -> None:
-    """Write a table with the field names as headings; a narrow terminal gets a block a row."""
-    target = console(stream, color)
-    if is_terminal(stream) and target.width < len(names) * _NARROWEST_COLUMN:
-        for number, row in enumerate(rows):
-            if number:
-                target.print()
-            _print_record(target, names, row)
+def table_lines(
+    names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None, color: bool
+) -> Iterator[str]:
+    """Yield the lines of a table with the field names as headings; `width` None is no limit."""
+    numeric = [
+        bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(names))
+    ]
+    texts = [[cell_text(value) for value in row] for row in rows]
+    natural = [
+        max(cell_len(name), *(cell_len(row[index]) for row in texts), 0)
+        for index, name in enumerate(names)
+    ]
+    widths = natural if width is None else _fitted(names, natural, numeric, width)
+    if widths is None:
+        yield from _blocks(names, rows, width=width, color=color)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for index, name in enumerate(names):
-        numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
-        table.add_column(
-            Text(name), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric
-        )
-    for row in rows:
-        table.add_row(*(Text(cell_text(value)) for value in row))
-    target.print(table)
+    yield _bold(
+        _joined([_padded(*cell) for cell in zip(names, widths, numeric, strict=True)]), color
+    )
+    yield "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
+    for row in texts:
+        yield from _row_lines(row, widths, numeric)
 
 
-def write_record(stream: Any, names: Sequence[str], values: Sequence[Any], color: bool) -> None:
-    """Write one record as lines of name and value."""
-    _print_record(console(stream, color), names, values)
-
-
-def _print_record(target: Console, names: Sequence[str], values: Sequence[Any]) -> None:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
+def record_lines(
+    names: Sequence[str], values: Sequence[Any], *, width: int | None, color: bool
+) -> Iterator[str]:
+    """Yield a record as lines of name and value."""
+    margin = max((cell_len(name) for name in names), default=0)
+    room = None if width is None else max(width - margin - len(_GAP), _NARROWEST_COLUMN)
     for name, value in zip(names, values, strict=True):
-        grid.add_row(Text(name), Text(cell_text(value)))
-    target.print(grid)
+        first, *more = _folded(cell_text(value), room)
+        yield (_bold(name, color) + " " * (margin - cell_len(name)) + _GAP + first).rstrip()
+        yield from (" " * margin + _GAP + line for line in more)
+
+
+def terminal_width() -> int:
+    """Return the terminal's columns (COLUMNS beats what the terminal says)."""
+    return shutil.get_terminal_size().columns
+
+
+def _blocks(
+    names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None, color: bool
+) -> Iterator[str]:
+    for number, row in enumerate(rows):
+        if number:
+            yield ""
+        yield from record_lines(names, row, width=width, color=color)
+
+
+def _fitted(
+    names: Sequence[str], natural: Sequence[int], numeric: Sequence[bool], width: int
+) -> list[int] | None:
+    """Shrink the widest text columns until the table fits; None when it cannot."""
+    widths = list(natural)
+    least = [
+        full if fixed else min(full, max(cell_len(name), _NARROWEST_COLUMN))
+        for name, full, fixed in zip(names, natural, numeric, strict=True)
+    ]
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    while excess > 0:
+        room = [have - need for have, need in zip(widths, least, strict=True)]
+        widest = max(
+            (index for index, left in enumerate(room) if left > 0),
+            key=lambda index: widths[index],
+            default=None,
+        )
+        if widest is None:
+            return None
+        others = [have for index, have in enumerate(widths) if index != widest and room[index] > 0]
+        step = max(1, widths[widest] - max(others, default=0))
+        step = min(step, excess, room[widest])
+        widths[widest] -= step
+        excess -= step
+    return widths
+
+
+def _row_lines(row: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> Iterator[str]:
+    if all(cell_len(text) <= width for text, width in zip(row, widths, strict=True)):
+        yield _joined([_padded(*cell) for cell in zip(row, widths, numeric, strict=True)])
+        return
+    folded = [_folded(text, width) for text, width in zip(row, widths, strict=True)]
+    for number in range(max(map(len, folded))):
+        line = [lines[number] if number < len(lines) else "" for lines in folded]
+        yield _joined([_padded(*cell) for cell in zip(line, widths, numeric, strict=True)])
+
+
+def _folded(text: str, width: int | None) -> list[str]:
+    """Break a line at spaces, a longer word anywhere; wide characters count twice."""
+    if width is None or cell_len(text) <= width:
+        return [text]
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+        elif cell_len(word) <= width:
+            lines.append(word)
+        else:
+            lines += chop_cells(word, width)
+    return [line for line in lines if line] or [""]
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - cell_len(text))
+    return space + text if right else text + space
+
+
+def _joined(cells: Sequence[str]) -> str:
+    return _GAP.join(cells).rstrip()
+
+
+def _bold(text: str, color: bool) -> str:
+    return f"\x1b[1m{text}\x1b[0m" if color else text
 
 
 def _is_number(value: Any) -> bool:
