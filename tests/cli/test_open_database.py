@@ -1,0 +1,123 @@
+"""A command gets a database whose schema is current, or an error that says what to type."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.options import GlobalOptions
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ConfigurationError, DatabaseUnreachableError, SchemaMismatchError
+
+
+def context(url: str | None = None, *, quiet: bool = False) -> CommandContext:
+    """Return the context of a command with this database."""
+    return CommandContext(GlobalOptions(database_url=url, quiet=quiet))
+
+
+def test_a_new_sqlite_file_is_migrated_at_first_use_saying_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with context().open_database() as first:
+        assert first.url.sqlite_path == Path("data/chatdb.db")
+    with context().open_database():
+        pass
+
+    assert capsys.readouterr().err == "note: made a new database at sqlite:///data/chatdb.db\n"
+    assert Path("data/chatdb.db").is_file()
+
+
+def test_quiet_makes_the_file_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    with context("sqlite:///new.db", quiet=True).open_database():
+        pass
+
+    assert capsys.readouterr().err == ""
+
+
+def test_a_dry_run_makes_no_file() -> None:
+    with (
+        pytest.raises(SchemaMismatchError) as caught,
+        context("sqlite:///new.db").open_database(create=False),
+    ):
+        pass
+
+    assert caught.value.state == "empty"
+    assert not Path("new.db").exists()
+
+
+def test_a_sqlite_file_with_other_tables_is_left_alone() -> None:
+    import sqlite3
+
+    with sqlite3.connect("other.db") as connection:
+        connection.execute("CREATE TABLE notes (id INTEGER)")
+    connection.close()
+    before = Path("other.db").read_bytes()
+
+    with (
+        pytest.raises(SchemaMismatchError) as caught,
+        context("sqlite:///other.db").open_database(),
+    ):
+        pass
+
+    assert caught.value.hint
+    assert Path("other.db").read_bytes() == before
+
+
+@pytest.mark.postgresql
+def test_an_empty_postgresql_is_not_migrated_unasked(empty_postgresql_url: DatabaseUrl) -> None:
+    with (
+        pytest.raises(SchemaMismatchError) as caught,
+        context(empty_postgresql_url.exposed()).open_database(),
+    ):
+        pass
+
+    assert caught.value.state == "empty"
+    assert "chatdb migrate" in str(caught.value.hint)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_libpqs_variables_open_the_database(
+    postgresql_url: DatabaseUrl, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {
+        "PGHOST": postgresql_url.host,
+        "PGPORT": postgresql_url.port,
+        "PGUSER": postgresql_url.user,
+        "PGPASSWORD": postgresql_url.password,
+        "PGDATABASE": postgresql_url.database,
+    }
+    if place == "environment":
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+    else:
+        Path(".env").write_text("".join(f"{name}='{value}'\n" for name, value in variables.items()))
+        for name in variables:
+            # So that what the command exports is taken back after the test.
+            monkeypatch.setenv(name, "")
+            monkeypatch.delenv(name)
+
+    with context().open_database() as database, database.transaction() as connection:
+        found = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+
+    assert found == postgresql_url.database
+    assert place == "environment" or os.environ["PGDATABASE"] == found
+
+
+def test_a_server_that_is_not_there_is_unreachable() -> None:
+    with (
+        pytest.raises(DatabaseUnreachableError) as caught,
+        context("postgresql://me:hunter2@127.0.0.1:1/chat").open_database(),
+    ):
+        pass
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_url_that_cannot_be_read_names_the_option() -> None:
+    with (
+        pytest.raises(ConfigurationError, match=r"\(option --database-url\)"),
+        context("mysql://h/d").open_database(),
+    ):
+        pass
