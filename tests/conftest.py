@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
@@ -18,6 +19,11 @@ from tests.postgres_server import TEMPLATE, PostgresServer
 _SERVER_FOLDER = pytest.StashKey[Path]()
 ROOT = Path(__file__).parent.parent
 _KEPT = ("CHATDB_CORPUS", "CHATDB_TEST_CITUS_URL")
+
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("chatdb", deadline=None)
+settings.load_profile("chatdb")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +47,13 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["chatdb_server_folder"] = str(node.config.stash[_SERVER_FOLDER])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the server, so that `-m postgresql` runs it again on another version."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgresql)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
