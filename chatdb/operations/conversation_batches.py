@@ -1,0 +1,169 @@
+"""Which conversations are meant, and going through them in batches, in the order of their ids.
+
+The order of ids is that of the primary key: the same on both databases, stable while others
+write, and without any sorting.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.db import schema
+from chatdb.db.database import Database
+from chatdb.errors import NotFoundError, UsageError
+
+BATCH = 2_000
+"""Conversations whose own rows are held at once; their messages are streamed."""
+
+READING = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    # The key gives the order. A planner without statistics would sort everything instead.
+    "enable_sort": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+}
+"""Settings of a long reading transaction on PostgreSQL; a slow reader of ours is no idle one."""
+
+_SHOWN_MATCHES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationFilter:
+    """Conditions that all have to hold; None is no condition.
+
+    `since` and `before` are about `updated_at`, the first inclusive, the second exclusive.
+    """
+
+    ids: Sequence[UUID] | None = None
+    user_id: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+    source: str | None = None
+    archived: bool | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Tell whether there is no condition at all."""
+        return self == _EVERYTHING
+
+    def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions on the table `conversations`, but for the ids."""
+        columns = schema.conversations.c
+        if self.user_id is not None:
+            yield columns.user_id == self.user_id
+        if self.since is not None:
+            yield columns.updated_at >= self.since
+        if self.before is not None:
+            yield columns.updated_at < self.before
+        if self.source is not None:
+            yield columns.source == self.source
+        if self.archived is not None:
+            present = columns.archived_at.is_not(None)
+            yield present if self.archived else ~present
+
+
+_EVERYTHING = ConversationFilter()
+
+
+def organization_id(connection: sa.Connection, key: str) -> UUID:
+    """Return the id of the organization with this key; raises NotFoundError."""
+    organizations = schema.organizations
+    statement = sa.select(organizations.c.id).where(organizations.c.key == key)
+    found: UUID | None = connection.execute(statement).scalar_one_or_none()
+    if found is None:
+        raise NotFoundError(f"there is no organization {key!r}", hint="check --org")
+    return found
+
+
+def batches(
+    connection: sa.Connection,
+    organization: UUID,
+    *,
+    columns: Sequence[sa.ColumnElement[Any]],
+    wanted: ConversationFilter,
+) -> Iterator[Sequence[sa.Row[Any]]]:
+    """Yield the wanted conversations' `columns`, the id first, in batches by ascending id."""
+    table = schema.conversations
+    statement = (
+        sa.select(table.c.id, *columns)
+        .where(table.c.organization_id == organization, *wanted.conditions())
+        .order_by(table.c.id)
+    )
+    if wanted.ids is not None:
+        ids = sorted(set(wanted.ids))
+        for start in range(0, len(ids), BATCH):
+            chunk = ids[start : start + BATCH]
+            rows = connection.execute(statement.where(table.c.id.in_(chunk))).fetchall()
+            if rows:
+                yield rows
+        return
+    page = statement.limit(BATCH)
+    rows = connection.execute(page).fetchall()
+    while rows:
+        yield rows
+        if len(rows) < BATCH:
+            return
+        rows = connection.execute(page.where(table.c.id > rows[-1][0])).fetchall()
+
+
+def count_conversations(
+    database: Database, wanted: ConversationFilter, *, organization_key: str
+) -> int:
+    """Return how many conversations are wanted; ids that do not exist are not looked for."""
+    if wanted.ids is not None:
+        return len(set(wanted.ids))
+    table = schema.conversations
+    with database.transaction() as connection:
+        organization = organization_id(connection, organization_key)
+        statement = sa.select(sa.func.count()).where(
+            table.c.organization_id == organization, *wanted.conditions()
+        )
+        return connection.execute(statement).scalar_one()
+
+
+def find_ids(database: Database, texts: Sequence[str], *, organization_key: str) -> list[UUID]:
+    """Return the ids of conversations named by their ids or by unambiguous beginnings of them.
+
+    Raises NotFoundError for one that names none, UsageError for one that names several.
+    """
+    with database.transaction() as connection:
+        organization = organization_id(connection, organization_key)
+        found = [_find_id(connection, organization, text) for text in texts]
+    return list(dict.fromkeys(found))
+
+
+def _find_id(connection: sa.Connection, organization: UUID, text: str) -> UUID:
+    table = schema.conversations
+    digits = text.strip().lower().replace("-", "")
+    if not digits or len(digits) > 32 or set(digits) - set("0123456789abcdef"):
+        raise NotFoundError(
+            f"no conversation has the id {text!r}: ids are hexadecimal digits and hyphens",
+            hint="chatdb conversations list",
+        )
+    lowest, highest = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+    statement = (
+        sa.select(table.c.id)
+        .where(table.c.organization_id == organization, table.c.id.between(lowest, highest))
+        .order_by(table.c.id)
+        .limit(_SHOWN_MATCHES + 1)
+    )
+    found: list[UUID] = list(connection.execute(statement).scalars())
+    if not found:
+        raise NotFoundError(
+            f"no conversation has an id that begins with {text}", hint="chatdb conversations list"
+        )
+    if len(found) > 1:
+        names = ", ".join(str(each) for each in found[:_SHOWN_MATCHES])
+        more = " ..." if len(found) > _SHOWN_MATCHES else ""
+        raise UsageError(
+            f"the id {text} is ambiguous: {names}{more}", hint="give more digits of the id"
+        )
+    return found[0]
