@@ -1,0 +1,67 @@
+"""The branches of a conversation: which messages are on the active path, and the whole tree.
+
+Nothing here recurses: a conversation may be a chain of 100,000 messages.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chatdb.formats.trees import newest_leaf
+from chatdb.records import Conversation, Message
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A message in its tree; `depth` counts the forks above it, `is_active` its path."""
+
+    message: Message
+    depth: int
+    is_active: bool
+
+
+def active_path(record: Conversation) -> list[Message]:
+    """Return the messages from the root to the current one.
+
+    Where no message names its parent, the messages are one after another.
+    """
+    by_id = {message.id: message for message in record.messages}
+    if all(message.parent_id not in by_id for message in record.messages):
+        return list(record.messages)
+    leaf = record.current_message_id
+    if leaf not in by_id:
+        leaf = newest_leaf(record.messages)
+    path: list[Message] = []
+    seen = set()
+    while leaf is not None and leaf in by_id and leaf not in seen:
+        seen.add(leaf)
+        path.append(by_id[leaf])
+        leaf = by_id[leaf].parent_id
+    return path[::-1]
+
+
+def tree(record: Conversation) -> Iterator[TreeNode]:
+    """Yield every message, depth first, children in the order of the conversation."""
+    active = {message.id for message in active_path(record)}
+    ids = {message.id for message in record.messages}
+    children = defaultdict(list)
+    roots: list[Message] = []
+    for message in record.messages:
+        parent = message.parent_id
+        if parent is None or parent not in ids or parent == message.id:
+            roots.append(message)
+        else:
+            children[parent].append(message)
+    seen = set()
+    # Messages of a circle hang on no root: they follow as roots of their own.
+    for start in [*([root] for root in roots), *([each] for each in record.messages)]:
+        stack = [(message, 0) for message in start]
+        while stack:
+            message, depth = stack.pop()
+            if message.id in seen:
+                continue
+            seen.add(message.id)
+            yield TreeNode(message, depth, message.id in active)
+            below = children.get(message.id, [])
+            deeper = depth + (len(below) > 1)
+            stack += [(child, deeper) for child in reversed(below)]

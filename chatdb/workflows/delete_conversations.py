@@ -1,0 +1,135 @@
+"""Deleting conversations: keep what goes as a native file, then delete, in one transaction."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+import chatdb
+from chatdb.db.database import Database
+from chatdb.db.schema import log
+from chatdb.errors import NotFoundError, StorageError
+from chatdb.formats.native import conversation_line, header_line
+from chatdb.formats.outputs import open_output
+from chatdb.operations.conversation_batches import organization_id
+from chatdb.operations.conversations import DeletedConversation, delete, describe, lock
+from chatdb.operations.imports_stored import read_stored
+
+FOLDER = "chatdb-deleted"
+REASON = "chatdb conversations delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionReport:
+    """What went; `kept` is the file that brings it back, None when nothing was kept."""
+
+    conversations: tuple[DeletedConversation, ...]
+    messages: int
+    snapshots: int
+    kept: Path | None
+    dry_run: bool
+
+
+def default_keep_path(database: Database, *, now: datetime) -> Path:
+    """Return where the deleted go: beside a SQLite file, else under data/ of this directory."""
+    beside = database.url.sqlite_path.parent if database.url.path is not None else Path("data")
+    return beside / FOLDER / f"deleted_{now:%Y%m%dT%H%M%S_%fZ}.jsonl"
+
+
+def delete_conversations(
+    database: Database,
+    ids: Sequence[UUID],
+    *,
+    organization_key: str,
+    keep_to: Path | None,
+) -> DeletionReport:
+    """Delete the conversations, their messages and snapshots; leave tombstones and a log row.
+
+    With `keep_to` (which must not exist) they are first written there: the file is complete and
+    on the disk before the transaction commits. Raises NotFoundError when one of them is gone,
+    StorageError when the file cannot be written; then nothing was deleted.
+    """
+    started = datetime.now(UTC)
+    with database.transaction(write=True, settings={"chatdb.bulk": "on"}) as connection:
+        organization = organization_id(connection, organization_key)
+        found = lock(connection, organization, ids)
+        if gone := set(ids).difference(found):
+            raise NotFoundError(
+                f"the conversation {min(gone)} is gone: somebody else deleted it meanwhile",
+                hint="run the command again",
+            )
+        deleted = tuple(describe(connection, organization, list(ids)))
+        report = report_of(deleted, kept=keep_to, dry_run=False)
+        if keep_to is not None:
+            _keep(connection, organization, list(ids), keep_to)
+        delete(connection, organization, list(ids), reason=REASON)
+        _write_log(connection, report, organization_key, started=started)
+    return report
+
+
+def report_of(
+    deleted: Sequence[DeletedConversation], *, kept: Path | None, dry_run: bool
+) -> DeletionReport:
+    """Add up what goes."""
+    return DeletionReport(
+        conversations=tuple(deleted),
+        messages=sum(each.messages for each in deleted),
+        snapshots=sum(each.snapshots for each in deleted),
+        kept=kept,
+        dry_run=dry_run,
+    )
+
+
+def _keep(connection: sa.Connection, organization: UUID, ids: Sequence[UUID], path: Path) -> None:
+    with _new_file(path) as stream:
+        stream.write(header_line(created=datetime.now(UTC), source=REASON))
+        for identifier in ids:
+            record = read_stored(connection, organization, [identifier])[identifier].record
+            stream.write(conversation_line(record))
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path.parent} cannot be made: {error.strerror or error}",
+            hint="name another place with --keep-to, or keep nothing with --no-keep",
+        ) from error
+    if path.exists():
+        raise StorageError(f"{path} exists already", hint="name another file with --keep-to")
+    with open_output(path) as stream:
+        yield stream
+
+
+def _write_log(
+    connection: sa.Connection,
+    report: DeletionReport,
+    organization_key: str,
+    *,
+    started: datetime,
+) -> None:
+    connection.execute(
+        sa.insert(log).values(
+            id=uuid4(),
+            kind="deletion",
+            subject=organization_key,
+            sha256=None,
+            started_at=started,
+            finished_at=datetime.now(UTC),
+            outcome="succeeded",
+            details={
+                "chatdb": chatdb.__version__,
+                "conversations": [str(each.id) for each in report.conversations],
+                "messages": report.messages,
+                "snapshots": report.snapshots,
+                "kept": None if report.kept is None else str(report.kept),
+            },
+        )
+    )
