@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from chatdb.cli.text import one_line, safe
-from chatdb.operations.branches import TreeNode
+from chatdb.formats.branches import TreeNode
 from chatdb.records import Conversation, Message
 
 STYLES = {

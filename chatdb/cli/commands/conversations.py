@@ -1,5 +1,6 @@
 """`chatdb conversations`: list, show and delete conversations."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,7 +105,8 @@ def list_conversations(
             archived=None if everything else bool(archived),
         )
     if output_format is Format.TABLE:
-        rows = [_listed(item) for item in page.items]
+        digits = _digits_that_differ([item.id for item in page.items])
+        rows = [_listed(item, digits) for item in page.items]
         command.output.rows(rows, ListedConversation, output_format)
     else:
         row_type = conversations.ConversationSummary
@@ -216,9 +218,19 @@ def delete(
         )
 
 
-def _listed(item: "ConversationSummary") -> ListedConversation:
+def _digits_that_differ(ids: Sequence[UUID]) -> int:
+    """Return how many digits from the end tell these ids apart."""
+    different = len(set(ids))
+    return next(
+        digits
+        for digits in (SHORT_ID, 12, 16, 32)
+        if len({identifier.hex[-digits:] for identifier in ids}) == different
+    )
+
+
+def _listed(item: "ConversationSummary", digits: int) -> ListedConversation:
     return ListedConversation(
-        id=item.id.hex[-SHORT_ID:],
+        id=item.id.hex[-digits:],
         title=None if item.title is None else one_line(item.title, limit=60),
         user_id=item.user_id,
         message_count=item.message_count,
@@ -228,7 +240,7 @@ def _listed(item: "ConversationSummary") -> ListedConversation:
 
 def _show_tree(command: CommandContext, record: "Conversation", *, include_hidden: bool) -> None:
     from chatdb.cli.transcript import tree_lines
-    from chatdb.operations.branches import tree
+    from chatdb.formats.branches import tree
     from chatdb.records import is_hidden
 
     nodes = (node for node in tree(record) if include_hidden or not is_hidden(node.message))
@@ -248,7 +260,7 @@ def _show_transcript(
     include_hidden: bool,
 ) -> None:
     from chatdb.cli import transcript
-    from chatdb.operations.branches import active_path
+    from chatdb.formats.branches import active_path
     from chatdb.records import is_hidden
 
     path = record.messages if all_branches else active_path(record)
