@@ -70,7 +70,7 @@ class ChatGptReader(JsonReader):
         nodes = (node for node in mapping.values() if isinstance(node, dict))
         return any("message" in node and ("children" in node or "parent" in node) for node in nodes)
 
-    def decode(self, data: bytes | memoryview) -> Any:
+    def decode(self, data: bytes) -> Any:
         """Decode a record, its mapping into the known shapes where that loses nothing."""
         raw = decode_fields(data)
         record: Fields = {name: decode_any(value) for name, value in raw.items() if name != MAPPING}

@@ -26,6 +26,10 @@ class Content:
 
 def read_content(raw: Any) -> Content:
     """Take a content object apart; the object itself may be changed."""
+    if type(raw) is dict and len(raw) == 2 and raw.get("content_type") == "text":
+        parts = raw.get("parts")
+        if type(parts) is list and len(parts) == 1 and type(parts[0]) is str:
+            return Content(parts[0])
     if not isinstance(raw, dict):
         return Content(raw) if isinstance(raw, str) else Content(rest=raw, known=raw is None)
     kind = raw.get("content_type")

@@ -1,7 +1,6 @@
 """The loop that readers of JSON formats share: value by value, from bytes to records."""
 
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from chatdb.records import Conversation
 
 decode_any = msgspec.json.Decoder().decode
 _tolerant = json.JSONDecoder(strict=False).decode
-_escaped_nul = re.compile(rb"\\u0000").search
+_ESCAPED_NUL = b"\\u0000"
 _ODD_SHAPE = (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError)
 """What a conversion raises on a shape nobody has seen yet: that entry is skipped, named."""
 
@@ -51,7 +50,7 @@ class Context:
 
 
 def decode_value(
-    data: bytes | memoryview, offset: int = 0, *, decode: Callable[[Any], Any] = decode_any
+    data: bytes, offset: int = 0, *, decode: Callable[[Any], Any] = decode_any
 ) -> Decoded:
     """Decode one JSON value, also what msgspec refuses: lone surrogates, NaN, raw controls.
 
@@ -61,8 +60,8 @@ def decode_value(
     try:
         value = decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_tolerantly(bytes(data), offset)
-    return Decoded(value, dirty=_escaped_nul(data) is not None)
+        return _decode_tolerantly(data, offset)
+    return Decoded(value, dirty=_ESCAPED_NUL in data)
 
 
 def _decode_tolerantly(data: bytes, offset: int) -> Decoded:
@@ -93,7 +92,7 @@ class JsonReader(ABC):
     def recognises_record(self, value: Any) -> bool:
         """Tell from its structure whether a decoded value is a conversation of this format."""
 
-    def decode(self, data: bytes | memoryview) -> Any:
+    def decode(self, data: bytes) -> Any:
         """Decode a record; a format may know a faster way than dictionaries."""
         return decode_any(data)
 

@@ -37,7 +37,7 @@ class Element:
 
     index: int
     offset: int
-    data: bytes | memoryview
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class JsonStream:
             if end is None:
                 yield self._cut()
                 return
-            data = memoryview(self._buffer)[self._start : end]
+            data = self._buffer[self._start : end]
             yield Element(self._index, self._base + self._start, data)
             self._index += 1
             self._start = end

@@ -1,0 +1,40 @@
+"""Names of files for conversations: safe on every file system, stable, telling."""
+
+import re
+import unicodedata
+
+from chatdb.records import Conversation
+
+LONGEST_SLUG = 80
+"""Bytes of UTF-8: a name stays far below the 255 that file systems allow."""
+SHORT_ID = 12
+"""Digits from the end of the id: the beginning of a UUIDv7 is the time, alike for neighbours."""
+
+
+def file_name(record: Conversation, extension: str, *, whole_id: bool = False) -> str:
+    """Return `2026-01-31_slug-of-the-title_0123456789ab.md`.
+
+    It begins with a digit, so it is no reserved name and no option, and holds only letters and
+    digits in lower case beside `-`, `_` and the extension. `whole_id` is for a conversation whose
+    short id another one has.
+    """
+    identifier = record.id.hex if whole_id else record.id.hex[-SHORT_ID:]
+    return (
+        f"{record.created_at.date().isoformat()}_{slug(record.title or '')}_{identifier}{extension}"
+    )
+
+
+def slug(title: str) -> str:
+    """Return the words of a title, joined by hyphens; `untitled` when there are none."""
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", title[:400]).casefold())
+    kept = "".join(each if _belongs_to_word(each) else "-" for each in text)
+    words = re.sub("-+", "-", kept).strip("-")
+    short = words.encode()[:LONGEST_SLUG].decode(errors="ignore")
+    if len(short) < len(words) and "-" in short[20:]:
+        short = short[: short.rindex("-")]
+    return short.strip("-") or "untitled"
+
+
+def _belongs_to_word(character: str) -> bool:
+    """Letters, digits, and the marks that Indic and other scripts write letters with."""
+    return unicodedata.category(character)[0] in "LNM"

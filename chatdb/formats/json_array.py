@@ -1,0 +1,38 @@
+"""One JSON array of conversations, for programs that read a whole document.
+
+Each element has the shape of a line of the native format, with the messages that were asked for.
+"""
+
+import msgspec
+
+from chatdb.formats.base import WriteOptions
+from chatdb.formats.native import conversation_line
+from chatdb.formats.selection import chosen_messages
+from chatdb.records import Conversation
+
+
+class JsonArrayWriter:
+    """Writes the array with a conversation a line."""
+
+    name = "json"
+    title = "JSON list of conversations for other programs"
+    extension = ".json"
+    separator = b",\n"
+
+    def __init__(self, options: WriteOptions) -> None:
+        self._options = options
+
+    def begin(self) -> bytes:
+        return b"[\n"
+
+    def conversation(self, record: Conversation) -> bytes:
+        messages = [chosen.message for chosen in chosen_messages(record, self._options)]
+        return conversation_line(msgspec.structs.replace(record, messages=messages))[:-1]
+
+    def end(self) -> bytes:
+        return b"\n]\n"
+
+
+def make_writer(options: WriteOptions) -> JsonArrayWriter:
+    """Return a writer."""
+    return JsonArrayWriter(options)

@@ -1,0 +1,194 @@
+"""Markdown transcripts: front matter, a heading for each message, everything else folded.
+
+Content is Markdown already and is kept as it is, but for control characters; what it leaves open
+(a code fence, a comment) is closed behind it, so that it cannot swallow the messages after it.
+Everything that is not content stands in code fences longer than any in it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from chatdb.formats.base import WriteOptions
+from chatdb.formats.markdown_text import (
+    closing_of,
+    code_span,
+    fenced,
+    heading_text,
+    one_line,
+    quoted,
+    without_controls,
+)
+from chatdb.formats.selection import Chosen, chosen_messages
+from chatdb.records import Conversation, Message
+
+UNTITLED = "Untitled"
+
+_NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class MarkdownWriter:
+    """Writes conversations one after another, each with front matter of its own."""
+
+    name = "markdown"
+    title = "Markdown transcripts with front matter"
+    extension = ".md"
+    separator = b"\n"
+
+    def __init__(self, options: WriteOptions) -> None:
+        self._options = options
+
+    def begin(self) -> bytes:
+        return b""
+
+    def conversation(self, record: Conversation) -> bytes:
+        chosen = list(chosen_messages(record, self._options))
+        numbers = {each.message.id: number for number, each in enumerate(chosen, 1)}
+        branched = any(not each.is_active for each in chosen)
+        blocks = [*_front_matter(record, len(chosen)), f"\n# {heading_text(_title(record))}\n"]
+        for number, each in enumerate(chosen, 1):
+            blocks.append(_heading(each, number if branched else None))
+            if branched and not each.is_active:
+                blocks.append(_branch_note(each.message, numbers))
+            blocks += _body(each.message)
+        return "\n".join(blocks).encode("utf-8", "replace")
+
+    def end(self) -> bytes:
+        return b""
+
+
+def make_writer(options: WriteOptions) -> MarkdownWriter:
+    """Return a writer."""
+    return MarkdownWriter(options)
+
+
+def _title(record: Conversation) -> str:
+    return one_line(record.title or "") or UNTITLED
+
+
+def _front_matter(record: Conversation, messages: int) -> Iterator[str]:
+    """Yield lines of YAML; every text is a double-quoted scalar, which is also JSON."""
+    yield "---"
+    yield f"title: {quoted(_title(record))}"
+    yield f"id: {quoted(str(record.id))}"
+    for name in ("created_at", "updated_at", "archived_at", "starred_at"):
+        time = getattr(record, name)
+        if time is not None:
+            yield f"{name}: {_time(time)}"
+    for name in ("user_id", "source", "source_name", "source_id"):
+        text = getattr(record, name)
+        if text is not None:
+            yield f"{name}: {quoted(text)}"
+    yield f"messages: {messages}"
+    yield "---"
+
+
+def _heading(chosen: Chosen, number: int | None) -> str:
+    """Write `## 3. Assistant (gpt-5) · 2026-01-31 12:00:00Z · hidden`."""
+    message = chosen.message
+    start = "" if number is None else f"{number}. "
+    name = _NAMES[message.role]
+    details = [each for each in (message.author, message.model) if each]
+    if details:
+        name += f" ({heading_text(', '.join(one_line(each) for each in details))})"
+    marks = [name, message.created_at.strftime("%Y-%m-%d %H:%M:%SZ")]
+    if chosen.is_hidden:
+        marks.append("hidden")
+    if message.edited_at is not None:
+        marks.append("edited")
+    return f"\n## {start}{' · '.join(marks)}\n"
+
+
+def _branch_note(message: Message, numbers: dict[Any, int]) -> str:
+    parent = None if message.parent_id is None else numbers.get(message.parent_id)
+    after = "at the beginning" if parent is None else f"after message {parent}"
+    return f"*Another branch, {after}.*\n"
+
+
+def _body(message: Message) -> Iterator[str]:
+    if message.reasoning is not None:
+        yield _folded("Reasoning", message.reasoning)
+    content = without_controls(message.content)
+    if content.strip():
+        if message.role == "tool":
+            yield _folded("Output", content)
+        else:
+            yield content.rstrip("\n") + closing_of(content) + "\n"
+    for call in _items(message.tool_calls):
+        yield _folded("Tool call" + _name_of(call), call)
+    for output in _items(message.tool_outputs):
+        yield _folded("Tool output" + _name_of(output), output)
+    attachments = list(_items(message.attachments))
+    if attachments:
+        yield "Attachments:\n\n" + "".join(f"- {_attachment(each)}\n" for each in attachments)
+
+
+def _items(value: Any) -> Sequence[Any]:
+    if value is None:
+        return ()
+    return value if isinstance(value, list) else (value,)
+
+
+def _folded(summary: str, value: Any) -> str:
+    """Return a closed `<details>` with the value in a fence: nothing in it is markup."""
+    text = _readable(value)
+    language = "" if text is not None else "json"
+    if text is None:
+        text = msgspec.json.format(_encode(value), indent=2).decode()
+    inside = fenced(without_controls(text), language)
+    return f"<details>\n<summary>{summary}</summary>\n\n{inside}\n\n</details>\n"
+
+
+def _readable(value: Any) -> str | None:
+    """Return the text of a value that is text, or a list of texts in objects; None otherwise."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value:
+        texts = [_text_of(each) for each in value]
+        if all(text is not None for text in texts):
+            return "\n\n".join(text for text in texts if text is not None)
+    return None
+
+
+def _text_of(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        for name in ("text", "thinking", "content"):
+            if isinstance(value.get(name), str):
+                return str(value[name])
+    return None
+
+
+def _name_of(value: Any) -> str:
+    """Return `: name` for a call that has a name, as HTML text."""
+    if not isinstance(value, dict):
+        return ""
+    function = value.get("function")
+    name = value.get("name") or (function.get("name") if isinstance(function, dict) else None)
+    if not isinstance(name, str) or not one_line(name):
+        return ""
+    return ": " + re.sub(r"[^\w .:/-]", "", one_line(name))[:80]
+
+
+def _attachment(value: Any) -> str:
+    """Return the name of a file with its type and size, or the whole value, as code."""
+    if isinstance(value, dict):
+        for key in ("name", "file_name", "filename", "title", "id"):
+            name = value.get(key)
+            if isinstance(name, str) and one_line(name):
+                kind = value.get("mime_type") or value.get("type") or value.get("file_type")
+                size = value.get("size") or value.get("file_size")
+                details = [each for each in (kind,) if isinstance(each, str)]
+                details += [f"{size} bytes"] if isinstance(size, int) else []
+                text = code_span(one_line(name))
+                return text + (f" ({code_span(', '.join(details))})" if details else "")
+    return code_span(one_line(value if isinstance(value, str) else _encode(value).decode()))
+
+
+def _time(time: datetime) -> str:
+    return msgspec.json.encode(time).decode()[1:-1]
