@@ -71,6 +71,7 @@ class Messages:
         raw_role = author.role if author is not None else None
         role = usual_role(raw_role) or self._unusual_role(raw_role, marks)
         kind = raw.content.get("content_type") if type(raw.content) is dict else None
+        kind = kind if type(kind) is str else "none"
         content = read_content(raw.content)
         self._count(kind, content)
         created_at = self._time(raw.create_time, inherited, marks)
@@ -130,11 +131,10 @@ class Messages:
             else:
                 fields[name] = value
 
-    def _count(self, kind: Any, content: Content) -> None:
-        name = kind if type(kind) is str else "none"
-        self._tally.content_types[name] += 1
+    def _count(self, kind: str, content: Content) -> None:
+        self._tally.content_types[kind] += 1
         if not content.known:
-            self._tally.lossy[f"unknown content type {name[:40]!r} kept in metadata"] += 1
+            self._tally.lossy[f"unknown content type {kind[:40]!r} kept in metadata"] += 1
 
     def _keep_node(self, message: Message, name: str, node: RawNode) -> None:
         """Keep what the node says beyond its message and its place in the tree."""
