@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.errors import NotFoundError, UsageError
+from chatdb.errors import NotFoundError
 
 BATCH = 2_000
 """Conversations whose own rows are held at once; their messages are streamed."""
@@ -31,8 +31,6 @@ READING = {
     "jit": "off",
 }
 """Settings of a long reading transaction on PostgreSQL; a slow reader of ours is no idle one."""
-
-_SHOWN_MATCHES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,43 +125,3 @@ def count_conversations(
             table.c.organization_id == organization, *wanted.conditions()
         )
         return connection.execute(statement).scalar_one()
-
-
-def find_ids(database: Database, texts: Sequence[str], *, organization_key: str) -> list[UUID]:
-    """Return the ids of conversations named by their ids or by unambiguous beginnings of them.
-
-    Raises NotFoundError for one that names none, UsageError for one that names several.
-    """
-    with database.transaction() as connection:
-        organization = organization_id(connection, organization_key)
-        found = [_find_id(connection, organization, text) for text in texts]
-    return list(dict.fromkeys(found))
-
-
-def _find_id(connection: sa.Connection, organization: UUID, text: str) -> UUID:
-    table = schema.conversations
-    digits = text.strip().lower().replace("-", "")
-    if not digits or len(digits) > 32 or set(digits) - set("0123456789abcdef"):
-        raise NotFoundError(
-            f"no conversation has the id {text!r}: ids are hexadecimal digits and hyphens",
-            hint="chatdb conversations list",
-        )
-    lowest, highest = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    statement = (
-        sa.select(table.c.id)
-        .where(table.c.organization_id == organization, table.c.id.between(lowest, highest))
-        .order_by(table.c.id)
-        .limit(_SHOWN_MATCHES + 1)
-    )
-    found: list[UUID] = list(connection.execute(statement).scalars())
-    if not found:
-        raise NotFoundError(
-            f"no conversation has an id that begins with {text}", hint="chatdb conversations list"
-        )
-    if len(found) > 1:
-        names = ", ".join(str(each) for each in found[:_SHOWN_MATCHES])
-        more = " ..." if len(found) > _SHOWN_MATCHES else ""
-        raise UsageError(
-            f"the id {text} is ambiguous: {names}{more}", hint="give more digits of the id"
-        )
-    return found[0]

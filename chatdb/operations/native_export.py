@@ -4,7 +4,7 @@ The same bytes as `native.conversation_line` of what `conversation_records.read`
 times faster; a contract test holds the two together.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -88,7 +88,7 @@ def native_lines(
     *,
     organization_key: str,
     on_read: OnRead = lambda _conversations, _messages: None,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Yield the wanted conversations as lines of the native format, in pieces, by ascending id.
 
     All of it is one state of the database. A piece may end anywhere: even one conversation may be

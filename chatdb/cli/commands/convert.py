@@ -1,0 +1,127 @@
+"""`chatdb convert`: turn an export into another format, without a database."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb.cli.commands.export import (
+    AllBranchesOption,
+    ForceOption,
+    IncludeHiddenOption,
+    ToOption,
+    report,
+    stdout_for,
+    warn_of_kept,
+)
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from chatdb.cli.progress import Progress
+    from chatdb.formats.base import Skipped
+    from chatdb.formats.writing import Written
+    from chatdb.workflows.convert_files import ConvertRequest
+
+app = command_app()
+
+
+@app.command()
+def convert(
+    context: typer.Context,
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="IN... OUT", help="Files or folders, and where to; - is a stream."),
+    ],
+    reads: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FORMAT", help="What IN is; recognised by its structure."),
+    ] = None,
+    to: ToOption = None,
+    source_name: Annotated[
+        str | None,
+        typer.Option("--source-name", metavar="NAME", help="Which installation IN comes from."),
+    ] = None,
+    all_branches: AllBranchesOption = False,
+    include_hidden: IncludeHiddenOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Turn an export into another format, without a database.
+
+    OUT's name tells the format, unless --to does. A folder (a name that ends in a slash) gets a
+    file for each conversation. A name that ends in .gz or .zst is compressed.
+
+    \b
+    Examples:
+      chatdb convert export.zip export.jsonl
+      chatdb convert export.zip notes/ --to markdown
+    """
+    from chatdb.formats.writing import format_for
+    from chatdb.workflows.convert_files import ConvertRequest
+
+    command = CommandContext.of(context)
+    *inputs, output = paths
+    if not inputs:
+        raise UsageError("name what to read and what to write", hint="chatdb convert IN OUT")
+    writes = to or format_for(output)
+    if writes is None:
+        raise UsageError(
+            f"{output} does not tell the format to write", hint="name it: --to markdown"
+        )
+    request = ConvertRequest(
+        inputs=inputs,
+        writes=writes,
+        reads=reads,
+        source_name=source_name,
+        all_branches=all_branches,
+        include_hidden=include_hidden,
+    )
+    request.writer()
+    _Converting(command, request).to(output, force=force)
+
+
+class _Converting:
+    """One conversion with its progress and its report on stderr."""
+
+    def __init__(self, command: CommandContext, request: "ConvertRequest") -> None:
+        self._command = command
+        self._request = request
+        self._skipped = 0
+
+    def to(self, output: str, *, force: bool) -> None:
+        """Write to the output that was named; exit 7 when something was skipped."""
+        from chatdb.formats.writing import STDOUT
+        from chatdb.workflows.convert_files import total_size
+
+        total = total_size(self._request.inputs)
+        with self._command.diagnostics.progress("converting", total=total) as progress:
+            written = self._write(output, progress, force=force)
+        report(self._command, written, None if output == STDOUT else output)
+        if self._skipped:
+            self._command.diagnostics.warning(f"{self._skipped:,} items were skipped")
+            raise typer.Exit(ExitCode.PARTIAL)
+
+    def _write(self, output: str, progress: "Progress", *, force: bool) -> "Written":
+        from chatdb.formats.writing import STDOUT, is_folder
+        from chatdb.workflows.convert_files import convert_file, convert_folder, convert_stream
+
+        skip, advance = self._on_skipped, progress.advance
+        if output == STDOUT:
+            stream = stdout_for(self._command, self._request.writes)
+            return convert_stream(self._request, stream, on_skipped=skip, on_bytes=advance)
+        if not is_folder(output):
+            path = Path(output)
+            return convert_file(self._request, path, force=force, on_skipped=skip, on_bytes=advance)
+        return convert_folder(
+            self._request,
+            Path(output),
+            force=force,
+            on_skipped=skip,
+            on_bytes=advance,
+            on_kept=lambda name: warn_of_kept(self._command, name),
+        )
+
+    def _on_skipped(self, item: "Skipped") -> None:
+        self._skipped += 1
+        self._command.diagnostics.warning(f"skipped {item.place}: {item.reason}")

@@ -1,0 +1,260 @@
+"""`chatdb export`: write conversations to files."""
+
+import re
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.progress import Progress, QuietProgress
+from chatdb.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from chatdb.db.database import Database
+    from chatdb.formats.writing import Written
+    from chatdb.workflows.export_files import ExportRequest
+
+app = command_app()
+
+ToOption = Annotated[
+    str | None,
+    typer.Option("--to", metavar="FORMAT", help="jsonl (lossless), json or markdown."),
+]
+AllBranchesOption = Annotated[
+    bool, typer.Option("--all-branches", help="Write every branch, not the active one only.")
+]
+IncludeHiddenOption = Annotated[
+    bool, typer.Option("--include-hidden", help="Write messages that their source hid, too.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    to: ToOption = None,
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="FILE|DIR/|-", help="Where to; - is stdout."),
+    ] = "-",
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", help="Only this one: its id or a part; repeatable."),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="ID", help="Only this user's.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only updated then or later (UTC)."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="Only updated then or earlier (UTC)."),
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option("--query", metavar="WORDS", help="Only with a message chatdb search finds."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", help="Only from this source, such as chatgpt."),
+    ] = None,
+    archived: Annotated[
+        bool | None,
+        typer.Option("--archived/--no-archived", help="Only archived ones, or none of them."),
+    ] = None,
+    all_branches: AllBranchesOption = False,
+    include_hidden: IncludeHiddenOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Write conversations to files.
+
+    The native format, jsonl, has everything and comes back by chatdb import. A folder gets a file
+    for each conversation. A name that ends in .gz or .zst is compressed.
+
+    \b
+    Examples:
+      chatdb export --output backup.jsonl.zst
+      chatdb export --to markdown --output notes/ --since 2026-01-01
+      chatdb export --to json --query "travel plans" --output -
+    """
+    from chatdb.formats.writing import format_for
+    from chatdb.operations.conversation_batches import ConversationFilter
+    from chatdb.workflows.export_files import ExportRequest
+
+    command = CommandContext.of(context)
+    wanted = ConversationFilter(
+        user_id=user,
+        since=None if since is None else read_time(since, "--since"),
+        before=None if until is None else read_time(until, "--until", ending=True),
+        source=source,
+        archived=archived,
+    )
+    request = ExportRequest(
+        wanted=wanted,
+        organization_key=command.org,
+        format_name=to or format_for(output) or "jsonl",
+        all_branches=all_branches,
+        include_hidden=include_hidden,
+    )
+    request.writer("")
+    with command.open_database() as database:
+        request = _with_ids(database, request, ids, query)
+        _Exporting(command, database, request).to(output, force=force)
+
+
+def _with_ids(
+    database: "Database", request: "ExportRequest", ids: list[str] | None, query: str | None
+) -> "ExportRequest":
+    """Narrow the request to the conversations named and found."""
+    from dataclasses import replace
+
+    from chatdb.operations.exports import find_ids
+    from chatdb.workflows.export_files import matching_ids
+
+    if ids is None and query is None:
+        return request
+    organization_key = request.organization_key
+    wanted = None
+    if ids is not None:
+        wanted = find_ids(database, ids, organization_key=organization_key)
+    if query is not None:
+        found = matching_ids(
+            database,
+            query,
+            organization_key=organization_key,
+            include_hidden=request.include_hidden,
+        )
+        wanted = found if wanted is None else [each for each in wanted if each in set(found)]
+    return replace(request, wanted=replace(request.wanted, ids=wanted))
+
+
+class _Exporting:
+    """One export with its progress and its report on stderr."""
+
+    def __init__(
+        self, command: CommandContext, database: "Database", request: "ExportRequest"
+    ) -> None:
+        self._command = command
+        self._database = database
+        self._request = request
+
+    def to(self, output: str, *, force: bool) -> None:
+        """Write to the output that was named; exit 7 when existing files were left alone."""
+        from chatdb.formats.writing import STDOUT, check_file, is_folder
+
+        if output == STDOUT:
+            report(self._command, self._to_stdout(), None)
+        elif is_folder(output):
+            report(self._command, self._to_folder(Path(output), force=force), output)
+        else:
+            check_file(Path(output), force=force)
+            report(self._command, self._to_file(Path(output), force=force), output)
+
+    def _to_stdout(self) -> "Written":
+        from chatdb.workflows.export_files import export_stream
+
+        stream = stdout_for(self._command, self._request.format_name)
+        with self._progress(quiet=self._command.output.is_terminal) as progress:
+            return export_stream(
+                self._database,
+                stream,
+                self._request,
+                on_read=lambda count, _: progress.advance(count),
+            )
+
+    def _to_file(self, path: Path, *, force: bool) -> "Written":
+        from chatdb.workflows.export_files import export_file
+
+        with self._progress() as progress:
+            return export_file(
+                self._database,
+                path,
+                self._request,
+                force=force,
+                on_read=lambda count, _: progress.advance(count),
+            )
+
+    def _to_folder(self, folder: Path, *, force: bool) -> "Written":
+        from chatdb.workflows.export_files import export_folder
+
+        with self._progress() as progress:
+            return export_folder(
+                self._database,
+                folder,
+                self._request,
+                force=force,
+                on_read=lambda count, _: progress.advance(count),
+                on_kept=lambda name: warn_of_kept(self._command, name),
+            )
+
+    def _progress(self, *, quiet: bool = False) -> "AbstractContextManager[Progress]":
+        from chatdb.operations.conversation_batches import count_conversations
+
+        if quiet:
+            return nullcontext(QuietProgress())
+        request = self._request
+        total = count_conversations(
+            self._database, request.wanted, organization_key=request.organization_key
+        )
+        return self._command.diagnostics.progress("exporting", total=total, unit="conversations")
+
+
+def stdout_for(command: CommandContext, format_name: str) -> Any:
+    """Return stdout for bytes; on a terminal the text is made safe."""
+    stream = command.output.binary()
+    if not command.output.is_terminal:
+        return stream
+    from chatdb.cli.terminal_bytes import TerminalBytes
+
+    return TerminalBytes(stream, is_json=format_name != "markdown")
+
+
+def warn_of_kept(command: CommandContext, name: str) -> None:
+    """Name a file that was left as it is."""
+    command.diagnostics.warning(f"{name} exists and was left as it is")
+
+
+def report(command: CommandContext, written: "Written", output: str | None) -> None:
+    """Say what was written; raise Exit 7 when existing files were left alone."""
+    if written.kept:
+        command.diagnostics.note(f"add --force to write over the {written.kept} files that exist")
+    if not written.conversations and not written.kept:
+        command.diagnostics.note("no conversation matched")
+    elif output is not None:
+        files = f" in {written.files:,} files" if written.files != 1 else ""
+        command.diagnostics.note(
+            f"wrote {written.conversations:,} conversations with {written.messages:,} messages"
+            f" to {output}{files}"
+        )
+    if written.kept:
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def read_time(text: str, option: str, *, ending: bool = False) -> datetime:
+    """Read a date or an ISO 8601 time, in UTC where it names no zone.
+
+    With `ending` the time returned is the first after what is meant: a date means its whole day.
+    Raises UsageError that names the option.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        if ending:
+            whole_day = _DATE.fullmatch(text) is not None
+            time += timedelta(days=1) if whole_day else timedelta(microseconds=1)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"{option} {text!r} is no date or time",
+            hint=f"write {option} 2026-01-31 or {option} 2026-01-31T12:00:00+01:00",
+        ) from error
+    return time

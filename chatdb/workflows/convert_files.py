@@ -1,0 +1,114 @@
+"""From files to a file: the same pipe as import and export, without a database."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from chatdb.errors import RefusedError
+from chatdb.formats import registry
+from chatdb.formats.base import Skipped, Tally, WriteOptions, Writer
+from chatdb.formats.outputs import open_output
+from chatdb.formats.sources import STDIN, open_source
+from chatdb.formats.streams import OnBytes
+from chatdb.formats.writing import Written, check_file, write_folder, write_stream
+from chatdb.records import Conversation
+
+OnSkipped = Callable[[Skipped], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertRequest:
+    """What to read, and how to write it; `reads` None means recognised by structure."""
+
+    inputs: Sequence[str]
+    writes: str
+    reads: str | None = None
+    source_name: str | None = None
+    all_branches: bool = False
+    include_hidden: bool = False
+
+    def writer(self) -> Writer:
+        """Return the writer; raises UsageError for a format that cannot be written."""
+        options = WriteOptions(
+            all_branches=self.all_branches, include_hidden=self.include_hidden, source=self.reads
+        )
+        return registry.writer(self.writes, options)
+
+
+def convert_stream(
+    request: ConvertRequest, stream: IO[bytes], *, on_skipped: OnSkipped, on_bytes: OnBytes
+) -> Written:
+    """Write all conversations of the inputs as one document, in the order they are read.
+
+    Raises NotFoundError, InvalidInputError, StorageError, and OSError of the stream.
+    """
+    written = Written()
+    write_stream(stream, request.writer(), _records(request, on_skipped, on_bytes), written)
+    return written
+
+
+def convert_file(
+    request: ConvertRequest,
+    path: Path,
+    *,
+    force: bool,
+    on_skipped: OnSkipped,
+    on_bytes: OnBytes,
+) -> Written:
+    """Write all conversations to a file that appears when it is complete.
+
+    Raises RefusedError for a file that exists, unless `force`, and always for one of the inputs.
+    """
+    check_file(path, force=force)
+    for name in request.inputs:
+        if name != STDIN and path.exists() and Path(name).exists() and path.samefile(name):
+            raise RefusedError(
+                f"{path} is both read and written", hint="write to a file of another name"
+            )
+    with open_output(path) as stream:
+        written = convert_stream(request, stream, on_skipped=on_skipped, on_bytes=on_bytes)
+    written.files = 1
+    return written
+
+
+def convert_folder(
+    request: ConvertRequest,
+    folder: Path,
+    *,
+    force: bool,
+    on_skipped: OnSkipped,
+    on_bytes: OnBytes,
+    on_kept: Callable[[str], object],
+) -> Written:
+    """Write a file for each conversation; those that exist stay and go to `on_kept`."""
+    written = Written()
+    records = _records(request, on_skipped, on_bytes)
+    write_folder(folder, request.writer(), records, written, force=force, on_kept=on_kept)
+    return written
+
+
+def total_size(inputs: Sequence[str]) -> int | None:
+    """Return the bytes that reading will count, None when standard input is among the inputs.
+
+    Opens every input: what is missing or no archive is found before anything is written.
+    """
+    if STDIN in inputs:
+        return None
+    with ExitStack() as stack:
+        return sum(stack.enter_context(open_source(name)).size for name in inputs)
+
+
+def _records(
+    request: ConvertRequest, on_skipped: OnSkipped, on_bytes: OnBytes
+) -> Iterator[Conversation]:
+    tally = Tally()
+    for name in request.inputs:
+        with open_source(name, on_bytes) as source:
+            reader = registry.reader(request.reads) if request.reads else registry.detect(source)
+            for item in reader.read(source, tally, source_name=request.source_name):
+                if isinstance(item, Skipped):
+                    on_skipped(item)
+                else:
+                    yield item

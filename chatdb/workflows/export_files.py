@@ -1,0 +1,133 @@
+"""From the database to a stream, a file or a folder."""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from chatdb.db.database import Database
+from chatdb.formats import native, registry
+from chatdb.formats.base import WriteOptions, Writer
+from chatdb.formats.outputs import open_output
+from chatdb.formats.writing import Written, check_file, write_folder, write_stream
+from chatdb.operations.conversation_batches import ConversationFilter
+from chatdb.operations.exports import native_lines, read_conversations
+from chatdb.operations.native_export import OnRead
+from chatdb.operations.search import SearchOptions, search
+from chatdb.records import Conversation
+
+_HITS_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """What to export, of which organization, in which format."""
+
+    wanted: ConversationFilter
+    organization_key: str
+    format_name: str = native.NativeReader.name
+    all_branches: bool = False
+    include_hidden: bool = False
+
+    def writer(self, source: str) -> Writer:
+        """Return the writer; `source` names where the records come from."""
+        options = WriteOptions(
+            all_branches=self.all_branches, include_hidden=self.include_hidden, source=source
+        )
+        return registry.writer(self.format_name, options)
+
+
+def export_stream(
+    database: Database, stream: IO[bytes], request: ExportRequest, *, on_read: OnRead
+) -> Written:
+    """Write everything wanted as one document, one state of the database; raises OSError."""
+    written = Written()
+    if request.format_name == native.NativeReader.name:
+        _write_native(database, stream, request, written, on_read)
+    else:
+        writer = request.writer(database.dialect.name)
+        with closing(_records(database, request, on_read)) as records:
+            write_stream(stream, writer, records, written)
+    return written
+
+
+def export_file(
+    database: Database, path: Path, request: ExportRequest, *, force: bool, on_read: OnRead
+) -> Written:
+    """Write everything wanted to a file that appears when it is complete.
+
+    Raises RefusedError for a file that exists, unless `force`, and StorageError.
+    """
+    check_file(path, force=force)
+    with open_output(path) as stream:
+        written = export_stream(database, stream, request, on_read=on_read)
+    written.files = 1
+    return written
+
+
+def export_folder(
+    database: Database,
+    folder: Path,
+    request: ExportRequest,
+    *,
+    force: bool,
+    on_read: OnRead,
+    on_kept: Callable[[str], object],
+) -> Written:
+    """Write a file for each conversation; those that exist stay and go to `on_kept`."""
+    written = Written()
+    writer = request.writer(database.dialect.name)
+    with closing(_records(database, request, on_read)) as records:
+        write_folder(folder, writer, records, written, force=force, on_kept=on_kept)
+    return written
+
+
+def _records(
+    database: Database, request: ExportRequest, on_read: OnRead
+) -> Generator[Conversation, None, None]:
+    return read_conversations(
+        database, request.wanted, organization_key=request.organization_key, on_read=on_read
+    )
+
+
+def _write_native(
+    database: Database,
+    stream: IO[bytes],
+    request: ExportRequest,
+    written: Written,
+    on_read: OnRead,
+) -> None:
+    def count(conversations: int, messages: int) -> None:
+        written.conversations += conversations
+        written.messages += messages
+        on_read(conversations, messages)
+
+    lines = native_lines(
+        database, request.wanted, organization_key=request.organization_key, on_read=count
+    )
+    with closing(lines):
+        stream.write(native.header_line(created=datetime.now(UTC), source=database.dialect.name))
+        for piece in lines:
+            stream.write(piece)
+
+
+def matching_ids(
+    database: Database, query: str, *, organization_key: str, include_hidden: bool
+) -> list[UUID]:
+    """Return the ids of the conversations with a message, or a title, that the query wants.
+
+    Raises UsageError for a query that cannot be meant.
+    """
+    found: dict[UUID, None] = {}
+    cursor: str | None = None
+    while True:
+        options = SearchOptions(limit=_HITS_AT_ONCE, after=cursor, include_hidden=include_hidden)
+        page = search(database, query, organization_key=organization_key, options=options)
+        for hit in page.hits:
+            found[hit.conversation_id] = None
+        cursor = page.next_cursor
+        if cursor is None:
+            return list(found)
