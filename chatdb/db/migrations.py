@@ -215,7 +215,11 @@ class _Run:
         if self.copy is not None and not self.settings.keep_copy:
             self.copy.unlink(missing_ok=True)
         elif self.copy is not None:
-            self.watch.note(f"the file as it was before is kept at {self.copy}")
+            path = self.database.url.sqlite_path
+            self.watch.note(
+                f"the file as it was before is kept; to bring it back:"
+                f" rm -f {path}-wal {path}-shm; mv {self.copy} {path}"
+            )
         return applied
 
     def _one(self, choose: Choose) -> AppliedRevision | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatdb.db.database import Database
+from chatdb.db.dialects.migration_base import LockFacts
 from chatdb.db.foreign_layouts import foreign_tables, recognise
 from chatdb.db.migrations import refusal, require_known
 from chatdb.db.revision import Look, look, mismatch
@@ -107,18 +108,22 @@ def _planned(
     database: Database, chain: tuple[Script, ...], *, down: bool, directory: Path | None
 ) -> list[PlannedStatement]:
     ways = database.dialect.migration_ways()
-    drafts = [
-        (script, statement, ways.lock_of(statement))
+    statements = [
+        (script, statement)
         for script in chain
         for statement in ways.script_statements(script, down=down, directory=directory)
     ]
-    touched = sorted({name for _, _, lock in drafts for name in lock.tables})
-    sizes = {}
-    if drafts and _exists(database):
+    if statements and _exists(database):
         with database.transaction() as connection:
+            facts = ways.lock_facts(connection)
+            locks = [ways.lock_of(statement, facts) for _, statement in statements]
+            touched = sorted({name for lock in locks for name in lock.tables})
             sizes = dict(ways.sizes(connection, touched))
+    else:
+        locks = [ways.lock_of(statement, LockFacts()) for _, statement in statements]
+        sizes = {}
     planned = []
-    for script, statement, lock in drafts:
+    for (script, statement), lock in zip(statements, locks, strict=True):
         known = [sizes[name] for name in lock.tables if name in sizes]
         rows = [size.rows for size in known if size.rows is not None]
         widths = [size.bytes for size in known if size.bytes is not None]

@@ -153,9 +153,9 @@ def downgrade(
         confirm(command, [*lines, f"({kept})"], yes=yes)
         watch = CommandWatch(command, output_format)
         choice = migrations.MigrationSettings(keep_copy=not no_keep)
-        taken_back = migrations.downgrade(database, revision, settings=choice, watch=watch)
+        migrations.downgrade(database, revision, settings=choice, watch=watch)
     if output_format is not Format.TABLE:
-        command.output.rows(taken_back, migrations.AppliedRevision, output_format)
+        command.output.rows(lost, Loss, output_format)
 
 
 @app.command()

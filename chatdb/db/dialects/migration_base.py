@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -40,6 +40,14 @@ class StatementLock:
 
     lock: str
     tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LockFacts:
+    """What a statement does not say of the tables it locks: an index's table, a table's parents."""
+
+    table_of_index: Mapping[str, str] = field(default_factory=dict)
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +121,12 @@ class MigrationWays(ABC):
         """Return the sizes of those of the tables that exist."""
 
     @abstractmethod
-    def lock_of(self, statement: str) -> StatementLock:
-        """Tell which lock the statement takes, and on which tables."""
+    def lock_facts(self, connection: sa.Connection) -> LockFacts:
+        """Read what `lock_of` needs to know of the live tables."""
+
+    @abstractmethod
+    def lock_of(self, statement: str, facts: LockFacts) -> StatementLock:
+        """Tell which lock the statement itself takes, and on which tables; triggers not counted."""
 
     @abstractmethod
     def script_statements(

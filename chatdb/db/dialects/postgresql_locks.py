@@ -5,7 +5,7 @@ Source: the manual's chapter 13.3 and each command's page; a test compares with 
 
 import re
 
-from chatdb.db.dialects.migration_base import StatementLock
+from chatdb.db.dialects.migration_base import LockFacts, StatementLock
 
 NONE = "none"
 _NAME = r"(?:\"?\w+\"?\.)?\"?(\w+)\"?"
@@ -48,10 +48,11 @@ _REFERENCES = re.compile(rf"\bREFERENCES {_NAME}", re.IGNORECASE)
 _FROM = re.compile(rf"\b(?:FROM|JOIN) {_NAME}", re.IGNORECASE)
 
 
-def lock_of(statement: str) -> StatementLock:
+def lock_of(statement: str, facts: LockFacts) -> StatementLock:
     """Tell the strongest lock on tables that were there before; a new table is nobody else's.
 
-    A statement that is not known counts as the strongest lock there is.
+    A statement that is not known counts as the strongest lock there is. What triggers lock when
+    rows are written is not told.
     """
     text = " ".join(re.sub(r"--[^\n]*", " ", statement).split())
     if _CREATE_TABLE.match(text):
@@ -65,8 +66,19 @@ def lock_of(statement: str) -> StatementLock:
             own = tuple(name for name in match.groups() if name)
             if "FOREIGN KEY" in pattern.pattern:
                 own += tuple(name for name in _names(_REFERENCES, text) if name not in own)
-            return StatementLock(lock, own)
+            return StatementLock(lock, _related(text, own, facts))
     return StatementLock("ACCESS EXCLUSIVE", ())
+
+
+def _related(text: str, own: tuple[str, ...], facts: LockFacts) -> tuple[str, ...]:
+    """Dropping an index locks its table, dropping a table those it refers to."""
+    verb = text[:10].upper()
+    if verb == "DROP INDEX":
+        return tuple(facts.table_of_index.get(name, name) for name in own)
+    if verb == "DROP TABLE":
+        parents = (parent for name in own for parent in facts.parents.get(name, ()))
+        return tuple(dict.fromkeys((*own, *parents)))
+    return own
 
 
 def _names(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:

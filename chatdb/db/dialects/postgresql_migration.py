@@ -13,6 +13,7 @@ from chatdb.db.alembic_scripts import offline_statements
 from chatdb.db.dialects import postgresql_catalogue, postgresql_locks
 from chatdb.db.dialects.migration_base import (
     CatalogueEntry,
+    LockFacts,
     MigrationWays,
     Note,
     StatementLock,
@@ -52,6 +53,15 @@ SELECT c.relname, a.attname FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND a.attnum > 0 AND NOT a.attisdropped
+"""
+_PARENTS = """
+SELECT DISTINCT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint
+WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
+"""
+_TABLE_OF_INDEX = """
+SELECT i.relname, t.relname FROM pg_index x
+JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
+WHERE i.relnamespace = current_schema()::regnamespace
 """
 _VERSION_SCHEMA = f"""
 SELECT n.nspname, current_schema() FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -148,8 +158,14 @@ class PostgresqlMigrationWays(MigrationWays):
             for name, rows, size in _all(connection, _SIZES, (list(tables),))
         }
 
-    def lock_of(self, statement: str) -> StatementLock:
-        return postgresql_locks.lock_of(statement)
+    def lock_facts(self, connection: sa.Connection) -> LockFacts:
+        parents: dict[str, tuple[str, ...]] = defaultdict(tuple)
+        for table, parent in _all(connection, _PARENTS, ()):
+            parents[table] += (parent,)
+        return LockFacts(dict(tuple(row) for row in _all(connection, _TABLE_OF_INDEX, ())), parents)
+
+    def lock_of(self, statement: str, facts: LockFacts) -> StatementLock:
+        return postgresql_locks.lock_of(statement, facts)
 
     def script_statements(
         self, script: Script, *, down: bool, directory: Path | None

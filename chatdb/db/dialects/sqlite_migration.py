@@ -21,6 +21,7 @@ from chatdb.db.connect import connect_sqlite
 from chatdb.db.dialects import sqlite_catalogue
 from chatdb.db.dialects.migration_base import (
     CatalogueEntry,
+    LockFacts,
     MigrationWays,
     Note,
     StatementLock,
@@ -162,7 +163,10 @@ class SqliteMigrationWays(MigrationWays):
                 found[table] = TableSize(int(rows), _bytes(connection, table))
         return found
 
-    def lock_of(self, statement: str) -> StatementLock:
+    def lock_facts(self, connection: sa.Connection) -> LockFacts:  # noqa: ARG002
+        return LockFacts()
+
+    def lock_of(self, statement: str, facts: LockFacts) -> StatementLock:  # noqa: ARG002
         match = _TARGET.match(" ".join(statement.split()))
         return StatementLock(WRITE_LOCK, (match[1],) if match else ())
 
