@@ -100,7 +100,7 @@ def _heading(chosen: Chosen, number: int | None) -> str:
         marks.append("hidden")
     if message.edited_at is not None:
         marks.append("edited")
-    return f"\n## {start}{' · '.join(marks)}\n"
+    return f"## {start}{' · '.join(marks)}\n"
 
 
 def _branch_note(message: Message, numbers: dict[Any, int]) -> str:

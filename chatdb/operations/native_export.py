@@ -5,6 +5,7 @@ times faster; a contract test holds the two together.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -104,7 +105,8 @@ def native_lines(
             selection = Selection(ids, gapless=wanted.is_everything)
             snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
             messages = database.dialect.read_messages(connection, organization, selection)
-            yield from pieces.lines(map(partial(_head, metadata_of), rows), messages, snapshots)
+            with closing(messages):
+                yield from pieces.lines(map(partial(_head, metadata_of), rows), messages, snapshots)
             on_read(len(rows), pieces.take_count())
         yield pieces.take()
 

@@ -1,7 +1,7 @@
 """The short list of what differs between the databases; a contract test runs each on both."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
@@ -13,8 +13,8 @@ from chatdb.errors import ChatdbError
 
 if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
-    from chatdb.db.dialects.search import MessageSearch
     from chatdb.db.dialects.message_text import Chunk, Selection
+    from chatdb.db.dialects.search import MessageSearch
 
 
 class Dialect(ABC):
@@ -52,7 +52,7 @@ class Dialect(ABC):
     @abstractmethod
     def read_messages(
         self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
-    ) -> "Iterator[Chunk]":
+    ) -> "Generator[Chunk, None, None]":
         """Yield the messages of the selected conversations as JSON, by conversation and position.
 
         On PostgreSQL the transaction needs the settings TimeZone UTC and DateStyle ISO.

@@ -1,6 +1,6 @@
 """PostgreSQL 15 to 18, also through a pooler in transaction mode."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
@@ -24,8 +24,8 @@ from chatdb.errors import (
 
 if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
-    from chatdb.db.dialects.search import MessageSearch
     from chatdb.db.dialects.message_text import Chunk, Selection
+    from chatdb.db.dialects.search import MessageSearch
 
 _LOST = ("08", "57P")
 _LOGIN = "28"
@@ -118,7 +118,7 @@ class PostgresqlDialect(Dialect):
 
     def read_messages(
         self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
-    ) -> "Iterator[Chunk]":
+    ) -> "Generator[Chunk, None, None]":
         from chatdb.db.dialects.postgresql_export import read_messages
 
         return read_messages(connection, organization_id, selection)

@@ -5,7 +5,7 @@ has keys and numbers in a form of its own. JSON holds no raw control character, 
 with two of them as its delimiter and quote never has anything to quote.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -40,7 +40,7 @@ _SHORTEST_TIME, _LONGEST_TIME = len("2026-01-31 12:00:00+00"), len("2026-01-31 1
 
 def read_messages(
     connection: sa.Connection, organization_id: UUID, selection: Selection
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, None]:
     """Yield the messages of the selected conversations as JSON, in the order of the index.
 
     Needs the settings TimeZone UTC and DateStyle ISO. Raises DatabaseFailedError for a row that no

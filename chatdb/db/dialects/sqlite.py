@@ -1,7 +1,7 @@
 """SQLite: one file, one writer, every BEGIN our own."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
@@ -23,8 +23,8 @@ from chatdb.errors import (
 
 if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
-    from chatdb.db.dialects.search import MessageSearch
     from chatdb.db.dialects.message_text import Chunk, Selection
+    from chatdb.db.dialects.search import MessageSearch
 
 _BEGIN = "chatdb_begin"
 
@@ -132,7 +132,7 @@ class SqliteDialect(Dialect):
 
     def read_messages(
         self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
-    ) -> "Iterator[Chunk]":
+    ) -> "Generator[Chunk, None, None]":
         from chatdb.db.dialects.sqlite_export import read_messages
 
         return read_messages(connection, organization_id, selection)

@@ -1,6 +1,6 @@
 """Messages out of SQLite, encoded by msgspec straight from the columns' text."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -52,7 +52,7 @@ _encode = msgspec.json.Encoder().encode
 
 def read_messages(
     connection: sa.Connection, organization_id: UUID, selection: Selection
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, None]:
     """Yield the messages of the selected conversations as JSON, in the order of the index.
 
     Raises DatabaseFailedError for a row that no record can hold.
