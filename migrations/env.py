@@ -20,7 +20,6 @@ def run() -> None:
         connection=connection,
         target_metadata=metadata,
         version_table=VERSION_TABLE,
-        render_as_batch=connection.dialect.name == "sqlite",
         include_object=context.config.attributes.get("include_object"),
         render_item=context.config.attributes.get("render_item"),
         compare_type=True,

@@ -1,5 +1,6 @@
 """Calls of Alembic: run one script, print one as SQL, write a new one."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ def alembic_config(directory: Path | None = None) -> "Config":
     """Return a configuration without a file; the caller puts its connection into `attributes`."""
     from alembic.config import Config
 
-    config = Config()
+    config = Config(cmd_opts=Namespace(quiet=True))
     config.set_main_option("script_location", _escaped(migrations_directory()))
     config.set_main_option("path_separator", "newline")
     if directory is not None:

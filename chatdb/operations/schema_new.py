@@ -1,6 +1,9 @@
 """Writing a migration from the difference between `db/schema.py` and head; in a checkout only."""
 
+import subprocess
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +54,18 @@ def new_revision(title: str) -> Path:
                     include_object=include_object,
                     render_item=render_item,
                 )
+    _tidy(paths[0])
     return paths[0]
+
+
+def _tidy(path: Path) -> None:
+    """Format the script as the repository's checks want it, where the tool for it is installed."""
+    if find_spec("ruff") is None:
+        return
+    for words in (["check", "--fix", "--quiet"], ["format", "--quiet"]):
+        subprocess.run(
+            [sys.executable, "-m", "ruff", *words, str(path)], check=False, capture_output=True
+        )
 
 
 def include_object(

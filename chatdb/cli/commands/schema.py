@@ -42,7 +42,9 @@ def status(
 
 @app.command()
 def history(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
-    """List the revisions: applied or not, when, and whether their script changed since.
+    """List the revisions with when they were applied.
+
+    A revision whose script has changed since is marked.
 
     \b
     Example:
@@ -94,7 +96,9 @@ def dump(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
     ] = None,
 ) -> None:
-    """Write the DDL of the live schema; it makes an equal one in an empty database.
+    """Write the DDL of the live schema.
+
+    Run in an empty database it makes an equal schema.
 
     \b
     Example:
