@@ -183,7 +183,7 @@ def delete(
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Delete conversations with their messages, keeping them in a file.
+    """Delete conversations, keeping them in a file.
 
     Importing their source again does not bring them back; importing the kept file with
     --restore-deleted does.

@@ -167,7 +167,7 @@ def new(
     context: typer.Context,
     title: Annotated[str, typer.Argument(help='What it does: "add tags".')],
 ) -> None:
-    """Write a migration from the difference between db/schema.py and head.
+    """Write a migration for what db/schema.py has changed.
 
     Works in a source checkout only. Read what it wrote before you commit it.
 
