@@ -9,7 +9,7 @@ PG ?=
 NAME ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install format lint types test check docs migration bench bench-quick wheel \
+.PHONY: help demo install format lint types test check docs migration catalogue bench bench-quick wheel \
 	format-check docs-check
 
 help:  ## List the targets.
@@ -29,9 +29,10 @@ demo: .demo/venv/.ready  ## Migrate, import, list, show, search and export a sma
 	$(call show,migrate)
 	$(call show,import chatgpt-export.json)
 	$(call show,conversations list)
-	$(call show,conversations show 0b9d7e52-4c3f-4f6a-8e21-7a5b9c0d1e2f)
+	$(call show,conversations show 9c0d1e2f)
+	$(call show,conversations show 5c6b7a80 --tree)
 	$(call show,search dough)
-	$(call show,export --to markdown --output notes)
+	$(call show,export --to markdown --output notes/)
 	@printf '\nThe database is .demo/data/chatdb.db, the Markdown files are:\n' && ls .demo/notes
 
 .demo/venv/.ready: pyproject.toml $(shell find chatdb migrations -name '*.py')
@@ -80,6 +81,9 @@ docs-check: .venv/.ready
 
 migration: .venv/.ready  ## Write a migration: make migration NAME="add tags".
 	$(BIN)/chatdb schema new "$(NAME)"
+
+catalogue: .venv/.ready  ## Write down what the migrations build, for `chatdb schema check`.
+	$(BIN)/python -m tests.migrations.write_catalogue
 
 # --- Checking it -----------------------------------------------------------------------------
 
