@@ -25,7 +25,7 @@ from chatdb.db.search_index import (
     take_off_search_index,
 )
 from chatdb.errors import ChatdbError
-from chatdb.operations.imports_batches import Arrival, Batches
+from chatdb.operations.imports_batches import Arrival, Batches, rare_collections
 from chatdb.operations.imports_plan import Plan, Planner, place_into_nothing, skipped
 from chatdb.operations.imports_report import ImportCounts, Placed, count
 from chatdb.records import Conversation, organization_id_of
@@ -111,8 +111,9 @@ class ImportRun:
     def load(self, arrivals: Iterable[Arrival]) -> None:
         """Write all records; raises what the iterator raises, after what came before it is in."""
         batches = Batches(arrivals)
-        while batch := batches.next_batch():
-            self._write(batch, batches.read_ahead)
+        with rare_collections(), self._bulk.held_open(self._database):
+            while batch := batches.next_batch():
+                self._write(batch, batches.read_ahead)
 
     def complete_search_index(self, on_start: Callable[[], None] | None = None) -> bool:
         """Build the full-text index if this import or one before left it out; tell whether."""

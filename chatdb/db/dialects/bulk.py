@@ -1,7 +1,8 @@
 """What a bulk load asks of a database: fast inserts, exact deletes, the index around them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb import canonical
+from chatdb.db.database import Database
 from chatdb.records import Conversation, Message
 
 Verdict = Literal["retry", "reconnect", "record"]
@@ -99,6 +101,10 @@ class Bulk(ABC):
     """Whether an import into an empty table builds the full-text index at its end."""
 
     @abstractmethod
+    def held_open(self, database: Database) -> AbstractContextManager[None]:
+        """Keep open, for as long as an import lasts, what must not be closed after each batch."""
+
+    @abstractmethod
     def stored_keys(
         self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
     ) -> dict[UUID, StoredKey]:
@@ -167,8 +173,3 @@ def checked_text(text: str) -> str:
 def is_record_error(error: BaseException) -> bool:
     """Tell whether a record could not even be encoded (lone surrogates, huge numbers)."""
     return isinstance(error, (ValueError, OverflowError, RecursionError))
-
-
-def in_chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
-    """Yield the items in slices of at most `size`."""
-    return (items[start : start + size] for start in range(0, len(items), size))

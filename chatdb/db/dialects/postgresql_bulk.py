@@ -5,6 +5,7 @@ bytes dumper is the fastest there is.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from psycopg.types.string import BytesBinaryDumper
 
-from chatdb.db.database import driver_connection
+from chatdb.db.database import Database, driver_connection
 from chatdb.db.dialects.bulk import (
     CONVERSATION_COLUMNS,
     MESSAGE_COLUMNS,
@@ -62,6 +63,11 @@ class PostgresqlBulk(Bulk):
         "idle_in_transaction_session_timeout": "0",
     }
     defers_search_index: ClassVar[bool] = True
+
+    @contextmanager
+    def held_open(self, database: Database) -> Iterator[None]:  # noqa: ARG002 - nothing to hold
+        """Do nothing: a connection that idles between batches is one that can be lost."""
+        yield
 
     def stored_keys(
         self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
