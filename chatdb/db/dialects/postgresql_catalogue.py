@@ -191,7 +191,8 @@ def _enabled(state: str) -> str:
 
 
 def _view(text: str) -> str:
-    return normal(text).rstrip(";")
+    """Strike the tables' names before columns: which ones are written depends on the version."""
+    return re.sub(r"\b[a-z_]\w*\.(?=[a-z_\"])", "", normal(text)).rstrip(";")
 
 
 def _routine(connection: sa.Connection, text: str) -> str:
