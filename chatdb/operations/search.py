@@ -25,6 +25,7 @@ RANKED_HITS = 150
 """How many of the newest hits are put in the order of relevance."""
 _OPERATORS = frozenset(("and", "or", "not", "near"))
 _TITLES_AT_ONCE = 1_000
+_KEYS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,28 +152,31 @@ def _messages(
     connection: sa.Connection, organization: UUID, keys: Sequence[MessageKey]
 ) -> list[sa.Row[Any]]:
     """Read the messages of the keys, in their order."""
-    if not keys:
-        return []
     columns, c = messages.c, conversations.c
-    wanted = [(conversation, message) for _, conversation, message in keys]
-    statement = (
-        sa.select(
-            *(columns.conversation_id, c.title, c.user_id, columns.id, columns.role),
-            *(columns.author, columns.model, columns.created_at),
-            sa.func.substr(columns.content, 1, SEARCHED_CHARACTERS).label("content"),
-        )
-        .join(
-            conversations,
-            sa.and_(c.organization_id == columns.organization_id, c.id == columns.conversation_id),
-        )
-        .where(
-            columns.organization_id == organization,
-            sa.tuple_(columns.conversation_id, columns.id).in_(wanted),
-        )
+    statement = sa.select(
+        *(columns.conversation_id, c.title, c.user_id, columns.id, columns.role),
+        *(columns.author, columns.model, columns.created_at),
+        sa.func.substr(columns.content, 1, SEARCHED_CHARACTERS).label("content"),
+    ).join(
+        conversations,
+        sa.and_(c.organization_id == columns.organization_id, c.id == columns.conversation_id),
     )
-    found: Any = connection.execute(statement)
-    rows = {(row.conversation_id, row.id): row for row in found}
-    return [rows[key] for key in wanted]
+    rows: dict[Any, sa.Row[Any]] = {}
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        # The whole key in each: for anything shorter SQLite reads the whole organization.
+        wanted = sa.or_(
+            *(
+                sa.and_(
+                    columns.organization_id == organization,
+                    columns.conversation_id == conversation,
+                    columns.id == message,
+                )
+                for _, conversation, message in keys[start : start + _KEYS_AT_ONCE]
+            )
+        )
+        found: Any = connection.execute(statement.where(wanted))
+        rows |= {(row.conversation_id, row.id): row for row in found}
+    return [rows[conversation, message] for _, conversation, message in keys]
 
 
 def _page(

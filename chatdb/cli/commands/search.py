@@ -76,7 +76,7 @@ def search(
     )
     with command.open_database() as database:
         page = operation.search(
-            database, _joined(words), organization_key=command.org, options=options
+            database, " ".join(words), organization_key=command.org, options=options
         )
     if output_format is not Format.TABLE:
         command.output.rows(page.hits, operation.Hit, output_format)
@@ -86,16 +86,6 @@ def search(
         for line in _lines(page.hits):
             command.output.text(line)
     _tell(command, page, limit=limit)
-
-
-def _joined(words: Sequence[str]) -> str:
-    """Put the shell's words together: one of several with a blank in it was quoted."""
-    if len(words) == 1:
-        return words[0]
-    return " ".join(
-        f'"{word}"' if " " in word and '"' not in word and ":" not in word else word
-        for word in words
-    )
 
 
 def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:

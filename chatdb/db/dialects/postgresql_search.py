@@ -51,7 +51,7 @@ _ACCENTS = {
     "y": "ýÿ",
     "z": "źżž",
 }
-_MOST_FORMS = 2_000
+_MOST_FORMS = 400
 """Forms of words with accents in one query, all words together."""
 
 
@@ -98,7 +98,7 @@ class PostgresqlSearch(MessageSearch):
         filters.append(_match(query))
         if not request.indexed:
             return _keys(connection, _newest_of(messages, [*bounds, *filters], request.limit))
-        steps = _steps_to_walk(connection, query, request.limit)
+        steps = _steps_to_walk(connection, request)
         if steps:
             found = _walk(connection, bounds, filters, steps=steps, limit=request.limit)
             if found is not None:
@@ -125,8 +125,11 @@ class PostgresqlSearch(MessageSearch):
         return _match(_phrase(term, _MOST_FORMS))
 
 
-def main_query(request: SearchRequest) -> str | None:
-    """Return the query in the syntax of to_tsquery; None when the index cannot help."""
+def main_query(request: SearchRequest, most_forms: int = _MOST_FORMS) -> str | None:
+    """Return the query in the syntax of to_tsquery; None when the index cannot help.
+
+    `most_forms` bounds the forms with accents of all words together.
+    """
     if request.raw is not None:
         return request.raw
     groups = [group for group in request.all_of if is_for_index(group)]
@@ -134,7 +137,7 @@ def main_query(request: SearchRequest) -> str | None:
         return None
     excluded = [term for term in request.none_of if term.contains is None]
     count = sum(len(term.pieces) for term in (*(t for group in groups for t in group), *excluded))
-    forms = _MOST_FORMS // count
+    forms = max(1, most_forms // count)
     parts = ["(" + " | ".join(_phrase(term, forms) for term in group) + ")" for group in groups]
     return " & ".join([*parts, *(f"!({_phrase(term, forms)})" for term in excluded)])
 
@@ -208,14 +211,16 @@ def _keys(connection: sa.Connection, statement: sa.Select[Any]) -> list[MessageK
     return [tuple(row) for row in connection.execute(statement)]
 
 
-def _steps_to_walk(connection: sa.Connection, query: str, limit: int) -> int:
+def _steps_to_walk(connection: sa.Connection, request: SearchRequest) -> int:
     """Return how many messages to look at from the newest on; 0 when the index is faster."""
     one: Any = sa.literal_column("1")
+    # The planner adds up a default guess for every form that it does not know: ask for one.
+    query = main_query(request, most_forms=1) or ""
     hits = _estimate(connection, sa.select(one).where(_match(query)))
     if hits < LEAST_WALK:
         return 0
     everything = _estimate(connection, sa.select(one).select_from(messages))
-    steps = max(LEAST_WALK, 3 * limit * everything // hits)
+    steps = max(LEAST_WALK, 3 * request.limit * everything // hits)
     return int(steps) if WALK_COST * steps < hits else 0
 
 

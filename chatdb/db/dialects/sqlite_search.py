@@ -23,7 +23,7 @@ from chatdb.errors import UsageError
 
 MANY_HITS = 20_000
 """From so many hits on, walking from the newest message is faster than sorting the hits."""
-_STEPS_BETWEEN_LOOKS = 20_000
+_STEPS_BETWEEN_LOOKS = 1_000
 _MATCHES = "chatdb_matches"
 
 
