@@ -1,7 +1,6 @@
 """How records get their ids and hashes: the same input gives the same ids, everywhere, always."""
 
 import hashlib
-import json
 from datetime import datetime
 from uuid import UUID
 
@@ -83,6 +82,7 @@ def source_hash(reader: str, version: int, record: Conversation) -> str:
 
 def _made(namespace: UUID, *parts: str) -> UUID:
     """Return the UUIDv5 of the parts; surrogates are allowed, unlike in `uuid.uuid5`."""
-    name = json.dumps(parts, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    digest = hashlib.sha1(namespace.bytes + name, usedforsecurity=False).digest()
+    name = "".join([f"{len(part)}:{part}" for part in parts])
+    data = namespace.bytes + name.encode("utf-8", "surrogatepass")
+    digest = hashlib.sha1(data, usedforsecurity=False).digest()
     return UUID(bytes=digest[:16], version=5)

@@ -17,6 +17,8 @@ from chatdb.errors import InvalidInputError
 WINDOW = 2 << 20
 MAX_VALUE = 1 << 31
 """No conversation is 2 GB; something that claims to be is refused before memory runs out."""
+PATIENCE = 32 << 20
+"""Up to this size a value that seems cut is given more bytes before it is scanned slowly."""
 WRAPPERS = ("conversations",)
 
 Layout = Literal["list", "objects", "wrapped", "other"]
@@ -25,8 +27,13 @@ Layout = Literal["list", "objects", "wrapped", "other"]
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
-_INSIDE = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-"""Runs over whole strings and everything else that is no bracket, at the speed of C."""
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_FLAT = rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+"
+_NESTED = rb'(?:[^"\[\]{}]++|' + _STRING + rb"|[\[{]" + _FLAT + rb"[\]}])*+"
+_INSIDE = re.compile(
+    rb'(?:[^"\[\]{}]++|' + _STRING + rb"|[\[{]" + _NESTED + rb"[\]}])*+", re.DOTALL
+)
+"""Runs over whole strings, small containers and what else is no bracket, at the speed of C."""
 _SCALAR = re.compile(rb"[^ \t\r\n,\[\]{}\"]*")
 _skip = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -144,7 +151,7 @@ class JsonStream:
     def _end_of_value(self) -> int | None:
         """Return where the value at the start ends, reading on as needed; None when it is cut."""
         end = _end_in(self._buffer, self._start)
-        if end is None and self._read_more():
+        while end is None and len(self._buffer) - self._start < PATIENCE and self._read_more():
             end = _end_in(self._buffer, self._start)
         if end is not None:
             return end
@@ -255,8 +262,11 @@ class _Scan:
     def advance(self, buffer: bytes, start: int, *, at_end: bool) -> int | None:
         """Go on where the last call stopped; return the end of the value, or None for more."""
         position = start + self._done
-        if self._done == 0 and buffer[position] not in b'"[{':
-            return self._scalar(buffer, position, at_end=at_end)
+        if self._done == 0:
+            if buffer[position] not in b'"[{':
+                return self._scalar(buffer, position, at_end=at_end)
+            self._bracket(buffer[position])
+            position += 1
         while position < len(buffer):
             if self._in_string:
                 position = self._close_string(buffer, position)

@@ -15,6 +15,7 @@ from chatdb import canonical
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
 from chatdb.formats.cleaning import clean_conversation
+from chatdb.formats.identity import REPEATED, MessageIds
 from chatdb.formats.sources import Source, SourceFile
 from chatdb.records import Conversation, Message
 
@@ -137,10 +138,24 @@ def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
         if isinstance(tolerant, Skipped):
             return tolerant
         record, dirty = tolerant, True
-    _in_utc(record)
+    try:
+        _in_utc(record)
+    except OverflowError as error:
+        return Skipped(place, f"not a time that can be kept: {error}", str(record.id))
+    if len({message.id for message in record.messages}) != len(record.messages):
+        _give_new_ids(record, tally)
     if dirty:
         clean_conversation(record, tally)
     return record
+
+
+def _give_new_ids(record: Conversation, tally: Tally) -> None:
+    """Give messages that repeat an id in their conversation one of their own."""
+    ids = MessageIds(record.id)
+    for message in record.messages:
+        message.id, repeated = ids.of(str(message.id))
+        if repeated:
+            tally.lossy[REPEATED] += 1
 
 
 def _read_tolerantly(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
