@@ -271,35 +271,35 @@ def _show_transcript(
         for line in transcript.plain(record, shown, full=full):
             command.output.text(line)
     _note_left_out(
-        command, record, shown=len(shown), on_path=len(path), hidden=len(path) - len(shown)
+        command, hidden=len(path) - len(shown), elsewhere=len(record.messages) - len(path)
     )
 
 
-def _note_left_out(
-    command: CommandContext, record: "Conversation", *, shown: int, on_path: int, hidden: int
-) -> None:
-    del shown
-    elsewhere = len(record.messages) - on_path
+def _note_left_out(command: CommandContext, *, hidden: int, elsewhere: int) -> None:
     if hidden:
-        command.diagnostics.note(f"{hidden:,} hidden messages left out: --include-hidden")
+        command.diagnostics.note(f"{_counted(hidden, 'hidden message')} left out: --include-hidden")
     if elsewhere:
         command.diagnostics.note(
-            f"{elsewhere:,} messages on other branches left out: --all-branches, --tree"
+            f"{_counted(elsewhere, 'message')} on other branches left out: --all-branches, --tree"
         )
+
+
+def _counted(amount: int, noun: str) -> str:
+    return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
 
 
 def _plan(report: "DeletionReport") -> list[str]:
     lines = [
         f"{each.id.hex[-SHORT_ID:]}  {one_line(each.title or 'untitled', limit=50)}"
-        f" ({each.messages:,} messages)"
+        f" ({_counted(each.messages, 'message')})"
         for each in report.conversations[:_PLANNED_TITLES]
     ]
     more = len(report.conversations) - _PLANNED_TITLES
     if more > 0:
-        lines.append(f"and {more:,} more conversations")
+        lines.append(f"and {_counted(more, 'more conversation')}")
     lines.append(
-        f"in all {len(report.conversations):,} conversations, {report.messages:,} messages,"
-        f" {report.snapshots:,} snapshots"
+        f"in all {_counted(len(report.conversations), 'conversation')},"
+        f" {_counted(report.messages, 'message')}, {_counted(report.snapshots, 'snapshot')}"
     )
     lines.append(f"kept in {report.kept}" if report.kept is not None else "nothing is kept")
     return lines

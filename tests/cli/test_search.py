@@ -1,0 +1,140 @@
+"""`chatdb search`: what it prints, and what it does with hostile text."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
+from tests.cli.conftest import Run
+from tests.operations.conversation_rows import add_conversation
+
+HOSTILE = (
+    "\x1b]8;;http://evil.example\x07click\x1b]8;;\x07 \x1b]52;c;ZXZpbA==\x07 \x1b[31m\x9b2J"
+    " \u202egnp.exe [red]markup[/red] apple"
+)
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: DatabaseUrl) -> Iterator[Database]:
+    """For what is shown on a terminal: it does not depend on the kind of database."""
+    with Database.open(sqlite_url) as handle:
+        yield handle
+
+
+@pytest.fixture
+def command(run: Command, database: Database) -> Command:
+    """Run a command on a database with three messages about apples."""
+    add_conversation(database, ["an apple a day", "apple pie"], title="Fruit [x]", user_id="ann")
+    add_conversation(database, ["the apple\n\ntree"], number=2, title="Garden")
+
+    def on_database(*words: str, **options: Any) -> Any:
+        return run("--database-url", database.url.exposed(), *words, **options)
+
+    return on_database
+
+
+def test_hits_stand_under_their_conversation(command: Command) -> None:
+    result = command("search", "apple")
+
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "Garden · 00000002\n"
+        "  user 2025-01-03 12:00  the apple tree\n"
+        "Fruit [x] · ann · 00000001\n"
+        "  assistant 2025-01-02 12:01  apple pie\n"
+        "  user 2025-01-02 12:00  an apple a day\n"
+    )
+    assert result.stderr == ""
+
+
+def test_json_has_the_places_of_the_words(command: Command) -> None:
+    hits = json.loads(command("search", "tree", "--format", "json").stdout)
+
+    assert [sorted(hit) for hit in hits] == [
+        sorted(
+            [
+                *("conversation_id", "title", "user_id", "message_id", "role", "author"),
+                *("model", "created_at", "snippet", "highlights", "score"),
+            ]
+        )
+    ]
+    assert hits[0]["snippet"] == "the apple tree"
+    assert hits[0]["highlights"] == [[10, 14]]
+
+
+def test_a_cut_list_names_the_way_on(command: Command) -> None:
+    first = command("search", "apple", "--limit", "1", "--format", "jsonl")
+    cursor = first.stderr.partition("--after ")[2].split()[0]
+    second = command("search", "apple", "--limit", "5", "--after", cursor, "--format", "jsonl")
+
+    assert "there are more than 1" in first.stderr
+    assert [json.loads(line)["snippet"] for line in second.stdout.splitlines()] == [
+        "apple pie",
+        "an apple a day",
+    ]
+
+
+def test_nothing_found_is_no_error(command: Command) -> None:
+    result = command("search", "nowhere", "--format", "json")
+
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+    assert "nothing found" in result.stderr
+
+
+def test_words_without_spaces_say_how_they_are_found(command: Command) -> None:
+    assert "looked for 学习" in command("search", "学习").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "text"),
+    [
+        (["..."], 2, "no word to look for"),
+        (["--", "-bus"], 2, "only says what to leave out"),
+        (["x", "--role", "boss"], 2, "no role 'boss'"),
+        (["x", "--after", "y"], 2, "no cursor"),
+        (["x", "--limit", "0"], 2, "--limit"),
+        (["x", "--org", "nobody"], 5, "no organization"),
+    ],
+)
+def test_mistakes_are_named(command: Command, words: list[str], exit_code: int, text: str) -> None:
+    result = command("search", *words)
+
+    assert result.exit_code == exit_code
+    assert text in result.stderr
+    assert result.stdout == ""
+
+
+def test_options_filter_as_the_language_does(command: Command) -> None:
+    by_option = command("search", "apple", "--user", "ann", "--role", "user")
+    by_language = command("search", "apple", "user:ann", "role:user")
+
+    assert by_option.stdout == by_language.stdout
+    assert "an apple a day" in by_option.stdout
+
+
+def test_hostile_text_does_nothing_on_a_terminal(
+    sqlite_database: Database, run_on_terminal: Run
+) -> None:
+    add_conversation(sqlite_database, [HOSTILE], title=HOSTILE)
+    url = sqlite_database.url.exposed()
+
+    shown = run_on_terminal("search", "apple", "-d", url, columns=60, env={"PAGER": "cat"}).stdout
+
+    assert "[red]markup[/red]" in shown
+    for harmful in ("\x1b]", "\x07", "\x9b", "\u202e", "\x1b[31m"):
+        assert harmful not in shown
+    assert "\x1b[1;33mapple" in shown
+
+
+def test_hostile_text_does_nothing_in_a_pipe_either(command: Command, database: Database) -> None:
+    add_conversation(database, [HOSTILE], number=3, title=HOSTILE)
+
+    shown = command("search", "markup").stdout
+
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
