@@ -9,7 +9,7 @@ import sys
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from io import BufferedWriter, RawIOBase
+from io import RawIOBase
 from typing import Any, BinaryIO, cast
 
 from chatdb.cli.diagnostics import is_terminal, use_utf8
@@ -95,15 +95,16 @@ class Output:
             for item in renderables:
                 target.print(safe(item) if isinstance(item, str) else item)
 
-    def binary(self) -> BinaryIO:
+    def binary(self, *, is_json: bool = False) -> BinaryIO:
         """Return stdout for the UTF-8 bytes of an export to `-`; on a terminal they are made safe.
 
-        Raises StorageError when it is closed.
+        In JSON invisible characters become escapes there, the same value; in other text they are
+        left out. Raises StorageError when stdout is closed.
         """
         stream = self._stream()
         stream.flush()
         if self.is_terminal:
-            return cast(BinaryIO, BufferedWriter(_SafeBytes(stream)))
+            return cast(BinaryIO, _SafeBytes(stream, escaped_json if is_json else safe))
         return cast(BinaryIO, stream.buffer)
 
     def _stream(self) -> Any:
@@ -149,15 +150,16 @@ class Output:
 class _SafeBytes(RawIOBase):
     """Writes bytes as text that a terminal can be shown."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, made_safe: Callable[[str], str]) -> None:
         self._stream = stream
+        self._made_safe = made_safe
         self._decode = getincrementaldecoder("utf-8")("replace").decode
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        self._stream.write(safe(self._decode(bytes(data))))
+        self._stream.write(self._made_safe(self._decode(bytes(data))))
         return len(data)
 
     def flush(self) -> None:

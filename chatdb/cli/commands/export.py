@@ -211,12 +211,7 @@ class _Exporting:
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:
     """Return stdout for bytes; on a terminal the text is made safe."""
-    stream = command.output.binary()
-    if not command.output.is_terminal:
-        return stream
-    from chatdb.cli.terminal_bytes import TerminalBytes
-
-    return TerminalBytes(stream, is_json=format_name != "markdown")
+    return command.output.binary(is_json=format_name != "markdown")
 
 
 def warn_of_kept(command: CommandContext, name: str) -> None:
