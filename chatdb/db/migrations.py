@@ -18,18 +18,16 @@ from sqlalchemy import event
 from chatdb.db.alembic_scripts import run_script
 from chatdb.db.database import Database
 from chatdb.db.foreign_layouts import foreign_tables, recognise
+from chatdb.db.migration_errors import failing_as, refusal
 from chatdb.db.migration_log import write_run
 from chatdb.db.revision import judge, mismatch
 from chatdb.db.schema import log
 from chatdb.db.scripts import VERSION_TABLE, Script, head_revision, scripts
 from chatdb.errors import (
     ChatdbError,
-    DatabaseFailedError,
     DatabaseLockedError,
-    DatabaseUnreachableError,
     MigrationFailedError,
     NotFoundError,
-    RefusedError,
     UsageError,
 )
 
@@ -42,8 +40,6 @@ POOLED = (
 )
 
 _FIRST_PAUSE_SECONDS = 1.0
-_SHOWN_STATEMENT = 300
-_NOT_THE_SCRIPT = ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_INTERRUPT")
 
 Choose = Callable[[str | None], Script | None]
 
@@ -246,9 +242,10 @@ class _Run:
 
     def _attempt(self, attempt: _Attempt, choose: Choose) -> AppliedRevision | None:
         began = time.monotonic()
-        self.ways.wait_for_turn(
-            self.database.url, seconds=self.settings.lock_wait, note=self.watch.note
-        )
+        with self.database.translated_errors():
+            self.ways.wait_for_turn(
+                self.database.url, seconds=self.settings.lock_wait, note=self.watch.note
+            )
         with self.database.migration_transaction(
             settings=self.ways.settings(self.settings.lock_timeout)
         ) as connection:
@@ -271,7 +268,7 @@ class _Run:
                     self.database.url, revision=script.revision, note=self.watch.note
                 )
             self.began = True
-            with _failing_as(script):
+            with failing_as(script):
                 self._run_script(connection, script, attempt.started_at)
         seconds = round(time.monotonic() - began, 3)
         return AppliedRevision(script.revision, script.title, self.direction, seconds)
@@ -335,22 +332,6 @@ class _Run:
                 )
 
 
-def refusal(database: Database, foreign: tuple[str, ...], system: str | None) -> RefusedError:
-    """Return the error for tables of chatdb's names that belong to somebody else."""
-    whose = f"they look like those of {system}" if system else "they are of a kind unknown here"
-    if database.dialect.migration_ways().has_schemas:
-        way = "let chatdb live beside them in a schema of its own: chatdb migrate --schema chatdb"
-    else:
-        way = (
-            "give chatdb a file of its own: chatdb migrate --database-url sqlite:///data/chatdb.db"
-        )
-    return RefusedError(
-        f"{database.url.redacted()} has tables of chatdb's names that are not chatdb's"
-        f" ({', '.join(foreign)}): {whose}; nothing was changed",
-        hint=f"{way}; then bring the chats over with chatdb import",
-    )
-
-
 @contextmanager
 def _recorded_statements(connection: sa.Connection) -> Iterator[list[str]]:
     statements: list[str] = []
@@ -363,36 +344,3 @@ def _recorded_statements(connection: sa.Connection) -> Iterator[list[str]]:
         yield statements
     finally:
         event.remove(connection, "before_cursor_execute", record)
-
-
-@contextmanager
-def _failing_as(script: Script) -> Iterator[None]:
-    """Name the revision, the statement and the database's words in whatever a script raises."""
-    try:
-        yield
-    except (DatabaseLockedError, DatabaseUnreachableError):
-        raise
-    except sa.exc.DBAPIError as error:
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        name = str(getattr(error.orig, "sqlite_errorname", ""))
-        if state == "40P01":
-            raise DatabaseLockedError("another session and this one blocked each other") from error
-        if state.startswith(("55P03", "08", "57P")) or name in _NOT_THE_SCRIPT:
-            raise
-        diagnosis = getattr(getattr(error.orig, "diag", None), "message_primary", None)
-        raise _failure(script, str(diagnosis or error.orig), error.statement) from error
-    except DatabaseFailedError as error:
-        raise _failure(script, error.text, None, hint=error.hint) from error
-    except Exception as error:
-        raise _failure(script, f"{type(error).__name__}: {error}", None) from error
-
-
-def _failure(
-    script: Script, reason: str, statement: str | None, *, hint: str | None = None
-) -> MigrationFailedError:
-    text = f"revision {script.revision} failed and was rolled back: {' '.join(reason.split())}"
-    if statement:
-        shown = " ".join(statement.split())
-        cut = shown[:_SHOWN_STATEMENT] + ("..." if len(shown) > _SHOWN_STATEMENT else "")
-        text += f"; statement: {cut}"
-    return MigrationFailedError(text, hint=hint or "mend the cause and run chatdb migrate again")

@@ -7,7 +7,8 @@ from pathlib import Path
 from chatdb.db.database import Database
 from chatdb.db.dialects.migration_base import LockFacts
 from chatdb.db.foreign_layouts import foreign_tables, recognise
-from chatdb.db.migrations import refusal, require_known
+from chatdb.db.migration_errors import refusal
+from chatdb.db.migrations import require_known
 from chatdb.db.revision import Look, look, mismatch
 from chatdb.db.scripts import Script, head_revision, scripts
 from chatdb.errors import UsageError

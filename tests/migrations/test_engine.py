@@ -17,6 +17,7 @@ from chatdb.db.scripts import head_revision, scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ConfigurationError,
+    DatabaseUnreachableError,
     MigrationFailedError,
     NotFoundError,
     RefusedError,
@@ -361,6 +362,39 @@ def test_a_revision_that_breaks_references_is_taken_back(
             upgrade(database, settings=MigrationSettings(directory=longer_chain(orphan)))
 
         assert counts(database) == before
+
+
+def test_a_full_disk_takes_the_revision_back(
+    sqlite_url: DatabaseUrl, longer_chain: WriteScript
+) -> None:
+    """SQLite is told that the file may not grow, which is what a full disk looks like to it."""
+    grow = """
+pages = op.get_bind().exec_driver_sql("PRAGMA page_count").scalar()
+op.get_bind().exec_driver_sql(f"PRAGMA max_page_count = {pages + 5}")
+op.execute("CREATE TABLE extra AS SELECT zeroblob(1000000) AS filling")
+"""
+    with Database.open(sqlite_url) as database:
+        fill(database)
+        before = counts(database)
+
+        with pytest.raises(MigrationFailedError, match="disk is full"):
+            upgrade(database, settings=MigrationSettings(directory=longer_chain(grow)))
+
+        assert counts(database) == before
+        assert not has_table(database, "extra")
+        assert upgrade(database) == []
+
+
+def test_a_file_and_folder_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "not a database.db"
+    path.write_text("This is a letter, and a long one, to somebody who is no database at all. " * 9)
+    url = DatabaseUrl(dialect_name="sqlite", path=path)
+
+    with (
+        Database.open(url) as database,
+        pytest.raises(DatabaseUnreachableError, match="is not a SQLite database"),
+    ):
+        upgrade(database)
 
 
 def test_references_that_were_broken_before_are_no_reason_to_stop(

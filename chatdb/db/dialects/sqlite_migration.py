@@ -67,7 +67,7 @@ class SqliteMigrationWays(MigrationWays):
                     connection.execute("BEGIN IMMEDIATE")
                 except sqlite3.OperationalError as error:
                     if not error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-                        return
+                        raise
                     if time.monotonic() >= deadline:
                         raise DatabaseLockedError(
                             f"another program held the write lock of {url.sqlite_path}"
