@@ -8,7 +8,8 @@ before the cut. Values are found, not judged: whoever decodes them tells whether
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from io import BufferedIOBase
+from typing import Literal
 
 import msgspec
 
@@ -64,7 +65,7 @@ class JsonStream:
     """
 
     def __init__(
-        self, stream: BinaryIO, *, window: int = WINDOW, wrappers: tuple[str, ...] = WRAPPERS
+        self, stream: BufferedIOBase, *, window: int = WINDOW, wrappers: tuple[str, ...] = WRAPPERS
     ) -> None:
         self._stream = stream
         self._window = window
@@ -179,18 +180,30 @@ class JsonStream:
         kept = len(self._buffer) - self._start
         if kept > MAX_VALUE:
             raise _TooLargeError
-        try:
-            # A value that outgrows the window doubles it: copying stays linear.
-            data = self._stream.read(max(self._window, kept))
-        except InvalidInputError as error:
-            if self._base + len(self._buffer) == 0:
-                raise
-            data, self._damage = b"", error.text
+        # A value that outgrows the window doubles it: copying stays linear.
+        data = self._read(max(self._window, kept))
         self._at_end = not data
         self._base += self._start
         self._buffer = self._buffer[self._start :] + data
         self._start = 0
         return bool(data)
+
+    def _read(self, size: int) -> bytes:
+        """Read up to a size; what came before damage is kept, the damage told at the end."""
+        pieces: list[bytes] = []
+        while size > 0 and self._damage is None:
+            try:
+                piece = self._stream.read1(size)
+            except InvalidInputError as error:
+                if self._base + len(self._buffer) == 0 and not pieces:
+                    raise
+                self._damage = error.text
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _cut(self) -> Broken:
         start = self._base + self._start

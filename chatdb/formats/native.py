@@ -7,7 +7,8 @@ canonical. `docs/formats.md` describes it, `native_schema.json` beside this file
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 import msgspec
 
@@ -77,7 +78,7 @@ class NativeReader:
                 yield from self._read_file(file, stream, tally)
 
     def _read_file(
-        self, file: SourceFile, stream: BinaryIO, tally: Tally
+        self, file: SourceFile, stream: BufferedIOBase, tally: Tally
     ) -> Iterator[Conversation | Skipped]:
         number = 0
         try:

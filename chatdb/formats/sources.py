@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, cast
 
 from chatdb.errors import InvalidInputError, NotFoundError, StorageError
 from chatdb.formats.members import choose, folder_files, safe_members
@@ -35,7 +35,7 @@ _GZIP = b"\x1f\x8b"
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
-Opener = Callable[[OnBytes | None, ExitStack], BinaryIO]
+Opener = Callable[[OnBytes | None, ExitStack], io.BufferedIOBase]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class SourceFile:
     on_bytes: OnBytes | None = None
 
     @contextmanager
-    def open(self, *, counting: bool = True) -> Iterator[BinaryIO]:
+    def open(self, *, counting: bool = True) -> Iterator[io.BufferedIOBase]:
         """Open the file as a stream of UTF-8 without byte order mark, from its beginning.
 
         Reading raises InvalidInputError for damaged or suspicious compression; opening raises
@@ -119,7 +119,7 @@ def _from_handle(
         return _from_zip(handle, name, on_bytes, stack)
     size = handle.seek(0, io.SEEK_END)
 
-    def opener(counter: OnBytes | None, _: ExitStack) -> BinaryIO:
+    def opener(counter: OnBytes | None, _: ExitStack) -> io.BufferedIOBase:
         return _unpacked(handle, name, counter)
 
     return Source(name, (SourceFile(name, size, opener, on_bytes),))
@@ -143,12 +143,14 @@ def _zip_file(
 ) -> SourceFile:
     full_name = f"{name}:{info.filename}"
 
-    def opener(counter: OnBytes | None, stack: ExitStack) -> BinaryIO:
+    def opener(counter: OnBytes | None, stack: ExitStack) -> io.BufferedIOBase:
         try:
-            member = stack.enter_context(archive.open(info))
+            member = cast(zipfile.ZipExtFile, stack.enter_context(archive.open(info)))
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise InvalidInputError(f"{full_name} cannot be unpacked: {error}") from error
-        unpacked = UnpackedStream(member, name=full_name, packed_size=lambda: info.compress_size)
+        unpacked = UnpackedStream(
+            member.read1, name=full_name, packed_size=lambda: info.compress_size
+        )
         return utf8_stream(CountedStream(cast(IO[bytes], unpacked), counter), name=full_name)
 
     return SourceFile(full_name, info.file_size, opener, on_bytes)
@@ -164,26 +166,26 @@ def _from_folder(folder: Path, on_bytes: OnBytes | None) -> Source:
 
 
 def _folder_file(path: Path, on_bytes: OnBytes | None) -> SourceFile:
-    def opener(counter: OnBytes | None, stack: ExitStack) -> BinaryIO:
+    def opener(counter: OnBytes | None, stack: ExitStack) -> io.BufferedIOBase:
         return _unpacked(stack.enter_context(path.open("rb")), str(path), counter)
 
     return SourceFile(str(path), path.stat().st_size, opener, on_bytes)
 
 
-def _unpacked(handle: IO[bytes], name: str, counter: OnBytes | None) -> BinaryIO:
+def _unpacked(handle: IO[bytes], name: str, counter: OnBytes | None) -> io.BufferedIOBase:
     """Return the UTF-8 of a file from its start, unpacked when it is compressed."""
     handle.seek(0)
     magic = handle.read(4)
     handle.seek(0)
     counted = CountedStream(handle, counter)
+    read: Callable[[int], bytes]
     if magic[:2] == _GZIP:
-        inner = cast(IO[bytes], gzip.GzipFile(fileobj=io.BufferedReader(counted, BUFFER)))
+        read = gzip.GzipFile(fileobj=io.BufferedReader(counted, BUFFER)).read1
     elif magic == _ZSTANDARD:
-        packed = io.BufferedReader(counted, BUFFER)
-        inner = io.BufferedReader(ZstandardStream(packed), BUFFER)
+        read = ZstandardStream(io.BufferedReader(counted, BUFFER)).read
     else:
         return utf8_stream(counted, name=name)
-    unpacked = UnpackedStream(inner, name=name, packed_size=lambda: counted.total)
+    unpacked = UnpackedStream(read, name=name, packed_size=lambda: counted.total)
     return utf8_stream(unpacked, name=name)
 
 

@@ -7,7 +7,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import IO, BinaryIO
+from typing import IO
 
 import zstandard
 
@@ -87,10 +87,15 @@ class ZstandardStream(io.RawIOBase):
 
 
 class UnpackedStream(io.RawIOBase):
-    """The unpacked side of a compressed file: damage and bombs become InvalidInputError."""
+    """The unpacked side of a compressed file: damage and bombs become InvalidInputError.
 
-    def __init__(self, inner: IO[bytes], *, name: str, packed_size: Callable[[], int]) -> None:
-        self._inner = inner
+    `read` must give what it has before it fails (`read1`), so that nothing before damage is lost.
+    """
+
+    def __init__(
+        self, read: Callable[[int], bytes], *, name: str, packed_size: Callable[[], int]
+    ) -> None:
+        self._read = read
         self._name = name
         self._packed_size = packed_size
         self._total = 0
@@ -100,7 +105,7 @@ class UnpackedStream(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         try:
-            data = self._inner.read(len(buffer))
+            data = self._read(len(buffer))
         except _DAMAGE as error:
             raise InvalidInputError(
                 f"{self._name} is damaged after {self._total} unpacked bytes: {error}"
@@ -124,7 +129,7 @@ class UnpackedStream(io.RawIOBase):
 class TranscodedStream(io.RawIOBase):
     """Turns UTF-16 or UTF-32 into UTF-8."""
 
-    def __init__(self, raw: IO[bytes], encoding: str, *, name: str) -> None:
+    def __init__(self, raw: io.BufferedIOBase, encoding: str, *, name: str) -> None:
         self._raw = raw
         self._name = name
         self._encoding = encoding
@@ -138,7 +143,7 @@ class TranscodedStream(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         while not self._ready and not self._ended:
-            data = self._raw.read(BUFFER)
+            data = self._raw.read1(BUFFER)
             self._ended = not data
             try:
                 text = self._decoder.decode(data, final=self._ended)
@@ -155,7 +160,7 @@ class TranscodedStream(io.RawIOBase):
         return count
 
 
-def utf8_stream(raw: io.RawIOBase, *, name: str) -> BinaryIO:
+def utf8_stream(raw: io.RawIOBase, *, name: str) -> io.BufferedIOBase:
     """Return a buffered stream of UTF-8 without byte order mark.
 
     UTF-16 and UTF-32, with a mark or recognised by their zero bytes, are transcoded; anything

@@ -22,10 +22,6 @@ DATA = EXPORT.encode()
 OTHER = json.dumps([conversation(node("a", None, message()), id="2", conversation_id="2")]).encode()
 
 
-def zip_of(path: Path, **members: bytes) -> Path:
-    return zip_of_names(path, {name: data for name, data in members.items()})
-
-
 def zip_of_names(path: Path, members: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
@@ -153,12 +149,18 @@ def test_damaged_compression_is_an_error_never_silence(
         packed = gzip.compress(data) if packing == "gz" else zstandard.compress(data)
     path.write_bytes(packed[: int(len(packed) * kept)])
 
-    try:
-        reading = read_path(path, format_name="chatgpt")
-    except InvalidInputError as error:
-        assert "damaged" in error.text or "broken" in error.text
+    if packing == "zip":
+        with pytest.raises(InvalidInputError, match="damaged"):
+            read_path(path, format_name="chatgpt")
     else:
-        assert reading.skipped
+        assert _complaint(path)
+
+
+def _complaint(path: Path) -> str:
+    try:
+        return read_path(path, format_name="chatgpt").skipped[0].reason
+    except InvalidInputError as error:
+        return error.text
 
 
 def test_cut_zstandard_lines_are_reported(tmp_path: Path) -> None:
@@ -176,7 +178,7 @@ def test_cut_zstandard_lines_are_reported(tmp_path: Path) -> None:
 
 
 def test_an_archive_or_folder_without_json_says_so(tmp_path: Path) -> None:
-    path = zip_of(tmp_path / "a.zip", readme=b"hello")
+    path = zip_of_names(tmp_path / "a.zip", {"readme": b"hello"})
 
     for place in (path, tmp_path):
         with pytest.raises(InvalidInputError, match="no conversations"), open_source(place):
