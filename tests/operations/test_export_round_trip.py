@@ -1,0 +1,125 @@
+"""Anything that the records can hold goes from one database into the other and back, unchanged."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chatdb.db import schema
+from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
+from chatdb.formats import native
+from chatdb.operations.conversation_batches import ConversationFilter
+from chatdb.operations.exports import native_lines, read_conversations
+from chatdb.records import Conversation, Message, Snapshot
+from tests.operations.export_rows import insert
+
+_texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=40)
+_times = st.datetimes(
+    min_value=datetime(1, 1, 2),  # noqa: DTZ001 - hypothesis adds the zone
+    max_value=datetime(9999, 12, 30),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+_numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+_json = st.recursive(
+    st.none() | st.booleans() | _numbers | _texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
+    max_leaves=8,
+)
+_objects = st.dictionaries(_texts, _json, max_size=3)
+_optional_text = st.none() | _texts
+_optional_time = st.none() | _times
+_messages = st.builds(
+    Message,
+    id=st.uuids(),
+    parent_id=st.none() | st.uuids(),
+    role=st.sampled_from(["user", "assistant", "system", "tool"]),
+    author=_optional_text,
+    model=_optional_text,
+    content=_texts,
+    reasoning=_json,
+    tool_calls=_json,
+    tool_outputs=_json,
+    attachments=_json,
+    source_id=_optional_text,
+    edited_at=_optional_time,
+    metadata=_objects,
+    created_at=_times,
+)
+_states = _json.filter(lambda value: value is not None)
+_snapshots = st.builds(Snapshot, id=st.uuids(), state=_states, created_at=_times)
+_conversations = st.builds(
+    Conversation,
+    id=st.uuids(),
+    user_id=_optional_text,
+    title=_optional_text,
+    current_message_id=st.none() | st.uuids(),
+    created_at=_times,
+    updated_at=_times,
+    last_accessed_at=_optional_time,
+    archived_at=_optional_time,
+    starred_at=_optional_time,
+    edited_at=_optional_time,
+    source=_optional_text,
+    source_name=_optional_text,
+    source_id=_optional_text,
+    source_hash=_optional_text,
+    metadata=_objects,
+    messages=st.lists(_messages, max_size=4, unique_by=lambda each: each.id),
+    snapshots=st.lists(_snapshots, max_size=2, unique_by=lambda each: each.id).map(
+        lambda each: sorted(each, key=lambda one: (one.created_at, one.id))
+    ),
+)
+_databases = st.lists(_conversations, max_size=4, unique_by=lambda each: each.id).map(
+    lambda each: sorted(each, key=lambda one: one.id)
+)
+
+
+@pytest.fixture
+def both(sqlite_url: DatabaseUrl, postgresql_url: DatabaseUrl) -> Iterator[list[Database]]:
+    """Return an empty database of each kind."""
+    with Database.open(sqlite_url) as sqlite, Database.open(postgresql_url) as postgresql:
+        yield [sqlite, postgresql]
+
+
+def empty(database: Database) -> None:
+    with database.transaction(write=True) as connection:
+        connection.execute(sa.delete(schema.conversations))
+
+
+def exported(database: Database) -> bytes:
+    lines = native_lines(database, ConversationFilter(), organization_key="default")
+    return b"".join(lines)
+
+
+def around(records: list[Conversation], first: Database, second: Database) -> None:
+    """Put records into the first, what comes out of it into the second, and compare the lines."""
+    empty(first)
+    empty(second)
+    insert(first, records)
+    wanted = ConversationFilter()
+
+    insert(second, read_conversations(first, wanted, organization_key="default"))
+
+    expected = b"".join(native.conversation_line(record) for record in records)
+    assert exported(first) == expected
+    assert exported(second) == expected
+
+
+@pytest.mark.postgresql
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(records=_databases)
+def test_records_go_from_one_database_to_the_other_unchanged(
+    both: list[Database], records: list[Conversation]
+) -> None:
+    sqlite, postgresql = both
+
+    around(records, sqlite, postgresql)
+    around(records, postgresql, sqlite)
