@@ -4,13 +4,15 @@ from typing import Any
 
 from chatdb.records import MARKS
 
+_EMPTY: tuple[Any, ...] = ([], {})
+
 
 def kept(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that say something: null, `[]` and `{}` are as good as absent."""
     return {
         name: value
         for name, value in fields.items()
-        if value or (value is not None and value not in ([], {}))
+        if value or (value is not None and value not in _EMPTY)
     }
 
 

@@ -16,7 +16,7 @@ MAX_BYTES = 4 << 20
 def sample_of(file: SourceFile) -> Sample:
     """Read the beginning of a file: at most some megabytes, but at least one whole value."""
     with file.open(counting=False) as stream:
-        head = stream.read(HEAD)
+        head = stream.read1(HEAD)
     values: list[Any] = []
     with file.open(counting=False) as stream:
         elements = JsonStream(stream)

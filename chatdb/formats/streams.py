@@ -39,9 +39,7 @@ class CountedStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        data = self._raw.read(len(buffer))
-        count = len(data)
-        buffer[:count] = data
+        count: int = self._raw.readinto(buffer)  # type: ignore[attr-defined]
         self.total += count
         if self._on_bytes is not None and count:
             self._on_bytes(count)
