@@ -1,5 +1,6 @@
 """What a bulk load asks of a database: fast inserts, exact deletes, the index around them."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -56,6 +57,10 @@ SNAPSHOT_COLUMNS = ("organization_id", "conversation_id", "id", "state", "create
 
 SEARCH_CHUNK = 20_000
 """Rows a statement when SQLite's index is filled."""
+
+
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape itself, not a backslash of the text before `u0000`."""
 
 
 class UnstorableRecordError(ValueError):
@@ -158,7 +163,7 @@ class Bulk(ABC):
 def json_bytes(value: Any) -> bytes:
     """Return canonical JSON for storing; raises UnstorableRecordError for a NUL in it."""
     encoded = canonical.encode(value)
-    if b"\\u0000" in encoded and "\x00" in str(value):
+    if b"\\u0000" in encoded and _ESCAPED_NUL.search(encoded):
         raise UnstorableRecordError("a JSON value holds a NUL character")
     return encoded
 
