@@ -49,7 +49,7 @@ def measure(url: DatabaseUrl, rounds: int) -> bool:
         f" alembic current: {theirs * 1000:.0f} ms; ratio {ours / theirs:.2f},"
         f" must be under {LIMIT}"
     )
-    return ours / theirs < LIMIT
+    return bool(ours / theirs < LIMIT)
 
 
 def main() -> int:

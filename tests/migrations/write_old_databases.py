@@ -1,6 +1,6 @@
 """Write this version's files into old_databases.
 
-    python -m tests.migrations.write_old_databases
+python -m tests.migrations.write_old_databases
 """
 
 import json

@@ -1,0 +1,99 @@
+"""Migrating through PgBouncer in transaction mode, where it is installed."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from chatdb.db.database import Database
+from chatdb.db.migrations import POOLED, upgrade
+from chatdb.db.scripts import scripts
+from chatdb.db.url import DatabaseUrl
+from chatdb.operations.schema_check import check
+from tests import postgres_server
+from tests.migrations.conftest import Listener, start_migrator
+from tests.postgres_server import PostgresServer, wait_until
+
+_PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+
+
+@pytest.fixture
+def pooled_url(
+    empty_postgresql_url: DatabaseUrl, postgres: PostgresServer
+) -> Iterator[DatabaseUrl]:
+    """The empty database behind a pooler of this test's own."""
+    if _PROGRAM is None:
+        pytest.skip("PgBouncer is not installed")
+    name, port = empty_postgresql_url.database, postgres_server._free_port()
+    role = f"pooled_{name}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'abc'")
+    folder = postgres.folder / role
+    folder.mkdir()
+    (folder / "users").write_text(f'"{role}" "abc"\n')
+    (folder / "ini").write_text(
+        f"[databases]\n{name} = host=127.0.0.1 port={postgres.port}\n[pgbouncer]\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"auth_type = plain\nauth_file = {folder / 'users'}\npool_mode = transaction\n"
+    )
+    url = replace(empty_postgresql_url, user=role, password="abc", port=str(port))
+    process = start_pooler(folder)
+    try:
+        wait_until(lambda: answers(url))
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+        postgres.execute(f"REASSIGN OWNED BY {role} TO chatdb", f"DROP ROLE {role}", database=name)
+
+
+def start_pooler(folder: Path) -> "subprocess.Popen[bytes]":
+    account = postgres_server._server_account()
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [str(_PROGRAM), str(folder / "ini")],
+            stderr=log,
+            user=None if account is None else account.pw_uid,
+            group=None if account is None else account.pw_gid,
+            extra_groups=None if account is None else [],
+        )
+
+
+def answers(url: DatabaseUrl) -> bool:
+    try:
+        with psycopg.connect(**url.libpq()):  # type: ignore[arg-type]
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+def test_a_pooler_is_recognised_and_migrated_through(
+    pooled_url: DatabaseUrl, listener: Listener
+) -> None:
+    with Database.open(pooled_url) as database:
+        applied = upgrade(database, watch=listener)
+
+        assert check(database).differences == ()
+    assert len(applied) == len(scripts())
+    assert listener.warnings == [POOLED]
+
+
+def test_a_direct_url_goes_around_the_pooler(
+    pooled_url: DatabaseUrl, empty_postgresql_url: DatabaseUrl, listener: Listener
+) -> None:
+    with Database.open(pooled_url, direct_url=empty_postgresql_url) as database:
+        upgrade(database, watch=listener)
+
+    assert listener.warnings == []
+
+
+def test_several_migrators_behind_a_pooler_do_each_revision_once(pooled_url: DatabaseUrl) -> None:
+    processes = [start_migrator(pooled_url) for _ in range(4)]
+    answered = [process.communicate(timeout=60) for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * 4
+    told = [line for out, _ in answered for line in out.splitlines() if "applied" in line]
+    assert sorted(told) == [f"applied {script.revision}" for script in scripts()]
