@@ -1,8 +1,10 @@
 """What the README and the demo tell people to type works as it stands there."""
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +53,22 @@ def test_searches_in_the_readme_find_something_in_the_example(run: Any) -> None:
     assert searches
     for words in searches:
         assert run(*words, "--format", "jsonl").stdout, words
+
+
+def test_make_help_lists_every_target() -> None:
+    listed = subprocess.run(
+        ["make", "--silent", "help"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    ).stdout
+
+    names = {line.split()[0] for line in listed.splitlines()}
+    assert names >= {
+        *("help", "demo", "install", "format", "lint", "types", "test", "check", "docs"),
+        *("migration", "bench", "bench-quick", "wheel"),
+    }
+
+
+def test_ci_runs_what_make_check_runs() -> None:
+    script = ROOT / ".ci" / "run"
+
+    assert os.access(script, os.X_OK)
+    assert "make check" in script.read_text()
