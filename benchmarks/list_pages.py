@@ -45,8 +45,8 @@ POSTGRESQL = (
         " :start + make_interval(secs => n / :same), '{}' FROM generate_series(1, :count) n"
     ),
     (
-        "INSERT INTO messages (organization_id, conversation_id, id, position, role, content, metadata,"
-        " created_at) SELECT organization_id, id, id, 0, 'user', '', '{}', created_at"
+        "INSERT INTO messages (organization_id, conversation_id, id, position, role, content,"
+        " metadata, created_at) SELECT organization_id, id, id, 0, 'user', '', '{}', created_at"
         " FROM conversations"
     ),
 )

@@ -81,7 +81,10 @@ class SqliteSearch(MessageSearch):
 
     def is_hidden(self) -> sa.ColumnElement[bool]:
         return sa.literal_column(
-            "coalesce(json_extract(messages.metadata, '$.chatdb.hidden'), 0) = 1", sa.Boolean
+            # An application may have written what is no JSON: that hides nothing.
+            "coalesce(CASE WHEN json_valid(messages.metadata)"
+            " THEN json_extract(messages.metadata, '$.chatdb.hidden') END, 0) = 1",
+            sa.Boolean,
         )
 
     def has_term(self, term: Term) -> sa.ColumnElement[bool]:
