@@ -106,7 +106,10 @@ class Generator:
             page |= {"title": self.text(30), "text": self.text(900)}
             between = [self.message("tool", page, name="web.search")]
         elif draw < 0.19:
-            image = {"content_type": "image_asset_pointer", "asset_pointer": "sediment://file_00a1"}
+            image: dict[str, Any] = {
+                "content_type": "image_asset_pointer",
+                "asset_pointer": "sediment://file_00a1",
+            }
             image |= {"size_bytes": 102400, "width": 1024, "height": 768, "metadata": None}
             question["content"] = {
                 "content_type": "multimodal_text",

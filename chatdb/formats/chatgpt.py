@@ -11,7 +11,14 @@ from uuid import UUID
 import msgspec
 
 from chatdb.formats.chatgpt_messages import Messages
-from chatdb.formats.chatgpt_shapes import Nodes, RawNode, decode_fields, decode_nodes, nodes_from
+from chatdb.formats.chatgpt_shapes import (
+    Nodes,
+    RawNode,
+    decode_conversation,
+    decode_fields,
+    decode_nodes,
+    nodes_from,
+)
 from chatdb.formats.fields import kept, without_marks
 from chatdb.formats.identity import conversation_id, conversation_id_without_source_id
 from chatdb.formats.json_records import BadRecordError, Context, JsonReader, decode_any
@@ -72,7 +79,10 @@ class ChatGptReader(JsonReader):
 
     def decode(self, data: bytes) -> Any:
         """Decode a record, its mapping into the known shapes where that loses nothing."""
-        raw = decode_fields(data)
+        try:
+            return msgspec.structs.asdict(decode_conversation(data))
+        except msgspec.ValidationError:
+            raw = decode_fields(data)
         record: Fields = {name: decode_any(value) for name, value in raw.items() if name != MAPPING}
         if MAPPING in raw:
             try:
@@ -201,9 +211,9 @@ def _source_id(record: Fields) -> str | None:
 
 
 def _metadata(record: Fields, bridged: Fields, marks: Fields, context: Context) -> Fields:
-    for name in record.keys() - _FIELDS:
-        context.tally.unknown_fields[name] += 1
     metadata = kept(record)
+    for name in metadata.keys() - _FIELDS:
+        context.tally.unknown_fields[name] += 1
     without_marks(metadata, marks)
     if bridged:
         metadata[MAPPING] = bridged

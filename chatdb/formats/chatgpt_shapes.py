@@ -54,7 +54,41 @@ class RawNode(msgspec.Struct, forbid_unknown_fields=True):
 
 Nodes = dict[str, RawNode]
 
+
+class RawConversation(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A conversation with the fields of the exports of 2023 to 2026."""
+
+    mapping: Nodes
+    title: Any = None
+    create_time: Any = None
+    update_time: Any = None
+    moderation_results: Any = None
+    current_node: Any = None
+    plugin_ids: Any = None
+    conversation_id: Any = None
+    conversation_template_id: Any = None
+    gizmo_id: Any = None
+    gizmo_type: Any = None
+    is_archived: Any = None
+    is_starred: Any = None
+    safe_urls: Any = None
+    blocked_urls: Any = None
+    default_model_slug: Any = None
+    conversation_origin: Any = None
+    voice: Any = None
+    async_status: Any = None
+    disabled_tool_ids: Any = None
+    is_do_not_remember: Any = None
+    memory_scope: Any = None
+    sugar_item_id: Any = None
+    is_study_mode: Any = None
+    pinned_time: Any = None
+    owner: Any = None
+    id: Any = None
+
+
 decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+decode_conversation = msgspec.json.Decoder(RawConversation).decode
 decode_nodes = msgspec.json.Decoder(Nodes).decode
 
 _AUTHOR = frozenset(("role", "name", "metadata"))
