@@ -6,7 +6,9 @@ reading never touches. The rows are the same for the same seed.
 
 import random
 import sqlite3
-from collections.abc import Iterator
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +17,7 @@ from uuid import UUID
 
 import psycopg
 
+from benchmarks.import_rows import Run, compare, timed
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.types import time_text
@@ -84,8 +87,10 @@ def _conversation(
         time = time_text(created + timedelta(seconds=position * 3))
         content = chance.choice(texts)
         messages.append(
-            (ORGANIZATION, conversation_id, message_id, parent, position, role, model, content)
-            + (message_id, metadata, time)
+            (
+                *(ORGANIZATION, conversation_id, message_id, parent, position, role, model),
+                *(content, message_id, metadata, time),
+            )
         )
         parent = message_id
     time = time_text(created)
@@ -150,3 +155,17 @@ def _copy(
                 for _, messages in batch:
                     for message in messages:
                         copy.write_row(message)
+
+
+def measure(
+    title: str, target: float, rounds: int, url: DatabaseUrl, theirs: Callable[[], Run]
+) -> None:
+    """Compare a baseline with `chatdb export` of everything to a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "export.jsonl"
+
+        def ours() -> Run:
+            words = (sys.executable, "-m", "chatdb", "export", "--quiet", "--force")
+            return timed((*words, "--output", output), DATABASE_URL=url.exposed())
+
+        compare(title, target, rounds, ours, theirs)

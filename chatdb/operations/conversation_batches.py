@@ -88,10 +88,10 @@ def batches(
     columns: Sequence[sa.ColumnElement[Any]],
     wanted: ConversationFilter,
 ) -> Iterator[Sequence[sa.Row[Any]]]:
-    """Yield the wanted conversations' `columns`, the id first, in batches by ascending id."""
+    """Yield the wanted conversations in batches by ascending id: the id as text, `columns`."""
     table = schema.conversations
     statement = (
-        sa.select(table.c.id, *columns)
+        sa.select(sa.cast(table.c.id, sa.Text), *columns)
         .where(table.c.organization_id == organization, *wanted.conditions())
         .order_by(table.c.id)
     )
@@ -109,7 +109,7 @@ def batches(
         yield rows
         if len(rows) < BATCH:
             return
-        rows = connection.execute(page.where(table.c.id > rows[-1][0])).fetchall()
+        rows = connection.execute(page.where(table.c.id > UUID(rows[-1][0]))).fetchall()
 
 
 def count_conversations(

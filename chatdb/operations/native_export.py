@@ -80,7 +80,7 @@ _TIMES = tuple(name for name in _Head.__struct_fields__ if name.endswith("_at"))
 _encode = msgspec.json.Encoder().encode
 
 
-_Snapshots = dict[UUID, list[_Snapshot]]
+_Snapshots = dict[str, list[_Snapshot]]
 
 
 def native_lines(
@@ -120,15 +120,14 @@ class _Pieces:
         self._messages = 0
 
     def lines(
-        self, heads: Iterable[tuple[UUID, bytes]], chunks: Iterator[Chunk], snapshots: _Snapshots
+        self, heads: Iterable[tuple[str, bytes]], chunks: Iterator[Chunk], snapshots: _Snapshots
     ) -> Iterator[bytes]:
         """Put together lines of heads and messages, both by ascending id; yield full pieces."""
         chunk = next(chunks, None)
         for identifier, head in heads:
-            name = str(identifier)
             self._add(head[:-1])
             opening = b',"messages":['
-            while chunk is not None and chunk[0] == name:
+            while chunk is not None and chunk[0] == identifier:
                 self._add(opening)
                 self._add(chunk[1])
                 self._messages += chunk[2]
@@ -162,20 +161,18 @@ class _Pieces:
         self._size += len(part)
 
 
-def _head(metadata_of: Callable[[str], Any], row: Sequence[Any]) -> tuple[UUID, bytes]:
+def _head(metadata_of: Callable[[str], Any], row: Sequence[Any]) -> tuple[str, bytes]:
     """Return a conversation's id and its JSON object without messages."""
-    head = _Head(str(row[0]), *row[1:])
+    head = _Head(*row)
     try:
         for name in _TIMES:
             time = getattr(head, name)
             if time is not None:
                 setattr(head, name, json_time(time))
-        if head.current_message_id is not None:
-            head.current_message_id = str(UUID(head.current_message_id))
         head.metadata = metadata_of(head.metadata)
     except ValueError as error:
         raise unreadable(f"conversation {row[0]}", error) from error
-    return row[0], _encode(head)
+    return head.id, _encode(head)
 
 
 def _has_snapshots(connection: sa.Connection, organization: UUID) -> bool:
@@ -184,19 +181,19 @@ def _has_snapshots(connection: sa.Connection, organization: UUID) -> bool:
     return bool(connection.execute(sa.select(one.exists())).scalar_one())
 
 
-def _snapshots(connection: sa.Connection, organization: UUID, ids: Sequence[UUID]) -> _Snapshots:
+def _snapshots(connection: sa.Connection, organization: UUID, ids: Sequence[str]) -> _Snapshots:
     table = schema.snapshots.c
     texts = (sa.cast(table.state, sa.Text), sa.cast(table.created_at, sa.Text))
     statement = (
-        sa.select(table.conversation_id, table.id, *texts)
-        .where(table.organization_id == organization, table.conversation_id.in_(ids))
+        sa.select(sa.cast(table.conversation_id, sa.Text), sa.cast(table.id, sa.Text), *texts)
+        .where(table.organization_id == organization, table.conversation_id.in_(map(UUID, ids)))
         .order_by(table.conversation_id, table.created_at, table.id)
     )
     found: _Snapshots = {}
     for conversation_id, identifier, state, created_at in connection.execute(statement):
         try:
             encoded = msgspec.Raw(canonical.encode(canonical.decode(state)))
-            snapshot = _Snapshot(str(identifier), encoded, json_time(created_at))
+            snapshot = _Snapshot(identifier, encoded, json_time(created_at))
         except ValueError as error:
             raise unreadable(f"snapshot {identifier} of {conversation_id}", error) from error
         found.setdefault(conversation_id, []).append(snapshot)

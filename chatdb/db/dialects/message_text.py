@@ -7,7 +7,6 @@ What the fast export of both databases shares. The same bytes come from encoding
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -24,7 +23,8 @@ CHUNK_CHARACTERS = 1 << 20
 
 _KEPT_TEXTS = 4_096
 _KEPT_LENGTH = 512
-_TIME_LENGTH = len("2026-01-31T12:00:00.000000Z")
+_SQLITE_LENGTH = len("2026-01-31T12:00:00.000000Z")
+_SHORTEST, _LONGEST = len("2026-01-31 12:00:00+00"), len("2026-01-31 12:00:00.000001+00")
 NO_METADATA = b"{}"
 _encode_time = msgspec.json.Encoder().encode
 
@@ -33,7 +33,7 @@ _encode_time = msgspec.json.Encoder().encode
 class Selection:
     """The conversations of a batch by ascending id; `gapless`: there are no others between them."""
 
-    ids: Sequence[UUID]
+    ids: Sequence[str]
     gapless: bool
 
 
@@ -69,10 +69,17 @@ class CanonicalTexts:
 def json_time(text: str) -> str:
     """Return any time that a database gives as text in the form of the native format.
 
-    Raises ValueError for a time outside of the years 1 to 9999, such as `infinity`.
+    The usual forms are `2026-01-31T12:00:00.500000Z` on SQLite and `2026-01-31 12:00:00.5+00` on
+    PostgreSQL; the fraction has six digits or is left out. Raises ValueError for a time outside
+    of the years 1 to 9999, such as `infinity`.
     """
-    if len(text) == _TIME_LENGTH and text[10] == "T" and text[26] == "Z":
+    length = len(text)
+    mark = text[10:11]
+    if length == _SQLITE_LENGTH and mark == "T" and text[26] == "Z":
         return text[:19] + "Z" if text[19:26] == ".000000" else text
+    if mark == " " and text[-3:] == "+00" and _SHORTEST <= length <= _LONGEST:
+        start = text[:10] + "T" + text[11:-3]
+        return (start if length == _SHORTEST else start.ljust(26, "0")) + "Z"
     return _encode_time(parse_time(text)).decode()[1:-1]
 
 

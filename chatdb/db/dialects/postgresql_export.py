@@ -35,7 +35,6 @@ _COLUMNS = f"""conversation_id,
  edited_at, metadata, created_at"""
 _DELIMITER = b"\x02"
 _OPTIONS = r"(FORMAT csv, QUOTE e'\x01', DELIMITER e'\x02')"
-_SHORTEST_TIME, _LONGEST_TIME = len("2026-01-31 12:00:00+00"), len("2026-01-31 12:00:00.000001+00")
 
 
 def read_messages(
@@ -74,9 +73,9 @@ def _statement(organization_id: UUID, selection: Selection) -> sql.Composed:
     """Write the statement with its values in it: COPY takes no parameters."""
     ids = selection.ids
     if selection.gapless:
-        condition = sql.SQL("conversation_id BETWEEN {} AND {}").format(ids[0], ids[-1])
+        condition = sql.SQL("conversation_id BETWEEN {}::uuid AND {}::uuid").format(ids[0], ids[-1])
     else:
-        condition = sql.SQL("conversation_id = ANY ({})").format(list(ids))
+        condition = sql.SQL("conversation_id = ANY ({}::uuid[])").format(list(ids))
     return sql.SQL(
         "COPY (SELECT {} FROM messages WHERE organization_id = {} AND {}"
         " ORDER BY conversation_id, position) TO STDOUT {}"
@@ -125,11 +124,4 @@ def _json_fields(columns: bytes) -> bytes:
 
 
 def _time(field: bytes) -> bytes:
-    """Write `2026-01-31 12:00:00.5+00` as `2026-01-31T12:00:00.500000Z`."""
-    length = len(field)
-    if field[10:11] != b" " or field[-3:] != b"+00" or length > _LONGEST_TIME:
-        return json_time(field.decode()).encode()
-    text = field[:10] + b"T" + field[11:-3]
-    if length > _SHORTEST_TIME:
-        text = text.ljust(26, b"0")
-    return text + b"Z"
+    return json_time(field.decode()).encode()

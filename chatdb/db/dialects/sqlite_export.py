@@ -25,7 +25,6 @@ _COLUMNS = (
     " nullif(metadata, '{}'), created_at,"
     " reasoning, tool_calls, tool_outputs, attachments, edited_at"
 )
-_NOTHING_RARE = [None] * 5
 
 
 class _Message(msgspec.Struct, omit_defaults=True, gc=False):
@@ -65,7 +64,7 @@ def read_messages(
 
 
 def _statement(organization_id: UUID, selection: Selection) -> tuple[str, list[str]]:
-    ids = [str(each) for each in selection.ids]
+    ids = list(selection.ids)
     if selection.gapless:
         condition, values = "BETWEEN ? AND ?", [ids[0], ids[-1]]
     else:
@@ -89,16 +88,20 @@ def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[Chunk]:
                 yield conversation, _encode(messages)[1:-1], len(messages)
             conversation = row[0]
             messages, size = [], 0
-        _, identifier, parent_id, role, author, model, content, source_id, *others = row
-        metadata, created_at, *rare = others
+        # fmt: off
+        (
+            _, identifier, parent_id, role, author, model, content, source_id, metadata,
+            created_at, reasoning, tool_calls, tool_outputs, attachments, edited_at,
+        ) = row
+        # fmt: on
         try:
             message = _Message(identifier, parent_id, role, author, model, content)
             message.source_id = source_id
             message.created_at = json_time(created_at)
             if metadata is not None:
                 message.metadata = metadata_of(metadata)
-            if rare != _NOTHING_RARE:
-                _add_rare(message, *rare)
+            if reasoning or tool_calls or tool_outputs or attachments or edited_at:
+                _add_rare(message, *row[10:])
         except ValueError as error:
             raise unreadable(f"message {identifier} of conversation {row[0]}", error) from error
         messages.append(message)
