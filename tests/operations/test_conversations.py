@@ -19,6 +19,7 @@ from chatdb.operations.conversations import (
     read_conversation,
     resolve_conversation,
 )
+from chatdb.operations.search import SearchOptions, search
 from chatdb.records import Conversation, Message, organization_id_of
 from chatdb.workflows.delete_conversations import default_keep_path, delete_conversations
 from tests.operations.conversation_rows import (
@@ -271,3 +272,19 @@ def test_deep_chains_do_not_recurse() -> None:
 
     assert len(active_path(deep)) == 100_000
     assert sum(1 for _ in tree(deep)) == 100_000
+
+
+def test_what_was_deleted_is_no_longer_found(database: Database) -> None:
+    gone = add_conversation(database, ["needle one", "needle two"])
+    add_conversation(database, ["needle three"], number=2)
+
+    delete_conversations(database, [gone], organization_key="default", keep_to=None)
+
+    hits = search(database, "needle", organization_key="default", options=SearchOptions()).hits
+    assert [hit.message_id for hit in hits] == [message_id(2, 0)]
+    if database.dialect.name == "sqlite":
+        with database.transaction(write=True) as connection:
+            check = (
+                "INSERT INTO messages_search(messages_search, rank) VALUES('integrity-check', 1)"
+            )
+            connection.exec_driver_sql(check)
