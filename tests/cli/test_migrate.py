@@ -272,5 +272,18 @@ def test_a_failed_revision_exits_with_1_and_names_the_copy(
     assert "Traceback" not in answer.stderr
 
 
+def test_a_reader_that_goes_away_does_not_stop_it(tmp_path: Path, run_process: Run) -> None:
+    path = tmp_path / "chatdb.db"
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        run_process("migrate", "-d", str(path), env={"PYTHONUNBUFFERED": "1"}, stdout=write_end)
+    finally:
+        os.close(write_end)
+
+    status = run_process("schema", "status", "--format=json", "-d", str(path))
+    assert json.loads(status.stdout)["state"] == "current"
+
+
 def test_the_scripts_of_this_checkout_are_those_that_run() -> None:
     assert scripts()[0].path.parent == migrations_directory() / "versions"

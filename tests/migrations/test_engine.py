@@ -13,6 +13,7 @@ from chatdb.db.scripts import head_revision, scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ConfigurationError,
+    DatabaseUnreachableError,
     MigrationFailedError,
     NotFoundError,
     RefusedError,
@@ -207,6 +208,21 @@ def test_timeouts_of_the_role_do_not_end_a_long_revision(
     with Database.open(postgresql_url) as database:
         settings = MigrationSettings(directory=longer_chain(slow))
         assert len(upgrade(database, settings=settings)) == 1
+
+
+def test_a_connection_that_is_lost_midway_leaves_nothing(
+    postgresql_url: DatabaseUrl, longer_chain: WriteScript
+) -> None:
+    lost = ADD_TABLE + '\nop.execute("SELECT pg_terminate_backend(pg_backend_pid())")'
+
+    with Database.open(postgresql_url) as database:
+        settings = MigrationSettings(directory=longer_chain(lost))
+        with pytest.raises(DatabaseUnreachableError):
+            upgrade(database, settings=settings)
+
+        assert not has_table(database, "extra")
+        longer_chain(ADD_TABLE)
+        assert [item.revision for item in upgrade(database, settings=settings)] == [NEXT]
 
 
 def test_a_role_without_rights_is_told_so(

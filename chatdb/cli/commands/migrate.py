@@ -1,5 +1,6 @@
 """`chatdb migrate`: bring the schema to head, or say what that would do."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -109,12 +110,16 @@ class CommandWatch:
         self._command.diagnostics.warning(text)
 
     def applied(self, revision: "AppliedRevision") -> None:
-        """Write a line for a revision that has just been committed."""
+        """Write a line for a revision that has just been committed.
+
+        A reader that has gone away (`| head`) does not stop the revisions after it.
+        """
         if self._told:
             verb = "applied" if revision.direction == "up" else "took back"
-            self._command.output.text(
-                f"{verb} {revision.revision} in {revision.seconds:.2f} s: {revision.title}"
-            )
+            with suppress(BrokenPipeError):
+                self._command.output.text(
+                    f"{verb} {revision.revision} in {revision.seconds:.2f} s: {revision.title}"
+                )
 
 
 def _print_nothing(command: CommandContext, output_format: Format) -> None:

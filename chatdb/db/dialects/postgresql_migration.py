@@ -23,7 +23,7 @@ from chatdb.db.dialects.migration_base import (
 from chatdb.db.schema import TABLE_NAMES
 from chatdb.db.scripts import VERSION_TABLE, Script
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ConfigurationError, DatabaseLockedError
+from chatdb.errors import ConfigurationError, DatabaseFailedError, DatabaseLockedError
 
 LOCK_KEY = 0x63686174_64620001
 """The advisory lock of chatdb's migrators ("chatdb" in ASCII), one for each database."""
@@ -97,7 +97,7 @@ class PostgresqlMigrationWays(MigrationWays):
 
         READ COMMITTED lets the statements after the lock see what its last holder committed.
         """
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+        _make_writable(connection)
         started, said = time.monotonic(), False
         while not self._try_lock(connection):
             waited = time.monotonic() - started
@@ -184,6 +184,16 @@ def _estimate(rows: int, size: int) -> int | None:
     if rows >= 0:
         return rows
     return 0 if size == 0 else None
+
+
+def _make_writable(connection: sa.Connection) -> None:
+    try:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+    except sa.exc.NotSupportedError as error:
+        raise DatabaseFailedError(
+            "this server is a standby, which cannot be written",
+            hint="name the primary, or all servers with ?target_session_attrs=read-write",
+        ) from error
 
 
 def _require_one_schema(connection: sa.Connection) -> None:
