@@ -465,7 +465,7 @@ def records(draw: st.DrawFn) -> list[Conversation]:
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -1,0 +1,479 @@
+"""`chatdb import` as a user meets it: files, reports, exit codes, trouble in the middle."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from chatdb.db import schema
+from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
+from chatdb.formats.native import conversation_line, header_line
+from tests import postgres_server
+from tests.cli.conftest import Run, command_line, process_environment
+from tests.operations.importing import check_search, conversation, load, message, stored
+from tests.postgres_server import PostgresServer, wait_until
+
+Invoke = Callable[..., Any]
+
+
+def native(path: Path, count: int = 3, messages: int = 2, *, prefix: str = "talk") -> Path:
+    with path.open("wb") as stream:
+        stream.write(header_line(created=datetime(2026, 1, 1, tzinfo=UTC)))
+        for number in range(count):
+            names = [f"m{place}" for place in range(messages)]
+            made = [message(name, content=f"text {name} " + "word " * 40) for name in names]
+            stream.write(conversation_line(conversation(f"{prefix}{number}", made)))
+    return path
+
+
+@pytest.fixture
+def into(run: Invoke, database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """Run `chatdb import` in this process on a migrated database of either kind."""
+    monkeypatch.setenv("DATABASE_URL", database_url.exposed())
+    return lambda *words, **options: run("import", *words, **options)
+
+
+def count_of(url: DatabaseUrl, table: sa.Table = schema.conversations) -> int:
+    with Database.open(url) as database, database.transaction() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+def test_a_file_goes_in_and_again_changes_nothing(into: Invoke, tmp_path: Path) -> None:
+    path = native(tmp_path / "chats.jsonl")
+
+    first = into(path, "--format", "json")
+    again = into(path, "--format", "json")
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert json.loads(first.stdout)["new"] == 3
+    assert json.loads(first.stdout)["messages_new"] == 6
+    assert json.loads(again.stdout)["unchanged"] == 3
+
+
+def test_without_a_database_one_is_made(run: Invoke, tmp_path: Path) -> None:
+    done = run("import", native(tmp_path / "chats.jsonl"))
+
+    assert done.exit_code == 0
+    assert Path("data/chatdb.db").exists()
+
+
+def test_globs_are_expanded_and_every_file_is_in_the_report(into: Invoke, tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        native(tmp_path / f"{name}.jsonl", 1, prefix=name)
+    report = tmp_path / "report.json"
+
+    done = into(tmp_path / "*.jsonl", "--report", report)
+
+    assert done.exit_code == 0
+    written = json.loads(report.read_text())
+    assert [Path(each["path"]).name for each in written["files"]] == ["a.jsonl", "b.jsonl"]
+    assert written["counts"]["new"] == 2
+    assert all(each["counts"]["messages_new"] == 2 for each in written["files"])
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+
+
+def test_standard_input_is_read(run_process: Run, sqlite_url: DatabaseUrl, tmp_path: Path) -> None:
+    text = native(tmp_path / "chats.jsonl").read_text()
+
+    done = run_process("import", "-", "-d", sqlite_url.exposed(), stdin=text)
+
+    assert (done.exit_code, count_of(sqlite_url)) == (0, 3)
+
+
+def test_a_path_that_does_not_exist_ends_it_before_anything_is_written(
+    into: Invoke, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    done = into(native(tmp_path / "chats.jsonl"), tmp_path / "missing.jsonl")
+
+    assert done.exit_code == 5
+    assert "missing.jsonl does not exist" in done.stderr
+    assert count_of(database_url) == 0
+
+
+def test_a_bad_conversation_is_named_and_stops_no_other(
+    into: Invoke, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    path = native(tmp_path / "chats.jsonl")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b'{"id": "nonsense"}\n', *lines[2:]]))
+    report = tmp_path / "report.json"
+
+    done = into(path, "--report", report)
+
+    assert done.exit_code == 7
+    assert "chats.jsonl: line 3" in done.stderr
+    assert count_of(database_url) == 3
+    assert json.loads(report.read_text())["files"][0]["skipped"][0]["source_id"] == "nonsense"
+
+
+def test_many_bad_ones_are_named_up_to_twenty(into: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(native(path, 1).read_bytes() + b"{}\n" * 30)
+
+    done = into(path)
+
+    assert done.exit_code == 7
+    assert done.stderr.count("skipped") == 20
+    assert "and 10 more" in done.stderr
+
+
+def test_an_unreadable_file_alone_is_an_error_and_makes_no_database(
+    run: Invoke, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("these are only notes")
+
+    done = run("import", path)
+
+    assert done.exit_code == 1
+    assert not Path("data").exists()
+
+
+def test_an_unreadable_file_among_several_is_named_and_the_others_go_in(
+    into: Invoke, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    bad = tmp_path / "notes.txt"
+    bad.write_text("these are only notes")
+
+    done = into(bad, native(tmp_path / "chats.jsonl"))
+
+    assert done.exit_code == 7
+    assert "notes.txt" in done.stderr
+    assert count_of(database_url) == 3
+
+
+def test_a_dry_run_tells_all_and_writes_nothing(
+    into: Invoke, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    done = into(native(tmp_path / "chats.jsonl"), "--dry-run", "--org", "acme", "--format", "json")
+
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["new"] == 3
+    assert count_of(database_url) == 0
+    assert count_of(database_url, schema.log) == count_of_log_before(database_url)
+    assert count_of(database_url, schema.organizations) == 1
+
+
+def count_of_log_before(url: DatabaseUrl) -> int:
+    with Database.open(url) as database, database.transaction() as connection:
+        query = sa.select(sa.func.count()).where(schema.log.c.kind != "import")
+        return connection.scalar(query) or 0
+
+
+def test_a_dry_run_without_a_database_makes_none(run: Invoke, tmp_path: Path) -> None:
+    done = run("import", native(tmp_path / "chats.jsonl"), "--dry-run", "--format", "json")
+
+    assert json.loads(done.stdout)["new"] == 3
+    assert not Path("data").exists()
+
+
+def test_explain_needs_no_database(run: Invoke, tmp_path: Path) -> None:
+    path = native(tmp_path / "chats.jsonl")
+
+    done = run("import", path, "--explain", "--format", "json")
+
+    (row,) = json.loads(done.stdout)
+    assert (row["format"], row["conversations"], row["messages"]) == ("jsonl", 3, 6)
+    assert not Path("data").exists()
+
+
+def test_a_new_organization_is_made_and_named(into: Invoke, tmp_path: Path) -> None:
+    done = into(native(tmp_path / "chats.jsonl"), "--org", "acme")
+
+    assert "made the organization acme" in done.stderr
+
+
+def test_the_index_left_off_is_told_of_and_built_on_demand(
+    into: Invoke, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    first = into(native(tmp_path / "chats.jsonl"), "--no-search-index")
+    second = into("--build-search-index")
+
+    assert "chatdb import --build-search-index" in first.stderr
+    assert second.exit_code == 0
+    with Database.open(database_url) as database:
+        check_search(database, "m1", 3)
+
+
+def test_import_of_nothing_is_a_usage_error(run: Invoke) -> None:
+    assert run("import").exit_code == 2
+
+
+def test_an_unmigrated_database_is_told_so(
+    run: Invoke, empty_postgresql_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    done = run("import", native(tmp_path / "a.jsonl"), "-d", empty_postgresql_url.exposed())
+
+    assert done.exit_code == 4
+
+
+@pytest.mark.parametrize("revision", ["0001", "9999"])
+def test_a_database_behind_or_ahead_is_refused(
+    into: Invoke, database_url: DatabaseUrl, tmp_path: Path, revision: str
+) -> None:
+    with Database.open(database_url) as database, database.transaction(write=True) as connection:
+        connection.execute(sa.text(f"UPDATE chatdb_version SET version_num = '{revision}'"))
+
+    assert into(native(tmp_path / "chats.jsonl")).exit_code == 4
+
+
+def start(url: DatabaseUrl, *words: object) -> subprocess.Popen[str]:
+    """Start an import as a process."""
+    return subprocess.Popen(
+        command_line("import", *map(str, words)),
+        env=process_environment({"DATABASE_URL": url.exposed()}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_a_batch(url: DatabaseUrl) -> None:
+    """Wait until the first batch of a running import is committed."""
+
+    def some_are_in() -> bool:
+        with contextlib.suppress(Exception):
+            return count_of(url) > 0
+        return False
+
+    wait_until(some_are_in, seconds=60)
+
+
+BATCHES = 6_000
+"""Conversations of a file whose import takes several batches and a second or more."""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return native(tmp_path_factory.mktemp("large") / "large.jsonl", BATCHES, 2)
+
+
+def check_complete(url: DatabaseUrl, run_process: Run, path: Path) -> None:
+    """Hold that nothing is half-written, and that the same import completes the rest."""
+    with Database.open(url) as database, database.transaction() as connection:
+        broken = connection.scalar(
+            sa.text("SELECT count(*) FROM conversation_summaries WHERE message_count <> 2")
+        )
+    assert broken == 0
+    done = run_process("import", str(path), "--format", "json", env={"DATABASE_URL": url.exposed()})
+    answer = json.loads(done.stdout)
+    assert answer["unchanged"] > 0
+    assert answer["new"] + answer["unchanged"] == BATCHES
+    with Database.open(url) as database:
+        check_search(database, "m1", BATCHES)
+
+
+def test_kill_in_the_middle_leaves_nothing_half_and_the_next_run_completes(
+    database_url: DatabaseUrl, run_process: Run, large: Path
+) -> None:
+    process = start(database_url, large)
+    wait_for_a_batch(database_url)
+    process.kill()
+    process.communicate()
+
+    assert 0 < count_of(database_url) < BATCHES
+    check_complete(database_url, run_process, large)
+
+
+def test_control_c_says_how_far_it_came_and_the_next_run_goes_on(
+    database_url: DatabaseUrl, run_process: Run, large: Path
+) -> None:
+    process = start(database_url, large)
+    wait_for_a_batch(database_url)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "conversations are in the database; run the same command again" in errors
+    with Database.open(database_url) as database, database.transaction() as connection:
+        query = sa.select(schema.log.c.outcome).where(schema.log.c.kind == "import")
+        assert connection.scalars(query).all() == ["interrupted"]
+    check_complete(database_url, run_process, large)
+
+
+def test_two_imports_of_one_file_at_once_are_one(database_url: DatabaseUrl, large: Path) -> None:
+    processes = [start(database_url, large, "--format", "json") for _ in range(2)]
+    answers = [process.communicate(timeout=120) for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0], answers
+    counts = [json.loads(answer[0]) for answer in answers]
+    assert sum(each["new"] for each in counts) == BATCHES
+    assert all(each["new"] + each["unchanged"] == BATCHES for each in counts)
+    with Database.open(database_url) as database:
+        check_search(database, "m1", BATCHES)
+
+
+@pytest.fixture
+def own_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """A PostgreSQL of this test's own, which may be killed."""
+    folder = Path(tempfile.mkdtemp(prefix="chatdb-tests-"))
+    folder.chmod(0o777)
+    try:
+        yield postgres_server.running_server(folder, request.config.getoption("--pg"))
+    finally:
+        if (folder / "data" / "postmaster.pid").exists():
+            postgres_server.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.postgresql
+def test_a_server_that_goes_away_ends_it_with_3_and_how_far(
+    own_server: PostgresServer, large: Path, run_process: Run
+) -> None:
+    with own_server.new_database() as url:
+        run_process("migrate", env={"DATABASE_URL": url.exposed()})
+        process = start(url, large)
+        wait_for_a_batch(url)
+        pid = int((own_server.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGQUIT)
+        _, errors = process.communicate(timeout=60)
+
+        assert process.returncode == 3, errors
+        assert "conversations are in the database; run the same command again" in errors
+        wait_until(lambda: not (own_server.folder / "data" / "postmaster.pid").exists())
+        postgres_server._start(own_server)
+        check_complete(url, run_process, large)
+
+
+@pytest.mark.postgresql
+def test_a_lost_connection_is_made_again(
+    postgres: PostgresServer, postgresql_url: DatabaseUrl, large: Path
+) -> None:
+    process = start(postgresql_url, large, "--format", "json")
+    wait_for_a_batch(postgresql_url)
+    postgres.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE datname = '{postgresql_url.database}' AND pid <> pg_backend_pid()"
+    )
+    output, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0, errors
+    answer = json.loads(output)
+    assert answer["new"] + answer["unchanged"] == BATCHES
+    assert count_of(postgresql_url) == BATCHES
+
+
+def test_a_locked_file_is_an_error_after_a_while(
+    run_process: Run, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    path = native(tmp_path / "chats.jsonl")
+    holder = sqlite3.connect(sqlite_url.sqlite_path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    try:
+        done = run_process("import", str(path), "-d", sqlite_url.exposed())
+    finally:
+        holder.close()
+
+    assert done.exit_code == 1
+    assert "is locked by another program" in done.stderr
+    assert time.monotonic() - started > 5
+
+
+def test_a_full_disk_leaves_the_file_sound(
+    run_process: Run, sqlite_url: DatabaseUrl, tmp_path: Path, large: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)],
+        check=False,
+        stderr=subprocess.DEVNULL,
+    )
+    if mounted.returncode:
+        pytest.skip("only root can make a small disk")
+    try:
+        path = disk / "chatdb.db"
+        shutil.copy(sqlite_url.sqlite_path, path)
+        done = run_process("import", str(large), "-d", f"sqlite:///{path}")
+        connection = sqlite3.connect(path)
+        verdict = connection.execute("PRAGMA integrity_check").fetchone()[0]
+        halves = connection.execute(
+            "SELECT count(*) FROM conversation_summaries WHERE message_count <> 2"
+        ).fetchone()[0]
+        connection.close()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+    assert done.exit_code == 1
+    assert "disk is full" in done.stderr
+    assert (verdict, halves) == ("ok", 0)
+
+
+def test_a_message_of_fifty_megabytes_goes_in(
+    run_process: Run, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    path = tmp_path / "big.jsonl"
+    huge = message("huge", content="lorem ipsum 東京 " * 3_000_000)
+    header = header_line(created=datetime(2026, 1, 1, tzinfo=UTC))
+    path.write_bytes(header + conversation_line(conversation("big", [huge])))
+
+    done = run_process("import", str(path), env={"DATABASE_URL": database_url.exposed()})
+
+    assert (done.exit_code, done.stderr.count("error")) == (0, 0)
+    with Database.open(database_url) as database:
+        assert stored(database)[0].messages[0].content == huge.content
+
+
+def test_an_index_that_cannot_be_dropped_stays(
+    postgresql_url: DatabaseUrl,
+) -> None:
+    with Database.open(postgresql_url) as database:
+        with database.transaction(write=True) as reader:
+            reader.execute(sa.text("LOCK TABLE messages IN ACCESS SHARE MODE"))
+            load(database, [conversation("talk", [message("a")])])
+
+        check_search(database, "text", 1)
+
+
+CORPUS_COUNTS = {
+    "chatgpt/chatgpt2graph-conversations.json": (1, 44, 0),
+    "chatgpt/chatlore-conversations.json": (3, 11, 1),
+    "chatgpt/export-studio-conversations.json": (2, 6, 0),
+    "chatgpt/export-studio-sample_export.zip": (2, 6, 0),
+    "chatgpt/librechat-chatgpt-modern-export.json": (2, 7, 1),
+    "chatgpt/librechat-chatgpt-tree.json": (1, 12, 0),
+    "chatgpt/looselips-conversations.json": (5, 10, 0),
+    "claude-ai/chat-viewer-claude-bakery-chat.json": (1, 4, 0),
+    "claude-ai/chat-viewer-conversations-multiple-errors.json": (4, 4, 1),
+    "claude-ai/chat-viewer-conversations.json": (2, 6, 0),
+    "claude-ai/chatlore-conversations.json": (2, 7, 1),
+    "claude-ai/openwebui-importer-claude_thinking_example.json": (1, 2, 0),
+}
+NO_CHAT = "claude-ai/chat-viewer-simple-invalid.json"
+
+
+@pytest.mark.corpus
+def test_the_real_exports_go_in_with_their_counts(
+    into: Invoke, corpus: Path, tmp_path: Path
+) -> None:
+    names = [
+        path.relative_to(corpus).as_posix()
+        for folder in ("chatgpt", "claude-ai")
+        for path in (corpus / folder).iterdir()
+    ]
+    assert sorted(names) == sorted([*CORPUS_COUNTS, NO_CHAT])
+    for name, (conversations, messages, skipped) in CORPUS_COUNTS.items():
+        report = tmp_path / "report.json"
+        done = into(corpus / name, "--report", report, "--org", name)
+        counts = json.loads(report.read_text())["counts"]
+        again = into(corpus / name, "--org", name, "--format", "json")
+        found = (counts["new"], counts["messages_new"], counts["skipped"])
+        assert found == (conversations, messages, skipped), name
+        assert done.exit_code == (7 if skipped else 0), name
+        assert json.loads(again.stdout)["unchanged"] == conversations, name
+    assert into(corpus / NO_CHAT).exit_code == 1
