@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from chatdb import canonical
 from chatdb.db import schema
 from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
 from chatdb.records import Conversation, Message, Snapshot, organization_id_of
 
 ORGANIZATION = organization_id_of("default")
@@ -103,6 +104,18 @@ def insert(database: Database, records: Iterable[Conversation]) -> None:
     with database.transaction(write=True, settings={"chatdb.bulk": "on"}) as connection:
         for record in records:
             _insert_one(connection, record)
+
+
+def fill(url: DatabaseUrl, count: int = 3, size: int = 20) -> None:
+    """Put conversations of one message each into a database, titled `Chat 1` and so on."""
+    with Database.open(url) as database:
+        insert(
+            database,
+            [
+                conversation(n, [message(1, f"message {n} " + "x" * size)], title=f"Chat {n}")
+                for n in range(1, count + 1)
+            ],
+        )
 
 
 def _insert_one(connection: sa.Connection, record: Conversation) -> None:
