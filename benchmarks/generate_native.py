@@ -20,7 +20,25 @@ from chatdb.records import Conversation, Message, Role
 WORDS = 60_000
 SENTENCES = 40_000
 MEAN_CHARACTERS = 600
-_ONSETS = ("b", "br", "c", "ch", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "pl", "r")
+_ONSETS: tuple[str, ...] = (
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "gr",
+    "h",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "r",
+)
 _ONSETS += ("s", "st", "t", "tr", "v", "w", "z", "")
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ou")
 _ENDS = ("", "", "n", "r", "s", "t", "l", "nd", "ck")

@@ -100,7 +100,8 @@ def pickled_rows(path: Path) -> Path:
     """Return a file with the rows of conversations and messages, ready for executemany."""
     target = path.with_suffix(".pickle")
     if not target.exists():
-        conversations, messages = [], []
+        conversations: list[Row] = []
+        messages: list[Row] = []
         for record in records(path):
             conversations.append(conversation_row(record))
             messages.extend(message_rows(record))
@@ -138,7 +139,15 @@ def timed(words: Sequence[str | Path], **environment: str) -> Run:
 
 def chatdb_import(url: str, path: Path, *options: str) -> Run:
     """Time the whole command."""
-    words = (sys.executable, "-m", "chatdb", "import", path, "--quiet", *options)
+    words: tuple[str | Path, ...] = (
+        sys.executable,
+        "-m",
+        "chatdb",
+        "import",
+        path,
+        "--quiet",
+        *options,
+    )
     return timed(words, DATABASE_URL=url)
 
 

@@ -33,6 +33,14 @@ from chatdb.records import Conversation, organization_id_of
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Waits before a batch is tried again after a deadlock, a race or a lost connection."""
 
+_NEW_ORGANIZATION = sa.text(
+    "INSERT INTO organizations (id, key, name, created_at)"
+    " VALUES (:id, :key, :name, :created_at) ON CONFLICT DO NOTHING"
+).bindparams(
+    sa.bindparam("id", type_=schema.organizations.c.id.type),
+    sa.bindparam("created_at", type_=schema.organizations.c.created_at.type),
+)
+
 LogOutcome = Literal["running", "done", "partial", "interrupted", "failed"]
 
 
@@ -105,7 +113,7 @@ class ImportRun:
             self._log_end(outcome)
             return
         outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        with suppress(ChatdbError):
+        with suppress(ChatdbError, sa.exc.SQLAlchemyError):
             self._log_end(outcome)
 
     def load(self, arrivals: Iterable[Arrival]) -> None:
@@ -188,18 +196,20 @@ class ImportRun:
         return state == "present"
 
     def _make_organization(self, connection: sa.Connection) -> UUID:
+        """Return the organization's id, made now if it is missing, also by two at once."""
         organizations = schema.organizations
-        identifier = connection.scalar(
-            sa.select(organizations.c.id).where(organizations.c.key == self._key)
+        made = connection.execute(
+            _NEW_ORGANIZATION,
+            {
+                "id": organization_id_of(self._key),
+                "key": self._key,
+                "name": self._key,
+                "created_at": datetime.now(UTC),
+            },
         )
-        if identifier is None:
-            identifier = organization_id_of(self._key)
-            connection.execute(
-                sa.insert(organizations).values(
-                    id=identifier, key=self._key, name=self._key, created_at=datetime.now(UTC)
-                )
-            )
-            self.made_organization = True
+        self.made_organization = made.rowcount == 1
+        query = sa.select(organizations.c.id).where(organizations.c.key == self._key)
+        identifier: UUID = connection.execute(query).scalar_one()
         return identifier
 
     def _lift_tombstones(self, connection: sa.Connection, plan: Plan) -> None:

@@ -2,7 +2,7 @@
 
 import glob
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,13 @@ from chatdb.formats.outputs import open_output
 from chatdb.formats.sources import STDIN, Source, open_source
 from chatdb.operations.imports import ImportOptions, ImportRun, preview
 from chatdb.operations.imports_batches import Arrival
-from chatdb.operations.imports_report import FileReport, ImportCounts, ImportReport, Placed
+from chatdb.operations.imports_report import (
+    FileReport,
+    ImportCounts,
+    ImportReport,
+    Placed,
+    SkippedItem,
+)
 
 OnBytes = Callable[[int], object]
 
@@ -109,7 +115,7 @@ class FileReading:
             counts.messages_new += each.messages_new
             counts.messages_changed += each.messages_changed
             if each.item is not None:
-                report.skipped.append(each.item)
+                report.skipped.append(_in_file(report.path, each.item))
 
     def _read(self, index: int, report: FileReport) -> Iterator[Arrival]:
         tally = Tally()
@@ -201,7 +207,9 @@ def check_report_path(path: Path) -> None:
 
 
 def _matches(pattern: str) -> list[str]:
-    found = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []
+    found: list[str] = []
+    if glob.has_magic(pattern):
+        found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute ones too
     if not found:
         raise NotFoundError(f"{pattern} does not exist", hint="check the path with `ls`")
     return found
@@ -222,9 +230,12 @@ def _note_tally(report: FileReport, tally: Tally) -> None:
     report.lossy = dict(tally.lossy.most_common())
 
 
-def _unread(file: int, record: Skipped) -> Placed:
-    from chatdb.operations.imports_report import SkippedItem
+def _in_file(path: str, item: SkippedItem) -> SkippedItem:
+    """Return the item with its place beginning with the file."""
+    return item if item.place.startswith(path) else replace(item, place=f"{path}: {item.place}")
 
+
+def _unread(file: int, record: Skipped) -> Placed:
     item = SkippedItem(place=record.place, reason=record.reason, source_id=record.source_id)
     return Placed(file=file, outcome="skipped", item=item)
 

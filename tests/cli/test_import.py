@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError
 from chatdb.formats.native import conversation_line, header_line
 from tests import postgres_server
 from tests.cli.conftest import Run, command_line, process_environment
@@ -242,11 +243,12 @@ def start(url: DatabaseUrl, *words: object) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_a_batch(url: DatabaseUrl) -> None:
+def wait_for_a_batch(url: DatabaseUrl, process: subprocess.Popen[str]) -> None:
     """Wait until the first batch of a running import is committed."""
 
     def some_are_in() -> bool:
-        with contextlib.suppress(Exception):
+        assert process.poll() is None, process.communicate()
+        with contextlib.suppress(ChatdbError):
             return count_of(url) > 0
         return False
 
@@ -281,7 +283,7 @@ def test_kill_in_the_middle_leaves_nothing_half_and_the_next_run_completes(
     database_url: DatabaseUrl, run_process: Run, large: Path
 ) -> None:
     process = start(database_url, large)
-    wait_for_a_batch(database_url)
+    wait_for_a_batch(database_url, process)
     process.kill()
     process.communicate()
 
@@ -293,7 +295,7 @@ def test_control_c_says_how_far_it_came_and_the_next_run_goes_on(
     database_url: DatabaseUrl, run_process: Run, large: Path
 ) -> None:
     process = start(database_url, large)
-    wait_for_a_batch(database_url)
+    wait_for_a_batch(database_url, process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
 
@@ -335,9 +337,10 @@ def test_a_server_that_goes_away_ends_it_with_3_and_how_far(
     own_server: PostgresServer, large: Path, run_process: Run
 ) -> None:
     with own_server.new_database() as url:
-        run_process("migrate", env={"DATABASE_URL": url.exposed()})
+        migrated = run_process("migrate", env={"DATABASE_URL": url.exposed()})
+        assert migrated.exit_code == 0, migrated
         process = start(url, large)
-        wait_for_a_batch(url)
+        wait_for_a_batch(url, process)
         pid = int((own_server.folder / "data" / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGQUIT)
         _, errors = process.communicate(timeout=60)
@@ -354,7 +357,7 @@ def test_a_lost_connection_is_made_again(
     postgres: PostgresServer, postgresql_url: DatabaseUrl, large: Path
 ) -> None:
     process = start(postgresql_url, large, "--format", "json")
-    wait_for_a_batch(postgresql_url)
+    wait_for_a_batch(postgresql_url, process)
     postgres.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         f" WHERE datname = '{postgresql_url.database}' AND pid <> pg_backend_pid()"

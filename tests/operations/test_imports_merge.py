@@ -1,6 +1,7 @@
 """The laws of merging: a union, idempotent, in which what was done here stays."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import msgspec
 from hypothesis import given
@@ -101,7 +102,7 @@ def test_parents_come_before_their_children_in_a_union_that_grew(
             assert places[parent] < places[child]
 
 
-def _in_cycle(start: object, parents: dict[object, object]) -> bool:
+def _in_cycle(start: UUID, parents: dict[UUID, UUID | None]) -> bool:
     """Tell whether going up from a message never ends: such messages have no right order."""
     here, steps = parents.get(start), 0
     while here is not None and steps <= len(parents):

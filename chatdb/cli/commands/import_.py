@@ -89,6 +89,8 @@ def import_(
     if report is not None:
         check_report_path(report)
     if explain:
+        if report is not None:
+            raise UsageError("--explain has no report", hint="use --dry-run with --report")
         _explain(command, inputs, output_format)
         return
     options = ImportOptions(
@@ -174,9 +176,9 @@ def _build_only(command: CommandContext) -> None:
     """Complete what an import left out."""
     from chatdb.db.search_index import build_search_index
 
-    with command.open_database() as database:
-        with command.diagnostics.progress("building the search index", total=None):
-            built = build_search_index(database)
+    label = "building the search index"
+    with command.open_database() as database, command.diagnostics.progress(label, total=None):
+        built = build_search_index(database)
     text = "the search index is built" if built else "the search index was there already"
     command.diagnostics.note(text)
 
