@@ -56,13 +56,17 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """The index may be off (see docs/schema.md); what is kept to build it again goes with it."""
     if op.get_context().dialect.name == "sqlite":
         for trigger in ("update", "delete", "insert"):
-            op.execute(f"DROP TRIGGER messages_search_{trigger}")
+            op.execute(f"DROP TRIGGER IF EXISTS messages_search_{trigger}")
         op.execute("DROP TABLE messages_search")
         op.execute("DROP VIEW messages_search_source")
     else:
-        op.execute("DROP INDEX ix_messages_content_search")
+        op.execute("DROP INDEX IF EXISTS ix_messages_content_search")
+    op.execute(
+        "DELETE FROM chatdb_settings WHERE key IN ('search_index', 'search_index_statements')"
+    )
 
 
 def _blanked(expression: str) -> str:
