@@ -21,7 +21,7 @@ MARKS = "chatdb"
 _ORGANIZATIONS = UUID("5c1c1f0e-6d0b-5d1c-9a64-3c8f6f3f9d01")
 
 
-class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Message(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One message; its position is its place in the conversation's list.
 
     `parent_id` may name a message that does not exist: real exports dangle. `author` is the
@@ -45,7 +45,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     created_at: datetime
 
 
-class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A saved state of a conversation, as the application wrote it."""
 
     id: UUID
@@ -53,7 +53,7 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     created_at: datetime
 
 
-class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A conversation with all its messages (every branch, parents before children) and snapshots.
 
     `current_message_id` is the leaf of the active branch. `source` is the format it came from,
