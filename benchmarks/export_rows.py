@@ -125,7 +125,10 @@ def _insert(table: str, columns: str) -> str:
 
 
 def fill_postgresql(url: DatabaseUrl, rows: Rows) -> None:
-    """Migrate the database and COPY the rows into it, 20,000 conversations at a time."""
+    """Migrate the database and COPY the rows into it, 1,000 conversations at a time.
+
+    More at once would make this process large, and a process it starts counts as large as it is.
+    """
     with Database.open(url) as database:
         upgrade(database)
     parameters = url.libpq()
@@ -134,7 +137,7 @@ def fill_postgresql(url: DatabaseUrl, rows: Rows) -> None:
         batch: list[tuple[Row, list[Row]]] = []
         for item in rows.conversations():
             batch.append(item)
-            if len(batch) >= 20_000:
+            if len(batch) >= 1_000:
                 _copy(connection, batch)
                 batch.clear()
         _copy(connection, batch)
