@@ -5,11 +5,15 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
+from chatdb import canonical
+from chatdb.db import schema
 from chatdb.db.database import Database, driver_connection
 from chatdb.db.schema import TABLE_NAMES
 from chatdb.db.url import DatabaseUrl
@@ -32,6 +36,22 @@ def test_the_server_version_is_a_plain_number(database: Database) -> None:
 def test_existing_tables_names_chatdbs_tables_and_view(database: Database) -> None:
     with database.transaction() as connection:
         assert set(database.dialect.existing_tables(connection)) >= TABLE_NAMES
+
+
+def test_json_is_stored_with_the_same_numbers_on_both(database: Database) -> None:
+    odd = {"b": 1.5e300, "a": [1e22, -0.0, 1e-7, 2**70]}
+    now = datetime.now(UTC)
+    entry = {"id": uuid4(), "kind": "k", "subject": "s", "started_at": now, "outcome": "o"}
+    with database.transaction(write=True) as connection:
+        connection.execute(schema.log.insert(), {**entry, "details": odd})
+
+    details = schema.log.c.details
+    with database.transaction() as connection:
+        found, read = connection.execute(
+            sa.select(sa.cast(details, sa.Text), details).where(schema.log.c.kind == "k")
+        ).one()
+    assert canonical.encode(canonical.decode(found)) == canonical.encode(odd)
+    assert canonical.encode(read) == canonical.encode(odd)
 
 
 def test_a_snapshot_does_not_see_what_others_commit(database: Database) -> None:

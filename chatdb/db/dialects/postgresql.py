@@ -1,12 +1,13 @@
 """PostgreSQL 15 to 18, also through a pooler in transaction mode."""
 
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
+from psycopg.types.json import set_json_dumps, set_json_loads
 from sqlalchemy.pool import NullPool
 
 from chatdb import canonical
@@ -46,10 +47,8 @@ class PostgresqlDialect(Dialect):
     ) -> sa.Engine:
         return sa.create_engine(
             "postgresql+psycopg://",
-            creator=lambda: connect_postgresql(url),
+            creator=lambda: _connect(url),
             poolclass=NullPool,
-            json_serializer=canonical.encode_text,
-            json_deserializer=canonical.decode,
             use_native_hstore=False,
         )
 
@@ -132,6 +131,14 @@ class PostgresqlDialect(Dialect):
         from chatdb.db.dialects.postgresql_search import PostgresqlSearch
 
         return PostgresqlSearch()
+
+
+def _connect(url: DatabaseUrl) -> "psycopg.Connection[Any]":
+    """Connect with JSON in its canonical form: a creator bypasses what the engine sets for it."""
+    connection = connect_postgresql(url)
+    set_json_dumps(canonical.encode_text, connection)
+    set_json_loads(canonical.decode, connection)
+    return connection
 
 
 def _first_line(error: psycopg.Error) -> str:
