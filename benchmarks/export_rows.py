@@ -76,12 +76,12 @@ def _conversation(
     chance: random.Random, texts: list[str], number: int, count: int
 ) -> tuple[Row, list[Row]]:
     created = START + timedelta(seconds=37 * number, microseconds=chance.randrange(10**6))
-    conversation_id = _id(chance)
+    conversation_id = _id(chance, created)
     messages: list[Row] = []
     parent: str | None = None
     for position in range(count):
         assistant = position % 2 == 1
-        message_id = _id(chance)
+        message_id = _id(chance, created)
         metadata = '{"finish":"stop","model_slug":"gpt-5"}' if assistant else "{}"
         role, model = ("assistant", "gpt-5") if assistant else ("user", None)
         time = time_text(created + timedelta(seconds=position * 3))
@@ -98,8 +98,11 @@ def _conversation(
     return (*row, "chatgpt", conversation_id, f"{number:032x}", "{}"), messages
 
 
-def _id(chance: random.Random) -> str:
-    return str(UUID(int=chance.getrandbits(128), version=4))
+def _id(chance: random.Random, time: datetime) -> str:
+    """Return a UUIDv7, as chatdb and most applications of today make them: in the order of time."""
+    milliseconds = int(time.timestamp() * 1000)
+    bits = (milliseconds << 80) | (7 << 76) | (2 << 62) | chance.getrandbits(62)
+    return str(UUID(int=bits | (chance.getrandbits(12) << 64)))
 
 
 def fill_sqlite(path: Path, rows: Rows) -> DatabaseUrl:
