@@ -1,10 +1,11 @@
 """Opening what is to be written: whole or not at all, compressed by its name."""
 
 import errno
+import fcntl
 import gzip
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -20,11 +21,12 @@ GZIP_LEVEL = 6
 def open_output(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when it is complete.
 
-    The bytes go to `NAME.partial`, readable by the owner alone, are synced to the disk and then
-    renamed; when anything fails or is interrupted the partial file is removed and an older file
-    of that name stays as it was. A name that ends in `.gz` or `.zst` is compressed; the same
-    bytes give the same file. Devices and pipes are written to as they are.
-    Raises StorageError for a full disk or missing rights.
+    The bytes go to `NAME.partial`, locked and readable by the owner alone, are synced to the
+    disk and then renamed; what a killed process left under that name is replaced. When anything
+    fails or is interrupted the partial file is removed and an older file of that name stays as
+    it was. A name that ends in `.gz` or `.zst` is compressed; the same bytes give the same file.
+    Devices and pipes are written to as they are.
+    Raises StorageError for a full disk, missing rights, or while another process writes it.
     """
     if path.is_symlink():
         path = path.resolve()
@@ -34,21 +36,50 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
         return
     partial = path.with_name(path.name + ".partial")
     try:
-        with _removed_on_failure(partial), ExitStack() as stack:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-            descriptor = os.open(partial, flags, 0o600)
-            raw = stack.enter_context(os.fdopen(descriptor, "wb", buffering=1 << 20))
+        descriptor = _claimed(partial, path)
+        # Renamed or removed before it is closed: the lock is held until then.
+        with os.fdopen(descriptor, "wb", buffering=1 << 20) as raw, _removed_on_failure(partial):
             with _compressed(raw, path.name) as stream:
                 yield stream
             raw.flush()
             os.fsync(raw.fileno())
-            stack.close()
             partial.replace(path)
             _sync_folder(path.parent)
     except ConnectionError:
         raise
     except OSError as error:
         raise _storage_error(path, error) from error
+
+
+def _claimed(partial: Path, path: Path) -> int:
+    """Open the partial file for this process alone, empty; the lock ends with the process."""
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    while True:
+        descriptor = os.open(partial, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(descriptor, partial):
+                os.fchmod(descriptor, 0o600)
+                os.ftruncate(descriptor, 0)
+                return descriptor
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise StorageError(
+                f"{path} is being written by another process (to {partial.name})",
+                hint="wait until it is done, or choose another name",
+            ) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_still(descriptor: int, partial: Path) -> bool:
+    """Tell whether the name still means the locked file: its writer may just have renamed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), partial.lstat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Files appear whole or not at all, private, and the same bytes for the same content."""
 
 import gzip
-import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ import zstandard
 
 from chatdb.errors import StorageError
 from chatdb.formats.outputs import open_output
+from tests.formats.rights import error_without_rights, unprivileged_folder
 
 
 def write(path: Path, data: bytes = b"data") -> Path:
@@ -65,12 +67,46 @@ def test_a_folder_that_does_not_exist_is_a_storage_error(tmp_path: Path) -> None
         write(tmp_path / "none" / "a")
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_a_storage_error(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+_WRITE = """
+from chatdb.formats.outputs import open_output
+with open_output(Path(sys.argv[1])) as stream:
+    stream.write(b"data")
+"""
 
-    with pytest.raises(StorageError, match="cannot be written"):
-        write(tmp_path / "a")
+
+def test_a_read_only_folder_is_a_storage_error() -> None:
+    with unprivileged_folder() as folder:
+        folder.chmod(0o555)
+
+        assert "cannot be written" in error_without_rights(_WRITE, folder / "a")
+        assert list(folder.iterdir()) == []
+
+
+def test_two_writers_of_one_file_never_mix_and_the_second_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+
+    with open_output(path) as first:
+        first.write(b"first")
+        with pytest.raises(StorageError, match="another process"):
+            write(path, b"second")
+
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.glob("a*")) == [path]
+    assert write(path, b"third").read_bytes() == b"third"
+
+
+def test_a_killed_writer_leaves_a_partial_file_that_the_next_one_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    killed = "import os, sys\nfrom pathlib import Path" + _WRITE.replace(
+        'b"data")', 'b"longer than data")\n    stream.flush()\n    os.kill(os.getpid(), 9)'
+    )
+
+    process = subprocess.run([sys.executable, "-c", killed, path], check=False)
+
+    assert process.returncode == -9
+    assert [item.name for item in tmp_path.glob("a*")] == ["a.partial"]
+    assert write(path).read_bytes() == b"data"
+    assert list(tmp_path.glob("a*")) == [path]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")

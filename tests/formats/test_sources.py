@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from chatdb.errors import InvalidInputError, NotFoundError, StorageError
+from chatdb.errors import InvalidInputError, NotFoundError
 from chatdb.formats.sources import open_source
 from tests.formats.chatgpt_samples import conversation, message, node
 from tests.formats.reading import read_bytes, read_path
+from tests.formats.rights import error_without_rights, unprivileged_folder
 
 EXPORT = json.dumps([conversation(node("a", None, message(text="grüße 東京")))], ensure_ascii=False)
 DATA = EXPORT.encode()
@@ -190,14 +191,20 @@ def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
-def test_a_file_without_right_to_read_is_a_storage_error(tmp_path: Path) -> None:
-    path = tmp_path / "secret"
-    path.write_bytes(DATA)
-    path.chmod(0)
+_READ = """
+from chatdb.formats.sources import open_source
+with open_source(Path(sys.argv[1])):
+    pass
+"""
 
-    with pytest.raises(StorageError), open_source(path):
-        pass
+
+def test_a_file_without_right_to_read_is_a_storage_error() -> None:
+    with unprivileged_folder() as folder:
+        path = folder / "secret"
+        path.write_bytes(DATA)
+        path.chmod(0)
+
+        assert "secret" in error_without_rights(_READ, path)
 
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:
