@@ -7,6 +7,7 @@ memory is sampled from outside while the reader works.
 """
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
@@ -44,9 +45,10 @@ print(time.perf_counter() - started, tally.conversations, tally.messages)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: seconds, peak anonymous memory in bytes, and what else it printed."""
+    """One run: seconds, those of CPU (user and system), peak anonymous memory in bytes, counts."""
 
     seconds: float
+    cpu: float
     peak: int
     counts: list[int]
 
@@ -57,13 +59,20 @@ def run(code: str, path: Path) -> Run:
         [sys.executable, "-c", code, str(path)], cwd=root, stdout=subprocess.PIPE, text=True
     )
     peak = 0
+    before = cpu_of_children()
     while process.poll() is None:
         peak = max(peak, anonymous_bytes(process.pid))
         time.sleep(0.005)
     output = process.communicate()[0].split()
     if process.returncode != 0:
         raise SystemExit(process.returncode)
-    return Run(float(output[0]), peak, [int(count) for count in output[1:]])
+    cpu = cpu_of_children() - before
+    return Run(float(output[0]), cpu, peak, [int(count) for count in output[1:]])
+
+
+def cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def anonymous_bytes(pid: int) -> int:
@@ -91,11 +100,15 @@ def main() -> None:
             reads.append(run(READ, path))
     load = statistics.median(item.seconds for item in loads)
     read = statistics.median(item.seconds for item in reads)
+    load_cpu = statistics.median(item.cpu for item in loads)
+    read_cpu = statistics.median(item.cpu for item in reads)
     conversations, messages = reads[0].counts
     peak = max(item.peak for item in reads)
     print(f"{options.megabytes:.0f} MB, {conversations} conversations, {messages} messages")
-    print(f"json.load        {load:7.2f} s  {max(item.peak for item in loads) / 1e6:7.0f} MB")
-    print(f"chatdb's reader  {read:7.2f} s  {peak / 1e6:7.0f} MB")
+    most = max(item.peak for item in loads)
+    print(f"json.load        {load:7.2f} s  {load_cpu:7.2f} s of CPU  {most / 1e6:7.0f} MB")
+    print(f"chatdb's reader  {read:7.2f} s  {read_cpu:7.2f} s of CPU  {peak / 1e6:7.0f} MB")
+    print(f"{load_cpu / read_cpu:.2f} times as fast by CPU, start of the process included")
     print(f"{load / read:.2f} times as fast (at least 2), peak {peak / 1e6:.0f} MB (under 150)")
 
 

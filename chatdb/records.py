@@ -21,7 +21,9 @@ MARKS = "chatdb"
 _ORGANIZATIONS = UUID("5c1c1f0e-6d0b-5d1c-9a64-3c8f6f3f9d01")
 
 
-class Message(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Message(
+    msgspec.Struct, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """One message; its position is its place in the conversation's list.
 
     `parent_id` may name a message that does not exist: real exports dangle. `author` is the

@@ -15,7 +15,7 @@ _HIDDEN_NAME = "\ue000chatdb: extra"
 """A key that no export has: the field is ours."""
 
 
-class RawAuthor(msgspec.Struct, forbid_unknown_fields=True):
+class RawAuthor(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """Who speaks."""
 
     role: Any = None
@@ -24,7 +24,7 @@ class RawAuthor(msgspec.Struct, forbid_unknown_fields=True):
     extra: Fields | None = msgspec.field(default=None, name=_HIDDEN_NAME)
 
 
-class RawMessage(msgspec.Struct, forbid_unknown_fields=True):
+class RawMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """A message as exported."""
 
     id: Any = None
@@ -41,7 +41,7 @@ class RawMessage(msgspec.Struct, forbid_unknown_fields=True):
     extra: Fields | None = msgspec.field(default=None, name=_HIDDEN_NAME)
 
 
-class RawNode(msgspec.Struct, forbid_unknown_fields=True):
+class RawNode(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """A node of the mapping; `malformed` when it or its message is no object."""
 
     id: Any = None
@@ -55,7 +55,7 @@ class RawNode(msgspec.Struct, forbid_unknown_fields=True):
 Nodes = dict[str, RawNode]
 
 
-class RawConversation(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+class RawConversation(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """A conversation with the fields of the exports of 2023 to 2026."""
 
     mapping: Nodes

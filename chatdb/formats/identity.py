@@ -1,7 +1,10 @@
 """How records get their ids and hashes: the same input gives the same ids, everywhere, always."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -14,6 +17,7 @@ CONVERSATIONS = UUID("0e8f5f9a-3f63-5a35-9d7e-6f3b1c9d2a41")
 REPEATED = "a message id that occurs twice in its conversation: a new one made"
 """What readers count as lossy when `MessageIds.of` says so."""
 
+_read_uuids = partial(msgspec.convert, type=list[UUID])
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -35,11 +39,16 @@ def message_id(conversation: UUID, source_id: str) -> UUID:
 
 
 class MessageIds:
-    """The ids of the messages of one conversation, each given once."""
+    """The ids of the messages of one conversation, each given once.
 
-    def __init__(self, conversation: UUID) -> None:
+    `expected` are source ids that are likely to be asked for: when all are UUIDs they are read
+    at once, which is faster.
+    """
+
+    def __init__(self, conversation: UUID, expected: Sequence[Any] = ()) -> None:
         self._conversation = conversation
         self._used: dict[str, int] = {}
+        self._ready = _uuids_of(expected)
 
     def of(self, source_id: str) -> tuple[UUID, bool]:
         """Return the id for a message, and whether its source id had been used before.
@@ -47,11 +56,12 @@ class MessageIds:
         A repeated one gets an id made of the conversation, the source id and how often it
         occurred.
         """
+        ready = self._ready.pop(source_id, None)
         known = source_id.lower()
         count = self._used.get(known, 0)
         self._used[known] = count + 1
         if count == 0:
-            return message_id(self._conversation, source_id), False
+            return ready or message_id(self._conversation, source_id), False
         return _made(self._conversation, source_id, str(count)), True
 
     def without_source_id(self, role: str, content: str) -> UUID:
@@ -67,6 +77,16 @@ def uuid_of(text: str) -> UUID | None:
         return msgspec.convert(text, UUID)
     except msgspec.ValidationError:
         return None
+
+
+def _uuids_of(texts: Sequence[Any]) -> dict[str, UUID]:
+    """Return the UUIDs that texts spell; nothing when one of them is no UUID in its usual form."""
+    try:
+        if {len(text) for text in texts} != {36}:
+            return {}
+        return dict(zip(texts, _read_uuids(texts), strict=True))
+    except (msgspec.ValidationError, TypeError):
+        return {}
 
 
 def source_hash(reader: str, version: int, record: Conversation) -> str:

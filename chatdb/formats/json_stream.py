@@ -15,7 +15,8 @@ import msgspec
 
 from chatdb.errors import InvalidInputError
 
-WINDOW = 2 << 20
+WINDOW = 1 << 19
+"""Fits the cache of the processor: larger windows are slower."""
 MAX_VALUE = 1 << 31
 """No conversation is 2 GB; something that claims to be is refused before memory runs out."""
 PATIENCE = 32 << 20
