@@ -1,61 +1,63 @@
 """`chatdb export` of everything from PostgreSQL against `COPY (same rows) TO STDOUT` to a file.
 
-Whole processes, psql for the baseline. The ratio is of rows per second.
+Whole processes, psql for the baseline, which writes the rows in the order they lie in. The ratio is
+of rows per second.
 
-    python -m benchmarks.export_postgresql --messages 100000 --rounds 3 --large 1000000
+    python -m benchmarks.export_postgresql
 """
 
-import tempfile
-from pathlib import Path
+from functools import cache
 
-from benchmarks.export_rows import Rows, fill_postgresql, measure
-from benchmarks.import_rows import Run, arguments, timed
-from benchmarks.postgres import benchmark_server
-from chatdb.db.url import DatabaseUrl
-from tests.postgres_server import PASSWORD, PostgresServer
+from benchmarks.databases import chatdb_export, imported_postgresql, psql
+from benchmarks.measure import (
+    Bench,
+    Claim,
+    Figure,
+    Limit,
+    Sides,
+    in_turn,
+    median_peak,
+    memory_figure,
+    run_alone,
+    speed_figure,
+)
 
-TABLES = ("conversations", "messages")
+
+def sizes(bench: Bench) -> tuple[int, int]:
+    """Return the messages of the large and the small database."""
+    return bench.size(1_000_000, quick=100_000), bench.size(100_000, quick=30_000)
 
 
-def psql_copy(server: PostgresServer, url: DatabaseUrl, output: Path) -> Run:
-    """Write the rows of both tables to a file by psql, in the order they lie in."""
-    words: list[str | Path] = [
-        server.binaries / "psql",
-        "-X",
-        "-q",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-o",
-        output,
-    ]
-    for table in TABLES:
-        words += ["-c", f"COPY (SELECT * FROM {table}) TO STDOUT"]
-    return timed(
-        words,
-        PGHOST=url.host,
-        PGPORT=url.port,
-        PGUSER=url.user,
-        PGPASSWORD=PASSWORD,
-        PGDATABASE=url.database,
+def speed(bench: Bench) -> Figure:
+    """Export the large database."""
+    return speed_figure(_exports(bench), f"export of {sizes(bench)[0]:,}", "COPY to a file")
+
+
+@cache
+def _exports(bench: Bench) -> Sides:
+    url, _ = imported_postgresql(bench, sizes(bench)[0])
+    baseline = bench.folder / "baseline.copy"
+    commands = [f"\\o {baseline}"]
+    commands += [f"COPY (SELECT * FROM {name}) TO STDOUT" for name in ("conversations", "messages")]
+    return in_turn(
+        bench.rounds(5, quick=3),
+        lambda: chatdb_export(url, bench.folder / "export.jsonl"),
+        lambda: psql(bench, url, *commands),
     )
 
 
-def main() -> None:
-    """Print the figures."""
-    options = arguments(__doc__)
-    with benchmark_server() as server, tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "baseline.copy"
-        for messages in filter(None, (options.messages, options.large)):
-            with server.new_database() as url:
-                fill_postgresql(url, Rows(messages))
-                measure(
-                    f"{messages:,} messages out of PostgreSQL",
-                    0.5,
-                    options.rounds,
-                    url,
-                    lambda url=url: psql_copy(server, url, output),  # type: ignore[misc]
-                )
+def memory(bench: Bench) -> Figure:
+    """Compare the peaks of exporting the large and the small database."""
+    large, small = sizes(bench)
+    url, _ = imported_postgresql(bench, small)
+    runs = [chatdb_export(url, bench.folder / "export.jsonl") for _ in range(3)]
+    return memory_figure("export", (large, _exports(bench).peak), (small, median_peak(runs)))
 
+
+CLAIMS = (
+    Claim("export-postgresql", Limit("at least", 0.5), speed),
+    Claim("export-postgresql-memory", Limit("at most", 1.2), memory),
+)
 
 if __name__ == "__main__":
-    main()
+    run_alone(CLAIMS)

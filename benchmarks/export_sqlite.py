@@ -2,15 +2,25 @@
 
 Whole processes; the baseline throws the rows away. The ratio is of rows per second.
 
-    python -m benchmarks.export_sqlite --messages 100000 --rounds 3 --large 1000000
+    python -m benchmarks.export_sqlite
 """
 
-import sys
-import tempfile
-from pathlib import Path
+from functools import cache
 
-from benchmarks.export_rows import Rows, fill_sqlite, measure
-from benchmarks.import_rows import Run, arguments, timed
+from benchmarks.databases import chatdb_export, imported_sqlite
+from benchmarks.measure import (
+    Bench,
+    Claim,
+    Figure,
+    Limit,
+    Sides,
+    in_turn,
+    median_peak,
+    memory_figure,
+    python,
+    run_alone,
+    speed_figure,
+)
 
 READ = """
 import sqlite3, sys
@@ -21,26 +31,38 @@ for table in ("conversations", "messages"):
 """
 
 
-def read_rows(path: Path) -> Run:
-    """Read every row of both tables."""
-    return timed((sys.executable, "-c", READ, path))
+def sizes(bench: Bench) -> tuple[int, int]:
+    """Return the messages of the large and the small database."""
+    return bench.size(1_000_000, quick=100_000), bench.size(100_000, quick=30_000)
 
 
-def main() -> None:
-    """Print the figures."""
-    options = arguments(__doc__)
-    for messages in filter(None, (options.messages, options.large)):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "chatdb.db"
-            url = fill_sqlite(path, Rows(messages))
-            measure(
-                f"{messages:,} messages out of SQLite",
-                0.4,
-                options.rounds,
-                url,
-                lambda path=path: read_rows(path),  # type: ignore[misc]
-            )
+def speed(bench: Bench) -> Figure:
+    """Export the large database."""
+    return speed_figure(_exports(bench), f"export of {sizes(bench)[0]:,}", "bare cursor")
 
+
+@cache
+def _exports(bench: Bench) -> Sides:
+    url, _ = imported_sqlite(bench, sizes(bench)[0])
+    return in_turn(
+        bench.rounds(5, quick=3),
+        lambda: chatdb_export(url, bench.folder / "export.jsonl"),
+        lambda: python("-c", READ, str(url.path)),
+    )
+
+
+def memory(bench: Bench) -> Figure:
+    """Compare the peaks of exporting the large and the small database."""
+    large, small = sizes(bench)
+    url, _ = imported_sqlite(bench, small)
+    runs = [chatdb_export(url, bench.folder / "export.jsonl") for _ in range(3)]
+    return memory_figure("export", (large, _exports(bench).peak), (small, median_peak(runs)))
+
+
+CLAIMS = (
+    Claim("export-sqlite", Limit("at least", 0.4), speed),
+    Claim("export-sqlite-memory", Limit("at most", 1.2), memory),
+)
 
 if __name__ == "__main__":
-    main()
+    run_alone(CLAIMS)

@@ -4,7 +4,7 @@ Messages average about 600 characters; every conversation has a message-less roo
 system message and metadata; some have regenerated branches, code runs, browsing, reasoning,
 images and attachments.
 
-    python benchmarks/generate_chatgpt.py conversations.json --megabytes 300
+    python -m benchmarks.generate_chatgpt conversations.json --megabytes 300
 """
 
 import argparse

@@ -3,7 +3,7 @@
 The vocabulary is Zipf-distributed over 60,000 words, about 4 % of them not ASCII; lengths are
 lognormal; there are line ends, tabs, quotes and backslashes, and metadata on assistant messages.
 
-    python benchmarks/generate_native.py messages.jsonl --messages 100000
+    python -m benchmarks.generate_native messages.jsonl --messages 100000
 """
 
 import argparse

@@ -1,110 +1,110 @@
 """`chatdb import` into PostgreSQL against `psql \\copy` of the same rows, already formatted.
 
-The baseline runs with `chatdb.bulk = on`, so that the trigger that keeps `updated_at` costs it
-nothing. Times are of whole processes; the ratio is of rows per second.
+The baseline loads into the same tables with the same indexes, and runs with `chatdb.bulk = on`, so
+that the trigger that keeps `updated_at` costs it nothing. Whole processes; the ratio is of rows per
+second.
 
-    python -m benchmarks.import_postgresql --messages 100000 --rounds 3 --large 1000000
+    python -m benchmarks.import_postgresql
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from benchmarks.import_rows import (
+from benchmarks.databases import chatdb_import, fresh_postgresql, imported_postgresql, psql
+from benchmarks.dataset import copy_files, native_file
+from benchmarks.measure import (
+    Bench,
+    Claim,
+    Figure,
+    Limit,
     Run,
-    arguments,
-    chatdb_import,
-    compare,
-    copy_files,
-    native_file,
-    timed,
+    Sides,
+    in_turn,
+    memory_figure,
+    run_alone,
+    speed_figure,
 )
-from benchmarks.postgres import benchmark_server
 from chatdb.db.dialects.bulk import CONVERSATION_COLUMNS, MESSAGE_COLUMNS
 from chatdb.db.url import DatabaseUrl
-from tests.postgres_server import PASSWORD, TEMPLATE, PostgresServer
+from tests.postgres_server import TEMPLATE
 
 WITHOUT_INDEX = "template_without_index"
 LOADED = "template_loaded"
 
 
-def psql_copy(server: PostgresServer, url: DatabaseUrl, path: Path) -> Run:
-    """Load the rows by psql."""
-    conversations, messages = copy_files(path)
-    tables = (
-        ("conversations", CONVERSATION_COLUMNS, conversations),
-        ("messages", MESSAGE_COLUMNS, messages),
-    )
-    words = [f"\\copy {name} ({', '.join(columns)}) from {file}" for name, columns, file in tables]
-    return timed(
-        (server.binaries / "psql", "-X", "-v", "ON_ERROR_STOP=1", "-c", words[0], "-c", words[1]),
-        PGHOST=url.host,
-        PGPORT=url.port,
-        PGUSER=url.user,
-        PGPASSWORD=PASSWORD,
-        PGDATABASE=url.database,
-        PGOPTIONS="-c chatdb.bulk=on",
-    )
+def messages_of(bench: Bench) -> int:
+    """Return how many messages the first two claims load."""
+    return bench.size(100_000, quick=30_000)
 
 
-@contextmanager
-def fresh(server: PostgresServer, template: str) -> Iterator[DatabaseUrl]:
-    """Make a database for one run, after what the run before left to write is written."""
-    with server.new_database(template=template) as url:
-        server.execute("CHECKPOINT")
-        yield url
+def into_empty(bench: Bench) -> Figure:
+    """Load into a migrated database without rows."""
+    return _figure(_loads_into_empty(bench), messages_of(bench), "into an empty database")
 
 
-def main() -> None:
-    """Print the figures."""
-    options = arguments(__doc__)
-    path = native_file(options.messages)
-    copy_files(path)
-    with benchmark_server() as server:
+@cache
+def _loads_into_empty(bench: Bench) -> Sides:
+    return _loads(bench, TEMPLATE, native_file(messages_of(bench)))
 
-        def theirs(template: str, source: Path) -> Run:
-            with fresh(server, template) as url:
-                return psql_copy(server, url, source)
 
-        def ours(template: str, source: Path, *words: str) -> Run:
-            with fresh(server, template) as url:
-                return chatdb_import(url.exposed(), source, *words)
+def into_loaded(bench: Bench) -> Figure:
+    """Load into a database that already holds as many other messages."""
+    messages = messages_of(bench)
+    bench.server.execute(f"CREATE DATABASE {LOADED} TEMPLATE {TEMPLATE}")
+    _copy(bench, bench.server.url(LOADED), native_file(messages, seed=2))
+    bench.server.execute("VACUUM ANALYZE", database=LOADED)
+    return _figure(_loads(bench, LOADED, native_file(messages)), messages, "beside as many")
 
-        count = f"{options.messages:,} messages"
-        compare(
-            f"{count} into an empty PostgreSQL",
-            1.3,
-            options.rounds,
-            lambda: ours(TEMPLATE, path),
-            lambda: theirs(TEMPLATE, path),
-        )
-        server.execute(f"CREATE DATABASE {LOADED} TEMPLATE {TEMPLATE}")
-        psql_copy(server, server.url(LOADED), native_file(options.messages, seed=2))
-        server.execute("VACUUM ANALYZE", database=LOADED)
-        compare(
-            f"{count} into a PostgreSQL that holds as many",
-            0.9,
-            options.rounds,
-            lambda: ours(LOADED, path),
-            lambda: theirs(LOADED, path),
-        )
-        server.execute(f"CREATE DATABASE {WITHOUT_INDEX} TEMPLATE {TEMPLATE}")
-        server.execute("DROP INDEX ix_messages_content_search", database=WITHOUT_INDEX)
-        for messages in filter(None, (options.messages, options.large)):
-            source = native_file(messages)
-            copy_files(source)
 
-            def without(source: Path = source) -> Run:
-                return ours(TEMPLATE, source, "--no-search-index")
+def without_index(bench: Bench) -> Figure:
+    """Load into tables with their constraints and indexes but the full-text one."""
+    messages = bench.size(1_000_000, quick=100_000)
+    bench.server.execute(f"CREATE DATABASE {WITHOUT_INDEX} TEMPLATE {TEMPLATE}")
+    bench.server.execute("DROP INDEX ix_messages_content_search", database=WITHOUT_INDEX)
+    sides = _loads(bench, WITHOUT_INDEX, native_file(messages), ours_into=TEMPLATE)
+    return _figure(sides, messages, "without search index")
 
-            compare(
-                f"{messages:,} messages without the full-text index",
-                0.8,
-                options.rounds,
-                without,
-                lambda source=source: theirs(WITHOUT_INDEX, source),  # type: ignore[misc]
-            )
 
+def memory(bench: Bench) -> Figure:
+    """Compare the peaks of a large and a small import, with the search index."""
+    messages = bench.size(1_000_000, quick=100_000)
+    _, run = imported_postgresql(bench, messages)
+    small = _loads_into_empty(bench).peak
+    return memory_figure("import", (messages, run.peak), (messages_of(bench), small))
+
+
+def _figure(sides: Sides, messages: int, where: str) -> Figure:
+    return speed_figure(sides, f"import of {messages:,} {where}", "psql \\copy")
+
+
+def _loads(bench: Bench, template: str, source: Path, *, ours_into: str = "") -> Sides:
+    def ours() -> Run:
+        with fresh_postgresql(bench, ours_into or template) as url:
+            return chatdb_import(url, source, *(["--no-search-index"] if ours_into else []))
+
+    def theirs() -> Run:
+        with fresh_postgresql(bench, template) as url:
+            return _copy(bench, url, source)
+
+    copy_files(source)
+    return in_turn(bench.rounds(3, quick=2), ours, theirs)
+
+
+def _copy(bench: Bench, url: DatabaseUrl, source: Path) -> Run:
+    tables = (("conversations", CONVERSATION_COLUMNS), ("messages", MESSAGE_COLUMNS))
+    commands = [
+        f"\\copy {table} ({', '.join(columns)}) from '{rows}'"
+        for (table, columns), rows in zip(tables, copy_files(source), strict=True)
+    ]
+    return psql(bench, url, *commands, options="-c chatdb.bulk=on")
+
+
+CLAIMS = (
+    Claim("import-postgresql-empty", Limit("at least", 1.3), into_empty),
+    Claim("import-postgresql-loaded", Limit("at least", 0.9), into_loaded),
+    Claim("import-postgresql-no-index", Limit("at least", 0.8), without_index),
+    Claim("import-postgresql-memory", Limit("at most", 1.2), memory),
+)
 
 if __name__ == "__main__":
-    main()
+    run_alone(CLAIMS)

@@ -1,32 +1,78 @@
 """`chatdb import` into SQLite against `sqlite3.executemany` of ready tuples.
 
-The baseline inserts into the same tables in one transaction, with triggers and FTS5 in place;
-unpickling the tuples is not timed.
+The baseline inserts into the same tables in one transaction, with triggers and FTS5 in place; only
+that is timed, not the start of Python nor the reading of the tuples. Ours is the whole command.
 
-    python -m benchmarks.import_sqlite --messages 100000 --rounds 3 --large 1000000
+    python -m benchmarks.import_sqlite
 """
 
 import pickle
 import shutil
 import sqlite3
 import sys
-import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
-from benchmarks.import_rows import (
+from benchmarks.databases import chatdb_import, imported_sqlite, migrated_sqlite
+from benchmarks.dataset import native_file, pickled_rows
+from benchmarks.measure import (
+    Bench,
+    Claim,
+    Figure,
+    Limit,
     Run,
-    arguments,
-    chatdb_import,
-    compare,
-    native_file,
-    pickled_rows,
-    timed,
+    Sides,
+    in_turn,
+    memory_figure,
+    python,
+    run_alone,
+    speed_figure,
 )
-from chatdb.db.database import Database
 from chatdb.db.dialects.bulk import CONVERSATION_COLUMNS, MESSAGE_COLUMNS
-from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
+
+
+def messages_of(bench: Bench) -> int:
+    """Return how many messages are loaded."""
+    return bench.size(100_000, quick=30_000)
+
+
+def into_empty(bench: Bench) -> Figure:
+    """Load into a migrated file without rows."""
+    ours = f"import of {messages_of(bench):,} into an empty file"
+    return speed_figure(_loads(bench), ours, "executemany")
+
+
+@cache
+def _loads(bench: Bench) -> Sides:
+    source = native_file(messages_of(bench))
+    rows = pickled_rows(source)
+    template = bench.folder / "template.db"
+    migrated_sqlite(template)
+
+    def fresh() -> Path:
+        path = bench.folder / "import.db"
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        shutil.copy(template, path)
+        return path
+
+    def ours() -> Run:
+        return chatdb_import(DatabaseUrl(dialect_name="sqlite", path=fresh()), source)
+
+    def theirs() -> Run:
+        run = python("-m", "benchmarks.import_sqlite", "--baseline", fresh(), rows)
+        return Run(float(run.output), run.peak)
+
+    return in_turn(bench.rounds(3, quick=2), ours, theirs)
+
+
+def memory(bench: Bench) -> Figure:
+    """Compare the peaks of a large and a small import."""
+    messages = bench.size(1_000_000, quick=100_000)
+    _, run = imported_sqlite(bench, messages)
+    return memory_figure("import", (messages, run.peak), (messages_of(bench), _loads(bench).peak))
 
 
 def executemany(database: str, rows: str) -> None:
@@ -45,47 +91,17 @@ def executemany(database: str, rows: str) -> None:
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", values
         )
     connection.execute("COMMIT")
-    Path(database + ".seconds").write_text(str(time.perf_counter() - started))
+    print(time.perf_counter() - started)
     connection.close()
 
 
-def main() -> None:
-    """Print the figures."""
-    options = arguments(__doc__)
-    folder = Path(tempfile.mkdtemp(prefix="chatdb-bench-"))
-    template = folder / "template.db"
-    with Database.open(DatabaseUrl(dialect_name="sqlite", path=template), create=True) as database:
-        upgrade(database)
-
-    def fresh() -> Path:
-        path = folder / "chatdb.db"
-        for suffix in ("", "-wal", "-shm", ".seconds"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        shutil.copy(template, path)
-        return path
-
-    try:
-        for messages in filter(None, (options.messages, options.large)):
-            source = native_file(messages)
-            pickled = pickled_rows(source)
-
-            def theirs(pickled: Path = pickled) -> Run:
-                path = fresh()
-                module = "benchmarks.import_sqlite"
-                run = timed((sys.executable, "-m", module, "--baseline", path, pickled))
-                seconds = Path(f"{path}.seconds").read_text()
-                return Run(float(seconds), run.megabytes)
-
-            def ours(source: Path = source) -> Run:
-                return chatdb_import(f"sqlite:///{fresh()}", source)
-
-            compare(f"{messages:,} messages into SQLite", 2.8, options.rounds, ours, theirs)
-    finally:
-        shutil.rmtree(folder)
-
+CLAIMS = (
+    Claim("import-sqlite-empty", Limit("at least", 2.8), into_empty),
+    Claim("import-sqlite-memory", Limit("at most", 1.2), memory),
+)
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--baseline"]:
         executemany(*sys.argv[2:4])
     else:
-        main()
+        run_alone(CLAIMS)

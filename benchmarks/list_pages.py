@@ -1,38 +1,24 @@
 """`conversations list`: the first page against a page deep in the list, on both databases.
 
-Within one process, in turn, `--rounds` times each; the ratio is that of the medians. The deep page
-is reached by its cursor and checked to be the right one.
+Within one process, each page with its connection; the deep page is reached by its cursor and
+checked to be the right one.
 
-    python benchmarks/list_pages.py --conversations 1000000 --page 20000
+    python -m benchmarks.list_pages
 """
 
-import argparse
-import statistics
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import sqlalchemy as sa
 
-import sqlalchemy as sa  # noqa: E402 - after the path
+from benchmarks.databases import fresh_postgresql, migrated_sqlite
+from benchmarks.measure import Bench, Claim, Figure, Limit, Run, in_turn, run_alone
+from chatdb.db.database import Database
+from chatdb.operations.conversations import list_page
+from chatdb.operations.paging import cursor_of
+from chatdb.records import organization_id_of
 
-from benchmarks.postgres import benchmark_server  # noqa: E402
-from chatdb.db.database import Database  # noqa: E402
-from chatdb.db.migrations import upgrade  # noqa: E402
-from chatdb.db.url import DatabaseUrl  # noqa: E402
-from chatdb.operations.conversations import list_page  # noqa: E402
-from chatdb.operations.paging import cursor_of  # noqa: E402
-from chatdb.records import organization_id_of  # noqa: E402
-from tests.postgres_server import TEMPLATE  # noqa: E402
-
-LIMIT = 2.0
 PAGE_LENGTH = 50
 START = datetime(2025, 1, 1, tzinfo=UTC)
 SAME_TIME = 10
@@ -62,115 +48,73 @@ SQLITE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """How many conversations, and which page of them to compare with the first."""
-
-    conversations: int
-    page: int
-    rounds: int
-
-
-@contextmanager
-def filled_postgresql(wanted: Wanted) -> Iterator[Database]:
-    """Yield a PostgreSQL database with so many conversations, a message in each."""
-    with (
-        benchmark_server() as server,
-        server.new_database(template=TEMPLATE) as url,
-        Database.open(url) as database,
-    ):
-        fill(database, POSTGRESQL, wanted, organization=organization_id_of("default"), start=START)
-        with database.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
-                "VACUUM ANALYZE"
-            )
-        yield database
+def on_sqlite(bench: Bench) -> Figure:
+    """Measure on a SQLite file."""
+    url = migrated_sqlite(bench.folder / "list.db")
+    with Database.open(url) as database:
+        _fill(bench, database, SQLITE)
+        return _pages(bench, database)
 
 
-@contextmanager
-def filled_sqlite(wanted: Wanted) -> Iterator[Database]:
-    """Yield a SQLite database with the same rows."""
-    with tempfile.TemporaryDirectory(prefix="chatdb-bench-") as folder:
-        url = DatabaseUrl(dialect_name="sqlite", path=Path(folder) / "list.db")
-        with Database.open(url, create=True) as database:
-            upgrade(database)
-            fill(
-                database,
-                SQLITE,
-                wanted,
-                organization=str(organization_id_of("default")),
-                start=f"{START:%Y-%m-%dT%H:%M:%S.%f}Z",
-            )
-            yield database
+def on_postgresql(bench: Bench) -> Figure:
+    """Measure on a PostgreSQL database."""
+    with fresh_postgresql(bench) as url, Database.open(url) as database:
+        _fill(bench, database, POSTGRESQL)
+        bench.server.execute("VACUUM ANALYZE", database=url.database)
+        return _pages(bench, database)
 
 
-def fill(
-    database: Database,
-    statements: tuple[str, ...],
-    wanted: Wanted,
-    *,
-    organization: object,
-    start: object,
-) -> None:
-    """Run the statements, the touching triggers kept from changing `updated_at`."""
-    values = {"organization": organization, "start": start, "same": SAME_TIME}
+def _conversations(bench: Bench) -> int:
+    return bench.size(1_000_000, quick=20_000)
+
+
+def _fill(bench: Bench, database: Database, statements: tuple[str, ...]) -> None:
+    """Make conversations of one message, the touching triggers kept from changing `updated_at`."""
+    is_sqlite = database.url.dialect_name == "sqlite"
+    organization = organization_id_of("default")
+    values: dict[str, object] = {
+        "organization": str(organization) if is_sqlite else organization,
+        "start": f"{START:%Y-%m-%dT%H:%M:%S.%f}Z" if is_sqlite else START,
+        "same": SAME_TIME,
+        "count": _conversations(bench),
+    }
     with database.transaction(write=True, settings={"chatdb.bulk": "on"}) as connection:
-        if database.dialect.name == "sqlite":
+        if is_sqlite:
             for event in ("insert", "update", "delete"):
                 connection.exec_driver_sql(f"DROP TRIGGER messages_touch_{event}")
         for statement in statements:
             names = {name: value for name, value in values.items() if f":{name}" in statement}
-            if ":count" in statement:
-                names["count"] = wanted.conversations
             connection.execute(sa.text(statement), names)
 
 
-def measure(database: Database, wanted: Wanted) -> bool:
-    """Print the line of one database; return whether the claim holds."""
-    last_before = wanted.conversations - (wanted.page - 1) * PAGE_LENGTH + 1
+def _pages(bench: Bench, database: Database) -> Figure:
+    """Compare the first page with the last."""
+    conversations = _conversations(bench)
+    page = conversations // PAGE_LENGTH
+    last_before = PAGE_LENGTH + 1
     updated_at = START + timedelta(seconds=last_before // SAME_TIME)
     cursor = cursor_of("conversations", updated_at, (UUID(int=last_before),))
-    first = list_page(database, organization_key="default", limit=PAGE_LENGTH)
-    deep = list_page(database, organization_key="default", limit=PAGE_LENGTH, after=cursor)
-    assert first.items[0].id.int == wanted.conversations
-    assert deep.items[0].id.int == last_before - 1
-    assert len(deep.items) == PAGE_LENGTH
-    pairs = [
-        (seconds(database, None), seconds(database, cursor)) for _ in range(wanted.rounds + 1)
-    ][1:]
-    at_first, at_deep = (statistics.median(side) for side in zip(*pairs, strict=True))
-    ratio = max(at_first, at_deep) / min(at_first, at_deep)
-    print(
-        f"conversations list of {wanted.conversations:,}, {database.dialect.name}: page 1"
-        f" {at_first * 1000:.1f} ms, page {wanted.page:,} {at_deep * 1000:.1f} ms;"
-        f" ratio {ratio:.2f}, must be under {LIMIT}"
+    for after, newest in ((None, conversations), (cursor, PAGE_LENGTH)):
+        items = list_page(database, organization_key="default", limit=PAGE_LENGTH, after=after)
+        assert [item.id.int for item in items.items] == [newest - n for n in range(PAGE_LENGTH)]
+    sides = in_turn(
+        bench.rounds(15, quick=7), lambda: _read(database, cursor), lambda: _read(database, None)
     )
-    return bool(ratio < LIMIT)
+    deep, first = (1000 * seconds for seconds in sides.seconds)
+    ratio = max(first, deep) / min(first, deep)
+    return Figure(f"page {page:,}: {deep:.1f} ms", f"page 1: {first:.1f} ms", ratio)
 
 
-def seconds(database: Database, cursor: str | None) -> float:
-    """Return how long one page takes, its connection included."""
+def _read(database: Database, cursor: str | None) -> Run:
     started = time.perf_counter()
     list_page(database, organization_key="default", limit=PAGE_LENGTH, after=cursor)
-    return time.perf_counter() - started
+    return Run(time.perf_counter() - started)
 
 
-def main() -> int:
-    """Measure both databases; the exit code tells whether the claim holds on both."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--conversations", type=int, default=1_000_000)
-    parser.add_argument("--page", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args()
-    wanted = Wanted(options.conversations, options.page, options.rounds)
-    if wanted.page < 1 or wanted.page * PAGE_LENGTH > wanted.conversations:
-        parser.error(f"there are no {wanted.page} pages of {PAGE_LENGTH} conversations")
-    held = []
-    for filled in (filled_sqlite, filled_postgresql):
-        with filled(wanted) as database:
-            held.append(measure(database, wanted))
-    return 0 if all(held) else 1
-
+CLAIMS = (
+    Claim("list-sqlite", Limit("under", 2.0), on_sqlite),
+    Claim("list-postgresql", Limit("under", 2.0), on_postgresql),
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_alone(CLAIMS)

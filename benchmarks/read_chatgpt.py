@@ -1,31 +1,35 @@
-"""Reading a ChatGPT `conversations.json` into records, against `json.load` of the same file.
+"""Reading a ChatGPT `conversations.json` into records against `json.load` of the same file.
 
-Each side runs in a process of its own, in turn; the figures are medians. The peak of anonymous
-memory is sampled from outside while the reader works.
+Each side in a process of its own, which times the reading alone; the start of Python and imports
+are left out on both sides.
 
-    python benchmarks/read_chatgpt.py --megabytes 300 --rounds 5
+    python -m benchmarks.read_chatgpt
 """
 
-import argparse
-import resource
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.dataset import chatgpt_file
+from benchmarks.measure import (
+    Bench,
+    Claim,
+    Figure,
+    Limit,
+    Run,
+    Sides,
+    in_turn,
+    python,
+    run_alone,
+    speed_figure,
+)
 
-from benchmarks.generate_chatgpt import write
+MOST_MEGABYTES = 150
 
 JSON_LOAD = """
 import json, sys, time
 started = time.perf_counter()
 with open(sys.argv[1], encoding="utf-8") as stream:
-    count = len(json.load(stream))
-print(time.perf_counter() - started, count)
+    json.load(stream)
+print(time.perf_counter() - started)
 """
 
 READ = """
@@ -38,79 +42,46 @@ tally = Tally()
 with open_source(sys.argv[1]) as source:
     for item in detect(source).read(source, tally):
         pass
-assert tally.skipped == 0
-print(time.perf_counter() - started, tally.conversations, tally.messages)
+seconds = time.perf_counter() - started
+assert tally.skipped == 0 and tally.messages > 1000
+print(seconds)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run: seconds, those of CPU (user and system), peak anonymous memory in bytes, counts."""
-
-    seconds: float
-    cpu: float
-    peak: int
-    counts: list[int]
+def megabytes(bench: Bench) -> int:
+    """Return the size of the file."""
+    return bench.size(300, quick=50)
 
 
-def run(code: str, path: Path) -> Run:
-    root = Path(__file__).resolve().parents[1]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], cwd=root, stdout=subprocess.PIPE, text=True
-    )
-    peak = 0
-    before = cpu_of_children()
-    while process.poll() is None:
-        peak = max(peak, anonymous_bytes(process.pid))
-        time.sleep(0.005)
-    output = process.communicate()[0].split()
-    if process.returncode != 0:
-        raise SystemExit(process.returncode)
-    cpu = cpu_of_children() - before
-    return Run(float(output[0]), cpu, peak, [int(count) for count in output[1:]])
+@cache
+def _reads(bench: Bench) -> Sides:
+    path = chatgpt_file(megabytes(bench))
+
+    def run(code: str) -> Run:
+        done = python("-c", code, path)
+        return Run(float(done.output), done.peak)
+
+    return in_turn(bench.rounds(5, quick=3), lambda: run(READ), lambda: run(JSON_LOAD))
 
 
-def cpu_of_children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def speed(bench: Bench) -> Figure:
+    """Compare the times."""
+    return speed_figure(_reads(bench), f"reading {megabytes(bench)} MB of ChatGPT", "json.load")
 
 
-def anonymous_bytes(pid: int) -> int:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    for line in status.splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def memory(bench: Bench) -> Figure:
+    """Compare the highest peak of anonymous memory with what it may be."""
+    peak = max(run.peak for run in _reads(bench).ours) / 1e6
+    theirs = max(run.peak for run in _reads(bench).theirs) / 1e6
+    ours = f"reading {megabytes(bench)} MB: {peak:.0f} MB"
+    against = f"{MOST_MEGABYTES} MB (json.load: {theirs:.0f} MB)"
+    return Figure(ours, against, peak / MOST_MEGABYTES)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=float, default=300)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "conversations.json"
-        write(path, megabytes=options.megabytes)
-        loads, reads = [], []
-        for _ in range(options.rounds):
-            loads.append(run(JSON_LOAD, path))
-            reads.append(run(READ, path))
-    load = statistics.median(item.seconds for item in loads)
-    read = statistics.median(item.seconds for item in reads)
-    load_cpu = statistics.median(item.cpu for item in loads)
-    read_cpu = statistics.median(item.cpu for item in reads)
-    conversations, messages = reads[0].counts
-    peak = max(item.peak for item in reads)
-    print(f"{options.megabytes:.0f} MB, {conversations} conversations, {messages} messages")
-    most = max(item.peak for item in loads)
-    print(f"json.load        {load:7.2f} s  {load_cpu:7.2f} s of CPU  {most / 1e6:7.0f} MB")
-    print(f"chatdb's reader  {read:7.2f} s  {read_cpu:7.2f} s of CPU  {peak / 1e6:7.0f} MB")
-    print(f"{load_cpu / read_cpu:.2f} times as fast by CPU, start of the process included")
-    print(f"{load / read:.2f} times as fast (at least 2), peak {peak / 1e6:.0f} MB (under 150)")
-
+CLAIMS = (
+    Claim("read-chatgpt", Limit("at least", 2.0), speed),
+    Claim("read-chatgpt-memory", Limit("under", 1.0), memory),
+)
 
 if __name__ == "__main__":
-    main()
+    run_alone(CLAIMS)

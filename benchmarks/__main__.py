@@ -1,0 +1,31 @@
+"""Every claim of docs/performance.md, measured in one run and printed as one table.
+
+python -m benchmarks --quick
+python -m benchmarks --only export-sqlite --only export-postgresql
+"""
+
+from benchmarks import (
+    export_postgresql,
+    export_sqlite,
+    import_postgresql,
+    import_sqlite,
+    list_pages,
+    migrate_noop,
+    read_chatgpt,
+    start_up,
+)
+from benchmarks.measure import run_alone
+
+CLAIMS = (
+    *import_postgresql.CLAIMS,
+    *import_sqlite.CLAIMS,
+    *export_postgresql.CLAIMS,
+    *export_sqlite.CLAIMS,
+    *read_chatgpt.CLAIMS,
+    *start_up.CLAIMS,
+    *migrate_noop.CLAIMS,
+    *list_pages.CLAIMS,
+)
+
+if __name__ == "__main__":
+    run_alone(CLAIMS)
