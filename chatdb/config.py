@@ -1,7 +1,7 @@
 """The settings and where each came from: option > environment > `.env` > default.
 
 This is the only module that reads the environment. It does not read the URL itself: that is
-`chatdb.db.url`.
+`chatdb.db.url`. What the PG* variables say is written as one.
 """
 
 import os
@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError
 
 DEFAULT_DATABASE_URL = "sqlite:///data/chatdb.db"
 DEFAULT_ORG = "default"
-PG_VARIABLES = "postgresql://"
-"""A URL of empty parts: libpq fills it from the PG* variables."""
-
 _LIBPQ_MARKS = ("PGHOST", "PGDATABASE")
 
 
@@ -69,12 +67,15 @@ class _Source:
         lines = sorted(self.lines[name] for name in names)
         return f".env line{'s' if len(lines) > 1 else ''} " + ", ".join(map(str, lines))
 
-    def database_url(self) -> Setting | None:
+    def database_url(self, above: Mapping[str, str] | None = None) -> Setting | None:
+        """Return the URL; PG* variables are completed and overruled by those of `above`."""
         found = self.find("CHATDB_DATABASE_URL", "DATABASE_URL")
         if found is not None:
             return found
         marks = [name for name in _LIBPQ_MARKS if self.values.get(name)]
-        return Setting(PG_VARIABLES, self.describe(*marks)) if marks else None
+        if not marks:
+            return None
+        return Setting(_libpq_url({**self.values, **(above or {})}), self.describe(*marks))
 
     def libpq(self) -> dict[str, str]:
         return {name: value for name, value in self.values.items() if name.startswith("PG")}
@@ -100,7 +101,7 @@ def load(
     found = (
         _option("--database-url", database_url)
         or env.database_url()
-        or file.database_url()
+        or file.database_url(env.libpq())
         or Setting(DEFAULT_DATABASE_URL, "default")
     )
 
@@ -115,6 +116,22 @@ def load(
         libpq=file.libpq() if found.source.startswith(".env") else {},
         notes=notes,
     )
+
+
+def _libpq_url(values: Mapping[str, str]) -> str:
+    """Write the PG* variables as a URL, so that people see which database it is.
+
+    The others, the password among them, are left to libpq; so is all when a service is named.
+    """
+    if values.get("PGSERVICE"):
+        values = {}
+    return DatabaseUrl(
+        dialect_name="postgresql",
+        user=values.get("PGUSER", ""),
+        host=values.get("PGHOST", ""),
+        port=values.get("PGPORT", ""),
+        database=values.get("PGDATABASE", ""),
+    ).exposed()
 
 
 def export_libpq(config: Config) -> None:

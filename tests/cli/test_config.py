@@ -14,10 +14,10 @@ LADDER = [
     ("option --database-url", "sqlite:///option.db"),
     ("environment CHATDB_DATABASE_URL", "sqlite:///env-chatdb.db"),
     ("environment DATABASE_URL", "sqlite:///env.db"),
-    ("environment PGHOST", "postgresql://"),
+    ("environment PGHOST", "postgresql://db.example/"),
     (".env line 1", "sqlite:///file-chatdb.db"),
     (".env line 2", "sqlite:///file.db"),
-    (".env line 3", "postgresql://"),
+    (".env line 3", "postgresql:///chat"),
     ("default", "sqlite:///data/chatdb.db"),
 ]
 
