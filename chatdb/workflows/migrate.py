@@ -1,14 +1,34 @@
-"""Bringing a schema to a revision: wait for the server, look, and migrate only what is behind.
+"""Bringing a schema to a revision, and back: look first, migrate only what differs.
 
 Importing this loads no database library: with nothing to do the bare driver is all it takes.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chatdb.db.reachable import wait_until_reachable
 from chatdb.db.revision import look
 from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
+
+if TYPE_CHECKING:
+    from chatdb.db.database import Database
+    from chatdb.db.migrations import AppliedRevision, Watch
+    from chatdb.operations.schema_plan import Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Downgrade:
+    """What going back to `revision` would do; `keeps_copy` tells whether the file is copied first.
+
+    `pending` is false when the database is there already.
+    """
+
+    revision: str
+    pending: bool
+    losses: "tuple[Loss, ...]"
+    keeps_copy: bool
 
 
 def already_there(
@@ -26,3 +46,46 @@ def already_there(
     if wait is not None:
         wait_until_reachable(url, wait, note)
     return look(url, schema=schema).revision == (revision or head_revision())
+
+
+def bring_up(
+    database: "Database",
+    revision: str | None,
+    *,
+    lock_wait: float,
+    lock_timeout: float,
+    keep_copy: bool,
+    watch: "Watch",
+) -> "list[AppliedRevision]":
+    """Apply what is missing up to `revision` (None: head); times in seconds.
+
+    Raises what `chatdb.db.migrations.upgrade` raises.
+    """
+    from chatdb.db.migrations import MigrationSettings, upgrade
+
+    settings = MigrationSettings(
+        lock_wait=lock_wait, lock_timeout=lock_timeout, keep_copy=keep_copy
+    )
+    return upgrade(database, revision=revision, settings=settings, watch=watch)
+
+
+def plan_back(database: "Database", revision: str, *, keep_copy: bool) -> Downgrade:
+    """Look at what going back to `revision` ("base": to nothing) removes; writes nothing.
+
+    Raises NotFoundError, RefusedError and SchemaMismatchError.
+    """
+    from chatdb.operations.schema_plan import losses, plan_downgrade
+
+    planned = plan_downgrade(database, revision)
+    has_file = database.url.path is not None
+    return Downgrade(
+        revision, bool(planned), tuple(losses(database, planned)), keep_copy and has_file
+    )
+
+
+def take_back(database: "Database", planned: Downgrade, *, watch: "Watch") -> None:
+    """Take back what was planned; raises what `chatdb.db.migrations.downgrade` raises."""
+    from chatdb.db.migrations import MigrationSettings, downgrade
+
+    settings = MigrationSettings(keep_copy=planned.keeps_copy)
+    downgrade(database, planned.revision, settings=settings, watch=watch)

@@ -63,7 +63,7 @@ def migrate(
       chatdb migrate --plan
       chatdb migrate --wait 60
     """
-    from chatdb.workflows.migrate import already_there
+    from chatdb.workflows.migrate import already_there, bring_up
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
@@ -80,14 +80,18 @@ def migrate(
     elif plan:
         _print_plan(command, revision, output_format)
     else:
-        from chatdb.db.migrations import AppliedRevision, MigrationSettings, upgrade
+        from chatdb.db.migrations import AppliedRevision
 
-        choice = MigrationSettings(
-            lock_wait=lock_wait, lock_timeout=lock_timeout, keep_copy=keep_copy
-        )
         watch = CommandWatch(command, output_format)
         with command.open_database(any_schema=True) as database:
-            applied = upgrade(database, revision=revision, settings=choice, watch=watch)
+            applied = bring_up(
+                database,
+                revision,
+                lock_wait=lock_wait,
+                lock_timeout=lock_timeout,
+                keep_copy=keep_copy,
+                watch=watch,
+            )
         if output_format is not Format.TABLE:
             command.output.rows(applied, AppliedRevision, output_format)
         elif not applied:

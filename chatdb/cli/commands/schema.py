@@ -1,7 +1,7 @@
 """`chatdb schema`: look at the schema and its revisions, and change them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
 from chatdb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from chatdb.operations.schema_plan import Loss
 
 app = group_app("Look at the schema and its revisions, and change them.")
 
@@ -138,28 +141,28 @@ def downgrade(
     """
     from chatdb.cli.commands.migrate import CommandWatch
     from chatdb.cli.confirm import confirm
-    from chatdb.db import migrations
-    from chatdb.operations.schema_plan import Loss, losses, plan_downgrade
+    from chatdb.operations.schema_plan import Loss
+    from chatdb.workflows.migrate import plan_back, take_back
 
     command = CommandContext.of(context)
     with command.open_database(create=False, any_schema=True) as database:
-        planned = plan_downgrade(database, revision)
-        lost = losses(database, planned)
-        if dry_run or not planned:
-            command.output.rows(lost, Loss, output_format)
-            return
-        has_copy = not database.dialect.migration_ways().has_schemas and not no_keep
-        lines = [
-            f"{item.kind} {item.name}" + ("" if item.rows is None else f" with {item.rows:,} rows")
-            for item in lost
-        ]
-        kept = "a copy of the file is kept" if has_copy else "nothing of it is kept"
-        confirm(command, [*lines, f"({kept})"], yes=yes)
-        watch = CommandWatch(command, output_format)
-        choice = migrations.MigrationSettings(keep_copy=not no_keep)
-        migrations.downgrade(database, revision, settings=choice, watch=watch)
-    if output_format is not Format.TABLE:
-        command.output.rows(lost, Loss, output_format)
+        planned = plan_back(database, revision, keep_copy=not no_keep)
+        if planned.pending and not dry_run:
+            kept = "a copy of the file" if planned.keeps_copy else "nothing of it"
+            lines = [_loss_text(item) for item in planned.losses]
+            confirm(command, [*lines, f"({kept} is kept)"], yes=yes)
+            take_back(database, planned, watch=CommandWatch(command, output_format))
+    if not planned.pending and output_format is Format.TABLE:
+        command.output.text(f"nothing to do: {command.url.redacted()} is not above {revision}")
+    elif dry_run or output_format is not Format.TABLE:
+        command.output.rows(planned.losses, Loss, output_format)
+
+
+def _loss_text(item: "Loss") -> str:
+    text = f"{item.kind} {item.name}"
+    if item.rows is None:
+        return text
+    return f"{text} with {item.rows:,} row{'' if item.rows == 1 else 's'}"
 
 
 @app.command()
