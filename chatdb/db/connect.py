@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import DatabaseUnreachableError
+from chatdb.errors import ConfigurationError, DatabaseUnreachableError
 
 if TYPE_CHECKING:
     import psycopg
@@ -68,7 +68,7 @@ def connect_postgresql(
 ) -> "psycopg.Connection[Any]":
     """Open a connection that a pooler in transaction mode can carry: nothing prepared or set.
 
-    Raises psycopg.Error.
+    Raises psycopg.Error, ConfigurationError for a parameter of the URL that libpq does not know.
     """
     import psycopg
 
@@ -77,4 +77,10 @@ def connect_postgresql(
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         **url.libpq(),
     }
-    return psycopg.connect(**parameters, prepare_threshold=None, autocommit=autocommit)
+    try:
+        return psycopg.connect(**parameters, prepare_threshold=None, autocommit=autocommit)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            f"the parameters of {url.redacted()} cannot be used: {str(error).strip()}",
+            hint="mend the part after the question mark; sslmode=require is one that is known",
+        ) from error

@@ -114,14 +114,15 @@ class DatabaseUrl:
 def parse_url(text: str) -> DatabaseUrl:
     """Read a database URL, or a path to a SQLite file ending in .db, .sqlite or .sqlite3.
 
-    A password may be percent-encoded or stand as it is, with `%`, `@`, `/` or `:` in it.
+    A password may be percent-encoded or stand as it is, with `%`, `@`, `/` or `:` in it; `~/`
+    is the home directory.
     Raises ConfigurationError, without showing the text's password.
     """
     text = text.strip()
     scheme, separator, rest = text.partition("://")
     if not separator:
         if text.endswith(_SQLITE_SUFFIXES) and ":" not in text:
-            return DatabaseUrl(dialect_name="sqlite", path=Path(text))
+            return DatabaseUrl(dialect_name="sqlite", path=_home(text))
         raise ConfigurationError("the database URL has no scheme", hint=f"write it as {_EXAMPLES}")
     dialect_name = _SCHEMES.get(scheme.lower())
     if dialect_name is None:
@@ -145,7 +146,7 @@ def _sqlite(rest: str) -> DatabaseUrl:
             "a SQLite database needs a file: one in memory ends with the command",
             hint="write the URL as sqlite:///data/chatdb.db",
         )
-    return DatabaseUrl(dialect_name="sqlite", path=Path(path), parameters=tuple(parse_qsl(query)))
+    return DatabaseUrl(dialect_name="sqlite", path=_home(path), parameters=tuple(parse_qsl(query)))
 
 
 def _postgresql(rest: str) -> DatabaseUrl:
@@ -201,8 +202,18 @@ def _hosts_and_ports(hosts: str) -> tuple[str, str]:
 
 
 def _decoded(part: str) -> str:
-    """Percent-decode, leaving a `%` alone that starts no escape."""
-    return unquote(part, errors="strict") if re.search(r"%[0-9A-Fa-f]{2}", part) else part
+    """Percent-decode; a part with a `%` that starts no escape was never encoded."""
+    if re.search(r"%(?![0-9A-Fa-f]{2})", part):
+        return part
+    try:
+        return unquote(part, errors="strict")
+    except UnicodeDecodeError:
+        return part
+
+
+def _home(text: str) -> Path:
+    """Read `~/` as a shell does: a `.env` has none that would."""
+    return Path(text).expanduser() if text.startswith("~/") else Path(text)
 
 
 def _bracketed(host: str) -> str:
