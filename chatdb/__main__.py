@@ -1,6 +1,7 @@
 """The entry point: answers `--version` at once, leaves everything else to the app."""
 
 import sys
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 
@@ -9,8 +10,11 @@ def main() -> None:
     if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from chatdb import __version__
 
-        sys.stdout.write(f"chatdb {__version__}\n")
-        return
+        # What cannot be written is told by the app.
+        with suppress(OSError):
+            sys.stdout.write(f"chatdb {__version__}\n")
+            sys.stdout.flush()
+            return
     try:
         _run()
     except KeyboardInterrupt:
