@@ -14,6 +14,7 @@ from chatdb.db.schema import organizations, settings
 from chatdb.db.scripts import VERSION_TABLE, scripts
 from chatdb.db.search_index import COMPLETE_HINT, search_index_state
 from chatdb.db.types import time_text
+from chatdb.formats.outputs import open_output
 from chatdb.operations.schema import applied_runs
 
 _SEARCH_NAMES = ("ix_messages_content_search", "messages_search")
@@ -76,11 +77,10 @@ def dump(database: Database) -> str:
 
 
 def write_dump(database: Database, path: Path) -> None:
-    """Write the DDL to a file: beside it first, then renamed. Raises OSError."""
+    """Write the DDL to a file, whole or not at all. Raises StorageError."""
     text = dump(database)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with open_output(path) as stream:
+        stream.write(text.encode())
 
 
 def _first_rows(connection: sa.Connection) -> Iterator[str]:

@@ -179,7 +179,7 @@ def _create_table(table: str, persistence: str, columns: Sequence[Any]) -> str:
 
 def _index(text: str) -> str:
     """Strike the schema, which `pg_get_indexdef` writes whatever the search path."""
-    return normal(re.sub(r"( ON (?:ONLY )?)(?:\"[^\"]+\"|\w+)\.", r"\1", text, count=1))
+    return normal(re.sub(r"( ON (?:ONLY )?)(?:\"(?:[^\"]|\"\")+\"|\w+)\.", r"\1", text, count=1))
 
 
 def _trigger(text: str) -> str:
