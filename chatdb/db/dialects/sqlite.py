@@ -1,7 +1,9 @@
 """SQLite: one file, one writer, every BEGIN our own."""
 
+import shutil
 import sqlite3
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.search import MessageSearch
 
 _BEGIN = "chatdb_begin"
+_SHARED_MEMORY_BYTES = 32 * 1024
 
 _ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
     (
@@ -110,6 +113,8 @@ class SqliteDialect(Dialect):
         if not isinstance(error, sqlite3.Error):
             return None
         name = str(getattr(error, "sqlite_errorname", ""))
+        if name.startswith("SQLITE_IOERR") and _is_full(url.sqlite_path.parent):
+            name = "SQLITE_FULL"
         for prefixes, kind, text, hint in _ERRORS:
             if name.startswith(prefixes):
                 return kind(text.format(path=url.sqlite_path, error=error), hint=hint)
@@ -146,3 +151,11 @@ class SqliteDialect(Dialect):
         from chatdb.db.dialects.sqlite_search import SqliteSearch
 
         return SqliteSearch()
+
+
+def _is_full(folder: Path) -> bool:
+    """Tell a full disk that SQLite reports as a failed write: no room for its shared memory."""
+    try:
+        return shutil.disk_usage(folder).free < _SHARED_MEMORY_BYTES
+    except OSError:
+        return False

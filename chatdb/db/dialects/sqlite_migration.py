@@ -60,6 +60,10 @@ class SqliteMigrationWays(MigrationWays):
         """Try for the write lock a second at a time, so that Ctrl-C is heard."""
         if not url.sqlite_path.exists():
             return
+        if not os.access(url.sqlite_path, os.W_OK):
+            raise StorageError(
+                f"{url.sqlite_path} is read-only", hint="check the rights of the file"
+            )
         deadline, said = time.monotonic() + seconds, False
         with closing(connect_sqlite(url, busy_seconds=min(seconds, 1.0))) as connection:
             while True:
