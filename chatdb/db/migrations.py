@@ -229,7 +229,7 @@ class _Run:
             except DatabaseLockedError as error:
                 if attempt.script is not None:
                     retries += 1
-                    self._retry_later(retries, attempt.script, error)
+                    self._retry_later(retries, attempt, error)
                 elif attempt.locked or time.monotonic() >= deadline:
                     raise
             except MigrationFailedError as error:
@@ -296,31 +296,36 @@ class _Run:
         if sa.inspect(connection).has_table(log.name):
             write_run(connection, script, direction=self.direction, started_at=started_at)
 
-    def _retry_later(self, retries: int, script: Script, error: DatabaseLockedError) -> None:
+    def _retry_later(self, retries: int, attempt: _Attempt, error: DatabaseLockedError) -> None:
+        revision = attempt.script.revision if attempt.script else ""
         with self.database.transaction() as connection:
             holders = self.ways.lock_holders(connection)
         if retries > RETRIES:
-            raise DatabaseLockedError(
-                f"revision {script.revision} could not get a lock within"
+            failure = DatabaseLockedError(
+                f"revision {revision} could not get a lock within"
                 f" {self.settings.lock_timeout:g} s, {RETRIES + 1} times; nothing was changed;"
                 f" locks are held by {holders or 'other sessions'}",
                 hint="run it again when they are done, or wait longer: --lock-timeout 60",
-            ) from error
+            )
+            self._record_failure(attempt, failure)
+            raise failure from error
         pause = _FIRST_PAUSE_SECONDS * 2 ** (retries - 1)
         self.watch.note(
-            f"revision {script.revision} could not get a lock within"
+            f"revision {revision} could not get a lock within"
             f" {self.settings.lock_timeout:g} s (held by {holders or 'another session'});"
             f" trying again in {pause:g} s ({retries} of {RETRIES})"
         )
         time.sleep(pause)
 
-    def _record_failure(self, attempt: _Attempt, error: MigrationFailedError) -> None:
+    def _record_failure(self, attempt: _Attempt, error: ChatdbError) -> None:
         """Write the failure to the log, where that exists and can be written."""
         if attempt.script is None:
             return
         with (
             suppress(ChatdbError, sa.exc.SQLAlchemyError),
-            self.database.transaction(write=True) as connection,
+            self.database.transaction(
+                write=True, settings=self.ways.settings(self.settings.lock_timeout)
+            ) as connection,
         ):
             if sa.inspect(connection).has_table(log.name):
                 write_run(
