@@ -22,8 +22,9 @@ _SEARCH_NAMES = ("ix_messages_content_search", "messages_search")
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What differs from head; `notes` tell what is missing on purpose.
+    """What differs from head; `notes` tell what is missing on purpose or does no harm.
 
+    An index that others added is a note unless it is unique: it refuses no row.
     A script that was changed after it was applied is a difference of kind `script`.
     """
 
@@ -42,11 +43,15 @@ def check(database: Database) -> CheckReport:
     if seen.state != "current" or seen.revision is None:
         raise mismatch(seen, database.url)
     with database.transaction(snapshot=True) as connection:
-        found = database.dialect.migration_ways().catalogue(connection)
+        ways = database.dialect.migration_ways()
+        found, left_out = ways.catalogue(connection), ways.left_out(connection)
         state = search_index_state(connection)
         scripts_changed = list(_changed_scripts(connection))
     differences = compare(expected_catalogue(database.dialect.name), found)
-    notes = []
+    differences = [item for item in differences if item.name not in left_out]
+    added = [item for item in differences if _is_added_index(item)]
+    differences = [item for item in differences if item not in added]
+    notes = [f"the index {item.name} on {item.table} is not chatdb's" for item in added]
     if state != "present":
         absent = [item for item in differences if _is_absent_search(item)]
         differences = [item for item in differences if item not in absent]
@@ -115,6 +120,14 @@ def _changed_scripts(connection: sa.Connection) -> Iterator[Difference]:
 
 def _is_absent_search(difference: Difference) -> bool:
     return difference.problem == "missing" and difference.name.startswith(_SEARCH_NAMES)
+
+
+def _is_added_index(difference: Difference) -> bool:
+    return (
+        difference.problem == "unexpected"
+        and difference.kind == "index"
+        and difference.found.startswith("CREATE INDEX ")
+    )
 
 
 def problems(differences: Sequence[Difference]) -> str:

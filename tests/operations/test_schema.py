@@ -156,7 +156,6 @@ def test_check_names_what_was_dropped_added_and_changed(database: Database) -> N
 
     assert problems(database) == {
         ("missing", "index", "ix_messages_created_at"),
-        ("unexpected", "index", "ix_theirs"),
         ("unexpected", "column", "mood"),
         ("changed", "view", "conversation_summaries"),
         ("missing", "trigger", "messages_touch_insert"),
@@ -185,6 +184,43 @@ def test_check_sees_constraints_types_functions_and_disabled_triggers(
             ("changed", "trigger", "messages_touch_update"),
             ("changed", "function", "chatdb_touch_conversations"),
         }
+
+
+def test_an_index_that_others_added_is_a_note_unless_it_is_unique(database: Database) -> None:
+    execute(
+        database,
+        "CREATE INDEX ix_theirs ON messages (model)",
+        "CREATE UNIQUE INDEX ix_harmful ON messages (organization_id, content)",
+    )
+
+    assert problems(database) == {("unexpected", "index", "ix_harmful")}
+    assert check(database).notes == ("the index ix_theirs on messages is not chatdb's",)
+
+
+def test_triggers_that_citus_cannot_have_are_neither_made_nor_missed(
+    empty_postgresql_url: DatabaseUrl,
+) -> None:
+    with Database.open(empty_postgresql_url) as database:
+        execute(  # what the server's catalogue says where Citus is installed
+            database,
+            "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable,"
+            " extversion) SELECT 1, 'citus', extowner, extnamespace, false, '13.0'"
+            " FROM pg_extension WHERE extname = 'plpgsql'",
+        )
+        upgrade(database)
+
+        with database.transaction() as connection:
+            triggers = connection.exec_driver_sql("SELECT tgname FROM pg_trigger").scalars().all()
+        assert not [name for name in triggers if "touch" in name]
+        assert check(database).differences == ()
+
+
+def test_a_schema_of_any_name_is_compared(empty_postgresql_url: DatabaseUrl) -> None:
+    with Database.open(empty_postgresql_url, schema='their "own" schema.') as database:
+        upgrade(database)
+
+        assert check(database).differences == ()
+        assert "their" not in dump(database)
 
 
 def test_a_changed_script_of_an_applied_revision_is_named(database: Database) -> None:
@@ -242,7 +278,8 @@ def test_a_dump_makes_a_schema_that_check_accepts(
 def assert_like(database: Database, url: DatabaseUrl) -> None:
     with Database.open(url) as copy:
         fill(copy)
-        assert problems(copy) == problems(database) == {("unexpected", "index", "Their own")}
+        assert check(copy) == check(database)
+        assert check(copy).notes == ("the index Their own on messages is not chatdb's",)
         assert dump(copy) == dump(database)
         with copy.transaction() as connection:
             query = sa.select(tables.organizations.c.key)

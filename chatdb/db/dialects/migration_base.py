@@ -139,5 +139,9 @@ class MigrationWays(ABC):
         """Describe the tables of chatdb's names and all that hangs on them, sorted."""
 
     @abstractmethod
+    def left_out(self, connection: sa.Connection) -> frozenset[str]:
+        """Return the names of what the migrations do not make on this server, though elsewhere."""
+
+    @abstractmethod
     def dump(self, connection: sa.Connection) -> Sequence[str]:
         """Return the statements that make the schema anew in an empty database, in order."""

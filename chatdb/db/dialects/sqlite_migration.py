@@ -193,6 +193,9 @@ class SqliteMigrationWays(MigrationWays):
     def catalogue(self, connection: sa.Connection) -> Sequence[CatalogueEntry]:
         return sqlite_catalogue.read(connection)
 
+    def left_out(self, connection: sa.Connection) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
+
     def dump(self, connection: sa.Connection) -> Sequence[str]:
         return sqlite_catalogue.dump(connection)
 
