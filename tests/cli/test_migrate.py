@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,16 @@ def test_a_plan_of_a_file_that_cannot_be_written(run_process: Run, tmp_path: Pat
     assert answer.exit_code == 0, answer.stderr
     assert "CREATE TRIGGER" in answer.stdout
     assert path.read_bytes() == before
+
+
+def test_a_mistyped_parameter_of_the_url_is_a_configuration_error(
+    run: Invoke, postgresql_url: DatabaseUrl
+) -> None:
+    url = replace(postgresql_url, parameters=(("sslmod", "require"),))
+
+    for words in (["migrate"], ["migrate", "--wait", "5"], ["conversations", "list"]):
+        answer = run(*words, "-d", url.exposed())
+        assert (answer.exit_code, "sslmod" in answer.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

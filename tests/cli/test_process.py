@@ -99,7 +99,8 @@ def test_a_misspelt_option_gets_a_suggestion(run_process: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("config", "show"), ("config", "show", "--format", "csv")]
+    "words",
+    [("--version",), ("--help",), ("config", "show"), ("config", "show", "--format", "csv")],
 )
 def test_a_reader_that_goes_away_ends_the_command_quietly(words: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
@@ -115,7 +116,8 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(words: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("config", "show"), ("config", "show", "--format", "csv")]
+    "words",
+    [("--version",), ("--help",), ("config", "show"), ("config", "show", "--format", "csv")],
 )
 def test_a_full_disk_behind_stdout_is_an_error(words: tuple[str, ...]) -> None:
     with Path("/dev/full").open("w") as full:

@@ -1,8 +1,10 @@
 """`chatdb schema ...` as an operator types it."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,20 @@ def test_dump_writes_a_file_or_to_stdout(
     assert "CREATE TABLE" in shown.stdout
     assert head_revision() in shown.stdout
     assert list(tmp_path.glob("*.partial")) == []
+
+
+def test_dump_writes_into_a_pipe_and_leaves_it_there(
+    run: Invoke, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as reader:
+        text = reader.submit(pipe.read_text)
+        done = run("schema", "dump", "--output", str(pipe), env=at(sqlite_url))
+
+        assert done.exit_code == 0
+        assert "CREATE TABLE" in text.result(timeout=20)
+    assert pipe.is_fifo()
 
 
 def test_a_downgrade_says_what_goes_and_wants_a_yes(run: Invoke, database_url: DatabaseUrl) -> None:

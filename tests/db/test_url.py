@@ -17,6 +17,8 @@ from chatdb.errors import ConfigurationError
         ("postgresql+asyncpg://h/d", {"host": "h", "user": "", "password": ""}),
         ("postgresql://u:p%40%25%2Fw@h/d", {"password": "p@%/w"}),
         ("postgresql://u:p@s%/w:x@h:1/d", {"password": "p@s%/w:x", "host": "h", "port": "1"}),
+        ("postgresql://u:p%@/:w%41@h/d", {"password": "p%@/:w%41"}),
+        ("postgresql://u:p%ffw@h/d", {"password": "p%ffw"}),
         ("postgresql://u:a?b=c@h/d", {"password": "a?b=c", "host": "h"}),
         ("postgresql://u@h/d?application_name=a@b", {"user": "u", "host": "h"}),
         ("postgresql://h/d?application_name=a@b", {"user": "", "host": "h"}),
@@ -59,6 +61,11 @@ def test_any_password_survives_the_exposed_form_and_never_shows_in_the_redacted(
 )
 def test_sqlite_urls_and_plain_paths_name_a_file(text: str, path: str) -> None:
     assert parse_url(text).sqlite_path == Path(path)
+
+
+@pytest.mark.parametrize("text", ["~/chats/a.db", "sqlite:///~/chats/a.db"])
+def test_a_path_may_start_at_home(text: str) -> None:
+    assert parse_url(text).sqlite_path == Path.home() / "chats" / "a.db"
 
 
 @pytest.mark.parametrize(

@@ -176,10 +176,13 @@ def test_a_tables_lock_that_is_never_free_names_its_holder(
     with (
         holding(postgresql_url, "SELECT count(*) FROM messages"),
         Database.open(postgresql_url) as database,
-        pytest.raises(DatabaseLockedError, match=r"a nightly report.*FROM messages"),
     ):
-        upgrade(database, settings=settings, watch=listener)
+        with pytest.raises(DatabaseLockedError, match=r"a nightly report.*FROM messages"):
+            upgrade(database, settings=settings, watch=listener)
+        with database.transaction() as connection:
+            last = read_runs(connection)[-1]
 
+    assert (last.revision, last.outcome) == (NEXT, "failed")
     assert len(listener.notes) == 3
     assert look(postgresql_url).revision == head_revision()
 
