@@ -72,3 +72,41 @@ def test_ci_runs_what_make_check_runs() -> None:
 
     assert os.access(script, os.X_OK)
     assert "make check" in script.read_text()
+
+
+def test_ci_installs_what_is_missing_once_and_says_so(tmp_path: Path) -> None:
+    """With an apt-get, a make and an id of its own that tell what they were called with."""
+    for name in ("apt-get", "make"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*"\n')
+    (tmp_path / "id").write_text("#!/bin/sh\necho 0\n")
+    (tmp_path / "dirname").symlink_to(shutil.which("dirname") or "")
+    for name in ("apt-get", "make", "id"):
+        (tmp_path / name).chmod(0o755)
+    script = (ROOT / ".ci" / "run").read_text()
+    copy = tmp_path / "checkout" / ".ci" / "run"
+    copy.parent.mkdir(parents=True)
+    program = tmp_path / "pgbouncer"
+
+    def said() -> str:
+        copy.write_text(
+            script.replace("/usr/lib/postgresql/15", str(tmp_path / "15")).replace(
+                "/usr/sbin", str(tmp_path / "sbin")
+            )
+        )
+        return subprocess.run(
+            ["/bin/bash", copy],
+            env={"PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert "ci: installing postgresql-15 pgbouncer\napt-get update" in said()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert "installing postgresql-15\n" in said()
+    server = tmp_path / "15" / "bin" / "postgres"
+    server.parent.mkdir(parents=True)
+    program.rename(server)
+    program.symlink_to(server)
+    assert said() == "ci: PostgreSQL 15 and PgBouncer are here\nci: make check\nmake check\n"
