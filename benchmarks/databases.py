@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.dataset import native_file
-from benchmarks.measure import Bench, Run, python, timed
+from benchmarks.measure import Bench, Run, in_memory, python, timed
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
@@ -47,7 +47,7 @@ def psql(bench: Bench, url: DatabaseUrl, *commands: str, options: str = "") -> R
 def chatdb_import(url: DatabaseUrl, path: Path, *options: str) -> Run:
     """Run `chatdb import` of a file."""
     command = ("-m", "chatdb", "import", "--quiet", *options)
-    return python(*command, path, DATABASE_URL=url.exposed())
+    return python(*command, in_memory(path), DATABASE_URL=url.exposed())
 
 
 def chatdb_export(url: DatabaseUrl, path: Path) -> Run:

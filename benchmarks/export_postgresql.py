@@ -55,7 +55,7 @@ def memory(bench: Bench) -> Figure:
 
 
 CLAIMS = (
-    Claim("export-postgresql", Limit("at least", 0.5), speed),
+    Claim("export-postgresql", Limit("at least", 0.5), speed, needs_size=True),
     Claim("export-postgresql-memory", Limit("at most", 1.2), memory),
 )
 

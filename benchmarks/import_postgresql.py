@@ -19,6 +19,7 @@ from benchmarks.measure import (
     Limit,
     Run,
     Sides,
+    in_memory,
     in_turn,
     memory_figure,
     run_alone,
@@ -93,16 +94,16 @@ def _loads(bench: Bench, template: str, source: Path, *, ours_into: str = "") ->
 def _copy(bench: Bench, url: DatabaseUrl, source: Path) -> Run:
     tables = (("conversations", CONVERSATION_COLUMNS), ("messages", MESSAGE_COLUMNS))
     commands = [
-        f"\\copy {table} ({', '.join(columns)}) from '{rows}'"
+        f"\\copy {table} ({', '.join(columns)}) from '{in_memory(rows)}'"
         for (table, columns), rows in zip(tables, copy_files(source), strict=True)
     ]
     return psql(bench, url, *commands, options="-c chatdb.bulk=on")
 
 
 CLAIMS = (
-    Claim("import-postgresql-empty", Limit("at least", 1.3), into_empty),
-    Claim("import-postgresql-loaded", Limit("at least", 0.9), into_loaded),
-    Claim("import-postgresql-no-index", Limit("at least", 0.8), without_index),
+    Claim("import-postgresql-empty", Limit("at least", 1.3), into_empty, needs_size=True),
+    Claim("import-postgresql-loaded", Limit("at least", 0.9), into_loaded, needs_size=True),
+    Claim("import-postgresql-no-index", Limit("at least", 0.8), without_index, needs_size=True),
     Claim("import-postgresql-memory", Limit("at most", 1.2), memory),
 )
 

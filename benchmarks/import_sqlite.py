@@ -96,7 +96,7 @@ def executemany(database: str, rows: str) -> None:
 
 
 CLAIMS = (
-    Claim("import-sqlite-empty", Limit("at least", 2.8), into_empty),
+    Claim("import-sqlite-empty", Limit("at least", 2.8), into_empty, needs_size=True),
     Claim("import-sqlite-memory", Limit("at most", 1.2), memory),
 )
 

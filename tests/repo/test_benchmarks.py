@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.__main__ import CLAIMS
-from benchmarks.measure import Limit
+from benchmarks.measure import Claim, Figure, Limit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,3 +45,13 @@ def test_limits_hold_on_their_own_side_only() -> None:
     assert not Limit("under", 2.0).holds(2.0)
     assert Limit("at most", 1.2).holds(1.2)
     assert not Limit("at most", 1.2).holds(1.21)
+
+
+def test_only_a_full_run_refutes_a_claim_about_size() -> None:
+    limit = Limit("at least", 2.0)
+    sized = Claim("sized", limit, lambda _: Figure("", "", 1.0), needs_size=True)
+    plain = Claim("plain", limit, lambda _: Figure("", "", 1.0))
+
+    assert [sized.verdict(1.0, quick=quick) for quick in (True, False)] == ["too small", "NO"]
+    assert [plain.verdict(1.0, quick=quick) for quick in (True, False)] == ["NO", "NO"]
+    assert sized.verdict(2.0, quick=True) == "yes"
