@@ -35,6 +35,9 @@ class LazyCommands(MutableMapping[str, Any]):
         if name not in self._built:
             command = get_command(import_module(self.table[name].module).app)
             command.name = name
+            for child in getattr(command, "commands", {}).values():
+                # Else the group's help cuts it to the terminal's width.
+                child.short_help = (child.help or "").strip().partition("\n")[0]
             add_global_options(command, listed=False)
             self._built[name] = command
         return self._built[name]
