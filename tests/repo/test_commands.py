@@ -96,3 +96,10 @@ def test_the_readme_has_the_table_of_exit_codes() -> None:
     text = (ROOT / "README.md").read_text()
 
     assert [code for code in ExitCode if f"| {code.value} |" not in text] == []
+
+
+def test_the_readme_names_every_page_of_the_documentation() -> None:
+    text = (ROOT / "README.md").read_text()
+
+    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    assert [page for page in pages if f"(docs/{page})" not in text] == []
