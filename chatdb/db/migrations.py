@@ -263,7 +263,7 @@ class _Run:
             attempt.script = script
             if not self.began and self.ways.is_pooled(connection):
                 self.watch.warning(POOLED)
-            if not self.began and current is not None:
+            if not self.began and self.database.dialect.existing_tables(connection):
                 self.copy = self.ways.keep_copy(
                     self.database.url, revision=script.revision, note=self.watch.note
                 )

@@ -103,7 +103,7 @@ def _look_at_sqlite(url: DatabaseUrl) -> tuple[tuple[str, ...], tuple[str, ...]]
     if not url.sqlite_path.exists():
         return (), ()
     with closing(connect_sqlite(url)) as connection:
-        tables = tuple(row[0] for row in connection.execute(_SQLITE_TABLES))
+        tables = tuple(row[0].lower() for row in connection.execute(_SQLITE_TABLES))
         if VERSION_TABLE not in tables:
             return (), tables
         try:

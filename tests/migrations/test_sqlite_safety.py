@@ -1,6 +1,9 @@
 """What SQLite needs beside transactions: a copy first, nothing lost when a table is rebuilt."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -11,15 +14,23 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.migrations import MigrationSettings, upgrade
 from chatdb.db.revision import look
-from chatdb.db.scripts import head_revision
+from chatdb.db.scripts import head_revision, scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     DatabaseUnreachableError,
     MigrationFailedError,
+    RefusedError,
 )
 from tests.migrations.conftest import Listener, WriteScript, counts, fill
 
 ADD_TABLE = 'op.create_table("extra", sa.Column("id", sa.Integer(), nullable=False))'
+WITHOUT_ROOTS_RIGHTS = """
+import ctypes, os, sys
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+for right in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+    assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, right, 0, 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 FAIL = ADD_TABLE + '\nop.execute("INSERT INTO no_such_table VALUES (1)")'
 
 
@@ -65,6 +76,50 @@ def test_the_copy_of_a_sqlite_file_is_kept_and_named_when_a_revision_fails(
     assert copy.stat().st_mode & 0o777 == 0o600
     with Database.open(DatabaseUrl(dialect_name="sqlite", path=copy)) as database:
         assert counts(database) == expected
+
+
+def test_a_file_with_an_applications_tables_is_copied_first(tmp_path: Path) -> None:
+    path = tmp_path / "application.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (id)")
+        connection.execute("INSERT INTO theirs VALUES (7)")
+        connection.commit()
+
+    with Database.open(DatabaseUrl(dialect_name="sqlite", path=path)) as database:
+        upgrade(database, settings=MigrationSettings(keep_copy=True))
+
+    [copy] = tmp_path.glob("*.before_*.db")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+
+
+def test_names_in_another_case_are_chatdbs_names_to_sqlite(tmp_path: Path) -> None:
+    path = tmp_path / "application.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE Messages (id)")
+    url = DatabaseUrl(dialect_name="sqlite", path=path)
+
+    assert look(url).state == "not_chatdb"
+    with Database.open(url) as database, pytest.raises(RefusedError, match="messages"):
+        upgrade(database)
+
+
+def test_a_read_only_file_is_told_before_it_is_copied(tmp_path: Path) -> None:
+    """As root without the right to write what others may not."""
+    path = tmp_path / "chatdb.db"
+    url = DatabaseUrl(dialect_name="sqlite", path=path)
+    with Database.open(url, create=True) as database:
+        upgrade(database, revision=scripts()[0].revision)
+    path.chmod(0o444)
+    words = [sys.executable, "-m", "chatdb", "migrate", "-d", url.exposed()]
+    if os.geteuid() == 0:
+        words = [sys.executable, "-c", WITHOUT_ROOTS_RIGHTS, *words]
+
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert f"{path} is read-only" in done.stderr
+    assert list(tmp_path.glob("*.before_*")) == []
 
 
 def test_a_new_file_is_not_copied(tmp_path: Path) -> None:

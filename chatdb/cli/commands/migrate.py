@@ -163,6 +163,8 @@ def _lock_text(item: "PlannedStatement") -> str:
     sizes = []
     if item.rows is not None:
         sizes.append(f"{item.rows:,} rows")
+    elif item.bytes is not None:
+        sizes.append("never analyzed")
     if item.bytes is not None:
         sizes.append(f"{item.bytes:,} bytes")
     return text + (f" ({', '.join(sizes)})" if sizes else "")

@@ -155,7 +155,7 @@ class SqliteMigrationWays(MigrationWays):
             " WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         )
         for table, column in connection.exec_driver_sql(query):
-            columns[table].add(column)
+            columns[table.lower()].add(column)  # SQLite's names are the same in any case
         return {table: frozenset(names) for table, names in columns.items()}
 
     def sizes(self, connection: sa.Connection, tables: Sequence[str]) -> Mapping[str, TableSize]:
