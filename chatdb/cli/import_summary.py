@@ -1,7 +1,10 @@
 """What `chatdb import` prints: the summary of a run and the explanation of a file."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from chatdb.cli.text import counted
 
 if TYPE_CHECKING:
     from chatdb.operations.imports_report import FileReport, ImportReport
@@ -57,6 +60,27 @@ def summary(report: "ImportReport") -> ImportSummary:
         replaced_characters=report.replaced_characters,
         files=len(report.files),
     )
+
+
+def notes(report: "ImportReport") -> Iterator[str]:
+    """Yield what a person should know beside the numbers, and the next command."""
+    from chatdb.db.search_index import COMPLETE_HINT
+
+    counts = report.counts
+    if report.dry_run:
+        yield "nothing was written; leave out --dry-run to import"
+    elif counts.new:
+        added = f"{counted(counts.new, 'new conversation')}"
+        added += f" with {counted(counts.messages_new, 'new message')}"
+        yield f"{added}; to see what is there: chatdb conversations list"
+    if report.replaced_characters:
+        characters = counted(report.replaced_characters, "character")
+        yield f"{characters} that no database can hold became U+FFFD; metadata has the originals"
+    if counts.deleted_here:
+        gone = counted(counts.deleted_here, "conversation")
+        yield f"left out {gone} deleted here; --restore-deleted brings back what was deleted"
+    if report.search_index in ("off", "deferred"):
+        yield f"there is no full-text index yet; build it: {COMPLETE_HINT}"
 
 
 def explanation(report: "FileReport") -> Explanation:

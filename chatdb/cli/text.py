@@ -27,6 +27,11 @@ _INVISIBLE_IN_JSON = re.compile(
 )
 
 
+def counted(amount: int, noun: str) -> str:
+    """Write an amount with its noun: "1 message", "2,000 messages"."""
+    return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
+
+
 def safe(text: str) -> str:
     """Return the text without anything that acts on a terminal; newlines and tabs stay.
 

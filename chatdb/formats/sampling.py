@@ -18,19 +18,23 @@ def sample_of(file: SourceFile) -> Sample:
     with file.open(counting=False) as stream:
         head = stream.read1(HEAD)
     values: list[Any] = []
+    trouble: str | None = None
     with file.open(counting=False) as stream:
         elements = JsonStream(stream)
         seen_bytes = 0
         for element in elements:
             if not isinstance(element, Element):
+                trouble = trouble or element.reason
                 break
             seen_bytes += len(element.data)
             decoded = decode_value(element.data)
             if decoded.error is None:
                 values.append(decoded.value)
+            else:
+                trouble = trouble or decoded.error
             if element.index + 1 >= MAX_VALUES or seen_bytes > MAX_BYTES:
                 break
-        return Sample(head, elements.layout, tuple(values))
+        return Sample(head, elements.layout, tuple(values), trouble)
 
 
 def seen(name: str, sample: Sample) -> str:
@@ -45,7 +49,8 @@ def seen(name: str, sample: Sample) -> str:
     if not sample.values:
         if head in (b"[]", b"{}"):
             return f"{name} is JSON without any conversation in it"
-        return f"{name} is broken JSON: not one complete value was found in it"
+        trouble = (sample.trouble or "there is no complete value in it").removeprefix(f"{name} ")
+        return f"{name} is broken JSON: {trouble}"
     return f"{name} is JSON but no chat export that chatdb knows: {_shape(sample)}"
 
 

@@ -16,7 +16,7 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.errors import NotFoundError
 
-BATCH = 2_000
+AT_ONCE = 2_000
 """Conversations whose own rows are held at once; their messages are streamed."""
 
 READING = {
@@ -87,6 +87,7 @@ def batches(
     *,
     columns: Sequence[sa.ColumnElement[Any]],
     wanted: ConversationFilter,
+    at_once: int = AT_ONCE,
 ) -> Iterator[Sequence[sa.Row[Any]]]:
     """Yield the wanted conversations in batches by ascending id: the id as text, `columns`."""
     table = schema.conversations
@@ -97,17 +98,17 @@ def batches(
     )
     if wanted.ids is not None:
         ids = sorted(set(wanted.ids))
-        for start in range(0, len(ids), BATCH):
-            chunk = ids[start : start + BATCH]
+        for start in range(0, len(ids), at_once):
+            chunk = ids[start : start + at_once]
             rows = connection.execute(statement.where(table.c.id.in_(chunk))).fetchall()
             if rows:
                 yield rows
         return
-    page = statement.limit(BATCH)
+    page = statement.limit(at_once)
     rows = connection.execute(page).fetchall()
     while rows:
         yield rows
-        if len(rows) < BATCH:
+        if len(rows) < at_once:
             return
         rows = connection.execute(page.where(table.c.id > UUID(rows[-1][0]))).fetchall()
 

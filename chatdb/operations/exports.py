@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from chatdb.db.database import Database
-from chatdb.operations.conversation_batches import ConversationFilter, organization_id
+from chatdb.operations.conversation_batches import AT_ONCE, ConversationFilter, organization_id
 from chatdb.operations.conversations import resolve_conversation
 from chatdb.operations.native_export import OnRead, native_lines
 from chatdb.records import Conversation
@@ -23,6 +23,7 @@ def read_conversations(
     *,
     organization_key: str,
     on_read: OnRead = lambda _conversations, _messages: None,
+    at_once: int = AT_ONCE,
 ) -> Generator[Conversation, None, None]:
     """Yield the wanted conversations whole, by ascending id: one state of the database.
 
@@ -30,7 +31,9 @@ def read_conversations(
     records of typed rows. Raises NotFoundError for an organization that does not exist.
     """
     begun: list[bytes] = []
-    pieces = native_lines(database, wanted, organization_key=organization_key, on_read=on_read)
+    pieces = native_lines(
+        database, wanted, organization_key=organization_key, on_read=on_read, at_once=at_once
+    )
     with closing(pieces):
         for piece in pieces:
             first, *more = piece.split(b"\n")

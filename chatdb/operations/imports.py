@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal, Self
@@ -25,10 +25,10 @@ from chatdb.db.search_index import (
     take_off_search_index,
 )
 from chatdb.errors import ChatdbError
-from chatdb.operations.imports_batches import Arrival, Batches, rare_collections
-from chatdb.operations.imports_plan import Plan, Planner, place_into_nothing, skipped
+from chatdb.operations.imports_batches import Arrival, Batches, rare_collections, with_user
+from chatdb.operations.imports_plan import Plan, Planner, skipped
 from chatdb.operations.imports_report import ImportCounts, Placed, count
-from chatdb.records import Conversation, organization_id_of
+from chatdb.records import organization_id_of
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Waits before a batch is tried again after a deadlock, a race or a lost connection."""
@@ -239,68 +239,6 @@ class ImportRun:
                 .where(schema.log.c.id == self._log_id)
                 .values(outcome=outcome, finished_at=datetime.now(UTC), details=asdict(self.counts))
             )
-
-
-def preview(
-    database: Database | None,
-    organization_key: str,
-    arrivals: Iterable[Arrival],
-    *,
-    options: ImportOptions,
-    on_placed: Callable[[Sequence[Placed]], None],
-) -> ImportCounts:
-    """Return what importing the records would come to, reading only.
-
-    Without a database everything is new. A conversation that comes again in a later batch counts
-    as updated.
-    """
-    counts = ImportCounts()
-    seen: set[UUID] = set()
-    batches = Batches(arrivals)
-    while batch := batches.next_batch():
-        placed = [
-            _seen_before(each, seen) for each in _place(database, organization_key, batch, options)
-        ]
-        counts.add(count(placed))
-        on_placed(placed)
-    return counts
-
-
-def _place(
-    database: Database | None, key: str, batch: list[Arrival], options: ImportOptions
-) -> list[Placed]:
-    if database is None:
-        return place_into_nothing(batch)
-    organizations = schema.organizations
-    with database.transaction() as connection:
-        identifier = connection.scalar(
-            sa.select(organizations.c.id).where(organizations.c.key == key)
-        )
-        planner = Planner(
-            database.dialect.bulk(),
-            identifier or organization_id_of(key),
-            restore_deleted=options.restore_deleted,
-        )
-        arrivals = [with_user(each, options.user_id) for each in batch]
-        return planner.plan(connection, arrivals, lock=False).placed
-
-
-def _seen_before(placed: Placed, seen: set[UUID]) -> Placed:
-    identifier = placed.conversation_id
-    if identifier is None or placed.outcome != "new":
-        return placed
-    if identifier in seen:
-        return replace(placed, outcome="updated")
-    seen.add(identifier)
-    return placed
-
-
-def with_user(arrival: Arrival, user_id: str | None) -> Arrival:
-    """Return the arrival, its record owned by `user_id` where the source names no user."""
-    record = arrival.record
-    if isinstance(record, Conversation) and record.user_id is None:
-        record.user_id = user_id
-    return arrival
 
 
 def _reason(error: BaseException) -> str:

@@ -15,6 +15,7 @@ MAX_MESSAGES = 20_000
 MAX_SIZE = 32 << 20
 """Characters of text and bytes of JSON; a larger conversation is a batch of its own."""
 
+_encode = msgspec.json.Encoder().encode
 
 COLLECT_EVERY = 50
 """Batches between collections of cyclic garbage, of which records make none."""
@@ -31,6 +32,14 @@ class Arrival:
     record: Conversation | Skipped
     file: int = 0
     hashed: bool = True
+
+
+def with_user(arrival: Arrival, user_id: str | None) -> Arrival:
+    """Return the arrival, its record owned by `user_id` where the source names no user."""
+    record = arrival.record
+    if isinstance(record, Conversation) and record.user_id is None:
+        record.user_id = user_id
+    return arrival
 
 
 class Batches:
@@ -88,13 +97,15 @@ class Batches:
         self._batch.append(arrival)
         if isinstance(arrival.record, Conversation):
             self._messages += len(arrival.record.messages)
-            self._size += _size_of(arrival.record)
+            self._size += _size_or_batch(arrival.record)
 
 
 def _size_of(record: Conversation) -> int:
-    size = 0
+    size = len(_encode(record.metadata)) if record.metadata else 0
     for message in record.messages:
         size += len(message.content)
+        if message.metadata:
+            size += len(_encode(message.metadata))
         for value in (
             message.reasoning,
             message.tool_calls,
@@ -102,17 +113,18 @@ def _size_of(record: Conversation) -> int:
             message.attachments,
         ):
             if value is not None:
-                size += _json_size(value)
+                size += len(_encode(value))
     for snapshot in record.snapshots:
-        size += _json_size(snapshot.state)
+        size += len(_encode(snapshot.state))
     return size
 
 
-def _json_size(value: object) -> int:
+def _size_or_batch(record: Conversation) -> int:
+    """Return the size; a record that no encoder takes, which a later step refuses, is a batch."""
     try:
-        return len(msgspec.json.encode(value))
+        return _size_of(record)
     except (ValueError, RecursionError):
-        return 0
+        return MAX_SIZE
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from chatdb.db.dialects.message_text import (
     unreadable,
 )
 from chatdb.operations.conversation_batches import (
+    AT_ONCE,
     READING,
     ConversationFilter,
     batches,
@@ -89,18 +90,22 @@ def native_lines(
     *,
     organization_key: str,
     on_read: OnRead = lambda _conversations, _messages: None,
+    at_once: int = AT_ONCE,
 ) -> Generator[bytes, None, None]:
     """Yield the wanted conversations as lines of the native format, in pieces, by ascending id.
 
     All of it is one state of the database. A piece may end anywhere: even one conversation may be
-    larger than memory. Raises NotFoundError for an organization that does not exist.
+    larger than memory. Of `at_once` conversations the own rows are held. Raises NotFoundError for
+    an organization that does not exist.
     """
     with database.transaction(snapshot=True, settings=READING) as connection:
         organization = organization_id(connection, organization_key)
         has_snapshots = _has_snapshots(connection, organization)
         metadata_of = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw).of
         pieces = _Pieces()
-        for rows in batches(connection, organization, columns=_COLUMNS, wanted=wanted):
+        for rows in batches(
+            connection, organization, columns=_COLUMNS, wanted=wanted, at_once=at_once
+        ):
             ids = [row[0] for row in rows]
             selection = Selection(ids, gapless=wanted.is_everything)
             snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}

@@ -1,6 +1,7 @@
 """From files to the database: paths and globs, readers, one run, one report."""
 
 import glob
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -16,8 +17,9 @@ from chatdb.formats import registry
 from chatdb.formats.base import Reader, Skipped, Tally
 from chatdb.formats.outputs import open_output
 from chatdb.formats.sources import STDIN, Source, open_source
-from chatdb.operations.imports import ImportOptions, ImportRun, preview
+from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_batches import Arrival
+from chatdb.operations.imports_preview import preview
 from chatdb.operations.imports_report import (
     FileReport,
     ImportCounts,
@@ -104,7 +106,9 @@ class FileReading:
                 if len(self.reports) == 1 and not any_yet:
                     raise
                 report.error = error.text
-                yield Arrival(Skipped(report.path, error.text), file=index)
+                yield Arrival(
+                    Skipped(report.path, _without_path(report.path, error.text)), file=index
+                )
 
     def book(self, placed: Sequence[Placed]) -> None:
         """Count what became of a batch in the reports of its files."""
@@ -202,8 +206,12 @@ def write_report(path: Path, report: ImportReport) -> None:
 
 def check_report_path(path: Path) -> None:
     """Raise StorageError now for a report that could not be written at the end."""
-    if path.is_dir() or not path.parent.is_dir():
-        raise StorageError(f"the report {path} cannot be written", hint="name a file in a folder")
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise StorageError(
+            f"the report {path} cannot be written",
+            hint="name a file in a folder that can be written",
+        )
 
 
 def _matches(pattern: str) -> list[str]:
@@ -233,6 +241,13 @@ def _note_tally(report: FileReport, tally: Tally) -> None:
 def _in_file(path: str, item: SkippedItem) -> SkippedItem:
     """Return the item with its place beginning with the file."""
     return item if item.place.startswith(path) else replace(item, place=f"{path}: {item.place}")
+
+
+def _without_path(path: str, text: str) -> str:
+    """Return what is said of a file for a place where its path stands already."""
+    if text.startswith(f"{path} "):
+        return f"it{text[len(path) :]}"
+    return text.removeprefix(f"{path}:")
 
 
 def _unread(file: int, record: Skipped) -> Placed:

@@ -76,7 +76,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_written(run: Runner, exported
     assert result.exit_code == 7
     assert "line 3" in result.stderr
     assert "line 4" in result.stderr
-    assert "2 items were skipped" in result.stderr
+    assert "2 items skipped" in result.stderr
     assert len(json.loads(Path("out.json").read_bytes())) == 4
 
 

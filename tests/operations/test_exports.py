@@ -11,8 +11,11 @@ from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, NotFoundError
 from chatdb.formats import native
-from chatdb.operations import conversation_batches
-from chatdb.operations.conversation_batches import ConversationFilter, count_conversations
+from chatdb.operations.conversation_batches import (
+    AT_ONCE,
+    ConversationFilter,
+    count_conversations,
+)
 from chatdb.operations.exports import find_ids, native_lines, read_conversations
 from chatdb.operations.imports_stored import read_stored
 from chatdb.records import Conversation
@@ -40,8 +43,11 @@ def exported(database: Database, wanted: ConversationFilter = EVERYTHING) -> byt
     return b"".join(native_lines(database, wanted, organization_key="default"))
 
 
-def read(database: Database, wanted: ConversationFilter = EVERYTHING) -> list[Conversation]:
-    return list(read_conversations(database, wanted, organization_key="default"))
+def read(
+    database: Database, wanted: ConversationFilter = EVERYTHING, *, at_once: int = AT_ONCE
+) -> list[Conversation]:
+    records = read_conversations(database, wanted, organization_key="default", at_once=at_once)
+    return list(records)
 
 
 def test_native_lines_are_the_lines_of_the_typed_records(database: Database) -> None:
@@ -88,22 +94,16 @@ def test_an_empty_database_gives_nothing(database: Database) -> None:
     assert read(database) == []
 
 
-def test_conversations_come_by_ascending_id_across_batches(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conversation_batches, "BATCH", 3)
+def test_conversations_come_by_ascending_id_across_batches(database: Database) -> None:
     insert(database, [conversation(n, [message(n)]) for n in (5, 2, 9, 1, 7, 4, 6)])
 
-    ids = [record.id.int >> 64 for record in read(database)]
+    found = read(database, at_once=3)
 
-    assert ids == [1, 2, 4, 5, 6, 7, 9]
-    assert all(len(record.messages) == 1 for record in read(database))
+    assert [record.id.int >> 64 for record in found] == [1, 2, 4, 5, 6, 7, 9]
+    assert all(len(record.messages) == 1 for record in found)
 
 
-def test_a_filter_leaves_out_the_messages_of_others(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conversation_batches, "BATCH", 2)
+def test_a_filter_leaves_out_the_messages_of_others(database: Database) -> None:
     insert(
         database,
         [
@@ -112,7 +112,7 @@ def test_a_filter_leaves_out_the_messages_of_others(
         ],
     )
 
-    found = read(database, ConversationFilter(user_id="odd"))
+    found = read(database, ConversationFilter(user_id="odd"), at_once=2)
 
     assert [record.messages[0].content for record in found] == ["1", "3", "5", "7"]
     assert [len(record.messages) for record in found] == [2, 2, 2, 2]

@@ -16,8 +16,9 @@ from chatdb.db.search_index import build_search_index, search_index_state
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Skipped
 from chatdb.operations import imports_batches
-from chatdb.operations.imports import ImportOptions, ImportRun, preview
+from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_batches import Arrival, Batches
+from chatdb.operations.imports_preview import preview
 from chatdb.records import Conversation, Message, Snapshot
 from tests.operations.importing import (
     ORGANIZATION,
@@ -307,6 +308,20 @@ def test_a_preview_tells_the_same_and_writes_nothing(database: Database) -> None
     assert stored(database) == before
 
 
+def test_a_preview_knows_what_came_in_a_batch_before(database: Database) -> None:
+    short = conversation("talk", [message("a")])
+    longer = conversation("talk", [message("a"), message("b")], 5)
+    others = [conversation(str(number)) for number in range(imports_batches.MAX_CONVERSATIONS)]
+    arrivals = [Arrival(each) for each in (short, *others, short, *others, longer)]
+
+    told = preview(database, "default", arrivals, options=ImportOptions(), on_placed=lambda _: None)
+
+    with ImportRun(database, "default", subject="test") as run:
+        run.load(arrivals)
+    assert told == run.counts
+    assert (told.new, told.updated) == (len(others) + 1, 1)
+
+
 def test_every_run_is_in_the_log_with_its_counts(database: Database) -> None:
     load(database, [conversation("talk", [message("a")])])
 
@@ -424,13 +439,27 @@ def test_batches_are_bounded_and_lose_nothing() -> None:
     assert sizes == [4, 4, 2]
 
 
-def test_many_batches_go_in_one_by_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports_batches, "MAX_CONVERSATIONS", 3)
-    monkeypatch.setattr(imports_batches, "COLLECT_EVERY", 2)
-    records = [conversation(str(number), [message("a")]) for number in range(20)]
+def test_many_batches_go_in_one_by_one(database: Database) -> None:
+    count = 2 * imports_batches.MAX_CONVERSATIONS + 1
+    records = [conversation(str(number), [message("a")]) for number in range(count)]
 
-    assert load(database, records).new == 20
-    assert load(database, records).unchanged == 20
+    assert load(database, records, hashed=True).new == count
+    assert load(database, records).unchanged == count
+
+
+def test_metadata_counts_towards_the_size_of_a_batch() -> None:
+    big = {"page": "x" * (imports_batches.MAX_SIZE // 3)}
+    records = [
+        *(conversation(str(number), [message("a", metadata=big)]) for number in range(4)),
+        *(conversation(str(number), metadata=big) for number in range(4)),
+    ]
+
+    batches = Batches(map(Arrival, records))
+    sizes = []
+    while batch := batches.next_batch():
+        sizes.append(len(batch))
+
+    assert sizes == [3, 3, 2]
 
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20)

@@ -21,7 +21,7 @@ from chatdb.cli.options import (
     LimitOption,
     YesOption,
 )
-from chatdb.cli.text import one_line
+from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
@@ -277,29 +277,25 @@ def _show_transcript(
 
 def _note_left_out(command: CommandContext, *, hidden: int, elsewhere: int) -> None:
     if hidden:
-        command.diagnostics.note(f"{_counted(hidden, 'hidden message')} left out: --include-hidden")
+        command.diagnostics.note(f"{counted(hidden, 'hidden message')} left out: --include-hidden")
     if elsewhere:
         command.diagnostics.note(
-            f"{_counted(elsewhere, 'message')} on other branches left out: --all-branches, --tree"
+            f"{counted(elsewhere, 'message')} on other branches left out: --all-branches, --tree"
         )
-
-
-def _counted(amount: int, noun: str) -> str:
-    return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
 
 
 def _plan(report: "DeletionReport") -> list[str]:
     lines = [
         f"{each.id.hex[-SHORT_ID:]}  {one_line(each.title or 'untitled', limit=50)}"
-        f" ({_counted(each.messages, 'message')})"
+        f" ({counted(each.messages, 'message')})"
         for each in report.conversations[:_PLANNED_TITLES]
     ]
     more = len(report.conversations) - _PLANNED_TITLES
     if more > 0:
-        lines.append(f"and {_counted(more, 'more conversation')}")
+        lines.append(f"and {counted(more, 'more conversation')}")
     lines.append(
-        f"in all {_counted(len(report.conversations), 'conversation')},"
-        f" {_counted(report.messages, 'message')}, {_counted(report.snapshots, 'snapshot')}"
+        f"in all {counted(len(report.conversations), 'conversation')},"
+        f" {counted(report.messages, 'message')}, {counted(report.snapshots, 'snapshot')}"
     )
     lines.append(f"kept in {report.kept}" if report.kept is not None else "nothing is kept")
     return lines

@@ -16,6 +16,7 @@ from chatdb.cli.commands.export import (
 )
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.text import counted
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class _Converting:
             written = self._write(output, progress, force=force)
         report(self._command, written, None if output == STDOUT else output)
         if self._skipped:
-            self._command.diagnostics.warning(f"{self._skipped:,} items were skipped")
+            self._command.diagnostics.warning(f"{counted(self._skipped, 'item')} skipped")
             raise typer.Exit(ExitCode.PARTIAL)
 
     def _write(self, output: str, progress: "Progress", *, force: bool) -> "Written":

@@ -11,6 +11,7 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.progress import Progress, QuietProgress
+from chatdb.cli.text import counted
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _with_ids(
             organization_key=organization_key,
             include_hidden=request.include_hidden,
         )
-        wanted = found if wanted is None else [each for each in wanted if each in set(found)]
+        wanted = found if wanted is None else sorted(set(wanted).intersection(found))
     return replace(request, wanted=replace(request.wanted, ids=wanted))
 
 
@@ -222,14 +223,15 @@ def warn_of_kept(command: CommandContext, name: str) -> None:
 def report(command: CommandContext, written: "Written", output: str | None) -> None:
     """Say what was written; raise Exit 7 when existing files were left alone."""
     if written.kept:
-        command.diagnostics.note(f"add --force to write over the {written.kept} files that exist")
+        left = f"{counted(written.kept, 'file')} {'was' if written.kept == 1 else 'were'} there"
+        command.diagnostics.note(f"{left}; add --force to write over what exists")
     if not written.conversations and not written.kept:
         command.diagnostics.note("no conversation matched")
     elif output is not None:
         files = f" in {written.files:,} files" if written.files != 1 else ""
         command.diagnostics.note(
-            f"wrote {written.conversations:,} conversations with {written.messages:,} messages"
-            f" to {output}{files}"
+            f"wrote {counted(written.conversations, 'conversation')}"
+            f" with {counted(written.messages, 'message')} to {output}{files}"
         )
     if written.kept:
         raise typer.Exit(ExitCode.PARTIAL)

@@ -8,6 +8,7 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -166,10 +167,8 @@ class _Importing:
 
     def _how_far(self) -> str:
         count = 0 if self._run is None else self._run.counts.conversations
-        return (
-            f"{count:,} conversations are in the database; run the same command again: "
-            "it goes on where it stopped"
-        )
+        there = f"{counted(count, 'conversation')} {'is' if count == 1 else 'are'} in the database"
+        return f"{there}; run the same command again: it goes on where it stopped"
 
 
 def _build_only(command: CommandContext) -> None:
@@ -201,25 +200,19 @@ def _explain(command: CommandContext, inputs: "Inputs", output_format: Format) -
 def _finish(
     command: CommandContext, done: "ImportReport", report: Path | None, output_format: Format
 ) -> None:
-    from chatdb.cli.import_summary import summary
-    from chatdb.db.search_index import COMPLETE_HINT
+    from chatdb.cli.import_summary import notes, summary
     from chatdb.workflows.import_files import write_report
 
-    if report is not None:
-        write_report(report, done)
     command.output.record(summary(done), output_format)
-    if done.replaced_characters:
-        command.diagnostics.note(
-            f"{done.replaced_characters:,} characters that a database cannot hold were replaced;"
-            " the originals are kept in metadata"
-        )
-    if done.counts.deleted_here:
-        command.diagnostics.note(
-            f"{done.counts.deleted_here:,} conversations were deleted here and stay so;"
-            " --restore-deleted brings them back"
-        )
-    if done.search_index in ("off", "deferred"):
-        command.diagnostics.note(f"there is no full-text index yet; build it: {COMPLETE_HINT}")
+    if report is not None:
+        try:
+            write_report(report, done)
+        except ChatdbError as error:
+            if not done.dry_run:
+                error.text += "; the import itself is done"
+            raise
+    for note in notes(done):
+        command.diagnostics.note(note)
     _name_skipped(command, done.files)
 
 

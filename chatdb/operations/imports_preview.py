@@ -1,0 +1,89 @@
+"""What an import would come to, told without writing anything."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from chatdb.db import schema
+from chatdb.db.database import Database
+from chatdb.operations.imports import ImportOptions
+from chatdb.operations.imports_batches import Arrival, Batches, with_user
+from chatdb.operations.imports_plan import Planner, place_into_nothing
+from chatdb.operations.imports_report import ImportCounts, Placed, count
+from chatdb.records import Conversation, organization_id_of
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+_encode = msgspec.json.Encoder().encode
+
+
+def preview(
+    database: Database | None,
+    organization_key: str,
+    arrivals: Iterable[Arrival],
+    *,
+    options: ImportOptions,
+    on_placed: Callable[[Sequence[Placed]], None],
+) -> ImportCounts:
+    """Return what importing the records would come to, reading only.
+
+    Without a database everything is new. A new conversation that comes again in a later batch
+    counts as unchanged when it is the same again, else as updated by what it is longer.
+    """
+    counts = ImportCounts()
+    seen = _Seen()
+    batches = Batches(arrivals)
+    while batch := batches.next_batch():
+        found = _place(database, organization_key, batch, options)
+        placed = [seen.corrected(*pair) for pair in zip(found, batch, strict=True)]
+        counts.add(count(placed))
+        on_placed(placed)
+    return counts
+
+
+class _Seen:
+    """Remembers each conversation of the batches before by a digest and its length."""
+
+    def __init__(self) -> None:
+        self._known: dict[UUID, tuple[bytes, int]] = {}
+
+    def corrected(self, placed: Placed, arrival: Arrival) -> Placed:
+        """Return the outcome as it would be with the batches before written."""
+        record = arrival.record
+        if not isinstance(record, Conversation) or placed.outcome not in ("new", "updated"):
+            return placed
+        digest = blake2b(_encode(record), digest_size=16).digest()
+        before = self._known.get(record.id)
+        longest = max(len(record.messages), before[1] if before else 0)
+        self._known[record.id] = (digest, longest)
+        if before is None:
+            return placed
+        if digest == before[0]:
+            return replace(placed, outcome="unchanged", messages_new=0, messages_changed=0)
+        if placed.outcome == "new":
+            return replace(placed, outcome="updated", messages_new=longest - before[1])
+        return placed
+
+
+def _place(
+    database: Database | None, key: str, batch: list[Arrival], options: ImportOptions
+) -> list[Placed]:
+    if database is None:
+        return place_into_nothing(batch)
+    organizations = schema.organizations
+    with database.transaction() as connection:
+        identifier = connection.scalar(
+            sa.select(organizations.c.id).where(organizations.c.key == key)
+        )
+        planner = Planner(
+            database.dialect.bulk(),
+            identifier or organization_id_of(key),
+            restore_deleted=options.restore_deleted,
+        )
+        arrivals = [with_user(each, options.user_id) for each in batch]
+        return planner.plan(connection, arrivals, lock=False).placed
