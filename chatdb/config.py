@@ -15,6 +15,7 @@ from chatdb.errors import ConfigurationError
 DEFAULT_DATABASE_URL = "sqlite:///data/chatdb.db"
 DEFAULT_ORG = "default"
 _LIBPQ_MARKS = ("PGHOST", "PGDATABASE")
+_LONGEST_NAME = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ def load(
     """Walk the ladder for every setting; the arguments are the options as they were typed.
 
     `environment` defaults to the process's, `directory` (where `.env` is looked for) to the
-    current one. Empty values count as unset. Raises ConfigurationError for an unreadable `.env`
-    or an empty option.
+    current one. Empty values count as unset. Raises ConfigurationError for an unreadable `.env`,
+    an empty option, or a name that no schema can have.
     """
     env = _Source(os.environ if environment is None else environment)
     file, notes = _read_env_file((directory or Path()) / ".env")
@@ -111,7 +112,7 @@ def load(
     return Config(
         database_url=found,
         direct_url=ladder("--direct-url", direct_url, "CHATDB_DIRECT_URL", "DIRECT_URL"),
-        schema=ladder("--schema", schema, "CHATDB_SCHEMA"),
+        schema=_possible_schema(ladder("--schema", schema, "CHATDB_SCHEMA")),
         org=ladder("--org", org, "CHATDB_ORG") or Setting(DEFAULT_ORG, "default"),
         libpq=file.libpq() if found.source.startswith(".env") else {},
         notes=notes,
@@ -166,6 +167,19 @@ def _option(name: str, typed: str | None) -> Setting | None:
             f"{name} is empty", hint="leave the option out, or give it a value"
         )
     return Setting(typed, f"option {name}")
+
+
+def _possible_schema(setting: Setting | None) -> Setting | None:
+    """Return the setting; PostgreSQL would cut a name that is too long, and use another schema."""
+    if setting is None:
+        return None
+    name = setting.value
+    if len(name.encode(errors="replace")) > _LONGEST_NAME or name.startswith("pg_") or "\0" in name:
+        raise ConfigurationError(
+            f"a PostgreSQL schema cannot have this name ({setting.source})",
+            hint=f"at most {_LONGEST_NAME} bytes, not starting with pg_: --schema chatdb",
+        )
+    return setting
 
 
 def _read_env_file(path: Path) -> tuple[_Source, tuple[str, ...]]:

@@ -223,3 +223,20 @@ def test_words_after_two_dashes_are_no_options(run: Any) -> None:
 
     assert result.exit_code == 2
     assert "unexpected extra argument" in result.stderr
+
+
+def test_the_libpq_variables_are_shown_as_the_url_they_amount_to(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PGHOST=inside\nPGPORT=5433\nPGPASSWORD=geheim\n")
+    above = {"PGUSER": "ann@home", "PGPORT": "6000"}
+
+    found = config.load(environment=above, directory=tmp_path).database_url
+    service = config.load(environment={"PGHOST": "h", "PGSERVICE": "s"}, directory=tmp_path)
+
+    assert found == config.Setting("postgresql://ann%40home@inside:6000/", ".env line 1")
+    assert service.database_url.value == "postgresql:///"
+
+
+@pytest.mark.parametrize("name", ["x" * 64, "ä" * 32, "pg_own", "a\0b"])
+def test_a_schema_that_cannot_be_is_a_configuration_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="environment CHATDB_SCHEMA"):
+        config.load(environment={"CHATDB_SCHEMA": name}, directory=tmp_path)

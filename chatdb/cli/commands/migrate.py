@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 app = command_app()
 
+_A_DAY = 86_400
+
 
 @app.command()
 def migrate(
@@ -30,12 +32,18 @@ def migrate(
     ] = False,
     wait: Annotated[
         float | None,
-        typer.Option("--wait", min=0, metavar="SECONDS", help="Wait for the database to answer."),
+        typer.Option(
+            "--wait", min=0, max=_A_DAY, metavar="SECONDS", help="Wait for the database to answer."
+        ),
     ] = None,
     lock_wait: Annotated[
         float,
         typer.Option(
-            "--lock-wait", min=0, metavar="SECONDS", help="How long another migrator may take."
+            "--lock-wait",
+            min=0,
+            max=_A_DAY,
+            metavar="SECONDS",
+            help="How long another migrator may take.",
         ),
     ] = 60.0,
     lock_timeout: Annotated[
@@ -43,6 +51,7 @@ def migrate(
         typer.Option(
             "--lock-timeout",
             min=0.001,
+            max=_A_DAY,
             metavar="SECONDS",
             help="How long to wait for a table's lock; tried 4 times.",
         ),
