@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from chatdb.db.dialects.migration_base import CatalogueEntry
 from chatdb.db.schema import TABLE_NAMES
-from chatdb.db.scripts import VERSION_TABLE
 
 _MASTER = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
 _CONSTRAINT = re.compile(
@@ -98,8 +97,3 @@ def _split(body: str) -> Iterator[str]:
             yield body[start:index]
             start = index + 1
     yield body[start:]
-
-
-def version_statement(revision: str) -> str:
-    """Return the statement that marks a dumped schema with its revision."""
-    return f"INSERT INTO {VERSION_TABLE} (version_num) VALUES ('{revision}')"
