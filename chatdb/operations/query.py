@@ -17,7 +17,7 @@ LONGEST_QUERY = 2_000
 """Characters; a longer text is no query but a document."""
 MOST_TERMS = 50
 
-_HINT = 'see "The query language" in docs/search.md'
+_HINT = "see chatdb search --help"
 _KEYS = ("role", "user", "after", "before", "in")
 _QUOTES = str.maketrans("“”„«»", '"""""')
 _ITEM = re.compile(

@@ -67,13 +67,15 @@ class Hit:
 class SearchPage:
     """Hits, newest first (or best first); `next_cursor` is None at the end.
 
-    `notes` are what the user should know about how the search was done.
+    `notes` are what the user should know about how the search was done; `in_titles` tells that
+    it was done in titles.
     """
 
     hits: tuple[Hit, ...]
     next_cursor: str | None
     has_more: bool
     notes: tuple[str, ...]
+    in_titles: bool = False
 
 
 def search(
@@ -315,7 +317,10 @@ def _title_page(
         ranked = zip(scores([hit.title or "" for hit in hits], matcher), hits, strict=True)
         best = sorted(ranked, key=lambda pair: -pair[0])
         kept = tuple(replace(hit, score=score) for score, hit in best[: options.limit])
-        return SearchPage(hits=kept, next_cursor=None, has_more=len(hits) > options.limit, notes=())
+        has_more = len(hits) > options.limit
+        return SearchPage(hits=kept, next_cursor=None, has_more=has_more, notes=(), in_titles=True)
     last = hits[-1] if has_more else None
     cursor = None if last is None else cursor_of("titles", last.created_at, (last.conversation_id,))
-    return SearchPage(hits=tuple(hits), next_cursor=cursor, has_more=has_more, notes=())
+    return SearchPage(
+        hits=tuple(hits), next_cursor=cursor, has_more=has_more, notes=(), in_titles=True
+    )

@@ -14,6 +14,7 @@ import zstandard
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from tests.operations.export_rows import conversation, every_shape, fill, insert
+from tests.postgres_server import TEMPLATE, PostgresServer
 
 Runner = Callable[..., Any]
 
@@ -245,21 +246,27 @@ def test_every_shape_goes_around_both_databases(
 @pytest.mark.postgresql
 @pytest.mark.parametrize("folder", ["chatgpt", "claude-ai"])
 def test_real_exports_go_around_both_databases(
-    run: Runner, corpus: Path, folder: str, postgresql_url: DatabaseUrl, tmp_path: Path
+    run: Runner,
+    corpus: Path,
+    folder: str,
+    postgres: PostgresServer,
+    postgresql_url: DatabaseUrl,
+    tmp_path: Path,
 ) -> None:
     files = sorted(path for path in (corpus / folder).iterdir() if path.suffix in (".json", ".zip"))
     for path in files:
         assert run("import", str(path), "-d", f"sqlite:///{tmp_path}/a.db").exit_code in (0, 1, 7)
         assert run("import", str(path), "-d", postgresql_url.exposed()).exit_code in (0, 1, 7)
-    chain = [f"sqlite:///{tmp_path}/{name}.db" for name in "abc"]
-    for source, target in ((chain[0], chain[1]), (postgresql_url.exposed(), chain[2])):
-        assert run("export", "-o", "x.jsonl", "--force", "-d", source).exit_code == 0
-        assert run("import", "x.jsonl", "-d", target).exit_code == 0
-
-    outputs = [
-        run("export", "-d", name).stdout_bytes for name in (*chain, postgresql_url.exposed())
-    ]
+    sources = [f"sqlite:///{tmp_path}/a.db", postgresql_url.exposed()]
+    outputs = [run("export", "-d", source).stdout_bytes for source in sources]
+    for number, output in enumerate(outputs.copy()):
+        Path("all.jsonl").write_bytes(output)
+        with postgres.new_database(template=TEMPLATE) as empty:
+            for target in (f"sqlite:///{tmp_path}/empty{number}.db", empty.exposed()):
+                assert run("import", "all.jsonl", "-d", target).exit_code == 0
+                outputs.append(run("export", "-d", target).stdout_bytes)
 
     bodies = {output.split(b"\n", 1)[1] for output in outputs}
+    assert len(outputs) == 6
     assert len(bodies) == 1
     assert bodies.pop().count(b"\n") > 0

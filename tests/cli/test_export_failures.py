@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -194,3 +195,28 @@ def test_memory_does_not_grow_with_the_number_of_conversations(sqlite_url: Datab
     fill(sqlite_url, LARGE // 2, 20_000)
 
     assert peak() < small * 1.3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["export"],
+        ["export", "--to", "markdown"],
+        ["conversations", "list"],
+        ["conversations", "show", "last"],
+    ],
+    ids=" ".join,
+)
+def test_text_that_is_not_utf_8_in_a_sqlite_file_is_named(
+    run: Runner, sqlite_url: DatabaseUrl, command: list[str]
+) -> None:
+    fill(sqlite_url)
+    other = sqlite3.connect(sqlite_url.sqlite_path)
+    other.execute("UPDATE conversations SET title = CAST(x'41ff42' AS TEXT)")
+    other.commit()
+    other.close()
+
+    result = run(*command, "-d", sqlite_url.exposed())
+
+    assert result.exit_code == 1
+    assert "holds text that is not UTF-8 in a column 'title'" in result.stderr

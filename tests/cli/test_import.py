@@ -23,9 +23,18 @@ from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
 from chatdb.formats.native import conversation_line, header_line
+from chatdb.records import organization_id_of
 from tests import postgres_server
 from tests.cli.conftest import Run, command_line, process_environment
-from tests.operations.importing import check_search, conversation, load, message, stored
+from tests.corpus_counts import CHATGPT, CLAUDE, NO_CHAT
+from tests.operations.importing import (
+    check_search,
+    conversation,
+    identifier,
+    load,
+    message,
+    stored,
+)
 from tests.postgres_server import PostgresServer, wait_until
 
 Invoke = Callable[..., Any]
@@ -155,6 +164,69 @@ def test_an_unreadable_file_among_several_is_named_and_the_others_go_in(
     assert done.exit_code == 7
     assert "notes.txt" in done.stderr
     assert count_of(database_url) == 3
+
+
+def test_a_skipped_file_is_named_once(into: Invoke, tmp_path: Path) -> None:
+    good = native(tmp_path / "chats.jsonl")
+    bad = tmp_path / "list.json"
+    bad.write_text('[{"some": "thing"}]')
+
+    done = into(good, bad)
+
+    assert done.exit_code == 7
+    assert done.stderr.count("list.json") == 1
+    assert "list.json: it is JSON but no chat export" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'[{"title": "caf\xe9", "mapping": {}}]', "not UTF-8: byte 0xe9"),
+        (b'[{"title": "cut', "the file ends inside the value"),
+    ],
+    ids=["another encoding", "cut"],
+)
+def test_why_a_file_cannot_be_recognised_is_said(
+    into: Invoke, tmp_path: Path, content: bytes, expected: str
+) -> None:
+    path = tmp_path / "chats.json"
+    path.write_bytes(content)
+
+    done = into(path)
+
+    assert done.exit_code == 1
+    assert f"chats.json is broken JSON: {expected}" in done.stderr
+
+
+def test_a_report_that_cannot_be_written_does_not_hide_the_import(
+    into: Invoke, tmp_path: Path
+) -> None:
+    report = tmp_path / ("x" * 250)  # too long once .partial stands behind it
+
+    done = into(native(tmp_path / "chats.jsonl"), "--report", report, "--format", "json")
+
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["new"] == 3
+    assert "the import itself is done" in done.stderr
+
+
+def test_the_same_export_in_two_organizations_is_two(
+    into: Invoke, run: Invoke, tmp_path: Path
+) -> None:
+    path = native(tmp_path / "chats.jsonl", 1)
+    only_here = native(tmp_path / "other.jsonl", 1, prefix="own")
+    into(path, only_here, "--org", "one")
+
+    into(path, "--org", "two")
+
+    same, own = (identifier(name) for name in ("talk0", "own0"))
+    assert run("conversations", "show", same, "--org", "two").exit_code == 0
+    assert run("conversations", "show", own, "--org", "two").exit_code == 5
+    assert run("export", "--id", own, "--org", "two").exit_code == 5
+    assert run("conversations", "delete", own, "--org", "two", "--yes").exit_code == 5
+    assert run("conversations", "delete", same, "--org", "two", "--yes").exit_code == 0
+    assert run("conversations", "show", same, "--org", "one").exit_code == 0
+    assert run("search", "text", "--org", "two").stdout == ""
 
 
 def test_a_dry_run_tells_all_and_writes_nothing(
@@ -443,40 +515,37 @@ def test_an_index_that_cannot_be_dropped_stays(
         check_search(database, "text", 1)
 
 
-CORPUS_COUNTS = {
-    "chatgpt/chatgpt2graph-conversations.json": (1, 44, 0),
-    "chatgpt/chatlore-conversations.json": (3, 11, 1),
-    "chatgpt/export-studio-conversations.json": (2, 6, 0),
-    "chatgpt/export-studio-sample_export.zip": (2, 6, 0),
-    "chatgpt/librechat-chatgpt-modern-export.json": (2, 7, 1),
-    "chatgpt/librechat-chatgpt-tree.json": (1, 12, 0),
-    "chatgpt/looselips-conversations.json": (5, 10, 0),
-    "claude-ai/chat-viewer-claude-bakery-chat.json": (1, 4, 0),
-    "claude-ai/chat-viewer-conversations-multiple-errors.json": (4, 4, 1),
-    "claude-ai/chat-viewer-conversations.json": (2, 6, 0),
-    "claude-ai/chatlore-conversations.json": (2, 7, 1),
-    "claude-ai/openwebui-importer-claude_thinking_example.json": (1, 2, 0),
-}
-NO_CHAT = "claude-ai/chat-viewer-simple-invalid.json"
-
-
 @pytest.mark.corpus
-def test_the_real_exports_go_in_with_their_counts(
-    into: Invoke, corpus: Path, tmp_path: Path
+def test_the_real_exports_go_in_with_the_counts_of_their_notes(
+    into: Invoke, corpus: Path, database_url: DatabaseUrl, tmp_path: Path
 ) -> None:
+    expected = {f"chatgpt/{name}": counts for name, counts in CHATGPT.items()}
+    expected |= {f"claude-ai/{name}": counts for name, counts in CLAUDE.items()}
     names = [
         path.relative_to(corpus).as_posix()
         for folder in ("chatgpt", "claude-ai")
         for path in (corpus / folder).iterdir()
     ]
-    assert sorted(names) == sorted([*CORPUS_COUNTS, NO_CHAT])
-    for name, (conversations, messages, skipped) in CORPUS_COUNTS.items():
+    assert sorted(names) == sorted([*expected, f"claude-ai/{NO_CHAT}"])
+    for name, counts in expected.items():
         report = tmp_path / "report.json"
         done = into(corpus / name, "--report", report, "--org", name)
-        counts = json.loads(report.read_text())["counts"]
+        told = json.loads(report.read_text())["counts"]
         again = into(corpus / name, "--org", name, "--format", "json")
-        found = (counts["new"], counts["messages_new"], counts["skipped"])
-        assert found == (conversations, messages, skipped), name
-        assert done.exit_code == (7 if skipped else 0), name
-        assert json.loads(again.stdout)["unchanged"] == conversations, name
-    assert into(corpus / NO_CHAT).exit_code == 1
+        assert (told["new"], told["skipped"]) == (counts.conversations, counts.skipped), name
+        assert stored_roles(database_url, name) == counts.roles, name
+        assert done.exit_code == (7 if counts.skipped else 0), name
+        assert json.loads(again.stdout)["unchanged"] == counts.conversations, name
+    assert into(corpus / "claude-ai" / NO_CHAT).exit_code == 1
+
+
+def stored_roles(url: DatabaseUrl, organization_key: str) -> dict[str, int]:
+    """Return how many messages of each role an organization has."""
+    columns = schema.messages.c
+    query = (
+        sa.select(columns.role, sa.func.count())
+        .where(columns.organization_id == organization_id_of(organization_key))
+        .group_by(columns.role)
+    )
+    with Database.open(url) as database, database.transaction() as connection:
+        return {row.role: row[1] for row in connection.execute(query)}

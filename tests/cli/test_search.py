@@ -83,7 +83,7 @@ def test_nothing_found_is_no_error(command: Command) -> None:
     result = command("search", "nowhere", "--format", "json")
 
     assert (result.exit_code, result.stdout) == (0, "[]\n")
-    assert "nothing found" in result.stderr
+    assert "nothing found; titles are searched by in:title" in result.stderr
 
 
 def test_words_without_spaces_say_how_they_are_found(command: Command) -> None:

@@ -227,7 +227,7 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
         command.diagnostics.note(f"{left}; add --force to write over what exists")
     if not written.conversations and not written.kept:
         command.diagnostics.note("no conversation matched")
-    elif output is not None:
+    elif output is not None and written.conversations:
         files = f" in {written.files:,} files" if written.files != 1 else ""
         command.diagnostics.note(
             f"wrote {counted(written.conversations, 'conversation')}"

@@ -92,7 +92,8 @@ def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
     for note in page.notes:
         command.diagnostics.note(note)
     if not page.hits:
-        command.diagnostics.note("nothing found")
+        titles = "" if page.in_titles else "; titles are searched by in:title"
+        command.diagnostics.note(f"nothing found{titles}")
     elif page.next_cursor is not None:
         command.diagnostics.note(
             f"there are more than {limit}: --limit shows more at once, "

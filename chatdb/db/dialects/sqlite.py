@@ -1,5 +1,6 @@
 """SQLite: one file, one writer, every BEGIN our own."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Generator, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.search import MessageSearch
 
 _BEGIN = "chatdb_begin"
+_UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '([^']*)'")
+"""What Python's sqlite3 says, without an error code, of text that another program wrote."""
 _SHARED_MEMORY_BYTES = 32 * 1024
 
 _ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
@@ -112,6 +115,12 @@ class SqliteDialect(Dialect):
     def translate(self, error: BaseException, url: DatabaseUrl) -> ChatdbError | None:
         if not isinstance(error, sqlite3.Error):
             return None
+        undecodable = _UNDECODABLE.match(str(error))
+        if undecodable is not None:
+            return DatabaseFailedError(
+                f"{url.sqlite_path} holds text that is not UTF-8 in a column {undecodable[1]!r}",
+                hint="find it with typeof() and hex() in sqlite3, and correct that row",
+            )
         name = str(getattr(error, "sqlite_errorname", ""))
         if name.startswith("SQLITE_IOERR") and _is_full(url.sqlite_path.parent):
             name = "SQLITE_FULL"
