@@ -1,5 +1,6 @@
 """Anything that the records can hold goes from one database into the other and back, unchanged."""
 
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -12,10 +13,14 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.formats import native
+from chatdb.formats.base import Tally
+from chatdb.formats.sources import open_source
 from chatdb.operations.conversation_batches import ConversationFilter
-from chatdb.operations.exports import native_lines, read_conversations
+from chatdb.operations.exports import native_lines
+from chatdb.operations.imports import ImportRun
+from chatdb.operations.imports_batches import Arrival
 from chatdb.records import Conversation, Message, Snapshot
-from tests.operations.export_rows import insert
+from tests.operations.export_rows import NOON, insert
 
 _texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
 _times = st.datetimes(
@@ -96,13 +101,16 @@ def exported(database: Database) -> bytes:
 
 
 def around(records: list[Conversation], first: Database, second: Database) -> None:
-    """Put records into the first, what comes out of it into the second, and compare the lines."""
+    """Put records into the first, import its export into the second, and compare the lines."""
     empty(first)
     empty(second)
     insert(first, records)
-    wanted = ConversationFilter()
 
-    insert(second, read_conversations(first, wanted, organization_key="default"))
+    text = native.header_line(created=NOON) + exported(first)
+    with open_source("-", stdin=io.BytesIO(text)) as source:
+        arrivals = [Arrival(item, hashed=False) for item in native.reader.read(source, Tally())]
+    with ImportRun(second, "default", subject="test") as run:
+        run.load(arrivals)
 
     expected = b"".join(native.conversation_line(record) for record in records)
     assert exported(first) == expected
