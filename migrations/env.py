@@ -40,11 +40,12 @@ def _print_statements() -> None:
 
 
 def _run_with_own_connection() -> None:
-    from chatdb.config import load
+    from chatdb.config import export_libpq, load
     from chatdb.db.database import Database
     from chatdb.db.url import parse_url
 
     config = load()
+    export_libpq(config)
     schema = None if config.schema is None else config.schema.value
     url = parse_url((config.direct_url or config.database_url).value)
     database = Database.open(url, schema=schema)
