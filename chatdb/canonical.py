@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +22,9 @@ _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 _EXPONENT = re.compile(rb"e-?[0-9]+(?:[,}\]]|\Z)")
 """An exponent as msgspec writes it, with what ends a number: few texts look alike."""
+_EXPONENT_IN_LINES = re.compile(rb"[0-9]e-?[0-9]+[,}\]\n]")
+_encode_lines = msgspec.json.Encoder(order="sorted").encode_lines
+_decode_lines = msgspec.json.Decoder().decode_lines
 
 
 def encode(value: Any) -> bytes:
@@ -45,6 +49,24 @@ def decode(data: bytes | str) -> Any:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return json.loads(data)
+
+
+def are_canonical(texts: Sequence[str]) -> bool:
+    """Tell whether every text is canonical JSON for certain, several times faster than one by one.
+
+    What `encode` writes has no line ends, so lines that come back the same are one value each.
+    """
+    try:
+        lines = "\n".join([*texts, ""]).encode()
+        values = _decode_lines(lines)
+    except (msgspec.DecodeError, UnicodeError):
+        return False
+    return (
+        len(values) == len(texts)
+        and _encode_lines(values) == lines
+        and b"-0.0" not in lines
+        and _EXPONENT_IN_LINES.search(lines) is None
+    )
 
 
 def digest(value: Any) -> str:

@@ -113,3 +113,40 @@ def test_pythons_json_reads_the_canonical_form() -> None:
     value = {"é": [1e300, 1.5, None, True], "z": {"y": "x"}}
 
     assert json.loads(canonical.encode(value)) == value
+
+
+@given(st.lists(any_json, max_size=5))
+def test_only_texts_that_encoding_gives_back_are_taken_for_canonical(values: list[Any]) -> None:
+    clean = [canonical.clean(value)[0] for value in values]
+    texts = [json.dumps(value, separators=(",", ":"), ensure_ascii=False) for value in clean]
+
+    if canonical.are_canonical(texts):
+        assert [canonical.encode_text(value) for value in clean] == texts
+
+
+def test_what_was_encoded_is_taken_for_canonical() -> None:
+    values = [{"a": 1, "b": ["é", "1e16", None]}, 12, 1.5, "text\n", [], {}]
+
+    assert canonical.are_canonical([canonical.encode_text(value) for value in values])
+    assert canonical.are_canonical([])
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ['{"b":1,"a":2}'],
+        ['{"a": 1}'],
+        ["1e16"],
+        ['{"a":1E2}'],
+        ["-0.0"],
+        ["1.50"],
+        [""],
+        ["1\n2"],
+        ['{"a":1}', "nothing"],
+        ['{"a":[1', "2]}"],
+        ["1,2", '{"a":[1', "2]}"],
+        ['{"a":1,"a":2}'],
+    ],
+)
+def test_other_json_and_what_is_no_json_is_not_taken_for_canonical(texts: list[str]) -> None:
+    assert not canonical.are_canonical(texts)

@@ -45,6 +45,7 @@ class CanonicalTexts:
 
     def __init__(self, *, left_out: bytes = b"null", wrap: Callable[[bytes], Any] = bytes) -> None:
         self._left_out = (b"null", left_out)
+        self._left_out_texts = (None, "null", left_out.decode())
         self._wrap = wrap
         self._kept: dict[bytes | str, Any] = {}
 
@@ -64,6 +65,16 @@ class CanonicalTexts:
                 self._kept.clear()
             self._kept[text] = made
         return made
+
+    def all_of(self, texts: Sequence[str | None]) -> list[Any]:
+        """Return what `of` returns for each text, and None for None.
+
+        What chatdb wrote is canonical as it is; what applications wrote may not be, nor be JSON.
+        """
+        if canonical.are_canonical([text for text in texts if text is not None]):
+            wrap, left_out = self._wrap, self._left_out_texts
+            return [None if text in left_out else wrap(text.encode()) for text in texts]
+        return [None if text is None else self.of(text) for text in texts]
 
 
 def json_time(text: str) -> str:

@@ -1,6 +1,6 @@
 """Messages out of SQLite, encoded by msgspec straight from the columns' text."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from chatdb.db.dialects.message_text import (
     json_time,
     unreadable,
 )
+from chatdb.errors import DatabaseFailedError
 
 _COLUMNS = (
     "conversation_id, id, parent_id, role, author, model, content, source_id,"
@@ -48,7 +49,10 @@ class _Message(msgspec.Struct, omit_defaults=True, gc=False):
     created_at: str = ""
 
 
-_encode = msgspec.json.Encoder().encode
+_encode_into = msgspec.json.Encoder().encode_into
+_CONTENT, _METADATA = 6, 8
+
+Row = tuple[Any, ...]
 
 
 def read_messages(
@@ -78,40 +82,73 @@ def _statement(organization_id: UUID, selection: Selection) -> tuple[str, list[s
     return statement, [str(organization_id), *values]
 
 
-def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[Chunk]:
-    """Make messages of the rows; what every message needs is done in place, for speed."""
-    metadata_of = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw).of
-    conversation = ""
-    messages: list[_Message] = []
+def _chunks(rows: Iterator[Row]) -> Iterator[Chunk]:
+    """Make messages of the rows, some at a time: their metadata is looked at together."""
+    made = _Messages()
+    pending: list[Row] = []
     size = 0
     for row in rows:
-        if row[0] != conversation or len(messages) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
-            if messages:
-                yield conversation, _encode(messages)[1:-1], len(messages)
-            conversation = row[0]
-            messages, size = [], 0
-        # fmt: off
-        (
-            _, identifier, parent_id, role, author, model, content, source_id, metadata,
-            created_at, rare,
-        ) = row
-        # fmt: on
-        try:
+        pending.append(row)
+        size += len(row[_CONTENT])
+        if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
+            yield from made.chunks(pending)
+            pending, size = [], 0
+    yield from made.chunks(pending)
+
+
+class _Messages:
+    """Encodes messages into memory that is used again: growing it costs more than filling it."""
+
+    def __init__(self) -> None:
+        self._metadata = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw)
+        self._buffer = bytearray()
+
+    def chunks(self, rows: Sequence[Row]) -> Iterator[Chunk]:
+        """Yield a chunk for each run of messages of one conversation."""
+        conversation = ""
+        messages: list[_Message] = []
+        for row, metadata in zip(rows, self._metadata_of(rows), strict=True):
+            if row[0] != conversation:
+                if messages:
+                    yield self._chunk(conversation, messages)
+                conversation, messages = row[0], []
             # fmt: off
-            message = _Message(
-                identifier, parent_id, role, author, model, content, None, None, None, None,
-                source_id, None, None if metadata is None else metadata_of(metadata),
-                json_time(created_at),
-            )
-            # fmt: on
-            if rare is not None:
-                _add_rare(message, rare)
-        except ValueError as error:
-            raise unreadable(f"message {identifier} of conversation {row[0]}", error) from error
-        messages.append(message)
-        size += len(content)
-    if messages:
-        yield conversation, _encode(messages)[1:-1], len(messages)
+            (
+                _, identifier, parent_id, role, author, model, content, source_id, _,
+                created_at, rare,
+            ) = row
+            try:
+                message = _Message(
+                    identifier, parent_id, role, author, model, content, None, None, None, None,
+                    source_id, None, metadata, json_time(created_at),
+                )
+                # fmt: on
+                if rare is not None:
+                    _add_rare(message, rare)
+            except ValueError as error:
+                raise _unreadable(row, error) from error
+            messages.append(message)
+        if messages:
+            yield self._chunk(conversation, messages)
+
+    def _metadata_of(self, rows: Sequence[Row]) -> list[Any]:
+        try:
+            return self._metadata.all_of([row[_METADATA] for row in rows])
+        except ValueError:
+            for row in rows:
+                try:
+                    self._metadata.all_of([row[_METADATA]])
+                except ValueError as error:
+                    raise _unreadable(row, error) from error
+            raise
+
+    def _chunk(self, conversation: str, messages: list[_Message]) -> Chunk:
+        _encode_into(messages, self._buffer)
+        return conversation, bytes(memoryview(self._buffer)[1:-1]), len(messages)
+
+
+def _unreadable(row: Row, error: ValueError) -> DatabaseFailedError:
+    return unreadable(f"message {row[1]} of conversation {row[0]}", error)
 
 
 def _add_rare(message: _Message, columns: str) -> None:
