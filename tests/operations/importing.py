@@ -97,6 +97,27 @@ def the_one(database: Database) -> Conversation:
     return record
 
 
+def tombstone(database: Database, conversation_id: object, message_id: object = None) -> None:
+    """Leave a tombstone of a message, or of the whole conversation."""
+    with database.transaction(write=True) as connection:
+        connection.execute(
+            sa.insert(schema.tombstones).values(
+                organization_id=ORGANIZATION,
+                conversation_id=conversation_id,
+                message_id=message_id or UUID(int=0),
+                deleted_at=at(0),
+            )
+        )
+
+
+def delete_message(database: Database, name: str, conversation_name: str = "talk") -> None:
+    """Delete a message as chatdb does: its row goes, a tombstone stays."""
+    with database.transaction(write=True) as connection:
+        table = schema.messages
+        connection.execute(sa.delete(table).where(table.c.id == identifier(name)))
+    tombstone(database, identifier(conversation_name), identifier(name))
+
+
 def contents(record: Conversation) -> list[str]:
     """Return the texts of its messages in their order."""
     return [each.content.removeprefix("text of ") for each in record.messages]

@@ -12,25 +12,23 @@ from hypothesis import strategies as st
 
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.search_index import build_search_index, search_index_state
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Skipped
-from chatdb.operations import imports_batches
-from chatdb.operations.imports import ImportOptions, ImportRun
-from chatdb.operations.imports_batches import Arrival, Batches
-from chatdb.operations.imports_preview import preview
+from chatdb.operations.imports import ImportRun
+from chatdb.operations.imports_batches import Arrival
 from chatdb.records import Conversation, Message, Snapshot
 from tests.operations.importing import (
-    ORGANIZATION,
     at,
     check_search,
     contents,
     conversation,
+    delete_message,
     identifier,
     load,
     message,
     stored,
     the_one,
+    tombstone,
 )
 
 if TYPE_CHECKING:
@@ -54,30 +52,11 @@ FULL = Message(
 )
 
 
-def tombstone(database: Database, conversation_id: object, message_id: object = None) -> None:
-    with database.transaction(write=True) as connection:
-        connection.execute(
-            sa.insert(schema.tombstones).values(
-                organization_id=ORGANIZATION,
-                conversation_id=conversation_id,
-                message_id=message_id or identifier("x").__class__(int=0),
-                deleted_at=at(0),
-            )
-        )
-
-
 def delete_conversation(database: Database, name: str) -> None:
     with database.transaction(write=True) as connection:
         table = schema.conversations
         connection.execute(sa.delete(table).where(table.c.id == identifier(name)))
     tombstone(database, identifier(name))
-
-
-def delete_message(database: Database, name: str, conversation_name: str = "talk") -> None:
-    with database.transaction(write=True) as connection:
-        table = schema.messages
-        connection.execute(sa.delete(table).where(table.c.id == identifier(name)))
-    tombstone(database, identifier(conversation_name), identifier(name))
 
 
 def test_every_field_comes_back_as_it_was(database: Database) -> None:
@@ -290,38 +269,6 @@ def test_an_unknown_organization_is_made(database: Database) -> None:
     assert stored(database) == []
 
 
-def test_a_preview_tells_the_same_and_writes_nothing(database: Database) -> None:
-    load(database, [conversation("old", [message("a")]), conversation("same", [message("a")])])
-    before = stored(database)
-    records = [
-        conversation("old", [message("a"), message("b")], 5),
-        conversation("same", [message("a")]),
-        conversation("new", [message("a")]),
-    ]
-    arrivals = [Arrival(each, hashed=False) for each in records]
-
-    counts = preview(
-        database, "default", arrivals, options=ImportOptions(), on_placed=lambda _: None
-    )
-
-    assert (counts.new, counts.updated, counts.unchanged) == (1, 1, 1)
-    assert stored(database) == before
-
-
-def test_a_preview_knows_what_came_in_a_batch_before(database: Database) -> None:
-    short = conversation("talk", [message("a")])
-    longer = conversation("talk", [message("a"), message("b")], 5)
-    others = [conversation(str(number)) for number in range(imports_batches.MAX_CONVERSATIONS)]
-    arrivals = [Arrival(each) for each in (short, *others, short, *others, longer)]
-
-    told = preview(database, "default", arrivals, options=ImportOptions(), on_placed=lambda _: None)
-
-    with ImportRun(database, "default", subject="test") as run:
-        run.load(arrivals)
-    assert told == run.counts
-    assert (told.new, told.updated) == (len(others) + 1, 1)
-
-
 def test_every_run_is_in_the_log_with_its_counts(database: Database) -> None:
     load(database, [conversation("talk", [message("a")])])
 
@@ -348,118 +295,6 @@ def test_a_run_that_fails_says_so_in_the_log_and_keeps_what_was_in(database: Dat
         )
     assert outcome == "failed"
     assert contents(the_one(database)) == ["a"]
-
-
-def test_an_import_without_the_index_is_completed_by_the_next(database: Database) -> None:
-    load(database, [conversation("one", [message("a")])], search_index=False)
-    with database.transaction() as connection:
-        state = search_index_state(connection)
-    load(database, [conversation("one", [message("a"), message("c")], 1)], search_index=False)
-
-    load(database, [conversation("two", [message("a")])])
-
-    assert state == "off"
-    check_search(database, "text", 3)
-    with database.transaction() as connection:
-        assert search_index_state(connection) == "present"
-
-
-def test_the_index_can_be_built_alone_and_only_once(database: Database) -> None:
-    load(database, [conversation("one", [message("a")])], search_index=False)
-
-    assert build_search_index(database)
-    assert not build_search_index(database)
-    check_search(database, "text", 1)
-
-
-def test_messages_written_and_deleted_while_the_index_is_off_do_not_spoil_it(
-    database: Database,
-) -> None:
-    load(database, [conversation("one", [message("a"), message("b")])], search_index=False)
-    delete_message(database, "a", "one")
-
-    load(database, [conversation("two", [message("c")])])
-
-    check_search(database, "text", 2)
-
-
-def test_an_import_that_died_before_the_index_was_built_is_completed_by_the_next(
-    database: Database,
-) -> None:
-    with ImportRun(database, "default", subject="test") as run:
-        run.load([Arrival(conversation("one", [message("a")]))])
-    with database.transaction() as connection:
-        state = search_index_state(connection)
-
-    load(database, [])
-
-    assert state == ("present" if database.url.dialect_name == "sqlite" else "deferred")
-    check_search(database, "text", 1)
-
-
-def test_a_table_with_rows_keeps_its_index(database: Database) -> None:
-    load(database, [conversation("one", [message("a")])])
-
-    with ImportRun(database, "default", subject="test") as run:
-        run.load([Arrival(conversation("two", [message("a")]))])
-
-    check_search(database, "text", 2)
-
-
-def test_triggers_still_work_after_an_import(database: Database) -> None:
-    load(database, [conversation("one", [message("a")])])
-    with database.transaction(write=True) as connection:
-        table = schema.messages
-        connection.execute(sa.update(table).values(content="rewritten"))
-
-    check_search(database, "rewritten", 1)
-    assert the_one(database).updated_at > at(0)
-
-
-def test_fts_keeps_its_own_setting_for_later_writers(sqlite_url: object) -> None:
-    with Database.open(sqlite_url) as database:  # type: ignore[arg-type]
-        load(database, [conversation("one", [message("a")])])
-        with database.transaction() as connection:
-            size = connection.exec_driver_sql(
-                "SELECT v FROM messages_search_config WHERE k = 'hashsize'"
-            ).scalar_one()
-
-    assert size == 1 << 20
-
-
-def test_batches_are_bounded_and_lose_nothing() -> None:
-    big = "x" * (imports_batches.MAX_SIZE // 3)
-    records = [conversation(str(number), [message("a", content=big)]) for number in range(10)]
-
-    batches = Batches(map(Arrival, records))
-    sizes = []
-    while batch := batches.next_batch():
-        sizes.append(len(batch))
-
-    assert sizes == [4, 4, 2]
-
-
-def test_many_batches_go_in_one_by_one(database: Database) -> None:
-    count = 2 * imports_batches.MAX_CONVERSATIONS + 1
-    records = [conversation(str(number), [message("a")]) for number in range(count)]
-
-    assert load(database, records, hashed=True).new == count
-    assert load(database, records).unchanged == count
-
-
-def test_metadata_counts_towards_the_size_of_a_batch() -> None:
-    big = {"page": "x" * (imports_batches.MAX_SIZE // 3)}
-    records = [
-        *(conversation(str(number), [message("a", metadata=big)]) for number in range(4)),
-        *(conversation(str(number), metadata=big) for number in range(4)),
-    ]
-
-    batches = Batches(map(Arrival, records))
-    sizes = []
-    while batch := batches.next_batch():
-        sizes.append(len(batch))
-
-    assert sizes == [3, 3, 2]
 
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20)

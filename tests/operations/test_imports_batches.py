@@ -1,0 +1,80 @@
+"""Batches of an import, and the preview that goes through the same ones."""
+
+from chatdb.db.database import Database
+from chatdb.operations import imports_batches
+from chatdb.operations.imports import ImportOptions, ImportRun
+from chatdb.operations.imports_batches import Arrival, Batches
+from chatdb.operations.imports_preview import preview
+from tests.operations.importing import (
+    conversation,
+    load,
+    message,
+    stored,
+)
+
+
+def test_a_preview_tells_the_same_and_writes_nothing(database: Database) -> None:
+    load(database, [conversation("old", [message("a")]), conversation("same", [message("a")])])
+    before = stored(database)
+    records = [
+        conversation("old", [message("a"), message("b")], 5),
+        conversation("same", [message("a")]),
+        conversation("new", [message("a")]),
+    ]
+    arrivals = [Arrival(each, hashed=False) for each in records]
+
+    counts = preview(
+        database, "default", arrivals, options=ImportOptions(), on_placed=lambda _: None
+    )
+
+    assert (counts.new, counts.updated, counts.unchanged) == (1, 1, 1)
+    assert stored(database) == before
+
+
+def test_a_preview_knows_what_came_in_a_batch_before(database: Database) -> None:
+    short = conversation("talk", [message("a")])
+    longer = conversation("talk", [message("a"), message("b")], 5)
+    others = [conversation(str(number)) for number in range(imports_batches.MAX_CONVERSATIONS)]
+    arrivals = [Arrival(each) for each in (short, *others, short, *others, longer)]
+
+    told = preview(database, "default", arrivals, options=ImportOptions(), on_placed=lambda _: None)
+
+    with ImportRun(database, "default", subject="test") as run:
+        run.load(arrivals)
+    assert told == run.counts
+    assert (told.new, told.updated) == (len(others) + 1, 1)
+
+
+def test_batches_are_bounded_and_lose_nothing() -> None:
+    big = "x" * (imports_batches.MAX_SIZE // 3)
+    records = [conversation(str(number), [message("a", content=big)]) for number in range(10)]
+
+    batches = Batches(map(Arrival, records))
+    sizes = []
+    while batch := batches.next_batch():
+        sizes.append(len(batch))
+
+    assert sizes == [4, 4, 2]
+
+
+def test_many_batches_go_in_one_by_one(database: Database) -> None:
+    count = 2 * imports_batches.MAX_CONVERSATIONS + 1
+    records = [conversation(str(number), [message("a")]) for number in range(count)]
+
+    assert load(database, records, hashed=True).new == count
+    assert load(database, records).unchanged == count
+
+
+def test_metadata_counts_towards_the_size_of_a_batch() -> None:
+    big = {"page": "x" * (imports_batches.MAX_SIZE // 3)}
+    records = [
+        *(conversation(str(number), [message("a", metadata=big)]) for number in range(4)),
+        *(conversation(str(number), metadata=big) for number in range(4)),
+    ]
+
+    batches = Batches(map(Arrival, records))
+    sizes = []
+    while batch := batches.next_batch():
+        sizes.append(len(batch))
+
+    assert sizes == [3, 3, 2]
