@@ -50,7 +50,7 @@ def seen(name: str, sample: Sample) -> str:
         if head in (b"[]", b"{}"):
             return f"{name} is JSON without any conversation in it"
         trouble = (sample.trouble or "there is no complete value in it").removeprefix(f"{name} ")
-        return f"{name} is broken JSON: {trouble}"
+        return f"{name} cannot be read as JSON: {trouble}"
     return f"{name} is JSON but no chat export that chatdb knows: {_shape(sample)}"
 
 

@@ -164,7 +164,7 @@ def test_why_a_file_cannot_be_recognised_is_said(
     done = into(path)
 
     assert done.exit_code == 1
-    assert f"chats.json is broken JSON: {expected}" in done.stderr
+    assert f"chats.json cannot be read as JSON: {expected}" in done.stderr
 
 
 def test_a_report_that_cannot_be_written_does_not_hide_the_import(

@@ -56,7 +56,7 @@ def test_the_name_of_a_file_says_nothing(tmp_path: Path) -> None:
         (b"hello there", "is not JSON: it begins with 'hello there'"),
         (b"\x89PNG\r\n\x1a\n1234", "is not JSON"),
         (b"[]", "without any conversation"),
-        (b'[{"mapping": {"a": ', "broken JSON"),
+        (b'[{"mapping": {"a": ', "the file ends inside the value"),
         (b'{"invalid": "none"}', "an object with 'invalid'"),
         (b'[{"a": 1}]', "a list of objects with 'a'"),
         (b"[1, 2]", "a list of int values"),
