@@ -269,7 +269,8 @@ def _row(claim: Claim, bench: Bench) -> tuple[str, ...]:
     verdict = claim.verdict(figure.ratio, quick=bench.quick)
     ratio = f"{figure.ratio:.2f}"
     took = time.perf_counter() - started
-    print(f"{claim.name}: {ratio} ({took:.0f} s)", file=sys.stderr, flush=True)
+    line = f"{claim.name}: {figure.ours}, {figure.theirs}, ratio {ratio} (took {took:.0f} s)"
+    print(line, file=sys.stderr, flush=True)
     return claim.name, figure.ours, figure.theirs, ratio, str(claim.limit), verdict
 
 
