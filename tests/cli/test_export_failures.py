@@ -151,18 +151,6 @@ def test_a_disk_that_fills_up_leaves_nothing(large: DatabaseUrl, tmp_path: Path)
     assert not list(tmp_path.glob("out*"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-@pytest.mark.usefixtures("lite")
-def test_a_read_only_folder_is_told(run: Runner, tmp_path: Path) -> None:
-    folder = tmp_path / "locked"
-    folder.mkdir(mode=0o500)
-
-    result = run("export", "--output", str(folder / "out.jsonl"))
-
-    assert result.exit_code == 1
-    assert "cannot be written" in result.stderr
-
-
 def test_a_terminal_gets_safe_text(run_on_terminal: Runner, sqlite_url: DatabaseUrl) -> None:
     with Database.open(sqlite_url) as database:
         insert(database, [conversation(1, [message(1, "a\x1b]0;x\x07b\u202ec\x9b")])])
