@@ -113,3 +113,28 @@ class RefusedError(ChatdbError):
 
     code = "refused"
     exit_code = ExitCode.REFUSED
+
+
+class EngineUnavailableError(ChatdbError):
+    """A way to run a development server that does not work here.
+
+    `reason` is one of `not_installed`, `not_running`, `no_permission`, `failed`.
+    """
+
+    code = "engine_unavailable"
+
+    def __init__(self, text: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(text, hint=hint)
+        self.reason = reason
+
+
+class ServerFailedError(ChatdbError):
+    """A development server that does not start, or died; the text has the end of its log."""
+
+    code = "server_failed"
+
+
+class PortTakenError(ChatdbError):
+    """Something else listens where a development server was to; the text names it if it can."""
+
+    code = "port_taken"
