@@ -1,7 +1,8 @@
 """The settings and where each came from: option > environment > `.env` > default.
 
-This is the only module that reads the environment. It does not read the URL itself: that is
-`chatdb.db.url`. What the PG* variables say is written as one.
+This is the only module that reads the environment; the names it looks for are the table in
+`chatdb.variables`. It does not read the URL itself: that is `chatdb.db.url`. What the PG*
+variables say is written as one.
 """
 
 import os
@@ -9,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chatdb import variables
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError
+from chatdb.variables import Variable
 
-DEFAULT_DATABASE_URL = "sqlite:///data/chatdb.db"
-DEFAULT_ORG = "default"
 _LIBPQ_MARKS = ("PGHOST", "PGDATABASE")
 _LONGEST_NAME = 63
 
@@ -27,16 +28,33 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DevSettings:
+    """How a development server is made; docker-compose.dev.yml reads the same variables.
+
+    None of them is checked here: `port` may be a number or `auto`.
+    """
+
+    image: Setting
+    port: Setting
+    user: Setting
+    password: Setting
+    database: Setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The settings of one run; `notes` are remarks on the `.env` for the user.
 
-    `libpq` holds the PG* variables of a `.env` that also gave the database URL.
+    `libpq` holds the PG* variables of a `.env` that also gave the database URL; `pg_bindir` names
+    the folder of PostgreSQL's own programs.
     """
 
     database_url: Setting
     direct_url: Setting | None
     schema: Setting | None
     org: Setting
+    pg_bindir: Setting | None = None
+    dev: DevSettings
     libpq: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -56,8 +74,8 @@ class _Source:
     values: Mapping[str, str]
     lines: Mapping[str, int] | None = None
 
-    def find(self, *names: str) -> Setting | None:
-        for name in names:
+    def find(self, variable: Variable) -> Setting | None:
+        for name in variable.names:
             if self.values.get(name):
                 return Setting(self.values[name], self.describe(name))
         return None
@@ -70,7 +88,7 @@ class _Source:
 
     def database_url(self, above: Mapping[str, str] | None = None) -> Setting | None:
         """Return the URL; PG* variables are completed and overruled by those of `above`."""
-        found = self.find("CHATDB_DATABASE_URL", "DATABASE_URL")
+        found = self.find(variables.DATABASE_URL)
         if found is not None:
             return found
         marks = [name for name in _LIBPQ_MARKS if self.values.get(name)]
@@ -103,17 +121,29 @@ def load(
         _option("--database-url", database_url)
         or env.database_url()
         or file.database_url(env.libpq())
-        or Setting(DEFAULT_DATABASE_URL, "default")
+        or _default(variables.DATABASE_URL)
     )
 
-    def ladder(option: str, typed: str | None, *names: str) -> Setting | None:
-        return _option(option, typed) or env.find(*names) or file.find(*names)
+    def ladder(option: str, typed: str | None, variable: Variable) -> Setting | None:
+        return _option(option, typed) or env.find(variable) or file.find(variable)
+
+    def found_or_default(variable: Variable) -> Setting:
+        return env.find(variable) or file.find(variable) or _default(variable)
 
     return Config(
         database_url=found,
-        direct_url=ladder("--direct-url", direct_url, "CHATDB_DIRECT_URL", "DIRECT_URL"),
-        schema=_possible_schema(ladder("--schema", schema, "CHATDB_SCHEMA")),
-        org=ladder("--org", org, "CHATDB_ORG") or Setting(DEFAULT_ORG, "default"),
+        direct_url=ladder("--direct-url", direct_url, variables.DIRECT_URL),
+        schema=_possible_schema(ladder("--schema", schema, variables.SCHEMA)),
+        org=ladder("--org", org, variables.ORG) or _default(variables.ORG),
+        # Never from a `.env`: a folder that was only cloned must not choose what is run.
+        pg_bindir=env.find(variables.PG_BINDIR),
+        dev=DevSettings(
+            image=found_or_default(variables.DEV_IMAGE),
+            port=found_or_default(variables.DEV_PORT),
+            user=found_or_default(variables.DEV_USER),
+            password=found_or_default(variables.DEV_PASSWORD),
+            database=found_or_default(variables.DEV_DATABASE),
+        ),
         libpq=file.libpq() if found.source.startswith(".env") else {},
         notes=notes,
     )
@@ -145,8 +175,8 @@ def terminal(environment: Mapping[str, str] | None = None) -> Terminal:
     """Read NO_COLOR, TERM, CHATDB_PAGER and PAGER (https://no-color.org; git's order)."""
     env = os.environ if environment is None else environment
     pager = next(
-        (env[name] for name in ("CHATDB_PAGER", "PAGER") if name in env),
-        "less",
+        (env[name] for name in variables.PAGER.names if name in env),
+        variables.PAGER.default or "",
     )
     return Terminal(
         color=not env.get("NO_COLOR") and env.get("TERM") != "dumb",
@@ -156,7 +186,16 @@ def terminal(environment: Mapping[str, str] | None = None) -> Terminal:
 
 def pager_environment() -> dict[str, str]:
     """Return the environment for a pager: LESS=FRX unless the user has set LESS, as git does."""
-    return {"LESS": "FRX", "LESSCHARSET": "utf-8", **os.environ}
+    return {"LESS": variables.LESS.default or "", "LESSCHARSET": "utf-8", **os.environ}
+
+
+def process_environment(additions: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment for a program that it becomes or starts."""
+    return {**os.environ, **(additions or {})}
+
+
+def _default(variable: Variable) -> Setting:
+    return Setting(variable.default or "", "default")
 
 
 def _option(name: str, typed: str | None) -> Setting | None:

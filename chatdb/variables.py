@@ -1,0 +1,154 @@
+"""Every variable that chatdb reads from the environment or a `.env`: one table.
+
+`chatdb.config` looks for the names in it and no other; `chatdb env-template` writes them all down.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One setting: the first of `names` that has a value counts.
+
+    `default` is the value without it, None where there is none; then `example` is written down.
+    `environment_only` is not read from a `.env`.
+    """
+
+    names: tuple[str, ...]
+    about: str
+    default: str | None = None
+    example: str = ""
+    environment_only: bool = False
+
+
+DATABASE_URL = Variable(
+    names=("CHATDB_DATABASE_URL", "DATABASE_URL"),
+    about=(
+        "The database: a SQLite file, or postgresql://user:password@host:5432/database.\n"
+        "Special characters of a password are best percent-encoded (@ as %40)."
+    ),
+    default="sqlite:///data/chatdb.db",
+)
+DIRECT_URL = Variable(
+    names=("CHATDB_DIRECT_URL", "DIRECT_URL"),
+    about="The same database without the pooler between, for migrations and dumps.",
+    example="postgresql://user:password@host:5432/database",
+)
+SCHEMA = Variable(
+    names=("CHATDB_SCHEMA",),
+    about="The PostgreSQL schema that chatdb's tables live in; else the connection's own.",
+    example="chatdb",
+)
+ORG = Variable(
+    names=("CHATDB_ORG",),
+    about="The organization (tenant) to work on.",
+    default="default",
+)
+LIBPQ = (
+    Variable(
+        names=("PGHOST",),
+        about=(
+            "libpq's own variables, used where no URL is set and PGHOST or PGDATABASE is.\n"
+            "Every other PG* variable (PGSSLMODE, PGPASSFILE ...) counts as well."
+        ),
+        example="127.0.0.1",
+    ),
+    Variable(names=("PGPORT",), about="", example="5432"),
+    Variable(names=("PGDATABASE",), about="", example="chatdb"),
+    Variable(names=("PGUSER",), about="", example="chatdb"),
+    Variable(names=("PGPASSWORD",), about="", example="change-me"),
+    Variable(names=("PGSERVICE",), about="", example="chatdb"),
+)
+DEV_IMAGE = Variable(
+    names=("CHATDB_DEV_IMAGE",),
+    about=(
+        "The development server (chatdb dev-db); docker-compose.dev.yml reads these as well.\n"
+        "Its image:"
+    ),
+    default="pgvector/pgvector:pg17",
+)
+DEV_PORT = Variable(
+    names=("CHATDB_DEV_PORT",),
+    about="The port on 127.0.0.1; auto picks a free one.",
+    default="5432",
+)
+DEV_USER = Variable(names=("CHATDB_DEV_USER",), about="", default="chatdb")
+DEV_PASSWORD = Variable(names=("CHATDB_DEV_PASSWORD",), about="", default="chatdb")
+DEV_DATABASE = Variable(names=("CHATDB_DEV_DATABASE",), about="", default="chatdb_dev")
+PG_BINDIR = Variable(
+    names=("CHATDB_PG_BINDIR",),
+    about="The folder of PostgreSQL's own programs (psql, pg_dump, initdb ...).",
+    example="/usr/lib/postgresql/17/bin",
+    environment_only=True,
+)
+PAGER = Variable(
+    names=("CHATDB_PAGER", "PAGER"),
+    about="The pager for long text on a terminal; cat for none.",
+    default="less",
+    environment_only=True,
+)
+NO_COLOR = Variable(
+    names=("NO_COLOR",),
+    about="Any value: no colours.",
+    example="1",
+    environment_only=True,
+)
+TERM = Variable(
+    names=("TERM",),
+    about="The terminal; on one called dumb there are no colours.",
+    example="dumb",
+    environment_only=True,
+)
+LESS = Variable(
+    names=("LESS",),
+    about="What less is told unless you have set it.",
+    default="FRX",
+    environment_only=True,
+)
+
+VARIABLES = (
+    *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, *LIBPQ),
+    *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE),
+    *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),
+)
+
+_HEAD = """\
+# The settings of chatdb. Copy this file to .env, and uncomment what you want to change.
+#
+#   cp .env.example .env && chmod 600 .env
+#
+# Options and the environment beat this file; `chatdb config show` tells where each value is from.
+# A line without a remark shows the default.
+"""
+_ENVIRONMENT_ONLY = """\
+
+# --- Read from the environment only, not from this file --------------------------------------
+"""
+
+
+def env_template() -> str:
+    """Return the text of a `.env.example`: every variable, commented out, with its default."""
+    blocks = [_HEAD]
+    blocks += [_block(variable) for variable in VARIABLES if not variable.environment_only]
+    blocks.append(_ENVIRONMENT_ONLY)
+    blocks += [_block(variable) for variable in VARIABLES if variable.environment_only]
+    return "".join(blocks)
+
+
+def _block(variable: Variable) -> str:
+    return "".join(f"{line}\n" for line in _lines(variable))
+
+
+def _lines(variable: Variable) -> Iterator[str]:
+    if variable.about:
+        yield ""
+        for line in variable.about.split("\n"):
+            yield f"# {line}"
+        if len(variable.names) > 1:
+            yield f"# {variable.names[0]} beats {' and '.join(variable.names[1:])}."
+    name = variable.names[-1]
+    if variable.default is not None:
+        yield f"#{name}={variable.default}"
+    else:
+        yield f"#{name}={variable.example}   # an example; not set by default"
