@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +141,7 @@ def test_libpq_variables_are_exported_without_overriding(monkeypatch: pytest.Mon
     url = config.Setting("postgresql://", ".env line 1")
 
     config.export_libpq(
-        config.Config(
-            database_url=url,
-            direct_url=None,
-            schema=None,
-            org=url,
-            libpq={"PGUSER": "from-file", "PGPORT": "6543"},
-        )
+        replace(config.load(), database_url=url, libpq={"PGUSER": "from-file", "PGPORT": "6543"})
     )
 
     assert (os.environ["PGUSER"], os.environ["PGPORT"]) == ("from-environment", "6543")
@@ -240,3 +236,30 @@ def test_the_libpq_variables_are_shown_as_the_url_they_amount_to(tmp_path: Path)
 def test_a_schema_that_cannot_be_is_a_configuration_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="environment CHATDB_SCHEMA"):
         config.load(environment={"CHATDB_SCHEMA": name}, directory=tmp_path)
+
+
+def test_the_development_server_is_set_by_the_same_ladder(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text("CHATDB_DEV_PORT=6000\nCHATDB_DEV_PASSWORD=very-secret\n")
+    monkeypatch.setenv("CHATDB_DEV_USER", "someone")
+
+    shown = run("config", "show", "--format", "json").stdout
+    rows = {row["name"]: (row["value"], row["source"]) for row in json.loads(shown)}
+
+    assert rows["dev_port"] == ("6000", ".env line 1")
+    assert rows["dev_user"] == ("someone", "environment CHATDB_DEV_USER")
+    assert rows["dev_database"] == ("chatdb_dev", "default")
+    assert "very-secret" not in shown
+
+
+def test_an_env_file_does_not_choose_which_programs_run(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text("CHATDB_PG_BINDIR=/somewhere\n")
+    assert config.load().pg_bindir is None
+
+    monkeypatch.setenv("CHATDB_PG_BINDIR", "/usr/lib/postgresql/17/bin")
+
+    rows = json.loads(run("config", "show", "--format", "json").stdout)
+    assert {"/usr/lib/postgresql/17/bin"} == {r["value"] for r in rows if r["name"] == "pg_bindir"}

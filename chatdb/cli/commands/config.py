@@ -7,6 +7,7 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import Format, FormatOption
+from chatdb.config import Setting
 
 app = group_app("Show the settings and where they come from.")
 
@@ -31,18 +32,24 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
     command = CommandContext.of(context)
     config = command.config
     direct = command.direct_url
+    dev = config.dev
     rows = [
         ShownSetting("database_url", command.url.redacted(), config.database_url.source),
-        ShownSetting(
-            "direct_url",
-            None if direct is None else direct.redacted(),
-            "not set" if config.direct_url is None else config.direct_url.source,
-        ),
-        ShownSetting(
-            "schema",
-            None if config.schema is None else config.schema.value,
-            "not set" if config.schema is None else config.schema.source,
-        ),
-        ShownSetting("org", config.org.value, config.org.source),
+        _row("direct_url", config.direct_url, None if direct is None else direct.redacted()),
+        _row("schema", config.schema),
+        _row("org", config.org),
+        _row("pg_bindir", config.pg_bindir),
+        _row("dev_image", dev.image),
+        _row("dev_port", dev.port),
+        _row("dev_user", dev.user),
+        _row("dev_password", dev.password, "***"),
+        _row("dev_database", dev.database),
     ]
     command.output.rows(rows, ShownSetting, output_format)
+
+
+def _row(name: str, setting: Setting | None, shown: str | None = None) -> ShownSetting:
+    """Return a setting's row; `shown` stands for a value that must not be seen."""
+    if setting is None:
+        return ShownSetting(name, None, "not set")
+    return ShownSetting(name, setting.value if shown is None else shown, setting.source)
