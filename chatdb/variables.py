@@ -119,7 +119,7 @@ _HEAD = """\
 #   cp .env.example .env && chmod 600 .env
 #
 # Options and the environment beat this file; `chatdb config show` tells where each value is from.
-# A line without a remark shows the default.
+# A line shows the default, if it does not say otherwise.
 """
 _ENVIRONMENT_ONLY = """\
 
@@ -147,8 +147,7 @@ def _lines(variable: Variable) -> Iterator[str]:
             yield f"# {line}"
         if len(variable.names) > 1:
             yield f"# {variable.names[0]} beats {' and '.join(variable.names[1:])}."
-    name = variable.names[-1]
-    if variable.default is not None:
-        yield f"#{name}={variable.default}"
-    else:
-        yield f"#{name}={variable.example}   # an example; not set by default"
+        if variable.default is None:
+            yield "# Not set by default; for example:"
+    value = variable.example if variable.default is None else variable.default
+    yield f"#{variable.names[-1]}={value}"

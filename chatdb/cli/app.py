@@ -23,6 +23,7 @@ COMMANDS = {
     "formats": Entry(_MODULES + "formats", "List the formats that can be read and written."),
     "search": Entry(_MODULES + "search", "Find messages by their words."),
     "conversations": Entry(_MODULES + "conversations", "List, show and delete conversations."),
+    "wait": Entry(_MODULES + "wait", "Wait until the database answers a query."),
     "config": Entry(_MODULES + "config", "Show the settings and where they come from."),
 }
 

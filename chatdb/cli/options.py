@@ -22,6 +22,9 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+A_DAY = 86_400
+"""The longest that an option lets chatdb wait, in seconds."""
+
 FormatOption = Annotated[
     Format, typer.Option("--format", help="How to print the data.", show_default=True)
 ]
@@ -34,6 +37,16 @@ AfterOption = Annotated[
     str | None,
     typer.Option("--after", metavar="CURSOR", help="Go on after the cursor of the page before."),
 ]
+
+
+def a_number(value: float | None) -> float | None:
+    """Return the seconds as typed; `nan` passes every minimum and maximum, so it is refused here.
+
+    The callback of every option that takes a time. Raises BadParameter.
+    """
+    if value is not None and value != value:  # noqa: PLR0124 - what only NaN is
+        raise typer.BadParameter("nan is not a number of seconds")
+    return value
 
 
 @dataclass(slots=True)

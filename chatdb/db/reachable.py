@@ -1,44 +1,118 @@
 """Waiting for a database to answer: the server, and `SELECT 1` in the database itself."""
 
+import select
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from chatdb.db.connect import connect_postgresql
+from chatdb.db.connect import CONNECT_TIMEOUT_SECONDS, connect_postgresql, connect_sqlite
+from chatdb.db.unreachable import Diagnosis, diagnose
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseUnreachableError
 
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
-
-
-def wait_until_reachable(url: DatabaseUrl, seconds: float, note: Callable[[str], None]) -> None:
-    """Return when the database answers; a SQLite file always does.
-
-    A wrong password or a missing database is waited for as well: a server that is being made
-    has neither yet. Raises DatabaseUnreachableError with the last reason.
-    """
-    if url.dialect_name == "sqlite":
-        return
+if TYPE_CHECKING:
     import psycopg
 
-    deadline, pause, said = time.monotonic() + seconds, _FIRST_PAUSE_SECONDS, False
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
+_PAUSE_GROWS = 1.5
+_SHORTEST_TRY_SECONDS = 2.0
+"""psycopg gives every host at least so long."""
+
+
+def wait_until_reachable(
+    url: DatabaseUrl,
+    seconds: float,
+    note: Callable[[str], None],
+    *,
+    give_up: Callable[[], None] | None = None,
+) -> float:
+    """Return when the database answers, with the seconds it took; it is tried once at least.
+
+    A wrong password or a missing database is waited for as well: a server that is being made
+    has neither yet. `note` hears of each new reason. `give_up` is called after every failed try
+    and raises when waiting has become pointless, such as for a server that has died.
+    A SQLite file that does not exist yet counts as answering, for the first command makes it.
+    Raises DatabaseUnreachableError with the last reason.
+    """
+    started = time.monotonic()
+    if url.path is not None:
+        _open_sqlite(url, seconds)
+        return time.monotonic() - started
+    deadline, pause, said = started + seconds, _FIRST_PAUSE_SECONDS, ""
     while True:
-        left = max(deadline - time.monotonic(), 2.0)
-        patient = replace(url, parameters=(*url.parameters, ("connect_timeout", f"{left:.0f}")))
-        try:
-            with connect_postgresql(patient, autocommit=True) as connection:
-                connection.execute("SELECT 1")
-                return
-        except psycopg.OperationalError as error:
-            reason = str(error).strip().replace("\n", " ")
-            if time.monotonic() + pause >= deadline:
-                raise DatabaseUnreachableError(
-                    f"{url.redacted()} did not answer within {seconds:g} s: {reason}",
-                    hint="start the server, or check the address: chatdb config show",
-                ) from error
-        if not said:
-            note(f"waiting for {url.redacted()}: {reason}")
-            said = True
-        time.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        failed = _try(url, deadline - time.monotonic())
+        if failed is None:
+            return time.monotonic() - started
+        error, found = failed
+        if give_up is not None:
+            give_up()
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise DatabaseUnreachableError(
+                f"{url.redacted()} did not answer within {seconds:g} s: {found.text}",
+                hint=found.hint,
+            ) from error
+        if found.text != said:
+            note(f"waiting for {url.redacted()}: {found.text}")
+            said = found.text
+        time.sleep(min(pause, left))
+        pause = min(pause * _PAUSE_GROWS, _LONGEST_PAUSE_SECONDS)
+
+
+def _try(url: DatabaseUrl, left: float) -> "tuple[psycopg.Error, Diagnosis] | None":
+    """Try once, for no longer than is left; return what went wrong."""
+    import psycopg
+
+    own_limit = dict(url.parameters).get("connect_timeout", "")
+    limit = int(own_limit) if own_limit.isdecimal() else CONNECT_TIMEOUT_SECONDS
+    limit = round(max(min(left, limit), _SHORTEST_TRY_SECONDS))
+    patient = replace(url, parameters=(*url.parameters, ("connect_timeout", str(limit))))
+    try:
+        with closing(connect_postgresql(patient, autocommit=True)) as connection:
+            _select_one(connection, limit)
+    except psycopg.OperationalError as error:
+        return error, diagnose(str(error), url)
+    return None
+
+
+def _select_one(connection: "psycopg.Connection[Any]", seconds: float) -> None:
+    """Run the query; a pooler, or a server that was halted, may take the login and be silent."""
+    import psycopg
+
+    protocol = connection.pgconn
+    protocol.send_query(b"SELECT 1")
+    deadline = time.monotonic() + seconds
+    while protocol.is_busy():
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([protocol.socket], [], [], left)[0]:
+            raise psycopg.OperationalError("the query timed out")
+        protocol.consume_input()
+    result = protocol.get_result()
+    if result is None or result.status != psycopg.pq.ExecStatus.TUPLES_OK:
+        text = result.get_error_message() if result is not None else "the connection is lost"
+        raise psycopg.OperationalError(text)
+
+
+def _open_sqlite(url: DatabaseUrl, seconds: float) -> None:
+    """Read the file's list of tables, waiting for a program that holds it alone."""
+    if not url.sqlite_path.exists():
+        return
+    try:
+        with closing(connect_sqlite(url, busy_seconds=seconds)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        from chatdb.db.database import dialect_of
+
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+            raise DatabaseUnreachableError(
+                f"{url.sqlite_path} was held by another program for {seconds:g} s",
+                hint="end that program, or wait longer",
+            ) from error
+        translated = dialect_of(url).translate(error, url)
+        if translated is None:
+            raise
+        raise DatabaseUnreachableError(translated.text, hint=translated.hint) from error

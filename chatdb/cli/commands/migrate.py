@@ -8,7 +8,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import Format, FormatOption
+from chatdb.cli.options import A_DAY, Format, FormatOption, a_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from chatdb.operations.schema_plan import PlannedStatement
 
 app = command_app()
-
-_A_DAY = 86_400
 
 
 @app.command()
@@ -33,7 +31,12 @@ def migrate(
     wait: Annotated[
         float | None,
         typer.Option(
-            "--wait", min=0, max=_A_DAY, metavar="SECONDS", help="Wait for the database to answer."
+            "--wait",
+            min=0,
+            max=A_DAY,
+            callback=a_number,
+            metavar="SECONDS",
+            help="Wait for the database to answer.",
         ),
     ] = None,
     lock_wait: Annotated[
@@ -41,7 +44,8 @@ def migrate(
         typer.Option(
             "--lock-wait",
             min=0,
-            max=_A_DAY,
+            max=A_DAY,
+            callback=a_number,
             metavar="SECONDS",
             help="How long another migrator may take.",
         ),
@@ -51,7 +55,8 @@ def migrate(
         typer.Option(
             "--lock-timeout",
             min=0.001,
-            max=_A_DAY,
+            max=A_DAY,
+            callback=a_number,
             metavar="SECONDS",
             help="How long to wait for a table's lock; tried 4 times.",
         ),

@@ -14,6 +14,7 @@ from chatdb import canonical
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.migration_base import MigrationWays
+from chatdb.db.unreachable import diagnose
 from chatdb.db.url import DatabaseUrl, DialectName
 from chatdb.errors import (
     ChatdbError,
@@ -79,9 +80,9 @@ class PostgresqlDialect(Dialect):
         if isinstance(error, psycopg.OperationalError) and (
             not state or state.startswith((*_LOST, _LOGIN)) or state == "3D000"
         ):
+            found = diagnose(error.diag.message_primary or str(error), url)
             return DatabaseUnreachableError(
-                f"no connection to {url.redacted()}: {_first_line(error)}",
-                hint="check the address and the password: chatdb config show",
+                f"no connection to {url.redacted()}: {found.text}", hint=found.hint
             )
         if state == "55P03":
             return DatabaseLockedError(

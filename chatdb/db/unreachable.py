@@ -1,0 +1,219 @@
+"""Why a PostgreSQL server cannot be worked with: libpq's messages told apart.
+
+A failed connection has no SQLSTATE, so the words of the message are all there is. What is said in
+another language, or not known here, keeps the server's own words.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chatdb.db.url import DatabaseUrl
+
+
+class Reason(StrEnum):
+    """What is in the way; the words are stable."""
+
+    NOTHING_LISTENS = "nothing_listens"
+    NAME_UNKNOWN = "name_unknown"
+    NO_ANSWER = "no_answer"
+    STARTING = "starting"
+    STOPPING = "stopping"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason, not a secret
+    NO_PASSWORD = "no_password"  # noqa: S105 - likewise
+    NO_ROLE = "no_role"
+    NO_DATABASE = "no_database"
+    NOT_ALLOWED = "not_allowed"
+    TLS_DEMANDED = "tls_demanded"
+    TLS_MISSING = "tls_missing"
+    TLS_FAILED = "tls_failed"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    OTHER_ROLE = "other_role"
+    NOT_POSTGRESQL = "not_postgresql"
+    CLOSED = "closed"
+    NO_SERVICE = "no_service"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The reason, a sentence for people that names the place, and the next command to type."""
+
+    reason: Reason
+    text: str
+    hint: str
+
+
+_PREAMBLE = r"^(?:connection (?:failed|is bad): )?(?:.*? failed: )?(?:FATAL:\s+|ERROR:\s+)?"
+_CONFIG = "check the address: chatdb config show"
+_LOGIN = "check the user and the password: chatdb config show tells where the address comes from"
+
+# In this order: of several hosts the one that answered says more than the one that did not.
+_PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
+    (
+        Reason.STARTING,
+        (
+            r"the database system is (?:starting up|not yet accepting|not accepting|in recovery)"
+            r"|server login has been failing, try again later"
+        ),
+        "the server at {place} is starting up",
+        "wait for it: chatdb wait",
+    ),
+    (
+        Reason.STOPPING,
+        r"the database system is shutting down|terminating connection due to administrator",
+        "the server at {place} is shutting down",
+        "start it again, then: chatdb wait",
+    ),
+    (
+        Reason.WRONG_PASSWORD,
+        (
+            r"password authentication failed|SASL authentication failed"
+            r"|(?:peer|ident|certificate|LDAP|PAM|GSSAPI) authentication failed"
+        ),
+        "the server at {place} refuses the login of user {user}",
+        _LOGIN,
+    ),
+    (
+        Reason.NO_PASSWORD,
+        r"no password supplied|empty password returned",
+        "the server at {place} asks for a password, and there is none",
+        "put it into the URL, PGPASSWORD or ~/.pgpass",
+    ),
+    (
+        Reason.NO_ROLE,
+        r'role "[^"]*" (?:does not exist|is not permitted to log in)',
+        "the server at {place} has no user {user} that may log in",
+        _LOGIN,
+    ),
+    (
+        Reason.NO_DATABASE,
+        r'database "[^"]*" (?:does not exist|is not currently accepting)|no such database',
+        "the server at {place} has no database {database}",
+        "create it: createdb {database}; or name another: --database-url",
+    ),
+    (
+        Reason.TOO_MANY_CONNECTIONS,
+        (
+            r"too many clients|too many connections|connection slots are reserved"
+            r"|no more connections allowed"
+        ),
+        "the server at {place} takes no more connections",
+        "close some (pg_stat_activity lists them), or raise max_connections",
+    ),
+    (
+        Reason.NOT_ALLOWED,
+        (
+            r"no pg_hba\.conf entry for .*, SSL encryption|pg_hba\.conf rejects"
+            r"|permission denied for database"
+        ),
+        "the server at {place} does not let user {user} into database {database}",
+        "allow it in pg_hba.conf, or grant CONNECT on the database",
+    ),
+    (
+        Reason.TLS_DEMANDED,
+        r"no pg_hba\.conf entry for .*, (?:no encryption|SSL off)|SSL required|TLS required",
+        "the server at {place} does not let user {user} into database {database} without TLS",
+        "add ?sslmode=require to the URL; else allow it in pg_hba.conf",
+    ),
+    (
+        Reason.NOT_ALLOWED,
+        r"no pg_hba\.conf entry",
+        "the server at {place} has no rule that lets user {user} into database {database}",
+        "allow it in pg_hba.conf",
+    ),
+    (
+        Reason.TLS_MISSING,
+        r"server does not support SSL",
+        "the server at {place} has no TLS, and the address demands it",
+        "turn TLS on at the server, or take sslmode out of the URL",
+    ),
+    (
+        Reason.TLS_FAILED,
+        (
+            r"certificate verify failed|root certificate file|certificate file"
+            r"|server certificate for .* does not match|SSL error"
+        ),
+        "TLS with the server at {place} failed: {message}",
+        "check sslmode and sslrootcert of the URL",
+    ),
+    (
+        Reason.OTHER_ROLE,
+        r"session is (?:not )?read-only|server is (?:not )?in hot standby",
+        "no server at {place} is of the kind that target_session_attrs asks for",
+        "check which one is the primary",
+    ),
+    (
+        Reason.NOT_POSTGRESQL,
+        (
+            r"invalid response to SSL negotiation|expected authentication request"
+            r"|unsupported frontend protocol"
+        ),
+        "what listens at {place} is no PostgreSQL server",
+        "check the port: chatdb config show",
+    ),
+    (
+        Reason.NO_SERVICE,
+        r'definition of service "[^"]*" not found|service file "[^"]*" not found',
+        "libpq does not know the service: {message}",
+        "write it into ~/.pg_service.conf, or unset PGSERVICE",
+    ),
+    (
+        Reason.CLOSED,
+        r"server closed the connection|Connection reset by peer|the connection is lost",
+        "the server at {place} closed the connection",
+        "look into its log",
+    ),
+    (
+        Reason.NO_ANSWER,
+        r"timeout|timed out|No route to host|Network is unreachable|Host is down",
+        "{place} does not answer",
+        "check the address and the firewall between: chatdb config show",
+    ),
+    (
+        Reason.NAME_UNKNOWN,
+        r"failed to resolve host|could not translate host name",
+        "the name {hosts} does not resolve",
+        _CONFIG,
+    ),
+    (
+        Reason.NOTHING_LISTENS,
+        r"Connection refused|No such file or directory",
+        "nothing listens at {place}",
+        (
+            "start the server (for development: chatdb dev-db up), or check the address:"
+            " chatdb config show"
+        ),
+    ),
+)
+
+
+def diagnose(message: str, url: DatabaseUrl) -> Diagnosis:
+    """Tell what a failed connection's message means; `url` names place, user and database."""
+    words = {
+        "place": _place(url),
+        "hosts": url.host or "of the host",
+        "user": url.user or "(the default)",
+        "database": url.database or "(the default)",
+        "message": _plain(message),
+    }
+    for reason, pattern, text, hint in _PATTERNS:
+        if re.search(pattern, message, re.IGNORECASE):
+            return Diagnosis(reason, text.format(**words), hint.format(**words))
+    return Diagnosis(Reason.OTHER, _plain(message), _CONFIG)
+
+
+def _place(url: DatabaseUrl) -> str:
+    hosts = [host or "the local socket" for host in url.host.split(",")]
+    ports = url.port.split(",")
+    ports += [ports[-1]] * (len(hosts) - len(ports))
+    return ", ".join(
+        f"{host}:{port}" if port and not host.startswith(("/", "the ")) else host
+        for host, port in zip(hosts, ports, strict=False)
+    )
+
+
+def _plain(message: str) -> str:
+    """Return the first failure's own words, without libpq's preamble."""
+    line = message.strip().partition("\n")[0]
+    return re.sub(_PREAMBLE, "", line) or line
