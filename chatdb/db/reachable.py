@@ -28,12 +28,12 @@ def wait_until_reachable(
     seconds: float,
     note: Callable[[str], None],
     *,
-    give_up: Callable[[], None] | None = None,
+    give_up: Callable[[Diagnosis], None] | None = None,
 ) -> float:
     """Return when the database answers, with the seconds it took; it is tried once at least.
 
     A wrong password or a missing database is waited for as well: a server that is being made
-    has neither yet. `note` hears of each new reason. `give_up` is called after every failed try
+    has neither yet. `note` hears of each new reason. `give_up` is told it after every failed try
     and raises when waiting has become pointless, such as for a server that has died.
     A SQLite file that does not exist yet counts as answering, for the first command makes it.
     Raises DatabaseUnreachableError with the last reason.
@@ -49,7 +49,7 @@ def wait_until_reachable(
             return time.monotonic() - started
         error, found = failed
         if give_up is not None:
-            give_up()
+            give_up(found)
         left = deadline - time.monotonic()
         if left <= 0:
             raise DatabaseUnreachableError(

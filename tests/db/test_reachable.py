@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatdb.db.reachable import wait_until_reachable
-from chatdb.db.unreachable import Reason, diagnose
+from chatdb.db.unreachable import Diagnosis, Reason, diagnose
 from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import DatabaseUnreachableError, ServerFailedError
 from tests.db import silent_servers
@@ -147,7 +147,7 @@ def test_the_wait_ends_when_the_database_is_made(postgres: PostgresServer) -> No
 def test_the_wait_is_given_up_when_the_caller_knows_better() -> None:
     tries = []
 
-    def give_up() -> None:
+    def give_up(_: Diagnosis) -> None:
         tries.append(1)
         if len(tries) == 3:
             raise ServerFailedError("the server has died")
