@@ -189,6 +189,11 @@ def pager_environment() -> dict[str, str]:
     return {"LESS": variables.LESS.default or "", "LESSCHARSET": "utf-8", **os.environ}
 
 
+def libpq_options() -> str:
+    """Return PGOPTIONS, to which a client's own options are added."""
+    return os.environ.get("PGOPTIONS", "")
+
+
 def process_environment(additions: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment for a program that it becomes or starts."""
     return {**os.environ, **(additions or {})}

@@ -115,6 +115,12 @@ class RefusedError(ChatdbError):
     exit_code = ExitCode.REFUSED
 
 
+class ProgramMissingError(ChatdbError):
+    """A program that is not chatdb's (psql, sqlite3) is not installed; the hint names packages."""
+
+    code = "program_missing"
+
+
 class EngineUnavailableError(ChatdbError):
     """A way to run a development server that does not work here.
 

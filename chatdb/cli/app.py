@@ -24,6 +24,7 @@ COMMANDS = {
     "search": Entry(_MODULES + "search", "Find messages by their words."),
     "conversations": Entry(_MODULES + "conversations", "List, show and delete conversations."),
     "wait": Entry(_MODULES + "wait", "Wait until the database answers a query."),
+    "connect": Entry(_MODULES + "connect", "Open the database in its own client."),
     "config": Entry(_MODULES + "config", "Show the settings and where they come from."),
 }
 

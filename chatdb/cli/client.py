@@ -1,0 +1,24 @@
+"""Becoming another program: signals, terminal and exit code are its own from then on."""
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
+
+from chatdb import config as settings
+
+if TYPE_CHECKING:
+    from chatdb.workflows.connect import ClientCall
+
+
+def become(call: "ClientCall") -> NoReturn:
+    """Replace this process by the client; raises OSError when it cannot be run."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    # Python ignores these, and what is ignored stays so: `chatdb connect -c ... | head`.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    os.execve(call.program, list(call.words), settings.process_environment(call.variables))  # noqa: S606

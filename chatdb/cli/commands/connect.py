@@ -1,0 +1,57 @@
+"""`chatdb connect`: open the database in psql, pgcli or sqlite3."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.client import become
+from chatdb.cli.context import CommandContext
+from chatdb.cli.diagnostics import is_terminal
+from chatdb.cli.lazy_group import command_app
+
+app = command_app()
+
+
+@app.command()
+def connect(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- ARGS...]", help="Passed on to the client.", show_default=False),
+    ] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option("--command", "-c", metavar="SQL", help="Run this and come back."),
+    ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Change nothing by accident.")
+    ] = False,
+) -> None:
+    """Open the database in its own client.
+
+    That is psql for PostgreSQL, or pgcli on a terminal where it is installed, and sqlite3 for
+    SQLite. The exit code is the client's. The password is handed over unseen.
+
+    \b
+    Examples:
+      chatdb connect --read-only
+      chatdb connect -c "SELECT count(*) FROM messages" -- --csv
+    """
+    from chatdb.workflows.connect import Session, client_call
+
+    command = CommandContext.of(context)
+    settings.export_libpq(command.config)
+    schema, bindir = command.config.schema, command.config.pg_bindir
+    session = Session(
+        schema=None if schema is None else schema.value,
+        read_only=read_only,
+        sql=sql,
+        words=words or (),
+        on_terminal=is_terminal(sys.stdin) and command.output.is_terminal,
+        bindir=None if bindir is None else Path(bindir.value),
+        options=settings.libpq_options(),
+    )
+    become(client_call(command.url, session))

