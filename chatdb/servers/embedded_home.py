@@ -1,0 +1,189 @@
+"""Where an embedded server lives, and as which user it runs.
+
+PostgreSQL refuses to run as root: then it runs as `postgres` or `nobody`, who must be able to
+enter every folder above the data. A project below /root is closed to them; its data lies in
+/var/lib/chatdb instead, and so does a copy of the wheel's programs.
+"""
+
+import os
+import pwd
+import shutil
+import stat
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from chatdb.errors import EngineUnavailableError
+from chatdb.servers.base import DevServer, Note
+from chatdb.servers.postgres_tools import Program
+
+SYSTEM_FOLDER = Path("/var/lib/chatdb")
+"""For root only, where the server's user cannot reach the project."""
+
+_ACCOUNTS = ("postgres", "nobody")
+_LONGEST_PATH = 700
+"""Bytes; PostgreSQL itself takes 1023 for any file below its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user that the server runs as; None as `uid` means ourselves."""
+
+    uid: int | None
+    gid: int | None
+    name: str
+
+    def identity(self) -> dict[str, Any]:
+        """Return what subprocess needs to run a program as this user."""
+        if self.uid is None:
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def own(self, path: Path) -> None:
+        """Give a file or folder of ours to this user."""
+        if self.uid is not None and self.gid is not None:
+            os.chown(path, self.uid, self.gid)
+
+    def may_enter(self, folder: Path) -> bool:
+        """Tell whether this user may pass through the folder and all above it."""
+        if self.uid is None:
+            return os.access(folder, os.X_OK)
+        return all(self._passes(step) for step in (folder, *folder.parents))
+
+    def _passes(self, folder: Path) -> bool:
+        try:
+            status = folder.stat()
+        except OSError:
+            return False
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & stat.S_IXUSR)
+        if status.st_gid == self.gid:
+            return bool(status.st_mode & stat.S_IXGRP)
+        return bool(status.st_mode & stat.S_IXOTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder of one server and its user; `is_away` when it is not in the project."""
+
+    folder: Path
+    account: Account
+    is_away: bool
+
+    @property
+    def data(self) -> Path:
+        """PostgreSQL's data directory."""
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        """What the server writes."""
+        return self.folder / "server.log"
+
+    def make(self) -> None:
+        """Make the folder if it is missing, for its user only."""
+        if self.folder.is_dir():
+            return
+        above = self.folder.parent
+        for step in (*reversed(above.parents), above):
+            if step.is_dir():
+                continue
+            step.mkdir(exist_ok=True)
+            if self.account.uid is not None:
+                step.chmod(0o711)
+        if self.account.uid is not None and not self.account.may_enter(above):
+            above.chmod(above.stat().st_mode | 0o011)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.account.own(self.folder)
+
+
+def find_home(server: DevServer) -> Home:
+    """Tell where the server of a project lives; makes nothing.
+
+    Raises EngineUnavailableError for root where there is no user to run as.
+    """
+    inside, away = server.folder.absolute() / "postgresql", _folder_away(server)
+    for folder in (inside, away):
+        if folder.is_dir():
+            return Home(folder, _account(folder), is_away=folder == away)
+    account = _account()
+    # `.chatdb` itself is made open enough; what lies above it is not ours to change.
+    existing = next(step for step in inside.parents[1:] if step.is_dir())
+    if account.may_enter(existing) and len(os.fsencode(inside)) <= _LONGEST_PATH:
+        return Home(inside, account, is_away=False)
+    return Home(away, account, is_away=True)
+
+
+def reachable_program(program: Program, account: Account, *, note: Note) -> Path:
+    """Return the folder to run a server's programs from, copied where its user can reach it.
+
+    Raises EngineUnavailableError for one that cannot be copied.
+    """
+    folder = program.path.parent
+    if account.may_enter(folder.resolve()):
+        return folder
+    package = folder.parents[1]
+    if folder.parent.name != "pginstall":
+        raise EngineUnavailableError(
+            f"the user {account.name} cannot enter {folder}",
+            reason="no_permission",
+            hint=f"open the way: chmod a+x {' '.join(_closed(folder, account))}",
+        )
+    digest = sha256(os.fsencode(package)).hexdigest()[:8]
+    target = SYSTEM_FOLDER / "programs" / f"{program.version[0]}.{program.version[1]}-{digest}"
+    if not target.is_dir():
+        note(f"copying PostgreSQL's programs to {target}, where the user {account.name} can go")
+        _copy_programs(package, target)
+    return target / package.name / "pginstall" / "bin"
+
+
+def _copy_programs(package: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial-{uuid4().hex[:8]}")
+    try:
+        for source in (package, package.with_name(package.name + ".libs")):
+            if source.is_dir():
+                shutil.copytree(source, partial / source.name, symlinks=True)
+        for step in (SYSTEM_FOLDER, target.parent, partial):
+            step.chmod(0o755)
+        if not target.is_dir():
+            partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _account(existing: Path | None = None) -> Account:
+    """Return whom to run as; for root that is the owner of a folder that exists already."""
+    if os.geteuid() != 0:
+        return Account(None, None, "you")
+    if existing is not None and (status := existing.stat()).st_uid != 0:
+        return Account(status.st_uid, status.st_gid, f"with the id {status.st_uid}")
+    for name in _ACCOUNTS:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(entry.pw_uid, entry.pw_gid, name)
+    raise EngineUnavailableError(
+        "PostgreSQL does not run as root, and there is no user postgres or nobody",
+        reason="no_permission",
+        hint="run chatdb as another user, or make one: useradd --system postgres",
+    )
+
+
+def user_folder() -> Path:
+    """Return the user's own folder for what cannot lie in a project."""
+    return Path("~/.local/share/chatdb").expanduser().absolute()
+
+
+def _folder_away(server: DevServer) -> Path:
+    """Return a folder outside the project, told apart by the project's path."""
+    digest = sha256(os.fsencode(server.folder.absolute())).hexdigest()[:12]
+    root = SYSTEM_FOLDER if os.geteuid() == 0 else user_folder()
+    return root / f"{server.project[:40]}-{digest}" / "postgresql"
+
+
+def _closed(folder: Path, account: Account) -> list[str]:
+    return [str(step) for step in (folder, *folder.parents) if not account._passes(step)]  # noqa: SLF001

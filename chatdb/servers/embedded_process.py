@@ -1,0 +1,166 @@
+"""The process of an embedded server: started apart from chatdb, found again, stopped for sure.
+
+Its pid and the moment of its start stand in `server.json`. A server whose chatdb was killed before
+it wrote them is known by its own `postmaster.pid`, if it works in this very data directory.
+"""
+
+import json
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from chatdb.errors import ServerFailedError
+from chatdb.servers.base import HOST, DevServer, Note
+from chatdb.servers.embedded_cluster import CLEAN_ENVIRONMENT
+from chatdb.servers.embedded_home import Home
+from chatdb.servers.embedded_log import lines_from, size_of
+from chatdb.servers.processes import Process, find_process, program_name, working_folder
+
+_STOP_SECONDS = 60.0
+_SAY_AFTER_SECONDS = 1.0
+_READY = "ready"
+_PORT_LINE, _STATUS_LINE = 3, 7
+"""Lines of postmaster.pid (src/include/utils/pidfile.h of PostgreSQL), from 0."""
+
+# The shell ends at once and leaves the server to the system; its log is opened in append mode.
+_APART = 'log=$1; shift; umask 077; (exec "$@" >>"$log" 2>&1 </dev/null) & echo $!'
+
+
+def launch(server: DevServer, home: Home, programs: Path) -> Process:
+    """Start the server apart from this process and note which one it is.
+
+    Raises ServerFailedError for one that ends at once, OSError.
+    """
+    _clear_stale_pid(home)
+    home.log.touch(mode=0o600)
+    home.account.own(home.log)
+    position = size_of(home.log)
+    settings = {
+        "listen_addresses": HOST,
+        "port": str(server.port),
+        "unix_socket_directories": "",
+        "cluster_name": "chatdb",
+        "timezone": "UTC",
+        "log_checkpoints": "off",
+        "log_line_prefix": "%m [%p] %q%a ",
+    }
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    words = [*CLEAN_ENVIRONMENT, str(programs / "postgres"), "-D", str(home.data), *options]
+    done = subprocess.run(
+        ["/bin/sh", "-c", _APART, "sh", str(home.log), *words],
+        cwd=home.data,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        start_new_session=True,
+        **home.account.identity(),
+    )
+    process = find_process(int(done.stdout))
+    if process is None:
+        lines = "\n".join(f"  {line}" for line in lines_from(home.log, position))
+        raise ServerFailedError(
+            f"the server ended at its start:\n{lines}", hint="the log: chatdb dev-db logs"
+        )
+    _write_record(home, process, position)
+    return process
+
+
+def find(home: Home) -> Process | None:
+    """Return the process that serves this data, if there is one."""
+    record = _read_record(home)
+    if record is not None and record[0].is_alive() and _is_postgres(record[0]):
+        return record[0]
+    lines = _pid_file(home)
+    if not lines or not lines[0].strip().isdecimal():
+        return None
+    process = find_process(int(lines[0]))
+    return process if process is not None and _serves(home, process) else None
+
+
+def is_ready(home: Home, process: Process) -> bool:
+    """Tell whether the server says that it takes connections."""
+    lines = _pid_file(home)
+    return (
+        len(lines) > _STATUS_LINE
+        and lines[0].strip() == str(process.pid)
+        and lines[_STATUS_LINE].strip() == _READY
+        and process.is_alive()
+    )
+
+
+def port(home: Home) -> int | None:
+    """Return the port that the server says it listens on."""
+    lines = _pid_file(home)
+    text = lines[_PORT_LINE].strip() if len(lines) > _PORT_LINE else ""
+    return int(text) if text.isdecimal() else None
+
+
+def stop(process: Process, *, note: Note) -> None:
+    """End the server's sessions and the server; raises ServerFailedError if it does not end."""
+    if not process.send(signal.SIGINT) or process.wait_for_end(_SAY_AFTER_SECONDS):
+        return
+    note(f"waiting for the server (pid {process.pid}) to write what it holds and to end")
+    if not process.wait_for_end(_STOP_SECONDS):
+        raise ServerFailedError(
+            f"the server (pid {process.pid}) did not end within {_STOP_SECONDS:g} s",
+            hint="see what it does: chatdb dev-db logs",
+        )
+
+
+def log_since_start(home: Home) -> list[str]:
+    """Return what the server wrote since chatdb started it."""
+    record = _read_record(home)
+    return lines_from(home.log, record[1] if record is not None else 0)
+
+
+def _serves(home: Home, process: Process) -> bool:
+    return _is_postgres(process) and working_folder(process.pid) == home.data.resolve()
+
+
+def _is_postgres(process: Process) -> bool:
+    return (program_name(process.pid) or "").startswith("postgres")
+
+
+def _clear_stale_pid(home: Home) -> None:
+    """Remove the pid file of a server that was killed.
+
+    PostgreSQL would not start while any process of its user has the old pid, which is likely
+    in a container. A process that could be the server is left to PostgreSQL's own judgement.
+    """
+    lines = _pid_file(home)
+    if not lines or not lines[0].strip().isdecimal():
+        return
+    process = find_process(int(lines[0]))
+    if process is not None and _is_postgres(process):
+        folder = working_folder(process.pid)
+        if folder is None or folder == home.data.resolve():
+            return
+    (home.data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _pid_file(home: Home) -> list[str]:
+    try:
+        return (home.data / "postmaster.pid").read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _record_path(home: Home) -> Path:
+    return home.folder / "server.json"
+
+
+def _write_record(home: Home, process: Process, position: int) -> None:
+    path = _record_path(home)
+    partial = path.with_name(path.name + ".partial")
+    record = {"pid": process.pid, "start": process.start, "log_position": position}
+    partial.write_text(json.dumps(record) + "\n")
+    partial.rename(path)
+
+
+def _read_record(home: Home) -> tuple[Process, int] | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads(_record_path(home).read_text())
+        return Process(int(record["pid"]), str(record["start"])), int(record["log_position"])
+    return None

@@ -1,0 +1,129 @@
+"""TCP ports of this machine: which are free, and who listens on one that is not."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from chatdb.errors import EngineUnavailableError, PortTakenError
+from chatdb.servers.base import HOST
+from chatdb.servers.processes import program_name
+
+_LISTENING = "0A"
+_TRIED_IN_A_ROW = 100
+_LAST_PORT = 65_535
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen there; raises EngineUnavailableError below 1024."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen(1)
+        except PermissionError as error:
+            raise EngineUnavailableError(
+                f"port {port} is for the system's own servers",
+                reason="no_permission",
+                hint="take one above 1023: --port 5433",
+            ) from error
+        except OSError:
+            return False
+    return True
+
+
+def first_free(start: int) -> int:
+    """Return the first free port from `start` on, or any when the next hundred are taken."""
+    for port in range(start, min(start + _TRIED_IN_A_ROW, _LAST_PORT + 1)):
+        if is_free(port):
+            return port
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def require_free(port: int) -> None:
+    """Raise PortTakenError, naming who has it, unless the port is free."""
+    if not is_free(port):
+        raise port_taken(port)
+
+
+def port_taken(port: int) -> PortTakenError:
+    """Return the error for a port that is taken; it names the program and pid where it can."""
+    owner = listener(port) or "another program"
+    return PortTakenError(
+        f"port {port} of this machine is taken by {owner}",
+        hint="take another one: --port auto picks a free one, --port 5433 names it",
+    )
+
+
+def listener(port: int) -> str | None:
+    """Name who listens on the port: `postgres (pid 812)`, or whose program it is."""
+    sockets = list(_listening_sockets(port))
+    if not sockets:
+        return _asked_of_lsof(port)
+    inodes = {inode for inode, _ in sockets}
+    pid = _holder(inodes)
+    if pid is not None:
+        return f"{program_name(pid) or 'a program'} (pid {pid})"
+    return _asked_of_lsof(port) or f"a program of the user {_user_name(sockets[0][1])}"
+
+
+def _listening_sockets(port: int) -> Iterator[tuple[str, int]]:
+    """Yield inode and owner of each listening socket; none where there is no /proc."""
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path("/proc/net", table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                yield fields[9], int(fields[7])
+
+
+def _holder(inodes: set[str]) -> int | None:
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        with suppress(OSError):
+            for link in (folder / "fd").iterdir():
+                with suppress(OSError):
+                    if str(link.readlink()) in wanted:
+                        return int(folder.name)
+    return None
+
+
+def _asked_of_lsof(port: int) -> str | None:
+    try:
+        done = subprocess.run(
+            ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = {line[:1]: line[1:] for line in reversed(done.stdout.splitlines())}
+    return f"{found.get('c', 'a program')} (pid {found['p']})" if "p" in found else None
+
+
+def _user_name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def parse_port(text: str) -> int | None:
+    """Read a port; None for `auto`. Raises ValueError."""
+    if text.strip().lower() == "auto":
+        return None
+    port = int(text)
+    if not 0 < port <= _LAST_PORT:
+        raise ValueError(f"{port} is no port")
+    return port
