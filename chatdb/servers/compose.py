@@ -1,0 +1,330 @@
+"""The compose engine: a development server in a container, by Docker's Compose or Podman's.
+
+Compose makes and starts the container from the compose file; all else is asked of, and done to,
+single objects that carry chatdb's labels. The state that the engine tells counts, never an exit
+code.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from chatdb.db.reachable import wait_until_reachable
+from chatdb.db.unreachable import Diagnosis, Reason
+from chatdb.errors import (
+    ChatdbError,
+    DatabaseUnreachableError,
+    EngineUnavailableError,
+    NotFoundError,
+    PortTakenError,
+    ServerFailedError,
+    UsageError,
+)
+from chatdb.servers import compose_failures, ports
+from chatdb.servers.base import HOST, DevServer, Note, ServerLook, ServerState
+from chatdb.servers.compose_file import (
+    DATA_FOLDER,
+    SERVICE,
+    VOLUME,
+    compose_file_of,
+    variables_of,
+)
+from chatdb.servers.compose_objects import Belongings, Container, Objects, major_of
+from chatdb.servers.compose_programs import ANSWER_SECONDS, Programs, Runner, end, find_programs
+
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_DOWNLOAD_SECONDS = 1800.0
+_START_SECONDS = 120.0
+_GRACE_SECONDS = 60
+_HEALTH_SECONDS = 6.0
+_LOG_LINES = 40
+
+
+class ComposeEngine:
+    """Runs servers in containers; `environment` is what the programs are given.
+
+    `answer_seconds` is how long a program may take for a question.
+    """
+
+    name = "compose"
+
+    def __init__(
+        self, *, environment: Mapping[str, str], answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
+        self._runner = Runner(environment, seconds=answer_seconds)
+        self._found: Programs | None = None
+
+    def describe(self) -> str:
+        """Return what would run the server: `docker compose 2.22.0 with docker 20.10.24`.
+
+        Raises EngineUnavailableError: not_installed, not_running, no_permission, or failed for a
+        daemon on another machine or one that does not answer.
+        """
+        return self._programs().describe()
+
+    def look(self, server: DevServer) -> ServerLook:
+        """See what there is of this server; what chatdb did not make is not seen."""
+        seen = self._objects().of_project(_project(server))
+        container = seen.container
+        if container is None:
+            state = ServerState.STOPPED if seen.volume else ServerState.ABSENT
+            return ServerLook(state=state, data=seen.volume)
+        return ServerLook(
+            state=_state(container),
+            process=container.id[:12],
+            started_at=container.started_at if container.is_up else None,
+            data=seen.volume,
+            major=container.major,
+            port=container.port,
+        )
+
+    def start(self, server: DevServer, *, seconds: float, note: Note) -> None:
+        """Make what is missing and start it; return when the target database answers.
+
+        A running server on the right port is left as it is. An image that is not here is
+        downloaded first, which does not count for `seconds`. Raises EngineUnavailableError,
+        PortTakenError, StorageError for a full disk, else ServerFailedError.
+        """
+        objects = self._objects()
+        seen = objects.of_project(_project(server))
+        if seen.strangers:
+            raise compose_failures.stranger(server.project, seen.strangers)
+        container = seen.container
+        if container is None or container.status != "running" or container.port != server.port:
+            container = self._bring_up(server, seen, note)
+        self._wait(server, container, seconds)
+
+    def stop(self, server: DevServer, *, note: Note) -> bool:
+        """Stop the container and keep it; tell whether it was running."""
+        objects = self._objects()
+        running = [item for item in objects.of_project(_project(server)).containers if item.is_up]
+        for container in running:
+            note(f"stopping the container {container.name}")
+            _stop(objects, container)
+        return bool(running)
+
+    def remove(self, server: DevServer, *, data: bool, note: Note) -> None:
+        """Remove containers and network; with `data` the volume as well.
+
+        What does not carry chatdb's labels stays. Raises ServerFailedError for what the engine
+        does not remove.
+        """
+        objects = self._objects()
+        seen = objects.of_project(_project(server))
+        for container in seen.containers:
+            note(f"removing the container {container.name}")
+            if container.is_up:
+                _stop(objects, container)
+            _must(objects, "container", "rm", "--volumes", container.id)
+        for network in objects.networks(server.project):
+            answer = objects.call("network", "rm", network)
+            if answer.code != 0:
+                note(f"the network stays, others use it: {answer.said}")
+        if data and seen.volume:
+            note(f"removing the volume {seen.volume}")
+            _must(objects, "volume", "rm", seen.volume)
+
+    def logs(self, server: DevServer, *, lines: int, follow: bool) -> Iterator[str]:
+        """Yield the newest lines of the log, then, with `follow`, those to come.
+
+        Raises NotFoundError where there is no container.
+        """
+        objects = self._objects()
+        container = objects.of_project(_project(server)).container
+        if container is None:
+            raise NotFoundError(
+                "there is no container, and so no log", hint="make it: chatdb dev-db up"
+            )
+        if not follow:
+            yield from objects.log(container.id, lines)
+            return
+        process = objects.follow_log(container.id, lines)
+        try:
+            for line in process.stdout or ():
+                yield line.rstrip("\n")
+        finally:
+            end(process)
+
+    def _programs(self) -> Programs:
+        if self._found is None:
+            self._found = find_programs(self._runner)
+        return self._found
+
+    def _objects(self) -> Objects:
+        return Objects(self._runner, self._programs())
+
+    def _bring_up(self, server: DevServer, seen: Belongings, note: Note) -> Container:
+        """Let Compose make and start the container; return it running."""
+        objects, container = self._objects(), seen.container
+        if container is None or container.port != server.port or not container.is_up:
+            self._require_free(server.port)
+        self._have_image(server.image, note)
+        if seen.volume and (container is None or not container.is_up):
+            self._require_same_major(server, seen.volume)
+        if container is not None and container.status == "paused":
+            objects.call("unpause", container.id)
+        note(f"starting it with {self.describe()}")
+        said = self._compose_up(server)
+        made = objects.of_project(server.project).container
+        if made is not None and made.status != "created":
+            return made
+        if made is not None:  # what could not be started is of no use and keeps its port's claim
+            objects.call("container", "rm", "--volumes", made.id)
+        if compose_failures.PORT.search(said):
+            raise self._port_taken(server.port)
+        raise compose_failures.not_started(self._programs().container, said)
+
+    def _compose_up(self, server: DevServer) -> str:
+        """Run `up` with the options that every Compose knows; return what it said."""
+        programs = self._programs()
+        server.folder.mkdir(parents=True, exist_ok=True)
+        # A `.env` beside the file is the application's, and may hold what Compose cannot read.
+        nothing = server.folder / "compose.env"
+        nothing.write_text("# Compose reads this instead of the application's .env.\n")
+        file = compose_file_of(server)
+        words = ("-p", server.project, "--env-file", str(nothing), "-f", str(file), "up", "-d")
+        answer = self._runner.run(
+            (*programs.compose, *words, SERVICE),
+            seconds=_START_SECONDS + self._runner.seconds,
+            additions={
+                **variables_of(server),
+                **({"DOCKER_HOST": programs.host} if programs.host else {}),
+            },
+        )
+        return answer.said
+
+    def _have_image(self, image: str, note: Note) -> None:
+        objects = self._objects()
+        if objects.call("image", "inspect", image).code == 0:
+            return
+        note(f"downloading the image {image}: once, it may take some minutes")
+        answer = objects.call("pull", "--quiet", image, seconds=_DOWNLOAD_SECONDS)
+        if objects.call("image", "inspect", image).code != 0:
+            raise compose_failures.not_downloaded(image, answer.said)
+
+    def _require_same_major(self, server: DevServer, volume: str) -> None:
+        """Look into the volume before a server that cannot read it ends, or ends for ever."""
+        objects = self._objects()
+        shown = ("--format", "{{range .Config.Env}}{{println .}}{{end}}")
+        runs = major_of(objects.call("image", "inspect", *shown, server.image).out.splitlines())
+        wrote = objects.call(
+            *("run", "--rm", "--network", "none", "--entrypoint", "cat"),
+            *("--volume", f"{volume}:/look:ro", server.image, f"/look/{DATA_FOLDER}/PG_VERSION"),
+        ).out.strip()
+        if runs is not None and wrote.isdecimal() and int(wrote) != runs:
+            raise compose_failures.other_major(volume, server.image, wrote=int(wrote), runs=runs)
+
+    def _require_free(self, port: int) -> None:
+        with suppress(EngineUnavailableError):  # a port that only the daemon may take
+            if not ports.is_free(port):
+                raise self._port_taken(port)
+
+    def _port_taken(self, port: int) -> PortTakenError:
+        error = ports.port_taken(port)
+        holder = self._objects().who_publishes(port)
+        if holder is None:
+            return error
+        return PortTakenError(
+            f"port {port} of this machine is taken by the container {holder}", hint=error.hint
+        )
+
+    def _wait(self, server: DevServer, container: Container, seconds: float) -> None:
+        """Wait for a login over the published port, as long as the container lives."""
+        objects = self._objects()
+
+        def give_up(found: Diagnosis) -> None:
+            volume = f"{server.project}_{VOLUME}"
+            now = objects.container(container.id)
+            if now is None or now.status == "exited" or now.has_failed:
+                raise self._ended(server, now, volume)
+            # Only the finished server listens on TCP, so that these do not go away.
+            if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
+                raise compose_failures.login_refused(server, container.name, volume)
+            if found.reason in (Reason.NO_DATABASE, Reason.TLS_DEMANDED, Reason.NOT_ALLOWED):
+                raise compose_failures.no_database(server, container.name, volume)
+
+        try:
+            wait_until_reachable(server.url, seconds, lambda _: None, give_up=give_up)
+        except DatabaseUnreachableError as error:
+            raise self._late(container, error) from error
+        self._wait_for_health(container)
+
+    def _wait_for_health(self, container: Container) -> None:
+        """Wait until the engine has seen what we know, so that its own list says so too."""
+        deadline = time.monotonic() + _HEALTH_SECONDS
+        while time.monotonic() < deadline:
+            now = self._objects().container(container.id)
+            if now is None or now.is_healthy:
+                return
+            time.sleep(0.2)
+
+    def _ended(self, server: DevServer, now: Container | None, volume: str) -> ChatdbError:
+        if now is None:
+            return ServerFailedError(
+                "the container was removed while it started", hint="try again: chatdb dev-db up"
+            )
+        return compose_failures.died(
+            server,
+            volume,
+            self._objects().log(now.id, _LOG_LINES),
+            exit_code=now.exit_code,
+            out_of_memory=now.out_of_memory,
+        )
+
+    def _late(self, container: Container, error: DatabaseUnreachableError) -> ServerFailedError:
+        now = self._objects().container(container.id)
+        if now is not None and now.health == "healthy":
+            return ServerFailedError(
+                f"the container {container.name} is healthy, but {error.text}",
+                hint=f"the engine may run in a virtual machine or beside this container, where"
+                f" {HOST} is another place: chatdb dev-db up --engine embedded does without it",
+            )
+        log = self._objects().log(container.id, _LOG_LINES)
+        return ServerFailedError(
+            f"{error.text}; the end of its log:\n{compose_failures.shown(log)}",
+            hint="give it longer: chatdb dev-db up --wait 300; follow it: chatdb dev-db logs -f",
+        )
+
+
+def _project(server: DevServer) -> str:
+    if not _PROJECT.fullmatch(server.project):
+        raise UsageError(
+            f"{server.project!r} cannot be the name of a project of Compose",
+            hint="use small letters, digits, - and _",
+        )
+    return server.project
+
+
+def _state(container: Container) -> ServerState:
+    if container.has_failed or container.status == "dead":
+        return ServerState.FAILED
+    if container.status != "running":
+        return ServerState.STOPPED
+    if container.health == "starting":
+        return ServerState.STARTING
+    return ServerState.FAILED if container.health == "unhealthy" else ServerState.RUNNING
+
+
+def _stop(objects: Objects, container: Container) -> None:
+    if container.status == "paused":
+        objects.call("unpause", container.id)
+    limit = _GRACE_SECONDS + ANSWER_SECONDS
+    objects.call("stop", "--time", str(_GRACE_SECONDS), container.id, seconds=limit)
+    now = objects.container(container.id)
+    if now is not None and now.is_up:
+        raise ServerFailedError(
+            f"the container {container.name} did not stop within {_GRACE_SECONDS} s",
+            hint=f"end it the hard way: docker kill {container.name}",
+        )
+
+
+def _must(objects: Objects, kind: str, *words: str) -> None:
+    """Remove something; it must be gone, or the engine's reason is the error."""
+    answer = objects.call(kind, *words)
+    name = words[-1]
+    if answer.code != 0 and objects.call(kind, "inspect", name).code == 0:
+        raise ServerFailedError(
+            f"the {kind} {name} could not be removed: {answer.said}",
+            hint=f"see what uses it: docker ps -a --filter {kind}={name}",
+        )

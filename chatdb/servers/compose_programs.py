@@ -1,0 +1,210 @@
+"""Docker's or Podman's programs: which are here, whether they work, and running them within limits.
+
+Nothing is believed from an exit code alone: docker-compose 1.29 answers an option it does not know
+with its usage and 0. Passwords go through the environment of the program, never its arguments.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from chatdb.errors import EngineUnavailableError
+from chatdb.servers import compose_failures
+
+ANSWER_SECONDS = 30.0
+"""How long a program may take for a question; a daemon that hangs is silent for ever."""
+
+_SECONDS_TO_END = 5.0
+_CANDIDATES = (
+    (("docker", "compose"), "docker"),
+    (("docker-compose",), "docker"),
+    (("podman", "compose"), "podman"),
+    (("podman-compose",), "podman"),
+)
+_SERVER_VERSION = {
+    "docker": ("version", "--format", "{{.Client.Context}} {{.Server.Version}}"),
+    "podman": ("info", "--format", "default {{.Version.Version}}"),
+}
+_VERSION = re.compile(r"^(?:\S+ version:? )?v?(\d+\.\d+\.\d+\S*)", re.MULTILINE)
+_LOCAL_HOSTS = re.compile(
+    r"(unix|npipe|fd)://|\w+://([^/@]*@)?(localhost|127\.\d+\.\d+\.\d+|\[::1\])([:/]|$)"
+)
+# They would choose another file, project or set of services than the one that was asked for.
+_NOT_PASSED_ON = (
+    *("COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"),
+    *("COMPOSE_PROJECT_DIRECTORY", "COMPOSE_REMOVE_ORPHANS"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a program said and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """Everything it said, the errors last."""
+        return "\n".join(part for part in (self.out.strip(), self.err.strip()) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programs:
+    """Two programs that work together: Compose, and the one that looks after containers.
+
+    `host` is where the daemon listens when a context of Docker's names the place.
+    """
+
+    compose: tuple[str, ...]
+    compose_version: str
+    container: str
+    container_version: str
+    host: str | None = None
+
+    def describe(self) -> str:
+        """Return both for people: `docker compose 2.22.0 with docker 20.10.24`."""
+        compose = " ".join(self.compose)
+        return f"{compose} {self.compose_version} with {self.container} {self.container_version}"
+
+
+class Runner:
+    """Runs programs with an environment of ours, each within a limit of seconds."""
+
+    def __init__(self, environment: Mapping[str, str], *, seconds: float = ANSWER_SECONDS) -> None:
+        self.environment = {
+            name: value for name, value in environment.items() if name not in _NOT_PASSED_ON
+        }
+        self.seconds = seconds
+
+    def has(self, program: str) -> bool:
+        """Tell whether there is a program of this name."""
+        return shutil.which(program, path=self.environment.get("PATH")) is not None
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        seconds: float | None = None,
+        additions: Mapping[str, str] | None = None,
+        merged: bool = False,
+    ) -> Answer:
+        """Run a program to its end, away from the terminal and its Ctrl-C.
+
+        Raises EngineUnavailableError when it takes longer than `seconds` or cannot be run. Then,
+        and when we are interrupted, it is ended with all that it has started.
+        """
+        limit = self.seconds if seconds is None else seconds
+        process = self.start(words, additions=additions, merged=merged)
+        try:
+            out, err = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired as error:
+            raise compose_failures.silent(words, limit) from error
+        finally:
+            end(process)
+        return Answer(process.returncode, out, err or "")
+
+    def start(
+        self,
+        words: Sequence[str],
+        *,
+        additions: Mapping[str, str] | None = None,
+        merged: bool = False,
+    ) -> "subprocess.Popen[str]":
+        """Start a program in a session of its own; `merged`: its errors come with its output."""
+        environment = {**self.environment, **(additions or {})}
+        found = shutil.which(words[0], path=environment.get("PATH"))
+        if found is None:
+            raise compose_failures.nothing_installed(words[0])
+        try:
+            return subprocess.Popen(
+                [found, *words[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+                env=environment,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EngineUnavailableError(
+                f"{found} cannot be run: {error.strerror}",
+                reason="no_permission",
+                hint="look at its rights, or do without it: --engine embedded",
+            ) from error
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    """End a program of ours, and what it started, if it still runs."""
+    if process.poll() is None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_SECONDS_TO_END)
+                break
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def find_programs(runner: Runner) -> Programs:
+    """Return the first pair of programs that works.
+
+    Raises EngineUnavailableError for the first of those that are installed, telling apart: not
+    installed, not running, no permission, on another machine.
+    """
+    problems: list[EngineUnavailableError] = []
+    for compose, container in _CANDIDATES:
+        if not (runner.has(container) and runner.has(compose[0])):
+            continue
+        found = _VERSION.search(runner.run((*compose, "version", "--short")).out)
+        if found is None:
+            continue
+        try:
+            context, version = _ask_server(runner, container)
+            host = _host_of(runner, container, context)
+        except EngineUnavailableError as error:
+            problems.append(error)
+            continue
+        return Programs(
+            compose=compose,
+            compose_version=found[1],
+            container=container,
+            container_version=version,
+            host=host,
+        )
+    if problems:
+        raise problems[0]
+    here = next((name for name in ("docker", "podman") if runner.has(name)), None)
+    raise compose_failures.nothing_installed(here)
+
+
+def _ask_server(runner: Runner, container: str) -> tuple[str, str]:
+    """Return the context and the version of the engine behind the program."""
+    host = runner.environment.get("DOCKER_HOST", "") if container == "docker" else ""
+    if host and not _LOCAL_HOSTS.match(host):
+        raise compose_failures.elsewhere(host)
+    answer = runner.run((container, *_SERVER_VERSION[container]))
+    context, _, version = answer.out.strip().partition(" ")
+    if answer.code != 0 or not version:
+        raise compose_failures.unavailable(container, answer.said)
+    return context, version
+
+
+def _host_of(runner: Runner, container: str, context: str) -> str | None:
+    """Return where the daemon of a context listens: docker-compose 1.29 does not ask for it."""
+    if container != "docker" or context == "default" or runner.environment.get("DOCKER_HOST"):
+        return None
+    asked = (container, "context", "inspect", context, "--format", "{{.Endpoints.docker.Host}}")
+    host = runner.run(asked).out.strip()
+    if host and not _LOCAL_HOSTS.match(host):
+        raise compose_failures.elsewhere(host)
+    return host or None
