@@ -25,6 +25,11 @@ COMMANDS = {
     "conversations": Entry(_MODULES + "conversations", "List, show and delete conversations."),
     "wait": Entry(_MODULES + "wait", "Wait until the database answers a query."),
     "connect": Entry(_MODULES + "connect", "Open the database in its own client."),
+    "seed": Entry(_MODULES + "seed", "Fill a database with made-up chats."),
+    "env-template": Entry(
+        _MODULES + "env_template", "Write a commented .env.example with every setting."
+    ),
+    "init": Entry(_MODULES + "init", "Put the compose file and .env.example into a project."),
     "config": Entry(_MODULES + "config", "Show the settings and where they come from."),
 }
 

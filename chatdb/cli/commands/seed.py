@@ -1,0 +1,141 @@
+"""`chatdb seed`: fill a database with made-up chats."""
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.cli.text import counted
+from chatdb.errors import ExitCode, UsageError
+from chatdb.seeds.plan import UNTIL, SeedOptions, Size
+
+if TYPE_CHECKING:
+    from chatdb.workflows.seed_database import SeedReport
+
+app = command_app()
+
+SKIPPED_SHOWN = 20
+
+
+@app.command()
+def seed(
+    context: typer.Context,
+    size: Annotated[
+        Size | None,
+        typer.Option("--size", help="50, 2,000 or 8,000 conversations.  [default: small]"),
+    ] = None,
+    conversations: Annotated[
+        int | None,
+        typer.Option("--conversations", min=1, help="So many conversations instead of a size."),
+    ] = None,
+    messages: Annotated[
+        int | None,
+        typer.Option("--messages", min=1, help="Exactly so many messages in all."),
+    ] = None,
+    number: Annotated[
+        int, typer.Option("--seed", help="Another number makes other chats.", show_default=True)
+    ] = 42,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--until",
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="The chats fill the year before this day.  [default: 2026-11-01]",
+        ),
+    ] = None,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Fill a database with made-up chats.
+
+    They go to the organization demo and four more of the demonstration, or all to the one that
+    --org names. The same command makes the same rows everywhere and on any day; running it again
+    adds nothing. A database labelled production is refused.
+
+    \b
+    Examples:
+      chatdb seed
+      chatdb seed --size large --until 2026-12-31
+      chatdb seed --conversations 200 --messages 5000 --seed 7 --org acme
+    """
+    command = CommandContext.of(context)
+    options = _options(command, size, conversations, messages, number, until)
+    report = _preview(command, options) if dry_run else _seed(command, options)
+    command.output.record(report, output_format)
+    _say(command, report)
+
+
+def _options(
+    command: CommandContext,
+    size: Size | None,
+    conversations: int | None,
+    messages: int | None,
+    number: int,
+    until: datetime | None,
+) -> SeedOptions:
+    if size is not None and (conversations is not None or messages is not None):
+        raise UsageError("--size excludes --conversations and --messages")
+    org = command.config.org
+    day: date = UNTIL if until is None else until.date()
+    return SeedOptions(
+        size=size or Size.SMALL,
+        conversations=conversations,
+        messages=messages,
+        seed=number,
+        until=day,
+        organization_key=None if org.source == "default" else org.value,
+    )
+
+
+def _seed(command: CommandContext, options: SeedOptions) -> "SeedReport":
+    from chatdb.workflows.seed_database import planned_conversations, seed
+
+    total = planned_conversations(options)
+    diagnostics = command.diagnostics
+    with command.open_database() as database:
+        try:
+            with diagnostics.progress("seeding", total=total, unit="conversations") as progress:
+                return seed(
+                    database,
+                    options,
+                    on_progress=progress.advance,
+                    on_index=lambda: progress.describe("building the search index"),
+                )
+        except KeyboardInterrupt:
+            diagnostics.warning("what was made stays; run the same command again for the rest")
+            raise
+
+
+def _preview(command: CommandContext, options: SeedOptions) -> "SeedReport":
+    from chatdb.workflows.seed_database import planned_conversations, preview_seed
+
+    total = planned_conversations(options)
+    path = command.url.path
+    with command.diagnostics.progress("making", total=total, unit="conversations") as progress:
+        if path is not None and not path.exists():
+            return preview_seed(None, options, on_progress=progress.advance)
+        with command.open_database(create=False) as database:
+            return preview_seed(database, options, on_progress=progress.advance)
+
+
+def _say(command: CommandContext, report: "SeedReport") -> None:
+    """Say beside the numbers what a person should know, and the next command."""
+    note = command.diagnostics.note
+    if report.dry_run:
+        note("nothing was written; leave out --dry-run to seed")
+    elif report.new:
+        key = report.organizations[0]
+        made = counted(report.new, "new conversation")
+        note(f"{made}; to see what is there: chatdb conversations list --org {key}")
+    else:
+        note("nothing was added: all of it was there already")
+    if report.deleted_here:
+        note(f"{counted(report.deleted_here, 'conversation')} deleted here stayed deleted")
+    for item in report.skipped[:SKIPPED_SHOWN]:
+        command.diagnostics.warning(f"skipped {item.place}: {item.reason}")
+    if report.skipped:
+        raise typer.Exit(ExitCode.PARTIAL)
