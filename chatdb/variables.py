@@ -76,6 +76,11 @@ DEV_PORT = Variable(
 DEV_USER = Variable(names=("CHATDB_DEV_USER",), about="", default="chatdb")
 DEV_PASSWORD = Variable(names=("CHATDB_DEV_PASSWORD",), about="", default="chatdb")
 DEV_DATABASE = Variable(names=("CHATDB_DEV_DATABASE",), about="", default="chatdb_dev")
+DEV_MEMORY = Variable(
+    names=("CHATDB_DEV_MEMORY",),
+    about="Read by docker-compose.dev.yml only: the most memory that its server may take.",
+    default="2g",
+)
 PG_BINDIR = Variable(
     names=("CHATDB_PG_BINDIR",),
     about="The folder of PostgreSQL's own programs (psql, pg_dump, initdb ...).",
@@ -109,7 +114,7 @@ LESS = Variable(
 
 VARIABLES = (
     *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, *LIBPQ),
-    *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE),
+    *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE, DEV_MEMORY),
     *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),
 )
 

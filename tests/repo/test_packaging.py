@@ -97,6 +97,10 @@ def test_the_wheel_carries_the_migrations_and_the_compose_file(built: Path) -> N
     versions = {path.name for path in (ROOT / "migrations/versions").glob("*.py")}
     assert {f"chatdb/_migrations/versions/{name}" for name in versions} <= names
     assert {"chatdb/_migrations/env.py", "chatdb/_compose/docker-compose.dev.yml"} <= names
+    assert {
+        "chatdb/project_files/docker-compose.production.yml",
+        "chatdb/project_files/Dockerfile.chatdb",
+    } <= names
     assert not [name for name in names if name.startswith(("tests/", "migrations/", "docs/"))]
 
 

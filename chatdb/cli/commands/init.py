@@ -1,0 +1,69 @@
+"""`chatdb init`: put the compose files and `.env.example` into a project."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.variables import env_template
+
+app = command_app()
+
+_NEXT = "chatdb dev-db up --migrate --write-env"
+_NEXT_IN_PRODUCTION = (
+    "in production: put POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB and APP_IMAGE into the"
+    " environment or .env (mode 600), then: docker compose -f docker-compose.production.yml up -d"
+)
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The project's folder.  [default: this one]")
+    ] = Path(),
+    production: Annotated[
+        bool, typer.Option("--production", help="Also a compose file for production.")
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace files that differ; each is kept as NAME.old."),
+    ] = False,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Put the compose file and .env.example into a project.
+
+    In a git repository .gitignore gets what holds passwords or chats. What exists is left
+    as it is without --force.
+
+    \b
+    Examples:
+      chatdb init --dry-run
+      chatdb init --production
+    """
+    from chatdb.workflows.project_files import ProjectFile, init_project, lines_to_add
+
+    command = CommandContext.of(context)
+    files = init_project(
+        folder, env_template(), production=production, force=force, dry_run=dry_run
+    )
+    command.output.rows(files, ProjectFile, output_format)
+    missing = lines_to_add(files)
+    if missing:
+        command.diagnostics.note(
+            f".gitignore was left as it is; add to it: {' '.join(missing)} (or use --force)"
+        )
+    if any(file.action == "kept" and not file.missing for file in files):
+        command.diagnostics.note("files that were kept differ from chatdb's; --force replaces them")
+    if dry_run:
+        command.diagnostics.note("nothing was written: --dry-run")
+        return
+    place = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    command.diagnostics.note(f"next: {place}{_NEXT}")
+    if production:
+        command.diagnostics.note(_NEXT_IN_PRODUCTION)

@@ -1,0 +1,130 @@
+"""Files that chatdb puts into a project that uses it: written whole, and never over another's."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from chatdb.errors import StorageError, UsageError
+from chatdb.formats.outputs import open_output
+from chatdb.servers.compose_file import FILE_NAME, shipped_compose_file
+
+Action = Literal["written", "replaced", "extended", "kept", "unchanged"]
+
+ENV_EXAMPLE = ".env.example"
+GITIGNORE = ".gitignore"
+PRODUCTION_FILES = ("docker-compose.production.yml", "Dockerfile.chatdb")
+IGNORED = (".env", ".chatdb/", "data/chatdb.db*", "backups/")
+"""What holds passwords or chats, and does not belong into a repository."""
+
+_TEMPLATES = Path(__file__).parent.parent / "project_files"
+_PUBLIC_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """What became of one file; `kept`: another one is there, and was left as it is.
+
+    `old` is where the file that was replaced went; `missing` are the lines that `.gitignore`
+    lacks where it was kept.
+    """
+
+    path: str
+    action: Action
+    old: str | None = None
+    missing: tuple[str, ...] = ()
+
+
+def put_file(path: Path, text: str, *, force: bool, dry_run: bool = False) -> ProjectFile:
+    """Write the file unless another is there; with `force` that one is renamed to `NAME.old`.
+
+    Raises StorageError.
+    """
+    data = text.encode()
+    try:
+        found = path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+    if found == data:
+        return ProjectFile(str(path), "unchanged")
+    if found is not None and not force:
+        return ProjectFile(str(path), "kept")
+    old = path.with_name(path.name + ".old") if found is not None else None
+    if not dry_run:
+        if old is not None and found is not None:
+            _write(old, found)
+        _write(path, data)
+    return ProjectFile(
+        str(path), "written" if old is None else "replaced", None if old is None else str(old)
+    )
+
+
+def init_project(
+    folder: Path, env_example: str, *, production: bool, force: bool, dry_run: bool
+) -> list[ProjectFile]:
+    """Put the development compose file and `.env.example` into a project.
+
+    `production` adds the compose file for production and what builds chatdb's image. In a git
+    repository `.gitignore` gets what must not be committed; one that is there only with `force`.
+    With `dry_run` nothing is written, the folder is not made, and the answer is the same.
+    Raises UsageError when the folder is a file, StorageError.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", hint="name the project's folder")
+    if not dry_run:
+        folder.mkdir(parents=True, exist_ok=True)
+    files = [
+        put_file(folder / name, text, force=force, dry_run=dry_run)
+        for name, text in _texts(env_example, production=production)
+    ]
+    if (folder / GITIGNORE).exists() or _is_repository(folder):
+        files.append(_ignore(folder / GITIGNORE, force=force, dry_run=dry_run))
+    return files
+
+
+def _texts(env_example: str, *, production: bool) -> Iterator[tuple[str, str]]:
+    yield FILE_NAME, shipped_compose_file().read_text(encoding="utf-8")
+    yield ENV_EXAMPLE, env_example
+    for name in PRODUCTION_FILES if production else ():
+        yield name, (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _ignore(path: Path, *, force: bool, dry_run: bool) -> ProjectFile:
+    """Add the lines that are missing, after those that are there."""
+    found = path.read_bytes() if path.exists() else b""
+    present = {
+        line.strip().removeprefix("/") for line in found.decode(errors="replace").split("\n")
+    }
+    missing = tuple(line for line in IGNORED if not _covers(present, line))
+    if not missing:
+        return ProjectFile(str(path), "unchanged")
+    if found and not force:
+        return ProjectFile(str(path), "kept", missing=missing)
+    if not dry_run:
+        ending = b"" if not found or found.endswith(b"\n") else b"\n"
+        _write(path, found + ending + "".join(f"{line}\n" for line in missing).encode())
+    return ProjectFile(str(path), "extended" if found else "written")
+
+
+def _covers(present: set[str], line: str) -> bool:
+    """Tell whether a line of the file says as much: `data/` covers the database in it."""
+    folder = line.partition("/")[0]
+    return not present.isdisjoint({line, line.rstrip("/"), f"{folder}/", folder})
+
+
+def _is_repository(folder: Path) -> bool:
+    place = folder.absolute()
+    return any((parent / ".git").exists() for parent in (place, *place.parents))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write whole or not at all; nothing in these files is secret, and others must read them."""
+    with open_output(path) as stream:
+        stream.write(data)
+    if path.is_file():
+        path.chmod(_PUBLIC_MODE)
+
+
+def lines_to_add(files: Sequence[ProjectFile]) -> list[str]:
+    """Return the lines that a kept `.gitignore` lacks."""
+    return [line for file in files for line in file.missing]

@@ -1,0 +1,215 @@
+"""`chatdb init` and `env-template` write what a project needs, and never over what is there."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatdb.variables import env_template
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCTION = ROOT / "chatdb/project_files/docker-compose.production.yml"
+DEVELOPMENT = ["docker-compose.dev.yml", ".env.example"]
+SECRETS = {
+    "POSTGRES_USER": "chat",
+    "POSTGRES_PASSWORD": "p%@/:w%41 #?$$",
+    "POSTGRES_DB": "chat",
+    "APP_IMAGE": "registry.example/app:1",
+}
+
+
+def actions(result: Any) -> dict[str, str]:
+    """Return what was done to each file."""
+    assert result.exit_code == 0, result.stderr
+    return {Path(row["path"]).name: row["action"] for row in json.loads(result.stdout)}
+
+
+def init(run: Any, *words: str) -> dict[str, str]:
+    return actions(run("init", *words, "--format", "json"))
+
+
+def test_init_writes_the_development_files(run: Any) -> None:
+    assert init(run) == dict.fromkeys(DEVELOPMENT, "written")
+    assert Path(".env.example").read_text() == env_template()
+    assert (
+        Path("docker-compose.dev.yml").read_text() == (ROOT / "docker-compose.dev.yml").read_text()
+    )
+
+
+def test_init_makes_the_folder_and_says_what_to_type_next(run: Any) -> None:
+    result = run("init", "my project")
+
+    assert result.exit_code == 0
+    assert Path("my project/.env.example").is_file()
+    assert "next: cd 'my project' && chatdb dev-db up" in result.stderr
+
+
+def test_init_for_production_writes_the_files_for_it_too(run: Any) -> None:
+    assert set(init(run, "--production")) == {
+        *DEVELOPMENT,
+        "docker-compose.production.yml",
+        "Dockerfile.chatdb",
+    }
+
+
+def test_a_second_init_changes_nothing(run: Any) -> None:
+    init(run, "--production")
+    before = {path: path.stat().st_mtime_ns for path in Path().iterdir()}
+
+    assert set(init(run, "--production").values()) == {"unchanged"}
+    assert {path: path.stat().st_mtime_ns for path in Path().iterdir()} == before
+
+
+def test_a_dry_run_writes_nothing_and_reports_the_same(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+
+    planned = init(run, str(folder), "--production", "--dry-run")
+
+    assert not folder.exists()
+    assert planned == init(run, str(folder), "--production")
+
+
+def test_a_file_that_differs_is_left_alone(run: Any) -> None:
+    Path("docker-compose.dev.yml").write_text("services: {}\n")
+
+    result = run("init", "--format", "json")
+
+    assert actions(result)["docker-compose.dev.yml"] == "kept"
+    assert Path("docker-compose.dev.yml").read_text() == "services: {}\n"
+    assert "--force" in result.stderr
+
+
+def test_force_replaces_a_file_and_keeps_the_old_one(run: Any) -> None:
+    Path("docker-compose.dev.yml").write_text("services: {}\n")
+
+    assert init(run, "--force")["docker-compose.dev.yml"] == "replaced"
+    assert Path("docker-compose.dev.yml.old").read_text() == "services: {}\n"
+    assert "postgres" in Path("docker-compose.dev.yml").read_text()
+
+
+def test_a_repository_is_told_to_ignore_what_is_secret(run: Any) -> None:
+    subprocess.run(["git", "init", "--quiet"], check=True)
+
+    assert init(run)[".gitignore"] == "written"
+    for name in (".env", ".chatdb/run", "data/chatdb.db-wal", "backups/x"):
+        subprocess.run(["git", "check-ignore", "--quiet", name], check=True)
+
+
+def test_the_lines_of_a_gitignore_stay_and_missing_ones_are_named(run: Any) -> None:
+    Path(".gitignore").write_text("*.pyc\n/data/\n.env")
+
+    kept = run("init", "--format", "json")
+    left = Path(".gitignore").read_text()
+    extended = init(run, "--force")
+
+    assert actions(kept)[".gitignore"] == "kept"
+    assert left == "*.pyc\n/data/\n.env"
+    assert "add to it: .chatdb/ backups/" in kept.stderr
+    assert extended[".gitignore"] == "extended"
+    assert Path(".gitignore").read_text() == "*.pyc\n/data/\n.env\n.chatdb/\nbackups/\n"
+
+
+def test_a_file_in_the_folders_place_is_refused(run: Any) -> None:
+    Path("taken").touch()
+
+    assert run("init", "taken").exit_code == 2
+
+
+def test_env_template_writes_the_file_once(run: Any) -> None:
+    first = run("env-template")
+    again = run("env-template")
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert Path(".env.example").read_text() == env_template()
+    assert "wrote .env.example" in first.stderr
+    assert "as it should be" in again.stderr
+
+
+def test_env_template_goes_to_stdout(run: Any) -> None:
+    result = run("env-template", "--output", "-")
+
+    assert (result.stdout, result.stderr) == (env_template(), "")
+    assert list(Path().iterdir()) == []
+
+
+def test_env_template_never_overwrites_without_force(run: Any) -> None:
+    Path(".env").write_text("DATABASE_URL=sqlite:///mine.db\n")
+
+    refused = run("env-template", "--output", ".env")
+    left = Path(".env").read_text()
+    forced = run("env-template", "--output", ".env", "--force")
+
+    assert refused.exit_code == 6
+    assert left == "DATABASE_URL=sqlite:///mine.db\n"
+    assert forced.exit_code == 0
+    assert Path(".env.old").read_text() == left
+
+
+def compose_programs() -> list[list[str]]:
+    """Return the Compose programs of this machine: version 1, and 2 or newer."""
+    found = [["docker-compose"]] if shutil.which("docker-compose") else []
+    docker = shutil.which("docker")
+    if docker is not None:
+        asked = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
+        found += [[docker, "compose"]] if asked.returncode == 0 else []
+    return found
+
+
+@pytest.fixture(params=["docker-compose", "docker compose"])
+def compose(request: pytest.FixtureRequest) -> list[str]:
+    """The words of a Compose program; the test is skipped where it is not installed."""
+    for words in compose_programs():
+        if " ".join([Path(words[0]).name, *words[1:]]) == request.param:
+            return words
+    if os.environ.get("CI") == "true" and not compose_programs():
+        pytest.fail("no Compose program is installed, and CI wants one")
+    pytest.skip(f"{request.param} is not installed")
+
+
+def config_of(compose: list[str], variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*compose, "-f", "docker-compose.production.yml", "config"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_compose_accepts_the_file_for_production(run: Any, compose: list[str]) -> None:
+    init(run, "--production")
+
+    answer = config_of(compose, SECRETS)
+
+    assert answer.returncode == 0, answer.stderr
+    assert "service_healthy" in answer.stdout
+    assert "registry.example/app:1" in answer.stdout
+
+
+@pytest.mark.parametrize("missing", sorted(SECRETS))
+def test_compose_names_the_credential_that_is_missing(
+    run: Any, compose: list[str], missing: str
+) -> None:
+    init(run, "--production")
+
+    answer = config_of(compose, {k: v for k, v in SECRETS.items() if k != missing})
+
+    assert answer.returncode != 0
+    assert f"set {missing}" in answer.stderr
+
+
+def test_the_file_for_production_holds_no_secret_and_publishes_no_port() -> None:
+    lines = [
+        line.strip()
+        for line in PRODUCTION.read_text().splitlines()
+        if not line.strip().startswith("#")
+    ]
+
+    assert not [line for line in lines if line.startswith("ports:")]
+    passwords = [line for line in lines if "PASSWORD:" in line]
+    assert passwords
+    assert not [line for line in passwords if ":?" not in line]
