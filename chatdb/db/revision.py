@@ -44,7 +44,7 @@ def look(url: DatabaseUrl, *, schema: str | None = None, directory: Path | None 
 
     Raises the errors of `chatdb.errors` for a database that cannot be reached or read.
     """
-    with _translated(url):
+    with translated(url):
         if url.dialect_name == "sqlite":
             revisions, tables = _look_at_sqlite(url)
         else:
@@ -99,6 +99,20 @@ def mismatch(seen: Look, url: DatabaseUrl) -> SchemaMismatchError:
     return SchemaMismatchError(text, state=seen.state, hint=hint)
 
 
+@contextmanager
+def translated(url: DatabaseUrl) -> Iterator[None]:
+    """Turn a driver's error into one a user can act on; the dialects are loaded only then."""
+    try:
+        yield
+    except Exception as error:
+        from chatdb.db.database import dialect_of
+
+        known = dialect_of(url).translate(error, url)
+        if known is None:
+            raise
+        raise known from error
+
+
 def _look_at_sqlite(url: DatabaseUrl) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if not url.sqlite_path.exists():
         return (), ()
@@ -131,17 +145,3 @@ def _look_at_postgresql(
     name = sql.Literal(schema) if schema else sql.SQL("current_schema()")
     found = connection.execute(sql.SQL(_POSTGRESQL_TABLES).format(schema=name)).fetchall()
     return (), tuple(row[0] for row in found)
-
-
-@contextmanager
-def _translated(url: DatabaseUrl) -> Iterator[None]:
-    """Turn a driver's error into one a user can act on; the dialects are loaded only then."""
-    try:
-        yield
-    except Exception as error:
-        from chatdb.db.database import dialect_of
-
-        translated = dialect_of(url).translate(error, url)
-        if translated is None:
-            raise
-        raise translated from error

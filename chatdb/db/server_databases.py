@@ -1,0 +1,226 @@
+"""The databases of a PostgreSQL server as wholes: who is in one, copying, renaming, removing.
+
+By the bare driver, over a direct connection to the server's maintenance database.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, LiteralString, Self
+from zlib import crc32
+
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import DatabaseLockedError, RefusedError
+
+if TYPE_CHECKING:
+    import psycopg
+
+LONGEST_NAME = 63
+"""Bytes of a name that PostgreSQL keeps."""
+
+_MAINTENANCE = ("postgres", "template1")
+_TRIES = 5
+_SHOWN_SESSIONS = 10
+_LEAVING_SECONDS = 0.5
+_POLL_SECONDS = 0.02
+
+_DATABASES = """
+SELECT datname, coalesce(shobj_description(oid, 'pg_database'), ''),
+       CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) ELSE 0 END,
+       pg_get_userbyid(datdba) = current_user
+FROM pg_database WHERE NOT datistemplate ORDER BY datname
+"""
+_SESSIONS = """
+SELECT pid, application_name, usename, host(client_addr), backend_start, state
+FROM pg_stat_activity
+WHERE datname = %s AND pid <> pg_backend_pid()
+  AND coalesce(backend_type, 'client backend') <> 'autovacuum worker'
+ORDER BY backend_start
+"""
+_END_SESSIONS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = %s AND pid <> pg_backend_pid()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDatabase:
+    """A database of the server: its comment ("" for none), bytes, and whether it is ours."""
+
+    name: str
+    comment: str
+    bytes: int
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody connected to a database; fields are None where we may not see them."""
+
+    pid: int
+    application: str | None
+    user: str | None
+    address: str | None
+    since: datetime | None
+    state: str | None
+
+    def describe(self) -> str:
+        """Return the session for people: pid, program, user and since when."""
+        since = "" if self.since is None else f", since {self.since:%Y-%m-%d %H:%M:%S}"
+        return f"pid {self.pid}: {self.application or 'a program'} of {self.user or '?'}{since}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A new name for a database; `comment` None leaves its own, `closed` keeps everybody out."""
+
+    name: str
+    target: str
+    comment: str | None = None
+    closed: bool = False
+
+
+class Server:
+    """A connection to a server's maintenance database, one statement a transaction."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: DatabaseUrl) -> Iterator[Self]:
+        """Connect beside the database that is meant; raises the errors of `chatdb.errors`."""
+        from chatdb.db.revision import translated
+
+        beside = _MAINTENANCE[url.database == _MAINTENANCE[0]]
+        with (
+            translated(url),
+            connect_postgresql(url.with_database(beside), autocommit=True) as connection,
+        ):
+            yield cls(connection)
+
+    def databases(self) -> list[ServerDatabase]:
+        """Return every database but the templates, by name."""
+        return [ServerDatabase(*row) for row in self._connection.execute(_DATABASES)]
+
+    def sessions(self, name: str) -> list[Session]:
+        """Return who is connected to a database, the longest first."""
+        return [Session(*row) for row in self._connection.execute(_SESSIONS, (name,))]
+
+    def end_sessions(self, name: str) -> None:
+        """End every session of a database, what it does rolled back."""
+        self._connection.execute(_END_SESSIONS, (name,))
+
+    def require_alone(self, name: str, *, force: bool) -> None:
+        """Return when nobody is connected to the database; with `force` end who is.
+
+        Raises RefusedError that names them; who is just leaving is waited for.
+        """
+        if force:
+            self.end_sessions(name)
+            return
+        deadline = time.monotonic() + _LEAVING_SECONDS
+        while found := self.sessions(name):
+            if time.monotonic() > deadline:
+                raise still_connected(name, found)
+            time.sleep(_POLL_SECONDS)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Keep other chatdbs from copying and renaming what belongs to a database.
+
+        Raises DatabaseLockedError at once when one does.
+        """
+        key = (0x63686174, crc32(name.encode()) - (1 << 31))
+        got = self._connection.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
+        if got != (True,):
+            raise DatabaseLockedError(
+                f"another chatdb works on the checkpoints of {name}",
+                hint="wait for it, then run the command again",
+            )
+        try:
+            yield
+        finally:
+            if not self._connection.broken:
+                self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+
+    def create(self, name: str) -> None:
+        """Make an empty database."""
+        self._run("CREATE DATABASE {}", name)
+
+    def copy(self, source: str, target: str, *, force: bool) -> None:
+        """Copy a database file by file; with `force` end who is connected to it.
+
+        Raises RefusedError that names them else.
+        """
+        self._alone_while(
+            source,
+            lambda: self._run(
+                "CREATE DATABASE {} TEMPLATE {} STRATEGY = FILE_COPY", target, source
+            ),
+            force=force,
+        )
+
+    def drop(self, name: str) -> None:
+        """Remove a database with all that is in it; one that is not there is no matter."""
+        self._run("DROP DATABASE IF EXISTS {}", name)
+
+    def rename(self, *moves: Move, force: bool = False) -> None:
+        """Make all the moves in one transaction, or none; `force` ends who is connected.
+
+        Raises RefusedError that names who is connected to the first of them.
+        """
+        self._alone_while(moves[0].name, lambda: self._move_all(moves), force=force)
+
+    def _move_all(self, moves: tuple[Move, ...]) -> None:
+        with self._connection.transaction():
+            for move in moves:
+                self._run("ALTER DATABASE {} RENAME TO {}", move.name, move.target)
+                if move.comment is not None:
+                    self.describe(move.target, move.comment)
+                if move.closed:
+                    self._run("ALTER DATABASE {} ALLOW_CONNECTIONS false", move.target)
+                else:
+                    self._run("ALTER DATABASE {} ALLOW_CONNECTIONS true", move.target)
+
+    def describe(self, name: str, comment: str) -> None:
+        """Set a database's comment."""
+        from psycopg import sql
+
+        query = sql.SQL("COMMENT ON DATABASE {} IS {}")
+        self._connection.execute(query.format(sql.Identifier(name), sql.Literal(comment or None)))
+
+    def _alone_while(self, name: str, act: Callable[[], None], *, force: bool) -> None:
+        """Act on a database that nobody may be connected to; a newcomer is in the way.
+
+        PostgreSQL itself waits five seconds for sessions that are about to end.
+        """
+        from psycopg import errors
+
+        for left in reversed(range(_TRIES)):
+            self.require_alone(name, force=force)
+            try:
+                return act()
+            except errors.ObjectInUse as error:
+                if not (force and left):
+                    raise still_connected(name, self.sessions(name)) from error
+        return None
+
+    def _run(self, statement: LiteralString, *names: str) -> None:
+        from psycopg import sql
+
+        self._connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def still_connected(name: str, sessions: Sequence[Session]) -> RefusedError:
+    """Return the error that names who is connected to a database."""
+    lines = [f"  {session.describe()}" for session in sessions[:_SHOWN_SESSIONS]]
+    if len(sessions) > _SHOWN_SESSIONS:
+        lines.append(f"  and {len(sessions) - _SHOWN_SESSIONS} more")
+    return RefusedError(
+        "\n".join([f"{name} is in use; nothing was changed:", *lines]),
+        hint="end these programs, or let chatdb end their sessions: add --force",
+    )
