@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from chatdb.db.reachable import wait_until_reachable
 from chatdb.db.unreachable import Diagnosis, Reason
@@ -32,6 +33,8 @@ from chatdb.servers.compose_file import (
 )
 from chatdb.servers.compose_objects import Belongings, Container, Objects, major_of
 from chatdb.servers.compose_programs import ANSWER_SECONDS, Programs, Runner, end, find_programs
+from chatdb.servers.lock import only_one
+from chatdb.servers.target_database import make_database
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DOWNLOAD_SECONDS = 1800.0
@@ -86,22 +89,26 @@ class ComposeEngine:
         downloaded first, which does not count for `seconds`. Raises EngineUnavailableError,
         PortTakenError, StorageError for a full disk, else ServerFailedError.
         """
-        objects = self._objects()
-        seen = objects.of_project(_project(server))
-        if seen.strangers:
-            raise compose_failures.stranger(server.project, seen.strangers)
-        container = seen.container
-        if container is None or container.status != "running" or container.port != server.port:
-            container = self._bring_up(server, seen, note)
-        self._wait(server, container, seconds)
+        project = _project(server)
+        with only_one(_lock_file(server), note) as lock:
+            seen = self._objects().of_project(project)
+            if seen.strangers:
+                raise compose_failures.stranger(project, seen.strangers)
+            container = seen.container
+            if container is None or container.status != "running" or container.port != server.port:
+                container = self._bring_up(server, seen, lock, note)
+            elif container.image != server.image:
+                note(f"it runs already, of the image {container.image}; stop it to change that")
+        self._wait(server, container, seconds, note)
 
     def stop(self, server: DevServer, *, note: Note) -> bool:
         """Stop the container and keep it; tell whether it was running."""
-        objects = self._objects()
-        running = [item for item in objects.of_project(_project(server)).containers if item.is_up]
-        for container in running:
-            note(f"stopping the container {container.name}")
-            _stop(objects, container)
+        objects, project = self._objects(), _project(server)
+        with only_one(_lock_file(server), note):
+            running = [item for item in objects.of_project(project).containers if item.is_up]
+            for container in running:
+                note(f"stopping the container {container.name}")
+                _stop(objects, container)
         return bool(running)
 
     def remove(self, server: DevServer, *, data: bool, note: Note) -> None:
@@ -110,20 +117,21 @@ class ComposeEngine:
         What does not carry chatdb's labels stays. Raises ServerFailedError for what the engine
         does not remove.
         """
-        objects = self._objects()
-        seen = objects.of_project(_project(server))
-        for container in seen.containers:
-            note(f"removing the container {container.name}")
-            if container.is_up:
-                _stop(objects, container)
-            _must(objects, "container", "rm", "--volumes", container.id)
-        for network in objects.networks(server.project):
-            answer = objects.call("network", "rm", network)
-            if answer.code != 0:
-                note(f"the network stays, others use it: {answer.said}")
-        if data and seen.volume:
-            note(f"removing the volume {seen.volume}")
-            _must(objects, "volume", "rm", seen.volume)
+        objects, project = self._objects(), _project(server)
+        with only_one(_lock_file(server), note):
+            seen = objects.of_project(project)
+            for container in seen.containers:
+                note(f"removing the container {container.name}")
+                if container.is_up:
+                    _stop(objects, container)
+                _must(objects, "container", "rm", "--volumes", container.id)
+            for network in objects.networks(project):
+                answer = objects.call("network", "rm", network)
+                if answer.code != 0:
+                    note(f"the network stays, others use it: {answer.said}")
+            if data and seen.volume:
+                note(f"removing the volume {seen.volume}")
+                _must(objects, "volume", "rm", seen.volume)
 
     def logs(self, server: DevServer, *, lines: int, follow: bool) -> Iterator[str]:
         """Yield the newest lines of the log, then, with `follow`, those to come.
@@ -154,7 +162,7 @@ class ComposeEngine:
     def _objects(self) -> Objects:
         return Objects(self._runner, self._programs())
 
-    def _bring_up(self, server: DevServer, seen: Belongings, note: Note) -> Container:
+    def _bring_up(self, server: DevServer, seen: Belongings, lock: int, note: Note) -> Container:
         """Let Compose make and start the container; return it running."""
         objects, container = self._objects(), seen.container
         if container is None or container.port != server.port or not container.is_up:
@@ -165,7 +173,7 @@ class ComposeEngine:
         if container is not None and container.status == "paused":
             objects.call("unpause", container.id)
         note(f"starting it with {self.describe()}")
-        said = self._compose_up(server)
+        said = self._compose_up(server, lock)
         made = objects.of_project(server.project).container
         if made is not None and made.status != "created":
             return made
@@ -175,10 +183,9 @@ class ComposeEngine:
             raise self._port_taken(server.port)
         raise compose_failures.not_started(self._programs().container, said)
 
-    def _compose_up(self, server: DevServer) -> str:
+    def _compose_up(self, server: DevServer, lock: int) -> str:
         """Run `up` with the options that every Compose knows; return what it said."""
         programs = self._programs()
-        server.folder.mkdir(parents=True, exist_ok=True)
         # A `.env` beside the file is the application's, and may hold what Compose cannot read.
         nothing = server.folder / "compose.env"
         nothing.write_text("# Compose reads this instead of the application's .env.\n")
@@ -191,6 +198,7 @@ class ComposeEngine:
                 **variables_of(server),
                 **({"DOCKER_HOST": programs.host} if programs.host else {}),
             },
+            handed_on=(lock,),
         )
         return answer.said
 
@@ -229,7 +237,7 @@ class ComposeEngine:
             f"port {port} of this machine is taken by the container {holder}", hint=error.hint
         )
 
-    def _wait(self, server: DevServer, container: Container, seconds: float) -> None:
+    def _wait(self, server: DevServer, container: Container, seconds: float, note: Note) -> None:
         """Wait for a login over the published port, as long as the container lives."""
         objects = self._objects()
 
@@ -241,8 +249,10 @@ class ComposeEngine:
             # Only the finished server listens on TCP, so that these do not go away.
             if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
                 raise compose_failures.login_refused(server, container.name, volume)
-            if found.reason in (Reason.NO_DATABASE, Reason.TLS_DEMANDED, Reason.NOT_ALLOWED):
-                raise compose_failures.no_database(server, container.name, volume)
+            if found.reason in (Reason.TLS_DEMANDED, Reason.NOT_ALLOWED):
+                raise compose_failures.half_made(server, volume)
+            if found.reason is Reason.NO_DATABASE:
+                make_database(server, note)
 
         try:
             wait_until_reachable(server.url, seconds, lambda _: None, give_up=give_up)
@@ -285,6 +295,10 @@ class ComposeEngine:
             f"{error.text}; the end of its log:\n{compose_failures.shown(log)}",
             hint="give it longer: chatdb dev-db up --wait 300; follow it: chatdb dev-db logs -f",
         )
+
+
+def _lock_file(server: DevServer) -> Path:
+    return server.folder / "compose.lock"
 
 
 def _project(server: DevServer) -> str:

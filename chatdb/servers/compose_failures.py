@@ -167,13 +167,12 @@ def login_refused(server: DevServer, container: str, volume: str) -> ServerFaile
     )
 
 
-def no_database(server: DevServer, container: str, volume: str) -> ServerFailedError:
-    """Return the error for an old volume without the database, or one that was never finished."""
+def half_made(server: DevServer, volume: str) -> ServerFailedError:
+    """Return the error for a volume whose making was interrupted before logins were let in."""
     return ServerFailedError(
-        f"the server runs, but has no database {server.database}: the volume {volume} was made"
-        " for another one, or its making was interrupted",
-        hint=f"create it: docker exec {container} createdb -U {server.user} {server.database};"
-        " or start afresh, losing the data: chatdb dev-db down --volumes",
+        f"the server runs, but lets user {server.user} not in: the making of the volume {volume}"
+        " was interrupted",
+        hint="start afresh; nothing was in it yet: chatdb dev-db down --volumes",
     )
 
 

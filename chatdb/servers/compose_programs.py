@@ -94,14 +94,16 @@ class Runner:
         seconds: float | None = None,
         additions: Mapping[str, str] | None = None,
         merged: bool = False,
+        handed_on: tuple[int, ...] = (),
     ) -> Answer:
         """Run a program to its end, away from the terminal and its Ctrl-C.
 
         Raises EngineUnavailableError when it takes longer than `seconds` or cannot be run. Then,
-        and when we are interrupted, it is ended with all that it has started.
+        and when we are interrupted, it is ended with all that it has started. `handed_on` are
+        descriptors that it inherits.
         """
         limit = self.seconds if seconds is None else seconds
-        process = self.start(words, additions=additions, merged=merged)
+        process = self.start(words, additions=additions, merged=merged, handed_on=handed_on)
         try:
             out, err = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired as error:
@@ -116,6 +118,7 @@ class Runner:
         *,
         additions: Mapping[str, str] | None = None,
         merged: bool = False,
+        handed_on: tuple[int, ...] = (),
     ) -> "subprocess.Popen[str]":
         """Start a program in a session of its own; `merged`: its errors come with its output."""
         environment = {**self.environment, **(additions or {})}
@@ -132,6 +135,7 @@ class Runner:
                 encoding="utf-8",
                 errors="replace",
                 start_new_session=True,
+                pass_fds=handed_on,
             )
         except OSError as error:
             raise EngineUnavailableError(

@@ -19,8 +19,8 @@ from chatdb.servers.embedded_log import bound, follow_log, last_lines
 from chatdb.servers.ports import is_free, port_taken, require_free
 from chatdb.servers.postgres_tools import EMBEDDED_EXTRA, Program, find_servers
 from chatdb.servers.processes import Process, started_at
+from chatdb.servers.target_database import make_database
 
-_MAINTENANCE_DATABASE = "postgres"
 _POLL_SECONDS = 0.005
 
 
@@ -167,23 +167,13 @@ class EmbeddedEngine:
 def _make_database(server: DevServer, note: Note) -> None:
     """Make the target database if it is missing."""
     import psycopg
-    from psycopg import errors, sql
 
-    from chatdb.db.connect import connect_postgresql
     from chatdb.db.unreachable import diagnose
 
-    url = server.url.with_database(_MAINTENANCE_DATABASE)
     try:
-        with connect_postgresql(url, autocommit=True) as connection:
-            query = "SELECT 1 FROM pg_database WHERE datname = %s"
-            if connection.execute(query, (server.database,)).fetchone() is None:
-                note(f"making the database {server.database}")
-                name = sql.Identifier(server.database)
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
-    except errors.DuplicateDatabase:
-        return
+        make_database(server, note)
     except psycopg.OperationalError as error:
-        found = diagnose(str(error), url)
+        found = diagnose(str(error), server.url)
         if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
             raise _login_refused(found) from error
         raise ServerFailedError(found.text, hint="the log: chatdb dev-db logs") from error

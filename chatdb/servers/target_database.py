@@ -1,0 +1,27 @@
+"""The database that a development server is there for, made where it is missing."""
+
+from chatdb.servers.base import DevServer, Note
+
+_MAINTENANCE_DATABASE = "postgres"
+
+
+def make_database(server: DevServer, note: Note) -> None:
+    """Make the target database if it is missing, over the server's maintenance database.
+
+    Raises psycopg.Error.
+    """
+    from psycopg import errors, sql
+
+    from chatdb.db.connect import connect_postgresql
+
+    url = server.url.with_database(_MAINTENANCE_DATABASE)
+    with connect_postgresql(url, autocommit=True) as connection:
+        query = "SELECT 1 FROM pg_database WHERE datname = %s"
+        if connection.execute(query, (server.database,)).fetchone() is not None:
+            return
+        note(f"making the database {server.database}")
+        name = sql.Identifier(server.database)
+        try:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        except errors.DuplicateDatabase:  # another chatdb was quicker
+            return
