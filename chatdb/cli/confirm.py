@@ -9,15 +9,20 @@ from chatdb.errors import RefusedError
 
 
 def confirm(
-    command: CommandContext, plan: Sequence[str], *, yes: bool, action: str = "delete from"
+    command: CommandContext,
+    plan: Sequence[str],
+    *,
+    yes: bool,
+    action: str = "delete from",
+    place: str | None = None,
 ) -> None:
     """Show what will go and from which database, and ask; returns when the answer is yes.
 
     `plan` has a line for each kind of thing, with its count ("3 conversations, 120 messages");
-    `action` is what is done to the database.
+    `action` is what is done to the database; `place` another one than the configured, redacted.
     `--yes` answers. Raises RefusedError when the answer is no, or when nobody can be asked.
     """
-    database = command.url.redacted()
+    database = command.url.redacted() if place is None else place
     if yes:
         return
     lines = [f"This will {action} {database}:", *(f"  {line}" for line in plan)]

@@ -179,10 +179,9 @@ def user_folder() -> Path:
 
 
 def _folder_away(server: DevServer) -> Path:
-    """Return a folder outside the project, told apart by the project's path."""
-    digest = sha256(os.fsencode(server.folder.absolute())).hexdigest()[:12]
+    """Return a folder outside the project; the project's name tells it apart from others'."""
     root = SYSTEM_FOLDER if os.geteuid() == 0 else user_folder()
-    return root / f"{server.project[:40]}-{digest}" / "postgresql"
+    return root / server.project / "postgresql"
 
 
 def _closed(folder: Path, account: Account) -> list[str]:

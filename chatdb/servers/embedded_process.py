@@ -154,7 +154,12 @@ def _record_path(home: Home) -> Path:
 def _write_record(home: Home, process: Process, position: int) -> None:
     path = _record_path(home)
     partial = path.with_name(path.name + ".partial")
-    record = {"pid": process.pid, "start": process.start, "log_position": position}
+    record = {
+        "pid": process.pid,
+        "start": process.start,
+        "data": str(home.data.resolve()),
+        "log_position": position,
+    }
     partial.write_text(json.dumps(record) + "\n")
     partial.rename(path)
 
@@ -162,5 +167,7 @@ def _write_record(home: Home, process: Process, position: int) -> None:
 def _read_record(home: Home) -> tuple[Process, int] | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads(_record_path(home).read_text())
+        if record["data"] != str(home.data.resolve()):
+            return None  # the project was copied, or moved: its server is found another way
         return Process(int(record["pid"]), str(record["start"])), int(record["log_position"])
     return None

@@ -1,0 +1,154 @@
+"""What chatdb remembers of a project's development server: one file in the project's `.chatdb`."""
+
+import fcntl
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from chatdb.errors import ConfigurationError, DatabaseLockedError
+from chatdb.servers.base import DevServer
+from chatdb.servers.embedded_home import user_folder
+
+FILE = "dev-db.json"
+_LOCK = "dev-db.lock"
+_LOCK_SECONDS = 120.0
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """A server as it was last started; `path` is the folder it was written in."""
+
+    engine: str
+    project: str
+    path: str
+    port: int
+    user: str
+    password: str
+    database: str
+    image: str
+
+    def server(self, folder: Path) -> DevServer:
+        """Return the server that is remembered; `folder` is the project's `.chatdb`."""
+        return DevServer(
+            project=self.project,
+            folder=folder,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            database=self.database,
+            image=self.image,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's folder of chatdb's own: `.chatdb`, or one of the user's where it cannot be."""
+
+    root: Path
+    folder: Path
+
+    @property
+    def new_name(self) -> str:
+        """Return a name that no other project has: that of its folder, and a digest of its path."""
+        slug = re.sub(r"[^a-z0-9]+", "-", self.root.name.lower()).strip("-")[:30]
+        return f"chatdb-{slug}-{_digest(self.root)}" if slug else f"chatdb-{_digest(self.root)}"
+
+    def load(self) -> Remembered | None:
+        """Return what is remembered; raises ConfigurationError for a file that cannot be read.
+
+        A project that was copied with its `.chatdb` gets a name of its own: it must not stop the
+        server of the one that it was copied from.
+        """
+        path = self.folder / FILE
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            found = Remembered(**{name: told[name] for name in Remembered.__slots__})
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(
+                f"{path} cannot be read as what chatdb wrote",
+                hint=f"remove it, the data stays: rm {path}; then run: chatdb dev-db up",
+            ) from error
+        if found.path == str(self.folder) or not _is_of(found):
+            return found
+        return replace(found, project=self.new_name)
+
+    def save(self, remembered: Remembered) -> None:
+        """Write the file as a whole, for its user only."""
+        self.make()
+        partial = self.folder / f"{FILE}.partial"
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(asdict(remembered), stream, indent=2, ensure_ascii=False)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(self.folder / FILE)
+
+    def forget(self) -> None:
+        """Remove the file."""
+        (self.folder / FILE).unlink(missing_ok=True)
+
+    def make(self) -> None:
+        """Make the folder, which git ignores by a file in it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ignore = self.folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+
+    @contextmanager
+    def locked(self, note: Callable[[str], None]) -> Iterator[None]:
+        """Keep every other chatdb from starting or stopping the project's server meanwhile.
+
+        The lock ends with the process. Raises DatabaseLockedError when another has it too long.
+        """
+        self.make()
+        deadline, said = time.monotonic() + _LOCK_SECONDS, False
+        with (self.folder / _LOCK).open("a") as stream:
+            while True:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError as error:
+                    if time.monotonic() > deadline:
+                        raise DatabaseLockedError(
+                            f"another chatdb dev-db works on {self.root} for"
+                            f" {_LOCK_SECONDS:g} s already",
+                            hint=f"see which one: lsof {self.folder / _LOCK}",
+                        ) from error
+                if not said:
+                    note("waiting for another chatdb dev-db in this project")
+                    said = True
+                time.sleep(_POLL_SECONDS)
+            yield
+
+
+def project_at(root: Path) -> Project:
+    """Return the project of a folder; makes nothing."""
+    root = root.absolute()
+    inside = root / ".chatdb"
+    if inside.is_dir() or os.access(root, os.W_OK):
+        return Project(root, inside)
+    return Project(root, user_folder() / f"project-{_digest(root)}")
+
+
+def _is_of(found: Remembered) -> bool:
+    """Tell whether the folder that wrote this is still there and has the same server."""
+    try:
+        told = json.loads((Path(found.path) / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and told.get("project") == found.project
+
+
+def _digest(path: Path) -> str:
+    return sha256(os.fsencode(path)).hexdigest()[:8]

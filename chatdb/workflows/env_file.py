@@ -1,0 +1,100 @@
+"""Setting one variable in a `.env`, all else left byte for byte as it is."""
+
+import os
+import re
+from io import StringIO
+from pathlib import Path
+
+from dotenv.parser import Binding, parse_stream
+
+from chatdb.errors import StorageError
+
+_LINE_END = re.compile(r"\r?\n\Z")
+
+
+def read_variable(path: Path, name: str) -> str | None:
+    """Return the value that counts: the last one; None where there is none."""
+    values = [item.value for item in _bindings(_text(path)) if item.key == name]
+    return values[-1] if values else None
+
+
+def set_variable(path: Path, name: str, value: str, *, keep_old: bool) -> bool:
+    """Write `name=value` in the file, which may not exist yet; tell whether anything changed.
+
+    `value` must need no quotes. With `keep_old` an old value stays as a comment. The file is
+    replaced as a whole, keeps its mode and owner, and is the user's alone when it is new.
+    Raises StorageError.
+    """
+    path = path.resolve()
+    text = _text(path)
+    parts: list[str] = []
+    found = False
+    for item in _bindings(text):
+        if item.key != name or item.error:
+            parts.append(item.original.string)
+            continue
+        if item.value != value and keep_old:
+            parts.append(_commented(item.original.string))
+        if not found:
+            parts.append(_rewritten(item, name, value))
+        found = True
+    if not found:
+        end = "\r\n" if "\r\n" in text else "\n"
+        parts.append(("" if not text or text.endswith("\n") else end) + f"{name}={value}{end}")
+    changed = "".join(parts)
+    if changed == text:
+        return False
+    _replace(path, changed)
+    return True
+
+
+def _bindings(text: str) -> list[Binding]:
+    return list(parse_stream(StringIO(text, newline="")))
+
+
+def _rewritten(item: Binding, name: str, value: str) -> str:
+    """Return the statement with its beginning (blank lines, `export`) and end as they were."""
+    original = item.original.string
+    start = re.match(rf"\s*(?:export\s+)?(?=['\"]?{re.escape(name)})", original)
+    end = _LINE_END.search(original)
+    return (start[0] if start else "") + f"{name}={value}" + (end[0] if end else "")
+
+
+def _commented(original: str) -> str:
+    start = re.match(r"\s*", original)
+    blank = start[0] if start else ""
+    text = original[len(blank) :]
+    if not text.endswith("\n"):
+        text += "\n"
+    return blank + "".join("# " + line for line in text.splitlines(keepends=True))
+
+
+def _text(path: Path) -> str:
+    if not path.exists():
+        return ""
+    if not path.is_file():
+        raise StorageError(
+            f"{path} is no file that could be changed", hint="set DATABASE_URL by hand"
+        )
+    # What is no UTF-8 goes through unchanged.
+    return path.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(text.encode("utf-8", "surrogateescape"))
+            stream.flush()
+            os.fsync(stream.fileno())
+        if path.exists():
+            old = path.stat()
+            partial.chmod(old.st_mode & 0o7777)
+            if os.geteuid() == 0:
+                os.chown(partial, old.st_uid, old.st_gid)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
