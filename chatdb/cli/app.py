@@ -23,9 +23,13 @@ COMMANDS = {
     "formats": Entry(_MODULES + "formats", "List the formats that can be read and written."),
     "search": Entry(_MODULES + "search", "Find messages by their words."),
     "conversations": Entry(_MODULES + "conversations", "List, show and delete conversations."),
+    "dev-db": Entry(
+        _MODULES + "dev_db", "Run a PostgreSQL for development, with Docker or without."
+    ),
     "wait": Entry(_MODULES + "wait", "Wait until the database answers a query."),
     "connect": Entry(_MODULES + "connect", "Open the database in its own client."),
     "seed": Entry(_MODULES + "seed", "Fill a database with made-up chats."),
+    "doctor": Entry(_MODULES + "doctor", "Check what chatdb needs and say how to mend it."),
     "env-template": Entry(
         _MODULES + "env_template", "Write a commented .env.example with every setting."
     ),

@@ -1,0 +1,89 @@
+"""`chatdb doctor`: check everything that chatdb needs, and say how to mend it."""
+
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import Format, FormatOption
+from chatdb.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from chatdb.workflows.doctor_machine import Settings
+
+app = command_app()
+
+
+class FailOn(StrEnum):
+    """From which severity on the exit code is 1."""
+
+    WARNING = "warning"
+    ERROR = "error"
+    NEVER = "never"
+
+
+@app.command()
+def doctor(
+    context: typer.Context,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read a SQLite file as a whole, and try its lock.")
+    ] = False,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help="From which severity on to exit with 1.")
+    ] = FailOn.ERROR,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Check what chatdb needs and say how to mend it.
+
+    Python, programs, settings, disk, the database and its schema: every check is run, and
+    nothing is changed. docs/doctor.md tells what each id means.
+
+    \b
+    Examples:
+      chatdb doctor
+      chatdb doctor --fail-on warning --format json
+    """
+    from chatdb.operations.doctor_findings import Finding, Severity
+    from chatdb.workflows.doctor import examine
+
+    command = CommandContext.of(context)
+    findings = examine(_settings(command), deep=deep)
+    command.output.rows(findings, Finding, output_format)
+    counts = Counter(finding.severity for finding in findings)
+    bad = [
+        f"{counts[severity]} {severity}{'s' if counts[severity] > 1 else ''}"
+        for severity in (Severity.ERROR, Severity.WARNING)
+        if counts[severity]
+    ]
+    command.diagnostics.note(", ".join(bad) or "nothing to mend")
+    worst = max(finding.severity.rank for finding in findings)
+    if fail_on is not FailOn.NEVER and worst >= Severity(fail_on.value).rank:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _settings(command: CommandContext) -> "Settings":
+    """Collect the settings; those that cannot be used are a finding too."""
+    from chatdb.workflows.doctor_machine import Settings
+
+    environment = settings.process_environment()
+    try:
+        config = command.config
+        url, direct_url = command.url, command.direct_url
+    except ConfigurationError as error:
+        return Settings(folder=Path(), environment=environment, trouble=error)
+    settings.export_libpq(config)
+    return Settings(
+        folder=Path(),
+        url=url,
+        url_source=config.database_url.source,
+        direct_url=direct_url,
+        schema=None if config.schema is None else config.schema.value,
+        bindir=None if config.pg_bindir is None else Path(config.pg_bindir.value),
+        notes=config.notes,
+        environment=environment,
+    )

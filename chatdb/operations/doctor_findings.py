@@ -1,0 +1,84 @@
+"""What the doctor says: findings with a stable id, how bad each is, and the way to mend it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+Place = TypeVar("Place")
+
+
+class Severity(StrEnum):
+    """How bad it is: `warning` wants attention, with an `error` something does not work."""
+
+    OK = "ok"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        """The place in the order from ok to error."""
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding; `fix` is the command that mends it, None where there is nothing to mend.
+
+    docs/doctor.md says of each id what it means.
+    """
+
+    id: str
+    severity: Severity
+    text: str
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Generic[Place]):
+    """One look at a place, which gives one finding of its id, or several."""
+
+    id: str
+    run: Callable[[Place], Iterator[Finding]]
+
+
+def ok(check_id: str, text: str) -> Finding:
+    """Return a finding that all is well."""
+    return Finding(check_id, Severity.OK, text)
+
+
+def info(check_id: str, text: str, fix: str | None = None) -> Finding:
+    """Return a finding that is worth knowing, and no trouble."""
+    return Finding(check_id, Severity.INFO, text, fix)
+
+
+def warning(check_id: str, text: str, fix: str | None = None) -> Finding:
+    """Return a finding that wants attention."""
+    return Finding(check_id, Severity.WARNING, text, fix)
+
+
+def error(check_id: str, text: str, fix: str | None = None) -> Finding:
+    """Return a finding that something does not work."""
+    return Finding(check_id, Severity.ERROR, text, fix)
+
+
+def examined(checks: "tuple[Check[Place], ...]", place: Place) -> Iterator[Finding]:
+    """Run all checks; one that fails itself becomes a finding, and the others go on."""
+    for check in checks:
+        try:
+            yield from check.run(place)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is what was found
+            reason = str(failure).strip().partition("\n")[0]
+            yield error(
+                check.id,
+                f"this could not be checked: {type(failure).__name__}: {reason}",
+                "chatdb schema status --debug shows more of a database's error",
+            )
+
+
+def megabytes(size: int) -> str:
+    """Write a number of bytes for people."""
+    if size >= 10_000_000_000:
+        return f"{size / 1e9:.0f} GB"
+    return f"{size / 1e6:,.0f} MB" if size >= 1_000_000 else f"{size / 1e3:,.0f} kB"

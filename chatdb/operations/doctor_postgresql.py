@@ -1,0 +1,329 @@
+"""What the doctor asks a PostgreSQL server; each check reads in a short transaction of its own."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from chatdb.db.schema import TABLE_NAMES
+from chatdb.db.url import DatabaseUrl
+from chatdb.operations.doctor_findings import Check, Finding, error, info, ok, warning
+
+if TYPE_CHECKING:
+    import psycopg
+
+OLDEST_MAJOR, NEWEST_MAJOR = 15, 18
+_STATEMENT_TIMEOUT, _LOCK_TIMEOUT = "5s", "500ms"
+_SLOW_SECONDS = 0.1
+_CLOCK_SECONDS = 5.0
+_BUSY_SHARE = 0.8
+_OLD_TRANSACTIONS, _TOO_OLD_TRANSACTIONS = 1_000_000_000, 1_800_000_000
+_OPTIONAL = {"vector": "search by meaning", "pg_trgm": "fast search of Chinese and Japanese"}
+
+_RIGHTS = """
+SELECT current_schema(), rolsuper, current_user,
+       has_schema_privilege(current_schema(), 'USAGE'),
+       has_schema_privilege(current_schema(), 'CREATE'),
+       has_database_privilege(current_database(), 'CREATE')
+FROM pg_roles WHERE rolname = current_user
+"""
+_MISSING_RIGHTS = """
+SELECT privilege, array_agg(c.relname::text ORDER BY c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s)
+  AND NOT has_table_privilege(c.oid, privilege)
+GROUP BY privilege ORDER BY privilege
+"""
+_CONNECTIONS = """
+SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+       current_setting('max_connections')::int
+       - current_setting('superuser_reserved_connections')::int
+       - coalesce(current_setting('reserved_connections', true)::int, 0)
+"""
+_TRANSACTION_IDS = """
+SELECT datname, age(datfrozenxid) FROM pg_database ORDER BY age(datfrozenxid) DESC LIMIT 1
+"""
+_EXTENSIONS = """
+SELECT name, installed_version FROM pg_available_extensions WHERE name = ANY(%s) ORDER BY name
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server we are logged in to; `seconds` is how long the login took."""
+
+    connection: "psycopg.Connection[Any]"
+    url: DatabaseUrl
+    schema: str | None
+    has_direct_url: bool
+    seconds: float
+
+    @property
+    def major(self) -> int:
+        """The server's major version."""
+        return self.connection.info.server_version // 10_000
+
+    @property
+    def is_here(self) -> bool:
+        """Tell whether the server is on this machine."""
+        address = self.connection.info.hostaddr
+        return not address or ip_address(address).is_loopback
+
+    @contextmanager
+    def reading(self) -> "Iterator[psycopg.Connection[Any]]":
+        """Begin a read-only transaction that gives up rather than wait."""
+        connection = self.connection
+        with connection.transaction():
+            connection.execute(
+                "SET TRANSACTION READ ONLY;"
+                f" SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT}';"
+                f" SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"
+            )
+            if self.schema is not None:
+                path = sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(self.schema))
+                connection.execute(path)
+            yield connection
+
+    def row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """Return the only row of a query."""
+        with self.reading() as connection:
+            found: tuple[Any, ...] = connection.execute(query.encode(), values).fetchall()[0]
+        return found
+
+
+def _latency(server: Server) -> Iterator[Finding]:
+    started = time.perf_counter()
+    server.connection.execute("SELECT 1")
+    seconds = time.perf_counter() - started
+    text = (
+        f"{server.url.redacted()} answers in {seconds * 1000:.1f} ms"
+        f" (login {server.seconds * 1000:.0f} ms)"
+    )
+    slow = seconds > _SLOW_SECONDS
+    yield (
+        info("database-reachable", f"{text}: every command will feel it")
+        if slow
+        else ok("database-reachable", text)
+    )
+
+
+def _version(server: Server) -> Iterator[Finding]:
+    text = f"PostgreSQL {str(server.row('SHOW server_version')[0]).split()[0]}"
+    if server.major < OLDEST_MAJOR:
+        yield error(
+            "server-version",
+            f"{text} is older than chatdb works with ({OLDEST_MAJOR} to {NEWEST_MAJOR})",
+            "upgrade the server",
+        )
+    elif server.major > NEWEST_MAJOR:
+        yield warning(
+            "server-version",
+            f"{text} is newer than this chatdb was tested with",
+            "pip install --upgrade chatdb-cli",
+        )
+    else:
+        yield ok("server-version", text)
+
+
+def _tls(server: Server) -> Iterator[Finding]:
+    if server.connection.pgconn.ssl_in_use:
+        yield ok("server-tls", "the connection is encrypted")
+    elif server.is_here:
+        yield ok("server-tls", "the connection is not encrypted, and stays on this machine")
+    elif ip_address(server.connection.info.hostaddr).is_private:
+        yield info(
+            "server-tls",
+            "the connection crosses a private network unencrypted",
+            "add ?sslmode=require to the database URL",
+        )
+    else:
+        yield warning(
+            "server-tls",
+            "passwords and chats cross the network unencrypted",
+            "add ?sslmode=verify-full (or require) to the database URL",
+        )
+
+
+def _pooler(server: Server) -> Iterator[Finding]:
+    is_pooled = server.connection.info.backend_pid != server.row("SELECT pg_backend_pid()")[0]
+    if not is_pooled:
+        yield ok("server-pooler", "no pooler stands between")
+    elif server.has_direct_url:
+        yield ok("server-pooler", "a pooler stands between; the direct URL goes around it")
+    else:
+        yield warning(
+            "server-pooler",
+            "a pooler stands between: migrations and dumps want the server's own address",
+            "set CHATDB_DIRECT_URL, or use --direct-url",
+        )
+
+
+def _rights(server: Server) -> Iterator[Finding]:
+    schema, is_super, user, may_use, may_create, may_make_schema = server.row(_RIGHTS)
+    role = _name(user)
+    if schema is None and server.schema is not None and may_make_schema:
+        yield info("server-rights", f"there is no schema {server.schema} yet", "chatdb migrate")
+    elif schema is None:
+        yield error(
+            "server-rights",
+            f"the search path of user {user} leads to no schema it may use",
+            f"as the owner of the database: CREATE SCHEMA {role} AUTHORIZATION {role}",
+        )
+    elif not may_use:
+        yield error(
+            "server-rights",
+            f"user {user} may not use the schema {schema}",
+            f"as its owner: GRANT USAGE ON SCHEMA {_name(schema)} TO {role}",
+        )
+    else:
+        yield from _rights_in_schema(server, schema, user, may_create=may_create)
+    if is_super:
+        text = (
+            f"user {user} is a superuser: a mistake, or a hole, in an application is one anywhere"
+        )
+        fix = f"CREATE ROLE app LOGIN PASSWORD '...'; ALTER DATABASE {_name(server.url.database)}"
+        fix += " OWNER TO app"
+        yield (info if server.is_here else warning)("server-superuser", text, fix)
+    else:
+        yield ok("server-superuser", f"user {user} is no superuser")
+
+
+def _rights_in_schema(
+    server: Server, schema: str, user: str, *, may_create: bool
+) -> Iterator[Finding]:
+    with server.reading() as connection:
+        missing = connection.execute(_MISSING_RIGHTS, (sorted(TABLE_NAMES),)).fetchall()
+    if missing:
+        privileges = ", ".join(row[0] for row in missing)
+        tables = ", ".join(sorted({table for row in missing for table in row[1]})[:3])
+        yield error(
+            "server-rights",
+            f"user {user} lacks {privileges} on tables of chatdb ({tables} ...)",
+            f"as their owner: GRANT {privileges} ON ALL TABLES IN SCHEMA {_name(schema)}"
+            f" TO {_name(user)}",
+        )
+    elif not may_create:
+        yield warning(
+            "server-rights",
+            f"user {user} may not create tables in the schema {schema}: it cannot migrate",
+            f"as its owner: GRANT CREATE ON SCHEMA {_name(schema)} TO {_name(user)}",
+        )
+    else:
+        yield ok("server-rights", f"user {user} may read, write and migrate in schema {schema}")
+
+
+def _encoding(server: Server) -> Iterator[Finding]:
+    encoding = server.row("SHOW server_encoding")[0]
+    if encoding == "UTF8":
+        yield ok("server-encoding", "the database's encoding is UTF8")
+    else:
+        yield error(
+            "server-encoding",
+            f"the database's encoding is {encoding}: it cannot hold every chat",
+            "createdb --encoding UTF8 --template template0 NAME, and use that",
+        )
+
+
+def _extensions(server: Server) -> Iterator[Finding]:
+    with server.reading() as connection:
+        found = dict(connection.execute(_EXTENSIONS, (list(_OPTIONAL),)).fetchall())
+    parts = []
+    for name, use in _OPTIONAL.items():
+        if found.get(name):
+            parts.append(f"{name} {found[name]}")
+        else:
+            state = "not created" if name in found else "not installed"
+            parts.append(f"{name} {state} (optional: {use})")
+    yield info("server-extensions", "; ".join(parts))
+
+
+def _clock(server: Server) -> Iterator[Finding]:
+    before = time.time()
+    theirs = float(server.row("SELECT extract(epoch FROM clock_timestamp())")[0])
+    ours = (before + time.time()) / 2
+    difference = theirs - ours
+    if abs(difference) > _CLOCK_SECONDS:
+        yield warning(
+            "server-clock",
+            f"the server's clock is {abs(difference):.0f} s"
+            f" {'ahead of' if difference > 0 else 'behind'} this machine's",
+            "set both by a time server: timedatectl set-ntp true",
+        )
+    else:
+        yield ok("server-clock", "the server's clock agrees with this machine's")
+
+
+def _connections(server: Server) -> Iterator[Finding]:
+    used, limit = server.row(_CONNECTIONS)
+    text = f"{used} of {limit} connections are in use"
+    if used >= limit * _BUSY_SHARE:
+        yield warning(
+            "server-connections",
+            text,
+            'chatdb connect -c "SELECT pid, state, application_name FROM pg_stat_activity"',
+        )
+    else:
+        yield ok("server-connections", text)
+
+
+def _transaction_ids(server: Server) -> Iterator[Finding]:
+    name, age = server.row(_TRANSACTION_IDS)
+    text = f"the oldest transaction id is {age:,} transactions old (database {name})"
+    if age >= _OLD_TRANSACTIONS:
+        make = error if age >= _TOO_OLD_TRANSACTIONS else warning
+        yield make(
+            "server-transaction-ids",
+            f"{text}: at 2,147,483,648 the server stops",
+            f"vacuumdb --freeze --jobs 4 {name}",
+        )
+    else:
+        yield ok("server-transaction-ids", text)
+
+
+def _writable(server: Server) -> Iterator[Finding]:
+    is_standby, read_only = server.row(
+        "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on'"
+    )
+    if is_standby:
+        yield warning(
+            "server-writable",
+            "this server is a standby, which cannot be written",
+            "name the primary, or all servers with ?target_session_attrs=read-write",
+        )
+    elif read_only:
+        yield warning(
+            "server-writable",
+            "transactions are read-only by default here",
+            "look for default_transaction_read_only: chatdb connect"
+            ' -c "SELECT * FROM pg_db_role_setting"',
+        )
+    else:
+        yield ok("server-writable", "the server can be written")
+
+
+def _name(text: str) -> str:
+    """Write a name for SQL, quoted only where it must be."""
+    if text.isidentifier() and text.isascii() and text.islower():
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
+SERVER_CHECKS: tuple[Check[Server], ...] = (
+    Check("database-reachable", _latency),
+    Check("server-version", _version),
+    Check("server-tls", _tls),
+    Check("server-pooler", _pooler),
+    Check("server-rights", _rights),
+    Check("server-encoding", _encoding),
+    Check("server-extensions", _extensions),
+    Check("server-clock", _clock),
+    Check("server-connections", _connections),
+    Check("server-transaction-ids", _transaction_ids),
+    Check("server-writable", _writable),
+)
+"""What is asked of a server, in this order."""

@@ -1,0 +1,146 @@
+"""What the doctor asks a SQLite file, without changing a byte of what is in it."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatdb.operations.doctor_findings import (
+    Check,
+    Finding,
+    error,
+    info,
+    megabytes,
+    ok,
+    warning,
+)
+
+_LARGE_LOG_BYTES = 64_000_000
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseFile:
+    """An open file; `deep` reads all of it, and tries its write lock."""
+
+    connection: sqlite3.Connection
+    path: Path
+    deep: bool
+
+    def value(self, query: str) -> object:
+        """Return the first value that a query gives."""
+        return self.connection.execute(query).fetchone()[0]
+
+
+def _reachable(file: DatabaseFile) -> Iterator[Finding]:
+    file.value("SELECT count(*) FROM sqlite_master")
+    size = int(str(file.value("PRAGMA page_count"))) * int(str(file.value("PRAGMA page_size")))
+    yield ok("database-reachable", f"{file.path} can be read ({megabytes(size)})")
+
+
+def _rights(file: DatabaseFile) -> Iterator[Finding]:
+    mode = file.path.stat().st_mode
+    folder = file.path.absolute().parent
+    if not os.access(file.path, os.W_OK):
+        yield warning(
+            "file-rights",
+            f"{file.path} cannot be written by this user",
+            f"chmod u+w {file.path}, or run chatdb as its owner",
+        )
+    elif not os.access(folder, os.W_OK):
+        yield warning(
+            "file-rights",
+            f"{folder} cannot be written: SQLite makes files beside the database when it writes",
+            f"chmod u+w {folder}",
+        )
+    elif mode & _OTHERS:
+        yield warning(
+            "file-rights",
+            f"{file.path} holds chats, and other users may open it (mode {stat.S_IMODE(mode):o})",
+            f"chmod 600 {file.path}",
+        )
+    else:
+        yield ok("file-rights", f"only its owner may open {file.path}")
+
+
+def _journal(file: DatabaseFile) -> Iterator[Finding]:
+    mode = str(file.value("PRAGMA journal_mode"))
+    if mode == "wal":
+        yield ok("file-journal", "readers do not stop the writer (a write-ahead log)")
+    else:
+        yield info(
+            "file-journal",
+            f"the journal mode is {mode}: a long read stops every writer",
+            'chatdb connect -c "PRAGMA journal_mode=WAL"',
+        )
+
+
+def _log_size(file: DatabaseFile) -> Iterator[Finding]:
+    log = file.path.with_name(file.path.name + "-wal")
+    size = log.stat().st_size if log.exists() else 0
+    if size > _LARGE_LOG_BYTES:
+        yield warning(
+            "file-log",
+            f"the write-ahead log has grown to {megabytes(size)}: a reader may be holding it",
+            'chatdb connect -c "PRAGMA wal_checkpoint(TRUNCATE)"',
+        )
+    else:
+        yield ok("file-log", f"the write-ahead log is small ({megabytes(size)})")
+
+
+def _lock(file: DatabaseFile) -> Iterator[Finding]:
+    """Take the write lock and let go of it: a writer beside us may feel it, so only when deep."""
+    if not file.deep:
+        return
+    file.connection.execute("PRAGMA busy_timeout=500")
+    try:
+        file.connection.execute("BEGIN IMMEDIATE")
+        file.connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as failure:
+        if getattr(failure, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+            yield warning(
+                "file-lock",
+                "another program is writing, or holds the write lock",
+                f"name it: lsof {file.path}",
+            )
+            return
+        raise
+    yield ok("file-lock", "nobody holds the write lock")
+
+
+def _integrity(file: DatabaseFile) -> Iterator[Finding]:
+    if not file.deep:
+        return
+    said = [str(row[0]) for row in file.connection.execute("PRAGMA quick_check(10)")]
+    if said != ["ok"]:
+        yield error(
+            "file-integrity",
+            f"{file.path} is damaged: {'; '.join(said[:_SHOWN])}",
+            f"restore it from a backup; what is readable: sqlite3 {file.path} .recover",
+        )
+        return
+    broken = file.connection.execute("PRAGMA foreign_key_check").fetchmany(1000)
+    if broken:
+        tables = ", ".join(sorted({str(row[0]) for row in broken}))
+        count = f"{len(broken)}{'' if len(broken) < 1000 else ' or more'}"
+        yield error(
+            "file-integrity",
+            f"{count} rows of {tables} refer to rows that do not exist",
+            'chatdb connect -c "PRAGMA foreign_key_check"',
+        )
+        return
+    yield ok("file-integrity", "every page and every reference is sound")
+
+
+FILE_CHECKS: tuple[Check[DatabaseFile], ...] = (
+    Check("database-reachable", _reachable),
+    Check("file-rights", _rights),
+    Check("file-journal", _journal),
+    Check("file-log", _log_size),
+    Check("file-lock", _lock),
+    Check("file-integrity", _integrity),
+)
+"""What is asked of a SQLite file, in this order."""

@@ -1,0 +1,121 @@
+"""`chatdb doctor`: every check, in order, whatever the others say; nothing is ever changed."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+
+from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.unreachable import diagnose
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError
+from chatdb.operations.doctor_findings import Finding, error, examined, info
+from chatdb.workflows.doctor_machine import COMPOSE_CHECK, MACHINE_CHECKS, Machine, Settings
+
+_BUSY_SECONDS = 1.0
+
+
+def examine(settings: Settings, *, deep: bool = False) -> list[Finding]:
+    """Run every check and return all findings; never raises for what it finds.
+
+    `deep` reads a SQLite file as a whole and tries its write lock. Passwords of the settings
+    stand in no finding.
+    """
+    machine = Machine(settings=settings)
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:
+        engine = meanwhile.submit(lambda: list(examined((COMPOSE_CHECK,), machine)))
+        database, server_major = _database(settings, deep=deep)
+        machine = replace(machine, server_major=server_major)
+        found = [*examined(MACHINE_CHECKS, machine)]
+        found += [*engine.result(), *database]
+    return [_without_password(finding, settings) for finding in found]
+
+
+def _database(settings: Settings, *, deep: bool) -> tuple[list[Finding], int | None]:
+    """Return the findings on the database, and the major version of its server."""
+    if settings.url is None:
+        return [], None
+    if settings.url.path is not None:
+        return _file(settings, settings.url, deep=deep), None
+    return _server(settings, settings.url)
+
+
+def _server(settings: Settings, url: DatabaseUrl) -> tuple[list[Finding], int | None]:
+    import psycopg
+
+    from chatdb.operations.doctor_postgresql import SERVER_CHECKS, Server
+
+    started = time.perf_counter()
+    try:
+        connection = connect_postgresql(url, autocommit=True)
+    except psycopg.Error as failure:
+        seen = diagnose(str(failure), url)
+        text = f"no connection to {url.redacted()}: {seen.text}"
+        return [error("database-reachable", text, seen.hint)], None
+    except ChatdbError as failure:
+        return [error("database-reachable", failure.text, failure.hint)], None
+    with closing(connection):
+        server = Server(
+            connection=connection,
+            url=url,
+            schema=settings.schema,
+            has_direct_url=settings.direct_url is not None,
+            seconds=time.perf_counter() - started,
+        )
+        found = [*examined(SERVER_CHECKS, server)]
+        major = server.major
+    return [*found, *_schema(settings, url)], major
+
+
+def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
+    from chatdb.operations.doctor_sqlite import FILE_CHECKS, DatabaseFile
+
+    if not url.sqlite_path.exists():
+        text = f"there is no file {url.sqlite_path} yet; the first command makes it"
+        return [info("database-reachable", text, "chatdb migrate")]
+    try:
+        with closing(connect_sqlite(url, busy_seconds=_BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA query_only=ON")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            file = DatabaseFile(connection=connection, path=url.sqlite_path, deep=deep)
+            found = [*examined(FILE_CHECKS, file)]
+    except (ChatdbError, sqlite3.Error, OSError) as failure:
+        return [_unreadable(url, failure)]
+    return [*found, *_schema(settings, url)]
+
+
+def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:
+    from chatdb.db.database import dialect_of
+
+    known = failure if isinstance(failure, ChatdbError) else None
+    if getattr(failure, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+        text = f"{url.sqlite_path} is held by another program"
+        return error("database-reachable", text, f"name it: lsof {url.sqlite_path}")
+    known = known or dialect_of(url).translate(failure, url)
+    if known is None:
+        return error("database-reachable", f"{url.sqlite_path} cannot be read: {failure}")
+    return error("database-reachable", known.text, known.hint)
+
+
+def _schema(settings: Settings, url: DatabaseUrl) -> Iterator[Finding]:
+    from chatdb.db.database import Database
+    from chatdb.workflows.doctor_schema import SCHEMA_CHECKS
+
+    with Database.open(url, schema=settings.schema) as database:
+        yield from examined(SCHEMA_CHECKS, database)
+
+
+def _without_password(finding: Finding, settings: Settings) -> Finding:
+    """Strike out a password that a message of others may hold."""
+    for url in (settings.url, settings.direct_url):
+        for secret in (url.password, *_secret_values(url)) if url is not None else ():
+            if len(secret) > 2:
+                fix = finding.fix and finding.fix.replace(secret, "***")
+                finding = replace(finding, text=finding.text.replace(secret, "***"), fix=fix)
+    return finding
+
+
+def _secret_values(url: DatabaseUrl) -> list[str]:
+    return [value for name, value in url.parameters if "password" in name]

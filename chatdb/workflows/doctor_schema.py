@@ -1,0 +1,104 @@
+"""What the doctor looks at in the schema: its revision, what differs, what is unfinished."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from chatdb.db.database import Database
+from chatdb.db.revision import look, mismatch
+from chatdb.db.schema import leases
+from chatdb.db.search_index import COMPLETE_HINT, search_index_state
+from chatdb.operations.doctor_findings import Check, Finding, error, info, ok, warning
+from chatdb.operations.schema_check import check
+
+_SHOWN = 3
+
+
+def _state(database: Database) -> Iterator[Finding]:
+    seen = look(database.url, schema=database.schema)
+    if seen.state == "current":
+        yield ok("schema-state", f"the schema is at the newest revision ({seen.revision})")
+        return
+    found = mismatch(seen, database.url)
+    make = info if seen.state == "empty" else error
+    yield make("schema-state", found.text, found.hint)
+
+
+def _is_current(database: Database) -> bool:
+    return look(database.url, schema=database.schema).state == "current"
+
+
+def _differences(database: Database) -> Iterator[Finding]:
+    if not _is_current(database):
+        return
+    report = check(database)
+    scripts = [item for item in report.differences if item.kind == "script"]
+    others = [item for item in report.differences if item.kind != "script"]
+    if others:
+        names = [f"{item.kind} {item.name} {item.problem}" for item in others]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        yield error(
+            "schema-differences",
+            f"the schema differs from what the migrations make: {', '.join(names[:_SHOWN])}{more}",
+            "chatdb schema check",
+        )
+    else:
+        yield ok("schema-differences", "the schema is what the migrations make")
+    if scripts:
+        names = [item.name for item in scripts]
+        yield warning(
+            "schema-scripts",
+            f"scripts were changed after they were applied: {', '.join(names)}",
+            "chatdb schema history; install the chatdb that applied them, or one newer",
+        )
+    else:
+        yield ok("schema-scripts", "the scripts are those that were applied")
+
+
+def _search_index(database: Database) -> Iterator[Finding]:
+    if not _is_current(database):
+        return
+    with database.transaction() as connection:
+        state = search_index_state(connection)
+    if state == "present":
+        yield ok("search-index", "the full-text index is there")
+    elif state == "off":
+        yield info("search-index", "the full-text index was left out on demand", COMPLETE_HINT)
+    else:
+        yield warning(
+            "search-index",
+            "an import did not come to its end: search is slow until the index is built",
+            COMPLETE_HINT,
+        )
+
+
+def _leases(database: Database) -> Iterator[Finding]:
+    if not _is_current(database):
+        return
+    with database.transaction() as connection:
+        held = connection.execute(sa.select(leases).order_by(leases.c.name)).fetchall()
+    now = datetime.now(UTC)
+    for row in held:
+        if row.expires_at > now:
+            yield info(
+                "leases", f"{row.owner} is at work: {row.name}, until {row.expires_at:%H:%M}Z"
+            )
+        else:
+            yield warning(
+                "leases",
+                f"{row.owner} did not come to the end of {row.name}, begun before"
+                f" {row.expires_at:%Y-%m-%d %H:%M}Z",
+                "run that command again",
+            )
+    if not held:
+        yield ok("leases", "no long job is at work, and none was left unfinished")
+
+
+SCHEMA_CHECKS: tuple[Check[Database], ...] = (
+    Check("schema-state", _state),
+    Check("schema-differences", _differences),
+    Check("search-index", _search_index),
+    Check("leases", _leases),
+)
+"""What is looked at in the schema, in this order."""
