@@ -193,6 +193,16 @@ class Server:
         query = sql.SQL("COMMENT ON DATABASE {} IS {}")
         self._connection.execute(query.format(sql.Identifier(name), sql.Literal(comment or None)))
 
+    def set_password(self, user: str, password: str) -> None:
+        """Change a user's password; what is sent, and could be logged, is its SCRAM digest."""
+        from psycopg import sql
+
+        digest = self._connection.pgconn.encrypt_password(
+            password.encode(), user.encode(), b"scram-sha-256"
+        )
+        query = sql.SQL("ALTER ROLE {} PASSWORD {}")
+        self._connection.execute(query.format(sql.Identifier(user), sql.Literal(digest.decode())))
+
     def _alone_while(self, name: str, act: Callable[[], None], *, force: bool) -> None:
         """Act on a database that nobody may be connected to; a newcomer is in the way.
 

@@ -2,20 +2,30 @@
 
 import os
 import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from chatdb.errors import StorageError
+from chatdb.db.url import DatabaseUrl, parse_url
+from chatdb.errors import ConfigurationError, StorageError
 
 _LINE_END = re.compile(r"\r?\n\Z")
 
 
-def read_variable(path: Path, name: str) -> str | None:
-    """Return the value that counts: the last one; None where there is none."""
-    values = [item.value for item in _bindings(_text(path)) if item.key == name]
-    return values[-1] if values else None
+VARIABLE = "DATABASE_URL"
+
+
+def put_database_url(path: Path, url: DatabaseUrl) -> bool:
+    """Write the URL, password and all, as DATABASE_URL; tell whether anything changed.
+
+    Every special character is percent-encoded, so that no reader of the file trips over it. The
+    URL of another database stays as a comment. Raises StorageError.
+    """
+    values = [item.value for item in _bindings(_text(path)) if item.key == VARIABLE]
+    keep_old = any(value and not _is_earlier(value, url) for value in values)
+    return set_variable(path, VARIABLE, url.exposed(), keep_old=keep_old)
 
 
 def set_variable(path: Path, name: str, value: str, *, keep_old: bool) -> bool:
@@ -46,6 +56,15 @@ def set_variable(path: Path, name: str, value: str, *, keep_old: bool) -> bool:
         return False
     _replace(path, changed)
     return True
+
+
+def _is_earlier(value: str, url: DatabaseUrl) -> bool:
+    """Tell whether a value is this server's, with another port or password."""
+    try:
+        old = parse_url(value)
+    except ConfigurationError:
+        return False
+    return replace(old, port=url.port, password=url.password) == url
 
 
 def _bindings(text: str) -> list[Binding]:

@@ -1,0 +1,330 @@
+"""`chatdb dev-db`: a PostgreSQL for development, with Docker or without."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli import dev_db_checkpoint
+from chatdb.cli.confirm import confirm
+from chatdb.cli.context import CommandContext
+from chatdb.cli.dev_db_report import UpReport, tell_next, up_line
+from chatdb.cli.dev_server import dev_database, wishes
+from chatdb.cli.diagnostics import is_terminal
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.options import A_DAY, Format, FormatOption, YesOption, a_number
+from chatdb.cli.progress import BYTES, amount_text
+
+if TYPE_CHECKING:
+    from chatdb.db.url import DatabaseUrl
+
+app = group_app("Run a PostgreSQL for development, with Docker or without.")
+app.add_typer(dev_db_checkpoint.app, name="checkpoint")
+
+
+class EngineName(StrEnum):
+    """What runs the server; `auto` takes the first that works here."""
+
+    AUTO = "auto"
+    COMPOSE = "compose"
+    EMBEDDED = "embedded"
+
+
+EngineOption = Annotated[
+    EngineName, typer.Option("--engine", help="What runs it.", show_default=True)
+]
+PortOption = Annotated[
+    str | None,
+    typer.Option("--port", metavar="N|auto", help="The port on 127.0.0.1; auto takes a free one."),
+]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        min=0,
+        max=A_DAY,
+        callback=a_number,
+        metavar="SECONDS",
+        help="How long it may take to answer.",
+    ),
+]
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    engine: EngineOption = EngineName.AUTO,
+    port: PortOption = None,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Bring its schema to the newest revision.")
+    ] = False,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="Fill it with made-up chats; migrates it before.")
+    ] = False,
+    write_env: Annotated[
+        bool, typer.Option("--write-env", help="Put DATABASE_URL into .env.")
+    ] = False,
+    wait: WaitOption = 120.0,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Start the server, and make it first if it is new.
+
+    It belongs to the current directory, listens on 127.0.0.1 only, and is left as it is when it
+    runs already. The engine auto is Docker's Compose (or Podman's), else PostgreSQL's own
+    programs; the one that made the server stays in charge of it.
+
+    \b
+    Examples:
+      chatdb dev-db up --migrate --write-env
+      chatdb dev-db up --engine embedded --port auto --seed
+    """
+    command = CommandContext.of(context)
+    dev = dev_database(command)
+    asked = wishes(command, engine=engine.value, port=port)
+    started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
+    url = started.server.url
+    revisions = _migrate(command, url, output_format) if migrate or seed else None
+    seeded = _seed(command, url) if seed else None
+    env_file = _write_env(command, url) if write_env else None
+    report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=env_file)
+    if output_format is not Format.TABLE:
+        command.output.record(report, output_format)
+        return
+    command.output.text(up_line(report))
+    tell_next(command, url, report)
+
+
+@app.command()
+def stop(context: typer.Context) -> None:
+    """Stop the server and keep everything.
+
+    \b
+    Example:
+      chatdb dev-db stop
+    """
+    command = CommandContext.of(context)
+    if dev_database(command).stop(note=command.diagnostics.note):
+        command.output.text("stopped; its data is kept: chatdb dev-db up starts it again")
+    else:
+        command.output.text("nothing to stop: no development server runs here")
+
+
+@app.command()
+def down(
+    context: typer.Context,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Remove all that it stored as well.")
+    ] = False,
+    yes: YesOption = False,
+) -> None:
+    """Stop the server and remove what runs it.
+
+    The data stays unless --volumes is given; then it is gone for good, checkpoints too.
+
+    \b
+    Examples:
+      chatdb dev-db down
+      chatdb dev-db down --volumes
+    """
+    from chatdb.workflows.dev_db_status import status
+
+    command = CommandContext.of(context)
+    dev = dev_database(command)
+    if volumes and dev.project.load() is not None:
+        seen = status(dev)
+        size = "" if seen.bytes is None else f" ({amount_text(seen.bytes, BYTES)})"
+        plan = [f"the database and every checkpoint{size}, in {seen.data or 'no place any more'}"]
+        plan.append("(nothing of it is kept; a copy: chatdb export --output all.jsonl.zst)")
+        confirm(command, plan, yes=yes, action="remove", place=seen.url)
+    if not dev.down(data=volumes, note=command.diagnostics.note):
+        command.output.text("nothing to remove: there is no development server here")
+    elif volumes:
+        command.output.text("removed with all that it stored")
+    else:
+        command.output.text("removed; its data is kept: chatdb dev-db up starts it again")
+
+
+@app.command()
+def reset(
+    context: typer.Context,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="Fill the new database with made-up chats.")
+    ] = False,
+    force: dev_db_checkpoint.ForceOption = False,
+    yes: YesOption = False,
+    wait: WaitOption = 120.0,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Begin afresh with an empty, migrated database.
+
+    The old one is kept as a checkpoint, and the command that brings it back is printed.
+
+    \b
+    Example:
+      chatdb dev-db reset --yes --seed
+    """
+    from chatdb.operations import checkpoints
+
+    command = CommandContext.of(context)
+    dev = dev_database(command)
+    asked = wishes(command, engine="auto", port=None)
+    started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
+    url, kept = started.server.url, None
+    if started.outcome != "made":
+        plan = ["by an empty one, migrated", "(what is there now is kept as a checkpoint)"]
+        confirm(command, plan, yes=yes, action="replace", place=url.redacted())
+        kept = checkpoints.start_afresh(url, force=force)
+    revisions = _migrate(command, url, output_format)
+    seeded = _seed(command, url) if seed else None
+    report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=None)
+    if output_format is Format.TABLE:
+        command.output.text(f"{url.redacted()} is empty and migrated")
+    else:
+        command.output.record(report, output_format)
+    dev_db_checkpoint.tell_way_back(command, kept)
+
+
+@app.command()
+def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    """Show what runs, where, how large it is and its schema.
+
+    The state is absent, stopped, starting, running or failed.
+
+    \b
+    Example:
+      chatdb dev-db status --format json
+    """
+    from chatdb.workflows import dev_db_status
+
+    command = CommandContext.of(context)
+    seen = dev_db_status.status(dev_database(command))
+    command.output.record(seen, output_format)
+    if seen.problem is not None:
+        command.diagnostics.warning(seen.problem)
+    elif seen.state in ("absent", "stopped"):
+        command.diagnostics.note("start it: chatdb dev-db up")
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=1, help="How many to begin with.")
+    ] = 50,
+) -> None:
+    """Show the end of the server's log.
+
+    \b
+    Example:
+      chatdb dev-db logs -f
+    """
+    command = CommandContext.of(context)
+    for line in dev_database(command).logs(lines=lines, follow=follow):
+        command.output.text(line)
+        if follow:
+            sys.stdout.flush()
+
+
+@app.command()
+def connect(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- ARGS...]", help="Passed on to the client.", show_default=False),
+    ] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option("--command", "-c", metavar="SQL", help="Run this and come back."),
+    ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Change nothing by accident.")
+    ] = False,
+) -> None:
+    """Open the development database in psql or pgcli.
+
+    \b
+    Example:
+      chatdb dev-db connect -c "SELECT version()"
+    """
+    from chatdb.cli.client import become
+    from chatdb.workflows.connect import Session, client_call
+
+    command = CommandContext.of(context)
+    dev = dev_database(command)
+    session = Session(
+        read_only=read_only,
+        sql=sql,
+        words=words or (),
+        on_terminal=is_terminal(sys.stdin) and command.output.is_terminal,
+        bindir=dev.engines.bindir,
+        options=settings.libpq_options(),
+    )
+    become(client_call(dev.running(), session))
+
+
+@app.command()
+def url(
+    context: typer.Context,
+    show_password: Annotated[
+        bool, typer.Option("--show-password", help="With the password, for a program.")
+    ] = False,
+) -> None:
+    """Print the database's URL.
+
+    The password is struck out unless it is asked for. It works on a stopped server too.
+
+    \b
+    Example:
+      export DATABASE_URL="$(chatdb dev-db url --show-password)"
+    """
+    command = CommandContext.of(context)
+    _, server = dev_database(command).remembered()
+    command.output.text(server.url.exposed() if show_password else server.url.redacted())
+
+
+def _migrate(command: CommandContext, url: "DatabaseUrl", output_format: Format) -> tuple[str, ...]:
+    """Bring the schema to head; return the revisions applied."""
+    from chatdb.cli.commands.migrate import CommandWatch
+    from chatdb.workflows.dev_db_status import migrate_server
+
+    applied = migrate_server(url, watch=CommandWatch(command, output_format))
+    return tuple(item.revision for item in applied)
+
+
+def _seed(command: CommandContext, url: "DatabaseUrl") -> int:
+    """Add the small set of made-up chats that is missing; return how many were new."""
+    from chatdb.db.database import Database
+    from chatdb.workflows.seed_database import planned_conversations, seed
+
+    total = planned_conversations()
+    with (
+        Database.open(url) as database,
+        command.diagnostics.progress("seeding", total=total, unit="conversations") as progress,
+    ):
+        report = seed(
+            database,
+            on_progress=progress.advance,
+            on_index=lambda: progress.describe("building the search index"),
+        )
+    return report.new
+
+
+def _write_env(command: CommandContext, url: "DatabaseUrl") -> str:
+    """Put the URL into `.env`; warn where something else beats it."""
+    from chatdb.workflows.env_file import put_database_url
+
+    path = Path(".env")
+    if put_database_url(path, url):
+        command.diagnostics.note("wrote DATABASE_URL to .env")
+    found = settings.load(database_url=None)
+    if not found.database_url.source.startswith(".env"):
+        command.diagnostics.warning(
+            f"{found.database_url.source} beats the .env: unset it to use this database"
+        )
+    return str(path.absolute())

@@ -1,0 +1,89 @@
+"""What `chatdb dev-db up` says at its end: where the database is, and what to type next."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from chatdb.cli.context import CommandContext
+
+if TYPE_CHECKING:
+    from chatdb.db.url import DatabaseUrl
+    from chatdb.workflows.dev_db import Started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpReport:
+    """What `up` did; `outcome` is made, started or running, `url` is redacted.
+
+    `revisions` are those applied (None: not asked for), `seeded` the new conversations,
+    `env_file` the file that has the URL now.
+    """
+
+    outcome: str
+    engine: str
+    url: str
+    port: int
+    user: str
+    database: str
+    major: int | None
+    process: str | None
+    data: str | None
+    seconds: float
+    revisions: tuple[str, ...] | None
+    seeded: int | None
+    env_file: str | None
+
+    @classmethod
+    def of(
+        cls,
+        started: "Started",
+        *,
+        revisions: tuple[str, ...] | None,
+        seeded: int | None,
+        env_file: str | None,
+    ) -> Self:
+        """Return the report of a server and what was done to it."""
+        server, look = started.server, started.look
+        return cls(
+            outcome=started.outcome,
+            engine=started.engine,
+            url=server.url.redacted(),
+            port=server.port,
+            user=server.user,
+            database=server.database,
+            major=look.major,
+            process=look.process,
+            data=look.data,
+            seconds=round(started.seconds, 3),
+            revisions=revisions,
+            seeded=seeded,
+            env_file=env_file,
+        )
+
+
+def up_line(report: UpReport) -> str:
+    """Return the one line that matters: which server, how it came about, and its URL."""
+    how = {
+        "made": f"made in {report.seconds:.1f} s",
+        "started": f"started in {report.seconds:.1f} s",
+        "running": "was running already",
+    }[report.outcome]
+    version = "PostgreSQL" if report.major is None else f"PostgreSQL {report.major}"
+    return f"{version} ({report.engine}) {how}\n{report.url}"
+
+
+def tell_next(command: CommandContext, url: "DatabaseUrl", report: UpReport) -> None:
+    """Say the next commands, those first that are needed for the others; none twice."""
+    lines: list[str] = []
+    if command.url != url and report.env_file is None:
+        lines += [
+            "chatdb dev-db up --write-env   # DATABASE_URL into .env",
+            'export DATABASE_URL="$(chatdb dev-db url --show-password)"',
+        ]
+    if report.outcome != "running":
+        if report.revisions is None:
+            lines.append("chatdb dev-db up --migrate")
+        if report.outcome == "made" and report.seeded is None:
+            lines.append("chatdb dev-db up --seed        # made-up chats")
+        lines += ["chatdb dev-db connect", "chatdb dev-db stop"]
+    if lines and not command.options.quiet:
+        command.diagnostics.block("next:\n" + "\n".join(f"  {line}" for line in lines))

@@ -1,0 +1,67 @@
+"""What the commands of `chatdb dev-db` share: the project, its engines, what was asked for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatdb import config as settings
+from chatdb.cli.context import CommandContext
+from chatdb.config import Setting
+
+if TYPE_CHECKING:
+    from chatdb.db.url import DatabaseUrl
+    from chatdb.workflows.dev_db import DevDatabase, Wish, Wishes
+
+
+def dev_database(command: CommandContext) -> "DevDatabase":
+    """Return the development server of the project in the current directory."""
+    from chatdb.workflows.dev_db import DevDatabase
+    from chatdb.workflows.dev_db_engines import Engines
+    from chatdb.workflows.dev_db_memory import project_at
+
+    bindir = command.config.pg_bindir
+    engines = Engines(
+        environment=settings.process_environment(),
+        bindir=None if bindir is None else Path(bindir.value),
+    )
+    return DevDatabase(project_at(Path.cwd()), engines)
+
+
+def wishes(command: CommandContext, *, engine: str, port: str | None) -> "Wishes":
+    """Return what was asked for: options first, then the settings; defaults ask for nothing."""
+    from chatdb.workflows.dev_db import Wish, Wishes
+    from chatdb.workflows.dev_db_engines import AUTO
+
+    dev = command.config.dev
+    return Wishes(
+        engine=Wish(engine, asked=engine != AUTO),
+        port=_wish(dev.port) if port is None else Wish(port, asked=True),
+        user=_wish(dev.user),
+        password=_wish(dev.password),
+        database=_wish(dev.database),
+        image=_wish(dev.image),
+    )
+
+
+def checkpoint_url(command: CommandContext) -> "DatabaseUrl":
+    """Return the database whose checkpoints are meant: the development server's.
+
+    Another one only where it was typed: --database-url. Raises NotFoundError, RefusedError,
+    UsageError for a SQLite file.
+    """
+    from chatdb.errors import UsageError
+
+    if command.options.database_url is None:
+        return dev_database(command).running()
+    url = command.direct_url or command.url
+    if url.path is not None:
+        raise UsageError(
+            "a SQLite database has no server that could keep checkpoints",
+            hint=f"copy its file: sqlite3 {url.path} '.backup copy.db'",
+        )
+    return url
+
+
+def _wish(setting: Setting) -> "Wish":
+    from chatdb.workflows.dev_db import Wish
+
+    return Wish(setting.value, asked=setting.source != "default")

@@ -1,0 +1,291 @@
+"""A project's development server: started, looked at, stopped, removed, begun afresh.
+
+Nothing here loads SQLAlchemy or Alembic before it has to: a second `up` only looks.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from chatdb.db.server_databases import LONGEST_NAME
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import (
+    ConfigurationError,
+    EngineUnavailableError,
+    NotFoundError,
+    PortTakenError,
+    RefusedError,
+    UsageError,
+)
+from chatdb.servers.base import DevServer, Engine, Note, ServerLook, ServerState
+from chatdb.servers.ports import first_free, parse_port
+from chatdb.workflows.dev_db_engines import AUTO, Engines
+from chatdb.workflows.dev_db_memory import Project, Remembered
+
+_PORT_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A value and whether somebody asked for it; else what is remembered counts."""
+
+    value: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How the server shall be; `engine` and `port` may be `auto`."""
+
+    engine: Wish
+    port: Wish
+    user: Wish
+    password: Wish
+    database: Wish
+    image: Wish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What `up` did: `made` the data, or only `started` the server, or neither.
+
+    `server` has the password.
+    """
+
+    engine: str
+    server: DevServer
+    look: ServerLook
+    outcome: Literal["made", "started", "running"]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DevDatabase:
+    """One project's server and the engines that may run it."""
+
+    project: Project
+    engines: Engines
+
+    def up(self, wishes: Wishes, *, seconds: float, note: Note) -> Started:
+        """Make what is missing and start it; return when the database answers.
+
+        Raises EngineUnavailableError, PortTakenError, ServerFailedError, RefusedError.
+        """
+        began = time.monotonic()
+        with self.project.locked(note):
+            remembered = self.project.load()
+            server = self._resolve(wishes, remembered)
+            engine = self._engine(wishes.engine, remembered, server, note)
+            before = engine.look(server)
+            is_up = before.state in (ServerState.RUNNING, ServerState.STARTING)
+            server = self._with_port(server, wishes.port, before, is_up=is_up)
+            if remembered is None:
+                self._remember(engine, server)
+            old_password = _old_password(server, remembered, before)
+            server = _start(
+                engine,
+                replace(server, password=old_password) if old_password else server,
+                may_move=_is_auto(wishes.port) and not is_up,
+                seconds=seconds,
+                note=note,
+            )
+            if old_password:
+                server = replace(server, password=wishes.password.value)
+                _change_password(server, old_password, note)
+            self._remember(engine, server)
+            if is_up:
+                outcome: Literal["made", "started", "running"] = "running"
+            else:
+                outcome = "made" if before.state is ServerState.ABSENT else "started"
+            return Started(
+                engine=engine.name,
+                server=server,
+                look=before if is_up else engine.look(server),
+                outcome=outcome,
+                seconds=time.monotonic() - began,
+            )
+
+    def remembered(self) -> tuple[Engine, DevServer]:
+        """Return the project's server as it was last started; raises NotFoundError."""
+        found = self.project.load()
+        if found is None:
+            raise NotFoundError(
+                f"{self.project.root} has no development server",
+                hint="make one: chatdb dev-db up",
+            )
+        return self.engines.named(found.engine), found.server(self.project.folder)
+
+    def running(self) -> DatabaseUrl:
+        """Return the URL of the running server; raises NotFoundError, RefusedError if it is not."""
+        engine, server = self.remembered()
+        if engine.look(server).state is not ServerState.RUNNING:
+            raise RefusedError("the development server does not run", hint="chatdb dev-db up")
+        return server.url
+
+    def stop(self, *, note: Note) -> bool:
+        """Stop the server and keep everything; tell whether it ran."""
+        with self.project.locked(note):
+            if self.project.load() is None:
+                return False
+            engine, server = self.remembered()
+            return engine.stop(server, note=note)
+
+    def down(self, *, data: bool, note: Note) -> bool:
+        """Stop the server and remove what runs it; with `data` all it stored as well.
+
+        Tells whether there was one.
+        """
+        with self.project.locked(note):
+            if self.project.load() is None:
+                return False
+            engine, server = self.remembered()
+            engine.remove(server, data=data, note=note)
+            if data:
+                self.project.forget()
+            return True
+
+    def logs(self, *, lines: int, follow: bool) -> Iterator[str]:
+        """Yield the newest lines of the server's log; raises NotFoundError."""
+        engine, server = self.remembered()
+        return engine.logs(server, lines=lines, follow=follow)
+
+    def _resolve(self, wishes: Wishes, remembered: Remembered | None) -> DevServer:
+        """Return the server that is meant: what was asked, else what is remembered."""
+
+        def chosen(wish: Wish, kept: str | None) -> str:
+            return wish.value if wish.asked or kept is None else kept
+
+        kept = remembered
+        _check_names(wishes)
+        port = _port(wishes.port)
+        return DevServer(
+            project=kept.project if kept else self.project.new_name,
+            folder=self.project.folder,
+            port=kept.port if kept and (port is None or not wishes.port.asked) else port or 5432,
+            user=chosen(wishes.user, kept.user if kept else None),
+            password=chosen(wishes.password, kept.password if kept else None),
+            database=chosen(wishes.database, kept.database if kept else None),
+            image=chosen(wishes.image, kept.image if kept else None),
+        )
+
+    def _engine(
+        self, wish: Wish, remembered: Remembered | None, server: DevServer, note: Note
+    ) -> Engine:
+        if remembered is None:
+            if wish.value == AUTO:
+                return self.engines.first_that_works(server, note)
+            engine = self.engines.named(wish.value)
+            note(f"by {engine.name}: {engine.describe()}")
+            return engine
+        if wish.value in (AUTO, remembered.engine):
+            return self.engines.named(remembered.engine)
+        self._stop_other(remembered, note)
+        return self.engines.named(wish.value)
+
+    def _stop_other(self, remembered: Remembered, note: Note) -> None:
+        """Stop the server of the engine used so far, which has the port."""
+        old = self.engines.named(remembered.engine)
+        try:
+            stopped = old.stop(remembered.server(self.project.folder), note=note)
+        except EngineUnavailableError:
+            return
+        if stopped:
+            note(
+                f"stopped the server of the engine {old.name}; its data stays, go back to it by:"
+                f" chatdb dev-db up --engine {old.name}"
+            )
+
+    def _with_port(
+        self, server: DevServer, wish: Wish, before: ServerLook, *, is_up: bool
+    ) -> DevServer:
+        if is_up and before.port is not None:
+            if wish.asked and not _is_auto(wish) and server.port != before.port:
+                raise RefusedError(
+                    f"the development server runs already, on port {before.port}",
+                    hint=f"chatdb dev-db stop && chatdb dev-db up --port {server.port}",
+                )
+            return replace(server, port=before.port)
+        return server
+
+    def _remember(self, engine: Engine, server: DevServer) -> None:
+        now = Remembered(
+            engine=engine.name,
+            project=server.project,
+            path=str(self.project.folder),
+            port=server.port,
+            user=server.user,
+            password=server.password,
+            database=server.database,
+            image=server.image,
+        )
+        if now != self.project.load():
+            self.project.save(now)
+
+
+def _start(
+    engine: Engine, server: DevServer, *, may_move: bool, seconds: float, note: Note
+) -> DevServer:
+    """Start it, with `may_move` on the next free port; return it with the port that it has."""
+    for left in reversed(range(_PORT_TRIES if may_move else 1)):
+        if may_move:
+            server = replace(server, port=first_free(server.port))
+        try:
+            engine.start(server, seconds=seconds, note=note)
+            break
+        except PortTakenError:
+            if not left:
+                raise
+    return server
+
+
+def _old_password(
+    server: DevServer, remembered: Remembered | None, before: ServerLook
+) -> str | None:
+    """Return the password that the data still has, when another one is wanted now."""
+    if remembered is None or before.state is ServerState.ABSENT:
+        return None
+    is_changed = remembered.user == server.user and remembered.password != server.password
+    return remembered.password if is_changed else None
+
+
+def _change_password(server: DevServer, old_password: str, note: Note) -> None:
+    from chatdb.db.server_databases import Server
+
+    with Server.open(replace(server, password=old_password).url) as connected:
+        connected.set_password(server.user, server.password)
+    note(f"changed the password of {server.user} to the one that is set now")
+
+
+def _is_auto(port: Wish) -> bool:
+    return _port(port) is None
+
+
+def _port(wish: Wish) -> int | None:
+    try:
+        return parse_port(wish.value)
+    except ValueError as error:
+        raise UsageError(
+            f"{wish.value!r} is no port", hint="a number up to 65535, or auto: --port 5433"
+        ) from error
+
+
+def _check_names(wishes: Wishes) -> None:
+    """Refuse what no PostgreSQL can be made with; the password is handed over as a line."""
+    for what, wish in (("user", wishes.user), ("database", wishes.database)):
+        name = wish.value
+        if not name.strip() or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+            raise ConfigurationError(
+                f"the {what} of the development server cannot be {name!r}",
+                hint=f"at most {LONGEST_NAME} bytes, nothing invisible: CHATDB_DEV_{what.upper()}",
+            )
+    if wishes.user.value.startswith("pg_") or wishes.database.value in ("template0", "template1"):
+        raise ConfigurationError(
+            "PostgreSQL keeps users called pg_... and the templates for itself",
+            hint="set CHATDB_DEV_USER and CHATDB_DEV_DATABASE to other names",
+        )
+    if not wishes.password.value or not wishes.password.value.isprintable():
+        raise ConfigurationError(
+            "the development server's password is empty, or has invisible characters in it",
+            hint="set CHATDB_DEV_PASSWORD to another one",
+        )

