@@ -1,5 +1,6 @@
 """PostgreSQL's data directory: made whole or not at all, and known as chatdb's by a mark in it."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ _MARK = "chatdb.made"
 _LOCALES = ("C.UTF-8", "en_US.UTF-8", "C.utf8")
 _PARTIAL = "data.partial-"
 _LAST_LINES = 12
+_FULL_DISK = re.compile(r"No space left|[Cc]heck free disk space|[Dd]isk quota exceeded")
 
 CLEAN_ENVIRONMENT = ("/usr/bin/env", "-u", "PGDATA", "-u", "PGOPTIONS", "LC_ALL=C")
 """Put before a server program: nothing of the developer's own PostgreSQL reaches it.
@@ -88,22 +90,23 @@ def _initialise(
         if "invalid locale name" not in done.stdout:
             break
         shutil.rmtree(partial, ignore_errors=True)
-    raise failed("initdb failed", done.stdout.splitlines())
+    raise failed("PostgreSQL's initdb failed", done.stdout.splitlines())
 
 
 def failed(what: str, lines: Sequence[str]) -> ServerFailedError:
     """Return the error with the end of a log, and the next step where the log tells it."""
     shown = [line for line in lines if line.strip()][-_LAST_LINES:]
-    text = f"PostgreSQL's {what}" if what.startswith("initdb") else what
+    log = "\n".join(shown)
+    text = what
+    hint = "the whole log: chatdb dev-db logs --lines 200"
+    if _FULL_DISK.search(log):
+        text += ": the disk is full"
+        hint = "free some space on it, then run again: chatdb dev-db up"
+    elif "pre-existing shared memory" in log:
+        text += ": a part of a server that was killed still runs"
+        hint = "wait for it to end, then run again: chatdb dev-db up"
     if shown:
         text += ":\n" + "\n".join(f"  {line}" for line in shown)
-    log = "\n".join(shown)
-    if "No space left" in log or "not enough space" in log:
-        hint = "free some space on the disk, then run again: chatdb dev-db up"
-    elif "shared memory" in log:
-        hint = "end what is left of a server that was killed, then run again: chatdb dev-db up"
-    else:
-        hint = "the whole log: chatdb dev-db logs --lines 200; to start afresh: chatdb dev-db reset"
     return ServerFailedError(text, hint=hint)
 
 

