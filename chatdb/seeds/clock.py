@@ -55,19 +55,20 @@ class Year:
 class Hours:
     """The time of one conversation, which only goes forward and never reaches the year's end."""
 
-    __slots__ = ("_dice", "_ends", "_offset", "_random", "now")
+    __slots__ = ("_dice", "_ends", "_offset", "_pauses", "_random", "now")
 
-    def __init__(self, dice: Dice, now: int, *, ends: int, offset: int) -> None:
+    def __init__(self, dice: Dice, now: int, *, ends: int, offset: int, messages: int) -> None:
         self._dice = dice
         self._random = dice.random
         self._ends = ends
         self._offset = offset
+        self._pauses = min(0.04, 4 / messages)
         self.now = now
 
     def write(self) -> int:
         """Let the person read and write, sometimes only after a night or some days."""
         random = self._random
-        if random() < 0.04:
+        if random() < self._pauses:
             later = self.now + self._offset + int(random() * random() * 9 + 1) * DAY
             moment = _at_waking_hour(later - later % DAY, self._dice) - self._offset
             return self._go_to(max(moment, self.now + HOUR))

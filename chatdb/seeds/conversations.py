@@ -5,11 +5,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from chatdb.records import Conversation, Snapshot
-from chatdb.seeds.clock import DAY, HOUR, Hours, Year, time_of
+from chatdb.seeds.clock import DAY, HOUR, MINUTE, Hours, Year, time_of
 from chatdb.seeds.dice import Dice
 from chatdb.seeds.passages import EMOJI, Writer
 from chatdb.seeds.people import Person, organization_of, person_of
-from chatdb.seeds.phrases import Phrases, language, phrases
+from chatdb.seeds.phrases import language
 from chatdb.seeds.plan import Planned, SeedPlan
 from chatdb.seeds.threads import Ids, Thread
 
@@ -50,20 +50,23 @@ class _Maker:
         dice = self._dice
         dice.restart(planned.number)
         person = person_of(planned.place, self._key, dice)
-        words = phrases(person.language, dice.below(len(language(person.language).topics)))
-        self._writer.restart(words, emoji=planned.place % EMOJI_EVERY == 1)
+        topic = dice.below(len(language(person.language).topics))
+        emoji = planned.place % EMOJI_EVERY == 1
+        self._writer.restart(person.language, topic, emoji=emoji)
         begins = self._year.beginning(dice, person.offset)
         identifier = Ids(planned.number >> 64).next_id(begins)
-        hours = Hours(dice, begins, ends=self._ends, offset=person.offset)
+        hours = Hours(
+            dice, begins, ends=self._ends, offset=person.offset, messages=planned.messages
+        )
         thread = Thread(planned, dice, self._writer, hours)
         thread.grow()
-        return self._record(planned, person, words, thread, identifier, (begins, hours.now))
+        return self._record(planned, person, topic, thread, identifier, (begins, hours.now))
 
     def _record(
         self,
         planned: Planned,
         person: Person,
-        words: Phrases,
+        topic: int,
         thread: Thread,
         identifier: UUID,
         times: tuple[int, int],
@@ -80,7 +83,7 @@ class _Maker:
             source_name=planned.set_name,
             source_id=planned.source_id,
             source_hash=planned.digest,
-            metadata=self._metadata(person, words),
+            metadata=self._metadata(person, topic),
             messages=thread.messages,
         )
         dice = self._dice
@@ -110,9 +113,13 @@ class _Maker:
         title = self._writer.title()
         return f"{dice.pick(EMOJI)} {title}" if kind > 0.97 else title
 
-    def _metadata(self, person: Person, words: Phrases) -> dict[str, Any]:
+    def _metadata(self, person: Person, topic: int) -> dict[str, Any]:
         dice = self._dice
-        metadata: dict[str, Any] = {"language": person.language, "topic": words.topic}
+        metadata: dict[str, Any] = {
+            "language": person.language,
+            "topic": language(person.language).topics[topic].name,
+            "utc_offset": person.offset // MINUTE,
+        }
         if dice.random() < 0.5:
             metadata["folder"] = dice.pick(_FOLDERS)
         if dice.random() < 0.3:
@@ -128,7 +135,7 @@ class _Maker:
         for _ in range(dice.between(1, 3)):
             moment = min(moment + dice.below(3 * HOUR) + 1, self._ends)
             state = {
-                "draft": self._writer.sentence() if dice.random() < 0.5 else "",
+                "draft": self._writer.sentences(1) if dice.random() < 0.5 else "",
                 "messages": len(thread.messages),
                 "open": str(thread.leaf),
                 "panels": {"files": dice.random() < 0.5, "tree": dice.random() < 0.3},

@@ -60,6 +60,14 @@ class Dice:
         """Return one of the items."""
         return items[int(self.random() * len(items))]
 
+    def shuffled(self, items: Sequence[Item]) -> tuple[Item, ...]:
+        """Return the items in another order."""
+        mixed = list(items)
+        for last in range(len(mixed) - 1, 0, -1):
+            other = self.below(last + 1)
+            mixed[last], mixed[other] = mixed[other], mixed[last]
+        return tuple(mixed)
+
     def weighted(self, sums: Sequence[int]) -> int:
         """Return an index by running sums of weights; the last sum is the total."""
         return bisect_right(sums, int(self.random() * sums[-1]))

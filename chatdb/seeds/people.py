@@ -41,10 +41,10 @@ def person_of(place: int, organization_key: str, dice: Dice) -> Person:
     """Return who chats in the conversation at this place; a few people write most."""
     code = _OTHERS[place // 2 % len(_OTHERS)] if place % 2 else _MOST
     words = language(code)
-    name = words.people[dice.weighted(_activity(len(words.people)))]
+    rank = dice.weighted(_activity(len(words.people)))
     known = dice.random() >= 0.03
-    user_id = f"{name}@{organization_key}.example" if known else None
-    return Person(user_id, code, words.offset * MINUTE)
+    user_id = f"{words.people[rank]}@{organization_key}.example" if known else None
+    return Person(user_id, code, words.offsets[rank % len(words.offsets)] * MINUTE)
 
 
 @cache

@@ -27,16 +27,18 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Language(msgspec.Struct, frozen=True, kw_only=True):
-    """The templates of a language, and who speaks it, at how many minutes' offset from UTC.
+    """The templates of a language, and who speaks it.
 
-    `space` stands between two sentences.
+    `offsets` are minutes from UTC, for one person after the other; `space` stands between two
+    sentences, `background` is what people add to their questions.
     """
 
     people: tuple[str, ...]
-    offset: int
+    offsets: tuple[int, ...]
     topics: tuple[Topic, ...]
     questions: tuple[str, ...]
     followups: tuple[str, ...]
+    background: tuple[str, ...]
     statements: tuple[str, ...]
     steps: tuple[str, ...]
     thanks: tuple[str, ...]
@@ -54,6 +56,7 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
     code: bool
     questions: tuple[str, ...]
     followups: tuple[str, ...]
+    background: tuple[str, ...]
     statements: tuple[str, ...]
     steps: tuple[str, ...]
     thanks: tuple[str, ...]
@@ -77,7 +80,7 @@ def phrases(code: str, topic: int) -> Phrases:
 
     def filled(templates: Sequence[str], each: int) -> tuple[str, ...]:
         made = [_fill(template, subject, dice) for template in templates for _ in range(each)]
-        return tuple(dict.fromkeys(made))
+        return dice.shuffled(tuple(dict.fromkeys(made)))
 
     return Phrases(
         topic=subject.name,
@@ -85,6 +88,7 @@ def phrases(code: str, topic: int) -> Phrases:
         code=subject.code,
         questions=filled(words.questions, 4),
         followups=filled(words.followups, 3),
+        background=filled(words.background, 4),
         statements=filled(words.statements, 5),
         steps=filled(words.steps, 3),
         thanks=words.thanks,

@@ -30,7 +30,7 @@ UNTIL = date(2026, 11, 1)
 """The day before which everything happened, where none is named; it does not follow the clock."""
 
 MESSAGES_EACH = 12.5
-_COUNTS = lognormal(8.3, 0.9, least=2, most=300)
+_COUNTS = lognormal(7.7, 0.9, least=2, most=300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class SeedPlan:
 
     def _weight(self, place: int) -> int:
         number = number_of(f"{self.set_name}: {place}")
-        return _COUNTS[number % len(_COUNTS)] + (600 if place % 500 == 77 else 0)
+        return _COUNTS[number % len(_COUNTS)] + (500 if place % 500 == 77 else 0)
 
 
 def _check(options: SeedOptions) -> None:

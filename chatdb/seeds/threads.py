@@ -78,16 +78,18 @@ class Thread:
 
     def grow(self) -> None:
         """Make the messages."""
-        if self._count > 2 and self._random() < 0.15:
+        messages = self.messages
+        count = self._count
+        if count > 2 and self._random() < 0.15:
             self.leaf = self._system()
         turn = 0
-        while self._room:
-            if self._asked and self._random() < self._again:
+        while len(messages) < count:
+            if turn and self._random() < self._again:
                 back = self._dice.between(1, min(3, len(self._asked)))
                 self.leaf = self._asked[-back]
                 del self._asked[-back:]
             self._ask(turn)
-            if self._room:
+            if len(messages) < count:
                 self._reply()
             turn += 1
 
@@ -97,7 +99,7 @@ class Thread:
 
     def _system(self) -> UUID:
         moment = self._hours.follow()
-        text = f"{self._writer.sentence()} {self._writer.sentence()}"
+        text = self._writer.sentences(2)
         return self._add(
             Message(
                 id=self.ids.next_id(moment),
@@ -113,7 +115,7 @@ class Thread:
         random = self._random
         moment = self._hours.write()
         text = self._writer.question(turn)
-        if turn and self._room <= 2 and random() < 0.5:
+        if turn and len(self.messages) + 2 >= self._count and random() < 0.5:
             text = self._writer.thanks()
         if self._long and not turn:
             size = LONG_CHARACTERS + int(random() * 2 * LONG_CHARACTERS)
@@ -132,11 +134,11 @@ class Thread:
         self.leaf = self._add(message)
 
     def _reply(self) -> None:
-        if self._with_tools and self._room > 2 and self._random() < self._with_tools:
+        if self._with_tools and self._random() < self._with_tools and self._room > 2:
             self._use_tool()
         parent = self.leaf
         self.leaf = self._answer(parent)
-        while self._room and self._random() < self._again:
+        while self._random() < self._again and self._room:
             self._author, self._model = self._dice.pick(_MODELS)
             other = self._answer(parent)
             if self._random() < 0.8:
@@ -178,7 +180,7 @@ class Thread:
             role="assistant",
             author=self._author,
             model=self._model,
-            content=self._writer.sentence() if self._random() < 0.4 else "",
+            content=self._writer.sentences(1) if self._random() < 0.4 else "",
             tool_calls=[{"id": call, "name": name, "input": self._input(name)}],
             source_id=str(len(self.messages)),
             metadata={"finish_reason": "tool_calls"},
@@ -186,7 +188,7 @@ class Thread:
         )
         self._add(asked)
         moment = self._hours.follow()
-        text = "\n".join(self._writer.sentence() for _ in range(self._dice.between(1, 6)))
+        text = self._writer.sentences(self._dice.between(1, 6))
         failed = self._random() < 0.05
         answered = Message(
             id=self.ids.next_id(moment),
