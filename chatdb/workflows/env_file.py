@@ -11,6 +11,7 @@ from dotenv.parser import Binding, parse_stream
 from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import ConfigurationError, StorageError
 
+_MARK = "\ufeff"
 _LINE_END = re.compile(r"\r?\n\Z")
 
 
@@ -37,7 +38,8 @@ def set_variable(path: Path, name: str, value: str, *, keep_old: bool) -> bool:
     """
     path = path.resolve()
     text = _text(path)
-    parts: list[str] = []
+    # The parser drops the mark.
+    parts = [_MARK] if text.startswith(_MARK) else []
     found = False
     for item in _bindings(text):
         if item.key != name or item.error:
