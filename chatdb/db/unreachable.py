@@ -82,13 +82,13 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
     ),
     (
         Reason.NO_ROLE,
-        r'role "[^"]*" (?:does not exist|is not permitted to log in)',
+        r'role ".*" (?:does not exist|is not permitted to log in)',
         "the server at {place} has no user {user} that may log in",
         _LOGIN,
     ),
     (
         Reason.NO_DATABASE,
-        r'database "[^"]*" (?:does not exist|is not currently accepting)|no such database',
+        r'database ".*" (?:does not exist|is not currently accepting)|no such database',
         "the server at {place} has no database {database}",
         "create it: createdb {database}; or name another: --database-url",
     ),
