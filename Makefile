@@ -7,14 +7,16 @@ BIN := .venv/bin
 PYTEST := -n auto --dist loadgroup
 PG ?=
 NAME ?=
+FILE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install format lint types test check docs migration catalogue bench bench-quick wheel \
-	format-check docs-check
+	format-check docs-check dev-db dev-db-stop dev-db-reset dev-db-logs dev-db-connect status \
+	db-backup db-restore db-schema-dump env-template
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
-		while IFS='|' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
+		while IFS='|' read -r name text; do printf '  %-15s %s\n' "$$name" "$$text"; done
 
 # --- Seeing it -------------------------------------------------------------------------------
 
@@ -84,6 +86,38 @@ migration: .venv/.ready  ## Write a migration: make migration NAME="add tags".
 
 catalogue: .venv/.ready  ## Write down what the migrations build, for `chatdb schema check`.
 	$(BIN)/python -m tests.migrations.write_catalogue
+
+# --- A database to work with -------------------------------------------------------------------
+
+dev-db: .venv/.ready  ## Start a PostgreSQL for development, migrated; prints its URL.
+	$(BIN)/chatdb dev-db up --migrate
+
+dev-db-stop: .venv/.ready  ## Stop it; the data stay.
+	$(BIN)/chatdb dev-db stop
+
+dev-db-reset: .venv/.ready  ## Make it anew; says how to go back.
+	$(BIN)/chatdb dev-db reset
+
+dev-db-logs: .venv/.ready  ## Show its log.
+	$(BIN)/chatdb dev-db logs
+
+dev-db-connect: .venv/.ready  ## Open it in psql or pgcli.
+	$(BIN)/chatdb dev-db connect
+
+status: .venv/.ready  ## Tell whether it runs, where, and its schema's state.
+	$(BIN)/chatdb dev-db status
+
+db-schema-dump: .venv/.ready  ## Print the DDL of the configured database (chatdb config show).
+	$(BIN)/chatdb schema dump
+
+db-backup: .venv/.ready  ## Back it up: for the backup command that is still to come.
+	$(BIN)/chatdb backup create
+
+db-restore: .venv/.ready  ## Restore it: likewise still to come (FILE=backup).
+	$(BIN)/chatdb restore "$(FILE)"
+
+env-template: .venv/.ready  ## Write .env.example with every setting.
+	$(BIN)/chatdb env-template
 
 # --- Checking it -----------------------------------------------------------------------------
 

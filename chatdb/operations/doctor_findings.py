@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from chatdb.errors import ChatdbError, DatabaseLockedError
+
 Place = TypeVar("Place")
 
 
@@ -68,6 +70,10 @@ def examined(checks: "tuple[Check[Place], ...]", place: Place) -> Iterator[Findi
     for check in checks:
         try:
             yield from check.run(place)
+        except DatabaseLockedError as failure:
+            yield warning(check.id, f"this could not be checked: {failure.text}", failure.hint)
+        except ChatdbError as failure:
+            yield error(check.id, f"this could not be checked: {failure.text}", failure.hint)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is what was found
             reason = str(failure).strip().partition("\n")[0]
             yield error(

@@ -96,6 +96,7 @@ def _lock(file: DatabaseFile) -> Iterator[Finding]:
     if not file.deep:
         return
     file.connection.execute("PRAGMA busy_timeout=500")
+    file.connection.execute("PRAGMA query_only=OFF")
     try:
         file.connection.execute("BEGIN IMMEDIATE")
         file.connection.execute("ROLLBACK")
@@ -108,6 +109,8 @@ def _lock(file: DatabaseFile) -> Iterator[Finding]:
             )
             return
         raise
+    finally:
+        file.connection.execute("PRAGMA query_only=ON")
     yield ok("file-lock", "nobody holds the write lock")
 
 

@@ -1,6 +1,6 @@
 """Comparing the live database with what the migrations make, and writing its DDL out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import chatdb
 from chatdb.db.catalogue import Difference, compare, expected_catalogue
 from chatdb.db.database import Database
 from chatdb.db.revision import look, mismatch
-from chatdb.db.schema import organizations, settings
+from chatdb.db.schema import organizations
+from chatdb.db.schema import settings as settings_table
 from chatdb.db.scripts import VERSION_TABLE, scripts
 from chatdb.db.search_index import COMPLETE_HINT, search_index_state
 from chatdb.db.types import time_text
@@ -34,15 +35,16 @@ class CheckReport:
     notes: tuple[str, ...]
 
 
-def check(database: Database) -> CheckReport:
+def check(database: Database, *, settings: Mapping[str, str] | None = None) -> CheckReport:
     """Compare tables, columns, constraints, indexes, triggers, views and functions with head.
 
-    Reading is all the right it needs. Raises SchemaMismatchError when the database is not at head.
+    Reading is all the right it needs; `settings` are those of its transaction, such as a
+    lock_timeout. Raises SchemaMismatchError when the database is not at head.
     """
     seen = look(database.url, schema=database.schema)
     if seen.state != "current" or seen.revision is None:
         raise mismatch(seen, database.url)
-    with database.transaction(snapshot=True) as connection:
+    with database.transaction(snapshot=True, settings=settings) as connection:
         ways = database.dialect.migration_ways()
         found, left_out = ways.catalogue(connection), ways.left_out(connection)
         state = search_index_state(connection)
@@ -96,8 +98,8 @@ def _first_rows(connection: sa.Connection) -> Iterator[str]:
             "INSERT INTO organizations (id, key, name, created_at) VALUES"
             f" ({', '.join(map(_literal, values))})"
         )
-    query = sa.select(settings).where(settings.c.key.startswith("search_index"))
-    for row in connection.execute(query.order_by(settings.c.key)):
+    query = sa.select(settings_table).where(settings_table.c.key.startswith("search_index"))
+    for row in connection.execute(query.order_by(settings_table.c.key)):
         yield (
             "INSERT INTO chatdb_settings (key, value) VALUES"
             f" ({_literal(row.key)}, {_literal(row.value)})"

@@ -13,6 +13,8 @@ from chatdb.operations.doctor_findings import Check, Finding, error, info, ok, w
 from chatdb.operations.schema_check import check
 
 _SHOWN = 3
+_LIMITS = {"lock_timeout": "500ms", "statement_timeout": "5s"}
+"""Of every transaction here: a look must not wait in a queue that others then wait behind."""
 
 
 def _state(database: Database) -> Iterator[Finding]:
@@ -32,7 +34,7 @@ def _is_current(database: Database) -> bool:
 def _differences(database: Database) -> Iterator[Finding]:
     if not _is_current(database):
         return
-    report = check(database)
+    report = check(database, settings=_LIMITS)
     scripts = [item for item in report.differences if item.kind == "script"]
     others = [item for item in report.differences if item.kind != "script"]
     if others:
@@ -59,7 +61,7 @@ def _differences(database: Database) -> Iterator[Finding]:
 def _search_index(database: Database) -> Iterator[Finding]:
     if not _is_current(database):
         return
-    with database.transaction() as connection:
+    with database.transaction(settings=_LIMITS) as connection:
         state = search_index_state(connection)
     if state == "present":
         yield ok("search-index", "the full-text index is there")
@@ -76,7 +78,7 @@ def _search_index(database: Database) -> Iterator[Finding]:
 def _leases(database: Database) -> Iterator[Finding]:
     if not _is_current(database):
         return
-    with database.transaction() as connection:
+    with database.transaction(settings=_LIMITS) as connection:
         held = connection.execute(sa.select(leases).order_by(leases.c.name)).fetchall()
     now = datetime.now(UTC)
     for row in held:
