@@ -106,7 +106,7 @@ def find_home(server: DevServer) -> Home:
     """
     inside, away = server.folder.absolute() / "postgresql", _folder_away(server)
     for folder in (inside, away):
-        if folder.is_dir():
+        if _is_there(folder):
             return Home(folder, _account(folder), is_away=folder == away)
     account = _account()
     # `.chatdb` itself is made open enough; what lies above it is not ours to change.
@@ -152,6 +152,14 @@ def _copy_programs(package: Path, target: Path) -> None:
             partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_there(folder: Path) -> bool:
+    """Tell whether the folder exists; one that we may not even look for does not, for us."""
+    try:
+        return folder.is_dir()
+    except OSError:
+        return False
 
 
 def _account(existing: Path | None = None) -> Account:

@@ -107,7 +107,8 @@ def tool_folders(bindir: Path | None = None) -> list[tuple[Path, str]]:
     """Return the folders that may hold PostgreSQL's programs, each once, with how it was found."""
     found: dict[Path, tuple[Path, str]] = {}
     for folder, source in _candidates(bindir):
-        if folder.is_dir():
+        # Asked in this order: a folder that we may not enter is no error.
+        if os.access(folder, os.X_OK) and folder.is_dir():
             found.setdefault(folder.resolve(), (folder, source))
     return list(found.values())
 
@@ -119,7 +120,7 @@ def wheel_folder() -> Path | None:
 
 def is_executable(path: Path) -> bool:
     """Tell whether we may run the file."""
-    return path.is_file() and os.access(path, os.X_OK)
+    return os.access(path, os.X_OK) and path.is_file()
 
 
 def _candidates(bindir: Path | None) -> Iterator[tuple[Path, str]]:

@@ -1,0 +1,281 @@
+"""`chatdb dev-db checkpoint` and `reset`: copies made and brought back, nobody cut off unsaid."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.url import DatabaseUrl
+from chatdb.operations import checkpoints
+from tests.cli.dev_projects import Run, project_folder
+from tests.postgres_server import TEMPLATE, PostgresServer
+
+CHECKPOINT = ("dev-db", "checkpoint")
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> Iterator[DatabaseUrl]:
+    """A migrated database on the tests' server; its checkpoints are gone afterwards."""
+    with postgres.new_database(template=TEMPLATE) as url:
+        yield url
+        for checkpoint in checkpoints.list_checkpoints(url):
+            checkpoints.delete(url, checkpoint.name)
+
+
+@pytest.fixture
+def checkpoint(run: Run, url: DatabaseUrl) -> Run:
+    """Run a checkpoint command on this database."""
+    return lambda *words: run(*CHECKPOINT, *words, "--database-url", url.exposed())
+
+
+def execute(url: DatabaseUrl, *statements: str) -> Any:
+    """Run statements; return the rows of the last."""
+    with closing(connect_postgresql(url, autocommit=True)) as connection:
+        for statement in statements:
+            cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else None
+
+
+def names(checkpoint: Run) -> list[str]:
+    """Return the checkpoints' names in their order."""
+    return [row["name"] for row in json.loads(checkpoint("list", "--format", "json").stdout)]
+
+
+def test_a_checkpoint_brings_back_what_was(checkpoint: Run, url: DatabaseUrl) -> None:
+    execute(url, "CREATE TABLE mine AS SELECT 1 AS n")
+
+    saved = checkpoint("save", "one")
+    execute(url, "UPDATE mine SET n = 2")
+    restored = checkpoint("restore", "one", "--yes")
+
+    assert (saved.exit_code, restored.exit_code) == (0, 0)
+    assert "chatdb dev-db checkpoint restore one" in saved.stderr
+    assert execute(url, "SELECT n FROM mine") == [(1,)]
+
+
+def test_a_restore_can_be_undone_by_the_command_it_prints(
+    checkpoint: Run, url: DatabaseUrl
+) -> None:
+    execute(url, "CREATE TABLE mine AS SELECT 1 AS n")
+    checkpoint("save", "one")
+    execute(url, "UPDATE mine SET n = 2")
+    restored = checkpoint("restore", "one", "--yes")
+
+    undo = restored.stderr.split("chatdb dev-db checkpoint restore ")[1].split()[0]
+    assert undo.startswith("before-restore-")
+    assert checkpoint("restore", undo, "--yes").exit_code == 0
+
+    assert execute(url, "SELECT n FROM mine") == [(2,)]
+    assert names(checkpoint)[:2] == ["one", undo]
+
+
+def test_a_checkpoint_knows_its_time_size_and_revision(checkpoint: Run, url: DatabaseUrl) -> None:
+    saved = json.loads(checkpoint("save", "one", "--format", "json").stdout)
+
+    listed = json.loads(checkpoint("list", "--format", "json").stdout)
+
+    assert listed == [saved]
+    assert saved["revision"] is not None
+    assert saved["bytes"] > 1_000_000
+    assert saved["of"] == url.database
+    assert saved["made_at"].startswith("20")
+
+
+def test_who_is_connected_is_named_and_left_connected(checkpoint: Run, url: DatabaseUrl) -> None:
+    with closing(
+        connect_postgresql(url, application_name="my application", autocommit=True)
+    ) as session:
+        refused = checkpoint("save", "one")
+
+        assert refused.exit_code == 6
+        assert f"pid {session.info.backend_pid}: my application of chatdb" in refused.stderr
+        assert ", since 20" in refused.stderr
+        assert "--force" in refused.stderr
+        assert session.execute("SELECT 1").fetchone() == (1,)
+    assert names(checkpoint) == []
+
+
+def test_a_restore_names_who_is_connected_and_changes_nothing(
+    checkpoint: Run, url: DatabaseUrl
+) -> None:
+    checkpoint("save", "one")
+    execute(url, "CREATE TABLE mine AS SELECT 1 AS n")
+    with closing(connect_postgresql(url, application_name="busy", autocommit=True)) as session:
+        refused = checkpoint("restore", "one", "--yes")
+
+        assert refused.exit_code == 6
+        assert "busy" in refused.stderr
+        assert session.execute("SELECT n FROM mine").fetchone() == (1,)
+    assert names(checkpoint) == ["one"]
+
+
+def test_force_ends_the_sessions_and_goes_on(checkpoint: Run, url: DatabaseUrl) -> None:
+    checkpoint("save", "one")
+    with closing(connect_postgresql(url, autocommit=True)):
+        assert checkpoint("restore", "one", "--yes", "--force").exit_code == 0
+    with closing(connect_postgresql(url, autocommit=True)):
+        assert checkpoint("save", "two", "--force").exit_code == 0
+
+    assert {"one", "two"} < set(names(checkpoint))
+
+
+def test_nobody_can_write_into_a_checkpoint(checkpoint: Run, url: DatabaseUrl) -> None:
+    checkpoint("save", "one")
+    found = checkpoints.find_checkpoint(url, "one")
+
+    with pytest.raises(Exception, match="not currently accepting connections"):
+        execute(url.with_database(found.database), "SELECT 1")
+
+
+def test_restoring_and_deleting_are_asked_for(checkpoint: Run) -> None:
+    checkpoint("save", "one")
+
+    for words in (("restore", "one"), ("delete", "one")):
+        refused = checkpoint(*words)
+        assert refused.exit_code == 6
+        assert "the checkpoint one of 20" in refused.stderr
+        assert "***" in refused.stderr
+    assert names(checkpoint) == ["one"]
+
+    assert checkpoint("delete", "one", "--yes").exit_code == 0
+    assert names(checkpoint) == []
+
+
+def test_a_name_is_used_once(checkpoint: Run) -> None:
+    checkpoint("save", "one")
+
+    again = checkpoint("save", "one")
+
+    assert again.exit_code == 6
+    assert "chatdb dev-db checkpoint delete one" in again.stderr
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "-x", 'a"b', "x" * 41, "a\nb"])
+def test_names_that_cannot_be_are_refused(checkpoint: Run, name: str) -> None:
+    assert checkpoint("save", "--", name).exit_code == 2
+
+
+def test_an_unknown_name_tells_those_there_are(checkpoint: Run) -> None:
+    checkpoint("save", "one")
+
+    for words in (("restore", "two", "--yes"), ("delete", "two", "--yes")):
+        result = checkpoint(*words)
+        assert result.exit_code == 5
+        assert "hint: there are: one" in result.stderr
+
+
+def test_long_names_do_not_collide(postgres: PostgresServer, url: DatabaseUrl) -> None:
+    long = url.with_database("long_" + "x" * 55)
+    postgres.execute(f'CREATE DATABASE "{long.database}"')
+    try:
+        for name in ("the-same-beginning-1", "the-same-beginning-2"):
+            checkpoints.save(long, name, note=lambda _: None)
+        found = checkpoints.list_checkpoints(long)
+        assert [item.name for item in found] == ["the-same-beginning-1", "the-same-beginning-2"]
+        for item in found:
+            checkpoints.delete(long, item.name)
+    finally:
+        postgres.execute(f'DROP DATABASE "{long.database}"')
+
+
+def test_checkpoints_of_another_database_are_not_seen(
+    checkpoint: Run, postgres: PostgresServer
+) -> None:
+    checkpoint("save", "one")
+
+    with postgres.new_database() as other:
+        assert checkpoints.list_checkpoints(other) == []
+
+
+def test_a_copy_that_was_broken_off_is_cleared_away(
+    checkpoint: Run, postgres: PostgresServer, url: DatabaseUrl
+) -> None:
+    left = checkpoints._making(url.database)
+    postgres.execute(f'CREATE DATABASE "{left}"')
+
+    saved = checkpoint("save", "one")
+
+    assert f"removing {left}: its copying was broken off" in saved.stderr
+    rows = execute(url, "SELECT datname::text FROM pg_database")
+    assert (left,) not in rows
+
+
+def test_a_restore_works_when_the_database_is_gone(
+    checkpoint: Run, postgres: PostgresServer, url: DatabaseUrl
+) -> None:
+    execute(url, "CREATE TABLE mine AS SELECT 1 AS n")
+    checkpoint("save", "one")
+    postgres.execute(f"DROP DATABASE {url.database}")
+
+    restored = checkpoint("restore", "one", "--yes")
+
+    assert restored.exit_code == 0
+    assert execute(url, "SELECT n FROM mine") == [(1,)]
+
+
+def test_a_user_who_may_only_create_databases_can_use_them(
+    checkpoint: Run, postgres: PostgresServer, url: DatabaseUrl, run: Run
+) -> None:
+    role = f"limited_{url.database}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN CREATEDB PASSWORD 'x'")
+    postgres.execute(f"ALTER DATABASE {url.database} OWNER TO {role}")
+    try:
+        limited = DatabaseUrl(
+            dialect_name="postgresql",
+            user=role,
+            password="x",
+            host=url.host,
+            port=url.port,
+            database=url.database,
+        )
+        at = ("--database-url", limited.exposed())
+        assert run(*CHECKPOINT, "save", "one", *at).exit_code == 0
+        assert run(*CHECKPOINT, "restore", "one", "--yes", *at).exit_code == 0
+        assert names(checkpoint)[0] == "one"
+    finally:
+        for item in checkpoints.list_checkpoints(url):
+            checkpoints.delete(url, item.name)
+        postgres.execute(f"ALTER DATABASE {url.database} OWNER TO chatdb", f"DROP ROLE {role}")
+
+
+def test_sqlite_has_none(run: Run, sqlite_url: DatabaseUrl) -> None:
+    result = run(*CHECKPOINT, "list", "-d", sqlite_url.exposed())
+
+    assert result.exit_code == 2
+    assert ".backup" in result.stderr
+
+
+def test_reset_begins_afresh_and_prints_the_way_back(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with project_folder(monkeypatch):
+        run("dev-db", "up", "--engine", "embedded", "--migrate", "--write-env")
+        at = DatabaseUrl(
+            dialect_name="postgresql",
+            user="chatdb",
+            password="chatdb",
+            host="127.0.0.1",
+            port=os.environ["CHATDB_DEV_PORT"],
+            database="chatdb_dev",
+        )
+        execute(at, "CREATE TABLE mine AS SELECT 1 AS n")
+
+        refused = run("dev-db", "reset")
+        assert refused.exit_code == 6
+        assert execute(at, "SELECT n FROM mine") == [(1,)]
+
+        done = run("dev-db", "reset", "--yes")
+        assert done.exit_code == 0
+        assert "is empty and migrated" in done.stdout
+        assert execute(at, "SELECT to_regclass('mine')::text") == [(None,)]
+        assert run("schema", "status", "--exit-code").exit_code == 0
+
+        back = done.stderr.split("chatdb dev-db checkpoint restore ")[1].split()[0]
+        assert run(*CHECKPOINT, "restore", back, "--yes").exit_code == 0
+        assert execute(at, "SELECT n FROM mine") == [(1,)]
+        assert Path(".env").exists()
