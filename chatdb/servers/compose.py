@@ -6,7 +6,6 @@ code.
 """
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -40,7 +39,6 @@ _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DOWNLOAD_SECONDS = 1800.0
 _START_SECONDS = 120.0
 _GRACE_SECONDS = 60
-_HEALTH_SECONDS = 6.0
 _LOG_LINES = 40
 
 
@@ -68,13 +66,14 @@ class ComposeEngine:
 
     def look(self, server: DevServer) -> ServerLook:
         """See what there is of this server; what chatdb did not make is not seen."""
-        seen = self._objects().of_project(_project(server))
+        objects = self._objects()
+        seen = objects.of_project(_project(server))
         container = seen.container
         if container is None:
             state = ServerState.STOPPED if seen.volume else ServerState.ABSENT
             return ServerLook(state=state, data=seen.volume)
         return ServerLook(
-            state=_state(container),
+            state=_state(objects, container),
             process=container.id[:12],
             started_at=container.started_at if container.is_up else None,
             data=seen.volume,
@@ -258,16 +257,6 @@ class ComposeEngine:
             wait_until_reachable(server.url, seconds, lambda _: None, give_up=give_up)
         except DatabaseUnreachableError as error:
             raise self._late(container, error) from error
-        self._wait_for_health(container)
-
-    def _wait_for_health(self, container: Container) -> None:
-        """Wait until the engine has seen what we know, so that its own list says so too."""
-        deadline = time.monotonic() + _HEALTH_SECONDS
-        while time.monotonic() < deadline:
-            now = self._objects().container(container.id)
-            if now is None or now.is_healthy:
-                return
-            time.sleep(0.2)
 
     def _ended(self, server: DevServer, now: Container | None, volume: str) -> ChatdbError:
         if now is None:
@@ -310,14 +299,15 @@ def _project(server: DevServer) -> str:
     return server.project
 
 
-def _state(container: Container) -> ServerState:
-    if container.has_failed or container.status == "dead":
+def _state(objects: Objects, container: Container) -> ServerState:
+    if container.has_failed:
         return ServerState.FAILED
     if container.status != "running":
         return ServerState.STOPPED
-    if container.health == "starting":
-        return ServerState.STARTING
-    return ServerState.FAILED if container.health == "unhealthy" else ServerState.RUNNING
+    # The engine checks now and then, and Podman not at all without systemd: ask instead.
+    if container.is_healthy or objects.takes_connections(container):
+        return ServerState.RUNNING
+    return ServerState.FAILED if container.health == "unhealthy" else ServerState.STARTING
 
 
 def _stop(objects: Objects, container: Container) -> None:

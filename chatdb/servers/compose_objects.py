@@ -45,7 +45,7 @@ class Container:
     @property
     def has_failed(self) -> bool:
         """Tell whether the server ended by itself, or ends again and again."""
-        ended = self.status in ("exited", "dead") and self.exit_code != 0
+        ended = self.status == "dead" or (self.status == "exited" and self.exit_code != 0)
         return ended or self.status == "restarting" or (self.restarts > 1 and not self.is_healthy)
 
     @property
@@ -116,6 +116,10 @@ class Objects:
         """Return one container as it is now; None when it is gone."""
         found = self._inspect("container", [identifier])
         return read_container(found[0]) if found else None
+
+    def takes_connections(self, container: Container) -> bool:
+        """Ask the server in a running container, over TCP: not its image's temporary one."""
+        return self.call("exec", container.id, "pg_isready", "-q", "-h", "127.0.0.1").code == 0
 
     def networks(self, project: str) -> list[str]:
         """Return the ids of the networks that chatdb made for a project."""

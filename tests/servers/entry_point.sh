@@ -31,12 +31,11 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     secret="$(mktemp)"
     printf '%s\n' "$POSTGRES_PASSWORD" > "$secret"
     # shellcheck disable=SC2086
-    initdb --username="$user" --pwfile="$secret" ${POSTGRES_INITDB_ARGS:-}
+    initdb --no-sync --username="$user" --pwfile="$secret" ${POSTGRES_INITDB_ARGS:-}
     rm -f "$secret"
     printf '\nhost all all all scram-sha-256\n' >> "$PGDATA/pg_hba.conf"
     sed -i "s/^#listen_addresses = 'localhost'/listen_addresses = '*'/" "$PGDATA/postgresql.conf"
-    sleep "${STAND_IN_PAUSE:-0}"
-    pg_ctl -D "$PGDATA" -o "-c listen_addresses='' -p 5432" -w start
+    pg_ctl -D "$PGDATA" -o "-c listen_addresses='' -c fsync=off -p 5432" -w start
     if [ "$database" != postgres ]; then
         printf 'CREATE DATABASE :"db";\n' | psql -v ON_ERROR_STOP=1 -v db="$database" -U "$user" -d postgres
     fi
