@@ -5,6 +5,7 @@ python -m benchmarks --only export-sqlite --only export-postgresql
 """
 
 from benchmarks import (
+    dev_db,
     export_postgresql,
     export_sqlite,
     import_postgresql,
@@ -12,6 +13,7 @@ from benchmarks import (
     list_pages,
     migrate_noop,
     read_chatgpt,
+    seed,
     start_up,
 )
 from benchmarks.measure import run_alone
@@ -25,6 +27,8 @@ CLAIMS = (
     *start_up.CLAIMS,
     *migrate_noop.CLAIMS,
     *list_pages.CLAIMS,
+    *dev_db.CLAIMS,
+    *seed.CLAIMS,
 )
 
 if __name__ == "__main__":
