@@ -79,6 +79,10 @@ class Output:
         stream = self._stream()
         stream.write((safe(text) if self.is_terminal else text) + "\n")
 
+    def flush(self) -> None:
+        """Hand on what was written, for a reader who waits for the next line."""
+        self._stream().flush()
+
     def page(self, renderables: Iterable[Any]) -> None:
         """Write rich renderables or strings, through the pager when stdout is a terminal.
 

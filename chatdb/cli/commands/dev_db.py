@@ -228,7 +228,7 @@ def logs(
     for line in dev_database(command).logs(lines=lines, follow=follow):
         command.output.text(line)
         if follow:
-            sys.stdout.flush()
+            command.output.flush()
 
 
 @app.command()
