@@ -39,7 +39,9 @@ class EmbeddedEngine:
         """
         program = self._program(None)
         version = f"PostgreSQL {program.version[0]}.{program.version[1]}"
-        return f"{version} of {program.source} ({program.path.parent})"
+        if program.source.startswith("the wheel"):
+            return f"{version} of {program.source}"
+        return f"{version} in {program.path.parent}"
 
     def look(self, server: DevServer) -> ServerLook:
         """See what there is: data, process, port. Raises RefusedError for data of others."""

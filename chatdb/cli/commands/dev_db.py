@@ -17,6 +17,7 @@ from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import A_DAY, Format, FormatOption, YesOption, a_number
 from chatdb.cli.progress import BYTES, amount_text
+from chatdb.cli.text import counted
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
@@ -312,6 +313,7 @@ def _seed(command: CommandContext, url: "DatabaseUrl") -> int:
             on_progress=progress.advance,
             on_index=lambda: progress.describe("building the search index"),
         )
+    command.diagnostics.note(f"{counted(report.new, 'made-up conversation')} added")
     return report.new
 
 
