@@ -75,12 +75,15 @@ class EmbeddedEngine:
         if process is None:
             process = self._launch(server, home, major, note)
         process = self._wait(server, home, process, deadline)
-        _make_database(server, note)
+        if major is None:
+            _make_database(server, note)
 
         def give_up(found: Diagnosis) -> None:
             _require_alive(home, process)
             if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
                 raise _login_refused(found)
+            if found.reason is Reason.NO_DATABASE:
+                _make_database(server, note)
 
         wait_until_reachable(server.url, max(deadline - time.monotonic(), 1), note, give_up=give_up)
 
