@@ -1,0 +1,116 @@
+"""A process is its pid and its start: never the one that has got the pid since."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chatdb.errors import PortTakenError
+from chatdb.servers import ports, processes
+from chatdb.servers.processes import Process, find_process
+from tests.servers.projects import listening
+
+
+@pytest.fixture(params=["proc", "ps"])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look by /proc, then by ps and lsof as on macOS."""
+    if request.param == "ps":
+        monkeypatch.setattr(processes, "_PROC", Path("/no/proc/here"))
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that waits to be ended."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_a_process_is_found_stopped_and_gone(sleeper: "subprocess.Popen[bytes]") -> None:
+    found = find_process(sleeper.pid)
+
+    assert found is not None
+    assert found.is_alive()
+    assert found.send(signal.SIGTERM)
+    assert found.wait_for_end(10)
+    assert sleeper.wait() == -signal.SIGTERM
+    assert not found.send(signal.SIGTERM)
+    assert find_process(sleeper.pid) is None
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_the_same_pid_with_another_start_is_another_process(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    other = Process(sleeper.pid, "some other time")
+
+    assert not other.is_alive()
+    assert not other.send(signal.SIGKILL)
+    assert sleeper.poll() is None
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_a_process_that_only_waits_to_be_reaped_has_ended() -> None:
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+        assert find_process(process.pid) is None
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_start_program_and_folder_are_known(sleeper: "subprocess.Popen[bytes]") -> None:
+    started = processes.started_at(sleeper.pid)
+
+    assert started is not None
+    assert abs(datetime.now(UTC) - started) < timedelta(seconds=10)
+    assert (processes.program_name(sleeper.pid) or "").startswith("python")
+    assert processes.working_folder(sleeper.pid) == Path.cwd()
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("pid", [0, -1, 99_999_999])
+def test_no_process_is_none(pid: int) -> None:
+    assert find_process(pid) is None
+    assert processes.started_at(99_999_999) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("00:07", 7), ("02:03", 123), ("1:00:00", 3600), ("2-01:00:01", 176_401)]
+)
+def test_the_age_that_ps_tells_is_read(text: str, seconds: int) -> None:
+    assert processes._elapsed(text) == timedelta(seconds=seconds)
+
+
+def test_a_port_is_free_or_names_who_has_it() -> None:
+    with listening() as port:
+        assert not ports.is_free(port)
+        assert ports.listener(port) is not None
+        assert f"(pid {os.getpid()})" in str(ports.listener(port))
+        assert ports.first_free(port) > port
+        with pytest.raises(PortTakenError, match=f"port {port} of this machine is taken by"):
+            ports.require_free(port)
+    assert ports.is_free(port)
+    assert ports.listener(port) is None
+
+
+def test_lsof_names_the_listener_where_there_is_no_proc() -> None:
+    with listening() as port:
+        assert f"(pid {os.getpid()})" in str(ports._asked_of_lsof(port))
+        assert ports._asked_of_lsof(1) is None
+
+
+@pytest.mark.parametrize(("text", "port"), [("auto", None), (" AUTO ", None), ("5432", 5432)])
+def test_ports_are_read(text: str, port: int | None) -> None:
+    assert ports.parse_port(text) == port
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "", "5432x"])
+def test_what_is_no_port_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - int() words it
+        ports.parse_port(text)
