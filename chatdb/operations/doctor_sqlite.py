@@ -117,7 +117,7 @@ def _lock(file: DatabaseFile) -> Iterator[Finding]:
 def _integrity(file: DatabaseFile) -> Iterator[Finding]:
     if not file.deep:
         return
-    said = [str(row[0]) for row in file.connection.execute("PRAGMA quick_check(10)")]
+    said = _quick_check(file.connection)
     if said != ["ok"]:
         yield error(
             "file-integrity",
@@ -136,6 +136,16 @@ def _integrity(file: DatabaseFile) -> Iterator[Finding]:
         )
         return
     yield ok("file-integrity", "every page and every reference is sound")
+
+
+def _quick_check(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite says of the pages; what is damaged badly ends the check itself."""
+    try:
+        return [str(row[0]) for row in connection.execute("PRAGMA quick_check(10)")]
+    except sqlite3.DatabaseError as failure:
+        if getattr(failure, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
+            return [str(failure)]
+        raise
 
 
 FILE_CHECKS: tuple[Check[DatabaseFile], ...] = (

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from chatdb.db.scripts import scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.operations.schema_check import check
 from tests import postgres_server
+from tests.cli.test_doctor import findings
 from tests.migrations.conftest import Listener, start_migrator
 from tests.postgres_server import PostgresServer, wait_until
 
@@ -100,3 +102,18 @@ def test_several_migrators_behind_a_pooler_do_each_revision_once(pooled_url: Dat
     assert [process.returncode for process in processes] == [0] * 4
     told = [line for out, _ in answered for line in out.splitlines() if "applied" in line]
     assert sorted(told) == [f"applied {script.revision}" for script in scripts()]
+
+
+def test_the_doctor_tells_of_the_pooler(
+    run: Any, pooled_url: DatabaseUrl, empty_postgresql_url: DatabaseUrl
+) -> None:
+    pooled = findings(run, url=pooled_url)
+    direct = findings(run, "--direct-url", empty_postgresql_url.exposed(), url=pooled_url)
+
+    assert pooled["server-pooler"]["severity"] == "warning"
+    assert direct["server-pooler"]["severity"] == "ok"
+    assert not [row for row in pooled.values() if "could not be checked" in row["text"]]
+
+
+def test_a_pooler_answers_a_wait(run: Any, pooled_url: DatabaseUrl) -> None:
+    assert run("wait", "-d", pooled_url.exposed(), "--timeout", "5").exit_code == 0
