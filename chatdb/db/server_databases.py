@@ -29,7 +29,6 @@ _POLL_SECONDS = 0.02
 
 _DATABASES = """
 SELECT datname, coalesce(shobj_description(oid, 'pg_database'), ''),
-       CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) ELSE 0 END,
        pg_get_userbyid(datdba) = current_user
 FROM pg_database WHERE NOT datistemplate ORDER BY datname
 """
@@ -48,11 +47,10 @@ WHERE datname = %s AND pid <> pg_backend_pid()
 
 @dataclass(frozen=True, slots=True)
 class ServerDatabase:
-    """A database of the server: its comment ("" for none), bytes, and whether it is ours."""
+    """A database of the server: its comment ("" for none), and whether this user owns it."""
 
     name: str
     comment: str
-    bytes: int
     owned: bool
 
 
@@ -105,6 +103,17 @@ class Server:
     def databases(self) -> list[ServerDatabase]:
         """Return every database but the templates, by name."""
         return [ServerDatabase(*row) for row in self._connection.execute(_DATABASES)]
+
+    def size(self, name: str) -> int:
+        """Return a database's bytes; 0 for one that is just being removed, or not ours to see."""
+        from psycopg import errors
+
+        gone = (errors.UndefinedObject, errors.InvalidCatalogName, errors.UndefinedFile)
+        try:
+            row = self._connection.execute("SELECT pg_database_size(%s::name)", (name,)).fetchone()
+        except (*gone, errors.InsufficientPrivilege):
+            return 0
+        return int(row[0] or 0) if row else 0
 
     def sessions(self, name: str) -> list[Session]:
         """Return who is connected to a database, the longest first."""

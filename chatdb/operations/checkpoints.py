@@ -17,7 +17,7 @@ from uuid import uuid4
 from chatdb.db.revision import look
 from chatdb.db.server_databases import LONGEST_NAME, Move, Server, ServerDatabase
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import NotFoundError, RefusedError, UsageError
+from chatdb.errors import DatabaseFailedError, NotFoundError, RefusedError, UsageError
 
 _KIND = "chatdb checkpoint"
 _NAME = re.compile(r"[^\W_][\w.-]{0,39}")
@@ -56,7 +56,7 @@ def save(
         _sweep(server, url.database, note)
         _require_new(server, url.database, name)
         _require_there(server, url)
-        revision = look(url).revision
+        revision = _revision(url)
         making = _making(url.database)
         server.copy(url.database, making, force=force)
         target = _database_name(url.database, name)
@@ -130,24 +130,32 @@ def find_checkpoint(url: DatabaseUrl, name: str) -> Checkpoint:
 
 
 def _checkpoints(server: Server, of: str) -> list[Checkpoint]:
-    found = [_read(database) for database in server.databases()]
-    mine = [item for item in found if item is not None and item.of == of]
-    return sorted(mine, key=lambda item: item.made_at)
+    found = [_read(server, database, of) for database in server.databases()]
+    return sorted((item for item in found if item is not None), key=lambda item: item.made_at)
 
 
-def _read(database: ServerDatabase) -> Checkpoint | None:
+def _read(server: Server, database: ServerDatabase, of: str) -> Checkpoint | None:
+    """Return what a database's comment says it is, if it is a checkpoint of `of`."""
     with suppress(ValueError, KeyError, TypeError):
         told = json.loads(database.comment)
-        if told["kind"] == _KIND:
+        if told["kind"] == _KIND and told["of"] == of:
             return Checkpoint(
                 name=str(told["name"]),
                 made_at=datetime.fromisoformat(told["made_at"]).astimezone(UTC),
                 revision=told["revision"],
-                bytes=database.bytes,
-                of=str(told["of"]),
+                bytes=server.size(database.name),
+                of=of,
                 database=database.name,
             )
     return None
+
+
+def _revision(url: DatabaseUrl) -> str | None:
+    """Return the revision of the schema; None where there is none, or we may not read it."""
+    try:
+        return look(url).revision
+    except DatabaseFailedError:
+        return None
 
 
 def _find(server: Server, of: str, name: str) -> Checkpoint:
@@ -202,7 +210,7 @@ def _move_aside(server: Server, url: DatabaseUrl, name: str) -> Move:
     return Move(
         name=url.database,
         target=_database_name(url.database, name),
-        comment=_comment(url.database, name, look(url).revision),
+        comment=_comment(url.database, name, _revision(url)),
         closed=True,
     )
 

@@ -17,11 +17,18 @@ from chatdb.servers.embedded import EmbeddedEngine
 from chatdb.servers.embedded_home import find_home
 from tests.postgres_server import PASSWORD
 
+_ROOM = 2_000_000_000
+
 
 @contextmanager
 def open_folder(name: str = "project") -> Iterator[Path]:
-    """Yield a folder that every user may enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="chatdb-dev-") as above:
+    """Yield a folder that every user may enter, unlike pytest's own.
+
+    It is in memory where there is room: 40 MB a server are seconds on a disk with other work.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of a new name in it
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
+    with tempfile.TemporaryDirectory(prefix="chatdb-dev-", dir=memory if roomy else None) as above:
         Path(above).chmod(0o755)
         folder = Path(above) / name
         folder.mkdir(parents=True)
