@@ -3,6 +3,7 @@
 The password never stands among the words: other users of the machine can read those.
 """
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from pathlib import Path
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseUnreachableError, ProgramMissingError
 from chatdb.servers import postgres_tools
+from chatdb.servers.base import DevServer
+from chatdb.servers.compose_objects import PROJECT_LABEL
 
 CONNECT_TIMEOUT_SECONDS = 10
 _SQLITE_BUSY = ".timeout 10000"
@@ -30,7 +33,8 @@ class Session:
     """What the client is to do; `sql` None: talk with whoever is at the terminal.
 
     `words` are passed on to the client as they are, `bindir` is where its programs may be and
-    `options` the PGOPTIONS that are set already.
+    `options` the PGOPTIONS that are set already. `elsewhere` is a command for the hint: another
+    way to a client where none is installed.
     """
 
     schema: str | None = None
@@ -40,6 +44,7 @@ class Session:
     on_terminal: bool = False
     bindir: Path | None = None
     options: str = ""
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,7 @@ def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
         )
     psql = _psql(session.bindir)
     if psql is None:
-        raise ProgramMissingError("psql is not installed", hint=_INSTALL_PSQL)
+        raise missing_psql(session)
     words = ["psql", f"--dbname={conninfo(url, session)}"]
     if not talks:
         # A script's answers and exit code must not depend on somebody's ~/.psqlrc.
@@ -78,6 +83,21 @@ def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
     if session.sql is not None:
         words.append(f"--command={session.sql}")
     return ClientCall(program=psql, words=(*words, *session.words), variables=_secrets(url))
+
+
+def missing_psql(session: Session) -> ProgramMissingError:
+    """Return the error that names the package of psql for each system, and the way around it."""
+    hint = _INSTALL_PSQL
+    if session.elsewhere:
+        hint += f"; or use that of the container: {session.elsewhere}"
+    return ProgramMissingError("psql is not installed", hint=hint)
+
+
+def psql_in_container(server: DevServer) -> str:
+    """Return the command that opens the psql inside a development server's container."""
+    container = f"$(docker ps --quiet --filter label={PROJECT_LABEL}={server.project})"
+    names = shlex.join(["psql", "-U", server.user, server.database])
+    return f"docker exec -it {container} {names}"
 
 
 def conninfo(url: DatabaseUrl, session: Session) -> str:

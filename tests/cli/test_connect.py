@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from chatdb.db.url import DatabaseUrl
-from chatdb.workflows.connect import Session, client_call, conninfo
+from chatdb.servers.base import DevServer
+from chatdb.workflows.connect import (
+    Session,
+    client_call,
+    conninfo,
+    missing_psql,
+    psql_in_container,
+)
 from tests.cli.conftest import Run, command_line, process_environment
 from tests.postgres_server import PASSWORD, PostgresServer, wait_until
 
@@ -217,3 +224,22 @@ def test_pgcli_is_taken_on_a_terminal_only(tmp_path: Path, monkeypatch: pytest.M
     ]
 
     assert chosen == ["pgcli", "psql", "psql", "psql"]
+
+
+def test_a_missing_psql_is_found_in_the_container_of_the_development_server() -> None:
+    server = DevServer(
+        project="chat-1a2b",
+        folder=Path("/project/.chatdb"),
+        port=5432,
+        user="it's",
+        password="s3cret",
+        database="chat dev",
+        image="postgres:17",
+    )
+
+    error = missing_psql(Session(elsewhere=psql_in_container(server)))
+
+    assert "apt install postgresql-client" in (error.hint or "")
+    assert "docker exec -it $(docker ps " in (error.hint or "")
+    assert (error.hint or "").endswith(""" psql -U 'it'"'"'s' 'chat dev'""")
+    assert "s3cret" not in (error.hint or "")

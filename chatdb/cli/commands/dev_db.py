@@ -254,10 +254,11 @@ def connect(
       chatdb dev-db connect -c "SELECT version()"
     """
     from chatdb.cli.client import become
-    from chatdb.workflows.connect import Session, client_call
+    from chatdb.workflows.connect import Session, client_call, psql_in_container
 
     command = CommandContext.of(context)
     dev = dev_database(command)
+    engine, server = dev.remembered()
     session = Session(
         read_only=read_only,
         sql=sql,
@@ -265,6 +266,7 @@ def connect(
         on_terminal=is_terminal(sys.stdin) and command.output.is_terminal,
         bindir=dev.engines.bindir,
         options=settings.libpq_options(),
+        elsewhere=psql_in_container(server) if engine.name == "compose" else "",
     )
     become(client_call(dev.running(), session))
 
