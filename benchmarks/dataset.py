@@ -12,13 +12,16 @@ from typing import Any
 
 from benchmarks import generate_chatgpt, generate_native
 from benchmarks.measure import ROOT
-from chatdb import canonical
+from chatdb import canonical, seeds
 from chatdb.db.dialects.bulk import CONVERSATION_COLUMNS, MESSAGE_COLUMNS
 from chatdb.db.types import time_text
 from chatdb.formats import native
 from chatdb.formats.base import Tally
 from chatdb.formats.sources import open_source
 from chatdb.records import Conversation, organization_id_of
+from chatdb.seeds.conversations import conversations as seeded
+from chatdb.seeds.people import ORGANIZATIONS
+from chatdb.seeds.plan import SeedOptions, SeedPlan
 
 KEPT_IN = ROOT / "build" / "benchmarks"
 _ORGANIZATION = str(organization_id_of("default"))
@@ -36,6 +39,20 @@ def chatgpt_file(megabytes: int) -> Path:
     """Return a ChatGPT `conversations.json` of so many megabytes."""
     name = f"chatgpt-{megabytes}-{_version(generate_chatgpt.__file__)}.json"
     return _kept(name, lambda path: generate_chatgpt.write(path, megabytes=megabytes))
+
+
+def seeded_file(conversations: int) -> Path:
+    """Return a native file of what `chatdb seed` makes of so many conversations."""
+    plan = SeedPlan(SeedOptions(conversations=conversations))
+
+    def write(path: Path) -> None:
+        with path.open("wb") as stream:
+            stream.write(native.header_line(created=plan.ends, source="chatdb seed"))
+            for key in ORGANIZATIONS:
+                for record in seeded(plan, key, whole_plan=False):
+                    stream.write(native.conversation_line(record))
+
+    return _kept(f"seeded-{conversations}-{_folder_version(Path(seeds.__file__))}.jsonl", write)
 
 
 def copy_files(path: Path) -> tuple[Path, Path]:
@@ -76,6 +93,11 @@ def _kept(name: str, write: Callable[[Path], object]) -> Path:
 
 def _version(generator: str) -> str:
     return hashlib.sha256(Path(generator).read_bytes()).hexdigest()[:8]
+
+
+def _folder_version(package: Path) -> str:
+    files = sorted(path for path in package.parent.rglob("*") if path.suffix in (".py", ".json"))
+    return hashlib.sha256(b"".join(map(Path.read_bytes, files))).hexdigest()[:8]
 
 
 def _records(path: Path) -> Iterator[Conversation]:

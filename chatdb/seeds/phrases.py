@@ -93,7 +93,7 @@ def phrases(code: str, topic: int) -> Phrases:
         steps=filled(words.steps, 3),
         thanks=words.thanks,
         headings=words.headings,
-        titles=filled(words.titles, 5),
+        titles=filled(words.titles, 16),
         reasoning=filled(words.reasoning, 3),
     )
 
