@@ -10,7 +10,7 @@ def count_lines(folder: Path) -> dict[str, int]:
     return {path.name: len(path.read_text().splitlines()) for path in folder.glob("*.md")}
 
 
-print(count_lines(Path("notes-NUMBER")))
+longest = max(count_lines(Path("notes-NUMBER")).values())
 ```""",
     """```python
 async def fetch(session, address, *, tries=3):
