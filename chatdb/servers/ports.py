@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chatdb.errors import EngineUnavailableError, PortTakenError
 from chatdb.servers.base import HOST
-from chatdb.servers.processes import program_name
+from chatdb.servers.processes import program_name, working_folder
 
 _LISTENING = "0A"
 _TRIED_IN_A_ROW = 100
@@ -66,7 +66,7 @@ def listener(port: int) -> str | None:
     inodes = {inode for inode, _ in sockets}
     pid = _holder(inodes)
     if pid is not None:
-        return f"{program_name(pid) or 'a program'} (pid {pid})"
+        return _described(pid)
     return _asked_of_lsof(port) or f"a program of the user {_user_name(sockets[0][1])}"
 
 
@@ -92,6 +92,13 @@ def _holder(inodes: set[str]) -> int | None:
                     if str(link.readlink()) in wanted:
                         return int(folder.name)
     return None
+
+
+def _described(pid: int) -> str:
+    """Name a process; of a PostgreSQL the folder of its data tells whose it is."""
+    name = program_name(pid) or "a program"
+    folder = working_folder(pid) if name.startswith("postgres") else None
+    return f"{name} (pid {pid})" + (f" in {folder}" if folder is not None else "")
 
 
 def _asked_of_lsof(port: int) -> str | None:

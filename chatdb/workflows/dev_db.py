@@ -6,16 +6,19 @@ Nothing here loads SQLAlchemy or Alembic before it has to: a second `up` only lo
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from chatdb.db.server_databases import LONGEST_NAME
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
+    ChatdbError,
     ConfigurationError,
     EngineUnavailableError,
     NotFoundError,
     PortTakenError,
     RefusedError,
+    ServerFailedError,
     UsageError,
 )
 from chatdb.servers.base import DevServer, Engine, Note, ServerLook, ServerState
@@ -83,13 +86,21 @@ class DevDatabase:
             if remembered is None:
                 self._remember(engine, server)
             old_password = _old_password(server, remembered, before)
-            server = _start(
-                engine,
-                replace(server, password=old_password) if old_password else server,
+            start = partial(
+                _start,
                 may_move=_is_auto(wishes.port) and not is_up,
                 seconds=seconds,
                 note=note,
             )
+            try:
+                server = start(
+                    engine, replace(server, password=old_password) if old_password else server
+                )
+            except ChatdbError as error:
+                if remembered is not None:
+                    raise
+                engine = self._instead(engine, server, wishes.engine, error, note)
+                server = start(engine, server)
             if old_password:
                 server = replace(server, password=wishes.password.value)
                 _change_password(server, old_password, note)
@@ -182,6 +193,23 @@ class DevDatabase:
             return self.engines.named(remembered.engine)
         self._stop_other(remembered, note)
         return self.engines.named(wish.value)
+
+    def _instead(
+        self, engine: Engine, server: DevServer, wish: Wish, error: ChatdbError, note: Note
+    ) -> Engine:
+        """Return the engine to try after the first one has failed without making anything.
+
+        Raises the error where there is none, or the error is not about the engine.
+        """
+        if engine.look(server).state is not ServerState.ABSENT:
+            raise error
+        self.project.forget()
+        other = self.engines.after(engine.name) if wish.value == AUTO else None
+        if other is None or not isinstance(error, (EngineUnavailableError, ServerFailedError)):
+            raise error
+        note(f"not by {engine.name}: {error.text}")
+        note(f"by {other.name}: {other.describe()}")
+        return other
 
     def _stop_other(self, remembered: Remembered, note: Note) -> None:
         """Stop the server of the engine used so far, which has the port."""

@@ -1,6 +1,7 @@
 """The engines by name, and which of them runs a project's server."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,15 @@ class Engines:
         raise UsageError(
             f"there is no engine {name!r}", hint=f"take one of auto, {', '.join(NAMES)}"
         )
+
+    def after(self, name: str) -> Engine | None:
+        """Return the engine to try next after one; None after the last, or where it cannot run."""
+        for other in NAMES[NAMES.index(name) + 1 :]:
+            with suppress(EngineUnavailableError):
+                engine = self.named(other)
+                engine.describe()
+                return engine
+        return None
 
     def first_that_works(self, server: DevServer, note: Note) -> Engine:
         """Return the first engine that runs here, or the one that has this server's data.
