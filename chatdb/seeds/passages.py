@@ -25,7 +25,7 @@ class Writer:
         """Write about something else from now on."""
         self._phrases = phrases(language, topic)
         self._blocks = blocks(language, topic)
-        self._emoji = 0.25 if emoji else 0.04
+        self._emoji = emoji
 
     def title(self) -> str:
         """Return a title."""
@@ -40,7 +40,9 @@ class Writer:
         more = _SENTENCES[int(random() * 1024)]
         if more:
             text += words.space + words.space.join(self._some(words.background, more))
-        if random() < self._emoji:
+        if self._emoji and not turn:
+            text += " " + "".join(EMOJI)
+        elif random() < 0.05:
             text += " " + EMOJI[int(random() * len(EMOJI))]
         if random() < 0.05:
             text += "\n\n" + self._paste()

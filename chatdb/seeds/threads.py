@@ -17,6 +17,8 @@ RESTLESS_EVERY: Final = 13
 RESTLESS_AT: Final = 4
 TOOLS_EVERY: Final = 9
 TOOLS_AT: Final = 3
+SYSTEM_EVERY: Final = 11
+SYSTEM_AT: Final = 2
 
 _MODELS = (
     ("openai", "gpt-4o"),
@@ -73,6 +75,8 @@ class Thread:
         self._again = 0.3 if restless else 0.01
         tools = planned.place % TOOLS_EVERY == TOOLS_AT or self._random() < 0.12
         self._with_tools = 0.5 if tools else 0.0
+        system = planned.place % SYSTEM_EVERY == SYSTEM_AT or self._random() < 0.08
+        self._with_system = system and planned.messages > 1
         self._author, self._model = dice.pick(_MODELS)
         self._asked: list[UUID | None] = []
 
@@ -80,7 +84,7 @@ class Thread:
         """Make the messages."""
         messages = self.messages
         count = self._count
-        if count > 2 and self._random() < 0.15:
+        if self._with_system:
             self.leaf = self._system()
         turn = 0
         while len(messages) < count:

@@ -21,7 +21,7 @@ from chatdb.seeds.people import DEMO, ORGANIZATIONS, organization_of
 from chatdb.seeds.plan import VERSION, SeedOptions, Size
 from tests.seeds.making import digest, has_branches, made
 
-SMALL = "97fe08cf02788eadf40385b75e9c688778cec62e6a93f0de94e3f922338d8794"
+SMALL = "8f915ede955e1b43a9faf0fa54a43689073a46350c2a2cfea8bbd6590245c007"
 """Of the size small as chatdb makes it: where this changes, `plan.VERSION` has to rise."""
 
 SCRIPTS = [*("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL"), *("ARABIC", "HEBREW", "CYRILLIC")]
@@ -118,10 +118,12 @@ def messages_of(records: list[Conversation], role: str | None = None) -> list[st
     ]
 
 
-def test_small_has_something_of_everything(small: list[Conversation]) -> None:
+@pytest.mark.parametrize("seed", range(8))
+def test_small_has_something_of_everything_whatever_the_seed(seed: int) -> None:
+    small = made(SeedOptions(seed=seed))
     everything = [each for record in small for each in record.messages]
 
-    assert sum(map(has_branches, small)) >= 4
+    assert any(map(has_branches, small))
     assert sum(bool(each.snapshots) for each in small) >= 3
     assert sum(each.archived_at is not None for each in small) >= 4
     assert sum(each.starred_at is not None for each in small) >= 3
@@ -132,7 +134,11 @@ def test_small_has_something_of_everything(small: list[Conversation]) -> None:
     assert any(each.attachments for each in everything)
     assert any(is_hidden(each) for each in everything)
     assert max(map(len, messages_of(small))) > 100_000
-    assert {each.metadata["language"] for each in small} >= {"en", "ja", "zh", "ar", "hi", "th"}
+    assert {each.metadata["language"] for each in small} == set(LANGUAGES)
+    questions = "".join(messages_of(small, "user"))
+    assert "\u200d" in questions
+    assert "🏿" in questions
+    assert any("```" in each for each in messages_of(small, "assistant"))
 
 
 def test_every_tool_call_has_its_result(medium: list[Conversation]) -> None:
@@ -160,14 +166,6 @@ def test_many_scripts_are_written(medium: list[Conversation]) -> None:
 
     for script in SCRIPTS:
         assert scripts[script] > 250, script
-
-
-def test_there_are_emoji_with_joiners_skin_tones_and_flags(small: list[Conversation]) -> None:
-    text = "".join(messages_of(small, "user"))
-
-    assert "\u200d" in text
-    assert any(tone in text for tone in "🏻🏼🏽🏾🏿")
-    assert "\ufe0f" in text
 
 
 def test_answers_are_markdown_with_code(medium: list[Conversation]) -> None:
