@@ -2,7 +2,8 @@
 
 `up` from nothing to a migrated database against initdb, start, createdb and `chatdb migrate` one
 after the other, with the same options; a second `up`; and bringing back a checkpoint of a
-database of 1,000,000 messages (about 1.6 GB) against pg_dump (uncompressed) and pg_restore (on every core).
+database of 1,000,000 messages (about 1.6 GB) against pg_dump, uncompressed, and pg_restore on every
+core.
 
     python -m benchmarks.dev_db
 """
