@@ -4,6 +4,7 @@ Text is made safe for the terminal here, and passwords in URLs are struck out as
 stdout is flushed first, so that the order of the two streams is the order of events.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ class Diagnostics:
             return
         self._labelled("error", "31", error.text)
         if error.hint:
-            self._labelled("hint", "36", error.hint)
+            self._labelled("hint", "36", error.hint, fold=False)
 
     def interrupted(self) -> None:
         """Say that Ctrl-C ended the command."""
@@ -107,8 +108,14 @@ class Diagnostics:
         else:
             yield LineProgress(label, total=total, unit=unit, write=self._write)
 
-    def _labelled(self, label: str, style: str, text: str) -> None:
+    def _labelled(self, label: str, style: str, text: str, *, fold: bool = True) -> None:
+        """Write a line; `fold` breaks it between words where a terminal would break it anywhere.
+
+        A hint is left whole: the command in it is there to be copied.
+        """
         text = redact(safe(text))
+        if fold and is_terminal(sys.stderr):
+            text = _folded(text, margin=len(label) + 2)
         if self.color and is_terminal(sys.stderr):
             label = f"\x1b[{style}m{label}:\x1b[0m"
         else:
@@ -151,6 +158,31 @@ def use_utf8(stream: Any) -> None:
     ):
         with suppress(AttributeError, ValueError):
             stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _folded(text: str, *, margin: int) -> str:
+    """Break long lines between words; the first line has less room, by `margin`."""
+    import textwrap
+
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (AttributeError, OSError, ValueError):
+        return text
+    lines: list[str] = []
+    for number, line in enumerate(text.split("\n")):
+        room = "." * (margin if number == 0 else 0)
+        folded = textwrap.wrap(
+            line,
+            max(width, 20),
+            initial_indent=room,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+            expand_tabs=False,
+        )
+        lines += [folded[0][len(room) :], *folded[1:]] if folded else [""]
+    return "\n".join(lines)
 
 
 def _error_json(error: ChatdbError) -> str:

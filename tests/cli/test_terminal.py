@@ -57,6 +57,23 @@ def test_the_help_fits_60_columns(run_on_terminal: Any) -> None:
     assert max(len(line) for line in answer.stdout.splitlines()) <= 60
 
 
+def test_a_long_error_is_broken_between_words_and_its_hint_not_at_all(
+    run_on_terminal: Any,
+) -> None:
+    url = "postgresql://ada@127.0.0.1:1/chat"
+
+    answer = run_on_terminal("wait", "-d", url, "--timeout", "0", "--no-color", columns=60)
+
+    error, _, hint = answer.stdout.partition("hint: ")
+    lines = error.splitlines()
+    words = f"error: {url} did not answer within 0 s: nothing listens at 127.0.0.1:1".split()
+    assert error.split() == words
+    assert len(lines) > 1
+    assert [line for line in lines if len(line) > 60 and " " in line.strip()] == []
+    assert hint.count("\n") == 1
+    assert len(hint) > 60
+
+
 @pytest.mark.parametrize("output_format", ["table", "csv", "json", "jsonl"])
 def test_hostile_text_never_reaches_the_terminal_raw(
     run_on_terminal: Any, output_format: str
