@@ -37,7 +37,9 @@ from chatdb.servers.target_database import make_database
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DOWNLOAD_SECONDS = 1800.0
-_START_SECONDS = 120.0
+_START_ANSWERS = 4
+"""Compose asks its daemon many times to make and start a container."""
+
 _GRACE_SECONDS = 60
 _LOG_LINES = 40
 
@@ -66,8 +68,8 @@ class ComposeEngine:
 
     def look(self, server: DevServer) -> ServerLook:
         """See what there is of this server; what chatdb did not make is not seen."""
-        objects = self._objects()
-        seen = objects.of_project(_project(server))
+        project, objects = _project(server), self._objects()
+        seen = objects.of_project(project)
         container = seen.container
         if container is None:
             state = ServerState.STOPPED if seen.volume else ServerState.ABSENT
@@ -102,7 +104,7 @@ class ComposeEngine:
 
     def stop(self, server: DevServer, *, note: Note) -> bool:
         """Stop the container and keep it; tell whether it was running."""
-        objects, project = self._objects(), _project(server)
+        project, objects = _project(server), self._objects()
         with only_one(_lock_file(server), note):
             running = [item for item in objects.of_project(project).containers if item.is_up]
             for container in running:
@@ -116,7 +118,7 @@ class ComposeEngine:
         What does not carry chatdb's labels stays. Raises ServerFailedError for what the engine
         does not remove.
         """
-        objects, project = self._objects(), _project(server)
+        project, objects = _project(server), self._objects()
         with only_one(_lock_file(server), note):
             seen = objects.of_project(project)
             for container in seen.containers:
@@ -137,8 +139,8 @@ class ComposeEngine:
 
         Raises NotFoundError where there is no container.
         """
-        objects = self._objects()
-        container = objects.of_project(_project(server)).container
+        project, objects = _project(server), self._objects()
+        container = objects.of_project(project).container
         if container is None:
             raise NotFoundError(
                 "there is no container, and so no log", hint="make it: chatdb dev-db up"
@@ -192,7 +194,7 @@ class ComposeEngine:
         words = ("-p", server.project, "--env-file", str(nothing), "-f", str(file), "up", "-d")
         answer = self._runner.run(
             (*programs.compose, *words, SERVICE),
-            seconds=_START_SECONDS + self._runner.seconds,
+            seconds=_START_ANSWERS * self._runner.seconds,
             additions={
                 **variables_of(server),
                 **({"DOCKER_HOST": programs.host} if programs.host else {}),

@@ -27,8 +27,8 @@ _CANDIDATES = (
     (("podman-compose",), "podman"),
 )
 _SERVER_VERSION = {
-    "docker": ("version", "--format", "{{.Client.Context}} {{.Server.Version}}"),
-    "podman": ("info", "--format", "default {{.Version.Version}}"),
+    "docker": ("version", "--format", "{{.Server.Version}}"),
+    "podman": ("info", "--format", "{{.Version.Version}}"),
 }
 _VERSION = re.compile(r"^(?:\S+ version:? )?v?(\d+\.\d+\.\d+\S*)", re.MULTILINE)
 _LOCAL_HOSTS = re.compile(
@@ -173,8 +173,8 @@ def find_programs(runner: Runner) -> Programs:
         if found is None:
             continue
         try:
-            context, version = _ask_server(runner, container)
-            host = _host_of(runner, container, context)
+            host = _host_of(runner, container)
+            container_version = _server_version(runner, container)
         except EngineUnavailableError as error:
             problems.append(error)
             continue
@@ -182,7 +182,7 @@ def find_programs(runner: Runner) -> Programs:
             compose=compose,
             compose_version=found[1],
             container=container,
-            container_version=version,
+            container_version=container_version,
             host=host,
         )
     if problems:
@@ -191,24 +191,26 @@ def find_programs(runner: Runner) -> Programs:
     raise compose_failures.nothing_installed(here)
 
 
-def _ask_server(runner: Runner, container: str) -> tuple[str, str]:
-    """Return the context and the version of the engine behind the program."""
-    host = runner.environment.get("DOCKER_HOST", "") if container == "docker" else ""
-    if host and not _LOCAL_HOSTS.match(host):
-        raise compose_failures.elsewhere(host)
+def _server_version(runner: Runner, container: str) -> str:
     answer = runner.run((container, *_SERVER_VERSION[container]))
-    context, _, version = answer.out.strip().partition(" ")
+    version = answer.out.strip()
     if answer.code != 0 or not version:
         raise compose_failures.unavailable(container, answer.said)
-    return context, version
+    return version
 
 
-def _host_of(runner: Runner, container: str, context: str) -> str | None:
-    """Return where the daemon of a context listens: docker-compose 1.29 does not ask for it."""
-    if container != "docker" or context == "default" or runner.environment.get("DOCKER_HOST"):
+def _host_of(runner: Runner, container: str) -> str | None:
+    """Return where the daemon of Docker's context listens, None for the usual place.
+
+    docker-compose 1.29 does not ask for it. Raises EngineUnavailableError for another machine.
+    """
+    if container != "docker":
         return None
-    asked = (container, "context", "inspect", context, "--format", "{{.Endpoints.docker.Host}}")
-    host = runner.run(asked).out.strip()
+    context, host = "", runner.environment.get("DOCKER_HOST", "")
+    if not host:
+        template = "{{.Name}} {{.Endpoints.docker.Host}}"
+        asked = runner.run((container, "context", "inspect", "--format", template))
+        context, _, host = asked.out.strip().partition(" ")
     if host and not _LOCAL_HOSTS.match(host):
         raise compose_failures.elsewhere(host)
-    return host or None
+    return host if context not in ("", "default") else None

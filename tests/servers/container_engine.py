@@ -59,6 +59,10 @@ class ContainerEngine:
     def has_image(self, image: str) -> bool:
         return self.try_docker("image", "inspect", image).returncode == 0
 
+    def at(self, address: str) -> "ContainerEngine":
+        """Return the same programs, asking another daemon."""
+        return replace(self, environment={**self.environment, "DOCKER_HOST": address})
+
     def with_path(self, folder: Path) -> "ContainerEngine":
         """Return the same engine, with the programs of a folder before all others."""
         path = f"{folder}{os.pathsep}{self.environment['PATH']}"
