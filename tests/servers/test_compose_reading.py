@@ -158,15 +158,16 @@ def test_data_of_another_major_version_is_told_from_the_servers_log_too() -> Non
         ),
         (
             (
-                "error during connect: this error may indicate that the docker daemon is not running:"
-                " open //./pipe/docker_engine: The system cannot find the file specified."
+                "error during connect: this error may indicate that the docker daemon is not"
+                " running: open //./pipe/docker_engine: The system cannot find the file specified."
             ),
             "not_running",
         ),
         (
             (
-                "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path"
-                " is correct and if the daemon is running: dial unix: no such file or directory"
+                "failed to connect to the docker API at unix:///var/run/docker.sock; check if"
+                " the path is correct and if the daemon is running: dial unix: no such file or"
+                " directory"
             ),
             "not_running",
         ),
