@@ -72,11 +72,11 @@ def into_postgresql(bench: Bench) -> Figure:
 
 
 def memory(bench: Bench) -> Figure:
-    """Compare the peaks of a large and a small run."""
+    """Compare the peaks of a large and a small run; SQLite's page cache would be in them."""
 
     def peak(count: int) -> tuple[int, int]:
-        url = migrated_sqlite(bench.folder / f"seeded-{count}.db")
-        return count, chatdb_seed(url, count).peak
+        with fresh_postgresql(bench) as url:
+            return count, chatdb_seed(url, count).peak
 
     large, small = bench.size(40_000, quick=8_000), bench.size(8_000, quick=2_000)
     return memory_figure("seed of conversations", peak(large), peak(small))
