@@ -2,8 +2,6 @@
 
 import os
 import signal
-import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from chatdb import config as settings
@@ -13,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def become(call: "ClientCall") -> NoReturn:
-    """Replace this process by the client; raises OSError when it cannot be run."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, OSError, ValueError):
-            stream.flush()
+    """Replace this process by the client; raises OSError when it cannot be run.
+
+    Nothing may wait to be written to stdout: it would be lost.
+    """
     # Python ignores these, and what is ignored stays so: `chatdb connect -c ... | head`.
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):
