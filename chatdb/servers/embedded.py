@@ -103,7 +103,8 @@ class EmbeddedEngine:
         self.stop(server, note=note)
         home = find_home(server)
         if data and home.folder.is_dir():
-            remove_data(home)
+            with embedded_process.only_user(home):
+                remove_data(home)
 
     def logs(self, server: DevServer, *, lines: int, follow: bool) -> Iterator[str]:
         """Yield the newest lines of its log, then, with `follow`, those to come."""

@@ -131,8 +131,8 @@ def remove_data(home: Home) -> None:
         doomed = home.folder / f"{_PARTIAL}{uuid4().hex[:8]}"
         home.data.rename(doomed)
         shutil.rmtree(doomed)
-    for path in (home.log, home.folder / "server.json", home.folder / "server.log.1"):
-        path.unlink(missing_ok=True)
+    for name in ("server.log", "server.log.1", "server.json", "server.lock"):
+        (home.folder / name).unlink(missing_ok=True)
     with suppress(OSError):
         home.folder.rmdir()
         if home.is_away:

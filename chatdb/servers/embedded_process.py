@@ -4,10 +4,14 @@ Its pid and the moment of its start stand in `server.json`. A server whose chatd
 it wrote them is known by its own `postmaster.pid`, if it works in this very data directory.
 """
 
+import fcntl
 import json
+import os
 import signal
 import subprocess
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chatdb.errors import ServerFailedError
@@ -17,8 +21,11 @@ from chatdb.servers.embedded_home import Home
 from chatdb.servers.embedded_log import lines_from, size_of
 from chatdb.servers.processes import Process, find_process, program_name, working_folder
 
+LOCK = "server.lock"
 _STOP_SECONDS = 60.0
 _SAY_AFTER_SECONDS = 1.0
+_LEFTOVERS_SECONDS = 5.0
+_POLL_SECONDS = 0.02
 _READY = "ready"
 _PORT_LINE, _STATUS_LINE = 3, 7
 """Lines of postmaster.pid (src/include/utils/pidfile.h of PostgreSQL), from 0."""
@@ -30,9 +37,46 @@ _APART = 'log=$1; shift; umask 077; (exec "$@" >>"$log" 2>&1 </dev/null) & echo 
 def launch(server: DevServer, home: Home, programs: Path) -> Process:
     """Start the server apart from this process and note which one it is.
 
-    Raises ServerFailedError for one that ends at once, OSError.
+    The server and all its processes hold a lock on a file beside the data: so one that we cannot
+    see, in another container, is not joined by a second one. Raises ServerFailedError.
     """
-    _clear_stale_pid(home)
+    with only_user(home) as lock:
+        _clear_stale_pid(home)
+        return _launch(server, home, programs, lock)
+
+
+@contextmanager
+def only_user(home: Home) -> Iterator[int]:
+    """Hold the data's lock, which a server has while it runs; yield its descriptor.
+
+    What is left of a server that was killed is waited for. Raises ServerFailedError when the lock
+    is not let go.
+    """
+    descriptor = os.open(home.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + _LEFTOVERS_SECONDS
+        while not _locked(descriptor):
+            if time.monotonic() > deadline:
+                raise ServerFailedError(
+                    f"a server that cannot be seen from here works on {home.data}:"
+                    " perhaps in another container",
+                    hint="stop it where it runs, then run again: chatdb dev-db up",
+                )
+            time.sleep(_POLL_SECONDS)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _launch(server: DevServer, home: Home, programs: Path, lock: int) -> Process:
     home.log.touch(mode=0o600)
     home.account.own(home.log)
     position = size_of(home.log)
@@ -55,6 +99,7 @@ def launch(server: DevServer, home: Home, programs: Path) -> Process:
         text=True,
         check=True,
         start_new_session=True,
+        pass_fds=[lock],
         **home.account.identity(),
     )
     process = find_process(int(done.stdout))

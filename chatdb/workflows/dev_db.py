@@ -14,6 +14,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ChatdbError,
     ConfigurationError,
+    DatabaseUnreachableError,
     EngineUnavailableError,
     NotFoundError,
     PortTakenError,
@@ -128,10 +129,15 @@ class DevDatabase:
         return self.engines.named(found.engine), found.server(self.project.folder)
 
     def running(self) -> DatabaseUrl:
-        """Return the URL of the running server; raises NotFoundError, RefusedError if it is not."""
+        """Return the URL of the running server.
+
+        Raises NotFoundError where there is none, DatabaseUnreachableError for one that is stopped.
+        """
         engine, server = self.remembered()
         if engine.look(server).state is not ServerState.RUNNING:
-            raise RefusedError("the development server does not run", hint="chatdb dev-db up")
+            raise DatabaseUnreachableError(
+                "the development server does not run", hint="start it: chatdb dev-db up"
+            )
         return server.url
 
     def stop(self, *, note: Note) -> bool:

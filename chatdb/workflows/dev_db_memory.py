@@ -67,7 +67,7 @@ class Project:
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
             found = Remembered(**{name: told[name] for name in Remembered.__slots__})
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(
@@ -96,7 +96,14 @@ class Project:
         (self.folder / FILE).unlink(missing_ok=True)
 
     def make(self) -> None:
-        """Make the folder, which git ignores by a file in it."""
+        """Make the folder, which git ignores by a file in it.
+
+        Raises ConfigurationError where something else has its name.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigurationError(
+                f"{self.folder} is no folder", hint="move it away, then run: chatdb dev-db up"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         ignore = self.folder / ".gitignore"
         if not ignore.exists():

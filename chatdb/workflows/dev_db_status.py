@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.revision import look, translated
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError
+from chatdb.errors import ChatdbError, EngineUnavailableError
 from chatdb.servers.base import ServerState
 from chatdb.workflows.dev_db import DevDatabase
 from chatdb.workflows.migrate import already_there, bring_up
 
 if TYPE_CHECKING:
     from chatdb.db.migrations import AppliedRevision, Watch
+
+UNKNOWN = "unknown"
+"""The state of a server whose engine cannot be asked."""
 
 _LOCK_SECONDS = 60.0
 _LOCK_TIMEOUT_SECONDS = 5.0
@@ -47,7 +50,12 @@ def status(dev: DevDatabase) -> DevStatus:
     if dev.project.load() is None:
         return DevStatus(engine=None, state=ServerState.ABSENT.value)
     engine, server = dev.remembered()
-    seen = engine.look(server)
+    try:
+        seen = engine.look(server)
+    except EngineUnavailableError as error:
+        return DevStatus(
+            engine=engine.name, state=UNKNOWN, url=server.url.redacted(), problem=error.text
+        )
     version = size = schema_state = revision = problem = None
     if seen.state is ServerState.RUNNING:
         try:

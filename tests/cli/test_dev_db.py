@@ -319,7 +319,7 @@ def test_connect_opens_psql_on_the_server(run: Run, run_process: Run) -> None:
     assert (answer.exit_code, answer.stdout) == (0, "chatdb_dev\n")
     assert run("dev-db", "stop").exit_code == 0
     refused = run("dev-db", "connect", "-c", "SELECT 1")
-    assert (refused.exit_code, "does not run" in refused.stderr) == (6, True)
+    assert (refused.exit_code, "does not run" in refused.stderr) == (3, True)
 
 
 @pytest.mark.usefixtures("stopped")
@@ -352,6 +352,24 @@ def test_a_copied_project_leaves_the_first_ones_server_alone(
     assert is_alive(pid)
 
 
+def test_another_variable_of_the_env_file_that_beats_it_is_named(run: Run, stopped: Path) -> None:
+    (stopped / ".env").write_text("CHATDB_DATABASE_URL=sqlite:///mine.db\n")
+
+    result = run(*UP, "--write-env")
+
+    assert "warning: .env line 1 beats DATABASE_URL of the .env" in result.stderr
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(run: Run, project: Path) -> None:
+    (project / ".chatdb").write_text("mine")
+
+    result = run(*UP)
+
+    assert result.exit_code == 2
+    assert "is no folder" in result.stderr
+    assert (project / ".chatdb").read_text() == "mine"
+
+
 def test_a_memory_that_cannot_be_read_is_told(run: Run, stopped: Path) -> None:
     (stopped / ".chatdb/dev-db.json").write_text("{")
 
@@ -364,7 +382,7 @@ def test_a_memory_that_cannot_be_read_is_told(run: Run, stopped: Path) -> None:
 def test_write_env_warns_where_the_environment_beats_it(run: Run, stopped: Path) -> None:
     result = run(*UP, "--write-env", env={"DATABASE_URL": "sqlite:///mine.db"})
 
-    assert "warning: environment DATABASE_URL beats the .env" in result.stderr
+    assert "warning: environment DATABASE_URL beats DATABASE_URL of the .env" in result.stderr
     assert (stopped / ".env").stat().st_mode & 0o777 == 0o600
 
 

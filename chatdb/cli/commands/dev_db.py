@@ -192,7 +192,8 @@ def reset(
 def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
     """Show what runs, where, how large it is and its schema.
 
-    The state is absent, stopped, starting, running or failed.
+    The state is absent, stopped, starting, running, failed, or unknown where the engine does
+    not answer.
 
     \b
     Example:
@@ -326,9 +327,9 @@ def _write_env(command: CommandContext, url: "DatabaseUrl") -> str:
     path = Path(".env")
     if put_database_url(path, url):
         command.diagnostics.note("wrote DATABASE_URL to .env")
-    found = settings.load(database_url=None)
-    if not found.database_url.source.startswith(".env"):
+    found = settings.load(database_url=None).database_url
+    if found.value != url.exposed():
         command.diagnostics.warning(
-            f"{found.database_url.source} beats the .env: unset it to use this database"
+            f"{found.source} beats DATABASE_URL of the .env: unset it to use this database"
         )
     return str(path.absolute())
