@@ -173,7 +173,8 @@ class ComposeEngine:
             self._require_same_major(server, seen.volume)
         if container is not None and container.status == "paused":
             objects.call("unpause", container.id)
-        note(f"starting it with {self.describe()}")
+        made_of = f"making a container of the image {server.image}"
+        note(made_of if container is None else f"starting the container {container.name}")
         said = self._compose_up(server, lock)
         made = objects.of_project(server.project).container
         if made is not None and made.status != "created":
