@@ -172,7 +172,8 @@ def _rights(server: Server) -> Iterator[Finding]:
         yield error(
             "server-rights",
             f"the search path of user {user} leads to no schema it may use",
-            f"as the owner of the database: CREATE SCHEMA {role} AUTHORIZATION {role}",
+            "as the owner of the database: CREATE SCHEMA"
+            f" {_name(server.schema or user)} AUTHORIZATION {role}",
         )
     elif not may_use:
         yield error(

@@ -20,8 +20,8 @@ _BUSY_SECONDS = 1.0
 def examine(settings: Settings, *, deep: bool = False) -> list[Finding]:
     """Run every check and return all findings; never raises for what it finds.
 
-    `deep` reads a SQLite file as a whole and tries its write lock. Passwords of the settings
-    stand in no finding.
+    `deep` reads a SQLite file as a whole and tries its write lock. What others' messages say is
+    given as they said it: who shows it strikes out the passwords of URLs.
     """
     machine = Machine(settings=settings)
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
@@ -30,7 +30,7 @@ def examine(settings: Settings, *, deep: bool = False) -> list[Finding]:
         machine = replace(machine, server_major=server_major)
         found = [*examined(MACHINE_CHECKS, machine)]
         found += [*engine.result(), *database]
-    return [_without_password(finding, settings) for finding in found]
+    return found
 
 
 def _database(settings: Settings, *, deep: bool) -> tuple[list[Finding], int | None]:
@@ -105,17 +105,3 @@ def _schema(settings: Settings, url: DatabaseUrl) -> Iterator[Finding]:
 
     with Database.open(url, schema=settings.schema) as database:
         yield from examined(SCHEMA_CHECKS, database)
-
-
-def _without_password(finding: Finding, settings: Settings) -> Finding:
-    """Strike out a password that a message of others may hold."""
-    for url in (settings.url, settings.direct_url):
-        for secret in (url.password, *_secret_values(url)) if url is not None else ():
-            if len(secret) > 2:
-                fix = finding.fix and finding.fix.replace(secret, "***")
-                finding = replace(finding, text=finding.text.replace(secret, "***"), fix=fix)
-    return finding
-
-
-def _secret_values(url: DatabaseUrl) -> list[str]:
-    return [value for name, value in url.parameters if "password" in name]

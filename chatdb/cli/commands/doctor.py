@@ -1,6 +1,7 @@
 """`chatdb doctor`: check everything that chatdb needs, and say how to mend it."""
 
 from collections import Counter
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ import typer
 
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
+from chatdb.cli.diagnostics import redact
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import Format, FormatOption
 from chatdb.errors import ConfigurationError, ExitCode
@@ -52,7 +54,10 @@ def doctor(
     from chatdb.workflows.doctor import examine
 
     command = CommandContext.of(context)
-    findings = examine(_settings(command), deep=deep)
+    findings = [
+        replace(finding, text=redact(finding.text))
+        for finding in examine(_settings(command), deep=deep)
+    ]
     command.output.rows(findings, Finding, output_format)
     counts = Counter(finding.severity for finding in findings)
     bad = [
