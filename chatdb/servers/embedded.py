@@ -13,7 +13,13 @@ from chatdb.db.unreachable import Diagnosis, Reason
 from chatdb.errors import ChatdbError, EngineUnavailableError, ServerFailedError
 from chatdb.servers import embedded_process
 from chatdb.servers.base import DevServer, Note, ServerLook, ServerState
-from chatdb.servers.embedded_cluster import data_major, failed, make_data, remove_data
+from chatdb.servers.embedded_cluster import (
+    data_major,
+    failed,
+    make_data,
+    remove_data,
+    remove_partial,
+)
 from chatdb.servers.embedded_home import Home, find_home, reachable_program
 from chatdb.servers.embedded_log import bound, follow_log, last_lines
 from chatdb.servers.ports import is_free, port_taken, require_free
@@ -117,6 +123,7 @@ class EmbeddedEngine:
         require_free(server.port)
         program = self._program(major)
         home.make()
+        remove_partial(home)
         bound(home.log)
         programs = reachable_program(program, home.account, note=note)
         if major is None:

@@ -47,7 +47,6 @@ def make_data(home: Home, programs: Path, server: DevServer) -> None:
 
     Raises ServerFailedError with what initdb said.
     """
-    remove_partial(home)
     name = f"{_PARTIAL}{uuid4().hex[:8]}"
     partial, password = home.folder / name, home.folder / f"{name}.password"
     try:

@@ -67,14 +67,11 @@ def test_up_after_a_kill_is_a_whole_up(
     assert again.exit_code == 0, again.stderr
     assert status(run)["schema_state"] == "current"
     home = project / ".chatdb/postgresql"
-    wait_until(lambda: run("dev-db", "up").exit_code == 0)
-    assert run("dev-db", "stop").exit_code == 0
-    assert {path.name for path in home.iterdir()} <= {
-        "data",
-        "server.json",
-        "server.log",
-        *(path.name for path in home.glob("data.partial-*") if moment is in_initdb),
-    }
+    # An initdb that was left alone may have gone on for a moment: what it left goes at a start.
+    for words in (("stop",), ("up",), ("stop",)):
+        assert run("dev-db", *words).exit_code == 0
+    names = {path.name for path in home.iterdir()}
+    assert names == {"data", "server.json", "server.lock", "server.log"}
 
 
 def test_ctrl_c_during_initdb_leaves_nothing(project: Path) -> None:
