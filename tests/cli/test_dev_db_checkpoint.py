@@ -269,9 +269,15 @@ def test_reset_begins_afresh_and_prints_the_way_back(
         assert refused.exit_code == 6
         assert execute(at, "SELECT n FROM mine") == [(1,)]
 
-        done = run("dev-db", "reset", "--yes")
+        with closing(connect_postgresql(at, application_name="busy", autocommit=True)):
+            refused = run("dev-db", "reset", "--yes")
+            assert refused.exit_code == 6
+            assert "busy of chatdb" in refused.stderr
+
+        done = run("dev-db", "reset", "--yes", "--seed")
         assert done.exit_code == 0
-        assert "is empty and migrated" in done.stdout
+        assert "is migrated" in done.stdout
+        assert execute(at, "SELECT count(*) > 0 FROM messages") == [(True,)]
         assert execute(at, "SELECT to_regclass('mine')::text") == [(None,)]
         assert run("schema", "status", "--exit-code").exit_code == 0
 

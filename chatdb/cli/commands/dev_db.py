@@ -182,7 +182,8 @@ def reset(
     seeded = _seed(command, url) if seed else None
     report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=None)
     if output_format is Format.TABLE:
-        command.output.text(f"{url.redacted()} is empty and migrated")
+        filled = "empty" if seeded is None else f"with {counted(seeded, 'conversation')}"
+        command.output.text(f"{url.redacted()} is migrated, {filled}")
     else:
         command.output.record(report, output_format)
     dev_db_checkpoint.tell_way_back(command, kept)
