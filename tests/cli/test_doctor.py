@@ -282,6 +282,26 @@ def test_fail_on_says_from_which_severity_on(
     assert "1 warning" in result.stderr
 
 
+def test_people_get_a_line_for_each_finding_and_a_fix_that_can_be_copied(
+    run: Any, run_on_terminal: Any
+) -> None:
+    url = "postgresql://ada@127.0.0.1:1/chat"
+
+    piped = run("doctor", "-d", url).stdout.splitlines()
+    narrow = run_on_terminal("doctor", "-d", url, columns=60).stdout.splitlines()
+
+    start = "error  database-reachable"
+    (line,) = [line for line in piped if line.startswith(start)]
+    assert line.endswith(
+        "no connection to postgresql://ada@127.0.0.1:1/chat: nothing listens at 127.0.0.1:1"
+    )
+    fix = piped[piped.index(line) + 1]
+    assert fix.startswith("    fix: start the server")
+    assert fix in narrow
+    long = [line for line in narrow if len(line) > 60 and not line.startswith("    fix: ")]
+    assert [line for line in long if " " in line[30:].strip()] == []
+
+
 def test_every_id_is_explained_in_the_documentation() -> None:
     source = "\n".join(path.read_text() for path in SOURCES)
     used = set(re.findall(r'\b(?:ok|info|warning|error|Check|_engine)\(\s*"([a-z0-9-]+)"', source))

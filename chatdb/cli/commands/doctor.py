@@ -11,6 +11,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.diagnostics import redact
+from chatdb.cli.doctor_report import report_lines
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import Format, FormatOption
 from chatdb.errors import ConfigurationError, ExitCode
@@ -50,6 +51,7 @@ def doctor(
       chatdb doctor
       chatdb doctor --fail-on warning --format json
     """
+    from chatdb.cli.table import terminal_width
     from chatdb.operations.doctor_findings import Finding, Severity
     from chatdb.workflows.doctor import examine
 
@@ -58,7 +60,12 @@ def doctor(
         replace(finding, text=redact(finding.text))
         for finding in examine(_settings(command), deep=deep)
     ]
-    command.output.rows(findings, Finding, output_format)
+    if output_format is Format.TABLE:
+        width = terminal_width() if command.output.is_terminal else None
+        for line in report_lines(findings, width=width):
+            command.output.text(line)
+    else:
+        command.output.rows(findings, Finding, output_format)
     counts = Counter(finding.severity for finding in findings)
     bad = [
         f"{counts[severity]} {severity}{'s' if counts[severity] > 1 else ''}"
