@@ -9,6 +9,7 @@ import os
 import pwd
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -145,13 +146,27 @@ def _copy_programs(package: Path, target: Path) -> None:
     try:
         for source in (package, package.with_name(package.name + ".libs")):
             if source.is_dir():
-                shutil.copytree(source, partial / source.name, symlinks=True)
-        for step in (SYSTEM_FOLDER, target.parent, partial):
-            step.chmod(0o755)
+                copy = partial / source.name
+                shutil.copytree(source, copy, symlinks=True, copy_function=_link_or_copy)
+        for step in (SYSTEM_FOLDER, target.parent, partial, *partial.rglob("*")):
+            if step.is_dir() and not step.is_symlink():
+                step.chmod(0o755)
         if not target.is_dir():
             partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Give everybody a file that its owner may read or run; a link will do where they may."""
+    mode = Path(source).stat().st_mode
+    wanted = mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6
+    if mode == wanted:
+        with suppress(OSError):
+            Path(target).hardlink_to(source)
+            return
+    shutil.copyfile(source, target)
+    Path(target).chmod(wanted & 0o777)
 
 
 def _is_there(folder: Path) -> bool:

