@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,8 +16,8 @@ from chatdb.db.url import DatabaseUrl
 class Database:
     """A database to work on: its URL, its dialect, and transactions on it.
 
-    No connection is kept: each transaction opens one and closes it. `schema` is the PostgreSQL
-    schema chatdb lives in (None: the server's default).
+    No connection is kept: each transaction opens one and closes it, but while `loading`.
+    `schema` is the PostgreSQL schema chatdb lives in (None: the server's default).
     """
 
     url: DatabaseUrl
@@ -37,7 +37,7 @@ class Database:
     ) -> Self:
         """Return a handle; nothing is connected yet. `create` lets SQLite make a new file."""
         dialect = dialect_of(url)
-        engine = dialect.create_engine(url, create=create, migrating=False)
+        engine = dialect.create_engine(url, create=create)
         return cls(url=url, dialect=dialect, engine=engine, schema=schema, direct_url=direct_url)
 
     def direct(self) -> "Database":
@@ -78,6 +78,17 @@ class Database:
             yield from self._within(connection, write=write, snapshot=snapshot, settings=settings)
 
     @contextmanager
+    def loading(self) -> Iterator["Database"]:
+        """Open a handle for a bulk load, which keeps one connection over its transactions.
+
+        Its cache stays warm, and SQLite's log is not moved into the file after each batch. SQLite
+        does not check foreign keys on it: the load knows that what its rows point at is there.
+        """
+        engine = self.dialect.create_engine(self.url, foreign_keys=False, keep=True)
+        with replace(self, engine=engine) as loading:
+            yield loading
+
+    @contextmanager
     def migration_transaction(
         self, *, settings: Mapping[str, str] | None = None
     ) -> Iterator[sa.Connection]:
@@ -85,7 +96,7 @@ class Database:
 
         The caller checks the foreign keys before it lets the transaction commit.
         """
-        engine = self.dialect.create_engine(self.url, create=True, migrating=True)
+        engine = self.dialect.create_engine(self.url, create=True, foreign_keys=False)
         with self.translated_errors(), engine.connect() as connection:
             yield from self._within(connection, write=True, snapshot=False, settings=settings)
 

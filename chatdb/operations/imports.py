@@ -7,9 +7,10 @@ again goes on where it stopped.
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 from uuid import UUID, uuid4
@@ -18,13 +19,14 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
+from chatdb.db.dialects.bulk import Ahead
 from chatdb.db.search_index import (
     build_search_index,
     search_index_state,
     set_search_index_state,
     take_off_search_index,
 )
-from chatdb.errors import ChatdbError
+from chatdb.errors import ChatdbError, NotFoundError
 from chatdb.operations.imports_batches import Arrival, Batches, rare_collections, with_user
 from chatdb.operations.imports_plan import Plan, Planner, skipped
 from chatdb.operations.imports_report import ImportCounts, Placed, count
@@ -75,7 +77,7 @@ class ImportRun:
     ) -> None:
         self.counts = ImportCounts()
         self.made_organization = False
-        self._database = database
+        self._database = self._loading = database
         self._key = organization_key
         self._subject = subject
         self._options = options or ImportOptions()
@@ -118,10 +120,14 @@ class ImportRun:
 
     def load(self, arrivals: Iterable[Arrival]) -> None:
         """Write all records; raises what the iterator raises, after what came before it is in."""
-        batches = Batches(arrivals)
-        with rare_collections(), self._bulk.held_open(self._database):
+        prepare = partial(self._bulk.prepare, self._organization_id)
+        with (
+            closing(Batches(arrivals, prepare)) as batches,
+            self._database.loading() as self._loading,
+            rare_collections(),
+        ):
             while batch := batches.next_batch():
-                self._write(batch, batches.read_ahead)
+                self._write(batch, batches.ahead)
 
     def complete_search_index(self, on_start: Callable[[], None] | None = None) -> bool:
         """Build the full-text index if this import or one before left it out; tell whether."""
@@ -129,13 +135,13 @@ class ImportRun:
             return False
         return build_search_index(self._database, on_start)
 
-    def _write(self, batch: list[Arrival], meanwhile: Callable[[], None]) -> None:
+    def _write(self, batch: list[Arrival], ahead: Ahead) -> None:
         """Write a batch; where a record spoils it, halve it until that record stands alone."""
         parts = [batch]
         while parts:
             part = parts.pop()
             try:
-                placed = self._write_with_retries(part, meanwhile)
+                placed = self._write_with_retries(part, ahead)
             except Exception as error:
                 if self._bulk.verdict(error) not in ("record", "retry"):
                     raise
@@ -148,23 +154,22 @@ class ImportRun:
             if self._on_placed is not None:
                 self._on_placed(placed)
 
-    def _write_with_retries(
-        self, part: list[Arrival], meanwhile: Callable[[], None]
-    ) -> list[Placed]:
+    def _write_with_retries(self, part: list[Arrival], ahead: Ahead) -> list[Placed]:
         for seconds in RETRY_SECONDS:
             try:
-                return self._write_once(part, meanwhile)
+                return self._write_once(part, ahead)
             except Exception as error:
                 verdict = self._bulk.verdict(error)
                 if verdict not in ("retry", "reconnect"):
                     raise
                 short = 0.25 if verdict == "retry" else 1.0
                 time.sleep(seconds * short * random.uniform(0.5, 1.0))  # noqa: S311 - not secret
-        return self._write_once(part, meanwhile)
+        return self._write_once(part, ahead)
 
-    def _write_once(self, part: list[Arrival], meanwhile: Callable[[], None]) -> list[Placed]:
+    def _write_once(self, part: list[Arrival], ahead: Ahead) -> list[Placed]:
         settings = self._bulk.transaction_settings
-        with self._database.transaction(write=True, settings=settings) as connection:
+        with self._loading.transaction(write=True, settings=settings) as connection:
+            self._check_organization(connection)
             indexed = self._prepare_search_index(connection)
             arrivals = [with_user(each, self._options.user_id) for each in part]
             plan = self._planner.plan(connection, arrivals)
@@ -173,10 +178,12 @@ class ImportRun:
                 self._organization_id,
                 plan.rows,
                 index=indexed,
-                meanwhile=meanwhile,
+                ahead=ahead,
             )
             self._lift_tombstones(connection, plan)
             self._log_progress(connection, plan.placed)
+            with ahead():
+                connection.commit()
         self._index_looked_at = True
         return plan.placed
 
@@ -211,6 +218,16 @@ class ImportRun:
         query = sa.select(organizations.c.id).where(organizations.c.key == self._key)
         identifier: UUID = connection.execute(query).scalar_one()
         return identifier
+
+    def _check_organization(self, connection: sa.Connection) -> None:
+        """Raise NotFoundError unless it is there still: SQLite's load checks no foreign keys."""
+        identifier = schema.organizations.c.id
+        query = sa.select(identifier).where(identifier == self._organization_id)
+        if connection.execute(query).first() is None:
+            raise NotFoundError(
+                f"the organization {self._key} was removed during the import",
+                hint="run the import again: it makes the organization anew",
+            )
 
     def _lift_tombstones(self, connection: sa.Connection, plan: Plan) -> None:
         tombstones = schema.tombstones

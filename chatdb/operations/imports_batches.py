@@ -1,12 +1,15 @@
 """Cutting a stream of records into batches of bounded size, one ahead of the database."""
 
 import gc
-from collections.abc import Iterable, Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
+from chatdb.db.dialects.bulk import Row
 from chatdb.formats.base import Skipped
 from chatdb.records import Conversation
 
@@ -17,6 +20,12 @@ MAX_SIZE = 32 << 20
 
 _encode = msgspec.json.Encoder().encode
 
+Prepare = Callable[[Conversation], Sequence[Row] | None]
+"""Makes the rows of a record that is likely to be new."""
+
+SWITCH_SECONDS = 0.0002
+"""How long the reading thread may keep the writing one from going on; Python's own is 5 ms."""
+
 COLLECT_EVERY = 50
 """Batches between collections of cyclic garbage, of which records make none."""
 
@@ -26,12 +35,14 @@ class Arrival:
     """A record on its way in, or what could not be read.
 
     `file` numbers the file it came from; `hashed` tells that equal `source_hash`es mean equal
-    sources (foreign formats), which a native file, written by any chatdb, cannot promise.
+    sources (foreign formats), which a native file, written by any chatdb, cannot promise. `rows`
+    are its messages as the database takes them, made ahead.
     """
 
     record: Conversation | Skipped
     file: int = 0
     hashed: bool = True
+    rows: Sequence[Row] | None = None
 
 
 def with_user(arrival: Arrival, user_id: str | None) -> Arrival:
@@ -43,16 +54,21 @@ def with_user(arrival: Arrival, user_id: str | None) -> Arrival:
 
 
 class Batches:
-    """The batches of a stream; `read_ahead` fills the next one while the last is written.
+    """The batches of a stream, a thread reading into the next one while the last is written.
 
-    An error of the stream is raised only after what came before it has been handed out.
+    `prepare` is called for every record as it is read. An error of the stream is raised only
+    after what came before it has been handed out.
     """
 
-    def __init__(self, arrivals: Iterable[Arrival]) -> None:
+    def __init__(self, arrivals: Iterable[Arrival], prepare: Prepare | None = None) -> None:
         self._arrivals = iter(arrivals)
+        self._prepare = prepare
         self._error: Exception | None = None
         self._ended = False
         self._count = 0
+        self._reading = threading.Lock()
+        self._may_read = threading.Event()
+        self._reader: threading.Thread | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -71,21 +87,51 @@ class Batches:
 
     def next_batch(self) -> list[Arrival]:
         """Return the next batch, an empty list at the end; raises what the stream raised."""
-        while not self._closed:
-            self.read_ahead()
-        batch = self._batch
+        with self._reading:
+            while not self._closed:
+                self._read_one()
+            batch = self._batch
+            self._begin()
         self._count += 1
         if self._count % COLLECT_EVERY == 0:
             gc.collect()
         if not batch and self._error is not None:
             raise self._error
-        self._begin()
         return batch
 
-    def read_ahead(self) -> None:
-        """Read one more record into the next batch if it has room."""
-        if self._closed:
-            return
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """Read into the next batch for as long as the block runs, which is to leave us the time.
+
+        A record that comes slowly is not waited for at the end of the block.
+        """
+        if not self._ended:
+            self._may_read.set()
+            if self._reader is None:
+                self._reader = threading.Thread(target=self._read_on, daemon=True)
+                self._reader.start()
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        try:
+            yield
+        finally:
+            self._may_read.clear()
+            sys.setswitchinterval(interval)
+
+    def close(self) -> None:
+        """Let the reading thread end."""
+        self._ended = True
+        self._may_read.set()
+
+    def _read_on(self) -> None:
+        while not self._ended:
+            self._may_read.wait()
+            with self._reading:
+                while self._may_read.is_set() and not self._closed:
+                    self._read_one()
+                self._may_read.clear()
+
+    def _read_one(self) -> None:
         try:
             arrival = next(self._arrivals, None)
         except Exception as error:  # noqa: BLE001 - raised again by next_batch
@@ -94,10 +140,13 @@ class Batches:
         if arrival is None:
             self._ended = True
             return
+        record = arrival.record
+        if isinstance(record, Conversation):
+            self._messages += len(record.messages)
+            self._size += _size_or_batch(record)
+            if self._prepare is not None:
+                arrival = replace(arrival, rows=self._prepare(record))
         self._batch.append(arrival)
-        if isinstance(arrival.record, Conversation):
-            self._messages += len(arrival.record.messages)
-            self._size += _size_or_batch(arrival.record)
 
 
 def _size_of(record: Conversation) -> int:

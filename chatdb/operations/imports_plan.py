@@ -1,12 +1,12 @@
 """Deciding what a batch changes: new, merged, unchanged, deleted here, in conflict."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.db.dialects.bulk import BatchRows, Bulk, MessageRows, StoredKey
+from chatdb.db.dialects.bulk import BatchRows, Bulk, MessageRows, Row, StoredKey
 from chatdb.formats.base import Skipped
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_merge import (
@@ -84,7 +84,8 @@ class Planner:
                 known.stored |= again
                 known.current = {}
                 placed = self._place_all(arrivals, known)
-        return Plan(_rows(known), placed, self._restored(records, known))
+        prepared = {id(each.record): each.rows for each in arrivals}
+        return Plan(_rows(known, prepared), placed, self._restored(records, known))
 
     def _needs_merge(self, arrival: Arrival, known: _Known) -> bool:
         """Tell whether the stored conversation has to be read: equal hashes say that it has not."""
@@ -220,13 +221,17 @@ def _differs(stored: Stored, known: _Known) -> bool:
     )
 
 
-def _rows(known: _Known) -> BatchRows:
-    """Return the difference between what stands in the database and what shall stand there."""
+def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchRows:
+    """Return the difference between what stands in the database and what shall stand there.
+
+    `prepared` has the rows of records by their `id`: those of one that was changed on its way
+    (merged, or without what was deleted here) are not found.
+    """
     new = [record for key, record in known.current.items() if key not in known.stored]
     changed: list[Conversation] = []
     stale: list[tuple[UUID, Sequence[UUID]]] = []
     messages = [
-        MessageRows(record.id, list(enumerate(record.messages)))
+        MessageRows(record.id, list(enumerate(record.messages)), prepared.get(id(record)))
         for record in new
         if record.messages
     ]

@@ -1,6 +1,15 @@
 """Batches of an import, and the preview that goes through the same ones."""
 
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from chatdb.db import schema
 from chatdb.db.database import Database
+from chatdb.errors import ChatdbError
 from chatdb.operations import imports_batches
 from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_batches import Arrival, Batches
@@ -78,3 +87,68 @@ def test_metadata_counts_towards_the_size_of_a_batch() -> None:
         sizes.append(len(batch))
 
     assert sizes == [3, 3, 2]
+
+
+def test_the_next_batch_is_read_while_the_database_works() -> None:
+    read: list[int] = []
+
+    def stream() -> Iterator[Arrival]:
+        for number in range(5):
+            read.append(number)
+            yield Arrival(conversation(str(number)))
+
+    batches = Batches(stream())
+    with batches.ahead():
+        deadline = time.monotonic() + 20
+        while len(read) < 5 and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    assert len(read) == 5
+    assert len(batches.next_batch()) == 5
+    assert batches.next_batch() == []
+
+
+def test_a_stream_that_stalls_does_not_hold_up_the_database() -> None:
+    goes_on = threading.Event()
+
+    def stream() -> Iterator[Arrival]:
+        yield Arrival(conversation("one"))
+        assert goes_on.wait(20)
+        yield Arrival(conversation("two"))
+
+    batches = Batches(stream())
+    with batches.ahead():
+        pass
+    goes_on.set()
+
+    assert len(batches.next_batch()) == 2
+
+
+def test_what_a_stream_raises_ahead_comes_after_what_it_gave() -> None:
+    def stream() -> Iterator[Arrival]:
+        yield Arrival(conversation("one"))
+        raise ValueError("no more")
+
+    batches = Batches(stream())
+    with batches.ahead():
+        time.sleep(0.05)
+
+    assert len(batches.next_batch()) == 1
+    with pytest.raises(ValueError, match="no more"):
+        batches.next_batch()
+
+
+def test_an_organization_that_is_removed_meanwhile_gets_no_orphans(database: Database) -> None:
+    def stream() -> Iterator[Arrival]:
+        for number in range(imports_batches.MAX_CONVERSATIONS):
+            yield Arrival(conversation(str(number)))
+        with database.transaction(write=True) as connection:
+            organizations = schema.organizations
+            connection.execute(sa.delete(organizations).where(organizations.c.key == "gone"))
+        yield Arrival(conversation("late", [message("a")]))
+
+    with (
+        pytest.raises(ChatdbError, match="organization"),
+        ImportRun(database, "gone", subject="test") as run,
+    ):
+        run.load(stream())

@@ -24,8 +24,18 @@ class Dialect(ABC):
     driver_error: ClassVar[type[Exception]]
 
     @abstractmethod
-    def create_engine(self, url: DatabaseUrl, *, create: bool, migrating: bool) -> sa.Engine:
-        """Return an engine without a pool; `migrating` leaves SQLite's foreign keys off."""
+    def create_engine(
+        self,
+        url: DatabaseUrl,
+        *,
+        create: bool = False,
+        foreign_keys: bool = True,
+        keep: bool = False,
+    ) -> sa.Engine:
+        """Return an engine; `keep` holds its connection open from one transaction to the next.
+
+        `create` lets SQLite make the file, `foreign_keys=False` leaves its foreign keys unchecked.
+        """
 
     @abstractmethod
     def begin(

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -11,10 +11,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb import canonical
-from chatdb.db.database import Database
 from chatdb.records import Conversation, Message
 
 Verdict = Literal["retry", "reconnect", "record"]
+
+Ahead = Callable[[], AbstractContextManager[object]]
+"""Opens a block in which the next records are read, by a thread: the drivers let it."""
+
+Row = tuple[Any, ...]
+"""A row for the driver, in the order of the table's COLUMNS below."""
 
 CONVERSATION_COLUMNS = (
     "organization_id",
@@ -77,10 +82,14 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class MessageRows:
-    """Messages of one conversation to be inserted, each with its position."""
+    """Messages of one conversation to be inserted, each with its position.
+
+    `prepared` are their rows, where `Bulk.prepare` has made them ahead.
+    """
 
     conversation_id: UUID
     messages: Sequence[tuple[int, Message]]
+    prepared: Sequence[Row] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +108,14 @@ class BatchRows:
 
 
 class Bulk(ABC):
-    """The fast ways of one database system, on a connection inside our transaction."""
+    """The fast ways of one database system, on a connection inside our transaction.
+
+    What the database does by itself for long is done within `ahead()`: the client reads on then.
+    """
 
     transaction_settings: ClassVar[dict[str, str]]
     defers_search_index: ClassVar[bool]
     """Whether an import into an empty table builds the full-text index at its end."""
-
-    @abstractmethod
-    def held_open(self, database: Database) -> AbstractContextManager[None]:
-        """Keep open, for as long as an import lasts, what must not be closed after each batch."""
 
     @abstractmethod
     def stored_keys(
@@ -126,6 +134,27 @@ class Bulk(ABC):
         """Keep other writers from these conversations until the transaction ends."""
 
     @abstractmethod
+    def message_rows(
+        self, organization_id: UUID, conversation_id: UUID, messages: Iterable[tuple[int, Message]]
+    ) -> Iterator[Row]:
+        """Yield the messages, each with its position, as rows for `write`."""
+
+    def prepare(self, organization_id: UUID, record: Conversation) -> Sequence[Row] | None:
+        """Return the rows of a conversation should it be new; None for what cannot be stored."""
+        try:
+            return list(self.message_rows(organization_id, record.id, enumerate(record.messages)))
+        except (ValueError, OverflowError, RecursionError):
+            return None
+
+    def all_rows(self, organization_id: UUID, rows: BatchRows) -> Iterator[Row]:
+        """Yield the rows of all messages, prepared or made now."""
+        for group in rows.messages:
+            if group.prepared is not None:
+                yield from group.prepared
+            else:
+                yield from self.message_rows(organization_id, group.conversation_id, group.messages)
+
+    @abstractmethod
     def write(
         self,
         connection: sa.Connection,
@@ -133,13 +162,9 @@ class Bulk(ABC):
         rows: BatchRows,
         *,
         index: bool,
-        meanwhile: Callable[[], None],
+        ahead: Ahead,
     ) -> None:
-        """Write a batch; `index=False` leaves SQLite's full-text index unfilled.
-
-        `meanwhile` is called between conversations: the client may work ahead while the server
-        is busy.
-        """
+        """Write a batch; `index=False` leaves SQLite's full-text index unfilled."""
 
     @abstractmethod
     def drop_search_index(self, connection: sa.Connection) -> list[str]:

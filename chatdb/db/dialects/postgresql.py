@@ -8,7 +8,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 from psycopg.types.json import set_json_dumps, set_json_loads
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from chatdb import canonical
 from chatdb.db.connect import connect_postgresql
@@ -43,13 +43,14 @@ class PostgresqlDialect(Dialect):
         self,
         url: DatabaseUrl,
         *,
-        create: bool,  # noqa: ARG002 - a database on a server is not made by connecting
-        migrating: bool,  # noqa: ARG002 - nothing differs
+        create: bool = False,  # noqa: ARG002 - a database on a server is not made by connecting
+        foreign_keys: bool = True,  # noqa: ARG002 - they are always checked
+        keep: bool = False,
     ) -> sa.Engine:
         return sa.create_engine(
             "postgresql+psycopg://",
             creator=lambda: _connect(url),
-            poolclass=NullPool,
+            poolclass=QueuePool if keep else NullPool,
             use_native_hstore=False,
         )
 

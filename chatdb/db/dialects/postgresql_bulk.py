@@ -4,8 +4,8 @@
 bytes dumper is the fastest there is.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, nullcontext
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -14,19 +14,21 @@ import sqlalchemy as sa
 from psycopg import sql
 from psycopg.types.string import BytesBinaryDumper
 
-from chatdb.db.database import Database, driver_connection
+from chatdb.db.database import driver_connection
 from chatdb.db.dialects.bulk import (
     CONVERSATION_COLUMNS,
     MESSAGE_COLUMNS,
     SNAPSHOT_COLUMNS,
+    Ahead,
     BatchRows,
     Bulk,
+    Row,
     StoredKey,
     Verdict,
     is_record_error,
     json_bytes,
 )
-from chatdb.records import Conversation
+from chatdb.records import Conversation, Message
 
 SEARCH_INDEX = "ix_messages_content_search"
 DROP_WAIT = "3s"
@@ -51,8 +53,6 @@ _RETRY = ("40001", "40P01", "23505")
 _RECONNECT = ("08", "57P01", "57P02", "57P03")
 _NO_OBJECT = b"\x01{}"
 
-Row = tuple[Any, ...]
-
 
 class PostgresqlBulk(Bulk):
     """COPY at the server's speed; see docs/performance.md for what bounds it."""
@@ -63,11 +63,6 @@ class PostgresqlBulk(Bulk):
         "idle_in_transaction_session_timeout": "0",
     }
     defers_search_index: ClassVar[bool] = True
-
-    @contextmanager
-    def held_open(self, database: Database) -> Iterator[None]:  # noqa: ARG002 - nothing to hold
-        """Do nothing: a connection that idles between batches is one that can be lost."""
-        yield
 
     def stored_keys(
         self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
@@ -101,6 +96,33 @@ class PostgresqlBulk(Bulk):
             (organization_id, list(ids)),
         )
 
+    def message_rows(
+        self, organization_id: UUID, conversation_id: UUID, messages: Iterable[tuple[int, Message]]
+    ) -> Iterator[Row]:
+        organization, conversation = organization_id.bytes, conversation_id.bytes
+        for position, message in messages:
+            parent = message.parent_id
+            metadata = message.metadata
+            yield (
+                organization,
+                conversation,
+                message.id.bytes,
+                None if parent is None else parent.bytes,
+                position,
+                message.role,
+                message.author,
+                message.model,
+                message.content,
+                _json(message.reasoning),
+                _json(message.tool_calls),
+                _json(message.tool_outputs),
+                _json(message.attachments),
+                message.source_id,
+                message.edited_at,
+                b"\x01" + json_bytes(metadata) if metadata else _NO_OBJECT,
+                message.created_at,
+            )
+
     def write(
         self,
         connection: sa.Connection,
@@ -108,7 +130,7 @@ class PostgresqlBulk(Bulk):
         rows: BatchRows,
         *,
         index: bool,  # noqa: ARG002 - PostgreSQL keeps its index by itself while it is there
-        meanwhile: Callable[[], None],
+        ahead: Ahead,
     ) -> None:
         driver = driver_connection(connection)
         driver.adapters.register_dumper(bytes, BytesBinaryDumper)
@@ -126,7 +148,8 @@ class PostgresqlBulk(Bulk):
                 _copy(
                     cursor,
                     ("messages", MESSAGE_COLUMNS, _MESSAGE_TYPES),
-                    _message_rows(organization, rows, meanwhile),
+                    self.all_rows(organization_id, rows),
+                    ahead,
                 )
             if rows.snapshots_of:
                 _replace_snapshots(cursor, organization_id, rows.snapshots_of)
@@ -208,17 +231,24 @@ def _fetch(connection: sa.Connection, statement: str, values: tuple[Any, ...]) -
 
 
 def _copy(
-    cursor: Any, target: tuple[str, Sequence[str], Sequence[str]], rows: Iterable[Row]
+    cursor: Any,
+    target: tuple[str, Sequence[str], Sequence[str]],
+    rows: Iterable[Row],
+    ahead: Ahead = nullcontext,
 ) -> None:
+    """Copy the rows; at the end the server checks their foreign keys."""
     table, columns, types = target
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    with cursor.copy(statement) as copy:
+    with ExitStack() as stack:
+        copy = stack.enter_context(cursor.copy(statement))
         copy.set_types(types)
         write_row = copy.write_row
         for row in rows:
             write_row(row)
+        with ahead():
+            stack.pop_all().close()
 
 
 def _conversation_row(organization: bytes, record: Conversation) -> Row:
@@ -240,36 +270,6 @@ def _conversation_row(organization: bytes, record: Conversation) -> Row:
         record.source_hash,
         _json(record.metadata),
     )
-
-
-def _message_rows(
-    organization: bytes, rows: BatchRows, meanwhile: Callable[[], None]
-) -> Iterator[Row]:
-    for group in rows.messages:
-        conversation = group.conversation_id.bytes
-        for position, message in group.messages:
-            parent = message.parent_id
-            metadata = message.metadata
-            yield (
-                organization,
-                conversation,
-                message.id.bytes,
-                None if parent is None else parent.bytes,
-                position,
-                message.role,
-                message.author,
-                message.model,
-                message.content,
-                _json(message.reasoning),
-                _json(message.tool_calls),
-                _json(message.tool_outputs),
-                _json(message.attachments),
-                message.source_id,
-                message.edited_at,
-                b"\x01" + json_bytes(metadata) if metadata else _NO_OBJECT,
-                message.created_at,
-            )
-        meanwhile()
 
 
 def _uuid(value: UUID | None) -> bytes | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.dialects.base import Dialect
@@ -87,11 +87,18 @@ class SqliteDialect(Dialect):
     name: ClassVar[DialectName] = "sqlite"
     driver_error: ClassVar[type[Exception]] = sqlite3.Error
 
-    def create_engine(self, url: DatabaseUrl, *, create: bool, migrating: bool) -> sa.Engine:
+    def create_engine(
+        self,
+        url: DatabaseUrl,
+        *,
+        create: bool = False,
+        foreign_keys: bool = True,
+        keep: bool = False,
+    ) -> sa.Engine:
         engine = sa.create_engine(
             "sqlite+pysqlite://",
-            creator=lambda: connect_sqlite(url, create=create, foreign_keys=not migrating),
-            poolclass=NullPool,
+            creator=lambda: connect_sqlite(url, create=create, foreign_keys=foreign_keys),
+            poolclass=QueuePool if keep else NullPool,
         )
 
         @event.listens_for(engine, "begin")

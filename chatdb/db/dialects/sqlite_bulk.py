@@ -5,8 +5,8 @@ sees the table without them and a crash leaves them in place.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from json import dumps
 from typing import Any, ClassVar
@@ -15,28 +15,31 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from chatdb.db.connect import connect_sqlite
-from chatdb.db.database import Database, driver_connection
+from chatdb.db.database import driver_connection
 from chatdb.db.dialects.bulk import (
     CONVERSATION_COLUMNS,
     MESSAGE_COLUMNS,
     SEARCH_CHUNK,
     SNAPSHOT_COLUMNS,
+    Ahead,
     BatchRows,
     Bulk,
+    Row,
     StoredKey,
     Verdict,
     checked_text,
     is_record_error,
     json_bytes,
 )
-from chatdb.records import Conversation
+from chatdb.records import Conversation, Message
 
 HASH_SIZE = 32 << 20
 """Bytes of FTS5's table in memory while an import fills it; the setting is kept in the file."""
 DEFAULT_HASH_SIZE = 1 << 20
+AUTOMERGE = 16
+"""Segments of FTS5's index before it merges them; its 4 writes all once more in a large load."""
 CACHE_KIB = 64 * 1024
-CHECKPOINT_PAGES = 10_000
+CHECKPOINT_PAGES = 32_000
 """Pages in the write-ahead log before they are moved into the file: an index page changes often."""
 
 _SEARCH_TRIGGERS = "messages_search_"
@@ -45,25 +48,12 @@ _OUR_TRIGGERS = (_SEARCH_TRIGGERS, "messages_touch_")
 _TIME_LENGTH = 27
 _to_builtins = msgspec.to_builtins
 
-Row = tuple[Any, ...]
-
 
 class SqliteBulk(Bulk):
     """One writer with the lock of the file, so that nothing needs locking beyond it."""
 
     transaction_settings: ClassVar[dict[str, str]] = {}
     defers_search_index: ClassVar[bool] = False
-
-    @contextmanager
-    def held_open(self, database: Database) -> Iterator[None]:
-        """Keep a connection, for closing the last one moves the whole log into the file."""
-        with database.translated_errors():
-            connection = connect_sqlite(database.url)
-        try:
-            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-            yield
-        finally:
-            connection.close()
 
     def stored_keys(
         self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
@@ -88,6 +78,34 @@ class SqliteBulk(Bulk):
     def lock(self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]) -> None:
         """Do nothing: the transaction began with the write lock of the whole file."""
 
+    def message_rows(
+        self, organization_id: UUID, conversation_id: UUID, messages: Iterable[tuple[int, Message]]
+    ) -> Iterator[Row]:
+        """Yield the rows; msgspec writes UUIDs and times as text three times faster than Python."""
+        organization, conversation = str(organization_id), str(conversation_id)
+        for position, message in messages:
+            text = _to_builtins(message).get
+            metadata = message.metadata
+            yield (
+                organization,
+                conversation,
+                text("id"),
+                text("parent_id"),
+                position,
+                message.role,
+                _text(message.author),
+                _text(message.model),
+                checked_text(message.content),
+                _json(message.reasoning),
+                _json(message.tool_calls),
+                _json(message.tool_outputs),
+                _json(message.attachments),
+                _text(message.source_id),
+                _time(message.edited_at),
+                _json(metadata) if metadata else "{}",
+                _full_time(text("created_at"), message.created_at),
+            )
+
     def write(
         self,
         connection: sa.Connection,
@@ -95,7 +113,7 @@ class SqliteBulk(Bulk):
         rows: BatchRows,
         *,
         index: bool,
-        meanwhile: Callable[[], None],
+        ahead: Ahead,
     ) -> None:
         driver = driver_connection(connection)
         organization = str(organization_id)
@@ -109,9 +127,7 @@ class SqliteBulk(Bulk):
                 ("conversations", CONVERSATION_COLUMNS),
                 (_conversation_row(organization, record) for record in rows.new),
             )
-            _insert_all(
-                driver, ("messages", MESSAGE_COLUMNS), _message_rows(organization, rows, meanwhile)
-            )
+            _insert_all(driver, ("messages", MESSAGE_COLUMNS), self.all_rows(organization_id, rows))
             _insert_all(
                 driver,
                 ("snapshots", SNAPSHOT_COLUMNS),
@@ -119,7 +135,7 @@ class SqliteBulk(Bulk):
                 verb="INSERT OR REPLACE",
             )
             if index and rows.messages:
-                _fill_search(driver, after=last)
+                _fill_search(driver, after=last, ahead=ahead)
 
     def drop_search_index(self, connection: sa.Connection) -> list[str]:
         driver = driver_connection(connection)
@@ -187,19 +203,27 @@ def _first_rid(driver: sqlite3.Connection) -> int:
     return int(driver.execute("SELECT coalesce(min(rid), 1) FROM messages").fetchone()[0])
 
 
-def _fill_search(driver: sqlite3.Connection, *, after: int) -> None:
+def _fill_search(driver: sqlite3.Connection, *, after: int, ahead: Ahead = nullcontext) -> None:
     """Index the rows behind `after`; the larger table in memory is set back at the end."""
-    configure = "INSERT INTO messages_search(messages_search, rank) VALUES ('hashsize', ?)"
-    driver.execute(configure, (HASH_SIZE,))
+    _configure_search(driver, "automerge", AUTOMERGE)
+    _configure_search(driver, "hashsize", HASH_SIZE)
     last = _last_rid(driver)
     while after < last:
-        driver.execute(
-            "INSERT INTO messages_search(rowid, content)"
-            " SELECT rid, content FROM messages_search_source WHERE rid > ? AND rid <= ?",
-            (after, after + SEARCH_CHUNK),
-        )
+        with ahead():
+            driver.execute(
+                "INSERT INTO messages_search(rowid, content)"
+                " SELECT rid, content FROM messages_search_source WHERE rid > ? AND rid <= ?",
+                (after, after + SEARCH_CHUNK),
+            )
         after += SEARCH_CHUNK
-    driver.execute(configure, (DEFAULT_HASH_SIZE,))
+    _configure_search(driver, "hashsize", DEFAULT_HASH_SIZE)
+
+
+def _configure_search(driver: sqlite3.Connection, name: str, value: int) -> None:
+    """Set an option of FTS5's, which keeps it in the file."""
+    driver.execute(
+        "INSERT INTO messages_search(messages_search, rank) VALUES (?, ?)", (name, value)
+    )
 
 
 def _apply_changes(
@@ -259,37 +283,6 @@ def _conversation_row(organization: str, record: Conversation) -> Row:
         record.source_hash,
         _json(record.metadata),
     )
-
-
-def _message_rows(
-    organization: str, rows: BatchRows, meanwhile: Callable[[], None]
-) -> Iterator[Row]:
-    """Yield the rows; msgspec writes UUIDs and times as text three times faster than Python."""
-    for group in rows.messages:
-        conversation = str(group.conversation_id)
-        for position, message in group.messages:
-            text = _to_builtins(message).get
-            metadata = message.metadata
-            yield (
-                organization,
-                conversation,
-                text("id"),
-                text("parent_id"),
-                position,
-                message.role,
-                _text(message.author),
-                _text(message.model),
-                checked_text(message.content),
-                _json(message.reasoning),
-                _json(message.tool_calls),
-                _json(message.tool_outputs),
-                _json(message.attachments),
-                _text(message.source_id),
-                _time(message.edited_at),
-                _json(metadata) if metadata else "{}",
-                _full_time(text("created_at"), message.created_at),
-            )
-        meanwhile()
 
 
 def _snapshot_rows(organization: str, records: Sequence[Conversation]) -> Iterator[Row]:
