@@ -25,6 +25,7 @@ _MAINTENANCE = ("postgres", "template1")
 _TRIES = 5
 _SHOWN_SESSIONS = 10
 _LEAVING_SECONDS = 0.5
+_LOCK_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 
 _DATABASES = """
@@ -141,15 +142,19 @@ class Server:
     def exclusive(self, name: str) -> Iterator[None]:
         """Keep other chatdbs from copying and renaming what belongs to a database.
 
-        Raises DatabaseLockedError at once when one does.
+        Raises DatabaseLockedError when one does and goes on; one that was killed goes on until
+        the server has finished what it was told.
         """
         key = (0x63686174, crc32(name.encode()) - (1 << 31))
-        got = self._connection.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
-        if got != (True,):
-            raise DatabaseLockedError(
-                f"another chatdb works on the checkpoints of {name}",
-                hint="wait for it, then run the command again",
-            )
+        deadline = time.monotonic() + _LOCK_SECONDS
+        query = "SELECT pg_try_advisory_lock(%s, %s)"
+        while self._connection.execute(query, key).fetchone() != (True,):
+            if time.monotonic() > deadline:
+                raise DatabaseLockedError(
+                    f"another chatdb works on the checkpoints of {name}",
+                    hint="wait for it, then run the command again",
+                )
+            time.sleep(_POLL_SECONDS)
         try:
             yield
         finally:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,10 +12,12 @@ from typing import Any
 import pytest
 
 from chatdb.db.connect import connect_postgresql
+from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
 from chatdb.operations import checkpoints
+from tests.cli.conftest import command_line, process_environment
 from tests.cli.dev_projects import Run, project_folder
-from tests.postgres_server import TEMPLATE, PostgresServer
+from tests.postgres_server import TEMPLATE, PostgresServer, wait_until
 
 CHECKPOINT = ("dev-db", "checkpoint")
 
@@ -285,3 +289,34 @@ def test_reset_begins_afresh_and_prints_the_way_back(
         assert run(*CHECKPOINT, "restore", back, "--yes").exit_code == 0
         assert execute(at, "SELECT n FROM mine") == [(1,)]
         assert Path(".env").exists()
+
+
+def test_two_at_once_do_not_meet(checkpoint: Run, url: DatabaseUrl) -> None:
+    with Server.open(url) as server, server.exclusive(url.database):
+        result = checkpoint("save", "one")
+
+    assert result.exit_code == 1
+    assert "another chatdb works on the checkpoints" in result.stderr
+    assert checkpoint("save", "one").exit_code == 0
+
+
+def test_a_restore_that_is_killed_leaves_one_database_or_the_other_whole(
+    checkpoint: Run, url: DatabaseUrl
+) -> None:
+    execute(url, "CREATE TABLE mine AS SELECT 1 AS n")
+    checkpoint("save", "one")
+    execute(url, "UPDATE mine SET n = 2")
+    words = command_line(*CHECKPOINT, "restore", "one", "--yes", "-d", url.exposed())
+    making = "SELECT datname FROM pg_database WHERE datname LIKE 'chatdb_making_%'"
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=process_environment()
+    ) as process:
+        beside = url.with_database("postgres")
+        copying = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE \"chatdb_ma%'"
+        wait_until(lambda: execute(beside, copying) or process.poll() is not None)
+        process.send_signal(signal.SIGKILL)
+
+    assert execute(url, "SELECT n FROM mine") in ([(1,)], [(2,)])
+    wait_until(lambda: checkpoint("restore", "one", "--yes").exit_code == 0)
+    assert execute(url, "SELECT n FROM mine") == [(1,)]
+    assert execute(url, making) == []
