@@ -317,7 +317,7 @@ def _stop(objects: Objects, container: Container) -> None:
     if container.status == "paused":
         objects.call("unpause", container.id)
     limit = _GRACE_SECONDS + ANSWER_SECONDS
-    objects.call("stop", "--time", str(_GRACE_SECONDS), container.id, seconds=limit)
+    objects.call("stop", "-t", str(_GRACE_SECONDS), container.id, seconds=limit)
     now = objects.container(container.id)
     if now is not None and now.is_up:
         raise ServerFailedError(

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,8 @@ from chatdb.errors import (
 from chatdb.servers.base import DevServer, ServerState
 from chatdb.servers.compose_file import shipped_compose_file
 from tests.postgres_server import wait_until
-from tests.servers.conftest import compose_engine
-from tests.servers.container_engine import ContainerEngine
+from tests.servers.conftest import compose_engine, give_up, new_server
+from tests.servers.container_engine import ContainerEngine, remove_project
 from tests.servers.relay import relay
 
 pytestmark = pytest.mark.xdist_group("containers")
@@ -131,6 +131,26 @@ def taken_when_asked(folder: Path, port: int) -> Iterator[None]:
 # --- The image and the volume ------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class OldServer:
+    """A server of which only the volume is left, and the major version that wrote it."""
+
+    server: DevServer
+    major: int | None
+
+
+@pytest.fixture(scope="module")
+def old_server(
+    any_compose: ContainerEngine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OldServer]:
+    asked, engine = new_server(tmp_path_factory.mktemp("old")), compose_engine(any_compose)
+    engine.start(asked, seconds=SECONDS, note=silent)
+    major = engine.look(asked).major
+    engine.remove(asked, data=False, note=silent)
+    yield OldServer(asked, major)
+    remove_project(any_compose, asked.project)
+
+
 def test_an_image_that_cannot_be_downloaded_is_an_error_with_a_way_out(
     any_compose: ContainerEngine, server: DevServer
 ) -> None:
@@ -143,30 +163,25 @@ def test_an_image_that_cannot_be_downloaded_is_an_error_with_a_way_out(
 
 
 def test_a_volume_of_another_major_version_is_told_before_anything_is_started(
-    any_compose: ContainerEngine, server: DevServer, newer_image: str
+    any_compose: ContainerEngine, old_server: OldServer, newer_image: str
 ) -> None:
-    engine = compose_engine(any_compose)
-    engine.start(server, seconds=SECONDS, note=silent)
-    wrote = engine.look(server).major
+    wrote = old_server.major
     if wrote == 18:
-        pytest.skip("there is only one major version here")
-    engine.remove(server, data=False, note=silent)
+        give_up("there is only one major version of PostgreSQL here")
 
-    error = failure(any_compose, replace(server, image=newer_image))
+    error = failure(any_compose, replace(old_server.server, image=newer_image))
 
     assert isinstance(error, ServerFailedError)
     assert f"written by PostgreSQL {wrote}" in error.text
     assert "is PostgreSQL 18" in error.text
     assert f"CHATDB_DEV_IMAGE=pgvector/pgvector:pg{wrote}" in str(error.hint)
-    assert containers_of(any_compose, server) == []
+    assert containers_of(any_compose, old_server.server) == []
 
 
 def test_an_old_volume_with_another_password_is_told_with_the_ways_out(
-    any_compose: ContainerEngine, server: DevServer
+    any_compose: ContainerEngine, old_server: OldServer
 ) -> None:
-    engine = compose_engine(any_compose)
-    engine.start(server, seconds=SECONDS, note=silent)
-    engine.remove(server, data=False, note=silent)
+    engine, server = compose_engine(any_compose), old_server.server
     changed = replace(server, password="another one")
 
     started = time.monotonic()
@@ -221,36 +236,54 @@ def test_a_full_disk_is_called_a_full_disk(any_compose: ContainerEngine, server:
 # --- The server --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("restart", ["no", "unless-stopped"])
 def test_a_server_that_ends_at_its_start_is_told_with_the_end_of_its_log(
-    any_compose: ContainerEngine, server: DevServer, restart: str
+    any_compose: ContainerEngine, server: DevServer
 ) -> None:
     command = 'command: ["postgres", "-c", "no_such_setting=1"]'
-    service = f'    restart: "{restart}"\n    {command}\n    stop_grace_period'
-    own_file(server, ("    stop_grace_period", service))
+    own_file(server, ("    stop_grace_period", f"    {command}\n    stop_grace_period"))
 
     error = failure(any_compose, server)
 
     assert isinstance(error, ServerFailedError)
-    assert "ended at its start" in error.text
+    assert "ended at its start (exit code 1)" in error.text
     assert 'unrecognized configuration parameter "no_such_setting"' in error.text
     assert "chatdb dev-db logs" in str(error.hint)
     assert compose_engine(any_compose).look(server).state is ServerState.FAILED
+
+
+def test_a_server_that_is_started_again_and_again_is_told_and_removed(
+    any_compose: ContainerEngine, server: DevServer
+) -> None:
+    command = 'restart: unless-stopped\n    command: ["sh", "-c", "echo broken; exit 3"]'
+    own_file(server, ("    stop_grace_period", f"    {command}\n    stop_grace_period"))
+
+    error = failure(any_compose, server)
     compose_engine(any_compose).remove(server, data=True, note=silent)
+
+    assert isinstance(error, ServerFailedError)
+    assert "ended at its start (exit code 3)" in error.text
+    assert "  broken" in error.text
     assert containers_of(any_compose, server) == []
 
 
-def test_a_server_that_does_not_answer_in_time_is_told(
+def test_the_projects_own_compose_file_is_used_and_a_server_that_does_not_answer_is_told(
     any_compose: ContainerEngine, server: DevServer
 ) -> None:
     command = 'command: ["sleep", "600"]\n    stop_signal: SIGKILL'
-    own_file(server, ("    stop_grace_period", f"    {command}\n    stop_grace_period"))
+    own_file(
+        server, ("256m", "128m"), ("    stop_grace_period", f"    {command}\n    stop_grace_period")
+    )
+    # The application's settings, in a form that Compose cannot read.
+    (server.folder.parent / ".env").write_text("this is = not what Compose\nreads '\n")
 
     with pytest.raises(ServerFailedError) as caught:
         compose_engine(any_compose).start(server, seconds=2, note=silent)
 
     assert "did not answer within 2 s" in caught.value.text
-    assert compose_engine(any_compose).look(server).state is ServerState.STARTING
+    seen = compose_engine(any_compose).look(server)
+    assert seen.state is ServerState.STARTING
+    size = any_compose.docker("inspect", "-f", "{{.HostConfig.ShmSize}}", seen.process or "")
+    assert int(size) == 128 * 1024**2
 
 
 # --- What is not ours --------------------------------------------------------------------------
