@@ -51,6 +51,7 @@ def completed_in_bash(path: str, *words: str) -> list[str]:
 def test_bash_completes_commands(chatdb_on_path: str) -> None:
     assert completed_in_bash(chatdb_on_path, "chatdb", "con") == [
         "config",
+        "connect",
         "conversations",
         "convert",
     ]
