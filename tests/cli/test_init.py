@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from chatdb.variables import env_template
+from tests.servers.container_engine import COMPOSE_KINDS, PLUGIN_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = ROOT / "chatdb/project_files/docker-compose.production.yml"
 DEVELOPMENT = ["docker-compose.dev.yml", ".env.example"]
+PLUGIN = os.environ.get(PLUGIN_VARIABLE)  # now: a test's own environment does not have it
 SECRETS = {
     "POSTGRES_USER": "chat",
     "POSTGRES_PASSWORD": "p%@/:w%41 #?$$",
@@ -149,25 +151,28 @@ def test_env_template_never_overwrites_without_force(run: Any) -> None:
     assert Path(".env.old").read_text() == left
 
 
-def compose_programs() -> list[list[str]]:
-    """Return the Compose programs of this machine: version 1, and 2 or newer."""
-    found = [["docker-compose"]] if shutil.which("docker-compose") else []
-    docker = shutil.which("docker")
-    if docker is not None:
-        asked = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
-        found += [[docker, "compose"]] if asked.returncode == 0 else []
-    return found
+def compose_words(kind: str) -> list[str] | None:
+    """Return the words that call this kind of Compose, None where it is not installed."""
+    if kind == "docker-compose":
+        return [kind] if shutil.which(kind) else None
+    if PLUGIN:
+        return [PLUGIN]
+    words = ["docker", "compose"]
+    if shutil.which("docker") is None:
+        return None
+    asked = subprocess.run([*words, "version"], capture_output=True, check=False)
+    return words if asked.returncode == 0 else None
 
 
-@pytest.fixture(params=["docker-compose", "docker compose"])
+@pytest.fixture(params=COMPOSE_KINDS)
 def compose(request: pytest.FixtureRequest) -> list[str]:
-    """The words of a Compose program; the test is skipped where it is not installed."""
-    for words in compose_programs():
-        if " ".join([Path(words[0]).name, *words[1:]]) == request.param:
-            return words
-    if os.environ.get("CI") == "true" and not compose_programs():
-        pytest.fail("no Compose program is installed, and CI wants one")
-    pytest.skip(f"{request.param} is not installed")
+    """The words of a Compose program, of version 1 and then of 2 or newer."""
+    words = compose_words(request.param)
+    if words is None and os.environ.get("CI") == "true":
+        pytest.fail(f"{request.param} is not installed, and CI skips nothing")
+    if words is None:
+        pytest.skip(f"{request.param} is not installed")
+    return words
 
 
 def config_of(compose: list[str], variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
