@@ -16,6 +16,7 @@ from chatdb.servers.base import DevServer, Note, ServerLook, ServerState
 from chatdb.servers.embedded_cluster import (
     data_major,
     failed,
+    has_data,
     make_data,
     remove_data,
     remove_partial,
@@ -96,8 +97,7 @@ class EmbeddedEngine:
     def stop(self, server: DevServer, *, note: Note) -> bool:
         """Stop it as a whole, ending its sessions; tell whether it was running."""
         home = find_home(server)
-        data_major(home)
-        process = embedded_process.find(home)
+        process = embedded_process.find(home) if has_data(home) else None
         if process is None:
             return False
         embedded_process.stop(process, note=note)

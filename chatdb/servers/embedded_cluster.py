@@ -27,19 +27,32 @@ On macOS a server without LC_ALL refuses to start.
 """
 
 
-def data_major(home: Home) -> int | None:
-    """Return the major version that made the data; None where there is none.
-
-    Raises RefusedError for a data directory that chatdb did not make.
-    """
+def has_data(home: Home) -> bool:
+    """Tell whether there is data; raises RefusedError for a directory that chatdb did not make."""
     if not home.data.is_dir():
-        return None
+        return False
     if not (home.data / _MARK).is_file():
         raise RefusedError(
             f"{home.data} is there, but chatdb did not make it: it is left alone",
             hint="move it away, then run: chatdb dev-db up",
         )
-    return int((home.data / "PG_VERSION").read_text())
+    return True
+
+
+def data_major(home: Home) -> int | None:
+    """Return the major version that made the data; None where there is none.
+
+    Raises RefusedError for data of others, ServerFailedError for data that are damaged.
+    """
+    if not has_data(home):
+        return None
+    try:
+        return int((home.data / "PG_VERSION").read_text())
+    except (ValueError, FileNotFoundError) as error:
+        raise ServerFailedError(
+            f"the data in {home.data} are damaged: PG_VERSION cannot be read",
+            hint="bring them back from a copy; to start afresh: chatdb dev-db down --volumes",
+        ) from error
 
 
 def make_data(home: Home, programs: Path, server: DevServer) -> None:
@@ -123,7 +136,7 @@ def remove_data(home: Home) -> None:
 
     Raises RefusedError for one that chatdb did not make.
     """
-    data_major(home)
+    has_data(home)
     remove_partial(home)
     if home.data.is_dir():
         # Renamed first: what is half removed is never taken for a database.

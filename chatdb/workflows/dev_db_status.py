@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.revision import look, translated
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError, EngineUnavailableError
+from chatdb.errors import ChatdbError, EngineUnavailableError, ServerFailedError
 from chatdb.servers.base import ServerState
 from chatdb.workflows.dev_db import DevDatabase
 from chatdb.workflows.migrate import already_there, bring_up
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chatdb.db.migrations import AppliedRevision, Watch
 
 UNKNOWN = "unknown"
-"""The state of a server whose engine cannot be asked."""
+"""The state of a server whose engine cannot be asked, or whose data are damaged."""
 
 _LOCK_SECONDS = 60.0
 _LOCK_TIMEOUT_SECONDS = 5.0
@@ -52,7 +52,7 @@ def status(dev: DevDatabase) -> DevStatus:
     engine, server = dev.remembered()
     try:
         seen = engine.look(server)
-    except EngineUnavailableError as error:
+    except (EngineUnavailableError, ServerFailedError) as error:
         return DevStatus(
             engine=engine.name, state=UNKNOWN, url=server.url.redacted(), problem=error.text
         )

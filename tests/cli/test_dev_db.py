@@ -177,32 +177,6 @@ def test_another_port_is_refused_while_it_runs(run: Run) -> None:
     assert "chatdb dev-db stop && chatdb dev-db up --port" in result.stderr
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "none", "-1"])
-def test_what_is_no_port_is_refused(run: Run, project: Path, port: str) -> None:
-    result = run(*UP, f"--port={port}")
-
-    assert result.exit_code == 2
-    assert not list((project).glob(".chatdb/postgresql"))
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("CHATDB_DEV_USER", "pg_me"),
-        ("CHATDB_DEV_USER", "a\tb"),
-        ("CHATDB_DEV_DATABASE", "ü" * 32),
-        ("CHATDB_DEV_DATABASE", "template1"),
-        ("CHATDB_DEV_PASSWORD", "two\nlines"),
-    ],
-)
-def test_names_that_cannot_be_are_refused(run: Run, project: Path, name: str, value: str) -> None:
-    result = run(*UP, env={name: value})
-
-    assert result.exit_code == 2
-    assert "CHATDB_DEV_" in result.stderr
-    assert not list((project).glob(".chatdb/postgresql"))
-
-
 @pytest.mark.usefixtures("stopped")
 def test_a_new_password_is_given_to_the_old_data(run: Run) -> None:
     result = run(*UP, env={"CHATDB_DEV_PASSWORD": "another / one"})
@@ -368,6 +342,15 @@ def test_a_file_in_the_place_of_the_folder_is_told(run: Run, project: Path) -> N
     assert result.exit_code == 2
     assert "is no folder" in result.stderr
     assert (project / ".chatdb").read_text() == "mine"
+
+
+def test_damaged_data_are_told_and_can_be_removed(run: Run, stopped: Path) -> None:
+    (stopped / ".chatdb/postgresql/data/PG_VERSION").unlink()
+
+    assert "are damaged" in run("dev-db", "up").stderr
+    assert status(run)["state"] == "unknown"
+    assert run("dev-db", "down", "--volumes", "--yes").exit_code == 0
+    assert not (stopped / ".chatdb/postgresql").exists()
 
 
 def test_a_memory_that_cannot_be_read_is_told(run: Run, stopped: Path) -> None:

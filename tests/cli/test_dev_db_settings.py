@@ -1,0 +1,43 @@
+"""What `chatdb dev-db up` is asked for and cannot do: refused before anything is made."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.dev_projects import Run, project_folder
+
+UP = ("dev-db", "up", "--engine", "embedded")
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty project, the current directory."""
+    with project_folder(monkeypatch) as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "none", "-1"])
+def test_what_is_no_port_is_refused(run: Run, project: Path, port: str) -> None:
+    result = run(*UP, f"--port={port}")
+
+    assert result.exit_code == 2
+    assert not list((project).glob(".chatdb/postgresql"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHATDB_DEV_USER", "pg_me"),
+        ("CHATDB_DEV_USER", "a\tb"),
+        ("CHATDB_DEV_DATABASE", "ü" * 32),
+        ("CHATDB_DEV_DATABASE", "template1"),
+        ("CHATDB_DEV_PASSWORD", "two\nlines"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(run: Run, project: Path, name: str, value: str) -> None:
+    result = run(*UP, env={name: value})
+
+    assert result.exit_code == 2
+    assert "CHATDB_DEV_" in result.stderr
+    assert not list((project).glob(".chatdb/postgresql"))
