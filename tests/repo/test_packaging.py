@@ -136,6 +136,13 @@ def test_the_installed_command_works_from_an_empty_folder(installed: Path, tmp_p
     assert (tmp_path / "data" / "chatdb.db").is_file()
 
 
+def test_the_installed_command_has_the_compose_file(installed: Path, tmp_path: Path) -> None:
+    assert run(installed, "init", folder=tmp_path).returncode == 0
+
+    name = "docker-compose.dev.yml"
+    assert (tmp_path / name).read_text() == (ROOT / name).read_text()
+
+
 def test_the_installed_command_needs_no_development_package(
     installed: Path, tmp_path: Path
 ) -> None:
