@@ -92,7 +92,8 @@ class EmbeddedEngine:
             if found.reason is Reason.NO_DATABASE:
                 _make_database(server, note)
 
-        wait_until_reachable(server.url, max(deadline - time.monotonic(), 1), note, give_up=give_up)
+        left = max(deadline - time.monotonic(), 1)
+        wait_until_reachable(server.url, left, lambda _: None, give_up=give_up)
 
     def stop(self, server: DevServer, *, note: Note) -> bool:
         """Stop it as a whole, ending its sessions; tell whether it was running."""

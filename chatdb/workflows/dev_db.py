@@ -27,7 +27,14 @@ from chatdb.servers.ports import first_free, parse_port
 from chatdb.workflows.dev_db_engines import AUTO, Engines
 from chatdb.workflows.dev_db_memory import Project, Remembered
 
+Outcome = Literal["made", "started", "running"]
+
 _PORT_TRIES = 20
+_OUTCOMES: dict[ServerState, Outcome] = {
+    ServerState.ABSENT: "made",
+    ServerState.STOPPED: "started",
+    ServerState.FAILED: "started",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class Started:
     engine: str
     server: DevServer
     look: ServerLook
-    outcome: Literal["made", "started", "running"]
+    outcome: Outcome
     seconds: float
 
 
@@ -106,15 +113,11 @@ class DevDatabase:
                 server = replace(server, password=wishes.password.value)
                 _change_password(server, old_password, note)
             self._remember(engine, server)
-            if is_up:
-                outcome: Literal["made", "started", "running"] = "running"
-            else:
-                outcome = "made" if before.state is ServerState.ABSENT else "started"
             return Started(
                 engine=engine.name,
                 server=server,
                 look=before if is_up else engine.look(server),
-                outcome=outcome,
+                outcome=_OUTCOMES.get(before.state, "running"),
                 seconds=time.monotonic() - began,
             )
 
