@@ -90,11 +90,11 @@ class ComposeEngine:
         downloaded first, which does not count for `seconds`. Raises EngineUnavailableError,
         PortTakenError, StorageError for a full disk, else ServerFailedError.
         """
-        project = _project(server)
+        project, objects = _project(server), self._objects()
         with only_one(_lock_file(server), note) as lock:
-            seen = self._objects().of_project(project)
+            seen = objects.of_project(project)
             if seen.strangers:
-                raise compose_failures.stranger(project, seen.strangers)
+                raise compose_failures.stranger(objects.program, project, seen.strangers)
             container = seen.container
             if container is None or container.status != "running" or container.port != server.port:
                 container = self._bring_up(server, seen, lock, note)
@@ -183,7 +183,7 @@ class ComposeEngine:
             objects.call("container", "rm", "--volumes", made.id)
         if compose_failures.PORT.search(said):
             raise self._port_taken(server.port)
-        raise compose_failures.not_started(self._programs().container, said)
+        raise compose_failures.not_started(objects.program, said)
 
     def _compose_up(self, server: DevServer, lock: int) -> str:
         """Run `up` with the options that every Compose knows; return what it said."""
@@ -211,7 +211,7 @@ class ComposeEngine:
         note(f"downloading the image {image}: once, it may take some minutes")
         answer = objects.call("pull", "--quiet", image, seconds=_DOWNLOAD_SECONDS)
         if objects.call("image", "inspect", image).code != 0:
-            raise compose_failures.not_downloaded(image, answer.said)
+            raise compose_failures.not_downloaded(objects.program, image, answer.said)
 
     def _require_same_major(self, server: DevServer, volume: str) -> None:
         """Look into the volume before a server that cannot read it ends, or ends for ever."""
@@ -250,7 +250,9 @@ class ComposeEngine:
                 raise self._ended(server, now, volume)
             # Only the finished server listens on TCP, so that these do not go away.
             if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
-                raise compose_failures.login_refused(server, container.name, volume)
+                raise compose_failures.login_refused(
+                    objects.program, server, container.name, volume
+                )
             if found.reason in (Reason.TLS_DEMANDED, Reason.NOT_ALLOWED):
                 raise compose_failures.half_made(server, volume)
             if found.reason is Reason.NO_DATABASE:
@@ -266,10 +268,12 @@ class ComposeEngine:
             return ServerFailedError(
                 "the container was removed while it started", hint="try again: chatdb dev-db up"
             )
+        objects = self._objects()
         return compose_failures.died(
+            objects.program,
             server,
             volume,
-            self._objects().log(now.id, _LOG_LINES),
+            objects.log(now.id, _LOG_LINES),
             exit_code=now.exit_code,
             out_of_memory=now.out_of_memory,
         )
@@ -322,7 +326,7 @@ def _stop(objects: Objects, container: Container) -> None:
     if now is not None and now.is_up:
         raise ServerFailedError(
             f"the container {container.name} did not stop within {_GRACE_SECONDS} s",
-            hint=f"end it the hard way: docker kill {container.name}",
+            hint=f"end it the hard way: {objects.program} kill {container.name}",
         )
 
 
@@ -333,5 +337,5 @@ def _must(objects: Objects, kind: str, *words: str) -> None:
     if answer.code != 0 and objects.call(kind, "inspect", name).code == 0:
         raise ServerFailedError(
             f"the {kind} {name} could not be removed: {answer.said}",
-            hint=f"see what uses it: docker ps -a --filter {kind}={name}",
+            hint=f"see what uses it: {objects.program} ps -a --filter {kind}={name}",
         )

@@ -99,47 +99,48 @@ def unavailable(program: str, said: str) -> EngineUnavailableError:
 
 def is_unavailable(said: str) -> bool:
     """Tell whether a failed call means that the daemon went away or does not let us in."""
-    return bool(re.search(r"docker(?:\.sock| daemon| API)|podman\.sock", said)) and bool(
-        _NOT_RUNNING.search(said) or _NO_PERMISSION.search(said)
+    names_daemon = re.search(
+        r"docker(?:\.sock| daemon| API)|podman\.sock|to Podman", said, re.IGNORECASE
     )
+    return bool(names_daemon and (_NOT_RUNNING.search(said) or _NO_PERMISSION.search(said)))
 
 
-def not_downloaded(image: str, said: str) -> ChatdbError:
+def not_downloaded(program: str, image: str, said: str) -> ChatdbError:
     """Return the error for an image that is not here and could not be downloaded."""
     if _FULL.search(said):
-        return full_disk(f"the image {image} could not be downloaded")
+        return full_disk(program, f"the image {image} could not be downloaded")
     if _OFFLINE.search(said):
         why = "the registry cannot be reached"
-        hint = f"go online and try again: docker pull {image}"
+        hint = f"go online and try again: {program} pull {image}"
     elif "toomanyrequests" in said:
         why = "the registry allows no more downloads for now"
-        hint = "log in: docker login"
+        hint = f"log in: {program} login"
     elif _NO_IMAGE.search(said):
         why = "the registry has no such image"
         hint = "name another: CHATDB_DEV_IMAGE=pgvector/pgvector:pg17"
     else:
-        why, hint = _last_line(said), f"look at: docker pull {image}"
+        why, hint = _last_line(said), f"look at: {program} pull {image}"
     return ServerFailedError(
         f"the image {image} is not here and could not be downloaded: {why}",
         hint=f"{hint}; {_OTHERWISE}",
     )
 
 
-def full_disk(what: str) -> StorageError:
+def full_disk(program: str, what: str) -> StorageError:
     """Return the error for a disk that is full; `what` failed for it."""
     return StorageError(
         f"{what}: the disk of the container engine is full",
-        hint="see what takes the space: docker system df; free some: docker system prune",
+        hint=f"see what takes the space: {program} system df; free some: {program} system prune",
     )
 
 
-def stranger(project: str, names: Sequence[str]) -> ServerFailedError:
+def stranger(program: str, project: str, names: Sequence[str]) -> ServerFailedError:
     """Return the error for things with our names that chatdb did not make; they are left alone."""
     return ServerFailedError(
         f"{' and '.join(names)} stand where chatdb would put its own, and chatdb did not make"
         " them: they are left as they are",
-        hint=f"look at them: docker ps -a --filter name={project}; rename or remove them yourself,"
-        " or use another project name",
+        hint=f"look at them: {program} ps -a --filter name={project}; rename them, or remove"
+        " them yourself",
     )
 
 
@@ -156,13 +157,15 @@ def other_major(volume: str, image: str, *, wrote: int, runs: int) -> ServerFail
     )
 
 
-def login_refused(server: DevServer, container: str, volume: str) -> ServerFailedError:
+def login_refused(
+    program: str, server: DevServer, container: str, volume: str
+) -> ServerFailedError:
     """Return the error for an old volume that has another password, or another user."""
     return ServerFailedError(
         f"the server runs, but refuses the login of {server.user}: the volume {volume} was made"
         " with another user or password, which a new setting does not change",
         hint="set CHATDB_DEV_USER and CHATDB_DEV_PASSWORD to the old ones; or set a new password:"
-        f" docker exec -it {container} psql -U {server.user} -d {server.database} -c"
+        f" {program} exec -it {container} psql -U {server.user} -d {server.database} -c"
         f" '\\password'; or start afresh, losing the data: chatdb dev-db down --volumes",
     )
 
@@ -177,7 +180,13 @@ def half_made(server: DevServer, volume: str) -> ServerFailedError:
 
 
 def died(
-    server: DevServer, volume: str, log: Sequence[str], *, exit_code: int, out_of_memory: bool
+    program: str,
+    server: DevServer,
+    volume: str,
+    log: Sequence[str],
+    *,
+    exit_code: int,
+    out_of_memory: bool,
 ) -> ChatdbError:
     """Return the error for a server that ended at its start, with the end of its log."""
     text = "\n".join(log)
@@ -185,7 +194,7 @@ def died(
     if major is not None:
         return other_major(volume, server.image, wrote=int(major[1]), runs=int(major[2]))
     if _FULL.search(text):
-        return full_disk("the server ended at its start")
+        return full_disk(program, "the server ended at its start")
     if out_of_memory:
         return ServerFailedError(
             "the server ended: the container's memory was used up",
@@ -204,7 +213,7 @@ def not_started(program: str, said: str) -> ChatdbError:
     if is_unavailable(said):
         return unavailable(program, said)
     if _FULL.search(said):
-        return full_disk("the container could not be started")
+        return full_disk(program, "the container could not be started")
     lines = [line for line in said.splitlines() if line.strip()]
     return ServerFailedError(
         "Compose did not start the server; it said:\n" + (shown(lines) or "  (nothing)"),

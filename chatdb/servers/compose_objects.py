@@ -72,20 +72,23 @@ class Belongings:
 
 
 class Objects:
-    """Asks the engine for what belongs to a project; raises EngineUnavailableError."""
+    """Asks the engine for what belongs to a project; raises EngineUnavailableError.
+
+    `program` is docker or podman.
+    """
 
     def __init__(self, runner: Runner, programs: Programs) -> None:
         self._runner = runner
-        self._program = programs.container
+        self.program = programs.container
         self._additions = {"DOCKER_HOST": programs.host} if programs.host else {}
 
     def call(self, *words: str, seconds: float | None = None) -> Answer:
         """Run the container program; an answer that means a lost daemon is an error."""
         answer = self._runner.run(
-            (self._program, *words), seconds=seconds, additions=self._additions
+            (self.program, *words), seconds=seconds, additions=self._additions
         )
         if answer.code != 0 and compose_failures.is_unavailable(answer.err):
-            raise compose_failures.unavailable(self._program, answer.err)
+            raise compose_failures.unavailable(self.program, answer.err)
         return answer
 
     def of_project(self, project: str) -> Belongings:
@@ -129,12 +132,12 @@ class Objects:
 
     def log(self, identifier: str, lines: int) -> list[str]:
         """Return the end of a container's log, both of its streams."""
-        words = (self._program, "logs", "--tail", str(lines), identifier)
+        words = (self.program, "logs", "--tail", str(lines), identifier)
         return self._runner.run(words, additions=self._additions, merged=True).out.splitlines()
 
     def follow_log(self, identifier: str, lines: int) -> "subprocess.Popen[str]":
         """Start the program that prints the end of a log and all that is added to it."""
-        words = (self._program, "logs", "--tail", str(lines), "--follow", identifier)
+        words = (self.program, "logs", "--tail", str(lines), "--follow", identifier)
         return self._runner.start(words, additions=self._additions, merged=True)
 
     def who_publishes(self, port: int) -> str | None:
@@ -148,7 +151,7 @@ class Objects:
         with suppress(ValueError):
             found = json.loads(answer.out or "[]")
             return [item for item in found or [] if isinstance(item, dict)]
-        raise compose_failures.unavailable(self._program, answer.said)
+        raise compose_failures.unavailable(self.program, answer.said)
 
 
 def is_ours(labels: Mapping[str, str], project: str) -> bool:

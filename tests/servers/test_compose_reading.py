@@ -110,22 +110,24 @@ def test_the_image_that_fits_old_data_is_named(image: str, fitting: str) -> None
     ],
 )
 def test_why_an_image_was_not_downloaded_is_told(said: str, why: str) -> None:
-    assert why in compose_failures.not_downloaded("x:1", said).text
+    assert why in compose_failures.not_downloaded("docker", "x:1", said).text
 
 
 def test_a_disk_that_is_full_is_told_wherever_it_shows() -> None:
     said = "write /var/lib/docker/tmp/x: no space left on device"
 
     for error in (
-        compose_failures.not_downloaded("x:1", said),
+        compose_failures.not_downloaded("docker", "x:1", said),
         compose_failures.not_started("docker", said),
-        compose_failures.died(SERVER, "v", [said], exit_code=1, out_of_memory=False),
+        compose_failures.died("docker", SERVER, "v", [said], exit_code=1, out_of_memory=False),
     ):
         assert isinstance(error, StorageError)
 
 
 def test_a_server_that_used_up_its_memory_is_told_how_to_get_more() -> None:
-    error = compose_failures.died(SERVER, "v", ["LOG: x"], exit_code=137, out_of_memory=True)
+    error = compose_failures.died(
+        "docker", SERVER, "v", ["LOG: x"], exit_code=137, out_of_memory=True
+    )
 
     assert "memory" in error.text
     assert "CHATDB_DEV_MEMORY" in str(error.hint)
@@ -140,7 +142,7 @@ def test_data_of_another_major_version_is_told_from_the_servers_log_too() -> Non
         ),
     ]
 
-    error = compose_failures.died(SERVER, "v", log, exit_code=1, out_of_memory=False)
+    error = compose_failures.died("docker", SERVER, "v", log, exit_code=1, out_of_memory=False)
 
     assert "written by PostgreSQL 15" in error.text
     assert "CHATDB_DEV_IMAGE=pgvector/pgvector:pg15" in str(error.hint)
