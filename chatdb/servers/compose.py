@@ -256,7 +256,7 @@ class ComposeEngine:
             if found.reason in (Reason.TLS_DEMANDED, Reason.NOT_ALLOWED):
                 raise compose_failures.half_made(server, volume)
             if found.reason is Reason.NO_DATABASE:
-                make_database(server, note)
+                _make_database(server, note)
 
         try:
             wait_until_reachable(server.url, seconds, lambda _: None, give_up=give_up)
@@ -328,6 +328,18 @@ def _stop(objects: Objects, container: Container) -> None:
             f"the container {container.name} did not stop within {_GRACE_SECONDS} s",
             hint=f"end it the hard way: {objects.program} kill {container.name}",
         )
+
+
+def _make_database(server: DevServer, note: Note) -> None:
+    import psycopg
+
+    try:
+        make_database(server, note)
+    except psycopg.Error as error:
+        raise ServerFailedError(
+            f"the server runs, but its database {server.database} cannot be made: {error}",
+            hint="see why: chatdb dev-db logs; or name one that is there: CHATDB_DEV_DATABASE",
+        ) from error
 
 
 def _must(objects: Objects, kind: str, *words: str) -> None:

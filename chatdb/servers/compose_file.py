@@ -1,5 +1,6 @@
 """The compose file: where it lies, and what it reads from the environment."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import chatdb
@@ -31,8 +32,9 @@ def compose_file_of(server: DevServer) -> Path:
     A file of the same name without our labels is another program's.
     """
     own = server.folder.parent / FILE_NAME
-    if own.is_file() and f"{LABEL}: {LABEL_VALUE}" in own.read_text(errors="replace"):
-        return own
+    with suppress(OSError):
+        if f"{LABEL}: {LABEL_VALUE}" in own.read_text(errors="replace"):
+            return own
     return shipped_compose_file()
 
 

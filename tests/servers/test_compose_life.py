@@ -16,6 +16,7 @@ from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.servers.base import DevServer, ServerState
+from chatdb.servers.compose_file import shipped_compose_file
 from tests.postgres_server import wait_until
 from tests.servers.conftest import compose_engine, give_up
 from tests.servers.container_engine import (
@@ -83,6 +84,26 @@ def test_a_server_is_made_stopped_removed_and_its_data_stays_until_the_volume_go
     assert things_of(each_compose, server) == []
     assert each_compose.docker("volume", "ls", "-q") == volumes, "an image left a volume behind"
     assert engine.look(server).state is ServerState.ABSENT
+
+
+def test_the_shipped_file_is_valid_by_itself_and_nothing_is_warned_of(
+    each_compose: ContainerEngine,
+) -> None:
+    has_plugin = each_compose.try_docker("compose", "version").returncode == 0
+    program = ["docker", "compose"] if has_plugin else ["docker-compose"]
+
+    done = subprocess.run(
+        [*program, "-p", "by-hand", "-f", str(shipped_compose_file()), "config"],
+        env=dict(each_compose.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    for default in ("pgvector/pgvector:pg17", "127.0.0.1", "chatdb_dev", "chatdb.server: dev-db"):
+        assert default in done.stdout
 
 
 def test_the_engine_says_healthy_and_the_port_is_for_this_machine_only(

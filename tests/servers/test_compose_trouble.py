@@ -366,10 +366,10 @@ def test_a_daemon_that_hangs_while_compose_works_is_told(
 ) -> None:
     with relay(any_compose.environment["DOCKER_HOST"], tmp_path) as line:
         line.cut_at(b"/containers/create", silently=True)
-        there = compose_engine(any_compose.at(line.address), answer_seconds=2)
+        there = compose_engine(any_compose.at(line.address), answer_seconds=1.5)
         with pytest.raises(EngineUnavailableError) as caught:
             there.start(server, seconds=SECONDS, note=silent)
 
     assert caught.value.reason == "failed"
-    assert "did not answer within 8 s" in caught.value.text
+    assert "did not answer within 6 s" in caught.value.text
     assert "restart" in str(caught.value.hint)
