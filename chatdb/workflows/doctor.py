@@ -12,6 +12,7 @@ from chatdb.db.unreachable import diagnose
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
 from chatdb.operations.doctor_findings import Finding, error, examined, info
+from chatdb.workflows.doctor_dev_db import DEV_DB_CHECK
 from chatdb.workflows.doctor_machine import COMPOSE_CHECK, MACHINE_CHECKS, Machine, Settings
 
 _BUSY_SECONDS = 1.0
@@ -25,11 +26,11 @@ def examine(settings: Settings, *, deep: bool = False) -> list[Finding]:
     """
     machine = Machine(settings=settings)
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
-        engine = meanwhile.submit(lambda: list(examined((COMPOSE_CHECK,), machine)))
+        engines = meanwhile.submit(lambda: list(examined((COMPOSE_CHECK, DEV_DB_CHECK), machine)))
         database, server_major = _database(settings, deep=deep)
         machine = replace(machine, server_major=server_major)
         found = [*examined(MACHINE_CHECKS, machine)]
-        found += [*engine.result(), *database]
+        found += [*engines.result(), *database]
     return found
 
 

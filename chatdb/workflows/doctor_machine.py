@@ -29,7 +29,8 @@ from chatdb.servers.embedded import EmbeddedEngine
 
 _OLDEST_PYTHON = (3, 11)
 _OLDEST_SQLITE = (3, 38, 0)
-_ENGINE_SECONDS = 5.0
+ENGINE_SECONDS = 5.0
+"""The longest that Docker's programs may take for an answer."""
 _ENOUGH_BYTES, _LITTLE_BYTES = 1_000_000_000, 50_000_000
 _INSTALL_CLIENT = "apt install postgresql-client, or: pip install 'chatdb-cli[embedded]'"
 
@@ -144,9 +145,8 @@ def _engine(check_id: str, describe: Callable[[], str]) -> Finding:
         return info(check_id, failure.text, failure.hint)
 
 
-def compose_engine(machine: Machine) -> Iterator[Finding]:
-    """Tell what would run a development server in a container."""
-    engine = ComposeEngine(environment=machine.settings.environment, answer_seconds=_ENGINE_SECONDS)
+def _compose_engine(machine: Machine) -> Iterator[Finding]:
+    engine = ComposeEngine(environment=machine.settings.environment, answer_seconds=ENGINE_SECONDS)
     yield _engine("compose-engine", engine.describe)
 
 
@@ -220,7 +220,7 @@ def _disk(machine: Machine) -> Iterator[Finding]:
             yield ok(check_id, text)
 
 
-COMPOSE_CHECK: Check[Machine] = Check("compose-engine", compose_engine)
+COMPOSE_CHECK: Check[Machine] = Check("compose-engine", _compose_engine)
 """Apart from the others: Docker's programs take their time, so they are asked meanwhile."""
 
 MACHINE_CHECKS: tuple[Check[Machine], ...] = (
