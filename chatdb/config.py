@@ -31,7 +31,7 @@ class Setting:
 class DevSettings:
     """How a development server is made; docker-compose.dev.yml reads the same variables.
 
-    None of them is checked here: `port` may be a number or `auto`.
+    None of them is checked here: `port` may be a number or `auto`, `memory` is Compose's to read.
     """
 
     image: Setting
@@ -39,6 +39,7 @@ class DevSettings:
     user: Setting
     password: Setting
     database: Setting
+    memory: Setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,7 @@ def load(
             user=found_or_default(variables.DEV_USER),
             password=found_or_default(variables.DEV_PASSWORD),
             database=found_or_default(variables.DEV_DATABASE),
+            memory=found_or_default(variables.DEV_MEMORY),
         ),
         libpq=file.libpq() if found.source.startswith(".env") else {},
         notes=notes,

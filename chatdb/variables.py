@@ -78,7 +78,7 @@ DEV_PASSWORD = Variable(names=("CHATDB_DEV_PASSWORD",), about="", default="chatd
 DEV_DATABASE = Variable(names=("CHATDB_DEV_DATABASE",), about="", default="chatdb_dev")
 DEV_MEMORY = Variable(
     names=("CHATDB_DEV_MEMORY",),
-    about="Read by docker-compose.dev.yml only: the most memory that its server may take.",
+    about="The most memory that a server in a container may take.",
     default="2g",
 )
 PG_BINDIR = Variable(

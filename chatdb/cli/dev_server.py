@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.config import Setting
+from chatdb.variables import DEV_MEMORY
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
@@ -20,10 +21,16 @@ def dev_database(command: CommandContext) -> "DevDatabase":
 
     bindir = command.config.pg_bindir
     engines = Engines(
-        environment=settings.process_environment(),
+        environment=settings.process_environment(_for_compose(command)),
         bindir=None if bindir is None else Path(bindir.value),
     )
     return DevDatabase(project_at(Path.cwd()), engines)
+
+
+def _for_compose(command: CommandContext) -> dict[str, str]:
+    """Return what only the compose file reads; the default is the file's own."""
+    memory = command.config.dev.memory
+    return {} if memory.source == "default" else {DEV_MEMORY.names[0]: memory.value}
 
 
 def wishes(command: CommandContext, *, engine: str, port: str | None) -> "Wishes":

@@ -242,6 +242,7 @@ def test_the_development_server_is_set_by_the_same_ladder(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path(".env").write_text("CHATDB_DEV_PORT=6000\nCHATDB_DEV_PASSWORD=very-secret\n")
+    monkeypatch.setenv("CHATDB_DEV_MEMORY", "4g")
     monkeypatch.setenv("CHATDB_DEV_USER", "someone")
 
     shown = run("config", "show", "--format", "json").stdout
@@ -250,6 +251,7 @@ def test_the_development_server_is_set_by_the_same_ladder(
     assert rows["dev_port"] == ("6000", ".env line 1")
     assert rows["dev_user"] == ("someone", "environment CHATDB_DEV_USER")
     assert rows["dev_database"] == ("chatdb_dev", "default")
+    assert rows["dev_memory"] == ("4g", "environment CHATDB_DEV_MEMORY")
     assert "very-secret" not in shown
 
 

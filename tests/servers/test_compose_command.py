@@ -34,6 +34,7 @@ def test_dev_db_makes_migrates_and_removes_a_server_in_a_container(
 ) -> None:
     folder = tmp_path / "shop"
     folder.mkdir()
+    (folder / ".env").write_text("CHATDB_DEV_MEMORY=300m\n")
 
     def chatdb(*words: str) -> str:
         done = typed(any_compose, folder, *words)
@@ -52,6 +53,10 @@ def test_dev_db_makes_migrates_and_removes_a_server_in_a_container(
         told = status()
         assert told["engine"] == "compose"
         assert (told["state"], told["schema_state"]) == ("running", "current")
+        limit = ("inspect", "--format", "{{.HostConfig.Memory}}", told["process"])
+        assert any_compose.docker(*limit) == str(300 * 1024 * 1024)
+        found = json.loads(chatdb("doctor", "--fail-on", "never", "--format", "json"))
+        assert [row["severity"] for row in found if row["id"] == "dev-db"] == ["ok"]
         chatdb("dev-db", "down", "--volumes", "--yes")
         assert status()["state"] == "absent"
     finally:

@@ -44,6 +44,7 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
         _row("dev_user", dev.user),
         _row("dev_password", dev.password, "***"),
         _row("dev_database", dev.database),
+        _row("dev_memory", dev.memory),
     ]
     command.output.rows(rows, ShownSetting, output_format)
 
