@@ -51,22 +51,24 @@ def decode(data: bytes | str) -> Any:
         return json.loads(data)
 
 
-def are_canonical(texts: Sequence[str]) -> bool:
-    """Tell whether every text is canonical JSON for certain, several times faster than one by one.
+def normalise_all(texts: Sequence[bytes]) -> list[bytes]:
+    """Return the canonical JSON of each text of JSON, several times faster than one by one.
 
-    What `encode` writes has no line ends, so lines that come back the same are one value each.
+    What is encoded has no line ends, so that all go through as lines. Raises what `decode` raises.
     """
+    lines = b"\n".join([*texts, b""])
     try:
-        lines = "\n".join([*texts, ""]).encode()
         values = _decode_lines(lines)
-    except (msgspec.DecodeError, UnicodeError):
-        return False
-    return (
-        len(values) == len(texts)
-        and _encode_lines(values) == lines
-        and b"-0.0" not in lines
-        and _EXPONENT_IN_LINES.search(lines) is None
-    )
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        values = []
+    encoded = _encode_lines(values)
+    if (
+        not len(values) == len(texts) == lines.count(b"\n")
+        or b"-0.0" in encoded
+        or _EXPONENT_IN_LINES.search(encoded) is not None
+    ):
+        return [encode(decode(text)) for text in texts]
+    return encoded.split(b"\n")[:-1]
 
 
 def digest(value: Any) -> str:

@@ -46,6 +46,7 @@ class Messages:
         messages = []
         ids, parents, siblings = self.ids, self._tree.parents, self._tree.children
         new_ids = MessageIds(conversation, self._source_ids())
+        given = new_ids.given
         times: dict[str | None, datetime] = {}
         plain = 0
         for name in self._tree.order:
@@ -64,10 +65,13 @@ class Messages:
             else:
                 plain += 1
             source_id = raw.id if type(raw.id) is str and raw.id else name
-            message.id, repeated = new_ids.of(source_id)
-            if repeated:
-                self._tally.lossy[REPEATED] += 1
-            ids[name] = message.id
+            found = given.get(source_id)
+            if found is None:
+                found, repeated = new_ids.of(source_id)
+                if repeated:
+                    self._tally.lossy[REPEATED] += 1
+            message.id = found
+            ids[name] = found
             message.parent_id = ids[parent]
             message.source_id = source_id
             times[name] = message.created_at

@@ -8,7 +8,12 @@ _EMPTY: tuple[Any, ...] = ([], {})
 
 
 def kept(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that say something: null, `[]` and `{}` are as good as absent."""
+    """Return the fields that say something: null, `[]` and `{}` are as good as absent.
+
+    Where all of them do, it is what was given.
+    """
+    if all(fields.values()):
+        return fields
     return {
         name: value
         for name, value in fields.items()

@@ -48,7 +48,11 @@ class MessageIds:
     def __init__(self, conversation: UUID, expected: Sequence[Any] = ()) -> None:
         self._conversation = conversation
         self._used: dict[str, int] = {}
-        self._ready = _uuids_of(expected)
+        ready = _uuids_of(expected)
+        self._ready = ready
+        distinct = len(set(map(str.lower, ready))) == len(expected)
+        self.given = ready if distinct else {}
+        """The ids of the expected ones where each is asked for once, and `of` need not be."""
 
     def of(self, source_id: str) -> tuple[UUID, bool]:
         """Return the id for a message, and whether its source id had been used before.

@@ -14,6 +14,7 @@ from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.identity import source_hash
 from chatdb.formats.json_stream import Element, JsonStream
 from chatdb.formats.sources import Source, SourceFile
+from chatdb.garbage import rare_collections
 from chatdb.records import Conversation
 
 decode_any = msgspec.json.Decoder().decode
@@ -115,14 +116,15 @@ class JsonReader(ABC):
         """
         context = Context(tally, source_name)
         alone = len(source.files) == 1
-        for file in source.files:
-            yield from self._read_file(file, context, alone=alone)
+        with rare_collections():
+            for file in source.files:
+                yield from self._read_file(file, context, alone=alone)
 
     def _read_file(
         self, file: SourceFile, context: Context, *, alone: bool
     ) -> Iterator[Conversation | Skipped]:
         with file.open() as stream:
-            elements = JsonStream(stream)
+            elements = JsonStream(stream, decode=self.decode)
             for number, element in enumerate(elements):
                 if isinstance(element, Element):
                     yield from self._items(file, element, context)
@@ -142,7 +144,10 @@ class JsonReader(ABC):
     ) -> Iterator[Conversation | Skipped]:
         """Yield the conversation of an element, and what in it could not be read."""
         tally = context.tally
-        decoded = decode_value(element.data, element.offset, decode=self.decode)
+        if element.value is None:
+            decoded = decode_value(element.data, element.offset, decode=self.decode)
+        else:
+            decoded = Decoded(element.value[0], dirty=_ESCAPED_NUL in element.data)
         place = _place(file, element, decoded.value)
         item = self._converted(place, decoded, context)
         if isinstance(item, Conversation):

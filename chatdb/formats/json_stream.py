@@ -6,14 +6,15 @@ before the cut. Values are found, not judged: whoever decodes them tells whether
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from chatdb.errors import InvalidInputError
+from chatdb.formats.json_seams import Seams
 
 WINDOW = 1 << 19
 """Fits the cache of the processor: larger windows are slower."""
@@ -42,11 +43,15 @@ _skip = msgspec.json.Decoder(msgspec.Raw).decode
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """A top-level value: its number from 0, its place in the stream and its bytes."""
+    """A top-level value: its number from 0, its place in the stream and its bytes.
+
+    `value` is a tuple with what they decode to, where they have been decoded.
+    """
 
     index: int
     offset: int
     data: bytes
+    value: tuple[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,20 @@ class JsonStream:
     """The top-level values of a stream of UTF-8; iterate over it once.
 
     An object with one of the `wrappers` as a key of a list stands for that list; `outer_fields`
-    are the other keys of such an object, those after the list known only at the end.
+    are the other keys of such an object, those after the list known only at the end. With
+    `decode` (raising `msgspec.DecodeError`) an object is first cut where the next one seems to
+    begin, and decoded: what decodes is whole, and was not read twice.
     """
 
     def __init__(
-        self, stream: BufferedIOBase, *, window: int = WINDOW, wrappers: tuple[str, ...] = WRAPPERS
+        self,
+        stream: BufferedIOBase,
+        *,
+        window: int = WINDOW,
+        wrappers: tuple[str, ...] = WRAPPERS,
+        decode: Callable[[bytes], Any] | None = None,
     ) -> None:
+        self._seams = Seams(decode)
         self._stream = stream
         self._window = window
         self._buffer = b""
@@ -105,6 +118,12 @@ class JsonStream:
                 yield self._broken(f"unexpected {chr(first)!r}")
                 self._resynchronise()
                 continue
+            guess = self._seams.guess(self._buffer, self._start)
+            if guess is not None:
+                yield Element(self._index, self._base + self._start, *guess)
+                self._index += 1
+                self._start += len(guess[0])
+                continue
             end = self._end_of_value()
             if end is None:
                 yield self._cut()
@@ -113,6 +132,7 @@ class JsonStream:
             yield Element(self._index, self._base + self._start, data)
             self._index += 1
             self._start = end
+            self._seams.learn(self._buffer, end)
         if in_list or self._damage:
             yield self._broken(self._damage or "the file ends before the list does")
 

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 import zstandard
 
 from chatdb.errors import ChatdbError, StorageError
+from chatdb.formats.behind import WriteBehind
 
 ZSTANDARD_LEVEL = 3
 GZIP_LEVEL = 6
@@ -39,8 +40,8 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
         descriptor = _claimed(partial, path)
         # Renamed or removed before it is closed: the lock is held until then.
         with os.fdopen(descriptor, "wb", buffering=1 << 20) as raw, _removed_on_failure(partial):
-            with _compressed(raw, path.name) as stream:
-                yield stream
+            with _compressed(raw, path.name) as packed, WriteBehind(packed, descriptor) as stream:
+                yield cast(BinaryIO, stream)
             raw.flush()
             os.fsync(raw.fileno())
             partial.replace(path)

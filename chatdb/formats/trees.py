@@ -8,6 +8,8 @@ from uuid import UUID
 
 from chatdb.records import Message
 
+_NONE: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:
@@ -25,7 +27,12 @@ def tree_of(parents: dict[str, str | None], wanted: Mapping[str, Sequence[Any]])
     `parents` names every node's parent (None or unknown: a root); siblings that the list does not
     name follow in the order of `parents`. A circle is cut before its first node. No recursion.
     """
-    children: dict[str, list[str]] = {}
+    children: dict[str, list[str]]
+    order = list(parents)
+    if order and list(parents.values()) == [None, *order[:-1]]:  # one talk without branches
+        children = {above: [node] for node, above in parents.items() if above is not None}
+        return Tree(order, parents, children, _NONE)
+    children = {}
     roots: list[str] = []
     for node, parent in parents.items():
         if parent is None or parent not in parents:
@@ -39,7 +46,7 @@ def tree_of(parents: dict[str, str | None], wanted: Mapping[str, Sequence[Any]])
             nodes.sort(key=partial(_place, _places(wanted[parent])))
     order = _walk(roots, children, set())
     if len(order) == len(parents):
-        return Tree(order, parents, children, frozenset())
+        return Tree(order, parents, children, _NONE)
     return _with_circles_cut(order, parents, children)
 
 

@@ -27,7 +27,8 @@ from chatdb.db.search_index import (
     take_off_search_index,
 )
 from chatdb.errors import ChatdbError, NotFoundError
-from chatdb.operations.imports_batches import Arrival, Batches, rare_collections, with_user
+from chatdb.garbage import rare_collections
+from chatdb.operations.imports_batches import Arrival, Batches, with_user
 from chatdb.operations.imports_plan import Plan, Planner, skipped
 from chatdb.operations.imports_report import ImportCounts, Placed, count
 from chatdb.records import organization_id_of
@@ -124,10 +125,11 @@ class ImportRun:
         with (
             closing(Batches(arrivals, prepare)) as batches,
             self._database.loading() as self._loading,
-            rare_collections(),
+            rare_collections() as after_batch,
         ):
             while batch := batches.next_batch():
                 self._write(batch, batches.ahead)
+                after_batch()
 
     def complete_search_index(self, on_start: Callable[[], None] | None = None) -> bool:
         """Build the full-text index if this import or one before left it out; tell whether."""

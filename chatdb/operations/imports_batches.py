@@ -1,6 +1,5 @@
 """Cutting a stream of records into batches of bounded size, one ahead of the database."""
 
-import gc
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,9 +24,6 @@ Prepare = Callable[[Conversation], Sequence[Row] | None]
 
 SWITCH_SECONDS = 0.0002
 """How long the reading thread may keep the writing one from going on; Python's own is 5 ms."""
-
-COLLECT_EVERY = 50
-"""Batches between collections of cyclic garbage, of which records make none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,6 @@ class Batches:
         self._prepare = prepare
         self._error: Exception | None = None
         self._ended = False
-        self._count = 0
         self._reading = threading.Lock()
         self._may_read = threading.Event()
         self._reader: threading.Thread | None = None
@@ -92,9 +87,6 @@ class Batches:
                 self._read_one()
             batch = self._batch
             self._begin()
-        self._count += 1
-        if self._count % COLLECT_EVERY == 0:
-            gc.collect()
         if not batch and self._error is not None:
             raise self._error
         return batch
@@ -174,15 +166,3 @@ def _size_or_batch(record: Conversation) -> int:
         return _size_of(record)
     except (ValueError, RecursionError):
         return MAX_SIZE
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Keep Python from looking for cycles: with a batch of records alive it takes a third more."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -24,6 +24,7 @@ from chatdb.db.dialects.message_text import (
     json_time,
     unreadable,
 )
+from chatdb.garbage import rare_collections
 from chatdb.operations.conversation_batches import (
     AT_ONCE,
     READING,
@@ -98,7 +99,10 @@ def native_lines(
     larger than memory. Of `at_once` conversations the own rows are held. Raises NotFoundError for
     an organization that does not exist.
     """
-    with database.transaction(snapshot=True, settings=READING) as connection:
+    with (
+        database.transaction(snapshot=True, settings=READING) as connection,
+        rare_collections() as after_batch,
+    ):
         organization = organization_id(connection, organization_key)
         has_snapshots = _has_snapshots(connection, organization)
         metadata_of = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw).of
@@ -113,6 +117,7 @@ def native_lines(
             with closing(messages):
                 yield from pieces.lines(map(partial(_head, metadata_of), rows), messages, snapshots)
             on_read(len(rows), pieces.take_count())
+            after_batch()
         yield pieces.take()
 
 

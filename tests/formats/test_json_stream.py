@@ -2,13 +2,15 @@
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatdb.formats import json_stream
+from chatdb.formats import json_seams, json_stream
 from chatdb.formats.json_stream import Broken, Element, JsonStream
 
 JSON = st.recursive(
@@ -20,8 +22,19 @@ WINDOWS = st.integers(1, 64)
 
 
 def cut(data: bytes, *, window: int = 1 << 20) -> tuple[JsonStream, list[Element | Broken]]:
+    """Cut the data, and once more with guesses, which must come to the same."""
     stream = JsonStream(io.BytesIO(data), window=window)
-    return stream, list(stream)
+    items = list(stream)
+    guessing = JsonStream(io.BytesIO(data), window=window, decode=msgspec.json.decode)
+    guessed = list(guessing)
+    assert [
+        replace(item, value=None) if isinstance(item, Element) else item for item in guessed
+    ] == items
+    for item in guessed:
+        if isinstance(item, Element) and item.value is not None:
+            assert item.value == (msgspec.json.decode(item.data),)
+    assert (guessing.layout, guessing.outer_fields) == (stream.layout, stream.outer_fields)
+    return stream, items
 
 
 def values(items: list[Element | Broken]) -> list[Any]:
@@ -173,3 +186,32 @@ def test_no_bytes_whatever_raise_or_hang(data: bytes, window: int) -> None:
         assert isinstance(item, Element | Broken)
         if isinstance(item, Element):
             assert item.data == data[item.offset : item.offset + len(item.data)] != b""
+
+
+def guessed(records: list[Any], *, between: str = ", ") -> list[bool]:
+    """Tell of each record whether its end was guessed."""
+    data = "[" + between.join(json.dumps(record) for record in records) + "]"
+    items = list(JsonStream(io.BytesIO(data.encode()), decode=msgspec.json.decode))
+    assert values(items) == records
+    return [isinstance(item, Element) and item.value is not None for item in items]
+
+
+@pytest.mark.parametrize("between", [",", ", ", ",\n  "])
+def test_objects_that_begin_alike_are_decoded_as_they_are_cut(between: str) -> None:
+    records = [{"title": str(number), "text": '"}, {\\"title\\": '} for number in range(5)]
+
+    assert guessed(records, between=between) == [False, True, True, True, False]
+
+
+def test_objects_inside_that_look_like_the_next_one_do_not_mislead() -> None:
+    plain = {"title": "a", "inner": []}
+    misleading = {"title": "b", "inner": [{"title": "x"}, {"title": "y"}, {"title": "z"}]}
+
+    assert guessed([plain, misleading, plain, plain]) == [False, False, True, False]
+
+
+def test_guessing_ends_where_it_is_mostly_wrong() -> None:
+    misleading = {"title": "b", "inner": [{"title": "x"}, {"title": "y"}]}
+    plain = {"title": "a"}
+
+    assert not any(guessed([*[misleading] * (json_seams.MOST_MISSES + 1), plain, plain]))

@@ -45,7 +45,6 @@ class CanonicalTexts:
 
     def __init__(self, *, left_out: bytes = b"null", wrap: Callable[[bytes], Any] = bytes) -> None:
         self._left_out = (b"null", left_out)
-        self._left_out_texts = (None, "null", left_out.decode())
         self._wrap = wrap
         self._kept: dict[bytes | str, Any] = {}
 
@@ -66,15 +65,14 @@ class CanonicalTexts:
             self._kept[text] = made
         return made
 
-    def all_of(self, texts: Sequence[str | None]) -> list[Any]:
-        """Return what `of` returns for each text, and None for None.
-
-        What chatdb wrote is canonical as it is; what applications wrote may not be, nor be JSON.
-        """
-        if canonical.are_canonical([text for text in texts if text is not None]):
-            wrap, left_out = self._wrap, self._left_out_texts
-            return [None if text in left_out else wrap(text.encode()) for text in texts]
-        return [None if text is None else self.of(text) for text in texts]
+    def all_of(self, texts: Sequence[bytes | None]) -> list[Any]:
+        """Return what `of` returns for each text, and None for None."""
+        made = iter(canonical.normalise_all([text for text in texts if text is not None]))
+        left_out, wrap = self._left_out, self._wrap
+        return [
+            None if text is None or (encoded := next(made)) in left_out else wrap(encoded)
+            for text in texts
+        ]
 
 
 def json_time(text: str) -> str:

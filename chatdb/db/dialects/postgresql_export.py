@@ -1,11 +1,11 @@
-"""Messages out of PostgreSQL by COPY: the server writes JSON, only what it cannot is done here.
+"""Messages out of PostgreSQL by binary COPY: the server writes JSON, what it cannot is done here.
 
 PostgreSQL and msgspec escape strings alike, so text comes as JSON. The JSON columns do not: JSONB
-has keys and numbers in a form of its own. JSON holds no raw control character, so COPY's CSV form
-with two of them as its delimiter and quote never has anything to quote.
+has keys and numbers in a form of its own. Every column is asked for as text, never NULL, or as raw
+bytes (the conversation's id): nothing is escaped on its way, and the driver splits the rows.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,14 +27,21 @@ from chatdb.db.dialects.message_text import (
 _JSON_NAMES = ("reasoning", "tool_calls", "tool_outputs", "attachments")
 _COLUMNS = f"""conversation_id,
  concat('{{"id":"', id, '"', ',"parent_id":"' || parent_id || '"', ',"role":"', role, '"',
-  ',"author":' || to_json(author)::text, ',"model":' || to_json(model)::text),
- CASE WHEN content <> '' THEN to_json(content)::text END,
+  ',"author":' || to_json(author)::text, ',"model":' || to_json(model)::text,
+  CASE WHEN content <> '' THEN ',"content":' END),
+ CASE WHEN content <> '' THEN to_json(content)::text ELSE '' END,
  CASE WHEN coalesce({", ".join(_JSON_NAMES)}) IS NOT NULL
-  THEN json_build_array({", ".join(_JSON_NAMES)})::text END,
- ',"source_id":' || to_json(source_id)::text,
- edited_at, metadata, created_at"""
-_DELIMITER = b"\x02"
-_OPTIONS = r"(FORMAT csv, QUOTE e'\x01', DELIMITER e'\x02')"
+  THEN json_build_array({", ".join(_JSON_NAMES)})::text ELSE '' END,
+ coalesce(',"source_id":' || to_json(source_id)::text, ''),
+ coalesce(edited_at::text, ''), metadata::text, created_at::text"""
+_CONTENT = 2
+_RAW = ("bytea",) * 8
+"""Every column's type for the driver: the bytes that came."""
+_METADATA = CanonicalTexts(left_out=NO_METADATA)
+_TIME_LENGTH = len("2026-01-31 12:00:00.000001+00")
+
+Row = tuple[bytes, ...]
+Column = Sequence[bytes]
 
 
 def read_messages(
@@ -46,27 +53,17 @@ def read_messages(
     record can hold.
     """
     statement = _statement(organization_id, selection)
-    splice = _Splicer().splice
-    conversation = b""
-    objects: list[bytes] = []
+    pending: list[Row] = []
     size = 0
     with driver_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        for row in copy:
-            fields = bytes(row).split(_DELIMITER)
-            full = len(objects) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS
-            if full or fields[0] != conversation:
-                if objects:
-                    yield conversation.decode(), b",".join(objects), len(objects)
-                conversation = fields[0]
-                objects, size = [], 0
-            try:
-                objects.append(splice(*fields))
-            except ValueError as error:
-                place = f"a message of conversation {fields[0].decode()}"
-                raise unreadable(place, error) from error
-            size += len(row)
-    if objects:
-        yield conversation.decode(), b",".join(objects), len(objects)
+        copy.set_types(_RAW)
+        for row in copy.rows():
+            pending.append(row)
+            size += len(row[_CONTENT])
+            if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
+                yield from _chunks(pending)
+                pending, size = [], 0
+    yield from _chunks(pending)
 
 
 def _statement(organization_id: UUID, selection: Selection) -> sql.Composed:
@@ -78,43 +75,75 @@ def _statement(organization_id: UUID, selection: Selection) -> sql.Composed:
         condition = sql.SQL("conversation_id = ANY ({}::uuid[])").format(list(ids))
     return sql.SQL(
         "COPY (SELECT {} FROM messages WHERE organization_id = {} AND {}"
-        " ORDER BY conversation_id, position) TO STDOUT {}"
-    ).format(sql.SQL(_COLUMNS), organization_id, condition, sql.SQL(_OPTIONS))
+        " ORDER BY conversation_id, position) TO STDOUT (FORMAT binary)"
+    ).format(sql.SQL(_COLUMNS), organization_id, condition)
 
 
-class _Splicer:
-    """Makes JSON objects of rows."""
+def _chunks(rows: Sequence[Row]) -> Iterator[Chunk]:
+    """Yield a chunk for each run of messages of one conversation."""
+    if not rows:
+        return
+    ids, *columns = zip(*rows, strict=True)
+    try:
+        objects = _objects(*columns)
+    except ValueError:
+        _find_unreadable(ids, columns)
+        raise
+    start, conversation = 0, ids[0]
+    for end, identifier in enumerate(ids):
+        if identifier != conversation:
+            yield str(UUID(bytes=conversation)), b",".join(objects[start:end]), end - start
+            start, conversation = end, identifier
+    yield str(UUID(bytes=conversation)), b",".join(objects[start:]), len(ids) - start
 
-    def __init__(self) -> None:
-        self._metadata = CanonicalTexts(left_out=NO_METADATA)
 
-    def splice(
-        self,
-        _conversation_id: bytes,
-        text: bytes,
-        content: bytes,
-        json_columns: bytes,
-        source_id: bytes,
-        edited_at: bytes,
-        metadata: bytes,
-        created_at: bytes,
-    ) -> bytes:
-        """Return the message of a row as a JSON object; raises ValueError."""
-        if content:
-            text += b',"content":' + content
-        if json_columns:
-            text += _json_fields(json_columns)
-        text += source_id
-        if edited_at:
-            text += b',"edited_at":"' + _time(edited_at) + b'"'
-        if metadata != NO_METADATA:
-            encoded = self._metadata.of(metadata)
-            if encoded is not None:
-                text += b',"metadata":' + encoded
-        return text + b',"created_at":"' + _time(created_at[:-1]) + b'"}'
+def _find_unreadable(ids: Column, columns: Sequence[Column]) -> None:
+    """Raise DatabaseFailedError for the first row that is to blame."""
+    for identifier, *fields in zip(ids, *columns, strict=True):
+        try:
+            _objects(*([field] for field in fields))
+        except ValueError as error:
+            raise unreadable(
+                f"a message of conversation {UUID(bytes=identifier)}", error
+            ) from error
+
+
+def _objects(
+    texts: Column,
+    contents: Column,
+    json_columns: Column,
+    source_ids: Column,
+    edits: Column,
+    metadata: Column,
+    times: Column,
+) -> list[bytes]:
+    """Return the messages of some rows as JSON objects, column by column; raises ValueError."""
+    found = _METADATA.all_of([None if text == NO_METADATA else text for text in metadata])
+    return list(
+        map(
+            b"".join,
+            zip(
+                texts,
+                contents,
+                map(_json_fields, json_columns) if any(json_columns) else json_columns,
+                source_ids,
+                [time and b',"edited_at":"%b"' % _time(time) for time in edits],
+                [b',"metadata":' + text if text else b"" for text in found],
+                [
+                    b',"created_at":"%bT%bZ"}' % (time[:10], time[11:26])
+                    if len(time) == _TIME_LENGTH and time[26:] == b"+00"
+                    else b',"created_at":"%b"}' % _time(time)
+                    for time in times
+                ],
+                strict=True,
+            ),
+        )
+    )
 
 
 def _json_fields(columns: bytes) -> bytes:
+    if not columns:
+        return columns
     values = zip(_JSON_NAMES, canonical.decode(columns), strict=True)
     return b"".join(
         b',"' + name.encode() + b'":' + canonical.encode(value)

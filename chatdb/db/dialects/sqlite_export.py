@@ -23,7 +23,7 @@ from chatdb.errors import DatabaseFailedError
 
 _COLUMNS = (
     "conversation_id, id, parent_id, role, author, model, content, source_id,"
-    " nullif(metadata, '{}'), created_at,"
+    " CAST(nullif(metadata, '{}') AS BLOB), created_at,"
     " CASE WHEN coalesce(reasoning, tool_calls, tool_outputs, attachments, edited_at) IS NOT NULL"
     " THEN json_array(reasoning, tool_calls, tool_outputs, attachments, edited_at) END"
 )

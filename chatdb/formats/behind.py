@@ -1,0 +1,88 @@
+"""Writing a file in a thread: compressing it and the kernel's copying take no time of ours."""
+
+import os
+from queue import Queue
+from threading import Thread
+from types import TracebackType
+from typing import BinaryIO, Self
+
+PIECE = 1 << 20
+"""Bytes handed on at once; a file that is smaller needs no thread."""
+AT_MOST = 4
+"""Pieces that may wait: memory is bounded, and a disk that is slower holds the writer up."""
+SYNC_EVERY = 64
+"""Pieces between syncs: nearly everything is on the disk already when the last one comes."""
+
+
+class WriteBehind:
+    """Takes bytes for a stream over a regular file, whose descriptor is for syncing it.
+
+    What the stream raises is raised by a later `write`, or when the context is left. Left with
+    an error, what waits is dropped.
+    """
+
+    def __init__(self, stream: BinaryIO, descriptor: int) -> None:
+        self._stream = stream
+        self._descriptor = descriptor
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._pieces: Queue[bytes | None] = Queue(AT_MOST)
+        self._thread: Thread | None = None
+        self._failure: BaseException | None = None
+
+    def write(self, data: bytes) -> int:
+        """Take the bytes."""
+        self._parts.append(bytes(data))
+        self._size += len(data)
+        if self._size >= PIECE:
+            self._hand_on()
+        return len(data)
+
+    def flush(self) -> None:
+        """Hand on what was taken so far; it is on its way then, not in the file."""
+        if self._parts:
+            self._hand_on()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._thread is None:
+            if error is None:
+                self._stream.write(b"".join(self._parts))
+            return
+        if error is not None:
+            self._failure = self._failure or error
+        elif self._parts:
+            self._pieces.put(b"".join(self._parts))
+        self._pieces.put(None)
+        self._thread.join()
+        if error is None and self._failure is not None:
+            raise self._failure
+
+    def _hand_on(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._thread is None:
+            self._thread = Thread(target=self._write_on, daemon=True)
+            self._thread.start()
+        self._pieces.put(b"".join(self._parts))
+        self._parts, self._size = [], 0
+
+    def _write_on(self) -> None:
+        count = 0
+        while (piece := self._pieces.get()) is not None:
+            if self._failure is not None:
+                continue
+            try:
+                self._stream.write(piece)
+                count += 1
+                if count % SYNC_EVERY == 0:
+                    os.fsync(self._descriptor)
+            except BaseException as error:  # noqa: BLE001 - raised by the thread that writes to us
+                self._failure = error
