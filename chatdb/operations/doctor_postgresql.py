@@ -26,10 +26,17 @@ _OPTIONAL = {"vector": "search by meaning", "pg_trgm": "fast search of Chinese a
 
 _RIGHTS = """
 SELECT current_schema(), rolsuper, current_user,
-       has_schema_privilege(current_schema(), 'USAGE'),
        has_schema_privilege(current_schema(), 'CREATE'),
        has_database_privilege(current_database(), 'CREATE')
 FROM pg_roles WHERE rolname = current_user
+"""
+_CLOSED_SCHEMA = """
+SELECT nspname FROM pg_namespace n
+WHERE NOT has_schema_privilege(n.oid, 'USAGE')
+  AND CASE WHEN %(schema)s::text IS NULL
+      THEN EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = 'chatdb_version')
+      ELSE nspname = %(schema)s END
+ORDER BY nspname <> 'public', nspname LIMIT 1
 """
 _MISSING_RIGHTS = """
 SELECT privilege, array_agg(c.relname::text ORDER BY c.relname)
@@ -164,23 +171,9 @@ def _pooler(server: Server) -> Iterator[Finding]:
 
 
 def _rights(server: Server) -> Iterator[Finding]:
-    schema, is_super, user, may_use, may_create, may_make_schema = server.row(_RIGHTS)
-    role = _name(user)
-    if schema is None and server.schema is not None and may_make_schema:
-        yield info("server-rights", f"there is no schema {server.schema} yet", "chatdb migrate")
-    elif schema is None:
-        yield error(
-            "server-rights",
-            f"the search path of user {user} leads to no schema it may use",
-            "as the owner of the database: CREATE SCHEMA"
-            f" {_name(server.schema or user)} AUTHORIZATION {role}",
-        )
-    elif not may_use:
-        yield error(
-            "server-rights",
-            f"user {user} may not use the schema {schema}",
-            f"as its owner: GRANT USAGE ON SCHEMA {_name(schema)} TO {role}",
-        )
+    schema, is_super, user, may_create, may_make_schema = server.row(_RIGHTS)
+    if schema is None:
+        yield _no_schema(server, user, may_make_schema=may_make_schema)
     else:
         yield from _rights_in_schema(server, schema, user, may_create=may_create)
     if is_super:
@@ -192,6 +185,27 @@ def _rights(server: Server) -> Iterator[Finding]:
         yield (info if server.is_here else warning)("server-superuser", text, fix)
     else:
         yield ok("server-superuser", f"user {user} is no superuser")
+
+
+def _no_schema(server: Server, user: str, *, may_make_schema: bool) -> Finding:
+    """Tell why there is no current schema: PostgreSQL skips those that the user may not use."""
+    role = _name(user)
+    with server.reading() as connection:
+        closed = connection.execute(_CLOSED_SCHEMA, {"schema": server.schema}).fetchone()
+    if closed is not None:
+        return error(
+            "server-rights",
+            f"user {user} may not use the schema {closed[0]}",
+            f"as its owner: GRANT USAGE ON SCHEMA {_name(closed[0])} TO {role}",
+        )
+    if server.schema is not None and may_make_schema:
+        return info("server-rights", f"there is no schema {server.schema} yet", "chatdb migrate")
+    return error(
+        "server-rights",
+        f"the search path of user {user} leads to no schema it may use",
+        "as the owner of the database: CREATE SCHEMA"
+        f" {_name(server.schema or user)} AUTHORIZATION {role}",
+    )
 
 
 def _rights_in_schema(

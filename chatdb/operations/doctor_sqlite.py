@@ -1,6 +1,7 @@
 """What the doctor asks a SQLite file, without changing a byte of what is in it."""
 
 import os
+import shlex
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -30,6 +31,11 @@ class DatabaseFile:
     path: Path
     deep: bool
 
+    @property
+    def quoted(self) -> str:
+        """The path as a shell takes it."""
+        return shlex.quote(str(self.path))
+
     def value(self, query: str) -> object:
         """Return the first value that a query gives."""
         return self.connection.execute(query).fetchone()[0]
@@ -48,19 +54,19 @@ def _rights(file: DatabaseFile) -> Iterator[Finding]:
         yield warning(
             "file-rights",
             f"{file.path} cannot be written by this user",
-            f"chmod u+w {file.path}, or run chatdb as its owner",
+            f"chmod u+w {file.quoted}; or run chatdb as its owner",
         )
     elif not os.access(folder, os.W_OK):
         yield warning(
             "file-rights",
             f"{folder} cannot be written: SQLite makes files beside the database when it writes",
-            f"chmod u+w {folder}",
+            f"chmod u+w {shlex.quote(str(folder))}",
         )
     elif mode & _OTHERS:
         yield warning(
             "file-rights",
             f"{file.path} holds chats, and other users may open it (mode {stat.S_IMODE(mode):o})",
-            f"chmod 600 {file.path}",
+            f"chmod 600 {file.quoted}",
         )
     else:
         yield ok("file-rights", f"only its owner may open {file.path}")
@@ -105,7 +111,7 @@ def _lock(file: DatabaseFile) -> Iterator[Finding]:
             yield warning(
                 "file-lock",
                 "another program is writing, or holds the write lock",
-                f"name it: lsof {file.path}",
+                f"name it: lsof {file.quoted}",
             )
             return
         raise
@@ -122,7 +128,7 @@ def _integrity(file: DatabaseFile) -> Iterator[Finding]:
         yield error(
             "file-integrity",
             f"{file.path} is damaged: {'; '.join(said[:_SHOWN])}",
-            f"restore it from a backup; what is readable: sqlite3 {file.path} .recover",
+            f"restore it from a backup; what is readable: sqlite3 {file.quoted} .recover",
         )
         return
     broken = file.connection.execute("PRAGMA foreign_key_check").fetchmany(1000)
@@ -141,7 +147,8 @@ def _integrity(file: DatabaseFile) -> Iterator[Finding]:
 def _quick_check(connection: sqlite3.Connection) -> list[str]:
     """Return what SQLite says of the pages; what is damaged badly ends the check itself."""
     try:
-        return [str(row[0]) for row in connection.execute("PRAGMA quick_check(10)")]
+        said = "\n".join(str(row[0]) for row in connection.execute("PRAGMA quick_check(10)"))
+        return [line for line in said.split("\n") if not line.startswith("*** ")]
     except sqlite3.DatabaseError as failure:
         if getattr(failure, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
             return [str(failure)]

@@ -1,5 +1,6 @@
 """`chatdb doctor`: every check, in order, whatever the others say; nothing is ever changed."""
 
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -93,7 +94,8 @@ def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:
     known = failure if isinstance(failure, ChatdbError) else None
     if getattr(failure, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
         text = f"{url.sqlite_path} is held by another program"
-        return error("database-reachable", text, f"name it: lsof {url.sqlite_path}")
+        fix = f"name it: lsof {shlex.quote(str(url.sqlite_path))}"
+        return error("database-reachable", text, fix)
     known = known or dialect_of(url).translate(failure, url)
     if known is None:
         return error("database-reachable", f"{url.sqlite_path} cannot be read: {failure}")

@@ -102,6 +102,28 @@ def test_the_fix_for_missing_rights_mends_them(
     assert "cannot migrate" in second["text"]
 
 
+@pytest.mark.parametrize("words", [(), ("--schema", "public")], ids=["found", "named"])
+def test_a_schema_that_is_closed_to_the_user_is_opened_by_the_fix(
+    run: Any, postgres: PostgresServer, postgresql_url: DatabaseUrl, words: tuple[str, ...]
+) -> None:
+    role, name = f"outside_{postgresql_url.database}", postgresql_url.database
+    postgres.execute("REVOKE ALL ON SCHEMA public FROM public", database=name)
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+    user = replace(postgresql_url, user=role, password="x")
+    try:
+        postgres.execute(f"GRANT CREATE ON DATABASE {name} TO {role}")
+        closed = findings(run, *words, url=user)["server-rights"]
+        postgres.execute(closed["fix"].partition(": ")[2], database=name)
+        opened = findings(run, *words, url=user)["server-rights"]
+        postgres.execute(f"DROP OWNED BY {role}", database=name)
+    finally:
+        postgres.execute(f"DROP ROLE {role}")
+
+    assert closed["severity"] == "error"
+    assert "may not use the schema public" in closed["text"]
+    assert "lacks" in opened["text"]
+
+
 def test_no_database_is_a_finding_and_the_rest_is_checked(run: Any) -> None:
     url = parse_url("postgresql://ada:secret@127.0.0.1:1/chat")
 
@@ -193,11 +215,14 @@ def test_a_file_that_others_may_open_is_told_and_the_fix_mends_it(
 ) -> None:
     sqlite_url.sqlite_path.chmod(0o644)
 
-    found = findings(run, url=sqlite_url)["file-rights"]
+    path = sqlite_url.sqlite_path.rename(sqlite_url.sqlite_path.with_name("ann's chats $(x).db"))
+    url = replace(sqlite_url, path=path)
+
+    found = findings(run, url=url)["file-rights"]
     subprocess.run(shlex.split(found["fix"]), check=True)
 
     assert found["severity"] == "warning"
-    assert findings(run, url=sqlite_url)["file-rights"]["severity"] == "ok"
+    assert findings(run, url=url)["file-rights"]["severity"] == "ok"
 
 
 def test_a_damaged_file_is_found_by_a_deep_look(run: Any, sqlite_url: DatabaseUrl) -> None:
@@ -215,6 +240,7 @@ def test_a_damaged_file_is_found_by_a_deep_look(run: Any, sqlite_url: DatabaseUr
 
     assert found["severity"] == "error"
     assert "is damaged" in found["text"]
+    assert "***" not in found["text"]
 
 
 def test_rows_that_refer_to_nothing_are_found_by_a_deep_look(
