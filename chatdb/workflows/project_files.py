@@ -1,5 +1,6 @@
 """Files that chatdb puts into a project that uses it: written whole, and never over another's."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ IGNORED = (".env", ".chatdb/", "data/chatdb.db*", "backups/")
 
 _TEMPLATES = Path(__file__).parent.parent / "project_files"
 _PUBLIC_MODE = 0o644
+_MOST_OLD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,15 @@ class ProjectFile:
 
 
 def put_file(path: Path, text: str, *, force: bool, dry_run: bool = False) -> ProjectFile:
-    """Write the file unless another is there; with `force` that one is renamed to `NAME.old`.
+    """Write the file unless another is there; with `force` that one is kept as `NAME.old`.
 
-    Raises StorageError.
+    Where another has that name it is `NAME.old.2` and so on. Raises StorageError.
     """
     data = text.encode()
+    if path.exists() and not path.is_file():
+        raise StorageError(
+            f"{path} is there already, and is no ordinary file", hint="move it away first"
+        )
     try:
         found = path.read_bytes() if path.is_file() else None
     except OSError as error:
@@ -49,7 +55,7 @@ def put_file(path: Path, text: str, *, force: bool, dry_run: bool = False) -> Pr
         return ProjectFile(str(path), "unchanged")
     if found is not None and not force:
         return ProjectFile(str(path), "kept")
-    old = path.with_name(path.name + ".old") if found is not None else None
+    old = None if found is None else _name_for_old(path, found)
     if not dry_run:
         if old is not None and found is not None:
             _write(old, found)
@@ -57,6 +63,15 @@ def put_file(path: Path, text: str, *, force: bool, dry_run: bool = False) -> Pr
     return ProjectFile(
         str(path), "written" if old is None else "replaced", None if old is None else str(old)
     )
+
+
+def _name_for_old(path: Path, data: bytes) -> Path:
+    """Return the first name that is free, or has these bytes already."""
+    names = (f"{path.name}.old", *(f"{path.name}.old.{number}" for number in range(2, _MOST_OLD)))
+    for place in map(path.with_name, names):
+        if not os.path.lexists(place) or (place.is_file() and place.read_bytes() == data):
+            return place
+    raise StorageError(f"{path}.old and many more are there already", hint="remove some of them")
 
 
 def init_project(

@@ -93,6 +93,29 @@ def test_force_replaces_a_file_and_keeps_the_old_one(run: Any) -> None:
     assert "postgres" in Path("docker-compose.dev.yml").read_text()
 
 
+def test_force_keeps_the_file_that_was_kept_before(run: Any) -> None:
+    file = Path("docker-compose.dev.yml")
+    for text in ("first", "second", "second", "third"):
+        file.write_text(text)
+        assert init(run, "--force")[file.name] == "replaced"
+
+    kept = sorted(Path().glob(f"{file.name}.old*"))
+    assert [path.read_text() for path in kept] == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("words", [(), ("--force",), ("--dry-run",)], ids=["no", "force", "dry"])
+def test_what_is_no_ordinary_file_is_refused_and_not_waited_for(
+    run: Any, words: tuple[str, ...]
+) -> None:
+    os.mkfifo(".env.example")
+
+    result = run("init", *words)
+
+    assert result.exit_code == 1
+    assert ".env.example is there already" in result.stderr
+    assert Path(".env.example").is_fifo()
+
+
 def test_a_repository_is_told_to_ignore_what_is_secret(run: Any) -> None:
     subprocess.run(["git", "init", "--quiet"], check=True)
 
