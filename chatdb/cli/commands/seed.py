@@ -1,5 +1,6 @@
 """`chatdb seed`: fill a database with made-up chats."""
 
+import shlex
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,7 +129,7 @@ def _say(command: CommandContext, report: "SeedReport") -> None:
     if report.dry_run:
         note("nothing was written; leave out --dry-run to seed")
     elif report.new:
-        key = report.organizations[0]
+        key = shlex.quote(report.organizations[0])
         made = counted(report.new, "new conversation")
         note(f"{made}; to see what is there: chatdb conversations list --org {key}")
     else:
