@@ -92,16 +92,16 @@ catalogue: .venv/.ready  ## Write down what the migrations build, for `chatdb sc
 dev-db: .venv/.ready  ## Start a PostgreSQL for development, migrated; prints its URL.
 	$(BIN)/chatdb dev-db up --migrate
 
-dev-db-stop: .venv/.ready  ## Stop it; the data stay.
+dev-db-stop: .venv/.ready  ## Stop the development server; the data stay.
 	$(BIN)/chatdb dev-db stop
 
-dev-db-reset: .venv/.ready  ## Make it anew; says how to go back.
+dev-db-reset: .venv/.ready  ## Begin its database afresh; says how to go back.
 	$(BIN)/chatdb dev-db reset
 
 dev-db-logs: .venv/.ready  ## Show its log.
 	$(BIN)/chatdb dev-db logs
 
-dev-db-connect: .venv/.ready  ## Open it in psql or pgcli.
+dev-db-connect: .venv/.ready  ## Open its database in psql or pgcli.
 	$(BIN)/chatdb dev-db connect
 
 status: .venv/.ready  ## Tell whether it runs, where, and its schema's state.
@@ -110,10 +110,10 @@ status: .venv/.ready  ## Tell whether it runs, where, and its schema's state.
 db-schema-dump: .venv/.ready  ## Print the DDL of the configured database (chatdb config show).
 	$(BIN)/chatdb schema dump
 
-db-backup: .venv/.ready  ## Back it up: for the backup command that is still to come.
+db-backup: .venv/.ready  ## Back up the configured database (not yet: `chatdb backup` is to come).
 	$(BIN)/chatdb backup create
 
-db-restore: .venv/.ready  ## Restore it: likewise still to come (FILE=backup).
+db-restore: .venv/.ready  ## Restore it from FILE=... (not yet: `chatdb restore` is to come).
 	$(BIN)/chatdb restore "$(FILE)"
 
 env-template: .venv/.ready  ## Write .env.example with every setting.
