@@ -140,6 +140,10 @@ class ServerFailedError(ChatdbError):
     code = "server_failed"
 
 
+class LoginRefusedError(ServerFailedError):
+    """A development server runs, but its data was made with another user or password."""
+
+
 class PortTakenError(ChatdbError):
     """Something else listens where a development server was to; the text names it if it can."""
 

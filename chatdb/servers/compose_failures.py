@@ -7,7 +7,13 @@ import re
 import sys
 from collections.abc import Sequence
 
-from chatdb.errors import ChatdbError, EngineUnavailableError, ServerFailedError, StorageError
+from chatdb.errors import (
+    ChatdbError,
+    EngineUnavailableError,
+    LoginRefusedError,
+    ServerFailedError,
+    StorageError,
+)
 from chatdb.servers.base import DevServer
 
 _OTHERWISE = "or do without containers: chatdb dev-db up --engine embedded"
@@ -159,9 +165,9 @@ def other_major(volume: str, image: str, *, wrote: int, runs: int) -> ServerFail
 
 def login_refused(
     program: str, server: DevServer, container: str, volume: str
-) -> ServerFailedError:
+) -> LoginRefusedError:
     """Return the error for an old volume that has another password, or another user."""
-    return ServerFailedError(
+    return LoginRefusedError(
         f"the server runs, but refuses the login of {server.user}: the volume {volume} was made"
         " with another user or password, which a new setting does not change",
         hint="set CHATDB_DEV_USER and CHATDB_DEV_PASSWORD to the old ones; or set a new password:"

@@ -10,7 +10,12 @@ from pathlib import Path
 
 from chatdb.db.reachable import wait_until_reachable
 from chatdb.db.unreachable import Diagnosis, Reason
-from chatdb.errors import ChatdbError, EngineUnavailableError, ServerFailedError
+from chatdb.errors import (
+    ChatdbError,
+    EngineUnavailableError,
+    LoginRefusedError,
+    ServerFailedError,
+)
 from chatdb.servers import embedded_process
 from chatdb.servers.base import DevServer, Note, ServerLook, ServerState
 from chatdb.servers.embedded_cluster import (
@@ -205,8 +210,8 @@ def _require_alive(home: Home, process: Process) -> None:
         raise failed("the server ended", embedded_process.log_since_start(home))
 
 
-def _login_refused(found: Diagnosis) -> ServerFailedError:
-    return ServerFailedError(
+def _login_refused(found: Diagnosis) -> LoginRefusedError:
+    return LoginRefusedError(
         f"{found.text}: its data was made with another user or password",
         hint="set CHATDB_DEV_USER and CHATDB_DEV_PASSWORD as they were; to remove the data and"
         " start afresh: chatdb dev-db down --volumes",

@@ -16,6 +16,7 @@ from chatdb.errors import (
     ConfigurationError,
     DatabaseUnreachableError,
     EngineUnavailableError,
+    LoginRefusedError,
     NotFoundError,
     PortTakenError,
     RefusedError,
@@ -101,9 +102,7 @@ class DevDatabase:
                 note=note,
             )
             try:
-                server = start(
-                    engine, replace(server, password=old_password) if old_password else server
-                )
+                server, old_password = _by_either(start, engine, server, old_password)
             except ChatdbError as error:
                 if remembered is not None:
                     raise
@@ -145,6 +144,8 @@ class DevDatabase:
 
     def stop(self, *, note: Note) -> bool:
         """Stop the server and keep everything; tell whether it ran."""
+        if self.project.is_new():
+            return False
         with self.project.locked(note):
             if self.project.load() is None:
                 return False
@@ -156,6 +157,8 @@ class DevDatabase:
 
         Tells whether there was one.
         """
+        if self.project.is_new():
+            return False
         with self.project.locked(note):
             if self.project.load() is None:
                 return False
@@ -200,8 +203,11 @@ class DevDatabase:
             return engine
         if wish.value in (AUTO, remembered.engine):
             return self.engines.named(remembered.engine)
+        engine = self.engines.named(wish.value)
+        # Asked first: one that cannot run must not cost the server that does.
+        note(f"by {engine.name}: {engine.describe()}")
         self._stop_other(remembered, note)
-        return self.engines.named(wish.value)
+        return engine
 
     def _instead(
         self, engine: Engine, server: DevServer, wish: Wish, error: ChatdbError, note: Note
@@ -284,6 +290,22 @@ def _old_password(
         return None
     is_changed = remembered.user == server.user and remembered.password != server.password
     return remembered.password if is_changed else None
+
+
+def _by_either(
+    start: "partial[DevServer]", engine: Engine, server: DevServer, old_password: str | None
+) -> tuple[DevServer, str | None]:
+    """Start the server; return it and its old password, None when it has the new one.
+
+    It has the new one already when the chatdb that changed it was killed before it noted that.
+    """
+    if old_password is None:
+        return start(engine, server), None
+    try:
+        return start(engine, replace(server, password=old_password)), old_password
+    except LoginRefusedError:
+        server = replace(server, port=engine.look(server).port or server.port)
+        return start(engine, server, may_move=False), None
 
 
 def _change_password(server: DevServer, old_password: str, note: Note) -> None:

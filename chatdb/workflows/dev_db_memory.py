@@ -57,6 +57,10 @@ class Project:
         slug = re.sub(r"[^a-z0-9]+", "-", self.root.name.lower()).strip("-")[:30]
         return f"chatdb-{slug}-{_digest(self.root)}" if slug else f"chatdb-{_digest(self.root)}"
 
+    def is_new(self) -> bool:
+        """Tell whether chatdb has nothing here: then there is nothing to lock or to stop."""
+        return not self.folder.exists()
+
     def load(self) -> Remembered | None:
         """Return what is remembered; raises ConfigurationError for a file that cannot be read.
 

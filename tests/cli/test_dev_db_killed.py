@@ -1,5 +1,6 @@
 """`chatdb dev-db up` killed in the middle: the next one makes it good, and nothing is left over."""
 
+import json
 import os
 import signal
 import subprocess
@@ -72,6 +73,22 @@ def test_up_after_a_kill_is_a_whole_up(
         assert run("dev-db", *words).exit_code == 0
     names = {path.name for path in home.iterdir()}
     assert names == {"data", "server.json", "server.lock", "server.log"}
+
+
+@pytest.mark.parametrize("port", [(), ("--port", "auto")])
+def test_up_after_a_kill_between_a_new_password_and_its_note_goes_on(
+    run: Run, project: Path, port: tuple[str, ...]
+) -> None:
+    assert run(*UP).exit_code == 0
+    run("dev-db", "stop")
+    memory = project / ".chatdb/dev-db.json"
+    told = json.loads(memory.read_text())
+    memory.write_text(json.dumps({**told, "password": "the one before"}))
+
+    again = run(*UP, *port, env={"CHATDB_DEV_PASSWORD": told["password"]})
+
+    assert again.exit_code == 0, again.stderr
+    assert json.loads(memory.read_text())["password"] == told["password"]
 
 
 def test_ctrl_c_during_initdb_leaves_nothing(project: Path) -> None:

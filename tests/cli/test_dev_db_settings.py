@@ -1,11 +1,11 @@
-"""What `chatdb dev-db up` is asked for and cannot do: refused before anything is made."""
+"""What `chatdb dev-db up` is asked for and cannot do: refused before anything is changed."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.dev_projects import Run, project_folder
+from tests.cli.dev_projects import Run, project_folder, status
 
 UP = ("dev-db", "up", "--engine", "embedded")
 
@@ -41,3 +41,18 @@ def test_names_that_cannot_be_are_refused(run: Run, project: Path, name: str, va
     assert result.exit_code == 2
     assert "CHATDB_DEV_" in result.stderr
     assert not list((project).glob(".chatdb/postgresql"))
+
+
+def test_an_engine_that_cannot_run_leaves_the_running_server_alone(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(*UP).exit_code == 0
+    before = status(run)
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    refused = run("dev-db", "up", "--engine", "compose")
+
+    assert refused.exit_code == 1
+    assert "neither Docker nor Podman is installed" in refused.stderr
+    after = status(run)
+    assert (after["engine"], after["process"]) == ("embedded", before["process"]), project
