@@ -30,7 +30,7 @@ def confirm(
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise RefusedError(
             "not confirmed: there is no terminal to ask on; nothing was changed",
-            hint="add --yes to go ahead, --dry-run to only look",
+            hint="add --yes to go ahead",
         )
     if command.diagnostics.ask("Go ahead? [y/N]").strip().lower() not in ("y", "yes"):
         raise RefusedError("not confirmed; nothing was changed")

@@ -220,6 +220,7 @@ def test_removing_the_data_is_asked_for(run: Run, run_on_terminal: Run, stopped:
 
     assert (refused.exit_code, declined.exit_code) == (6, 6)
     assert "the database and every checkpoint" in refused.stderr
+    assert "hint: add --yes to go ahead\n" in refused.stderr
     assert "chatdb:***@" in refused.stderr
     assert status(run)["state"] == "running"
 
@@ -239,7 +240,7 @@ def test_without_a_server_each_command_says_so(run: Run, project: Path) -> None:
         result = run("dev-db", *words)
         assert result.exit_code == 5
         assert "hint: make one: chatdb dev-db up" in result.stderr
-    assert not list(project.glob(".chatdb/*.json"))
+    assert not list(project.iterdir())
 
 
 @pytest.mark.usefixtures("project")
