@@ -12,7 +12,7 @@ from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import ConfigurationError, StorageError
 
 _MARK = "\ufeff"
-_LINE_END = re.compile(r"\r?\n\Z")
+_LINE_END = re.compile(r"(?:\r\n|\n|\r)\Z")
 
 
 VARIABLE = "DATABASE_URL"
@@ -52,7 +52,8 @@ def set_variable(path: Path, name: str, value: str, *, keep_old: bool) -> bool:
         found = True
     if not found:
         end = "\r\n" if "\r\n" in text else "\n"
-        parts.append(("" if not text or text.endswith("\n") else end) + f"{name}={value}{end}")
+        is_whole = not text or _LINE_END.search(text) is not None
+        parts.append(("" if is_whole else end) + f"{name}={value}{end}")
     changed = "".join(parts)
     if changed == text:
         return False
@@ -85,7 +86,7 @@ def _commented(original: str) -> str:
     start = re.match(r"\s*", original)
     blank = start[0] if start else ""
     text = original[len(blank) :]
-    if not text.endswith("\n"):
+    if not _LINE_END.search(text):
         text += "\n"
     return blank + "".join("# " + line for line in text.splitlines(keepends=True))
 

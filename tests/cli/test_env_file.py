@@ -31,6 +31,11 @@ LINE = f"DATABASE_URL={URL.exposed()}".encode()
         pytest.param(b"A=1\n", b"A=1\n%s\n", id="added at the end"),
         pytest.param(b"A=1", b"A=1\n%s\n", id="no line end"),
         pytest.param(b"A=1\r\nB=2\r\n", b"A=1\r\nB=2\r\n%s\r\n", id="line ends of Windows"),
+        pytest.param(
+            b"A=1\rDATABASE_URL=x\rB=2\r",
+            b"A=1\r# DATABASE_URL=x\r%s\rB=2\r",
+            id="line ends of old",
+        ),
         pytest.param(b"# c\n\nDATABASE_URL=\nB=2\n", b"# c\n\n%s\nB=2\n", id="in its place"),
         pytest.param(
             b"export DATABASE_URL=''  # mine\nB=2\n", b"export %s\nB=2\n", id="export stays"
