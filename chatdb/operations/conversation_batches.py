@@ -16,7 +16,7 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.errors import NotFoundError
 
-AT_ONCE = 4_000
+AT_ONCE = 5_000
 """Conversations whose own rows are held at once; their messages are streamed."""
 
 READING = {

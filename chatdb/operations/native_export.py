@@ -6,7 +6,6 @@ times faster; a contract test holds the two together.
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -78,7 +77,8 @@ class _Snapshot(msgspec.Struct):
     created_at: str
 
 
-_TIMES = tuple(name for name in _Head.__struct_fields__ if name.endswith("_at"))
+_SELDOM = ("last_accessed_at", "archived_at", "starred_at", "edited_at")
+"""The times that most conversations have not."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -105,7 +105,7 @@ def native_lines(
     ):
         organization = organization_id(connection, organization_key)
         has_snapshots = _has_snapshots(connection, organization)
-        metadata_of = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw).of
+        texts = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw)
         pieces = _Pieces()
         for rows in batches(
             connection, organization, columns=_COLUMNS, wanted=wanted, at_once=at_once
@@ -115,7 +115,7 @@ def native_lines(
             snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
             messages = database.dialect.read_messages(connection, organization, selection)
             with closing(messages):
-                yield from pieces.lines(map(partial(_head, metadata_of), rows), messages, snapshots)
+                yield from pieces.lines(_heads(texts, rows), messages, snapshots)
             on_read(len(rows), pieces.take_count())
             after_batch()
         yield pieces.take()
@@ -171,18 +171,32 @@ class _Pieces:
         self._size += len(part)
 
 
-def _head(metadata_of: Callable[[str], Any], row: Sequence[Any]) -> tuple[str, bytes]:
-    """Return a conversation's id and its JSON object without messages."""
-    head = _Head(*row)
+def _heads(texts: CanonicalTexts, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, bytes]]:
+    """Yield each conversation's id and its JSON object without messages."""
+    for row, metadata in zip(rows, _metadata_of(texts, rows), strict=True):
+        head = _Head(*row)
+        try:
+            head.created_at, head.updated_at = json_time(row[4]), json_time(row[5])
+            for name in _SELDOM:
+                time = getattr(head, name)
+                if time is not None:
+                    setattr(head, name, json_time(time))
+        except ValueError as error:
+            raise unreadable(f"conversation {row[0]}", error) from error
+        head.metadata = metadata
+        yield head.id, _encode(head)
+
+
+def _metadata_of(texts: CanonicalTexts, rows: Sequence[Sequence[Any]]) -> list[Any]:
     try:
-        for name in _TIMES:
-            time = getattr(head, name)
-            if time is not None:
-                setattr(head, name, json_time(time))
-        head.metadata = metadata_of(head.metadata)
-    except ValueError as error:
-        raise unreadable(f"conversation {row[0]}", error) from error
-    return head.id, _encode(head)
+        return texts.all_of([row[-1].encode() for row in rows])
+    except ValueError:
+        for row in rows:
+            try:
+                texts.of(row[-1])
+            except ValueError as error:
+                raise unreadable(f"conversation {row[0]}", error) from error
+        raise
 
 
 def _has_snapshots(connection: sa.Connection, organization: UUID) -> bool:

@@ -17,7 +17,7 @@ from chatdb.errors import DatabaseFailedError
 Chunk = tuple[str, bytes, int]
 """A conversation's id, some of its messages as JSON objects joined by commas, how many they are."""
 
-CHUNK_ROWS = 500
+CHUNK_ROWS = 300
 CHUNK_CHARACTERS = 1 << 20
 """A chunk ends with either: one conversation may be larger than memory."""
 
