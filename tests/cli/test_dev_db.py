@@ -312,6 +312,22 @@ def test_logs_show_the_newest_lines_and_follow(run: Run) -> None:
         assert process.wait(timeout=10) == 130
 
 
+@pytest.mark.usefixtures("stopped")
+def test_following_a_log_ends_when_nobody_reads_it(run: Run) -> None:
+    run(*UP)
+    words = command_line("dev-db", "logs", "-f", "-n", "1")
+
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=process_environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=10) == 0
+        assert process.stderr.read() == b""
+
+
 def test_a_copied_project_leaves_the_first_ones_server_alone(
     run: Run, stopped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """`chatdb dev-db`: a PostgreSQL for development, with Docker or without."""
 
 import sys
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_db_report import UpReport, tell_next, up_line
 from chatdb.cli.dev_server import dev_database, wishes
 from chatdb.cli.diagnostics import is_terminal
+from chatdb.cli.gone_reader import ends_with_reader
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import A_DAY, Format, FormatOption, YesOption, a_number
 from chatdb.cli.progress import BYTES, amount_text
@@ -228,10 +230,12 @@ def logs(
       chatdb dev-db logs -f
     """
     command = CommandContext.of(context)
-    for line in dev_database(command).logs(lines=lines, follow=follow):
-        command.output.text(line)
-        if follow:
-            command.output.flush()
+    found = dev_database(command).logs(lines=lines, follow=follow)
+    with ends_with_reader() if follow else nullcontext():
+        for line in found:
+            command.output.text(line)
+            if follow:
+                command.output.flush()
 
 
 @app.command()
