@@ -18,6 +18,7 @@ _MARK = "chatdb.made"
 _LOCALES = ("C.UTF-8", "en_US.UTF-8", "C.utf8")
 _PARTIAL = "data.partial-"
 _LAST_LINES = 12
+_SEE_LOG = "the whole log: chatdb dev-db logs --lines 200"
 _FULL_DISK = re.compile(r"No space left|[Cc]heck free disk space|[Dd]isk quota exceeded")
 
 CLEAN_ENVIRONMENT = ("/usr/bin/env", "-u", "PGDATA", "-u", "PGOPTIONS", "LC_ALL=C")
@@ -102,15 +103,18 @@ def _initialise(
         if "invalid locale name" not in done.stdout:
             break
         shutil.rmtree(partial, ignore_errors=True)
-    raise failed("PostgreSQL's initdb failed", done.stdout.splitlines())
+    raise failed(
+        "PostgreSQL's initdb failed",
+        done.stdout.splitlines(),
+        hint="run it again: chatdb dev-db up; another PostgreSQL can be named: CHATDB_PG_BINDIR",
+    )
 
 
-def failed(what: str, lines: Sequence[str]) -> ServerFailedError:
-    """Return the error with the end of a log, and the next step where the log tells it."""
+def failed(what: str, lines: Sequence[str], *, hint: str = _SEE_LOG) -> ServerFailedError:
+    """Return the error with the end of a log, and the next step: `hint` if the log tells none."""
     shown = [line for line in lines if line.strip()][-_LAST_LINES:]
     log = "\n".join(shown)
     text = what
-    hint = "the whole log: chatdb dev-db logs --lines 200"
     if _FULL_DISK.search(log):
         text += ": the disk is full"
         hint = "free some space on it, then run again: chatdb dev-db up"

@@ -31,6 +31,8 @@ from chatdb.workflows.dev_db_memory import Project, Remembered
 Outcome = Literal["made", "started", "running"]
 
 _PORT_TRIES = 20
+_NEVER_IN_A_USER = "\"$'\\"
+"""CREATE EXTENSION refuses an owner with one of these, and so initdb ends."""
 _OUTCOMES: dict[ServerState, Outcome] = {
     ServerState.ABSENT: "made",
     ServerState.STOPPED: "started",
@@ -338,6 +340,11 @@ def _check_names(wishes: Wishes) -> None:
                 f"the {what} of the development server cannot be {name!r}",
                 hint=f"at most {LONGEST_NAME} bytes, nothing invisible: CHATDB_DEV_{what.upper()}",
             )
+    if any(mark in wishes.user.value for mark in _NEVER_IN_A_USER):
+        raise ConfigurationError(
+            f"PostgreSQL's initdb cannot make the user {wishes.user.value!r}",
+            hint=f"set CHATDB_DEV_USER to a name without {' '.join(_NEVER_IN_A_USER)}",
+        )
     if wishes.user.value.startswith("pg_") or wishes.database.value in ("template0", "template1"):
         raise ConfigurationError(
             "PostgreSQL keeps users called pg_... and the templates for itself",

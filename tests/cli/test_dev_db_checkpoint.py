@@ -196,6 +196,18 @@ def test_checkpoints_of_another_database_are_not_seen(
         assert checkpoints.list_checkpoints(other) == []
 
 
+def test_a_direct_address_that_was_not_typed_is_another_databases(
+    run: Run, checkpoint: Run, postgres: PostgresServer, url: DatabaseUrl
+) -> None:
+    with postgres.new_database() as other:
+        address = {"CHATDB_DIRECT_URL": other.exposed()}
+        words = (*CHECKPOINT, "save", "one", "--database-url", url.exposed())
+
+        assert run(*words, env=address).exit_code == 0
+        assert checkpoints.list_checkpoints(other) == []
+    assert names(checkpoint) == ["one"]
+
+
 def test_a_copy_that_was_broken_off_is_cleared_away(
     checkpoint: Run, postgres: PostgresServer, url: DatabaseUrl
 ) -> None:
@@ -281,6 +293,7 @@ def test_reset_begins_afresh_and_prints_the_way_back(
         done = run("dev-db", "reset", "--yes", "--seed")
         assert done.exit_code == 0
         assert "is migrated" in done.stdout
+        assert done.stderr.index("to bring it back") < done.stderr.index("made-up conversation")
         assert execute(at, "SELECT count(*) > 0 FROM messages") == [(True,)]
         assert execute(at, "SELECT to_regclass('mine')::text") == [(None,)]
         assert run("schema", "status", "--exit-code").exit_code == 0

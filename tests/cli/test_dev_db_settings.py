@@ -30,6 +30,8 @@ def test_what_is_no_port_is_refused(run: Run, project: Path, port: str) -> None:
     [
         ("CHATDB_DEV_USER", "pg_me"),
         ("CHATDB_DEV_USER", "a\tb"),
+        ("CHATDB_DEV_USER", 'a"b'),
+        ("CHATDB_DEV_USER", "a'b"),
         ("CHATDB_DEV_DATABASE", "ü" * 32),
         ("CHATDB_DEV_DATABASE", "template1"),
         ("CHATDB_DEV_PASSWORD", "two\nlines"),

@@ -36,6 +36,12 @@ class EngineName(StrEnum):
     EMBEDDED = "embedded"
 
 
+_COPY = (
+    'CHATDB_DATABASE_URL="$(chatdb dev-db url --show-password)"'
+    " chatdb export --output all.jsonl.zst"
+)
+"""What is configured may be another database."""
+
 EngineOption = Annotated[
     EngineName, typer.Option("--engine", help="What runs it.", show_default=True)
 ]
@@ -139,8 +145,8 @@ def down(
     if volumes and dev.project.load() is not None:
         seen = status(dev)
         size = "" if seen.bytes is None else f" ({amount_text(seen.bytes, BYTES)})"
-        plan = [f"the database and every checkpoint{size}, in {seen.data or 'no place any more'}"]
-        plan.append("(nothing of it is kept; a copy: chatdb export --output all.jsonl.zst)")
+        plan = [f"the database{size} and every checkpoint, in {seen.data or 'no place any more'}"]
+        plan.append(f"(nothing of it is kept; a copy: {_COPY})")
         confirm(command, plan, yes=yes, action="remove", place=seen.url)
     if not dev.down(data=volumes, note=command.diagnostics.note):
         command.output.text("nothing to remove: there is no development server here")
@@ -175,11 +181,13 @@ def reset(
     dev = dev_database(command)
     asked = wishes(command, engine="auto", port=None)
     started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
-    url, kept = started.server.url, None
+    url = started.server.url
     if started.outcome != "made":
         plan = ["by an empty one, migrated", "(what is there now is kept as a checkpoint)"]
         confirm(command, plan, yes=yes, action="replace", place=url.redacted())
         kept = checkpoints.start_afresh(url, force=force)
+        # Before the rest, which may be interrupted or fail.
+        dev_db_checkpoint.tell_way_back(command, kept)
     revisions = _migrate(command, url, output_format)
     seeded = _seed(command, url) if seed else None
     report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=None)
@@ -188,7 +196,6 @@ def reset(
         command.output.text(f"{url.redacted()} is migrated, {filled}")
     else:
         command.output.record(report, output_format)
-    dev_db_checkpoint.tell_way_back(command, kept)
 
 
 @app.command()
@@ -211,6 +218,8 @@ def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -
         command.diagnostics.warning(seen.problem)
     elif seen.state in ("absent", "stopped"):
         command.diagnostics.note("start it: chatdb dev-db up")
+    elif seen.state == "failed":
+        command.diagnostics.note("see why: chatdb dev-db logs; start it: chatdb dev-db up")
 
 
 @app.command()
