@@ -79,13 +79,20 @@ def test_ci_installs_what_is_missing_once_and_says_so(tmp_path: Path) -> None:
     for name in ("apt-get", "make"):
         (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*"\n')
     (tmp_path / "id").write_text("#!/bin/sh\necho 0\n")
-    (tmp_path / "dirname").symlink_to(shutil.which("dirname") or "")
+    for name in ("dirname", "rm", "mkdir", "touch", "chmod"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
     for name in ("apt-get", "make", "id"):
         (tmp_path / name).chmod(0o755)
     script = (ROOT / ".ci" / "run").read_text()
     copy = tmp_path / "checkout" / ".ci" / "run"
     copy.parent.mkdir(parents=True)
     program = tmp_path / "pgbouncer"
+    pip = tmp_path / "checkout" / ".venv" / "bin" / "python"
+    pip.parent.mkdir(parents=True)
+    place = ".ci/compose/bin"
+    made = f"{place}/docker-compose"
+    pip.write_text(f"#!/bin/sh\nmkdir -p {place} && touch {made} && chmod +x {made}\n")
+    pip.chmod(0o755)
 
     def said() -> str:
         copy.write_text(
@@ -101,12 +108,16 @@ def test_ci_installs_what_is_missing_once_and_says_so(tmp_path: Path) -> None:
             check=True,
         ).stdout
 
-    assert "ci: installing postgresql-15 pgbouncer\napt-get update" in said()
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
+    first = said()
+    assert "ci: installing postgresql-15 pgbouncer docker.io docker-compose\napt-get upd" in first
+    assert "make install\nci: installing Compose 5\nci: make check\n" in first
+    for path in (program, tmp_path / "dockerd", tmp_path / "docker-compose"):
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
     assert "installing postgresql-15\n" in said()
     server = tmp_path / "15" / "bin" / "postgres"
     server.parent.mkdir(parents=True)
     program.rename(server)
     program.symlink_to(server)
-    assert said() == "ci: PostgreSQL 15 and PgBouncer are here\nci: make check\nmake check\n"
+    here = "ci: PostgreSQL 15, PgBouncer, Docker and docker-compose are here\n"
+    assert said() == f"{here}make install\nci: make check\nmake check\n"
