@@ -74,7 +74,8 @@ def _rights(file: DatabaseFile) -> Iterator[Finding]:
 
 def _journal(file: DatabaseFile) -> Iterator[Finding]:
     mode = str(file.value("PRAGMA journal_mode"))
-    if mode == "wal":
+    # A file that may only be read is opened as one that does not change: its log is not seen.
+    if mode == "wal" or _is_marked_wal(file.path):
         yield ok("file-journal", "readers do not stop the writer (a write-ahead log)")
     else:
         yield info(
@@ -82,6 +83,12 @@ def _journal(file: DatabaseFile) -> Iterator[Finding]:
             f"the journal mode is {mode}: a long read stops every writer",
             'chatdb connect -c "PRAGMA journal_mode=WAL"',
         )
+
+
+def _is_marked_wal(path: Path) -> bool:
+    """Read the file's own mark (https://www.sqlite.org/fileformat.html, offset 18)."""
+    with path.open("rb") as stream:
+        return stream.read(20)[18:] == b"\2\2"
 
 
 def _log_size(file: DatabaseFile) -> Iterator[Finding]:

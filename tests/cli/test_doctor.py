@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from chatdb.db.url import DatabaseUrl, parse_url
+from chatdb.operations.doctor_sqlite import FILE_CHECKS, DatabaseFile
 from tests.cli.conftest import Run
 from tests.postgres_server import PASSWORD, PostgresServer
 
@@ -282,6 +283,17 @@ def test_another_journal_mode_is_told_and_the_fix_mends_it(
     assert found["severity"] == "info"
     assert mended.exit_code == 0, mended.stderr
     assert findings(run, url=sqlite_url)["file-journal"]["severity"] == "ok"
+
+
+def test_a_log_is_known_where_the_file_may_only_be_read(sqlite_url: DatabaseUrl) -> None:
+    path = sqlite_url.sqlite_path
+    with closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as connection:
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        file = DatabaseFile(connection=connection, path=path, deep=False)
+        found = {each.id: each.severity for check in FILE_CHECKS for each in check.run(file)}
+
+    assert mode != "wal"
+    assert found["file-journal"] == "ok"
 
 
 def test_a_file_that_is_no_database_is_a_finding(run: Any, tmp_path: Path) -> None:
