@@ -1,7 +1,7 @@
 """Writing a file in a thread: compressing it and the kernel's copying take no time of ours."""
 
 import os
-from queue import Queue
+from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -26,7 +26,11 @@ class WriteBehind:
         self._descriptor = descriptor
         self._parts: list[bytes] = []
         self._size = 0
-        self._pieces: Queue[bytes | None] = Queue(AT_MOST)
+        # Queues in C: an interrupt leaves no lock of them held.
+        self._pieces: SimpleQueue[bytes | None] = SimpleQueue()
+        self._room: SimpleQueue[None] = SimpleQueue()
+        for _ in range(AT_MOST):
+            self._room.put(None)
         self._thread: Thread | None = None
         self._failure: BaseException | None = None
 
@@ -71,12 +75,14 @@ class WriteBehind:
         if self._thread is None:
             self._thread = Thread(target=self._write_on, daemon=True)
             self._thread.start()
+        self._room.get()
         self._pieces.put(b"".join(self._parts))
         self._parts, self._size = [], 0
 
     def _write_on(self) -> None:
         count = 0
         while (piece := self._pieces.get()) is not None:
+            self._room.put(None)
             if self._failure is not None:
                 continue
             try:

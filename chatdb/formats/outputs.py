@@ -36,10 +36,16 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
             yield stream
         return
     partial = path.with_name(path.name + ".partial")
+    ours: list[Path] = []
     try:
-        descriptor = _claimed(partial, path)
-        # Renamed or removed before it is closed: the lock is held until then.
-        with os.fdopen(descriptor, "wb", buffering=1 << 20) as raw, _removed_on_failure(partial):
+        # Renamed or removed before it is closed: the lock is held until then. An interrupt before
+        # there is a stream is the outer one's.
+        with (
+            _removed_on_failure(ours),
+            os.fdopen(_claimed(partial, path, ours), "wb", buffering=1 << 20) as raw,
+            _removed_on_failure(ours),
+        ):
+            descriptor = raw.fileno()
             with _compressed(raw, path.name) as packed, WriteBehind(packed, descriptor) as stream:
                 yield cast(BinaryIO, stream)
             raw.flush()
@@ -52,14 +58,18 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
         raise _storage_error(path, error) from error
 
 
-def _claimed(partial: Path, path: Path) -> int:
-    """Open the partial file for this process alone, empty; the lock ends with the process."""
+def _claimed(partial: Path, path: Path, ours: list[Path]) -> int:
+    """Open the partial file for this process alone, empty; the lock ends with the process.
+
+    It is put into `ours` as soon as it is.
+    """
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     while True:
         descriptor = os.open(partial, flags, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(descriptor, partial):
+                ours.append(partial)
                 os.fchmod(descriptor, 0o600)
                 os.ftruncate(descriptor, 0)
                 return descriptor
@@ -95,11 +105,13 @@ def _device(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _removed_on_failure(partial: Path) -> Iterator[None]:
+def _removed_on_failure(ours: list[Path]) -> Iterator[None]:
+    """Remove the files that are in the list when the block fails."""
     try:
         yield
     except BaseException:
-        partial.unlink(missing_ok=True)
+        while ours:
+            ours.pop().unlink(missing_ok=True)
         raise
 
 

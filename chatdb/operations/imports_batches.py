@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 
 import msgspec
 
@@ -62,7 +63,9 @@ class Batches:
         self._error: Exception | None = None
         self._ended = False
         self._reading = threading.Lock()
-        self._may_read = threading.Event()
+        # A queue in C: an interrupt leaves no lock of it held, as it can an Event's.
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._may_read = False
         self._reader: threading.Thread | None = None
         self._begin()
 
@@ -98,7 +101,8 @@ class Batches:
         A record that comes slowly is not waited for at the end of the block.
         """
         if not self._ended:
-            self._may_read.set()
+            self._may_read = True
+            self._wake.put(None)
             if self._reader is None:
                 self._reader = threading.Thread(target=self._read_on, daemon=True)
                 self._reader.start()
@@ -107,21 +111,20 @@ class Batches:
         try:
             yield
         finally:
-            self._may_read.clear()
+            self._may_read = False
             sys.setswitchinterval(interval)
 
     def close(self) -> None:
         """Let the reading thread end."""
         self._ended = True
-        self._may_read.set()
+        self._wake.put(None)
 
     def _read_on(self) -> None:
         while not self._ended:
-            self._may_read.wait()
+            self._wake.get()
             with self._reading:
-                while self._may_read.is_set() and not self._closed:
+                while self._may_read and not self._closed:
                     self._read_one()
-                self._may_read.clear()
 
     def _read_one(self) -> None:
         try:
