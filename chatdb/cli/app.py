@@ -34,6 +34,9 @@ COMMANDS = {
         _MODULES + "env_template", "Write a commented .env.example with every setting."
     ),
     "init": Entry(_MODULES + "init", "Put the compose file and .env.example into a project."),
+    "environment": Entry(
+        _MODULES + "environment", "Label a database: development, staging or production."
+    ),
     "config": Entry(_MODULES + "config", "Show the settings and where they come from."),
 }
 

@@ -8,7 +8,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import checkpoint_url
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import Format, FormatOption, YesOption
+from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
 from chatdb.cli.progress import BYTES, amount_text
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def restore(
     name: NameArgument,
     force: ForceOption = False,
     yes: YesOption = False,
+    dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Put a checkpoint in the database's place.
@@ -68,7 +69,12 @@ def restore(
     url = checkpoint_url(command)
     wanted = checkpoints.find_checkpoint(url, name)
     plan = [f"by {describe(wanted)}", "(the database that is there now is kept as a checkpoint)"]
-    confirm(command, plan, yes=yes, action="replace", place=url.redacted())
+    if dry_run:
+        _print_plan(
+            command, wanted, ["This would be replaced:", url.redacted(), *plan], output_format
+        )
+        return
+    confirm(command, plan, yes=yes, action="replace", url=url)
     kept = checkpoints.restore(url, name, force=force, note=command.diagnostics.note)
     _print(command, wanted, f"{wanted.of} is what it was at {_time(wanted)}", output_format)
     tell_way_back(command, kept)
@@ -96,6 +102,7 @@ def delete(
     context: typer.Context,
     name: NameArgument,
     yes: YesOption = False,
+    dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Remove a checkpoint for good.
@@ -110,7 +117,10 @@ def delete(
     url = checkpoint_url(command)
     wanted = checkpoints.find_checkpoint(url, name)
     plan = [describe(wanted), "(it cannot be brought back)"]
-    confirm(command, plan, yes=yes, action="remove a checkpoint of", place=url.redacted())
+    if dry_run:
+        _print_plan(command, wanted, ["This would be removed:", *plan], output_format)
+        return
+    confirm(command, plan, yes=yes, action="remove a checkpoint of", url=url)
     removed = checkpoints.delete(url, name)
     _print(command, removed, f"removed the checkpoint {removed.name}", output_format)
 
@@ -131,6 +141,16 @@ def tell_way_back(command: CommandContext, kept: "Checkpoint | None") -> None:
             f"the database that was there is kept; to bring it back:"
             f" chatdb dev-db checkpoint restore {kept.name}"
         )
+
+
+def _print_plan(
+    command: CommandContext, checkpoint: "Checkpoint", plan: list[str], output_format: Format
+) -> None:
+    """Print what would be done: the plan for people, else the checkpoint that it is about."""
+    if output_format is Format.TABLE:
+        command.output.text("\n  ".join(plan))
+    else:
+        command.output.record(checkpoint, output_format)
 
 
 def _print(

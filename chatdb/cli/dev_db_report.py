@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from chatdb.cli.context import CommandContext
+from chatdb.cli.options import Format
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
@@ -87,3 +88,27 @@ def tell_next(command: CommandContext, url: "DatabaseUrl", report: UpReport) -> 
         lines += ["chatdb dev-db connect", "chatdb dev-db stop"]
     if lines and not command.options.quiet:
         command.diagnostics.block("next:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def print_reset_plan(
+    command: CommandContext, ahead: "Started", *, seed: bool, output_format: Format
+) -> None:
+    """Say what `reset` would do; as data it is the report that it would give."""
+    from chatdb.db.scripts import scripts
+    from chatdb.workflows.seed_database import planned_conversations
+
+    report = UpReport.of(
+        ahead,
+        revisions=tuple(script.revision for script in scripts()),
+        seeded=planned_conversations() if seed else None,
+        env_file=None,
+    )
+    if output_format is not Format.TABLE:
+        command.output.record(report, output_format)
+        return
+    made = "an empty one, migrated" if report.seeded is None else "one with made-up chats"
+    if report.outcome == "made":
+        command.output.text(f"This would be made:\n  {report.url}, {made}")
+        return
+    lines = ["This would be replaced:", report.url, f"by {made}"]
+    command.output.text("\n  ".join([*lines, "(what is there now is kept as a checkpoint)"]))

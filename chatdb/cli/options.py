@@ -62,6 +62,7 @@ class GlobalOptions:
     verbose: bool = False
     debug: bool = False
     raw_csv: bool = False
+    confirm: str | None = None
 
 
 class GlobalOption(TyperOption):
@@ -81,6 +82,7 @@ _VALUES = (
     (["--org"], "KEY", "The organization (tenant) to work on.  [default: default]"),
 )
 _RAW_CSV = (["--raw-csv"], "Leave CSV cells that look like formulas as they are.")
+_CONFIRM = (["--confirm"], "NAME", "The database's name: wanted where it is labelled production.")
 _FLAGS = (
     (["--no-color"], "No colours; NO_COLOR in the environment does the same."),
     (["--quiet", "-q"], "No notes and no progress; errors and data only."),
@@ -92,7 +94,7 @@ _FLAGS = (
 def add_global_options(command: Any, *, listed: bool) -> None:
     """Give a command, and all below it if it is a group, the global options it lacks.
 
-    A command with `--format` gets `--raw-csv` as well.
+    A command with `--format` gets `--raw-csv` as well, one with `--yes` `--confirm`.
     """
     taken = {name for parameter in command.params for name in parameter.opts}
     options = [_value_option(*row) for row in _VALUES] + [_flag(*row) for row in _FLAGS]
@@ -100,6 +102,8 @@ def add_global_options(command: Any, *, listed: bool) -> None:
         option.listed = listed
     if "--format" in taken:
         options.append(_flag(*_RAW_CSV))
+    if "--yes" in taken:
+        options.append(_value_option(*_CONFIRM))
     command.params += [option for option in options if taken.isdisjoint(option.opts)]
     if isinstance(command, TyperGroup) and not listed:
         for child in command.commands.values():

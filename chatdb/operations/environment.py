@@ -1,20 +1,71 @@
 """The label of a database: development, staging or production, kept in `chatdb_settings`."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
 import sqlalchemy as sa
 
+import chatdb
 from chatdb.db.database import Database
-from chatdb.db.schema import settings
-from chatdb.errors import RefusedError
+from chatdb.db.label import ENVIRONMENTS, KEY, PRODUCTION
+from chatdb.db.schema import log, settings
+from chatdb.errors import RefusedError, UsageError
 
-KEY = "environment"
-PRODUCTION = "production"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentChange:
+    """What the label became, and what it was before; None: nobody had labelled the database."""
+
+    environment: str
+    before: str | None
+    dry_run: bool = False
 
 
 def label(database: Database) -> str | None:
     """Return what the database is labelled as; None when nobody labelled it."""
     with database.transaction() as connection:
-        value = connection.scalar(sa.select(settings.c.value).where(settings.c.key == KEY))
-    return None if value is None else str(value).strip().lower()
+        return _label(connection)
+
+
+def set_label(
+    database: Database, environment: str, *, may_lower: bool = False
+) -> EnvironmentChange:
+    """Label the database and log it; returns what changed.
+
+    Production is taken off with `may_lower` only: RefusedError else. UsageError for a label that
+    there is not.
+    """
+    if environment not in ENVIRONMENTS:
+        raise UsageError(
+            f"there is no environment {environment!r}", hint=f"one of: {', '.join(ENVIRONMENTS)}"
+        )
+    now = datetime.now(UTC)
+    with database.transaction(write=True) as connection:
+        before = _label(connection)
+        change = EnvironmentChange(environment=environment, before=before)
+        if before == environment:
+            return change
+        if before == PRODUCTION and not may_lower:
+            raise RefusedError(
+                f"{database.url.redacted()} was labelled {PRODUCTION} meanwhile;"
+                " nothing was changed",
+                hint="chatdb environment show",
+            )
+        connection.execute(sa.delete(settings).where(settings.c.key == KEY))
+        connection.execute(sa.insert(settings).values(key=KEY, value=environment))
+        connection.execute(
+            sa.insert(log).values(
+                id=uuid4(),
+                kind="environment",
+                subject=environment,
+                started_at=now,
+                finished_at=datetime.now(UTC),
+                outcome="succeeded",
+                details={"chatdb": chatdb.__version__, "before": before},
+            )
+        )
+    return change
 
 
 def refuse_on_production(database: Database, what: str) -> None:
@@ -24,3 +75,8 @@ def refuse_on_production(database: Database, what: str) -> None:
             f"{database.url.redacted()} is labelled {PRODUCTION}: {what} is never done there",
             hint="name another database: --database-url URL",
         )
+
+
+def _label(connection: sa.Connection) -> str | None:
+    value = connection.scalar(sa.select(settings.c.value).where(settings.c.key == KEY))
+    return None if value is None else str(value).strip().lower()

@@ -5,10 +5,12 @@ Nothing here loads SQLAlchemy or Alembic before it has to: a second `up` only lo
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+from chatdb.db.label import PRODUCTION, look_at_label
 from chatdb.db.server_databases import LONGEST_NAME
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
@@ -31,6 +33,7 @@ from chatdb.workflows.dev_db_memory import Project, Remembered
 Outcome = Literal["made", "started", "running"]
 
 _PORT_TRIES = 20
+_HERE = ("127.0.0.1", "localhost")
 _NEVER_IN_A_USER = "\"$'\\"
 """CREATE EXTENSION refuses an owner with one of these, and so initdb ends."""
 _OUTCOMES: dict[ServerState, Outcome] = {
@@ -122,6 +125,18 @@ class DevDatabase:
                 seconds=time.monotonic() - began,
             )
 
+    def look_ahead(self, wishes: Wishes, *, note: Note) -> Started:
+        """Return what `up` would find, without making or starting anything."""
+        remembered = self.project.load()
+        server = self._resolve(wishes, remembered)
+        if remembered is None:
+            engine = self.engines.first_that_works(server, note)
+        else:
+            engine = self.engines.named(remembered.engine)
+        look = engine.look(server)
+        outcome = _OUTCOMES.get(look.state, "running")
+        return Started(engine=engine.name, server=server, look=look, outcome=outcome, seconds=0.0)
+
     def remembered(self) -> tuple[Engine, DevServer]:
         """Return the project's server as it was last started; raises NotFoundError."""
         found = self.project.load()
@@ -152,6 +167,7 @@ class DevDatabase:
             if self.project.load() is None:
                 return False
             engine, server = self.remembered()
+            self._note_label(engine, server)
             return engine.stop(server, note=note)
 
     def down(self, *, data: bool, note: Note) -> bool:
@@ -165,10 +181,27 @@ class DevDatabase:
             if self.project.load() is None:
                 return False
             engine, server = self.remembered()
+            self._note_label(engine, server)
             engine.remove(server, data=data, note=note)
             if data:
                 self.project.forget()
             return True
+
+    def note_label(self, url: DatabaseUrl, environment: str) -> None:
+        """Keep a label that was just given to `url`, if that is this server's database."""
+        found = self.project.load()
+        if found is None:
+            return
+        own = found.server(self.project.folder).url
+        if url.host in _HERE and (url.port or "5432", url.database) == (own.port, own.database):
+            self.project.note_production(is_production=environment == PRODUCTION)
+
+    def _note_label(self, engine: Engine, server: DevServer) -> None:
+        """Keep the label of a server that is about to tell it no more."""
+        with suppress(ChatdbError):
+            if engine.look(server).state is ServerState.RUNNING:
+                label = look_at_label(server.url, whole=True)
+                self.project.note_production(is_production=label.environment == PRODUCTION)
 
     def logs(self, *, lines: int, follow: bool) -> Iterator[str]:
         """Yield the newest lines of the server's log; raises NotFoundError."""

@@ -16,6 +16,8 @@ from chatdb.servers.lock import only_one
 
 FILE = "dev-db.json"
 _LOCK = "dev-db.lock"
+_PRODUCTION = "production"
+"""A file that is there where the database was labelled so: a stopped server tells nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,22 @@ class Project:
             os.fsync(stream.fileno())
         partial.replace(self.folder / FILE)
 
+    def note_production(self, *, is_production: bool) -> None:
+        """Keep whether the database is labelled production, for when it cannot be asked."""
+        mark = self.folder / _PRODUCTION
+        if is_production:
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
+
+    def was_production(self) -> bool:
+        """Tell whether the database was labelled production when that was last noted."""
+        return (self.folder / _PRODUCTION).exists()
+
     def forget(self) -> None:
-        """Remove the file."""
+        """Remove the files."""
         (self.folder / FILE).unlink(missing_ok=True)
+        self.note_production(is_production=False)
 
     def make(self) -> None:
         """Make the folder, which git ignores by a file in it.

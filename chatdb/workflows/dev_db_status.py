@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from chatdb.db.connect import connect_postgresql
+from chatdb.db.label import PRODUCTION, Label
 from chatdb.db.revision import look, translated
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, EngineUnavailableError, ServerFailedError
 from chatdb.servers.base import ServerState
 from chatdb.workflows.dev_db import DevDatabase
+from chatdb.workflows.dev_db_memory import Project
 from chatdb.workflows.migrate import already_there, bring_up
 
 if TYPE_CHECKING:
@@ -79,6 +81,11 @@ def status(dev: DevDatabase) -> DevStatus:
         data=seen.data,
         problem=problem,
     )
+
+
+def label_noted(project: Project, url: DatabaseUrl) -> Label:
+    """Return the label of a server that does not run, as it was last noted."""
+    return Label(url.database, PRODUCTION if project.was_production() else None)
 
 
 def migrate_server(url: DatabaseUrl, *, watch: "Watch") -> "list[AppliedRevision]":

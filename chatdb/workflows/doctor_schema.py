@@ -1,11 +1,13 @@
 """What the doctor looks at in the schema: its revision, what differs, what is unfinished."""
 
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
+from chatdb.db.label import PRODUCTION, look_at_label
 from chatdb.db.revision import look, mismatch
 from chatdb.db.schema import leases
 from chatdb.db.search_index import COMPLETE_HINT, search_index_state
@@ -97,10 +99,31 @@ def _leases(database: Database) -> Iterator[Finding]:
         yield ok("leases", "no long job is at work, and none was left unfinished")
 
 
+def _environment(database: Database) -> Iterator[Finding]:
+    if not _is_current(database):
+        return
+    label = look_at_label(database.url, schema=database.schema)
+    if label.environment is None:
+        yield info(
+            "environment",
+            "nobody labelled the database development, staging or production",
+            "chatdb environment set development",
+        )
+    elif label.environment == PRODUCTION:
+        yield info(
+            "environment",
+            "the database is labelled production: what destroys something asks for"
+            f" --confirm {shlex.quote(label.name)}",
+        )
+    else:
+        yield ok("environment", f"the database is labelled {label.environment}")
+
+
 SCHEMA_CHECKS: tuple[Check[Database], ...] = (
     Check("schema-state", _state),
     Check("schema-differences", _differences),
     Check("search-index", _search_index),
     Check("leases", _leases),
+    Check("environment", _environment),
 )
 """What is looked at in the schema, in this order."""

@@ -215,11 +215,12 @@ def test_stop_and_down_keep_the_data_and_can_be_repeated(run: Run) -> None:
 def test_removing_the_data_is_asked_for(run: Run, run_on_terminal: Run, stopped: Path) -> None:
     run(*UP)
 
+    ahead = run("dev-db", "down", "--volumes", "--dry-run")
     refused = run("dev-db", "down", "--volumes")
     declined = run_on_terminal("dev-db", "down", "--volumes", prompt="[y/N]", keys="n\n")
 
     assert (refused.exit_code, declined.exit_code) == (6, 6)
-    assert "  the database (" in refused.stderr
+    assert ahead.stdout.startswith("This would be removed:\n  the database (")
     assert "hint: add --yes to go ahead\n" in refused.stderr
     assert "chatdb:***@" in refused.stderr
     assert status(run)["state"] == "running"
@@ -236,6 +237,7 @@ def test_without_a_server_each_command_says_so(run: Run, project: Path) -> None:
     assert status(run)["state"] == "absent"
     assert run("dev-db", "stop").exit_code == 0
     assert run("dev-db", "down", "--volumes").exit_code == 0
+    assert "This would be made:" in run("dev-db", "reset", "--dry-run").stdout
     for words in (("logs",), ("url",), ("connect",), ("checkpoint", "list")):
         result = run("dev-db", *words)
         assert result.exit_code == 5

@@ -150,6 +150,34 @@ def test_restoring_and_deleting_are_asked_for(checkpoint: Run) -> None:
     assert names(checkpoint) == []
 
 
+def test_a_dry_run_names_what_would_go_and_keeps_it(checkpoint: Run, url: DatabaseUrl) -> None:
+    saved = json.loads(checkpoint("save", "one", "--format", "json").stdout)
+    execute(url, "CREATE TABLE mine AS SELECT 1 AS n")
+
+    replaced = checkpoint("restore", "one", "--dry-run")
+    removed = checkpoint("delete", "one", "--dry-run", "--format", "json")
+
+    assert replaced.stdout.startswith("This would be replaced:\n  postgresql://chatdb:***@")
+    assert "\n  by the checkpoint one of 20" in replaced.stdout
+    assert json.loads(removed.stdout) == saved
+    assert names(checkpoint) == ["one"]
+    assert execute(url, "SELECT n FROM mine") == [(1,)]
+
+
+def test_on_production_restoring_and_deleting_want_the_databases_name(
+    run: Run, checkpoint: Run, url: DatabaseUrl
+) -> None:
+    checkpoint("save", "one")
+    checkpoint("save", "two")
+    run("environment", "set", "production", "-d", url.exposed())
+
+    for words in (("delete", "two"), ("restore", "one")):
+        refused = checkpoint(*words, "--yes")
+        assert refused.exit_code == 6
+        assert f"add --confirm {url.database} to go ahead" in refused.stderr
+        assert checkpoint(*words, "--yes", "--confirm", url.database).exit_code == 0
+
+
 def test_a_name_is_used_once(checkpoint: Run) -> None:
     checkpoint("save", "one")
 
@@ -251,7 +279,9 @@ def test_a_user_who_may_only_create_databases_can_use_them(
         )
         at = ("--database-url", limited.exposed())
         assert run(*CHECKPOINT, "save", "one", *at).exit_code == 0
-        assert run(*CHECKPOINT, "restore", "one", "--yes", *at).exit_code == 0
+        # It may not read the label.
+        confirmed = ("--yes", "--confirm", url.database)
+        assert run(*CHECKPOINT, "restore", "one", *confirmed, *at).exit_code == 0
         assert names(checkpoint)[0] == "one"
     finally:
         for item in checkpoints.list_checkpoints(url):
@@ -280,6 +310,11 @@ def test_reset_begins_afresh_and_prints_the_way_back(
             database="chatdb_dev",
         )
         execute(at, "CREATE TABLE mine AS SELECT 1 AS n")
+
+        ahead = run("dev-db", "reset", "--dry-run", "--seed")
+        assert "  by one with made-up chats\n  (what is there now is kept" in ahead.stdout
+        report = json.loads(run("dev-db", "reset", "--dry-run", "--format", "json").stdout)
+        assert (report["outcome"], report["database"]) == ("running", "chatdb_dev")
 
         refused = run("dev-db", "reset")
         assert refused.exit_code == 6

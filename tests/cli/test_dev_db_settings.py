@@ -58,3 +58,21 @@ def test_an_engine_that_cannot_run_leaves_the_running_server_alone(
     assert "neither Docker nor Podman is installed" in refused.stderr
     after = status(run)
     assert (after["engine"], after["process"]) == ("embedded", before["process"]), project
+
+
+@pytest.mark.usefixtures("project")
+def test_production_is_removed_by_its_name_only_also_while_it_is_stopped(run: Run) -> None:
+    run(*UP, "--migrate", "--write-env")
+    run("environment", "set", "production")
+    removal = ("dev-db", "down", "--volumes", "--yes")
+
+    reset = run("dev-db", "reset", "--yes")
+    running = run(*removal)
+    run("dev-db", "stop")
+    stopped = run(*removal)
+
+    for refused in (reset, running, stopped):
+        assert refused.exit_code == 6
+        assert "add --confirm chatdb_dev to go ahead" in refused.stderr
+    assert run(*removal, "--confirm", "chatdb_dev").exit_code == 0
+    assert status(run)["state"] == "absent"

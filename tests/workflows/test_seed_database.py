@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from chatdb.db import schema
+from chatdb.db import label, schema
 from chatdb.db.database import Database
 from chatdb.db.search_index import search_index_state
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import RefusedError, UsageError
-from chatdb.operations import environment
 from chatdb.operations.search import SearchOptions, search
 from chatdb.records import organization_id_of
 from chatdb.seeds.people import DEMO, ORGANIZATIONS
@@ -44,7 +43,7 @@ def count(database: Database, table: sa.Table) -> int:
 
 def label_as(database: Database, value: str) -> None:
     with database.transaction(write=True) as connection:
-        connection.execute(sa.insert(schema.settings).values(key=environment.KEY, value=value))
+        connection.execute(sa.insert(schema.settings).values(key=label.KEY, value=value))
 
 
 def test_both_databases_get_the_same_rows(

@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 import typer
 
+from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import Format, FormatOption
 from chatdb.config import Setting
 
 app = group_app("Show the settings and where they come from.")
+
+_LOOK_SECONDS = 2.0
+"""How long the database may take to tell its label: the settings are wanted when it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class ShownSetting:
 def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
     """Show each setting, redacted, and where it came from.
 
+    The environment is the database's own label; chatdb environment set changes it.
+
     \b
     Example:
       chatdb config show --format json
@@ -38,6 +44,7 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
         _row("direct_url", config.direct_url, None if direct is None else direct.redacted()),
         _row("schema", config.schema),
         _row("org", config.org),
+        _environment(command),
         _row("pg_bindir", config.pg_bindir),
         _row("dev_image", dev.image),
         _row("dev_port", dev.port),
@@ -47,6 +54,33 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
         _row("dev_memory", dev.memory),
     ]
     command.output.rows(rows, ShownSetting, output_format)
+
+
+def _environment(command: CommandContext) -> ShownSetting:
+    """Return the row of the database's label, which is left out when it is not told at once."""
+    from threading import Thread
+
+    from chatdb.errors import ChatdbError
+
+    settings.export_libpq(command.config)
+    schema = command.config.schema
+    told: list[ShownSetting] = []
+
+    def look() -> None:
+        from chatdb.db.label import look_at_label
+
+        try:
+            label = look_at_label(command.url, schema=None if schema is None else schema.value)
+        except ChatdbError:
+            return
+        source = "not set" if label.environment is None else "the database"
+        told.append(ShownSetting("environment", label.environment, source))
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(_LOOK_SECONDS)
+    silent = ShownSetting("environment", None, "the database does not answer")
+    return told[0] if told else silent
 
 
 def _row(name: str, setting: Setting | None, shown: str | None = None) -> ShownSetting:

@@ -12,12 +12,12 @@ from chatdb import config as settings
 from chatdb.cli import dev_db_checkpoint
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
-from chatdb.cli.dev_db_report import UpReport, tell_next, up_line
+from chatdb.cli.dev_db_report import UpReport, print_reset_plan, tell_next, up_line
 from chatdb.cli.dev_server import dev_database, wishes
 from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.gone_reader import ends_with_reader
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import A_DAY, Format, FormatOption, YesOption, a_number
+from chatdb.cli.options import A_DAY, DryRunOption, Format, FormatOption, YesOption, a_number
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted
 
@@ -128,6 +128,7 @@ def down(
         bool, typer.Option("--volumes", help="Remove all that it stored as well.")
     ] = False,
     yes: YesOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Stop the server and remove what runs it.
 
@@ -138,17 +139,26 @@ def down(
       chatdb dev-db down
       chatdb dev-db down --volumes
     """
-    from chatdb.workflows.dev_db_status import status
+    from chatdb.workflows.dev_db_status import label_noted, status
 
     command = CommandContext.of(context)
     dev = dev_database(command)
-    if volumes and dev.project.load() is not None:
+    is_there = dev.project.load() is not None
+    plan = []
+    if volumes and is_there:
         seen = status(dev)
         size = "" if seen.bytes is None else f" ({amount_text(seen.bytes, BYTES)})"
         plan = [f"the database{size} and every checkpoint, in {seen.data or 'no place any more'}"]
         plan.append(f"(nothing of it is kept; a copy: {_COPY})")
-        confirm(command, plan, yes=yes, action="remove", place=seen.url)
-    if not dev.down(data=volumes, note=command.diagnostics.note):
+    if dry_run and is_there:
+        lines = plan or ["what runs the server (its data is kept)"]
+        command.output.text("\n  ".join(["This would be removed:", *lines]))
+        return
+    if plan:
+        url = dev.remembered()[1].url
+        known = None if seen.state == "running" else label_noted(dev.project, url)
+        confirm(command, plan, yes=yes, action="remove", url=url, label=known)
+    if dry_run or not dev.down(data=volumes, note=command.diagnostics.note):
         command.output.text("nothing to remove: there is no development server here")
     elif volumes:
         command.output.text("removed with all that it stored")
@@ -164,6 +174,7 @@ def reset(
     ] = False,
     force: dev_db_checkpoint.ForceOption = False,
     yes: YesOption = False,
+    dry_run: DryRunOption = False,
     wait: WaitOption = 120.0,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -180,11 +191,15 @@ def reset(
     command = CommandContext.of(context)
     dev = dev_database(command)
     asked = wishes(command, engine="auto", port=None)
+    if dry_run:
+        ahead = dev.look_ahead(asked, note=command.diagnostics.note)
+        print_reset_plan(command, ahead, seed=seed, output_format=output_format)
+        return
     started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
     url = started.server.url
     if started.outcome != "made":
         plan = ["by an empty one, migrated", "(what is there now is kept as a checkpoint)"]
-        confirm(command, plan, yes=yes, action="replace", place=url.redacted())
+        confirm(command, plan, yes=yes, action="replace", url=url)
         kept = checkpoints.start_afresh(url, force=force)
         # Before the rest, which may be interrupted or fail.
         dev_db_checkpoint.tell_way_back(command, kept)

@@ -1,0 +1,89 @@
+"""The label of a database (development, staging, production) at a glance, by the bare driver."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.revision import translated
+from chatdb.db.unreachable import Reason, diagnose
+from chatdb.db.url import DatabaseUrl
+
+if TYPE_CHECKING:
+    import psycopg
+
+KEY = "environment"
+"""The label's key in `chatdb_settings`."""
+PRODUCTION = "production"
+ENVIRONMENTS = ("development", "staging", PRODUCTION)
+
+_TABLE = "chatdb_settings"
+_SCHEMAS = f"""
+SELECT nspname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relname = '{_TABLE}' AND relkind IN ('r', 'p') ORDER BY nspname
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a database is called, and what it is labelled as; None: nobody labelled it."""
+
+    name: str
+    environment: str | None
+
+
+def look_at_label(url: DatabaseUrl, *, schema: str | None = None, whole: bool = False) -> Label:
+    """Return the label; a database that does not exist, or is not chatdb's, has none.
+
+    `whole` is for work on a database as a whole: production in any of its schemas counts. Raises
+    the errors of `chatdb.errors` for a database that cannot be reached or read.
+    """
+    with translated(url):
+        if url.path is not None:
+            return Label(url.path.name, _word(_file_values(url)))
+        try:
+            opened = connect_postgresql(url, autocommit=True)
+        except Exception as error:
+            if url.database and diagnose(str(error), url).reason is Reason.NO_DATABASE:
+                return Label(url.database, None)
+            raise
+        with opened as connection:
+            row = connection.execute("SELECT current_database()").fetchone()
+            schemas = _schemas(connection) if whole else [schema]
+            values = [value for each in schemas for value in _values(connection, each)]
+    return Label(str(row[0]) if row else url.database, _word(values))
+
+
+def _word(values: list[str]) -> str | None:
+    """Return the word that counts of those that were found."""
+    words = [value.strip().lower() for value in values]
+    return PRODUCTION if PRODUCTION in words else next(iter(words), None)
+
+
+def _file_values(url: DatabaseUrl) -> list[str]:
+    if not url.sqlite_path.exists():
+        return []
+    with closing(connect_sqlite(url)) as connection:
+        try:
+            rows = connection.execute(f"SELECT value FROM {_TABLE} WHERE key = ?", (KEY,))
+            return [str(value) for (value,) in rows]
+        except sqlite3.OperationalError as error:
+            if "no such" not in str(error):
+                raise
+            return []
+
+
+def _schemas(connection: "psycopg.Connection[Any]") -> list[str | None]:
+    return [name for (name,) in connection.execute(_SCHEMAS)]
+
+
+def _values(connection: "psycopg.Connection[Any]", schema: str | None) -> list[str]:
+    from psycopg import errors, sql
+
+    table = sql.Identifier(*([schema] if schema else []), _TABLE)
+    query = sql.SQL("SELECT value FROM {} WHERE key = %s").format(table)
+    try:
+        return [str(value) for (value,) in connection.execute(query, (KEY,))]
+    except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName):
+        return []
