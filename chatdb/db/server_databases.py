@@ -101,6 +101,11 @@ class Server:
         ):
             yield cls(connection)
 
+    @property
+    def connection(self) -> "psycopg.Connection[Any]":
+        """The connection below, for what concerns the server as a whole."""
+        return self._connection
+
     def databases(self) -> list[ServerDatabase]:
         """Return every database but the templates, by name."""
         return [ServerDatabase(*row) for row in self._connection.execute(_DATABASES)]
@@ -140,26 +145,33 @@ class Server:
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
-        """Keep other chatdbs from copying and renaming what belongs to a database.
+        """Keep other chatdbs from copying, replacing and renaming what belongs to a database.
 
         Raises DatabaseLockedError when one does and goes on; one that was killed goes on until
         the server has finished what it was told.
         """
-        key = (0x63686174, crc32(name.encode()) - (1 << 31))
         deadline = time.monotonic() + _LOCK_SECONDS
-        query = "SELECT pg_try_advisory_lock(%s, %s)"
-        while self._connection.execute(query, key).fetchone() != (True,):
+        while not self.try_lock(name):
             if time.monotonic() > deadline:
                 raise DatabaseLockedError(
-                    f"another chatdb works on the checkpoints of {name}",
+                    f"another chatdb works on {name} as a whole, or on its checkpoints",
                     hint="wait for it, then run the command again",
                 )
             time.sleep(_POLL_SECONDS)
         try:
             yield
         finally:
-            if not self._connection.broken:
-                self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+            self.unlock(name)
+
+    def try_lock(self, name: str) -> bool:
+        """Take the lock of `exclusive` if nobody has it; it ends with this connection at last."""
+        query = "SELECT pg_try_advisory_lock(%s, %s)"
+        return self._connection.execute(query, _lock_key(name)).fetchone() == (True,)
+
+    def unlock(self, name: str) -> None:
+        """Give the lock back; a lost connection has done so."""
+        if not self._connection.broken:
+            self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", _lock_key(name))
 
     def create(self, name: str) -> None:
         """Make an empty database."""
@@ -237,6 +249,10 @@ class Server:
         from psycopg import sql
 
         self._connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _lock_key(name: str) -> tuple[int, int]:
+    return 0x63686174, crc32(name.encode()) - (1 << 31)
 
 
 def still_connected(name: str, sessions: Sequence[Session]) -> RefusedError:

@@ -1,0 +1,290 @@
+"""SQLite files that change places by their names, nobody writing to either meanwhile."""
+
+import errno
+import fcntl
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from chatdb.db.connect import connect_sqlite
+from chatdb.db.replacement import MARK, Kept, Replacement, new_mark, read_mark
+from chatdb.db.revision import translated
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import DatabaseLockedError, RefusedError, StorageError
+
+_SIDES = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a file; a log that outlives its file would be read into the next."""
+
+_NEW = ".restoring"
+_BUSY_SECONDS = 2.0
+_DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+_IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_PROC = Path("/proc")
+
+
+class SqliteReplacement(Replacement):
+    """The path of a file; the one that a link points at, not the link."""
+
+    def __init__(self, url: DatabaseUrl) -> None:
+        self.url = url
+        self._path = url.sqlite_path.resolve()
+
+    def is_there(self) -> bool:
+        return self._path.exists()
+
+    def kept(self) -> list[Kept]:
+        start, end = self._path.stem + MARK, self._path.suffix
+        found = []
+        for path in self._path.parent.glob("*" + MARK + "*"):
+            if path.name.startswith(start) and path.name.endswith(end):
+                told = read_mark(path.name.removeprefix(start).removesuffix(end))
+                if told is not None:
+                    size = path.stat().st_size
+                    found.append((told, Kept(name=str(path), kept_at=told[0], bytes=size)))
+        return [kept for _, kept in sorted(found, key=lambda item: item[0])]
+
+    def require_alone(self) -> None:
+        if self.is_there():
+            with self._held():
+                pass
+
+    @contextmanager
+    def new(self) -> Iterator[DatabaseUrl]:
+        path = self._path.with_name(self._path.name + _NEW)
+        with _storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = _claimed(path)
+        try:
+            yield DatabaseUrl(dialect_name="sqlite", path=path)
+        finally:
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                    _remove(path)
+            os.close(descriptor)
+
+    def put(self, new: DatabaseUrl, *, force: bool) -> Kept | None:  # noqa: ARG002
+        """Swap the files; `force` ends nothing here: no program can be made to let go of a file."""
+        return self._put(new.sqlite_path)
+
+    def put_back(self, kept: Kept, *, force: bool) -> Kept | None:  # noqa: ARG002
+        path = Path(kept.name)
+        users = _users(path)
+        if users:
+            raise _in_use(path, users)
+        return self._put(path)
+
+    def _put(self, path: Path) -> Kept | None:
+        with _storage_errors(self._path):
+            _complete(path)
+            aside = self._aside()
+            if not self.is_there():
+                _keep_sides(self._path, aside)
+                path.replace(self._path)
+                _bring_log(path, self._path)
+                _sync_folder(self._path.parent)
+                return None
+            _take_over_rights(self._path, path)
+            with self._held() as is_damaged:
+                _keep(self._path, aside)
+                if is_damaged:
+                    _keep_sides(self._path, aside)
+                path.replace(self._path)
+                _bring_log(path, self._path)
+                _sync_folder(self._path.parent)
+        return next(each for each in self.kept() if each.name == str(aside))
+
+    @contextmanager
+    def _held(self) -> Iterator[bool]:
+        """Keep everybody out of the file; yields whether it is damaged, so that nothing can.
+
+        Its log is in it then. Leaving a write-ahead log is possible only while nobody else has
+        the file open. What happens to the file happens before its connection closes.
+        """
+        with translated(self.url):
+            users = _users(self._path)
+            if users:
+                raise _in_use(self._path, users)
+            connection = connect_sqlite(self.url, busy_seconds=_BUSY_SECONDS)
+            with closing(connection):
+                try:
+                    mode = _lock(connection)
+                except sqlite3.DatabaseError as error:
+                    name = str(getattr(error, "sqlite_errorname", ""))
+                    if name.startswith(_IN_USE):
+                        raise _in_use(self._path, _users(self._path)) from error
+                    if not name.startswith(_DAMAGED):
+                        raise
+                    mode = None
+                if mode is None:
+                    yield True
+                    return
+                before = self._path.stat()
+                try:
+                    if users := _users(self._path):
+                        raise _in_use(self._path, users)
+                    yield False
+                finally:
+                    connection.execute("ROLLBACK")
+                    if mode == "wal" and os.path.samestat(before, self._path.stat()):
+                        connection.execute("PRAGMA journal_mode=WAL")
+
+    def _aside(self) -> Path:
+        def named(mark: str) -> Path:
+            return self._path.with_name(f"{self._path.stem}{MARK}{mark}{self._path.suffix}")
+
+        return named(new_mark(lambda mark: named(mark).exists()))
+
+
+def _lock(connection: sqlite3.Connection) -> str:
+    """Take the file for this connection alone, without a log; return the mode it was in."""
+    mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error:
+        if mode == "wal":
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA journal_mode=WAL")
+        raise
+    return mode
+
+
+def _complete(path: Path) -> None:
+    """Have everything of a file in the file itself, with a write-ahead log from its next use on.
+
+    A damaged one that is put back is left as it is.
+    """
+    url = DatabaseUrl(dialect_name="sqlite", path=path)
+    try:
+        with translated(url), closing(connect_sqlite(url, busy_seconds=0)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except Exception as error:
+        cause = error.__cause__ or error
+        if not str(getattr(cause, "sqlite_errorname", "")).startswith(_DAMAGED):
+            raise
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _take_over_rights(old: Path, new: Path) -> None:
+    told = old.stat()
+    new.chmod(told.st_mode & 0o7777)
+    with suppress(PermissionError):
+        os.chown(new, told.st_uid, told.st_gid)
+
+
+def _keep(path: Path, aside: Path) -> None:
+    """Give the file a second name; a copy where the file system knows no links."""
+    try:
+        aside.hardlink_to(path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+            raise
+        partial = aside.with_name(aside.name + ".partial")
+        try:
+            shutil.copy2(path, partial)
+            partial.rename(aside)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def _keep_sides(path: Path, aside: Path) -> None:
+    """Take what lies beside a damaged or missing file out of the next one's way, to `aside`."""
+    for side in _SIDES:
+        beside = path.with_name(path.name + side)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + side))
+
+
+def _bring_log(source: Path, target: Path) -> None:
+    """Let the logs of a damaged file that is put back follow it."""
+    for side in _SIDES:
+        beside = source.with_name(source.name + side)
+        if beside.exists():
+            beside.rename(target.with_name(target.name + side))
+
+
+def _remove(path: Path) -> None:
+    for side in ("", *_SIDES):
+        path.with_name(path.name + side).unlink(missing_ok=True)
+
+
+def _claimed(path: Path) -> int:
+    """Make the file empty, this process's alone: the lock ends with the process."""
+    while True:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                os.ftruncate(descriptor, 0)
+                for side in _SIDES:
+                    path.with_name(path.name + side).unlink(missing_ok=True)
+                return descriptor
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise DatabaseLockedError(
+                f"another chatdb is making {path}",
+                hint="wait for it, then run the command again",
+            ) from error
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _users(path: Path) -> list[str]:
+    """Name the other processes that have the file open, where the system lets us look."""
+    try:
+        wanted = path.stat()
+        processes = [item for item in _PROC.iterdir() if item.name.isdigit()]
+    except OSError:
+        return []
+    found = []
+    for process in processes:
+        if process.name == str(os.getpid()):
+            continue
+        with suppress(OSError):
+            for descriptor in (process / "fd").iterdir():
+                with suppress(OSError):
+                    if os.path.samestat(descriptor.stat(), wanted):
+                        name = (process / "comm").read_text(errors="replace").strip()
+                        found.append(f"pid {process.name}: {name}")
+                        break
+    return found
+
+
+def _in_use(path: Path, users: list[str]) -> RefusedError:
+    lines = [f"  {user}" for user in users] or ["  a program that cannot be named"]
+    return RefusedError(
+        "\n".join([f"{path} is in use; nothing was changed:", *lines]),
+        hint="end these programs, then run the command again",
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # not every file system lets a folder be synced
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be replaced: {error.strerror or error}",
+            hint="check the rights of the folder, and its free space",
+        ) from error
