@@ -19,14 +19,14 @@ GZIP_LEVEL = 6
 
 
 @contextmanager
-def open_output(path: Path) -> Iterator[BinaryIO]:
+def open_output(path: Path, *, as_is: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when it is complete.
 
     The bytes go to `NAME.partial`, locked and readable by the owner alone, are synced to the
     disk and then renamed; what a killed process left under that name is replaced. When anything
     fails or is interrupted the partial file is removed and an older file of that name stays as
-    it was. A name that ends in `.gz` or `.zst` is compressed; the same bytes give the same file.
-    Devices and pipes are written to as they are.
+    it was. A name that ends in `.gz` or `.zst` is compressed, unless the bytes are `as_is` those of
+    the file; the same bytes give the same file. Devices and pipes are written to as they are.
     Raises StorageError for a full disk, missing rights, or while another process writes it.
     """
     if path.is_symlink():
@@ -46,16 +46,17 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
             _removed_on_failure(ours),
         ):
             descriptor = raw.fileno()
-            with _compressed(raw, path.name) as packed, WriteBehind(packed, descriptor) as stream:
+            name = "" if as_is else path.name
+            with _compressed(raw, name) as packed, WriteBehind(packed, descriptor) as stream:
                 yield cast(BinaryIO, stream)
             raw.flush()
             os.fsync(raw.fileno())
             partial.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except ConnectionError:
         raise
     except OSError as error:
-        raise _storage_error(path, error) from error
+        raise storage_error(path, error) from error
 
 
 def _claimed(partial: Path, path: Path, ours: list[Path]) -> int:
@@ -101,7 +102,7 @@ def _device(path: Path) -> Iterator[BinaryIO]:
     except ConnectionError:
         raise
     except OSError as error:
-        raise _storage_error(path, error) from error
+        raise storage_error(path, error) from error
 
 
 @contextmanager
@@ -132,7 +133,7 @@ def _compressed(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
         yield raw
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself durable; not every file system lets a folder be synced."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -147,7 +148,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _storage_error(path: Path, error: OSError) -> ChatdbError:
+def storage_error(path: Path, error: OSError) -> ChatdbError:
+    """Return what a user can act on for a failed write, a full disk told from the others."""
     reason = error.strerror or str(error)
-    hint = "free some space or choose another place" if error.errno == errno.ENOSPC else None
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    hint = "free some space or choose another place" if is_full else None
     return StorageError(f"{path} cannot be written: {reason}", hint=hint)

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chatdb.db.conninfo import conninfo, secrets
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseUnreachableError, ProgramMissingError
 from chatdb.servers import postgres_tools
 from chatdb.servers.base import DevServer
 from chatdb.servers.compose_objects import PROJECT_LABEL
 
-CONNECT_TIMEOUT_SECONDS = 10
 _SQLITE_BUSY = ".timeout 10000"
 _READ_ONLY = "-c default_transaction_read_only=on"
 _INSTALL_PSQL = (
@@ -70,19 +70,19 @@ def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
     if pgcli is not None:
         return ClientCall(
             program=Path(pgcli),
-            words=("pgcli", conninfo(url, session)),
-            variables=_secrets(url),
+            words=("pgcli", session_conninfo(url, session)),
+            variables=secrets(url),
         )
     psql = _psql(session.bindir)
     if psql is None:
         raise missing_psql(session)
-    words = ["psql", f"--dbname={conninfo(url, session)}"]
+    words = ["psql", f"--dbname={session_conninfo(url, session)}"]
     if not talks:
         # A script's answers and exit code must not depend on somebody's ~/.psqlrc.
         words += ["--no-psqlrc", "--set=ON_ERROR_STOP=1"]
     if session.sql is not None:
         words.append(f"--command={session.sql}")
-    return ClientCall(program=psql, words=(*words, *session.words), variables=_secrets(url))
+    return ClientCall(program=psql, words=(*words, *session.words), variables=secrets(url))
 
 
 def missing_psql(session: Session) -> ProgramMissingError:
@@ -100,22 +100,14 @@ def psql_in_container(server: DevServer) -> str:
     return f"docker exec -it {container} {names}"
 
 
-def conninfo(url: DatabaseUrl, session: Session) -> str:
-    """Write the address as libpq's connection string, without anything secret.
-
-    The options stand in it and not in PGOPTIONS, which those of a service file would beat.
-    """
-    parts = {"connect_timeout": str(CONNECT_TIMEOUT_SECONDS), **url.libpq()}
-    for secret in ("password", "sslpassword"):
-        parts.pop(secret, None)
+def session_conninfo(url: DatabaseUrl, session: Session) -> str:
+    """Write the address as libpq's connection string, without anything secret."""
     wanted = []
     if session.read_only:
         wanted.append(_READ_ONLY)
     if session.schema is not None:
         wanted.append(f"-c search_path={_option_value(session.schema)}")
-    if wanted:
-        parts["options"] = " ".join([parts.get("options") or session.options, *wanted]).strip()
-    return " ".join(f"{name}={_quoted(value)}" for name, value in parts.items())
+    return conninfo(url, options=wanted, options_before=session.options)
 
 
 def _psql(bindir: Path | None) -> Path | None:
@@ -149,15 +141,6 @@ def _sqlite3(url: DatabaseUrl, session: Session) -> ClientCall:
     if session.sql is not None:
         words.append(session.sql)
     return ClientCall(program=Path(sqlite3), words=tuple(words))
-
-
-def _secrets(url: DatabaseUrl) -> dict[str, str]:
-    password = url.libpq().get("password")
-    return {"PGPASSWORD": password} if password else {}
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _option_value(schema: str) -> str:

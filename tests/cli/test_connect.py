@@ -15,9 +15,9 @@ from chatdb.servers.base import DevServer
 from chatdb.workflows.connect import (
     Session,
     client_call,
-    conninfo,
     missing_psql,
     psql_in_container,
+    session_conninfo,
 )
 from tests.cli.conftest import Run, command_line, process_environment
 from tests.postgres_server import PASSWORD, PostgresServer, wait_until
@@ -112,7 +112,7 @@ def test_secret_parameters_of_the_url_stay_out_of_the_words() -> None:
 
     assert "cret" not in " ".join(call.words)
     assert dict(call.variables) == {"PGPASSWORD": "s3cret"}
-    assert conninfo(url, Session()) == (
+    assert session_conninfo(url, Session()) == (
         r"connect_timeout='10' host='a,b' port='1,2' dbname='it\'s' sslmode='require'"
     )
 

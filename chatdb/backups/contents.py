@@ -1,0 +1,94 @@
+"""What is in a database, counted and hashed: equal on both databases for the same data."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+
+class OrganizationContents(msgspec.Struct, frozen=True, kw_only=True):
+    """One organization's conversations; `content_hash` is over (conversation, message count)."""
+
+    key: str
+    id: str
+    conversations: int
+    messages: int
+    newest_message_at: datetime | None
+    content_hash: str
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """All of chatdb's tables; `revision` None and no rows for a database without them.
+
+    `rows` counts each table but `chatdb_leases`, which comes and goes; `organizations` are by id,
+    `content_hash` is over all of theirs; `orphans` counts messages without a conversation.
+    """
+
+    revision: str | None
+    rows: dict[str, int]
+    organizations: tuple[OrganizationContents, ...]
+    newest_message_at: datetime | None
+    content_hash: str
+    orphans: int = 0
+
+    @property
+    def conversations(self) -> int:
+        """How many conversations there are in all."""
+        return sum(item.conversations for item in self.organizations)
+
+    @property
+    def messages(self) -> int:
+        """How many messages there are in all."""
+        return sum(item.messages for item in self.organizations)
+
+
+class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
+    """A line of a backup's index: a conversation with its number of messages.
+
+    Written as a JSON array a line, by ascending organization and id.
+    """
+
+    organization_id: str
+    id: str
+    messages: int
+    title: str | None
+
+
+def differences(wanted: Contents, found: Contents) -> tuple[str, ...]:
+    """Return in words what differs, `wanted` being what the manifest says; nothing when equal."""
+    return tuple(_differences(wanted, found))
+
+
+def _differences(wanted: Contents, found: Contents) -> Iterator[str]:
+    if wanted.revision != found.revision:
+        yield f"the schema is at revision {found.revision}, not {wanted.revision}"
+    for table in sorted({*wanted.rows, *found.rows}):
+        before, after = wanted.rows.get(table), found.rows.get(table)
+        if before != after:
+            yield f"{table} has {_rows(after)}, not {_rows(before)}"
+    there = {item.id: item for item in found.organizations}
+    for item in wanted.organizations:
+        other = there.pop(item.id, None)
+        if other is None:
+            yield f"organization {item.key} is missing"
+        elif item != other:
+            yield _organization(item, other)
+    for other in there.values():
+        yield f"organization {other.key} was not there"
+    if wanted.orphans != found.orphans:
+        yield f"{found.orphans} messages belong to no conversation, not {wanted.orphans}"
+
+
+def _organization(wanted: OrganizationContents, found: OrganizationContents) -> str:
+    told = [
+        f"{name.replace('_', ' ')} {getattr(found, name)}, not {getattr(wanted, name)}"
+        for name in ("key", "conversations", "messages", "newest_message_at")
+        if getattr(wanted, name) != getattr(found, name)
+    ]
+    return f"organization {wanted.key}: " + (
+        "; ".join(told) or "the same counts over other conversations (content hash)"
+    )
+
+
+def _rows(count: int | None) -> str:
+    return "no such table" if count is None else f"{count} rows"

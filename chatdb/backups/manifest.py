@@ -1,0 +1,148 @@
+"""What a backup says of itself, in a file beside it: `NAME.manifest.json`.
+
+It is written last: a backup without one was broken off. A digest of its own ends it, so that a
+damaged manifest is told from a damaged archive. `docs/backup.md` lists the fields.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from chatdb import canonical
+from chatdb.backups.contents import Contents
+from chatdb.backups.names import Kind, Part
+from chatdb.errors import InvalidInputError
+
+FORMAT = "chatdb-backup"
+VERSION = 1
+KEPT_VERIFICATIONS = 20
+
+Compression = Literal["none", "zstd", "inside"]
+"""`zstd` is a stream of ours around the archive, `inside` is pg_dump's own."""
+
+
+class BackupFile(msgspec.Struct, frozen=True):
+    """One file of a backup; the name is relative to the store, sha256 is of its bytes there."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is known of a backup.
+
+    `tool` made the archive ("pg_dump", "sqlite", "chatdb"); `schema` holds chatdb's tables on
+    PostgreSQL; `seconds` is what making it took; `unpacked_bytes` the archive's size without our
+    compression; `index` names the file that lists the conversations. `organization` is the key
+    of the only one that is in it. `recipients` are whom it is encrypted to.
+    """
+
+    format: str = FORMAT
+    version: int = VERSION
+    name: str
+    kind: Kind
+    part: Part = "full"
+    organization: str | None = None
+    database: str
+    database_kind: Literal["sqlite", "postgresql"]
+    schema: str | None = None
+    environment: str | None = None
+    created_at: datetime
+    seconds: float
+    chatdb_version: str
+    tool: str
+    tool_version: str
+    server_version: str
+    revision: str | None
+    compression: Compression
+    encryption: Literal["none", "age"] = "none"
+    recipients: tuple[str, ...] = ()
+    files: tuple[BackupFile, ...]
+    index: str | None = None
+    unpacked_bytes: int
+    contents: Contents
+
+    @property
+    def archive(self) -> tuple[BackupFile, ...]:
+        """The files that hold the data: one, but for the directory format."""
+        return tuple(file for file in self.files if file.name != self.index)
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files."""
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the counts in `contents` are those of what is in the archive."""
+        return self.part != "schema-only"
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """One look whether a backup is whole: its files read to the end, or restored as well."""
+
+    at: datetime
+    way: Literal["files", "restore"]
+    passed: bool
+    seconds: float
+    problems: tuple[str, ...] = ()
+    chatdb_version: str = ""
+
+
+class Verifications(msgspec.Struct, frozen=True, kw_only=True):
+    """The file `NAME.verified.json`: the last looks, the newest at the end."""
+
+    version: int = VERSION
+    verifications: tuple[Verification, ...] = ()
+
+    def adding(self, verification: Verification) -> "Verifications":
+        """Return these with one more; the oldest are forgotten."""
+        kept = (*self.verifications, verification)[-KEPT_VERIFICATIONS:]
+        return Verifications(verifications=kept)
+
+    def last(self, *, passed: bool | None = None) -> Verification | None:
+        """Return the newest, of those that passed or failed where that is asked for."""
+        wanted = (item for item in reversed(self.verifications) if passed in (None, item.passed))
+        return next(wanted, None)
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Return the manifest as JSON for people, with its digest at the end."""
+    fields = msgspec.to_builtins(manifest)
+    fields["sha256"] = canonical.digest(fields)
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
+
+
+def decode(data: bytes, *, name: str) -> Manifest:
+    """Read a manifest; raises InvalidInputError for one that is damaged or of a newer chatdb."""
+    try:
+        fields = msgspec.json.decode(data, type=dict[str, object])
+        told = fields.pop("sha256", None)
+        if fields.get("format") != FORMAT:
+            raise InvalidInputError(f"{name} is not a manifest of chatdb")
+        version = fields.get("version")
+        if isinstance(version, int) and version > VERSION:
+            raise InvalidInputError(
+                f"{name} was written by a newer chatdb ({fields.get('chatdb_version')})",
+                hint="install that one: pip install --upgrade chatdb-cli",
+            )
+        if told != canonical.digest(fields):
+            raise InvalidInputError(f"{name} is damaged: its digest does not match")
+        return msgspec.convert(fields, Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{name} is damaged: {error}") from error
+
+
+def encode_verifications(verifications: Verifications) -> bytes:
+    """Return the file's bytes."""
+    return msgspec.json.format(msgspec.json.encode(verifications), indent=2) + b"\n"
+
+
+def decode_verifications(data: bytes) -> Verifications:
+    """Read the file; one that is damaged holds nothing: it is only what was found before."""
+    try:
+        return msgspec.json.decode(data, type=Verifications)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Verifications()

@@ -1,0 +1,190 @@
+"""How backups are named, ours and those of other tools: `relay_20261125T193300Z.dump.zst`.
+
+A backup's own name is everything before the first suffix; its files are that name and what they
+are. Anything else that looks like a dump is another tool's: `relay_dev_20231220_143022.sql.gz`.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+Kind = Literal["custom", "directory", "sqlite", "native", "plain", "tar"]
+"""How the data are written: pg_dump's formats, a SQLite file, chatdb's native JSON Lines."""
+
+Part = Literal["full", "schema-only", "data-only", "organization"]
+"""How much of the database is in it."""
+
+MANIFEST = ".manifest.json"
+INDEX = ".conversations.zst"
+VERIFICATIONS = ".verified.json"
+ENCRYPTED = ".age"
+PARTIAL = ".partial"
+COMPRESSED = ".zst"
+
+_SUFFIX_OF: dict[Kind, str] = {
+    "custom": ".dump",
+    "directory": ".dir",
+    "sqlite": ".db",
+    "native": ".jsonl",
+    "plain": ".sql",
+    "tar": ".tar",
+}
+_KIND_OF: dict[str, Kind] = {
+    **{suffix: kind for kind, suffix in _SUFFIX_OF.items()},
+    ".pgdump": "custom",
+    ".backup": "custom",
+    ".custom": "custom",
+    ".psql": "plain",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+}
+_COMPRESSIONS = (COMPRESSED, ".gz", ".bz2", ".xz", ".lz4")
+_MARKS: dict[Part, str] = {
+    "full": "",
+    "schema-only": "_schema",
+    "data-only": "_data",
+    "organization": "_org",
+}
+_STEM = re.compile(
+    r"(?P<database>.+)_(?P<time>\d{8}T\d{6}Z)(?P<mark>_schema|_data|_org(?:-[\w-]*)?)?"
+    r"(?:_(?P<number>\d+))?"
+)
+_FOREIGN_TIME = re.compile(
+    r"(?P<day>(?:19|20)\d\d-?[01]\d-?[0-3]\d)"
+    r"(?:[T_ .-]?(?P<time>[0-2]\d[:_-]?[0-5]\d(?:[:_-]?[0-5]\d)?))?Z?(?!\d)"
+)
+_LONGEST_DATABASE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileName:
+    """What the name of a file tells: of a backup of ours, or of another tool's.
+
+    `backup` is the name of the whole backup, `database` as it stands there; `made_at` None where
+    a foreign name has no time. `compression` is the suffix without its dot. `role` tells what
+    the file is of a backup; `kind` is set for archives.
+    """
+
+    backup: str
+    database: str
+    made_at: datetime | None
+    role: Literal["archive", "manifest", "index", "verifications"]
+    kind: Kind | None = None
+    part: Part = "full"
+    compression: str | None = None
+    is_encrypted: bool = False
+    is_ours: bool = True
+
+
+def backup_name(
+    database: str, made_at: datetime, *, part: Part = "full", org: str = "", number: int = 1
+) -> str:
+    """Return the name of a backup; `number` tells backups of one second apart."""
+    mark = _MARKS[part] + (f"-{_safe(org)}" if org else "")
+    time = made_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{safe_database(database)}_{time}{mark}" + (f"_{number}" if number > 1 else "")
+
+
+def archive_name(backup: str, kind: Kind, *, compressed: bool) -> str:
+    """Return the name of a backup's archive; that of the folder for the directory format."""
+    return backup + _SUFFIX_OF[kind] + (COMPRESSED if compressed and kind != "directory" else "")
+
+
+def safe_database(database: str) -> str:
+    """Return a database's name as it stands in file names: letters, digits, `_`, `-`, `.`."""
+    return re.sub(r"[^\w.-]|^[.-]", "_", database)[:_LONGEST_DATABASE] or "database"
+
+
+def read_file_name(name: str) -> FileName | None:
+    """Tell what a file is by its name, the folder before it left out; None for no backup.
+
+    A file inside a directory-format backup (`NAME.dir/toc.dat`) is part of that archive.
+    """
+    head, slash, _ = name.partition("/")
+    if slash:
+        found = read_file_name(head)
+        return found if found is not None and found.kind == "directory" else None
+    is_encrypted = name.endswith(ENCRYPTED)
+    bare = name.removesuffix(ENCRYPTED)
+    for suffix, role in (
+        (MANIFEST, "manifest"),
+        (INDEX, "index"),
+        (VERIFICATIONS, "verifications"),
+    ):
+        if bare.endswith(suffix):
+            return _ours(bare.removesuffix(suffix), role, None, None, is_encrypted=is_encrypted)
+    compression = next((item for item in _COMPRESSIONS if bare.endswith(item)), "")
+    bare = bare.removesuffix(compression)
+    stem, dot, suffix = bare.rpartition(".")
+    kind = _KIND_OF.get((dot + suffix).lower())
+    if not stem or kind is None:
+        return None
+    packed = compression.removeprefix(".") or None
+    return _ours(stem, "archive", kind, packed, is_encrypted=is_encrypted) or _foreign(
+        stem, kind, packed, is_encrypted=is_encrypted
+    )
+
+
+def is_backup_name(text: str) -> bool:
+    """Tell whether the text is the name of a backup of ours, without any suffix."""
+    return _STEM.fullmatch(text) is not None
+
+
+def _ours(
+    stem: str, role: str, kind: Kind | None, compression: str | None, *, is_encrypted: bool
+) -> FileName | None:
+    match = _STEM.fullmatch(stem)
+    if match is None:
+        return None
+    try:
+        made_at = datetime.strptime(match["time"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    mark = (match["mark"] or "").partition("-")[0]
+    part = next(part for part in get_args(Part) if _MARKS[part] == mark)
+    return FileName(
+        backup=stem,
+        database=match["database"],
+        made_at=made_at,
+        role=role,  # type: ignore[arg-type]
+        kind=kind,
+        part=part,
+        compression=compression,
+        is_encrypted=is_encrypted,
+    )
+
+
+def _foreign(
+    stem: str, kind: Kind, compression: str | None, *, is_encrypted: bool
+) -> FileName | None:
+    """Read another tool's name; a SQLite file without a time in it may be the database itself."""
+    match = next(reversed(list(_FOREIGN_TIME.finditer(stem))), None)
+    made_at = None if match is None else _time(match)
+    if made_at is None and kind in ("sqlite", "native"):
+        return None
+    database = stem if match is None else stem[: match.start()] or stem[match.end() :]
+    return FileName(
+        backup=stem,
+        database=database.strip("_.- ") or stem,
+        made_at=made_at,
+        role="archive",
+        kind=kind,
+        compression=compression,
+        is_encrypted=is_encrypted,
+        is_ours=False,
+    )
+
+
+def _time(match: re.Match[str]) -> datetime | None:
+    """Return the time of a foreign name: of no known zone, so it is read as UTC."""
+    day = match["day"].replace("-", "")
+    clock = re.sub(r"\D", "", match["time"] or "").ljust(6, "0")
+    try:
+        return datetime.strptime(day + clock, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _safe(key: str) -> str:
+    return re.sub(r"[^\w-]", "-", key)[:40]

@@ -1,0 +1,217 @@
+"""Where backups are kept: one small interface, and the folder on this machine.
+
+A backup is made in a staging folder on this machine and put into the store file by file, its
+manifest last. What is being made is claimed: another chatdb leaves it alone, and what a killed
+one left behind can be told and removed.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Protocol
+
+from chatdb.backups.names import PARTIAL
+from chatdb.errors import NotFoundError, StorageError
+from chatdb.formats.outputs import open_output, storage_error, sync_folder
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in a store: its name with `/` between folders, its size, when it was last written."""
+
+    name: str
+    bytes: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """A folder of this machine, for the owner alone, where one backup is being made.
+
+    `lock` is a descriptor that keeps the claim: a program that writes here inherits it, so that
+    the folder is not taken for a leftover while that program still runs.
+    """
+
+    folder: Path
+    lock: int
+
+
+class Store(Protocol):
+    """A place for backups. Names are relative to it; errors are those of `chatdb.errors`."""
+
+    @property
+    def address(self) -> str:
+        """The place for people, without anything secret."""
+
+    def files(self) -> list[StoredFile]:
+        """Return every file, by name; none where the place does not exist yet."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file for reading; raises NotFoundError."""
+
+    def staging(self, backup: str) -> "Staging | None":
+        """Claim the name for a backup that is to be made; None when it is taken."""
+
+    def release(self, staging: Staging) -> None:
+        """Give the claim up and remove the staging folder with all that is left in it."""
+
+    def put(self, path: Path, name: str) -> None:
+        """Take a finished file of the staging folder: it appears as a whole or not at all."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file as a whole, in the place of one of that name."""
+
+    def delete(self, name: str) -> None:
+        """Remove a file; one that is not there is no matter."""
+
+    def leftovers(self) -> list[str]:
+        """Return the names of backups whose making was broken off: claimed, and nobody at it."""
+
+    def sweep(self, backup: str) -> None:
+        """Remove what is left of such a backup's making."""
+
+    def local_path(self, name: str) -> Path | None:
+        """Return the file for a program that needs one; None for a store elsewhere."""
+
+
+class FolderStore:
+    """A folder on this machine; it is made at the first backup, for the owner alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def address(self) -> str:
+        return str(self.folder)
+
+    def files(self) -> list[StoredFile]:
+        with _translated(self.folder):
+            return sorted(self._found(), key=lambda file: file.name)
+
+    def open(self, name: str) -> IO[bytes]:
+        path = self.folder / name
+        try:
+            return path.open("rb")
+        except FileNotFoundError as error:
+            raise NotFoundError(f"there is no file {path}") from error
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+
+    def staging(self, backup: str) -> Staging | None:
+        folder = self.folder / (backup + PARTIAL)
+        with _translated(self.folder):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if any(self.folder.glob(_escaped(backup) + ".*")):
+                return None
+            try:
+                folder.mkdir(mode=0o700)
+            except FileExistsError:
+                return None
+            lock = _locked(folder)
+        return None if lock is None else Staging(folder, lock)
+
+    def release(self, staging: Staging) -> None:
+        # Removed before the lock is: whoever sweeps would find half of it.
+        try:
+            shutil.rmtree(staging.folder, ignore_errors=True)
+        finally:
+            os.close(staging.lock)
+
+    def put(self, path: Path, name: str) -> None:
+        target = self.folder / name
+        with _translated(target):
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            path.replace(target)
+            sync_folder(target.parent)
+            sync_folder(self.folder)
+
+    def write(self, name: str, data: bytes) -> None:
+        with open_output(self.folder / name, as_is=True) as stream:
+            stream.write(data)
+
+    def delete(self, name: str) -> None:
+        path = self.folder / name
+        with _translated(path):
+            path.unlink(missing_ok=True)
+            if "/" in name and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+
+    def leftovers(self) -> list[str]:
+        found = []
+        for folder in sorted(self.folder.glob("*" + PARTIAL)):
+            if not folder.is_dir():
+                continue
+            lock = _locked(folder)
+            if lock is not None:
+                os.close(lock)
+                found.append(folder.name.removesuffix(PARTIAL))
+        return found
+
+    def sweep(self, backup: str) -> None:
+        folder = self.folder / (backup + PARTIAL)
+        with _translated(folder):
+            lock = _locked(folder) if folder.is_dir() else None
+            if lock is not None:
+                self.release(Staging(folder, lock))
+
+    def local_path(self, name: str) -> Path | None:
+        return self.folder / name
+
+    def _found(self) -> Iterator[StoredFile]:
+        """Yield the files of the folder and of the archives that are folders themselves."""
+        if not self.folder.exists():
+            return
+        for entry in os.scandir(self.folder):
+            if entry.is_file():
+                yield _stored(entry, entry.name)
+            elif entry.is_dir() and entry.name.endswith(".dir"):
+                for inner in os.scandir(entry.path):
+                    if inner.is_file():
+                        yield _stored(inner, f"{entry.name}/{inner.name}")
+
+
+def _stored(entry: "os.DirEntry[str]", name: str) -> StoredFile:
+    status = entry.stat()
+    return StoredFile(name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _locked(folder: Path) -> int | None:
+    """Lock a folder for this process and those that inherit it; None while another has it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), folder.stat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _escaped(name: str) -> str:
+    """Return the name for a glob that means it literally."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.EEXIST):
+            raise StorageError(
+                f"{path} is not a folder", hint="name another one: --output FOLDER"
+            ) from error
+        raise storage_error(path, error) from error

@@ -1,0 +1,89 @@
+"""What the errors of pg_dump, pg_restore and psql mean to the user."""
+
+import re
+from collections.abc import Sequence
+
+from chatdb.db.unreachable import diagnose
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import (
+    ChatdbError,
+    DatabaseFailedError,
+    DatabaseLockedError,
+    DatabaseUnreachableError,
+    InvalidInputError,
+    ProgramMissingError,
+    StorageError,
+)
+
+_PREFIX = re.compile(r"^(?:\S*/)?(?:pg_dump|pg_restore|psql)(?::[^:\s]+:\d+)?: (?:error: )?")
+_NOISE = re.compile(r"^(?:pg_restore|pg_dump): (?:warning|hint|detail): |^(?:Command was|LINE \d)")
+_LARGEST_TEXT = 500
+
+
+_PATTERNS: tuple[tuple[str, type[ChatdbError], str, str], ...] = (
+    (
+        r"server version mismatch",
+        ProgramMissingError,
+        "{program} is older than the server at {place}",
+        "install a newer one, or name its folder in CHATDB_PG_BINDIR",
+    ),
+    (
+        r"No space left on device|disk full",
+        StorageError,
+        "{program} stopped: the disk is full",
+        "free some space or choose another place",
+    ),
+    (
+        r"terminating connection|server closed the connection|connection .*lost",
+        DatabaseUnreachableError,
+        "{program} lost its connection to {place}",
+        "run the command again",
+    ),
+    (
+        r"lock timeout|could not obtain lock",
+        DatabaseLockedError,
+        "a table of {place} is locked by another session",
+        "run the command again when that one is done",
+    ),
+    (
+        r"row-level security|row level security|permission denied|must be owner",
+        DatabaseFailedError,
+        "{program} failed: {line}",
+        "use the owner of the tables: --database-url, --direct-url",
+    ),
+)
+"""In this order: what the lines say, and what a user can act on."""
+
+
+def failure_of(
+    program: str, code: int, said: Sequence[str], url: DatabaseUrl | None
+) -> ChatdbError:
+    """Return the error for a program that ended with this code after saying these lines.
+
+    Without a `url` it read a file, and what is not known here is that file's fault.
+    """
+    refused = next((line for line in said if re.search("connection to server.*failed", line)), None)
+    place = url.redacted() if url is not None else "the server"
+    if refused is not None and url is not None:
+        found = diagnose(_plain(refused), url)
+        return DatabaseUnreachableError(f"no connection to {place}: {found.text}", hint=found.hint)
+    whole, line = "\n".join(said), _main_line(said, code)
+    for pattern, kind, text, hint in _PATTERNS:
+        if re.search(pattern, whole):
+            return kind(text.format(program=program, place=place, line=line), hint=hint)
+    kind = InvalidInputError if url is None else DatabaseFailedError
+    return kind(f"{program} failed: {line}")
+
+
+def _main_line(said: Sequence[str], code: int) -> str:
+    """Return the first error it told, else the last line, else how it ended."""
+    errors = [line for line in said if "error:" in line.lower() or "FATAL" in line]
+    rest = [line for line in said if line.strip() and not _NOISE.match(line)]
+    line = next(iter(errors), rest[-1] if rest else "")
+    if not line:
+        return f"it was ended by signal {-code}" if code < 0 else f"it ended with {code}"
+    return _plain(line)[:_LARGEST_TEXT]
+
+
+def _plain(line: str) -> str:
+    return _PREFIX.sub("", line).strip()

@@ -1,0 +1,240 @@
+"""pg_dump, pg_restore and psql for one server: the one that fits, run within our hands.
+
+The smallest program that is at least as new as the server is taken; where there is none, the one
+inside the container that publishes the server's port. Passwords go through the environment.
+"""
+
+import os
+import re
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Thread
+from typing import IO, Literal
+
+from chatdb.db.conninfo import conninfo, secrets
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import EngineUnavailableError, ProgramMissingError
+from chatdb.servers import postgres_tools
+from chatdb.servers.dump_failures import failure_of
+
+ProgramName = Literal["pg_dump", "pg_restore", "psql"]
+
+_LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
+_DEFAULT_PORT = "5432"
+_SECONDS_TO_END = 5.0
+_KEPT_LINES = 200
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
+_INSTALL = (
+    "install it: apt install postgresql-client-{major} (from apt.postgresql.org), dnf install"
+    " postgresql{major}, brew install libpq; or name its folder in CHATDB_PG_BINDIR"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A program to run for one server; `container` holds it where this machine has none that fits.
+
+    `words` run it; `version` is (major, minor).
+    """
+
+    name: ProgramName
+    version: tuple[int, int]
+    words: tuple[str, ...]
+    container: str | None = None
+
+    @property
+    def version_text(self) -> str:
+        """The version as people write it."""
+        return f"{self.version[0]}.{self.version[1]}"
+
+    def describe(self) -> str:
+        """Return the program for people: `pg_dump 18.6 in the container relay_db_1`."""
+        where = f" in the container {self.container}" if self.container else ""
+        return f"{self.name} {self.version_text}{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class DumpPrograms:
+    """Finds and runs the programs; `environment` is what they are given, `bindir` where to look."""
+
+    environment: Mapping[str, str]
+    bindir: Path | None = None
+
+    def find(
+        self, name: ProgramName, server_major: int, *, url: DatabaseUrl | None = None
+    ) -> Client:
+        """Return the program to use for a server, or for an archive, of this major version.
+
+        With the server's `url` the container that publishes its port is looked at last.
+        Raises ProgramMissingError that names what is there and what is needed.
+        """
+        found = postgres_tools.smallest_for(name, server_major, bindir=self.bindir)
+        if found is not None:
+            return Client(name=name, version=found.version, words=(str(found.path),))
+        contained = None if url is None else self._in_container(name, server_major, url)
+        if contained is not None:
+            return contained
+        newest = postgres_tools.newest(name, bindir=self.bindir)
+        if newest is None:
+            text = f"{name} is not installed"
+        else:
+            text = f"{newest.describe()} is older than PostgreSQL {server_major}: it cannot do it"
+        raise ProgramMissingError(text, hint=_INSTALL.format(major=server_major))
+
+    @contextmanager
+    def running(
+        self,
+        client: Client,
+        words: Sequence[str],
+        *,
+        url: DatabaseUrl | None = None,
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        handed_on: tuple[int, ...] = (),
+        options: Sequence[str] = (),
+    ) -> Iterator["Running"]:
+        """Start the program, with the address of `url` among its words; end it when left early.
+
+        `options` are settings of its session (`-c maintenance_work_mem=1GB`). The caller reads
+        what it needs of `stdout` and calls `finish`. Ctrl-C reaches us, not the program: it ends
+        with us.
+        """
+        additions = {} if url is None else secrets(url)
+        address = [] if url is None else [f"--dbname={_address(client, url, options)}"]
+        process = subprocess.Popen(
+            [*client.words, *words, *address],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env={**self.environment, "LC_ALL": "C", **additions},
+            start_new_session=True,
+            pass_fds=handed_on,
+        )
+        running = Running(client, process, url)
+        try:
+            yield running
+        finally:
+            running.end()
+
+    def can_compress(self, client: Client, method: str) -> bool:
+        """Tell whether this pg_dump was built with a way to compress (zstd, lz4)."""
+        if client.version[0] < 16:
+            return False
+        return _can_compress(client.words, method)
+
+    def _in_container(
+        self, name: ProgramName, server_major: int, url: DatabaseUrl
+    ) -> Client | None:
+        from chatdb.servers.compose_objects import Objects
+        from chatdb.servers.compose_programs import Runner, find_programs
+
+        port = url.port or _DEFAULT_PORT
+        if url.host not in _LOCAL_HOSTS or not port.isdigit():
+            return None
+        with suppress(EngineUnavailableError):
+            objects = Objects(runner := Runner(self.environment), find_programs(runner))
+            container = objects.who_publishes(int(port))
+            if container is None:
+                return None
+            told = _VERSION.search(objects.call("exec", container, name, "--version").out)
+            if told is not None and int(told[1]) >= server_major:
+                words = (objects.program, "exec", "--interactive", "--env", "PGPASSWORD")
+                return Client(
+                    name=name,
+                    version=(int(told[1]), int(told[2] or 0)),
+                    words=(*words, container, name),
+                    container=container,
+                )
+        return None
+
+
+class Running:
+    """A program at work; what it writes to stderr is read along, its end kept."""
+
+    def __init__(
+        self, client: Client, process: "subprocess.Popen[bytes]", url: DatabaseUrl | None
+    ) -> None:
+        self._client = client
+        self._process = process
+        self._url = url
+        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """What it writes, where that was to be a pipe."""
+        if self._process.stdout is None:
+            raise TypeError("the program's output is no pipe")
+        return self._process.stdout
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """What it reads, where that was to be a pipe."""
+        if self._process.stdin is None:
+            raise TypeError("the program's input is no pipe")
+        return self._process.stdin
+
+    @property
+    def said(self) -> list[str]:
+        """The last lines of its stderr."""
+        return list(self._said)
+
+    def finish(self) -> list[str]:
+        """Wait for its end and return its warnings; raises what its errors mean."""
+        code = self._process.wait()
+        self._listener.join()
+        if code != 0:
+            raise failure_of(self._client.describe(), code, self.said, self._url)
+        return self.said
+
+    def end(self) -> None:
+        """End it, with what it has started, if it still runs."""
+        if self._process.poll() is None:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, number)
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_SECONDS_TO_END)
+                    break
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        self._listener.join(_SECONDS_TO_END)
+
+    def _listen(self) -> None:
+        stderr = self._process.stderr
+        if stderr is not None:
+            with stderr:
+                for line in stderr:
+                    self._said.append(line.decode("utf-8", "replace").rstrip("\n"))
+
+
+def _address(client: Client, url: DatabaseUrl, options: Sequence[str]) -> str:
+    """Return the connection string; inside the container the server is behind its own socket."""
+    if client.container is None:
+        return conninfo(url, options=options)
+    inside = DatabaseUrl(dialect_name="postgresql", user=url.user, database=url.database)
+    return conninfo(inside, options=options)
+
+
+@cache
+def _can_compress(words: tuple[str, ...], method: str) -> bool:
+    """Ask the program itself: it refuses a method it lacks before it connects to anything."""
+    nowhere = "--dbname=host='/nonexistent' dbname='nothing'"
+    done = subprocess.run(
+        [*words, "--format=custom", f"--compress={method}", nowhere],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=_SECONDS_TO_END * 2,
+    )
+    return b"connection to server" in done.stderr or b"could not connect" in done.stderr
