@@ -15,12 +15,14 @@ _MODULES = "chatdb.cli.commands."
 COMMANDS = {
     "migrate": Entry(_MODULES + "migrate", "Bring the database's schema to the newest revision."),
     "schema": Entry(_MODULES + "schema", "Look at the schema and its revisions, and change them."),
-    "import": Entry(_MODULES + "import_", "Read chat exports into the database."),
+    "import": Entry(_MODULES + "import_", "Read chat exports and other systems' databases."),
     "export": Entry(_MODULES + "export", "Write conversations to files."),
     "convert": Entry(
         _MODULES + "convert", "Turn an export into another format, without a database."
     ),
-    "formats": Entry(_MODULES + "formats", "List the formats that can be read and written."),
+    "formats": Entry(
+        _MODULES + "formats", "List the formats and databases that can be read and written."
+    ),
     "search": Entry(_MODULES + "search", "Find messages by their words."),
     "conversations": Entry(_MODULES + "conversations", "List, show and delete conversations."),
     "dev-db": Entry(

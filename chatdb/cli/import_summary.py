@@ -29,7 +29,7 @@ class ImportSummary:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a file holds, by a look at all of it."""
+    """What a file or database holds, by a look at all of it; `rows` of each table."""
 
     path: str
     format: str | None
@@ -41,6 +41,7 @@ class Explanation:
     content_types: dict[str, int]
     unknown_fields: dict[str, int]
     lossy: dict[str, int]
+    rows: dict[str, int]
     ignored_files: int
 
 
@@ -96,5 +97,6 @@ def explanation(report: "FileReport") -> Explanation:
         content_types=report.content_types,
         unknown_fields=report.unknown_fields,
         lossy=report.lossy,
+        rows={table: counts.read for table, counts in report.rows.items()},
         ignored_files=report.ignored_files,
     )

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from chatdb.formats.json_stream import Layout
 from chatdb.formats.sources import Source
 from chatdb.records import Conversation
+
+RowOutcome = Literal["imported", "merged", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,25 @@ class Skipped:
 
 
 @dataclass(slots=True)
+class RowCounts:
+    """What became of the rows of a database's table: `read` is the sum of the others.
+
+    `imported` rows are records of their own, `merged` ones parts of another record.
+    """
+
+    read: int = 0
+    imported: int = 0
+    merged: int = 0
+    skipped: int = 0
+
+
+@dataclass(slots=True)
 class Tally:
     """What a reader met on its way, for `--explain` and `--report`; readers add to it.
 
     `unknown_fields` counts dotted paths that no version of the reader knows (kept in metadata
-    all the same), `lossy` counts sentences about what was guessed or could not be kept exactly.
+    all the same), `lossy` counts sentences about what was guessed or could not be kept exactly,
+    `rows` those of each table of a database.
     """
 
     conversations: int = 0
@@ -39,6 +55,13 @@ class Tally:
     content_types: Counter[str] = field(default_factory=Counter)
     unknown_fields: Counter[str] = field(default_factory=Counter)
     lossy: Counter[str] = field(default_factory=Counter)
+    rows: dict[str, RowCounts] = field(default_factory=dict)
+
+    def count_rows(self, table: str, outcome: RowOutcome, count: int = 1) -> None:
+        """Count rows of a table by what became of them."""
+        counts = self.rows.setdefault(table, RowCounts())
+        counts.read += count
+        setattr(counts, outcome, getattr(counts, outcome) + count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class ImportRun:
         self.counts = ImportCounts()
         self.made_organization = False
         self._database = self._loading = database
-        self._key = organization_key
+        self.organization_key = organization_key
         self._subject = subject
         self._options = options or ImportOptions()
         self._on_placed = on_placed
@@ -210,14 +210,14 @@ class ImportRun:
         made = connection.execute(
             _NEW_ORGANIZATION,
             {
-                "id": organization_id_of(self._key),
-                "key": self._key,
-                "name": self._key,
+                "id": organization_id_of(self.organization_key),
+                "key": self.organization_key,
+                "name": self.organization_key,
                 "created_at": datetime.now(UTC),
             },
         )
         self.made_organization = made.rowcount == 1
-        query = sa.select(organizations.c.id).where(organizations.c.key == self._key)
+        query = sa.select(organizations.c.id).where(organizations.c.key == self.organization_key)
         identifier: UUID = connection.execute(query).scalar_one()
         return identifier
 
@@ -227,7 +227,7 @@ class ImportRun:
         query = sa.select(identifier).where(identifier == self._organization_id)
         if connection.execute(query).first() is None:
             raise NotFoundError(
-                f"the organization {self._key} was removed during the import",
+                f"the organization {self.organization_key} was removed during the import",
                 hint="run the import again: it makes the organization anew",
             )
 

@@ -11,7 +11,7 @@ import msgspec
 
 from chatdb.db.dialects.bulk import Row
 from chatdb.formats.base import Skipped
-from chatdb.records import Conversation
+from chatdb.records import Conversation, Organization
 
 MAX_CONVERSATIONS = 1_000
 MAX_MESSAGES = 20_000
@@ -33,13 +33,15 @@ class Arrival:
 
     `file` numbers the file it came from; `hashed` tells that equal `source_hash`es mean equal
     sources (foreign formats), which a native file, written by any chatdb, cannot promise. `rows`
-    are its messages as the database takes them, made ahead.
+    are its messages as the database takes them, made ahead. `organization` is the one that its
+    source names, None where it knows none.
     """
 
     record: Conversation | Skipped
     file: int = 0
     hashed: bool = True
     rows: Sequence[Row] | None = None
+    organization: Organization | None = None
 
 
 def with_user(arrival: Arrival, user_id: str | None) -> Arrival:

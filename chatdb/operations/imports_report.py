@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from chatdb.formats.base import RowCounts
+
 Outcome = Literal["new", "updated", "unchanged", "deleted_here", "skipped"]
 
 
@@ -48,7 +50,8 @@ class SkippedItem:
 class FileReport:
     """What became of one input; the counters by name are what its reader met.
 
-    `error` is set when the input as a whole could not be read (to its end).
+    `rows` counts those of each table of a database. `error` is set when the input as a whole could
+    not be read (to its end).
     """
 
     path: str
@@ -61,6 +64,7 @@ class FileReport:
     content_types: dict[str, int] = field(default_factory=dict)
     unknown_fields: dict[str, int] = field(default_factory=dict)
     lossy: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, RowCounts] = field(default_factory=dict)
     skipped: list[SkippedItem] = field(default_factory=list)
     ignored_files: int = 0
     error: str | None = None

@@ -1,10 +1,10 @@
-"""From files to the database: paths and globs, readers, one run, one report."""
+"""From files and databases to chatdb's database: one run, one report."""
 
-import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -12,129 +12,17 @@ import msgspec
 import chatdb
 from chatdb.db.database import Database
 from chatdb.db.search_index import search_index_state
-from chatdb.errors import ChatdbError, NotFoundError, StorageError
-from chatdb.formats import registry
-from chatdb.formats.base import Reader, Skipped, Tally
+from chatdb.errors import StorageError
+from chatdb.formats.base import Skipped
 from chatdb.formats.outputs import open_output
-from chatdb.formats.sources import STDIN, Source, open_source
+from chatdb.operations import organizations
 from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_preview import preview
-from chatdb.operations.imports_report import (
-    FileReport,
-    ImportCounts,
-    ImportReport,
-    Placed,
-    SkippedItem,
-)
-
-OnBytes = Callable[[int], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What to read: paths that exist, the format (None: recognised), where they are from."""
-
-    paths: tuple[str, ...]
-    format_name: str | None = None
-    source_name: str | None = None
-
-    @property
-    def subject(self) -> str:
-        """The inputs in a few words, for the log."""
-        names = ", ".join(Path(path).name or path for path in self.paths[:3])
-        more = len(self.paths) - 3
-        return names + (f" and {more} more" if more > 0 else "")
-
-
-def find_inputs(
-    paths: Sequence[str], *, format_name: str | None = None, source_name: str | None = None
-) -> Inputs:
-    """Expand globs, and check every path before anything is read or written.
-
-    A single file must also be of a known format. Raises NotFoundError, UsageError,
-    InvalidInputError, StorageError.
-    """
-    if format_name is not None:
-        registry.reader(format_name)
-    found: dict[str, None] = {}
-    for path in paths:
-        for each in [path] if path == STDIN or Path(path).exists() else _matches(path):
-            found[each] = None
-    inputs = Inputs(paths=tuple(found), format_name=format_name, source_name=source_name)
-    if len(found) == 1 and STDIN not in found:
-        with open_source(inputs.paths[0]) as source:
-            _reader_of(inputs, source)
-    return inputs
-
-
-def total_size(inputs: Inputs) -> int | None:
-    """Return the bytes that reading will count; None when they cannot be known before."""
-    total = 0
-    for path in inputs.paths:
-        if path == STDIN or not (Path(path).is_file() or Path(path).is_dir()):
-            return None
-        try:
-            with open_source(path) as source:
-                total += source.size
-        except ChatdbError:
-            continue
-    return total
-
-
-class FileReading:
-    """Reads the inputs one after another and keeps a report of each.
-
-    `arrivals` yields every record; an input that cannot be read is one of what was skipped, but
-    the only one raises its error. `book` is to be called with what became of the records.
-    """
-
-    def __init__(self, inputs: Inputs, on_bytes: OnBytes | None = None) -> None:
-        self.reports = [FileReport(path=path) for path in inputs.paths]
-        self._inputs = inputs
-        self._on_bytes = on_bytes
-
-    def arrivals(self) -> Iterator[Arrival]:
-        """Yield what is in the files, in their order."""
-        for index, report in enumerate(self.reports):
-            any_yet = False
-            try:
-                for arrival in self._read(index, report):
-                    any_yet = True
-                    yield arrival
-            except ChatdbError as error:
-                if len(self.reports) == 1 and not any_yet:
-                    raise
-                report.error = error.text
-                yield Arrival(
-                    Skipped(report.path, _without_path(report.path, error.text)), file=index
-                )
-
-    def book(self, placed: Sequence[Placed]) -> None:
-        """Count what became of a batch in the reports of its files."""
-        for each in placed:
-            report = self.reports[each.file]
-            counts = report.counts
-            setattr(counts, each.outcome, getattr(counts, each.outcome) + 1)
-            counts.messages_new += each.messages_new
-            counts.messages_changed += each.messages_changed
-            if each.item is not None:
-                report.skipped.append(_in_file(report.path, each.item))
-
-    def _read(self, index: int, report: FileReport) -> Iterator[Arrival]:
-        tally = Tally()
-        with open_source(report.path, self._on_bytes) as source:
-            reader = _reader_of(self._inputs, source)
-            report.format = reader.name
-            report.bytes = source.size
-            report.ignored_files = len(source.ignored)
-            hashed = reader.name != "jsonl"
-            records = reader.read(source, tally, source_name=self._inputs.source_name)
-            try:
-                for record in records:
-                    yield Arrival(record, file=index, hashed=hashed)
-            finally:
-                _note_tally(report, tally)
+from chatdb.operations.imports_report import FileReport, ImportCounts, ImportReport
+from chatdb.records import Organization
+from chatdb.workflows.import_inputs import Inputs
+from chatdb.workflows.import_reading import OnSize, Reading
 
 
 def import_files(
@@ -143,28 +31,37 @@ def import_files(
     inputs: Inputs,
     *,
     options: ImportOptions,
-    on_bytes: OnBytes | None = None,
+    on_size: OnSize | None = None,
     on_index: Callable[[], None] | None = None,
     on_run: Callable[[ImportRun], None] | None = None,
 ) -> ImportReport:
     """Import the inputs and return the report.
 
-    `on_run` is given the run at its start, `on_index` is called before the search index is built.
+    What names its own organization goes there, everything else to `organization_key`; each
+    organization is a run of its own. `on_run` is given each run at its start, `on_index` is called
+    before the search index is built.
     """
     started = datetime.now(UTC)
-    reading = FileReading(inputs, on_bytes)
-    with ImportRun(
-        database, organization_key, subject=inputs.subject, options=options, on_placed=reading.book
-    ) as run:
-        if on_run is not None:
-            on_run(run)
-        run.load(reading.arrivals())
-        run.complete_search_index(on_index)
+    reading = Reading(inputs, on_size)
+    arrivals = _Watched(reading.arrivals())
+    counts = ImportCounts()
+    for organization, own in _by_organization(arrivals, inputs):
+        key = organization_key
+        if organization is not None:
+            organizations.add_missing(database, [organization])
+            key = organization.key
+        with ImportRun(
+            database, key, subject=inputs.subject, options=options, on_placed=reading.book
+        ) as run:
+            if on_run is not None:
+                on_run(run)
+            run.load(own)
+            if arrivals.is_over:
+                run.complete_search_index(on_index)
+        counts.add(run.counts)
     with database.transaction() as connection:
         state = search_index_state(connection)
-    return _report(
-        reading, run.counts, started, database=database, key=organization_key, state=state
-    )
+    return _report(reading, counts, started, database=database, key=organization_key, state=state)
 
 
 def preview_files(
@@ -173,28 +70,63 @@ def preview_files(
     inputs: Inputs,
     *,
     options: ImportOptions,
-    on_bytes: OnBytes | None = None,
+    on_size: OnSize | None = None,
 ) -> ImportReport:
     """Return the report of an import without writing anything; `database` may not exist yet."""
     started = datetime.now(UTC)
-    reading = FileReading(inputs, on_bytes)
-    counts = preview(
-        database, organization_key, reading.arrivals(), options=options, on_placed=reading.book
-    )
+    reading = Reading(inputs, on_size)
+    counts = ImportCounts()
+    for organization, own in _by_organization(_Watched(reading.arrivals()), inputs):
+        key = organization_key if organization is None else organization.key
+        counts.add(preview(database, key, own, options=options, on_placed=reading.book))
     return _report(reading, counts, started, database=database, key=organization_key, dry_run=True)
 
 
-def explain_files(inputs: Inputs, on_bytes: OnBytes | None = None) -> list[FileReport]:
-    """Read the inputs to their end, without any database, and return what is in them."""
-    reading = FileReading(inputs, on_bytes)
+def explain_files(inputs: Inputs, on_size: OnSize | None = None) -> list[FileReport]:
+    """Read the inputs to their end, without chatdb's database, and return what is in them."""
+    reading = Reading(inputs, on_size)
     for arrival in reading.arrivals():
-        report = reading.reports[arrival.file]
-        if isinstance(arrival.record, Skipped):
-            reading.book([_unread(arrival.file, arrival.record)])
-        else:
-            report.counts.new += 1
-            report.counts.messages_new += len(arrival.record.messages)
+        reading.book_unread(arrival)
     return reading.reports
+
+
+class _Watched:
+    """Arrivals that tell when there are no more of them."""
+
+    def __init__(self, arrivals: Iterator[Arrival]) -> None:
+        self.is_over = False
+        self._arrivals = arrivals
+
+    def __iter__(self) -> Iterator[Arrival]:
+        yield from self._arrivals
+        self.is_over = True
+
+
+def _by_organization(
+    arrivals: _Watched, inputs: Inputs
+) -> Iterator[tuple[Organization | None, Iterator[Arrival]]]:
+    """Yield the arrivals in runs of one organization, one run at least; None is the command's."""
+    if not inputs.has_database:
+        yield None, iter(arrivals)
+        return
+    none_yet = True
+    for organization, own in groupby(arrivals, key=_Owner()):
+        none_yet = False
+        yield organization, own
+    if none_yet:
+        yield None, iter(())
+
+
+class _Owner:
+    """Tells whose an arrival is; what could not be read is counted where it was met."""
+
+    def __init__(self) -> None:
+        self._last: Organization | None = None
+
+    def __call__(self, arrival: Arrival) -> Organization | None:
+        if arrival.organization is not None or not isinstance(arrival.record, Skipped):
+            self._last = arrival.organization
+        return self._last
 
 
 def write_report(path: Path, report: ImportReport) -> None:
@@ -214,49 +146,8 @@ def check_report_path(path: Path) -> None:
         )
 
 
-def _matches(pattern: str) -> list[str]:
-    found: list[str] = []
-    if glob.has_magic(pattern):
-        found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute ones too
-    if not found:
-        raise NotFoundError(f"{pattern} does not exist", hint="check the path with `ls`")
-    return found
-
-
-def _reader_of(inputs: Inputs, source: Source) -> Reader:
-    if inputs.format_name is not None:
-        return registry.reader(inputs.format_name)
-    return registry.detect(source)
-
-
-def _note_tally(report: FileReport, tally: Tally) -> None:
-    report.messages = tally.messages
-    report.replaced_characters = tally.replaced_characters
-    report.versions = dict(tally.versions)
-    report.content_types = dict(tally.content_types.most_common())
-    report.unknown_fields = dict(tally.unknown_fields.most_common())
-    report.lossy = dict(tally.lossy.most_common())
-
-
-def _in_file(path: str, item: SkippedItem) -> SkippedItem:
-    """Return the item with its place beginning with the file."""
-    return item if item.place.startswith(path) else replace(item, place=f"{path}: {item.place}")
-
-
-def _without_path(path: str, text: str) -> str:
-    """Return what is said of a file for a place where its path stands already."""
-    if text.startswith(f"{path} "):
-        return f"it{text[len(path) :]}"
-    return text.removeprefix(f"{path}:")
-
-
-def _unread(file: int, record: Skipped) -> Placed:
-    item = SkippedItem(place=record.place, reason=record.reason, source_id=record.source_id)
-    return Placed(file=file, outcome="skipped", item=item)
-
-
 def _report(
-    reading: FileReading,
+    reading: Reading,
     counts: ImportCounts,
     started: datetime,
     *,

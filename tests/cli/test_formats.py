@@ -4,15 +4,18 @@ import json
 from typing import Any
 
 from chatdb.formats.registry import FORMATS
+from chatdb.layouts.registry import LAYOUTS
 
 
 def test_formats_lists_every_format_with_what_it_can(run: Any) -> None:
     result = run("formats", "--format", "json")
 
     rows = json.loads(result.stdout)
-    assert [row["name"] for row in rows] == [known.name for known in FORMATS]
+    files = [known.name for known in FORMATS]
+    assert [row["name"] for row in rows] == files + [known.name for known in LAYOUTS]
     assert {
         "name": "jsonl",
+        "kind": "file",
         "title": "chatdb's native format: JSON Lines, lossless",
         "reads": True,
         "writes": True,
@@ -23,5 +26,5 @@ def test_formats_lists_every_format_with_what_it_can(run: Any) -> None:
 def test_formats_as_a_table_says_yes_and_no(run: Any) -> None:
     lines = run("formats").stdout.splitlines()
 
-    assert lines[0].split() == ["name", "title", "reads", "writes", "extensions"]
+    assert lines[0].split() == ["name", "kind", "title", "reads", "writes", "extensions"]
     assert next(line for line in lines if line.startswith("markdown")).split()[-3] == "no"

@@ -13,29 +13,35 @@ app = command_app()
 
 @dataclass(frozen=True, slots=True)
 class KnownFormat:
-    """One row: `name` is the word for --from and --to."""
+    """One row: `name` is the word for --from and --to, `kind` what it is of: file or database."""
 
     name: str
+    kind: str
     title: str
     reads: bool
     writes: bool
-    extensions: tuple[str, ...]
+    extensions: tuple[str, ...] = ()
 
 
 @app.command()
 def formats(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
-    """List the formats that can be read and written.
+    """List the formats and databases that can be read and written.
 
-    A file's format is found by what is in it; --from and --to take the names listed here.
+    What a file or database is, is found by what is in it; --from and --to take these names.
 
     \b
     Example:
       chatdb formats --format json
     """
     from chatdb.formats.registry import FORMATS
+    from chatdb.layouts.registry import LAYOUTS
 
     rows = [
-        KnownFormat(known.name, known.title, known.reads, known.writes, known.extensions)
+        KnownFormat(known.name, "file", known.title, known.reads, known.writes, known.extensions)
         for known in FORMATS
+    ]
+    rows += [
+        KnownFormat(known.name, "database", known.title, reads=True, writes=known.writes)
+        for known in LAYOUTS
     ]
     CommandContext.of(context).output.rows(rows, KnownFormat, output_format)

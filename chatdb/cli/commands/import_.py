@@ -8,16 +8,19 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.cli.progress import BYTES, Unit
 from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
+    from chatdb.cli.progress import Progress
     from chatdb.db.database import Database
     from chatdb.operations.imports import ImportOptions, ImportRun
     from chatdb.operations.imports_report import FileReport, ImportReport, SkippedItem
-    from chatdb.workflows.import_files import Inputs
+    from chatdb.workflows.import_inputs import Inputs
 
 app = command_app()
 
@@ -29,11 +32,19 @@ def import_(
     context: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH...", help="Files, folders, globs, or - for standard input."),
+        typer.Argument(
+            metavar="PATH|URL...", help="Files, folders, globs, databases, or - for standard input."
+        ),
     ] = None,
     format_name: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="The format; see chatdb formats."),
+        typer.Option("--from", metavar="FORMAT", help="The format or layout; see chatdb formats."),
+    ] = None,
+    source_schema: Annotated[
+        str | None,
+        typer.Option(
+            "--source-schema", metavar="NAME", help="The PostgreSQL schema with another's tables."
+        ),
     ] = None,
     user: Annotated[
         str | None,
@@ -64,7 +75,7 @@ def import_(
     ] = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Read chat exports into the database.
+    """Read chat exports and other systems' databases.
 
     Running it again changes nothing; a newer export adds what is new. What was edited, added or
     deleted here stays so.
@@ -74,9 +85,11 @@ def import_(
       chatdb import export.zip
       chatdb import 'exports/*.json' --user alice --report report.json
       chatdb import export.zip --explain
+      chatdb import postgresql://reader@host/relay --dry-run
     """
     from chatdb.operations.imports import ImportOptions
-    from chatdb.workflows.import_files import check_report_path, find_inputs
+    from chatdb.workflows.import_files import check_report_path
+    from chatdb.workflows.import_inputs import find_inputs
 
     command = CommandContext.of(context)
     if build_search_index and no_search_index:
@@ -86,7 +99,9 @@ def import_(
             raise UsageError("name what to import", hint="chatdb import export.zip")
         _build_only(command)
         return
-    inputs = find_inputs(paths, format_name=format_name, source_name=source_name)
+    inputs = find_inputs(
+        paths, format_name=format_name, source_name=source_name, source_schema=source_schema
+    )
     if report is not None:
         check_report_path(report)
     if explain:
@@ -109,50 +124,47 @@ class _Importing:
         self._command = command
         self._inputs = inputs
         self._options = options
-        self._run: ImportRun | None = None
+        self._runs: list[ImportRun] = []
 
     def run(self) -> "ImportReport":
         """Import; an interruption or error says how far it came."""
-        from chatdb.workflows.import_files import import_files, total_size
+        from chatdb.workflows.import_files import import_files
 
-        diagnostics = self._command.diagnostics
         with self._command.open_database() as database:
-            total = total_size(self._inputs)
             try:
-                with diagnostics.progress("importing", total=total) as progress:
+                with _progress(self._command, "importing", self._inputs) as progress:
                     return import_files(
                         database,
                         self._command.org,
                         self._inputs,
                         options=self._options,
-                        on_bytes=progress.advance,
+                        on_size=progress.advance,
                         on_index=lambda: progress.describe("building the search index"),
                         on_run=self._started,
                     )
             except KeyboardInterrupt:
-                diagnostics.warning(self._how_far())
+                self._command.diagnostics.warning(self._how_far())
                 raise
             except ChatdbError as error:
-                if self._run is not None and self._run.counts.conversations:
+                if self._count():
                     error.text += f" ({self._how_far()})"
                 raise
 
     def preview(self) -> "ImportReport":
         """Say what an import would come to; a database that does not exist stays so."""
-        from chatdb.workflows.import_files import preview_files, total_size
+        from chatdb.workflows.import_files import preview_files
 
         url = self._command.url
         missing = url.path is not None and not url.path.exists()
 
         def look(database: "Database | None") -> "ImportReport":
-            total = total_size(self._inputs)
-            with self._command.diagnostics.progress("reading", total=total) as progress:
+            with _progress(self._command, "reading", self._inputs) as progress:
                 return preview_files(
                     database,
                     self._command.org,
                     self._inputs,
                     options=self._options,
-                    on_bytes=progress.advance,
+                    on_size=progress.advance,
                 )
 
         if missing:
@@ -161,14 +173,27 @@ class _Importing:
             return look(database)
 
     def _started(self, run: "ImportRun") -> None:
-        self._run = run
+        self._runs.append(run)
         if run.made_organization:
-            self._command.diagnostics.note(f"made the organization {self._command.org}")
+            self._command.diagnostics.note(f"made the organization {run.organization_key}")
+
+    def _count(self) -> int:
+        return sum(run.counts.conversations for run in self._runs)
 
     def _how_far(self) -> str:
-        count = 0 if self._run is None else self._run.counts.conversations
+        count = self._count()
         there = f"{counted(count, 'conversation')} {'is' if count == 1 else 'are'} in the database"
         return f"{there}; run the same command again: it goes on where it stopped"
+
+
+def _progress(
+    command: CommandContext, label: str, inputs: "Inputs"
+) -> "AbstractContextManager[Progress]":
+    """Show how far the reading is: bytes of files, rows of databases."""
+    from chatdb.workflows.import_inputs import total_size
+
+    unit: Unit = "rows" if inputs.has_database else BYTES
+    return command.diagnostics.progress(label, total=total_size(inputs), unit=unit)
 
 
 def _build_only(command: CommandContext) -> None:
@@ -184,9 +209,9 @@ def _build_only(command: CommandContext) -> None:
 
 def _explain(command: CommandContext, inputs: "Inputs", output_format: Format) -> None:
     from chatdb.cli.import_summary import Explanation, explanation
-    from chatdb.workflows.import_files import explain_files, total_size
+    from chatdb.workflows.import_files import explain_files
 
-    with command.diagnostics.progress("reading", total=total_size(inputs)) as progress:
+    with _progress(command, "reading", inputs) as progress:
         files = explain_files(inputs, progress.advance)
     rows = [explanation(each) for each in files]
     if output_format is Format.TABLE:

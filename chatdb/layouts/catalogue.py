@@ -1,0 +1,38 @@
+"""The tables of another system's database, as its own catalogue tells them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table or view that may be read; `columns` are its columns' types by name, in order.
+
+    Types are written as the database writes them: `character varying(255)`, `jsonb`, `TEXT`.
+    `schema` is "" on SQLite.
+    """
+
+    schema: str
+    name: str
+    columns: Mapping[str, str]
+
+    def has(self, *columns: str) -> bool:
+        """Tell whether the table has all of these columns."""
+        return self.columns.keys() >= set(columns)
+
+    def has_types(self, **types: str) -> bool:
+        """Tell whether each column's type begins with what is named: `messages="json"`."""
+        return all(
+            self.columns.get(column, "").lower().startswith(begins)
+            for column, begins in types.items()
+        )
+
+
+Catalogue = Mapping[str, Table]
+"""The tables of one schema by name."""
+
+
+def columns_of(catalogue: Catalogue, table: str) -> frozenset[str]:
+    """Return the names of a table's columns; none for a table that is not there."""
+    found = catalogue.get(table)
+    return frozenset(found.columns) if found is not None else frozenset()

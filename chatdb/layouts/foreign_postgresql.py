@@ -1,0 +1,106 @@
+"""Another system's PostgreSQL database: one read-only snapshot, server-side cursors."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.revision import translated
+from chatdb.db.scripts import VERSION_TABLE
+from chatdb.db.url import DatabaseUrl
+from chatdb.layouts.catalogue import Catalogue, Table
+from chatdb.layouts.foreign import ForeignDatabase, OnRows, Row, quoted
+
+if TYPE_CHECKING:
+    import psycopg
+
+_ROWS_AT_ONCE = 100
+"""Rows of one round trip: no faster with more, and one row may hold a message of 50 MB."""
+
+_PLAIN = (
+    *("text", "character varying", "character(", '"char"', "name"),
+    *("integer", "bigint", "smallint", "boolean", "real", "double precision", "bytea"),
+)
+"""Types that come as they are; every other is asked for as text."""
+
+_BEGIN = """
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL TimeZone = 'UTC';
+SET LOCAL DateStyle = 'ISO, YMD';
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL row_security = off
+"""
+_COLUMNS = """
+SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+  AND has_schema_privilege(n.oid, 'USAGE')
+  AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+ORDER BY n.nspname, c.relname, a.attnum
+"""
+
+
+class ForeignPostgresql(ForeignDatabase):
+    """A snapshot of a PostgreSQL database."""
+
+    def __init__(
+        self, connection: "psycopg.Connection[Any]", url: DatabaseUrl, on_rows: OnRows | None
+    ) -> None:
+        super().__init__(url, on_rows)
+        self._connection = connection
+        self._catalogues: dict[str, dict[str, Table]] = {}
+        self._chatdb_schemas: tuple[str, ...] = ()
+        self._look()
+
+    def catalogues(self) -> Mapping[str, Catalogue]:
+        return self._catalogues
+
+    @property
+    def chatdb_schemas(self) -> tuple[str, ...]:
+        return self._chatdb_schemas
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+        return self._counted(self._stream(statement, parameters))
+
+    def expression(self, table: Table, column: str, *, of: str = "") -> str:
+        name = f"{of}.{quoted(column)}" if of else quoted(column)
+        kind = table.columns[column]
+        if kind.endswith("[]"):
+            return f"to_json({name})::text"
+        return name if kind.startswith(_PLAIN) else f"{name}::text"
+
+    def _stream(self, statement: str, parameters: Sequence[Any]) -> Iterator[Row]:
+        from psycopg.rows import dict_row
+
+        query = statement.replace("%", "%%").replace("?", "%s") if parameters else statement
+        with (
+            translated(self.url),
+            self._connection.cursor(f"chatdb_{uuid4().hex[:8]}", row_factory=dict_row) as cursor,
+        ):
+            cursor.itersize = _ROWS_AT_ONCE
+            cursor.execute(query.encode(), parameters or None)
+            yield from cursor
+
+    def _look(self) -> None:
+        for schema, table, column, kind in self._connection.execute(_COLUMNS):
+            tables = self._catalogues.setdefault(schema, {})
+            columns = dict(tables[table].columns) if table in tables else {}
+            columns[column] = kind
+            tables[table] = Table(schema, table, columns)
+        own = [name for name, tables in self._catalogues.items() if VERSION_TABLE in tables]
+        self._chatdb_schemas = tuple(own)
+        for name in own:
+            del self._catalogues[name]
+
+
+@contextmanager
+def open_postgresql(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[ForeignDatabase]:
+    """Open a snapshot; see `chatdb.layouts.foreign.open_foreign`."""
+    with translated(url), connect_postgresql(url, autocommit=True) as connection:
+        connection.execute(_BEGIN.encode())
+        yield ForeignPostgresql(connection, url, on_rows)

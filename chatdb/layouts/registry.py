@@ -1,0 +1,110 @@
+"""The table of layouts, and finding whose tables a database has."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from chatdb.errors import InvalidInputError, UsageError
+from chatdb.layouts.base import Layout
+from chatdb.layouts.catalogue import Catalogue
+from chatdb.layouts.foreign import ForeignDatabase
+
+_HINT = "`chatdb formats` lists what can be read; `--from NAME` says which it is"
+_SHOWN_TABLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLayout:
+    """A row of `chatdb formats`; its module offers `layout`, and `make_writer` if it `writes`."""
+
+    name: str
+    title: str
+    module: str
+    writes: bool = False
+
+
+LAYOUTS: tuple[KnownLayout, ...] = (
+    KnownLayout("relay", "Relay's database", "chatdb.layouts.relay"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A layout and the schema whose tables are its."""
+
+    layout: Layout
+    schema: str
+    catalogue: Catalogue
+
+
+def layouts() -> Iterator[Layout]:
+    """Yield every layout."""
+    for known in LAYOUTS:
+        yield _layout_of(known)
+
+
+def is_layout(name: str) -> bool:
+    """Tell whether a name is that of a layout."""
+    return any(known.name == name for known in LAYOUTS)
+
+
+def layout(name: str) -> Layout:
+    """Return a layout by name; raises UsageError for an unknown one."""
+    for known in LAYOUTS:
+        if known.name == name:
+            return _layout_of(known)
+    names = ", ".join(known.name for known in LAYOUTS)
+    raise UsageError(
+        f"unknown database layout {name!r}; there are {names}", hint="see `chatdb formats`"
+    )
+
+
+def recognise(
+    foreign: ForeignDatabase, *, name: str | None = None, schema: str | None = None
+) -> Recognised:
+    """Return whose tables they are; `name` and `schema` look for that layout, or there, only.
+
+    Raises InvalidInputError for tables that nobody knows, UsageError where several fit.
+    """
+    asked = [layout(name)] if name is not None else list(layouts())
+    found = [
+        Recognised(each, place, catalogue)
+        for place, catalogue in foreign.catalogues().items()
+        if schema is None or place == schema
+        for each in asked
+        if each.recognises(catalogue)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise _unknown(foreign, name)
+    candidates = ", ".join(_candidate(each) for each in found)
+    raise UsageError(
+        f"{foreign.name} may be read in several ways: {candidates}",
+        hint="say which is meant: --from NAME, and --source-schema NAME for one of several schemas",
+    )
+
+
+def _candidate(found: Recognised) -> str:
+    return found.layout.name + (f" in the schema {found.schema}" if found.schema else "")
+
+
+def _unknown(foreign: ForeignDatabase, name: str | None) -> InvalidInputError:
+    tables = [table for found in foreign.catalogues().values() for table in found]
+    if not tables and foreign.chatdb_schemas:
+        return InvalidInputError(
+            f"{foreign.name} is a database of chatdb's own",
+            hint="copy it: chatdb copy SOURCE DESTINATION; or export from it and import the file",
+        )
+    if not tables:
+        return InvalidInputError(f"{foreign.name} has no tables that may be read", hint=None)
+    shown = ", ".join(sorted(tables)[:_SHOWN_TABLES])
+    more = len(tables) - _SHOWN_TABLES
+    shown += f" and {more} more" if more > 0 else ""
+    whose = "no system that chatdb knows" if name is None else f"no {name} database"
+    return InvalidInputError(f"{foreign.name} is {whose}: its tables are {shown}", hint=_HINT)
+
+
+def _layout_of(known: KnownLayout) -> Layout:
+    return cast(Layout, import_module(known.module).layout)

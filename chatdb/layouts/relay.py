@@ -1,0 +1,181 @@
+"""Relay's database: chats about a repository, messages of many types, snapshots of the state.
+
+As its Sequelize migrations make it. `docs/layouts.md` tells where each column goes.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from chatdb.formats.base import Skipped
+from chatdb.formats.identity import MessageIds, conversation_id, message_id
+from chatdb.formats.times import EPOCH, parse_time
+from chatdb.formats.trees import newest_leaf
+from chatdb.layouts.base import (
+    Context,
+    Found,
+    gathered,
+    joined,
+    left_over,
+    ordered,
+    taken_time,
+    without_parent,
+)
+from chatdb.layouts.catalogue import Catalogue, Table
+from chatdb.layouts.foreign import ForeignDatabase, Row
+from chatdb.layouts.relay_snapshots import talk_of
+from chatdb.records import MARKS, Conversation, Message, Role, Snapshot
+
+_CHAT_COLUMNS = frozenset(
+    (
+        *("repository_name", "repository_full_name", "active_issue_number"),
+        *("active_issue_title", "active_issue_url", "quiet_mode"),
+    )
+)
+_STATE_COLUMNS = (
+    *("transcriptions", "function_results", "claude_streaming_texts"),
+    *("claude_todo_writes", "repository_issues", "claude_session_id"),
+)
+_TYPES: dict[str, tuple[Role, str | None]] = {
+    "user": ("user", None),
+    "openai": ("assistant", "openai"),
+    "claude": ("assistant", "claude"),
+    "claude_streaming": ("assistant", "claude"),
+    "claude_todowrite": ("tool", "claude"),
+    "function_result": ("tool", None),
+    "system": ("system", None),
+    "error": ("system", None),
+}
+"""What each type of message is: its role, and the provider who wrote it."""
+_PLAIN = frozenset(("user", "system"))
+
+
+class RelayLayout:
+    """Reads `chats`, `messages` and `chat_snapshots`."""
+
+    name = "relay"
+    title = "Relay's database"
+    version = 1
+
+    def recognises(self, catalogue: Catalogue) -> bool:
+        chats, messages = catalogue.get("chats"), catalogue.get("messages")
+        return (
+            chats is not None
+            and messages is not None
+            and chats.has("id", "title", "repository_full_name", "quiet_mode")
+            and messages.has("id", "chat_id", "type", "content")
+        )
+
+    def tables(self, catalogue: Catalogue) -> Sequence[Table]:
+        names = ("chats", "messages", "chat_snapshots")
+        return [catalogue[name] for name in names if name in catalogue]
+
+    def read(
+        self, foreign: ForeignDatabase, catalogue: Catalogue, context: Context
+    ) -> Iterator[Found]:
+        chats, on = catalogue["chats"], ("chat_id", "id")
+        order = ("created_at", "id")
+        children = [table for table in self.tables(catalogue) if table is not chats]
+        streams = [
+            (joined(foreign, table, chats, on=on, order=order), "chat_id") for table in children
+        ]
+        for chat, (messages, *snapshots) in gathered(
+            ordered(foreign, chats, by="id"), "id", *streams
+        ):
+            yield Found(_conversation(chat, messages, [*chain(*snapshots)], context))
+        for table in children:
+            for row in without_parent(foreign, table, chats, on=on):
+                reason = f"its chat {row['chat_id']} does not exist"
+                yield context.skip(table.name, row["id"], reason)
+
+
+layout = RelayLayout()
+
+
+def _conversation(
+    chat: Row, messages: list[Row], snapshots: list[Row], context: Context
+) -> Conversation | Skipped:
+    source_id = str(chat.pop("id"))
+    identifier = conversation_id(context.layout.name, context.source_name, source_id)
+    created, updated = taken_time(chat, "created_at").at, taken_time(chat, "updated_at").at
+    accessed = taken_time(chat, "last_accessed_at").at
+    created = created or updated or EPOCH
+    record = Conversation(
+        id=identifier,
+        title=chat.pop("title", None) or None,
+        created_at=created,
+        updated_at=updated or created,
+        last_accessed_at=accessed,
+        source_id=source_id,
+        metadata=left_over(chat, context, _CHAT_COLUMNS, "chats"),
+        messages=_messages(messages, identifier, created, context),
+    )
+    context.read("chats", "imported")
+    record.snapshots = [_snapshot(row, identifier, created, context) for row in snapshots]
+    if not record.messages:
+        record.messages = talk_of(record, context.tally)
+    record.current_message_id = newest_leaf(record.messages)
+    return context.finished(record)
+
+
+def _messages(rows: list[Row], conversation: UUID, started: Any, context: Context) -> list[Message]:
+    ids = MessageIds(conversation, [row["id"] for row in rows])
+    found: list[Message] = []
+    for row in rows:
+        context.read("messages", "imported")
+        del row["chat_id"]
+        source_id = str(row.pop("id"))
+        at = taken_time(row, "created_at").at
+        message = Message(
+            id=ids.of(source_id)[0],
+            parent_id=found[-1].id if found else None,
+            role="user",
+            content=row.pop("content") or "",
+            source_id=source_id,
+            created_at=at or (found[-1].created_at if found else started),
+        )
+        _set_type(message, row.pop("type"), row.pop("metadata", None), context)
+        rest = left_over(row, context, frozenset(), "messages")
+        if rest:
+            message.metadata = {**message.metadata, **rest}
+        found.append(message)
+    return found
+
+
+def _set_type(message: Message, kind: Any, metadata: Any, context: Context) -> None:
+    """Set what the type of the message says of it; the type itself stays in the metadata."""
+    context.tally.content_types[str(kind)] += 1
+    known = _TYPES.get(kind)
+    value = context.json(metadata, "messages.metadata")
+    own = value if isinstance(value, dict) else {} if value is None else {"metadata": value}
+    message.metadata = own
+    if known is None:
+        message.role = context.role(message, kind)
+        return
+    message.role, message.author = known
+    if kind not in _PLAIN:
+        marks = {"role": kind} | ({"error": True} if kind == "error" else {})
+        message.metadata = {**own, MARKS: marks}
+    if kind == "function_result":
+        name = own.get("name")
+        message.author = name if isinstance(name, str) else None
+        output = context.json(message.content, "the content of a function_result")
+        message.tool_outputs = [{"name": message.author, "output": output}]
+
+
+def _snapshot(row: Row, conversation: UUID, started: Any, context: Context) -> Snapshot:
+    context.read("chat_snapshots", "imported")
+    source_id = str(row["id"])
+    state = {
+        name: context.json(row.pop(name), f"chat_snapshots.{name}")
+        if name != "claude_session_id"
+        else row.pop(name)
+        for name in _STATE_COLUMNS
+        if row.get(name) is not None
+    }
+    return Snapshot(
+        id=message_id(conversation, source_id),
+        state=state,
+        created_at=parse_time(row.get("created_at")).at or started,
+    )

@@ -1,0 +1,126 @@
+"""Reading the inputs of an import one after another, with a report of each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from chatdb.errors import ChatdbError
+from chatdb.formats import registry as formats
+from chatdb.formats.base import Skipped, Tally
+from chatdb.formats.sources import open_source
+from chatdb.layouts import registry as layouts
+from chatdb.layouts.base import Context
+from chatdb.layouts.foreign import open_foreign
+from chatdb.operations.imports_batches import Arrival
+from chatdb.operations.imports_report import FileReport, Placed, SkippedItem
+from chatdb.workflows.import_inputs import Input, Inputs
+
+OnSize = Callable[[int], object]
+"""Told of bytes of files, or rows of databases, as they are read."""
+
+
+class Reading:
+    """Reads the inputs one after another and keeps a report of each.
+
+    `arrivals` yields every record; an input that cannot be read is one of what was skipped, but
+    the only one raises its error. `book` is to be called with what became of the records.
+    """
+
+    def __init__(self, inputs: Inputs, on_size: OnSize | None = None) -> None:
+        self.reports = [FileReport(path=each.name) for each in inputs.inputs]
+        self._inputs = inputs
+        self._on_size = on_size
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """Yield what is in the inputs, in their order."""
+        for index, each in enumerate(self._inputs.inputs):
+            report = self.reports[index]
+            read = self._read_file if each.url is None else self._read_database
+            any_yet = False
+            try:
+                for arrival in read(index, each, report):
+                    any_yet = True
+                    yield arrival
+            except ChatdbError as error:
+                if len(self.reports) == 1 and not any_yet:
+                    raise
+                report.error = error.text
+                yield Arrival(
+                    Skipped(report.path, _without_path(report.path, error.text)), file=index
+                )
+
+    def book(self, placed: Sequence[Placed]) -> None:
+        """Count what became of a batch in the reports of its inputs."""
+        for each in placed:
+            report = self.reports[each.file]
+            counts = report.counts
+            setattr(counts, each.outcome, getattr(counts, each.outcome) + 1)
+            counts.messages_new += each.messages_new
+            counts.messages_changed += each.messages_changed
+            if each.item is not None:
+                report.skipped.append(_in_file(report.path, each.item))
+
+    def book_unread(self, arrival: Arrival) -> None:
+        """Count what could not be read, or would be new where there is no database."""
+        record = arrival.record
+        if isinstance(record, Skipped):
+            item = SkippedItem(place=record.place, reason=record.reason, source_id=record.source_id)
+            self.book([Placed(file=arrival.file, outcome="skipped", item=item)])
+            return
+        report = self.reports[arrival.file]
+        report.counts.new += 1
+        report.counts.messages_new += len(record.messages)
+
+    def _read_file(self, index: int, each: Input, report: FileReport) -> Iterator[Arrival]:
+        tally = Tally()
+        with open_source(each.path, self._on_size) as source:
+            name = self._inputs.format_name
+            reader = formats.detect(source) if name is None else formats.reader(name)
+            report.format = reader.name
+            report.bytes = source.size
+            report.ignored_files = len(source.ignored)
+            hashed = reader.name != "jsonl"
+            records = reader.read(source, tally, source_name=self._inputs.source_name)
+            try:
+                for record in records:
+                    yield Arrival(record, file=index, hashed=hashed)
+            finally:
+                _note_tally(report, tally)
+
+    def _read_database(self, index: int, each: Input, report: FileReport) -> Iterator[Arrival]:
+        if each.url is None:
+            raise TypeError(f"{each.name} is no database")
+        tally = Tally()
+        with open_foreign(each.url, self._on_size) as foreign:
+            known = layouts.recognise(
+                foreign, name=self._inputs.format_name, schema=self._inputs.source_schema
+            )
+            report.format = known.layout.name
+            source_name = self._inputs.source_name or foreign.source_name
+            context = Context(known.layout, tally, source_name)
+            try:
+                for found in known.layout.read(foreign, known.catalogue, context):
+                    yield Arrival(found.item, file=index, organization=found.organization)
+            finally:
+                _note_tally(report, tally)
+
+
+def _note_tally(report: FileReport, tally: Tally) -> None:
+    report.messages = tally.messages
+    report.replaced_characters = tally.replaced_characters
+    report.versions = dict(tally.versions)
+    report.content_types = dict(tally.content_types.most_common())
+    report.unknown_fields = dict(tally.unknown_fields.most_common())
+    report.lossy = dict(tally.lossy.most_common())
+    report.rows = tally.rows
+
+
+def _in_file(path: str, item: SkippedItem) -> SkippedItem:
+    """Return the item with its place beginning with the file."""
+    return item if item.place.startswith(path) else replace(item, place=f"{path}: {item.place}")
+
+
+def _without_path(path: str, text: str) -> str:
+    """Return what is said of a file for a place where its path stands already."""
+    if text.startswith(f"{path} "):
+        return f"it{text[len(path) :]}"
+    return text.removeprefix(f"{path}:")
