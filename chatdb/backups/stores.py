@@ -176,6 +176,11 @@ class FolderStore:
                         yield _stored(inner, f"{entry.name}/{inner.name}")
 
 
+def open_store(address: str) -> Store:
+    """Return the place that a folder's path means."""
+    return FolderStore(Path(address).expanduser())
+
+
 def _stored(entry: "os.DirEntry[str]", name: str) -> StoredFile:
     status = entry.stat()
     return StoredFile(name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))

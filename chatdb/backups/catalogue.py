@@ -1,0 +1,229 @@
+"""The backups of a store, each as one thing; those of other tools, and broken ones, too."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from chatdb.backups.manifest import (
+    Manifest,
+    Verifications,
+    decode,
+    decode_verifications,
+    encode_verifications,
+)
+from chatdb.backups.names import (
+    MANIFEST,
+    VERIFICATIONS,
+    FileName,
+    Kind,
+    is_backup_name,
+    read_file_name,
+)
+from chatdb.backups.stores import Store, StoredFile, open_store
+from chatdb.errors import InvalidInputError, NotFoundError
+
+LATEST = "latest"
+"""What stands for the newest whole backup."""
+
+State = Literal["complete", "incomplete", "damaged", "foreign"]
+"""`incomplete`: without a manifest or with a file missing; `foreign`: another tool's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A backup and where it is kept.
+
+    `files` are those that are there, its archive's alone for a foreign one; `problem` says what
+    is wrong with one that is not whole. `made_at` is when the file was written where the name
+    has no time. `kind` is None where nothing tells it.
+    """
+
+    name: str
+    store: Store
+    state: State
+    database: str
+    kind: Kind | None
+    made_at: datetime
+    files: tuple[StoredFile, ...]
+    manifest: Manifest | None = None
+    verifications: Verifications = field(default_factory=Verifications)
+    problem: str | None = None
+
+    @property
+    def bytes(self) -> int:
+        """The size of all its files."""
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def archive_names(self) -> tuple[str, ...]:
+        """The names of the files that hold the data."""
+        if self.manifest is not None:
+            return tuple(file.name for file in self.manifest.archive)
+        return tuple(file.name for file in self.files if _role(file.name) in ("archive", None))
+
+    @property
+    def file(self) -> str:
+        """What to type for it: the archive (its folder, for the directory format) and its place."""
+        name = next(iter(self.archive_names), self.name).partition("/")[0]
+        return f"{self.store.address.rstrip('/')}/{name}"
+
+
+def find_all(store: Store, *, database: str | None = None) -> list[Backup]:
+    """Return the backups of a store, newest first; of one database (as in file names) if named."""
+    groups: dict[str, list[StoredFile]] = defaultdict(list)
+    everything = store.files()
+    names = {file.name for file in everything}
+    for file in everything:
+        read = read_file_name(file.name)
+        if read is not None:
+            groups[read.backup if read.is_ours else file.name].append(file)
+    found = (_backup(store, name, files, names) for name, files in groups.items())
+    wanted = (item for item in found if database in (None, item.database))
+    return sorted(wanted, key=lambda item: (item.made_at, item.name), reverse=True)
+
+
+def find(text: str, folder: str, *, database: str | None = None) -> Backup:
+    """Return the backup that is meant: a file of it, its name, or `latest`.
+
+    A text without a place is looked for in the store at `folder`, then in the current directory;
+    `database` narrows what `latest` may mean. Raises NotFoundError.
+    """
+    place, slash, name = text.rstrip("/").rpartition("/")
+    if text == LATEST:
+        return _latest(open_store(folder), database)
+    places = [place or slash] if slash else [folder, "."]
+    for address in places:
+        store = open_store(address)
+        found = _in_store(store, name)
+        if found is not None:
+            return found
+    looked = " or ".join(open_store(address).address for address in places)
+    raise NotFoundError(
+        f"there is no backup {text!r} in {looked}",
+        hint="chatdb backup list shows what there is",
+    )
+
+
+def remember(backup: Backup, add: Callable[[Verifications], Verifications]) -> Verifications:
+    """Write down a verification beside the backup; a foreign one has a place for it as well."""
+    name = backup.name + VERIFICATIONS
+    names = {file.name for file in backup.store.files()}
+    record = add(_verifications(backup.store, names, name))
+    backup.store.write(name, encode_verifications(record))
+    return record
+
+
+def remove_incomplete(store: Store, names: Iterable[str]) -> list[str]:
+    """Remove what broken-off backups of these names left; returns those that were removed.
+
+    One whose manifest is there was finished: only its staging folder goes.
+    """
+    removed = []
+    files = store.files()
+    for name in names:
+        ours = [file.name for file in files if _belongs(file.name, name)]
+        if name + MANIFEST not in ours:
+            for file in ours:
+                store.delete(file)
+            removed.append(name)
+        store.sweep(name)
+    return removed
+
+
+def _latest(store: Store, database: str | None) -> Backup:
+    for backup in find_all(store, database=database):
+        if backup.state == "complete":
+            return backup
+    whose = f" of {database}" if database else ""
+    raise NotFoundError(
+        f"there is no whole backup{whose} in {store.address}", hint="make one: chatdb backup"
+    )
+
+
+def _in_store(store: Store, name: str) -> Backup | None:
+    read = read_file_name(name)
+    wanted = name if read is None else read.backup
+    files = store.files()
+    names = {file.name for file in files}
+    if is_backup_name(wanted):
+        ours = [file for file in files if _belongs(file.name, wanted)]
+        return _backup(store, wanted, ours, names) if ours else None
+    named = [file for file in files if file.name == name or file.name.startswith(name + "/")]
+    return _backup(store, name, named, names) if named else None
+
+
+def _backup(store: Store, name: str, files: Sequence[StoredFile], names: Collection[str]) -> Backup:
+    """Return the backup that these files are; `names` are those of all files in the store."""
+    if not is_backup_name(name):
+        return _foreign(store, name, files, names)
+    reads = [read for file in files if (read := read_file_name(file.name)) is not None]
+    archive = next((read for read in reads if read.role == "archive"), reads[0])
+    manifest, problem, state = _manifest(store, name, names)
+    return Backup(
+        name=name,
+        store=store,
+        state=state,
+        database=archive.database,
+        kind=archive.kind if manifest is None else manifest.kind,
+        made_at=archive.made_at or files[0].modified_at,
+        files=tuple(files),
+        manifest=manifest,
+        verifications=_verifications(store, names, name + VERIFICATIONS),
+        problem=problem,
+    )
+
+
+def _manifest(
+    store: Store, name: str, names: Collection[str]
+) -> tuple[Manifest | None, str | None, State]:
+    """Read the manifest; tell what is missing beside it, or what is wrong with it."""
+    file = name + MANIFEST
+    if file not in names:
+        return None, "it has no manifest: its making was broken off", "incomplete"
+    try:
+        with store.open(file) as stream:
+            manifest = decode(stream.read(), name=file)
+    except InvalidInputError as error:
+        return None, error.text, "damaged"
+    if manifest.name != name:
+        return None, f"{file} is that of {manifest.name}", "damaged"
+    missing = [item.name for item in manifest.files if item.name not in names]
+    if missing:
+        return manifest, f"{missing[0]} is missing", "incomplete"
+    return manifest, None, "complete"
+
+
+def _foreign(
+    store: Store, name: str, files: Sequence[StoredFile], names: Collection[str]
+) -> Backup:
+    read: FileName | None = read_file_name(name)
+    return Backup(
+        name=name,
+        store=store,
+        state="foreign",
+        database=Path(name).stem if read is None else read.database,
+        kind=None if read is None else read.kind,
+        made_at=files[0].modified_at if read is None else read.made_at or files[0].modified_at,
+        files=tuple(files),
+        verifications=_verifications(store, names, name + VERIFICATIONS),
+    )
+
+
+def _verifications(store: Store, names: Collection[str], file: str) -> Verifications:
+    if file not in names:
+        return Verifications()
+    with store.open(file) as stream:
+        return decode_verifications(stream.read())
+
+
+def _belongs(file: str, backup: str) -> bool:
+    read = read_file_name(file)
+    return read is not None and read.is_ours and read.backup == backup
+
+
+def _role(name: str) -> str | None:
+    read = read_file_name(name)
+    return None if read is None else read.role
