@@ -11,6 +11,8 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from chatdb.canonical import clean_text
+
 Role = Literal["user", "assistant", "system", "tool"]
 ROLES: tuple[Role, ...] = ("user", "assistant", "system", "tool")
 
@@ -93,7 +95,7 @@ class Organization(msgspec.Struct, kw_only=True, frozen=True):
 
 def organization_id_of(key: str) -> UUID:
     """Return the id of the organization with this key: the same in every database."""
-    return uuid5(_ORGANIZATIONS, key)
+    return uuid5(_ORGANIZATIONS, clean_text(key)[0])
 
 
 def is_hidden(message: Message) -> bool:

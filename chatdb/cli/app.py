@@ -25,6 +25,10 @@ COMMANDS = {
     ),
     "search": Entry(_MODULES + "search", "Find messages by their words."),
     "conversations": Entry(_MODULES + "conversations", "List, show and delete conversations."),
+    "organizations": Entry(
+        _MODULES + "organizations", "List, create, rename and delete organizations (tenants)."
+    ),
+    "users": Entry(_MODULES + "users", "List, show and rename the users of conversations."),
     "dev-db": Entry(
         _MODULES + "dev_db", "Run a PostgreSQL for development, with Docker or without."
     ),

@@ -7,7 +7,7 @@ promises.
 import sqlalchemy as sa
 
 from chatdb.db import scripts
-from chatdb.db.types import CanonicalJson, HyphenUuid, UtcTime
+from chatdb.db.types import CanonicalJson, HyphenUuid, StoredText, UtcTime
 
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -26,8 +26,8 @@ organizations = sa.Table(
     "organizations",
     metadata,
     sa.Column("id", HyphenUuid, primary_key=True),
-    sa.Column("key", sa.Text, nullable=False, unique=True),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("key", StoredText, nullable=False, unique=True),
+    sa.Column("name", StoredText, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
@@ -36,8 +36,8 @@ conversations = sa.Table(
     metadata,
     sa.Column("organization_id", HyphenUuid, nullable=False),
     sa.Column("id", HyphenUuid, nullable=False),
-    sa.Column("user_id", sa.Text),
-    sa.Column("title", sa.Text),
+    sa.Column("user_id", StoredText),
+    sa.Column("title", StoredText),
     sa.Column("current_message_id", HyphenUuid),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
@@ -45,10 +45,10 @@ conversations = sa.Table(
     sa.Column("archived_at", UtcTime),
     sa.Column("starred_at", UtcTime),
     sa.Column("edited_at", UtcTime),
-    sa.Column("source", sa.Text),
-    sa.Column("source_name", sa.Text),
-    sa.Column("source_id", sa.Text),
-    sa.Column("source_hash", sa.Text),
+    sa.Column("source", StoredText),
+    sa.Column("source_name", StoredText),
+    sa.Column("source_id", StoredText),
+    sa.Column("source_hash", StoredText),
     sa.Column("metadata", CanonicalJson, nullable=False),
     sa.PrimaryKeyConstraint("organization_id", "id"),
     sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
@@ -75,15 +75,15 @@ messages = sa.Table(
     sa.Column("id", HyphenUuid, nullable=False),
     sa.Column("parent_id", HyphenUuid),
     sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("role", sa.Text, nullable=False),
-    sa.Column("author", sa.Text),
-    sa.Column("model", sa.Text),
-    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("role", StoredText, nullable=False),
+    sa.Column("author", StoredText),
+    sa.Column("model", StoredText),
+    sa.Column("content", StoredText, nullable=False),
     sa.Column("reasoning", CanonicalJson),
     sa.Column("tool_calls", CanonicalJson),
     sa.Column("tool_outputs", CanonicalJson),
     sa.Column("attachments", CanonicalJson),
-    sa.Column("source_id", sa.Text),
+    sa.Column("source_id", StoredText),
     sa.Column("edited_at", UtcTime),
     sa.Column("metadata", CanonicalJson, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),

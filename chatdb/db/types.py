@@ -33,6 +33,16 @@ def _keeps_text(dialect: Dialect) -> bool:
     return not dialect.supports_native_uuid
 
 
+class StoredText(TypeDecorator[str]):
+    """Text as both databases hold it: what is stored, or looked for, is `clean_text` of it."""
+
+    impl = sa.Text()
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else canonical.clean_text(value)[0]
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An aware datetime in UTC with microseconds; a naive one is refused."""
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from chatdb import canonical
 from chatdb.db import schema
 from chatdb.db.database import Database
+from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.message_text import (
     NO_METADATA,
     CanonicalTexts,
@@ -99,11 +100,24 @@ def native_lines(
     larger than memory. Of `at_once` conversations the own rows are held. Raises NotFoundError for
     an organization that does not exist.
     """
-    with (
-        database.transaction(snapshot=True, settings=READING) as connection,
-        rare_collections() as after_batch,
-    ):
+    with database.transaction(snapshot=True, settings=READING) as connection:
         organization = organization_id(connection, organization_key)
+        yield from lines_within(
+            connection, database.dialect, organization, wanted, on_read=on_read, at_once=at_once
+        )
+
+
+def lines_within(
+    connection: sa.Connection,
+    dialect: Dialect,
+    organization: UUID,
+    wanted: ConversationFilter,
+    *,
+    on_read: OnRead,
+    at_once: int = AT_ONCE,
+) -> Generator[bytes, None, None]:
+    """Yield what `native_lines` does, in the caller's transaction with the settings READING."""
+    with rare_collections() as after_batch:
         has_snapshots = _has_snapshots(connection, organization)
         texts = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw)
         pieces = _Pieces()
@@ -113,7 +127,7 @@ def native_lines(
             ids = [row[0] for row in rows]
             selection = Selection(ids, gapless=wanted.is_everything)
             snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
-            messages = database.dialect.read_messages(connection, organization, selection)
+            messages = dialect.read_messages(connection, organization, selection)
             with closing(messages):
                 yield from pieces.lines(_heads(texts, rows), messages, snapshots)
             on_read(len(rows), pieces.take_count())

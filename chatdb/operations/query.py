@@ -33,6 +33,7 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 class Query:
     """What is searched for: every group of `all_of` by one of its terms, none of `none_of`.
 
+    `within_users` are the only ones whose messages may be found, whatever the query itself says.
     Times are about the message's `created_at`: `after` inclusive, `before` exclusive. With
     `in_title` the terms are looked for in titles of conversations instead of messages.
     """
@@ -43,6 +44,7 @@ class Query:
     not_roles: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
     not_users: frozenset[str] = frozenset()
+    within_users: frozenset[str] = frozenset()
     after: datetime | None = None
     before: datetime | None = None
     in_title: bool = False
@@ -50,7 +52,7 @@ class Query:
     @property
     def has_filter(self) -> bool:
         """Tell whether the query says what is wanted without any word."""
-        return bool(self.roles or self.users or self.after or self.before)
+        return bool(self.roles or self.users or self.within_users or self.after or self.before)
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ def parse(text: str) -> Query:
 def with_filters(query: Query, *, roles: frozenset[str], users: frozenset[str]) -> Query:
     """Return the query narrowed by options of the command; raises UsageError for a bad role."""
     checked = frozenset(_role(role) for role in roles)
-    return replace(query, roles=query.roles | checked, users=query.users | users)
+    return replace(query, roles=query.roles | checked, within_users=users)
 
 
 def _is_or(item: re.Match[str]) -> bool:

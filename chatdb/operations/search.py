@@ -140,6 +140,7 @@ def _request(
         not_roles=query.not_roles,
         users=query.users,
         not_users=query.not_users,
+        within_users=query.within_users,
         after=query.after,
         before=query.before,
         include_hidden=options.include_hidden,
@@ -265,6 +266,8 @@ def _search_titles(
     )
     if query.users:
         statement = statement.where(c.user_id.in_(sorted(query.users)))
+    if query.within_users:
+        statement = statement.where(c.user_id.in_(sorted(query.within_users)))
     if query.not_users:
         statement = statement.where(
             sa.or_(c.user_id.is_(None), c.user_id.not_in(sorted(query.not_users)))

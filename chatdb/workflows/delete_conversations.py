@@ -1,11 +1,9 @@
 """Deleting conversations: keep what goes as a native file, then delete, in one transaction."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -13,14 +11,13 @@ import sqlalchemy as sa
 import chatdb
 from chatdb.db.database import Database
 from chatdb.db.schema import log
-from chatdb.errors import NotFoundError, StorageError
+from chatdb.errors import NotFoundError
 from chatdb.formats.native import conversation_line, header_line
-from chatdb.formats.outputs import open_output
 from chatdb.operations.conversation_batches import organization_id
 from chatdb.operations.conversations import DeletedConversation, delete, describe, lock
 from chatdb.operations.imports_stored import read_stored
+from chatdb.workflows.kept_files import new_file
 
-FOLDER = "chatdb-deleted"
 REASON = "chatdb conversations delete"
 
 
@@ -33,12 +30,6 @@ class DeletionReport:
     snapshots: int
     kept: Path | None
     dry_run: bool
-
-
-def default_keep_path(database: Database, *, now: datetime) -> Path:
-    """Return where the deleted go: beside a SQLite file, else under data/ of this directory."""
-    beside = database.url.sqlite_path.parent if database.url.path is not None else Path("data")
-    return beside / FOLDER / f"deleted_{now:%Y%m%dT%H%M%S_%fZ}.jsonl"
 
 
 def delete_conversations(
@@ -68,7 +59,7 @@ def delete_conversations(
         if keep_to is not None:
             _keep(connection, organization, list(ids), keep_to)
         delete(connection, organization, list(ids), reason=REASON)
-        _write_log(connection, report, organization_key, started=started)
+        _write_log(connection, report, organization, organization_key, started=started)
     return report
 
 
@@ -86,31 +77,17 @@ def report_of(
 
 
 def _keep(connection: sa.Connection, organization: UUID, ids: Sequence[UUID], path: Path) -> None:
-    with _new_file(path) as stream:
+    with new_file(path) as stream:
         stream.write(header_line(created=datetime.now(UTC), source=REASON))
         for identifier in ids:
             record = read_stored(connection, organization, [identifier])[identifier].record
             stream.write(conversation_line(record))
 
 
-@contextmanager
-def _new_file(path: Path) -> Iterator[BinaryIO]:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{path.parent} cannot be made: {error.strerror or error}",
-            hint="name another place with --keep-to, or keep nothing with --no-keep",
-        ) from error
-    if path.exists():
-        raise StorageError(f"{path} exists already", hint="name another file with --keep-to")
-    with open_output(path) as stream:
-        yield stream
-
-
 def _write_log(
     connection: sa.Connection,
     report: DeletionReport,
+    organization: UUID,
     organization_key: str,
     *,
     started: datetime,
@@ -126,6 +103,7 @@ def _write_log(
             outcome="succeeded",
             details={
                 "chatdb": chatdb.__version__,
+                "organization_id": str(organization),
                 "conversations": [str(each.id) for each in report.conversations],
                 "messages": report.messages,
                 "snapshots": report.snapshots,

@@ -67,12 +67,13 @@ def load(
     *,
     hashed: bool = False,
     placed: list[Placed] | None = None,
+    organization: str = "default",
     **options: object,
 ) -> ImportCounts:
     """Import copies of the records and return the counts."""
     chosen = ImportOptions(**options)  # type: ignore[arg-type]
     into = placed.extend if placed is not None else None
-    with ImportRun(database, "default", subject="test", options=chosen, on_placed=into) as run:
+    with ImportRun(database, organization, subject="test", options=chosen, on_placed=into) as run:
         run.load(
             Arrival(msgspec.convert(msgspec.to_builtins(each), type(each)), hashed=hashed)
             if isinstance(each, Conversation)

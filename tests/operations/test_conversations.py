@@ -21,7 +21,8 @@ from chatdb.operations.conversations import (
 )
 from chatdb.operations.search import SearchOptions, search
 from chatdb.records import Conversation, Message, organization_id_of
-from chatdb.workflows.delete_conversations import default_keep_path, delete_conversations
+from chatdb.workflows.delete_conversations import delete_conversations
+from chatdb.workflows.kept_files import default_keep_path
 from tests.operations.conversation_rows import (
     START,
     add_conversation,

@@ -194,13 +194,14 @@ def delete(
     """
     from chatdb.operations.conversations import find_deletable
     from chatdb.workflows import delete_conversations as workflow
+    from chatdb.workflows.kept_files import default_keep_path
 
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
     with command.open_database(create=not dry_run) as database:
         found = find_deletable(database, conversations, organization_key=command.org)
-        kept = keep_to or workflow.default_keep_path(database, now=datetime.now(UTC))
+        kept = keep_to or default_keep_path(database, now=datetime.now(UTC))
         path = None if no_keep else kept
         report = workflow.report_of(found, kept=path, dry_run=dry_run)
         if dry_run:

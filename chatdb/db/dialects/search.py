@@ -46,6 +46,7 @@ class SearchRequest:
     not_roles: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
     not_users: frozenset[str] = frozenset()
+    within_users: frozenset[str] = frozenset()
     after: datetime | None = None
     before: datetime | None = None
     include_hidden: bool = False
@@ -94,8 +95,9 @@ class MessageSearch(ABC):
             yield columns.role.in_(sorted(request.roles))
         if request.not_roles:
             yield columns.role.not_in(sorted(request.not_roles))
-        if request.users:
-            yield columns.conversation_id.in_(_conversations_of(request, request.users))
+        for wanted in (request.users, request.within_users):
+            if wanted:
+                yield columns.conversation_id.in_(_conversations_of(request, wanted))
         if request.not_users:
             yield columns.conversation_id.not_in(_conversations_of(request, request.not_users))
         if not request.include_hidden:

@@ -1,0 +1,222 @@
+"""`chatdb organizations`: list, create, rename and delete tenants."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb.cli.confirm import confirm
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.options import DryRunOption, Format, FormatOption, LimitOption, YesOption
+from chatdb.cli.text import counted, one_line
+from chatdb.errors import UsageError
+
+if TYPE_CHECKING:
+    from chatdb.db.database import Database
+    from chatdb.operations.organizations import OrganizationContents
+    from chatdb.workflows.delete_organization import OrganizationDeletion
+
+app = group_app("List, create, rename and delete organizations (tenants).")
+
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The key of the organization.")]
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationDeletionSummary:
+    """What went; `organization_kept` tells that the organization itself is still there."""
+
+    key: str
+    users: int
+    conversations: int
+    messages: int
+    snapshots: int
+    organization_kept: bool
+    kept: str | None
+    dry_run: bool
+
+
+@app.command(name="list")
+def list_organizations(
+    context: typer.Context,
+    limit: LimitOption = 50,
+    after: Annotated[
+        str | None, typer.Option("--after", metavar="KEY", help="Go on after this key.")
+    ] = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """List organizations by key, with what each has.
+
+    \b
+    Example:
+      chatdb organizations list --format json
+    """
+    from chatdb.operations import organizations
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        page = organizations.list_page(database, limit=limit, after=after)
+    command.output.rows(page.items, organizations.OrganizationSummary, output_format)
+    if page.next_key is not None:
+        command.diagnostics.note(
+            "there are more: --limit shows more at once,"
+            f" --after {quote(one_line(page.next_key))} goes on from here"
+        )
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    key: KeyArgument,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Its name for people.  [default: the key]")
+    ] = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Leave one alone that exists, and exit with 0.")
+    ] = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Create an organization.
+
+    Its id is made of its key, the same in every database, so the key never changes.
+
+    \b
+    Example:
+      chatdb organizations create acme --name 'Acme Ltd.'
+    """
+    from chatdb.operations import organizations
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        made = organizations.create(database, key, name=name, if_missing=if_missing)
+    command.output.record(made, output_format)
+
+
+@app.command()
+def rename(
+    context: typer.Context,
+    key: KeyArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")],
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Give an organization another name; its key stays.
+
+    \b
+    Example:
+      chatdb organizations rename acme 'Acme Incorporated'
+    """
+    from chatdb.operations import organizations
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        renamed = organizations.rename(database, key, name)
+    command.output.record(renamed, output_format)
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    key: KeyArgument,
+    keep_organization: Annotated[
+        bool,
+        typer.Option("--keep-organization", help="Delete what it has, not the organization."),
+    ] = False,
+    keep_to: Annotated[
+        Path | None,
+        typer.Option("--keep-to", metavar="FILE", help="Keep what goes in this new file."),
+    ] = None,
+    no_keep: Annotated[
+        bool, typer.Option("--no-keep", help="Keep nothing: erase it for good.")
+    ] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Delete an organization and all it has, keeping it in a file.
+
+    One transaction: all of it goes, or nothing. Importing the kept file brings it back.
+
+    \b
+    Example:
+      chatdb organizations delete acme --dry-run
+    """
+    from chatdb.operations import organizations
+    from chatdb.workflows import delete_organization as workflow
+
+    if no_keep and keep_to is not None:
+        raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
+    command = CommandContext.of(context)
+    workflow.refuse_default(key, keep_row=keep_organization)
+    with command.open_database(create=not dry_run) as database:
+        found = organizations.contents(database, key)
+        kept = keep_to or workflow.keep_path(database, key, now=datetime.now(UTC))
+        path = None if no_keep else kept
+        report = workflow.OrganizationDeletion(
+            contents=found, kept=path, row_kept=keep_organization
+        )
+        if dry_run:
+            command.diagnostics.block("\n".join(["This would be deleted:", *_plan(report)]))
+        else:
+            confirm(command, _plan(report), yes=yes)
+            report = _delete(command, database, report)
+    command.output.record(_summary(report, dry_run=dry_run), output_format)
+    if report.kept is not None and not dry_run:
+        command.diagnostics.note(f"to bring it back: {_way_back(report.contents, report.kept)}")
+
+
+def _delete(
+    command: CommandContext, database: "Database", plan: "OrganizationDeletion"
+) -> "OrganizationDeletion":
+    from chatdb.workflows.delete_organization import DeletionWatch, delete_organization
+
+    count = plan.contents.conversations
+    steps = count if plan.kept is None else 2 * count
+    label = "deleting" if plan.kept is None else "keeping and deleting"
+    with command.diagnostics.progress(label, total=steps, unit="conversations") as progress:
+        return delete_organization(
+            database,
+            plan.contents.key,
+            keep_to=plan.kept,
+            keep_row=plan.row_kept,
+            watch=DeletionWatch(on_kept=progress.advance, on_deleted=progress.advance),
+        )
+
+
+def _plan(report: "OrganizationDeletion") -> list[str]:
+    contents = report.contents
+    what = "what the organization {} has" if report.row_kept else "the organization {}"
+    users = counted(contents.users, "user")
+    conversations = counted(contents.conversations, "conversation")
+    snapshots = counted(contents.snapshots, "snapshot")
+    return [
+        f"{what.format(one_line(contents.key))} ({one_line(contents.name, limit=60)}):",
+        f"{conversations} of {users}, {counted(contents.messages, 'message')}, {snapshots}",
+        f"kept in {report.kept}" if report.kept is not None else "nothing is kept",
+    ]
+
+
+def _way_back(contents: "OrganizationContents", kept: Path) -> str:
+    """Return the command that brings it back; the file does not have the organization's name."""
+    org = "" if contents.key == "default" else f" --org {quote(contents.key)}"
+    back = f"chatdb import {quote(str(kept))} --restore-deleted{org}"
+    if contents.name in (contents.key, "Default"):
+        return back
+    name = quote(one_line(contents.name))
+    return f"{back} && chatdb organizations rename {quote(contents.key)} {name}"
+
+
+def _summary(report: "OrganizationDeletion", *, dry_run: bool) -> OrganizationDeletionSummary:
+    contents = report.contents
+    return OrganizationDeletionSummary(
+        key=contents.key,
+        users=contents.users,
+        conversations=contents.conversations,
+        messages=contents.messages,
+        snapshots=contents.snapshots,
+        organization_kept=report.row_kept,
+        kept=None if report.kept is None else str(report.kept),
+        dry_run=dry_run,
+    )

@@ -1,0 +1,107 @@
+"""`chatdb users`: list, show and rename the users found on conversations."""
+
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+from chatdb.cli.confirm import confirm
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.options import DryRunOption, Format, FormatOption, LimitOption, YesOption
+from chatdb.cli.text import counted, one_line
+
+app = group_app("List, show and rename the users of conversations.")
+
+UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The id of the user.")]
+
+
+@app.command(name="list")
+def list_users(
+    context: typer.Context,
+    limit: LimitOption = 50,
+    after: Annotated[
+        str | None, typer.Option("--after", metavar="USER", help="Go on after this user.")
+    ] = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """List the users of an organization, with counts.
+
+    Users are the ids found on conversations. Those without one come last, as a user of no name.
+
+    \b
+    Example:
+      chatdb users list --org acme
+    """
+    from chatdb.operations import users
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        page = users.list_page(database, organization_key=command.org, limit=limit, after=after)
+    command.output.rows(page.items, users.UserSummary, output_format)
+    if page.next_user is not None:
+        command.diagnostics.note(
+            "there are more: --limit shows more at once,"
+            f" --after {quote(one_line(page.next_user))} goes on from here"
+        )
+
+
+@app.command()
+def show(
+    context: typer.Context, user: UserArgument, output_format: FormatOption = Format.TABLE
+) -> None:
+    """Show what a user's conversations tell.
+
+    \b
+    Example:
+      chatdb users show ann
+    """
+    from chatdb.operations import users
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        found = users.show(database, user, organization_key=command.org)
+    command.output.record(found, output_format)
+
+
+@app.command()
+def rename(
+    context: typer.Context,
+    user: UserArgument,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new id.")],
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Go ahead when NEW has conversations already.")
+    ] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Change a user's id on all conversations.
+
+    A later import of their source keeps the new id, but brings what is new there under the old.
+
+    \b
+    Example:
+      chatdb users rename ann ann@example.org --dry-run
+    """
+    from chatdb.operations import users
+
+    command = CommandContext.of(context)
+    with command.open_database(create=not dry_run) as database:
+        planned = users.rename(
+            database, user, new, organization_key=command.org, merge=merge, dry_run=True
+        )
+        if dry_run:
+            command.output.record(planned, output_format)
+            return
+        what = f"{one_line(user)} becomes {one_line(planned.new_user_id)}"
+        conversations = counted(planned.conversations, "conversation")
+        plan = [f"{what} on {conversations} with {counted(planned.messages, 'message')}"]
+        if planned.merged:
+            plan.append(
+                f"{one_line(planned.new_user_id)} has {counted(planned.merged, 'conversation')}"
+                " already: there is no way back"
+            )
+        confirm(command, plan, yes=yes, action="change")
+        report = users.rename(database, user, new, organization_key=command.org, merge=merge)
+    command.output.record(report, output_format)

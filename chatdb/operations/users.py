@@ -1,0 +1,214 @@
+"""Users: the ids found on an organization's conversations; list, show, rename."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.canonical import clean_text
+from chatdb.db.database import Database
+from chatdb.db.schema import conversations, messages
+from chatdb.errors import NotFoundError, RefusedError, UsageError
+from chatdb.operations.conversation_batches import organization_id
+
+LONGEST_ID = 1_000
+
+_LIST_HINT = "chatdb users list"
+_c = conversations.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSummary:
+    """A user with exact counts; `user_id` None stands for conversations without a user.
+
+    `last_activity_at` is the newest `updated_at` of the user's conversations.
+    """
+
+    user_id: str | None
+    conversations: int
+    messages: int
+    last_activity_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPage:
+    """Users by their id, those without one last; `next_user` is None on the last page."""
+
+    items: tuple[UserSummary, ...]
+    next_user: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserDetails:
+    """All that a user's conversations tell; times are the oldest and newest of their kind."""
+
+    user_id: str
+    conversations: int
+    archived: int
+    starred: int
+    messages: int
+    first_conversation_at: datetime
+    last_activity_at: datetime
+    last_accessed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRenaming:
+    """What a new id changes; `merged` are the conversations that the new id had already."""
+
+    user_id: str
+    new_user_id: str
+    conversations: int
+    messages: int
+    merged: int
+    dry_run: bool
+
+
+def list_page(
+    database: Database, *, organization_key: str, limit: int = 50, after: str | None = None
+) -> UserPage:
+    """Return a page of users by id, beginning after the user `after`.
+
+    Each costs a look at the index and the count of what is the user's, wherever the page lies.
+    Raises NotFoundError for an unknown organization.
+    """
+    with database.transaction(snapshot=True) as connection:
+        organization = organization_id(connection, organization_key)
+        ids = _ids_after(connection, organization, after, limit + 1)
+        shown: list[str | None] = list(ids[:limit])
+        if len(ids) < limit and _first_id(connection, _c.user_id.is_(None), organization):
+            shown.append(None)
+        items = tuple(_summary(connection, organization, user) for user in shown)
+    return UserPage(items=items, next_user=ids[limit - 1] if len(ids) > limit else None)
+
+
+def show(database: Database, user_id: str, *, organization_key: str) -> UserDetails:
+    """Return what a user's conversations tell; raises NotFoundError when there are none."""
+    with database.transaction(snapshot=True) as connection:
+        organization = organization_id(connection, organization_key)
+        _require(connection, organization, user_id)
+        found = connection.execute(
+            sa.select(
+                sa.func.count().label("conversations"),
+                sa.func.count(_c.archived_at).label("archived"),
+                sa.func.count(_c.starred_at).label("starred"),
+                _extreme(sa.func.min, _c.created_at).label("first_conversation_at"),
+                _extreme(sa.func.max, _c.updated_at).label("last_activity_at"),
+                _extreme(sa.func.max, _c.last_accessed_at).label("last_accessed_at"),
+            ).where(*_of(organization, user_id))
+        )
+        [row] = found.mappings()
+        count = _messages(connection, organization, user_id)
+    return UserDetails(user_id=user_id, messages=count, **row)
+
+
+def rename(
+    database: Database,
+    user_id: str,
+    new_user_id: str,
+    *,
+    organization_key: str,
+    merge: bool = False,
+    dry_run: bool = False,
+) -> UserRenaming:
+    """Write another user id on all conversations of a user, in one transaction.
+
+    `updated_at` stays: nothing was said in them. Raises NotFoundError for a user without
+    conversations, RefusedError when the new id has some already and `merge` was not given.
+    """
+    checked = clean_text(new_user_id)[0]
+    if not checked or len(checked) > LONGEST_ID or checked == clean_text(user_id)[0]:
+        raise UsageError(
+            f"{new_user_id[:60]!r} cannot be the new id: it is empty, too long, or the same",
+            hint="chatdb users rename OLD NEW",
+        )
+    with database.transaction(write=not dry_run) as connection:
+        organization = organization_id(connection, organization_key)
+        _require(connection, organization, user_id)
+        merged = _conversations(connection, organization, checked)
+        if merged and not merge:
+            raise RefusedError(
+                f"user {checked!r} has {merged:,} conversations already: after this nobody could"
+                " tell whose were whose",
+                hint="add --merge to put them together all the same",
+            )
+        report = UserRenaming(
+            user_id=user_id,
+            new_user_id=checked,
+            conversations=_conversations(connection, organization, user_id),
+            messages=_messages(connection, organization, user_id),
+            merged=merged,
+            dry_run=dry_run,
+        )
+        if not dry_run:
+            connection.execute(
+                sa.update(conversations).where(*_of(organization, user_id)).values(user_id=checked)
+            )
+    return report
+
+
+def _ids_after(
+    connection: sa.Connection, organization: UUID, after: str | None, most: int
+) -> list[str]:
+    """Go from user to user by the index, however many conversations each has."""
+    found: list[str] = []
+    for _ in range(most):
+        bound = _c.user_id.is_not(None) if after is None else _c.user_id > after
+        after = _first_id(connection, bound, organization, _c.user_id)
+        if after is None:
+            break
+        found.append(after)
+    return found
+
+
+def _first_id(
+    connection: sa.Connection,
+    bound: sa.ColumnElement[bool],
+    organization: UUID,
+    column: Any = _c.id,
+) -> Any:
+    statement = sa.select(column).where(_c.organization_id == organization, bound)
+    return connection.scalar(statement.order_by(_c.user_id).limit(1))
+
+
+def _summary(connection: sa.Connection, organization: UUID, user_id: str | None) -> UserSummary:
+    row = connection.execute(
+        sa.select(sa.func.count(), _extreme(sa.func.max, _c.updated_at)).where(
+            *_of(organization, user_id)
+        )
+    ).one()
+    return UserSummary(
+        user_id=user_id,
+        conversations=row[0],
+        messages=_messages(connection, organization, user_id),
+        last_activity_at=row[1],
+    )
+
+
+def _of(organization: UUID, user_id: str | None) -> tuple[sa.ColumnElement[bool], ...]:
+    whose = _c.user_id.is_(None) if user_id is None else _c.user_id == user_id
+    return _c.organization_id == organization, whose
+
+
+def _extreme(function: Any, column: Any) -> Any:
+    return function(column, type_=column.type)
+
+
+def _conversations(connection: sa.Connection, organization: UUID, user_id: str) -> int:
+    statement = sa.select(sa.func.count()).where(*_of(organization, user_id))
+    return int(connection.execute(statement).scalar_one())
+
+
+def _messages(connection: sa.Connection, organization: UUID, user_id: str | None) -> int:
+    own = sa.select(_c.id).where(*_of(organization, user_id))
+    statement = sa.select(sa.func.count()).where(
+        messages.c.organization_id == organization, messages.c.conversation_id.in_(own)
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def _require(connection: sa.Connection, organization: UUID, user_id: str) -> None:
+    if not _conversations(connection, organization, user_id):
+        raise NotFoundError(f"no conversation is of a user {user_id!r}", hint=_LIST_HINT)

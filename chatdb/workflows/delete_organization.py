@@ -1,0 +1,179 @@
+"""Deleting an organization: keep what goes as a native file, then delete, in one transaction."""
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+import chatdb
+from chatdb.db.database import Database
+from chatdb.db.schema import log
+from chatdb.errors import DatabaseFailedError, RefusedError
+from chatdb.formats.native import header_line
+from chatdb.operations.conversation_batches import READING, ConversationFilter
+from chatdb.operations.native_export import lines_within
+from chatdb.operations.organizations import (
+    DEFAULT,
+    OrganizationContents,
+    delete_contents,
+    delete_row,
+    describe,
+    require,
+)
+from chatdb.records import Organization
+from chatdb.workflows.kept_files import default_keep_path, new_file
+
+REASON = "chatdb organizations delete"
+OnDone = Callable[[int], object]
+
+_CHANGED = "40001"
+_RETRY_SECONDS = (0.1, 0.5)
+_SETTINGS = {
+    **READING,
+    # An order by the key needs its index, a deletion may choose.
+    "chatdb.bulk": "on",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganizationDeletion:
+    """What went; `kept` is the file that brings it back, `row_kept` tells that the tenant stays."""
+
+    contents: OrganizationContents
+    kept: Path | None
+    row_kept: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionWatch:
+    """Told how many conversations more were kept, and how many were deleted."""
+
+    on_kept: OnDone = lambda _: None
+    on_deleted: OnDone = lambda _: None
+
+
+def keep_path(database: Database, key: str, *, now: datetime) -> Path:
+    """Return where what goes with an organization is kept."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", key)[:40].strip(".-") or "organization"
+    return default_keep_path(database, now=now, prefix=name, suffix=".jsonl.zst")
+
+
+def refuse_default(key: str, *, keep_row: bool) -> None:
+    """Raise RefusedError for the organization that every command works on when none is named."""
+    if key == DEFAULT and not keep_row:
+        raise RefusedError(
+            f"{DEFAULT!r} is the organization of every command that names none: it stays",
+            hint=f"empty it: chatdb organizations delete {DEFAULT} --keep-organization",
+        )
+
+
+def delete_organization(
+    database: Database,
+    key: str,
+    *,
+    keep_to: Path | None,
+    keep_row: bool = False,
+    watch: DeletionWatch | None = None,
+) -> OrganizationDeletion:
+    """Delete all that an organization has, and the organization unless `keep_row`.
+
+    One transaction: what is kept is exactly what goes, an interrupted one leaves everything. It
+    sees one state, and starts anew when others changed it meanwhile; after three times it gives
+    up. Raises RefusedError, NotFoundError, StorageError, DatabaseFailedError; then nothing was
+    deleted, and no file is left.
+    """
+    refuse_default(key, keep_row=keep_row)
+    watch = watch or DeletionWatch()
+    for seconds in _RETRY_SECONDS:
+        try:
+            return _delete_once(database, key, keep_to, keep_row=keep_row, watch=watch)
+        except DatabaseFailedError as error:
+            if not _was_changed(error):
+                raise
+            time.sleep(seconds)
+    return _delete_once(database, key, keep_to, keep_row=keep_row, watch=watch)
+
+
+def _delete_once(
+    database: Database, key: str, keep_to: Path | None, *, keep_row: bool, watch: DeletionWatch
+) -> OrganizationDeletion:
+    started = datetime.now(UTC)
+    written: list[Path] = []
+    try:
+        with database.transaction(write=True, snapshot=True, settings=_SETTINGS) as connection:
+            organization = require(connection, key)
+            contents = describe(connection, organization)
+            if keep_to is not None:
+                _keep(database, connection, organization, keep_to, watch.on_kept)
+                written.append(keep_to)
+            delete_contents(connection, organization.id, on_deleted=watch.on_deleted)
+            if not keep_row:
+                delete_row(connection, organization.id)
+            report = OrganizationDeletion(contents=contents, kept=keep_to, row_kept=keep_row)
+            _write_log(connection, report, organization, started)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    return report
+
+
+def _keep(
+    database: Database,
+    connection: sa.Connection,
+    organization: Organization,
+    path: Path,
+    on_kept: OnDone,
+) -> None:
+    lines = lines_within(
+        connection,
+        database.dialect,
+        organization.id,
+        ConversationFilter(),
+        on_read=lambda conversations, _: on_kept(conversations),
+    )
+    with new_file(path) as stream, closing(lines):
+        stream.write(header_line(created=datetime.now(UTC), source=REASON))
+        for piece in lines:
+            stream.write(piece)
+
+
+def _was_changed(error: DatabaseFailedError) -> bool:
+    """Tell whether another session changed what was to go, after our state of it."""
+    cause = getattr(error.__cause__, "orig", None) or error.__cause__
+    return getattr(cause, "sqlstate", None) == _CHANGED
+
+
+def _write_log(
+    connection: sa.Connection,
+    report: OrganizationDeletion,
+    organization: Organization,
+    started: datetime,
+) -> None:
+    contents = report.contents
+    connection.execute(
+        sa.insert(log).values(
+            id=uuid4(),
+            kind="deletion",
+            subject=organization.key,
+            sha256=None,
+            started_at=started,
+            finished_at=datetime.now(UTC),
+            outcome="succeeded",
+            details={
+                "chatdb": chatdb.__version__,
+                "organization_id": str(organization.id),
+                "organization": not report.row_kept,
+                "conversations": contents.conversations,
+                "messages": contents.messages,
+                "snapshots": contents.snapshots,
+                "kept": None if report.kept is None else str(report.kept),
+            },
+        )
+    )
