@@ -190,7 +190,8 @@ def test_an_interrupted_deletion_leaves_everything_and_no_file(
 def test_a_message_written_meanwhile_is_kept_or_nothing_goes(
     postgresql_url: DatabaseUrl, tmp_path: Path, times: int
 ) -> None:
-    path, written = tmp_path / "kept.jsonl", []
+    path = tmp_path / "kept.jsonl"
+    written: list[str] = []
     with Database.open(postgresql_url) as database:
         first, _ = two_tenants(database)
 
