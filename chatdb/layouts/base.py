@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from chatdb import canonical
 from chatdb.formats.base import RowOutcome, Skipped, Tally
 from chatdb.formats.cleaning import clean_conversation, mark
 from chatdb.formats.fields import kept
-from chatdb.formats.identity import source_hash
+from chatdb.formats.identity import REPEATED, MessageIds, source_hash
 from chatdb.formats.roles import mapped_role, usual_role
 from chatdb.formats.times import MISSING, Moment, parse_time
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
-from chatdb.records import Conversation, Message, Organization, Role
+from chatdb.records import Conversation, Message, Organization
+
+NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,12 @@ class Layout(Protocol):
         """Return the tables that will be read."""
         ...
 
+    def organizations(
+        self, foreign: ForeignDatabase, catalogue: Catalogue
+    ) -> Sequence[Organization]:
+        """Return the tenants, those without conversations too; none where there are no tenants."""
+        ...
+
     def read(
         self, foreign: ForeignDatabase, catalogue: Catalogue, context: "Context"
     ) -> Iterator[Found]:
@@ -54,13 +64,28 @@ class Layout(Protocol):
         ...
 
 
+class WithoutTenants:
+    """What a layout is whose system knows no tenants."""
+
+    def organizations(
+        self, foreign: ForeignDatabase, catalogue: Catalogue
+    ) -> Sequence[Organization]:
+        """Return no tenants."""
+        del foreign, catalogue
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the records of one layout share: who counts, and what ids are made with."""
+    """What the records of one layout share: who counts, and what ids are made with.
+
+    `tenant` is the key of the only organization that is wanted, None for all.
+    """
 
     layout: Layout
     tally: Tally
     source_name: str
+    tenant: str | None = None
 
     def read(self, table: str, outcome: RowOutcome, count: int = 1) -> None:
         """Count rows by what became of them: `imported`, `merged` or `skipped`."""
@@ -96,16 +121,59 @@ class Context:
             self.tally.lossy[f"{what} that is no JSON kept as text"] += 1
             return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
 
-    def role(self, message: Message, raw: Any) -> Role:
-        """Return the role for a source's word; an unusual word is marked on the message."""
+    def set_role(self, message: Message, raw: Any) -> None:
+        """Set the role for a source's word; an unusual word is marked on the message."""
         role = usual_role(raw)
-        if role is not None:
-            return role
-        mapped, known = mapped_role(raw)
-        mark(message, "role", raw)
-        if not known:
-            self.tally.lossy[f"unknown role {str(raw)[:40]!r} read as {mapped}"] += 1
-        return mapped
+        if role is None:
+            role, known = mapped_role(raw)
+            mark(message, "role", raw)
+            if not known:
+                self.tally.lossy[f"unknown role {str(raw)[:40]!r} read as {role}"] += 1
+        message.role = role
+
+
+class Chain:
+    """The messages of a conversation without branches, each the parent of the next."""
+
+    def __init__(
+        self, context: Context, conversation: UUID, started: datetime, expected: Sequence[Any] = ()
+    ) -> None:
+        self.messages: list[Message] = []
+        self._context = context
+        self._ids = MessageIds(conversation, expected)
+        self._latest = started
+
+    def add(self, source_id: str, at: Moment, content: Any) -> Message:
+        """Append a message of the user's, to be completed; without a time it has its parent's."""
+        identifier, repeated = self._ids.of(source_id)
+        if repeated:
+            self._context.tally.lossy[REPEATED] += 1
+        message = self._append(identifier, source_id, at.at, content)
+        if at.at is None:
+            mark(message, "time", "interpolated")
+        return message
+
+    def add_without_id(self, source_id: str, at: datetime, role: str, content: Any) -> Message:
+        """Append a message whose id is made of what it says; its time was made up."""
+        identifier = self._ids.without_source_id(role, str(content))
+        message = self._append(identifier, source_id, at, content)
+        mark(message, "time", "interpolated")
+        return message
+
+    def _append(
+        self, identifier: UUID, source_id: str, at: datetime | None, content: Any
+    ) -> Message:
+        self._latest = at or self._latest
+        message = Message(
+            id=identifier,
+            parent_id=self.messages[-1].id if self.messages else None,
+            role="user",
+            content=content if isinstance(content, str) else "",
+            source_id=source_id,
+            created_at=self._latest,
+        )
+        self.messages.append(message)
+        return message
 
 
 def taken_time(row: Row, column: str) -> Moment:
@@ -148,6 +216,17 @@ def gathered(
             raise RuntimeError(f"rows of {column} {row[column]!r} came out of their order")
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A condition of a query on `parent` and `child`, `?` for each of its values."""
+
+    condition: str
+    values: tuple[Any, ...] = ()
+
+
+EVERYWHERE = Where("1 = 1")
+
+
 def joined(
     foreign: ForeignDatabase,
     child: Table,
@@ -155,17 +234,21 @@ def joined(
     *,
     on: tuple[str, str],
     order: Sequence[str],
+    where: Where = EVERYWHERE,
 ) -> Iterator[Row]:
     """Yield a child table's rows that have a parent, by the parent's key, then by `order`.
 
-    `on` names the child's column and the parent's.
+    `on` names the child's column and the parent's. Rows of one time come in the order in which
+    they were written, as far as the database still knows it.
     """
     here, there = quoted(on[0]), quoted(on[1])
-    by = ", ".join(f"child.{quoted(column)}" for column in order)
+    by = [f"child.{quoted(column)}" for column in order]
+    by.append(f"child.{child.row_address or quoted('id')}")
     return foreign.rows(
         f"SELECT {foreign.columns(child, of='child')} FROM {foreign.place(child)} AS child"
         f" JOIN {foreign.place(parent)} AS parent ON child.{here} = parent.{there}"
-        f" ORDER BY parent.{there}, {by}"
+        f" WHERE {where.condition} ORDER BY parent.{there}, {', '.join(by)}",
+        where.values,
     )
 
 
@@ -181,11 +264,14 @@ def without_parent(
     )
 
 
-def ordered(foreign: ForeignDatabase, table: Table, *, by: str) -> Iterator[Row]:
-    """Yield a table's rows in the order of a key; rows without one are left out."""
+def ordered(
+    foreign: ForeignDatabase, table: Table, *, by: str, where: Where = EVERYWHERE
+) -> Iterator[Row]:
+    """Yield a table's rows, called `parent`, by a key; rows without one are left out."""
     return foreign.rows(
-        f"SELECT {foreign.columns(table)} FROM {foreign.place(table)}"
-        f" WHERE {quoted(by)} IS NOT NULL ORDER BY {quoted(by)}"
+        f"SELECT {foreign.columns(table)} FROM {foreign.place(table)} AS parent"
+        f" WHERE {quoted(by)} IS NOT NULL AND {where.condition} ORDER BY {quoted(by)}",
+        where.values,
     )
 
 

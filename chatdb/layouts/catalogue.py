@@ -9,12 +9,14 @@ class Table:
     """A table or view that may be read; `columns` are its columns' types by name, in order.
 
     Types are written as the database writes them: `character varying(255)`, `jsonb`, `TEXT`.
-    `schema` is "" on SQLite.
+    `schema` is "" on SQLite. `row_address` is the hidden column that tells in which order rows were
+    written (SQLite's rowid, PostgreSQL's ctid), "" where there is none.
     """
 
     schema: str
     name: str
     columns: Mapping[str, str]
+    row_address: str = ""
 
     def has(self, *columns: str) -> bool:
         """Tell whether the table has all of these columns."""

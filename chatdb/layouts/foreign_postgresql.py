@@ -33,7 +33,7 @@ SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL row_security = off
 """
 _COLUMNS = """
-SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+SELECT n.nspname, c.relname, c.relkind = 'r', a.attname, format_type(a.atttypid, a.atttypmod)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -87,11 +87,11 @@ class ForeignPostgresql(ForeignDatabase):
             yield from cursor
 
     def _look(self) -> None:
-        for schema, table, column, kind in self._connection.execute(_COLUMNS):
+        for schema, table, is_plain, column, kind in self._connection.execute(_COLUMNS):
             tables = self._catalogues.setdefault(schema, {})
             columns = dict(tables[table].columns) if table in tables else {}
             columns[column] = kind
-            tables[table] = Table(schema, table, columns)
+            tables[table] = Table(schema, table, columns, "ctid" if is_plain else "")
         own = [name for name, tables in self._catalogues.items() if VERSION_TABLE in tables]
         self._chatdb_schemas = tuple(own)
         for name in own:

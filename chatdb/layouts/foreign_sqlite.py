@@ -134,7 +134,16 @@ def _tables(connection: sqlite3.Connection) -> Iterator[Table]:
         except sqlite3.OperationalError:  # a view of a table that is gone, a module we have not
             continue
         if found:
-            yield Table("", name, {row[1]: row[2] for row in found})
+            columns = {row[1]: row[2] for row in found}
+            yield Table("", name, columns, _row_address(connection, name))
+
+
+def _row_address(connection: sqlite3.Connection, name: str) -> str:
+    try:
+        connection.execute(f"SELECT rowid FROM {quoted(name)} LIMIT 0")
+    except sqlite3.OperationalError:  # a view, or a table WITHOUT ROWID
+        return ""
+    return "rowid"
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -25,7 +25,21 @@ class KnownLayout:
 
 
 LAYOUTS: tuple[KnownLayout, ...] = (
+    KnownLayout(
+        "chatmcp", "ChatMCP's database, in each of its three schemas", "chatdb.layouts.chatmcp"
+    ),
     KnownLayout("relay", "Relay's database", "chatdb.layouts.relay"),
+    KnownLayout(
+        "chat-threads",
+        "The interview app's chat threads (FastAPI)",
+        "chatdb.layouts.chat_threads",
+    ),
+    KnownLayout(
+        "helvino", "Helvino's database, of any of its migrations", "chatdb.layouts.helvino"
+    ),
+    KnownLayout(
+        "multichat", "Multichat's database, SQLite or PostgreSQL", "chatdb.layouts.multichat"
+    ),
 )
 
 

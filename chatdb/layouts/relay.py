@@ -4,17 +4,22 @@ As its Sequelize migrations make it. `docs/layouts.md` tells where each column g
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from chatdb.formats.base import Skipped
-from chatdb.formats.identity import MessageIds, conversation_id, message_id
+from chatdb.formats.cleaning import mark
+from chatdb.formats.identity import conversation_id, message_id
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import newest_leaf
 from chatdb.layouts.base import (
+    NONE,
+    Chain,
     Context,
     Found,
+    WithoutTenants,
     gathered,
     joined,
     left_over,
@@ -25,7 +30,7 @@ from chatdb.layouts.base import (
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row
 from chatdb.layouts.relay_snapshots import talk_of
-from chatdb.records import MARKS, Conversation, Message, Role, Snapshot
+from chatdb.records import Conversation, Message, Role, Snapshot
 
 _CHAT_COLUMNS = frozenset(
     (
@@ -51,7 +56,7 @@ _TYPES: dict[str, tuple[Role, str | None]] = {
 _PLAIN = frozenset(("user", "system"))
 
 
-class RelayLayout:
+class RelayLayout(WithoutTenants):
     """Reads `chats`, `messages` and `chat_snapshots`."""
 
     name = "relay"
@@ -75,10 +80,10 @@ class RelayLayout:
         self, foreign: ForeignDatabase, catalogue: Catalogue, context: Context
     ) -> Iterator[Found]:
         chats, on = catalogue["chats"], ("chat_id", "id")
-        order = ("created_at", "id")
         children = [table for table in self.tables(catalogue) if table is not chats]
         streams = [
-            (joined(foreign, table, chats, on=on, order=order), "chat_id") for table in children
+            (joined(foreign, table, chats, on=on, order=["created_at"]), "chat_id")
+            for table in children
         ]
         for chat, (messages, *snapshots) in gathered(
             ordered(foreign, chats, by="id"), "id", *streams
@@ -119,28 +124,18 @@ def _conversation(
     return context.finished(record)
 
 
-def _messages(rows: list[Row], conversation: UUID, started: Any, context: Context) -> list[Message]:
-    ids = MessageIds(conversation, [row["id"] for row in rows])
-    found: list[Message] = []
+def _messages(
+    rows: list[Row], conversation: UUID, started: datetime, context: Context
+) -> list[Message]:
+    chain = Chain(context, conversation, started, [row["id"] for row in rows])
     for row in rows:
         context.read("messages", "imported")
         del row["chat_id"]
-        source_id = str(row.pop("id"))
-        at = taken_time(row, "created_at").at
-        message = Message(
-            id=ids.of(source_id)[0],
-            parent_id=found[-1].id if found else None,
-            role="user",
-            content=row.pop("content") or "",
-            source_id=source_id,
-            created_at=at or (found[-1].created_at if found else started),
-        )
+        at = taken_time(row, "created_at")
+        message = chain.add(str(row.pop("id")), at, row.pop("content"))
         _set_type(message, row.pop("type"), row.pop("metadata", None), context)
-        rest = left_over(row, context, frozenset(), "messages")
-        if rest:
-            message.metadata = {**message.metadata, **rest}
-        found.append(message)
-    return found
+        message.metadata = {**message.metadata, **left_over(row, context, NONE, "messages")}
+    return chain.messages
 
 
 def _set_type(message: Message, kind: Any, metadata: Any, context: Context) -> None:
@@ -149,14 +144,15 @@ def _set_type(message: Message, kind: Any, metadata: Any, context: Context) -> N
     known = _TYPES.get(kind)
     value = context.json(metadata, "messages.metadata")
     own = value if isinstance(value, dict) else {} if value is None else {"metadata": value}
-    message.metadata = own
+    message.metadata = {**own, **message.metadata}
     if known is None:
-        message.role = context.role(message, kind)
+        context.set_role(message, kind)
         return
     message.role, message.author = known
     if kind not in _PLAIN:
-        marks = {"role": kind} | ({"error": True} if kind == "error" else {})
-        message.metadata = {**own, MARKS: marks}
+        mark(message, "role", kind)
+    if kind == "error":
+        mark(message, "error", value=True)
     if kind == "function_result":
         name = own.get("name")
         message.author = name if isinstance(name, str) else None
@@ -164,7 +160,7 @@ def _set_type(message: Message, kind: Any, metadata: Any, context: Context) -> N
         message.tool_outputs = [{"name": message.author, "output": output}]
 
 
-def _snapshot(row: Row, conversation: UUID, started: Any, context: Context) -> Snapshot:
+def _snapshot(row: Row, conversation: UUID, started: datetime, context: Context) -> Snapshot:
     context.read("chat_snapshots", "imported")
     source_id = str(row["id"])
     state = {

@@ -59,6 +59,7 @@ def import_files(
             if arrivals.is_over:
                 run.complete_search_index(on_index)
         counts.add(run.counts)
+    organizations.add_missing(database, reading.organizations)
     with database.transaction() as connection:
         state = search_index_state(connection)
     return _report(reading, counts, started, database=database, key=organization_key, state=state)

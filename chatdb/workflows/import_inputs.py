@@ -31,13 +31,15 @@ class Input:
 class Inputs:
     """What to read: inputs that exist, the format or layout (None: recognised), where from.
 
-    `source_schema` is the PostgreSQL schema that holds the tables of a database.
+    `source_schema` is the PostgreSQL schema that holds the tables of a database, `tenant` the only
+    organization that is wanted of one with several.
     """
 
     inputs: tuple[Input, ...]
     format_name: str | None = None
     source_name: str | None = None
     source_schema: str | None = None
+    tenant: str | None = None
 
     @property
     def subject(self) -> str:
@@ -61,6 +63,7 @@ def find_inputs(
     format_name: str | None = None,
     source_name: str | None = None,
     source_schema: str | None = None,
+    tenant: str | None = None,
 ) -> Inputs:
     """Expand globs, and check every path before anything is read or written.
 
@@ -74,6 +77,7 @@ def find_inputs(
         format_name=format_name,
         source_name=source_name,
         source_schema=source_schema,
+        tenant=tenant,
     )
     _check_names(inputs)
     if len(found) == 1 and STDIN not in found:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from chatdb.errors import ChatdbError
+from chatdb.errors import ChatdbError, NotFoundError
 from chatdb.formats import registry as formats
 from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.sources import open_source
@@ -14,6 +15,9 @@ from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_report import FileReport, Placed, SkippedItem
 from chatdb.workflows.import_inputs import Input, Inputs
 
+if TYPE_CHECKING:
+    from chatdb.records import Organization
+
 OnSize = Callable[[int], object]
 """Told of bytes of files, or rows of databases, as they are read."""
 
@@ -23,10 +27,12 @@ class Reading:
 
     `arrivals` yields every record; an input that cannot be read is one of what was skipped, but
     the only one raises its error. `book` is to be called with what became of the records.
+    `organizations` are the tenants that the databases read so far know.
     """
 
     def __init__(self, inputs: Inputs, on_size: OnSize | None = None) -> None:
         self.reports = [FileReport(path=each.name) for each in inputs.inputs]
+        self.organizations: list[Organization] = []
         self._inputs = inputs
         self._on_size = on_size
 
@@ -96,7 +102,14 @@ class Reading:
             )
             report.format = known.layout.name
             source_name = self._inputs.source_name or foreign.source_name
-            context = Context(known.layout, tally, source_name)
+            tenant = self._inputs.tenant
+            context = Context(known.layout, tally, source_name, tenant)
+            tenants = known.layout.organizations(foreign, known.catalogue)
+            if tenant is not None and tenants and tenant not in {one.key for one in tenants}:
+                raise NotFoundError(
+                    f"{foreign.name} has no organization {tenant!r}", hint="check --org"
+                )
+            self.organizations += [one for one in tenants if tenant in (None, one.key)]
             try:
                 for found in known.layout.read(foreign, known.catalogue, context):
                     yield Arrival(found.item, file=index, organization=found.organization)

@@ -55,18 +55,28 @@ ImportFrom = Callable[..., Imported]
 @pytest.fixture
 def import_from(
     run: Callable[..., Any],
-    database_url: DatabaseUrl,
+    sqlite_url: DatabaseUrl,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> ImportFrom:
-    """Run `chatdb import` of a database, into a migrated one of either kind."""
-    monkeypatch.setenv("DATABASE_URL", database_url.exposed())
+    """Run `chatdb import` of a database into a migrated SQLite file: what comes in is the same."""
+    monkeypatch.setenv("DATABASE_URL", sqlite_url.exposed())
     report = tmp_path / "report.json"
 
     def invoke(url: DatabaseUrl, *words: str) -> Imported:
         report.unlink(missing_ok=True)
         done = run("import", url.exposed(), "--report", str(report), *words)
         told = json.loads(report.read_text()) if report.exists() else {}
-        return Imported(done.exit_code, done.stdout, done.stderr, told, database_url)
+        return Imported(done.exit_code, done.stdout, done.stderr, told, sqlite_url)
 
     return invoke
+
+
+@pytest.fixture
+def postgres_with_vector(
+    empty_postgresql_url: DatabaseUrl, request: pytest.FixtureRequest
+) -> DatabaseUrl:
+    """An empty database of a server that has pgvector: the wheel's 18, not Debian's 15."""
+    if request.config.getoption("--pg"):
+        pytest.skip("Debian has no pgvector for this version")
+    return empty_postgresql_url

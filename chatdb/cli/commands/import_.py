@@ -99,8 +99,13 @@ def import_(
             raise UsageError("name what to import", hint="chatdb import export.zip")
         _build_only(command)
         return
+    org = command.config.org
     inputs = find_inputs(
-        paths, format_name=format_name, source_name=source_name, source_schema=source_schema
+        paths,
+        format_name=format_name,
+        source_name=source_name,
+        source_schema=source_schema,
+        tenant=None if org.source == "default" else org.value,
     )
     if report is not None:
         check_report_path(report)

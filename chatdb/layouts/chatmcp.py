@@ -1,0 +1,147 @@
+"""ChatMCP's database, all three schemas that exist: its columns are told by their names.
+
+The first migration writes camelCase without quotes, which folds to lower case; the compose file
+and Supabase's script write snake_case. `docs/layouts.md` tells where each column goes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chatdb.formats.identity import conversation_id
+from chatdb.formats.times import EPOCH
+from chatdb.formats.trees import newest_leaf
+from chatdb.layouts.base import (
+    NONE,
+    Chain,
+    Context,
+    Found,
+    WithoutTenants,
+    gathered,
+    joined,
+    left_over,
+    ordered,
+    taken_time,
+    without_parent,
+)
+from chatdb.layouts.catalogue import Catalogue, Table
+from chatdb.layouts.foreign import ForeignDatabase, Row
+from chatdb.records import Conversation, Message
+
+Names = Mapping[str, str]
+"""The names of the columns in one of the schemas, by what they hold."""
+
+FOLDED: Names = {
+    "user": "userid",
+    "created": "createdat",
+    "updated": "updatedat",
+    "conversation": "conversationid",
+    "calls": "functioncalls",
+    "outputs": "functionoutputs",
+}
+SNAKE: Names = {
+    "user": "user_id",
+    "created": "created_at",
+    "updated": "updated_at",
+    "conversation": "conversation_id",
+    "calls": "function_calls",
+    "outputs": "function_outputs",
+}
+
+
+class ChatMcpLayout(WithoutTenants):
+    """Reads `conversations` and `messages`."""
+
+    name = "chatmcp"
+    title = "ChatMCP's database, in each of its three schemas"
+    version = 1
+
+    def recognises(self, catalogue: Catalogue) -> bool:
+        return names_in(catalogue) is not None
+
+    def tables(self, catalogue: Catalogue) -> Sequence[Table]:
+        return [catalogue["conversations"], catalogue["messages"]]
+
+    def read(
+        self, foreign: ForeignDatabase, catalogue: Catalogue, context: Context
+    ) -> Iterator[Found]:
+        names = names_in(catalogue)
+        if names is None:
+            raise TypeError("not ChatMCP's tables")
+        conversations, messages = self.tables(catalogue)
+        context.tally.versions["folded" if names is FOLDED else "snake_case"] += 1
+        on = (names["conversation"], "id")
+        own = joined(foreign, messages, conversations, on=on, order=[names["created"]])
+        whole = gathered(ordered(foreign, conversations, by="id"), "id", (own, on[0]))
+        for row, (rows,) in whole:
+            yield Found(_conversation(row, rows, names, context))
+        for row in without_parent(foreign, messages, conversations, on=on):
+            reason = f"its conversation {row[on[0]]} does not exist"
+            yield context.skip("messages", row["id"], reason)
+
+
+layout = ChatMcpLayout()
+
+
+def names_in(catalogue: Catalogue) -> Names | None:
+    """Return the names of the columns; None for tables that are not ChatMCP's."""
+    conversations, messages = catalogue.get("conversations"), catalogue.get("messages")
+    if conversations is None or messages is None:
+        return None
+    for names in (FOLDED, SNAKE):
+        if conversations.has(
+            "id", "title", names["user"], names["created"], names["updated"]
+        ) and messages.has(
+            *("id", "role", "content", "reasoning", names["conversation"]),
+            *(names["calls"], names["outputs"], names["created"]),
+        ):
+            return names
+    return None
+
+
+def _conversation(row: Row, rows: list[Row], names: Names, context: Context) -> Conversation:
+    context.read("conversations", "imported")
+    source_id = str(row.pop("id"))
+    identifier = conversation_id(context.layout.name, context.source_name, source_id)
+    made, changed = taken_time(row, names["created"]).at, taken_time(row, names["updated"]).at
+    created = made or changed or EPOCH
+    user = row.pop(names["user"])
+    record = Conversation(
+        id=identifier,
+        user_id=user or None,
+        title=row.pop("title") or None,
+        created_at=created,
+        updated_at=changed or created,
+        source_id=source_id,
+        metadata=left_over(row, context, NONE, "conversations"),
+        messages=_messages(rows, identifier, created, names, context),
+    )
+    record.current_message_id = newest_leaf(record.messages)
+    return context.finished(record)
+
+
+def _messages(
+    rows: list[Row], conversation: UUID, started: datetime, names: Names, context: Context
+) -> list[Message]:
+    chain = Chain(context, conversation, started, [row["id"] for row in rows])
+    for row in rows:
+        context.read("messages", "imported")
+        del row[names["conversation"]]
+        at = taken_time(row, names["created"])
+        message = chain.add(str(row.pop("id")), at, row.pop("content"))
+        context.set_role(message, row.pop("role"))
+        message.reasoning = _json(row, "reasoning", context)
+        message.tool_calls = _json(row, names["calls"], context)
+        message.tool_outputs = _json(row, names["outputs"], context)
+        embedding = row.pop("embedding", None)
+        if embedding is not None:
+            row["embedding"] = context.json(embedding, "messages.embedding")
+        rest = left_over(row, context, frozenset(("embedding",)), "messages")
+        message.metadata = {**message.metadata, **rest}
+    return chain.messages
+
+
+def _json(row: Row, column: str, context: Context) -> Any:
+    value = context.json(row.pop(column), f"messages.{column}")
+    return None if value in (None, [], {}) else value

@@ -1,0 +1,239 @@
+"""Helvino's database, of any of its migrations: the columns that are there are read.
+
+Names are quoted camelCase, times have no zone and are UTC. `docs/layouts.md` tells where each
+column goes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chatdb.formats.fields import kept
+from chatdb.formats.identity import conversation_id
+from chatdb.formats.times import EPOCH, parse_time
+from chatdb.formats.trees import newest_leaf
+from chatdb.layouts.base import (
+    Chain,
+    Context,
+    Found,
+    Where,
+    gathered,
+    joined,
+    left_over,
+    ordered,
+    taken_time,
+    without_parent,
+)
+from chatdb.layouts.catalogue import Catalogue, Table
+from chatdb.layouts.foreign import ForeignDatabase, Row
+from chatdb.records import Conversation, Message, Organization, organization_id_of
+
+_CONVERSATION_COLUMNS = frozenset(
+    ("status", "assignedToOrgUserId", "closedAt", "hasUnreadFromUser", "visitorId", "visitor")
+)
+_MESSAGE_COLUMNS = frozenset(("isAIGenerated", "aiTokensUsed", "aiCost", "aiResponseTime"))
+_ORGANIZATION_COLUMNS = frozenset(("id", "key", "name", "createdAt"))
+
+_MISMATCH = """
+SELECT child."id", child."orgId", child."conversationId", parent."orgId" AS owner
+FROM {messages} AS child JOIN {conversations} AS parent ON child."conversationId" = parent."id"
+WHERE child."orgId" <> parent."orgId"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tenant:
+    """An organization and its id in the source."""
+
+    id: str
+    organization: Organization
+
+
+class HelvinoLayout:
+    """Reads `organizations`, `conversations`, `messages`, `visitors` and `conversation_notes`."""
+
+    name = "helvino"
+    title = "Helvino's database, of any of its migrations"
+    version = 1
+
+    def recognises(self, catalogue: Catalogue) -> bool:
+        wanted = {
+            "organizations": ("id", "key", "name"),
+            "conversations": ("id", "orgId", "createdAt", "updatedAt", "messageCount"),
+            "messages": ("id", "conversationId", "orgId", "role", "content", "timestamp"),
+        }
+        return all(
+            name in catalogue and catalogue[name].has(*columns) for name, columns in wanted.items()
+        )
+
+    def tables(self, catalogue: Catalogue) -> Sequence[Table]:
+        names = ("organizations", "conversations", "messages", "visitors", "conversation_notes")
+        return [catalogue[name] for name in names if name in catalogue]
+
+    def organizations(
+        self, foreign: ForeignDatabase, catalogue: Catalogue
+    ) -> Sequence[Organization]:
+        return [tenant.organization for tenant in _tenants(foreign, catalogue)]
+
+    def read(
+        self, foreign: ForeignDatabase, catalogue: Catalogue, context: Context
+    ) -> Iterator[Found]:
+        _note_settings(catalogue["organizations"], context)
+        for tenant in _tenants(foreign, catalogue):
+            if context.tenant in (None, tenant.organization.key):
+                context.read("organizations", "imported")
+                yield from _Reading(foreign, catalogue, context, tenant).conversations()
+        yield from _strays(foreign, catalogue, context)
+
+
+layout = HelvinoLayout()
+
+
+class _Reading:
+    """The conversations of one tenant."""
+
+    def __init__(
+        self,
+        foreign: ForeignDatabase,
+        catalogue: Catalogue,
+        context: Context,
+        tenant: _Tenant,
+    ) -> None:
+        self._foreign = foreign
+        self._catalogue = catalogue
+        self._context = context
+        self._tenant = tenant
+
+    def conversations(self) -> Iterator[Found]:
+        """Yield them by id; rows of another tenant are in none of them."""
+        conversations = self._catalogue["conversations"]
+        own = Where('parent."orgId" = ?', (self._tenant.id,))
+        visitors = self._visitors()
+        parents = ordered(self._foreign, conversations, by="id", where=own)
+        streams = [(self._children("messages", "timestamp"), "conversationId")]
+        if "conversation_notes" in self._catalogue:
+            streams.append((self._children("conversation_notes", "createdAt"), "conversationId"))
+        for row, (messages, *notes) in gathered(parents, "id", *streams):
+            record = self._conversation(row, messages, visitors)
+            if notes and notes[0]:
+                self._context.read("conversation_notes", "merged", len(notes[0]))
+                record.metadata["notes"] = [kept(note) for note in notes[0]]
+            yield Found(self._context.finished(record), self._tenant.organization)
+        self._count_visitors(visitors)
+
+    def _children(self, name: str, time: str) -> Iterator[Row]:
+        table = self._catalogue[name]
+        condition = 'parent."orgId" = ?'
+        if table.has("orgId"):
+            condition += ' AND child."orgId" = parent."orgId"'
+        return joined(
+            self._foreign,
+            table,
+            self._catalogue["conversations"],
+            on=("conversationId", "id"),
+            order=[time] if table.has(time) else [],
+            where=Where(condition, (self._tenant.id,)),
+        )
+
+    def _visitors(self) -> dict[str, tuple[Row, list[str]]]:
+        """Return the tenant's visitors by id, and the conversations of each as they are met."""
+        table = self._catalogue.get("visitors")
+        if table is None or not table.has("id", "orgId", "visitorKey"):
+            return {}
+        own = Where('parent."orgId" = ?', (self._tenant.id,))
+        rows = ordered(self._foreign, table, by="id", where=own)
+        return {row["id"]: (row, []) for row in rows}
+
+    def _count_visitors(self, visitors: dict[str, tuple[Row, list[str]]]) -> None:
+        for _, conversations in visitors.values():
+            self._context.read("visitors", "merged" if conversations else "skipped")
+            if not conversations:
+                self._context.tally.lossy["a visitor without a conversation left out"] += 1
+
+    def _conversation(
+        self, row: Row, rows: list[Row], visitors: dict[str, tuple[Row, list[str]]]
+    ) -> Conversation:
+        context = self._context
+        context.read("conversations", "imported")
+        source_id = str(row.pop("id"))
+        identifier = conversation_id(context.layout.name, context.source_name, source_id)
+        made, changed = taken_time(row, "createdAt").at, taken_time(row, "updatedAt").at
+        created = made or changed or EPOCH
+        del row["orgId"]
+        if row.pop("messageCount") != len(rows):
+            context.tally.lossy["messageCount that was not the number of messages: corrected"] += 1
+        visitor, conversations = visitors.get(row.get("visitorId") or "", ({}, []))
+        conversations.append(source_id)
+        if visitor:
+            row["visitor"] = kept({**visitor, "orgId": None})
+        record = Conversation(
+            id=identifier,
+            user_id=visitor.get("visitorKey") or row.get("visitorId") or None,
+            created_at=created,
+            updated_at=changed or created,
+            source_id=source_id,
+            metadata=left_over(row, context, _CONVERSATION_COLUMNS, "conversations"),
+            messages=self._messages(rows, identifier, created),
+        )
+        record.current_message_id = newest_leaf(record.messages)
+        return record
+
+    def _messages(self, rows: list[Row], conversation: UUID, started: datetime) -> list[Message]:
+        chain = Chain(self._context, conversation, started)
+        for row in rows:
+            self._context.read("messages", "imported")
+            del row["conversationId"], row["orgId"]
+            at = taken_time(row, "timestamp")
+            message = chain.add(str(row.pop("id")), at, row.pop("content"))
+            self._context.set_role(message, row.pop("role"))
+            message.author = row.pop("aiProvider", None) or None
+            message.model = row.pop("aiModel", None) or None
+            if row.get("isAIGenerated") is False:
+                del row["isAIGenerated"]
+            rest = left_over(row, self._context, _MESSAGE_COLUMNS, "messages")
+            message.metadata = {**rest, **message.metadata}
+        return chain.messages
+
+
+def _tenants(foreign: ForeignDatabase, catalogue: Catalogue) -> list[_Tenant]:
+    rows = ordered(foreign, catalogue["organizations"], by="id")
+    return [
+        _Tenant(
+            row["id"],
+            Organization(
+                id=organization_id_of(row["key"]),
+                key=row["key"],
+                name=row["name"] or row["key"],
+                created_at=parse_time(row.get("createdAt")).at or EPOCH,
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _note_settings(organizations: Table, context: Context) -> None:
+    """Note the columns of organizations that chatdb has no place for."""
+    for column in organizations.columns.keys() - _ORGANIZATION_COLUMNS:
+        context.tally.lossy[f"organizations.{column} left out: a setting of Helvino's own"] += 1
+
+
+def _strays(foreign: ForeignDatabase, catalogue: Catalogue, context: Context) -> Iterator[Found]:
+    """Yield what belongs to no tenant, or to two."""
+    messages, conversations = catalogue["messages"], catalogue["conversations"]
+    tenants = catalogue["organizations"]
+    places = {
+        "messages": foreign.place(messages),
+        "conversations": foreign.place(conversations),
+    }
+    for row in foreign.rows(_MISMATCH.format(**places)):
+        reason = (
+            f"it is of the organization {row['orgId']},"
+            f" but its conversation {row['conversationId']} is of {row['owner']}"
+        )
+        yield context.skip("messages", row["id"], reason)
+    for row in without_parent(foreign, conversations, tenants, on=("orgId", "id")):
+        yield context.skip("conversations", row["id"], f"no organization {row['orgId']}")
+    for row in without_parent(foreign, messages, conversations, on=("conversationId", "id")):
+        reason = f"its conversation {row['conversationId']} does not exist"
+        yield context.skip("messages", row["id"], reason)
