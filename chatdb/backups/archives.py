@@ -1,6 +1,7 @@
 """The bytes of a backup's files: written compressed and summed up, read back and checked.
 
-What is around the data stands in the name: `.zst` is a Zstandard stream, `.gz` another tool's.
+What is around the data stands in the name: `.zst` is a Zstandard stream, `.gz` another tool's,
+`.age` is encryption around either.
 """
 
 import gzip
@@ -15,8 +16,9 @@ from typing import IO, cast
 
 import zstandard
 
+from chatdb.backups.encryption import NO_KEYS, Keys, decrypted, encrypting
 from chatdb.backups.manifest import BackupFile
-from chatdb.backups.names import COMPRESSED
+from chatdb.backups.names import COMPRESSED, ENCRYPTED
 from chatdb.errors import InvalidInputError
 from chatdb.formats.outputs import storage_error
 from chatdb.formats.streams import ZstandardStream
@@ -39,16 +41,22 @@ def spare_threads() -> int:
 class ArchiveWriter:
     """Takes the bytes of one file; knows its checksum and both sizes when it is closed."""
 
-    def __init__(self, raw: IO[bytes], *, threads: int | None, on_bytes: OnBytes | None) -> None:
-        self._raw = raw
+    def __init__(
+        self,
+        target: IO[bytes],
+        summed: "_Summed",
+        *,
+        threads: int | None,
+        on_bytes: OnBytes | None,
+    ) -> None:
+        self._target = target
+        self._summed = summed
         self._on_bytes = on_bytes
-        self._sha256 = hashlib.sha256()
         self._packer = None
         if threads is not None:
             compressor = zstandard.ZstdCompressor(level=LEVEL, threads=threads, write_checksum=True)
             self._packer = compressor.compressobj()
         self.unpacked_bytes = 0
-        self.bytes = 0
 
     def write(self, data: bytes) -> int:
         """Take some bytes."""
@@ -64,38 +72,70 @@ class ArchiveWriter:
             self._pass_on(self._packer.flush())
 
     def file(self, name: str) -> BackupFile:
-        """Return what the manifest says of the file, once it is finished."""
-        return BackupFile(name, self.bytes, self._sha256.hexdigest())
+        """Return what the manifest says of the file, once it is closed."""
+        return BackupFile(name, self._summed.size, self._summed.sha256.hexdigest())
 
     def _pass_on(self, data: bytes) -> None:
         if data:
-            self._sha256.update(data)
-            self._raw.write(data)
-            self.bytes += len(data)
+            self._target.write(data)
+
+
+class _Summed:
+    """Passes bytes on to a file, and sums them up."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        self.size += len(data)
+        return self._raw.write(data)
 
 
 @contextmanager
 def write_archive(
-    path: Path, *, threads: int | None = None, on_bytes: OnBytes | None = None
+    path: Path,
+    *,
+    threads: int | None = None,
+    on_bytes: OnBytes | None = None,
+    keys: Keys = NO_KEYS,
 ) -> Iterator[ArchiveWriter]:
     """Open a new file of a staging folder for writing: mode 0600, on the disk when it is closed.
 
-    A name that ends in `.zst` is compressed by so many `threads`, one for each core by default.
-    `on_bytes` is told of what is taken. Raises StorageError.
+    A name that ends in `.zst` is compressed by so many `threads`, one for each core by default;
+    `.age` after it is encrypted to the recipients of `keys`. `on_bytes` is told of what is taken.
+    Raises StorageError.
     """
-    packed = (threads or spare_threads()) if path.name.endswith(COMPRESSED) else None
+    is_encrypted = path.name.endswith(ENCRYPTED)
+    is_packed = path.name.removesuffix(ENCRYPTED).endswith(COMPRESSED)
+    packed = (threads or spare_threads()) if is_packed else None
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb", buffering=PIECE) as raw:
-            writer = ArchiveWriter(raw, threads=packed, on_bytes=on_bytes)
-            yield writer
-            writer.finish()
+            summed = _Summed(raw)
+            with _encrypted(summed, keys, wanted=is_encrypted) as target:
+                writer = ArchiveWriter(target, summed, threads=packed, on_bytes=on_bytes)
+                yield writer
+                writer.finish()
             raw.flush()
             os.fsync(raw.fileno())
     except ConnectionError:
         raise
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+@contextmanager
+def _encrypted(summed: _Summed, keys: Keys, *, wanted: bool) -> Iterator[IO[bytes]]:
+    if not wanted:
+        yield cast(IO[bytes], summed)
+    elif keys.recipients is None:
+        raise ValueError("a name that ends in .age wants recipients")
+    else:
+        with encrypting(cast(IO[bytes], summed), keys.recipients) as stream:
+            yield stream
 
 
 def sum_up(stream: IO[bytes], name: str, *, on_bytes: OnBytes | None = None) -> BackupFile:
@@ -157,13 +197,17 @@ def compare(wanted: BackupFile, found: BackupFile) -> None:
         )
 
 
-def unpacked(raw: IO[bytes] | io.RawIOBase, name: str) -> IO[bytes]:
+def unpacked(raw: IO[bytes] | io.RawIOBase, name: str, keys: Keys = NO_KEYS) -> IO[bytes]:
     """Return the data inside a file's stream, by the suffixes of its name; closing closes both.
 
-    Reading raises InvalidInputError where the compressed data are damaged.
+    `keys` open what is encrypted. Reading raises InvalidInputError where the data are damaged,
+    ConfigurationError where no key fits; without any key it is a UsageError.
     """
     raw = cast(IO[bytes], raw)
     lowered = name.lower()
+    if lowered.endswith(ENCRYPTED):
+        raw = decrypted(raw, keys.identities, name)
+        lowered = lowered.removesuffix(ENCRYPTED)
     if lowered.endswith(COMPRESSED):
         return _buffered(io.BufferedReader(ZstandardStream(raw), PIECE).read1, raw, name)
     if lowered.endswith(".gz"):

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.manifest import (
     Manifest,
     Verifications,
@@ -16,6 +17,7 @@ from chatdb.backups.manifest import (
 )
 from chatdb.backups.names import (
     MANIFEST,
+    PARTIAL,
     VERIFICATIONS,
     FileName,
     Kind,
@@ -85,18 +87,18 @@ def find_all(store: Store, *, database: str | None = None) -> list[Backup]:
     return sorted(wanted, key=lambda item: (item.made_at, item.name), reverse=True)
 
 
-def find(text: str, folder: str, *, database: str | None = None) -> Backup:
+def find(text: str, folder: str, *, database: str | None = None, keys: Keys = NO_KEYS) -> Backup:
     """Return the backup that is meant: a file of it, its name, or `latest`.
 
     A text without a place is looked for in the store at `folder`, then in the current directory;
-    `database` narrows what `latest` may mean. Raises NotFoundError.
+    `database` narrows what `latest` may mean; `keys` open what is encrypted. Raises NotFoundError.
     """
     place, slash, name = text.rstrip("/").rpartition("/")
     if text == LATEST:
-        return _latest(open_store(folder), database)
+        return _latest(open_store(folder, keys), database)
     places = [place or slash] if slash else [folder, "."]
     for address in places:
-        store = open_store(address)
+        store = open_store(address, keys)
         found = _in_store(store, name)
         if found is not None:
             return found
@@ -181,6 +183,8 @@ def _manifest(
 ) -> tuple[Manifest | None, str | None, State]:
     """Read the manifest; tell what is missing beside it, or what is wrong with it."""
     file = name + MANIFEST
+    if name + PARTIAL in names:
+        return None, "it is being made, or its making was broken off", "incomplete"
     if file not in names:
         return None, "it has no manifest: its making was broken off", "incomplete"
     try:

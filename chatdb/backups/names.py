@@ -86,9 +86,12 @@ def backup_name(
     return f"{safe_database(database)}_{time}{mark}" + (f"_{number}" if number > 1 else "")
 
 
-def archive_name(backup: str, kind: Kind, *, compressed: bool) -> str:
+def archive_name(backup: str, kind: Kind, *, compressed: bool, encrypted: bool = False) -> str:
     """Return the name of a backup's archive; that of the folder for the directory format."""
-    return backup + _SUFFIX_OF[kind] + (COMPRESSED if compressed and kind != "directory" else "")
+    if kind == "directory":
+        return backup + _SUFFIX_OF[kind]
+    around = (COMPRESSED if compressed else "") + (ENCRYPTED if encrypted else "")
+    return backup + _SUFFIX_OF[kind] + around
 
 
 def safe_database(database: str) -> str:

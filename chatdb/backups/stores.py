@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Protocol
 
+from chatdb.backups.archives import OnBytes
+from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.names import PARTIAL
 from chatdb.errors import NotFoundError, StorageError
 from chatdb.formats.outputs import open_output, storage_error, sync_folder
@@ -49,6 +51,10 @@ class Store(Protocol):
     def address(self) -> str:
         """The place for people, without anything secret."""
 
+    @property
+    def keys(self) -> Keys:
+        """Whom new backups are encrypted to, and what opens those that are."""
+
     def files(self) -> list[StoredFile]:
         """Return every file, by name; none where the place does not exist yet."""
 
@@ -61,8 +67,11 @@ class Store(Protocol):
     def release(self, staging: Staging) -> None:
         """Give the claim up and remove the staging folder with all that is left in it."""
 
-    def put(self, path: Path, name: str) -> None:
-        """Take a finished file of the staging folder: it appears as a whole or not at all."""
+    def put(self, path: Path, name: str, on_bytes: OnBytes | None = None) -> None:
+        """Take a finished file of the staging folder: it appears as a whole or not at all.
+
+        `on_bytes` is told of what was sent, where it is sent somewhere.
+        """
 
     def write(self, name: str, data: bytes) -> None:
         """Write a small file as a whole, in the place of one of that name."""
@@ -83,8 +92,9 @@ class Store(Protocol):
 class FolderStore:
     """A folder on this machine; it is made at the first backup, for the owner alone."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keys: Keys = NO_KEYS) -> None:
         self.folder = folder
+        self.keys = keys
 
     @property
     def address(self) -> str:
@@ -113,7 +123,7 @@ class FolderStore:
                 folder.mkdir(mode=0o700)
             except FileExistsError:
                 return None
-            lock = _locked(folder)
+            lock = lock_folder(folder)
         return None if lock is None else Staging(folder, lock)
 
     def release(self, staging: Staging) -> None:
@@ -123,7 +133,7 @@ class FolderStore:
         finally:
             os.close(staging.lock)
 
-    def put(self, path: Path, name: str) -> None:
+    def put(self, path: Path, name: str, on_bytes: OnBytes | None = None) -> None:  # noqa: ARG002
         target = self.folder / name
         with _translated(target):
             target.parent.mkdir(mode=0o700, exist_ok=True)
@@ -147,7 +157,7 @@ class FolderStore:
         for folder in sorted(self.folder.glob("*" + PARTIAL)):
             if not folder.is_dir():
                 continue
-            lock = _locked(folder)
+            lock = lock_folder(folder)
             if lock is not None:
                 os.close(lock)
                 found.append(folder.name.removesuffix(PARTIAL))
@@ -156,7 +166,7 @@ class FolderStore:
     def sweep(self, backup: str) -> None:
         folder = self.folder / (backup + PARTIAL)
         with _translated(folder):
-            lock = _locked(folder) if folder.is_dir() else None
+            lock = lock_folder(folder) if folder.is_dir() else None
             if lock is not None:
                 self.release(Staging(folder, lock))
 
@@ -176,9 +186,21 @@ class FolderStore:
                         yield _stored(inner, f"{entry.name}/{inner.name}")
 
 
-def open_store(address: str) -> Store:
-    """Return the place that a folder's path means."""
-    return FolderStore(Path(address).expanduser())
+def is_remote(address: str) -> bool:
+    """Tell whether the address is not a folder of this machine."""
+    return "://" in address and not address.lower().startswith("file://")
+
+
+def open_store(address: str, keys: Keys = NO_KEYS) -> Store:
+    """Return the store of a folder's path or of a URL that fsspec knows (`s3://bucket/folder`).
+
+    Nothing is asked of it yet. Raises ProgramMissingError where a package lacks, UsageError.
+    """
+    if not is_remote(address):
+        return FolderStore(Path(address.removeprefix("file://")).expanduser(), keys)
+    from chatdb.backups.remote import RemoteStore
+
+    return RemoteStore(address, keys)
 
 
 def _stored(entry: "os.DirEntry[str]", name: str) -> StoredFile:
@@ -186,7 +208,7 @@ def _stored(entry: "os.DirEntry[str]", name: str) -> StoredFile:
     return StoredFile(name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
-def _locked(folder: Path) -> int | None:
+def lock_folder(folder: Path) -> int | None:
     """Lock a folder for this process and those that inherit it; None while another has it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -109,9 +109,11 @@ def test_ci_installs_what_is_missing_once_and_says_so(tmp_path: Path) -> None:
         ).stdout
 
     first = said()
-    assert "ci: installing postgresql-15 pgbouncer docker.io docker-compose\napt-get upd" in first
+    programs = "postgresql-15 pgbouncer docker.io docker-compose age openssh-client"
+    assert f"ci: installing {programs}\napt-get upd" in first
     assert "make install\nci: installing Compose 5\nci: make check\n" in first
-    for path in (program, tmp_path / "dockerd", tmp_path / "docker-compose"):
+    there = ("dockerd", "docker-compose", "age", "ssh-keygen")
+    for path in (program, *(tmp_path / name for name in there)):
         path.write_text("#!/bin/sh\n")
         path.chmod(0o755)
     assert "installing postgresql-15\n" in said()
@@ -119,5 +121,5 @@ def test_ci_installs_what_is_missing_once_and_says_so(tmp_path: Path) -> None:
     server.parent.mkdir(parents=True)
     program.rename(server)
     program.symlink_to(server)
-    here = "ci: PostgreSQL 15, PgBouncer, Docker and docker-compose are here\n"
+    here = "ci: PostgreSQL 15, PgBouncer, Docker, docker-compose and age are here\n"
     assert said() == f"{here}make install\nci: make check\nmake check\n"
