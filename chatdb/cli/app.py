@@ -29,6 +29,8 @@ COMMANDS = {
         _MODULES + "organizations", "List, create, rename and delete organizations (tenants)."
     ),
     "users": Entry(_MODULES + "users", "List, show and rename the users of conversations."),
+    "status": Entry(_MODULES + "status", "Tell where the database stands, on one screen."),
+    "stats": Entry(_MODULES + "stats", "Count messages by day, model, user and more."),
     "dev-db": Entry(
         _MODULES + "dev_db", "Run a PostgreSQL for development, with Docker or without."
     ),

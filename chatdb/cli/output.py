@@ -52,7 +52,7 @@ class Output:
             from chatdb.cli.table import table_lines
 
             values = [_values(row, names) for row in rows]
-            self._lines(table_lines(names, values, width=self._width(), color=self.color))
+            self.lines(table_lines(names, values, width=self._width(), color=self.color))
         elif output_format is Format.CSV:
             self._csv(names, (_values(row, names) for row in rows))
         elif output_format is Format.JSONL:
@@ -68,7 +68,7 @@ class Output:
             from chatdb.cli.table import record_lines
 
             values = _values(record, names)
-            self._lines(record_lines(names, values, width=self._width(), color=self.color))
+            self.lines(record_lines(names, values, width=self._width(), color=self.color))
         elif output_format is Format.CSV:
             self._csv(names, [_values(record, names)])
         else:
@@ -78,6 +78,12 @@ class Output:
         """Write text and a line end; on a terminal it is made safe, in a pipe left as it is."""
         stream = self._stream()
         stream.write((safe(text) if self.is_terminal else text) + "\n")
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write lines as they are: what came from outside has been made safe, colours may stand."""
+        stream = self._stream()
+        for line in lines:
+            stream.write(line + "\n")
 
     def flush(self) -> None:
         """Hand on what was written, for a reader who waits for the next line."""
@@ -121,11 +127,6 @@ class Output:
         from chatdb.cli.table import terminal_width
 
         return terminal_width() if self.is_terminal else None
-
-    def _lines(self, lines: Iterable[str]) -> None:
-        stream = self._stream()
-        for line in lines:
-            stream.write(line + "\n")
 
     def _csv(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         import csv

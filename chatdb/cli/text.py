@@ -5,6 +5,7 @@ control (Cc) and format (Cf) classes, without the joiners that emoji and Indic s
 """
 
 import re
+from datetime import datetime
 
 _SEQUENCE = re.compile(
     "(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?"  # OSC, DCS
@@ -30,6 +31,24 @@ _INVISIBLE_IN_JSON = re.compile(
 def counted(amount: int, noun: str) -> str:
     """Write an amount with its noun: "1 message", "2,000 messages"."""
     return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
+
+
+def ago(time: datetime, now: datetime) -> str:
+    """Write how long ago something was: "just now", "3 hours ago", "in 2 days"."""
+    seconds = (now - time).total_seconds()
+    for size, noun in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if abs(seconds) >= size:
+            amount = counted(int(abs(seconds) // size), noun)
+            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+    return "just now"
+
+
+def size_text(size: int) -> str:
+    """Write a number of bytes for people: 940 kB, 12 MB, 3.2 GB."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size / unit:,.0f} {name}"
+    return f"{size / 1e3:,.0f} kB"
 
 
 def safe(text: str) -> str:

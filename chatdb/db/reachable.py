@@ -63,24 +63,11 @@ def wait_until_reachable(
         pause = min(pause * _PAUSE_GROWS, _LONGEST_PAUSE_SECONDS)
 
 
-def _try(url: DatabaseUrl, left: float) -> "tuple[psycopg.Error, Diagnosis] | None":
-    """Try once, for no longer than is left; return what went wrong."""
-    import psycopg
+def select_one(connection: "psycopg.Connection[Any]", seconds: float) -> None:
+    """Run the query; a pooler, or a server that was halted, may take the login and be silent.
 
-    own_limit = dict(url.parameters).get("connect_timeout", "")
-    limit = int(own_limit) if own_limit.isdecimal() else CONNECT_TIMEOUT_SECONDS
-    limit = round(max(min(left, limit), _SHORTEST_TRY_SECONDS))
-    patient = replace(url, parameters=(*url.parameters, ("connect_timeout", str(limit))))
-    try:
-        with closing(connect_postgresql(patient, autocommit=True)) as connection:
-            _select_one(connection, limit)
-    except psycopg.OperationalError as error:
-        return error, diagnose(str(error), url)
-    return None
-
-
-def _select_one(connection: "psycopg.Connection[Any]", seconds: float) -> None:
-    """Run the query; a pooler, or a server that was halted, may take the login and be silent."""
+    Raises psycopg.OperationalError when no answer came in time.
+    """
     import psycopg
 
     protocol = connection.pgconn
@@ -92,9 +79,27 @@ def _select_one(connection: "psycopg.Connection[Any]", seconds: float) -> None:
             raise psycopg.OperationalError("the query timed out")
         protocol.consume_input()
     result = protocol.get_result()
+    while protocol.get_result() is not None:
+        pass
     if result is None or result.status != psycopg.pq.ExecStatus.TUPLES_OK:
         text = result.get_error_message() if result is not None else "the connection is lost"
         raise psycopg.OperationalError(text)
+
+
+def _try(url: DatabaseUrl, left: float) -> "tuple[psycopg.Error, Diagnosis] | None":
+    """Try once, for no longer than is left; return what went wrong."""
+    import psycopg
+
+    own_limit = dict(url.parameters).get("connect_timeout", "")
+    limit = int(own_limit) if own_limit.isdecimal() else CONNECT_TIMEOUT_SECONDS
+    limit = round(max(min(left, limit), _SHORTEST_TRY_SECONDS))
+    patient = replace(url, parameters=(*url.parameters, ("connect_timeout", str(limit))))
+    try:
+        with closing(connect_postgresql(patient, autocommit=True)) as connection:
+            select_one(connection, limit)
+    except psycopg.OperationalError as error:
+        return error, diagnose(str(error), url)
+    return None
 
 
 def _open_sqlite(url: DatabaseUrl, seconds: float) -> None:

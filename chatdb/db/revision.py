@@ -46,11 +46,12 @@ def look(url: DatabaseUrl, *, schema: str | None = None, directory: Path | None 
     """
     with translated(url):
         if url.dialect_name == "sqlite":
-            revisions, tables = _look_at_sqlite(url)
-        else:
-            with connect_postgresql(url, autocommit=True) as connection:
-                revisions, tables = _look_at_postgresql(connection, schema)
-    return judge(revisions, tables, directory=directory)
+            if not url.sqlite_path.exists():
+                return judge((), (), directory=directory)
+            with closing(connect_sqlite(url)) as connection:
+                return look_into_file(connection, directory=directory)
+        with connect_postgresql(url, autocommit=True) as server:
+            return look_into_server(server, schema=schema, directory=directory)
 
 
 def judge(
@@ -113,25 +114,27 @@ def translated(url: DatabaseUrl) -> Iterator[None]:
         raise known from error
 
 
-def _look_at_sqlite(url: DatabaseUrl) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if not url.sqlite_path.exists():
-        return (), ()
-    with closing(connect_sqlite(url)) as connection:
-        tables = tuple(row[0].lower() for row in connection.execute(_SQLITE_TABLES))
-        if VERSION_TABLE not in tables:
-            return (), tables
+def look_into_file(connection: sqlite3.Connection, *, directory: Path | None = None) -> Look:
+    """Do as `look` on an open SQLite connection; raises sqlite3.Error."""
+    tables = tuple(row[0].lower() for row in connection.execute(_SQLITE_TABLES))
+    revisions: tuple[str, ...] = ()
+    if VERSION_TABLE in tables:
         try:
             rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()
+            revisions = tuple(str(row[0]) for row in rows)
         except sqlite3.OperationalError as error:
             if "no such column" not in str(error):
                 raise
-            return (), tables
-        return tuple(str(row[0]) for row in rows), tables
+    return judge(revisions, tables, directory=directory)
 
 
-def _look_at_postgresql(
-    connection: "psycopg.Connection[Any]", schema: str | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def look_into_server(
+    connection: "psycopg.Connection[Any]",
+    *,
+    schema: str | None = None,
+    directory: Path | None = None,
+) -> Look:
+    """Do as `look` on an open PostgreSQL connection in autocommit; raises psycopg.Error."""
     from psycopg import errors, sql
 
     table = sql.Identifier(*([schema] if schema else []), VERSION_TABLE)
@@ -141,7 +144,7 @@ def _look_at_postgresql(
     except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName):
         rows = []
     if rows:
-        return tuple(str(row[0]) for row in rows), ()
+        return judge(tuple(str(row[0]) for row in rows), (), directory=directory)
     name = sql.Literal(schema) if schema else sql.SQL("current_schema()")
     found = connection.execute(sql.SQL(_POSTGRESQL_TABLES).format(schema=name)).fetchall()
-    return (), tuple(row[0] for row in found)
+    return judge((), tuple(row[0] for row in found), directory=directory)

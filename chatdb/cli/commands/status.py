@@ -1,0 +1,53 @@
+"""`chatdb status`: where the database stands, on one screen."""
+
+from datetime import UTC, datetime
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import Format, FormatOption
+
+app = command_app()
+
+
+@app.command()
+def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    """Tell where the database stands, on one screen.
+
+    The address and where it comes from, sizes and counts, the schema, the last seven days, the
+    last backup and smoke test. Any schema will do. Exits with 3 when the database cannot be
+    reached, and with 4 when its schema keeps other commands from working. Counts above 100,000
+    are estimates.
+
+    \b
+    Examples:
+      chatdb status
+      chatdb status --format json
+    """
+    from chatdb.operations.status import read_status
+
+    command = CommandContext.of(context)
+    config = command.config
+    settings.export_libpq(config)
+    now = datetime.now(UTC)
+    report, trouble = read_status(
+        command.url,
+        source=config.database_url.source,
+        schema=None if config.schema is None else config.schema.value,
+        now=now,
+    )
+    if output_format is Format.TABLE:
+        from chatdb.cli.status_screen import screen_lines
+        from chatdb.cli.table import terminal_width
+
+        output = command.output
+        width = terminal_width() if output.is_terminal else None
+        output.lines(screen_lines(report, now=now, width=width, color=output.color))
+    else:
+        command.output.record(report, output_format)
+    for note in report.notes:
+        command.diagnostics.note(note)
+    if trouble is not None:
+        raise trouble

@@ -1,0 +1,82 @@
+"""`chatdb status` for people: everything on one screen of 80 by 24, or 60 columns."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from chatdb.cli.charts import bar
+from chatdb.cli.table import record_lines
+from chatdb.cli.text import ago, counted, size_text
+
+if TYPE_CHECKING:
+    from chatdb.operations.smoke_record import SmokeRecord
+    from chatdb.operations.status import StatusReport
+
+_BAR_WIDTH = 32
+_SCHEMA = {
+    "current": "at the newest revision ({revision})",
+    "behind": "behind: at revision {revision}, the newest is {head}",
+    "ahead": "ahead: at revision {revision}, this chatdb knows {head}",
+    "unknown_revision": "unknown: at revision {revision}, which no chatdb made",
+    "not_chatdb": "not chatdb's: its tables are another program's",
+    "empty": "empty: no tables of chatdb yet",
+}
+
+_READABLE = ("current", "behind", "ahead")
+
+
+def screen_lines(
+    report: "StatusReport", *, now: datetime, width: int | None, color: bool
+) -> Iterator[str]:
+    """Yield the lines; `width` None is no limit."""
+    fields = dict(_fields(report, now))
+    yield from record_lines(list(fields), list(fields.values()), width=width, color=color)
+    if report.last_days:
+        yield from _chart(report)
+
+
+def _fields(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
+    yield "database", f"{report.database} ({report.source})"
+    if not report.reachable:
+        yield "reachable", "no"
+        return
+    if report.server is not None:
+        size = "" if report.size is None else f", {size_text(report.size)}"
+        yield "server", report.server + size
+    if report.schema is not None:
+        yield "in schema", report.schema
+    if report.schema_state is not None:
+        text = _SCHEMA[report.schema_state]
+        yield "schema", text.format(revision=report.revision, head=report.head)
+    if report.schema_state not in _READABLE:
+        return
+    yield "environment", report.environment or "not labelled"
+    for name in ("organizations", "conversations", "messages"):
+        count = getattr(report, name)
+        if count is not None:
+            yield name, ("about " if name in report.estimated else "") + f"{count:,}"
+    if report.newest_message_at is not None:
+        time = report.newest_message_at
+        yield "newest message", f"{ago(time, now)} ({time:%Y-%m-%d %H:%M}Z)"
+    record = report.last_smoke_test
+    yield "smoke test", "never run" if record is None else _smoke_text(record, now)
+
+
+def _smoke_text(record: "SmokeRecord", now: datetime) -> str:
+    when = ago(record.finished_at, now)
+    if record.outcome == "passed":
+        return f"passed {when} ({counted(record.passed, 'check')} in {record.seconds:.2f} s)"
+    return f"failed {when}: {', '.join(record.failed)}"
+
+
+def _chart(report: "StatusReport") -> Iterator[str]:
+    days = report.last_days
+    most = max(day.messages for day in days)
+    total = sum(day.messages for day in days)
+    yield ""
+    yield f"{counted(total, 'message')} in the last {len(days)} days (UTC)"
+    if not total:
+        return
+    for day in days:
+        drawn = bar(day.messages, most, _BAR_WIDTH)
+        yield f"  {day.day:%a %d}  {drawn}{' ' if drawn else ''}{day.messages:,}"

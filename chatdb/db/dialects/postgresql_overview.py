@@ -1,0 +1,118 @@
+"""A glance at a PostgreSQL database."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from chatdb.db.overview import (
+    COUNTED_ROWS,
+    FIGURE_SECONDS,
+    LOCK_SECONDS,
+    READABLE,
+    Amount,
+    Overview,
+)
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+_LIMITS = (
+    "SET TRANSACTION READ ONLY;"
+    f" SET LOCAL statement_timeout = {int(FIGURE_SECONDS * 1000)};"
+    f" SET LOCAL lock_timeout = {int(LOCK_SECONDS * 1000)};"
+    # Without statistics the planner would read whole tables for what an index has.
+    " SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+)
+_ABOUT = "SELECT current_setting('server_version'), pg_database_size(current_database())"
+_SETTINGS = "SELECT key, value FROM chatdb_settings"
+_COUNT = "SELECT count(*) FROM (SELECT FROM {table} LIMIT {limit}) AS counted"
+_GUESS = "EXPLAIN (FORMAT JSON) SELECT FROM {table}"
+_NEWEST = """
+SELECT max((SELECT m.created_at FROM messages m WHERE m.organization_id = o.id
+            ORDER BY m.created_at DESC LIMIT 1)) FROM organizations o
+"""
+_DAYS = """
+SELECT (m.created_at AT TIME ZONE 'UTC')::date, count(*) FROM organizations o
+CROSS JOIN LATERAL (SELECT created_at FROM messages WHERE organization_id = o.id
+                    AND created_at >= %s OFFSET 0) m GROUP BY 1
+"""
+_HIDDEN = "SELECT row_security_active('messages')"
+
+
+class ServerGlance:
+    """Fills an overview figure by figure, each in a read-only transaction that gives up early."""
+
+    def __init__(
+        self, connection: "psycopg.Connection[Any]", schema: str | None, seen: Overview
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._seen = seen
+
+    def read(self, since: datetime) -> None:
+        """Read every figure; `since` is when the days begin. Raises psycopg's lost connection."""
+        self._figure("version and size", self._about)
+        if self._seen.look.state not in READABLE:
+            return
+        self._figure("settings", self._settings)
+        for table in ("organizations", "conversations", "messages"):
+            self._figure(table, partial(self._count, table))
+        self._figure("the newest message", self._newest)
+        self._figure("messages by day", partial(self._days, since))
+        self._figure("row-level security", self._hidden)
+
+    def _figure(self, name: str, read: Callable[[], None]) -> None:
+        try:
+            with self._connection.transaction():
+                self._connection.execute(_LIMITS)
+                if self._schema is not None:
+                    path = sql.SQL("SET LOCAL search_path = {}")
+                    self._connection.execute(path.format(sql.Identifier(self._schema)))
+                read()
+        except psycopg.errors.QueryCanceled:
+            self._seen.notes.append(f"{name}: not within {FIGURE_SECONDS:g} s")
+        except psycopg.errors.LockNotAvailable:
+            self._seen.notes.append(f"{name}: another session holds a lock")
+        except psycopg.Error as error:
+            if error.sqlstate is None or self._connection.broken:
+                raise
+            reason = error.diag.message_primary or str(error)
+            self._seen.notes.append(f"{name}: {reason}")
+
+    def _rows(self, query: "LiteralString", *values: Any, **names: Any) -> list[Any]:
+        return self._connection.execute(sql.SQL(query).format(**names), values).fetchall()
+
+    def _about(self) -> None:
+        version, self._seen.size = self._rows(_ABOUT)[0]
+        self._seen.version = version.split()[0]
+
+    def _settings(self) -> None:
+        self._seen.settings = dict(self._rows(_SETTINGS))
+
+    def _count(self, table: str) -> None:
+        name = sql.Identifier(table)
+        rows = self._rows(_COUNT, table=name, limit=COUNTED_ROWS + 1)[0][0]
+        if rows > COUNTED_ROWS:
+            plan = self._rows(_GUESS, table=name)[0][0]
+            guess = int(plan[0]["Plan"]["Plan Rows"])
+            self._seen.amounts[table] = Amount(max(guess, rows), estimated=True)
+        else:
+            self._seen.amounts[table] = Amount(rows)
+
+    def _newest(self) -> None:
+        newest = self._rows(_NEWEST)[0][0]
+        if newest is not None:
+            self._seen.newest_message_at = newest.astimezone(UTC)
+
+    def _days(self, since: datetime) -> None:
+        self._seen.days = dict(self._rows(_DAYS, since))
+
+    def _hidden(self) -> None:
+        if self._rows(_HIDDEN)[0][0]:
+            self._seen.notes.append(
+                "row-level security hides the rows of other organizations from this user"
+            )

@@ -1,0 +1,90 @@
+"""What a database holds at a glance, by the bare driver: counts, sizes, the last days.
+
+Every figure is read in a short transaction of its own, within a second or not at all: one that
+cannot be had is named in `notes` and stops none of the others.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.revision import Look, judge, look_into_file, look_into_server, translated
+from chatdb.db.url import DatabaseUrl
+
+COUNTED_ROWS = 100_000
+"""Up to so many rows are counted; of more there is an estimate."""
+
+FIGURE_SECONDS = 1.0
+"""How long one figure may take."""
+
+LOCK_SECONDS = 0.3
+"""How long to wait for a table that another session has locked."""
+
+ANSWER_SECONDS = 10.0
+"""How long a server that took the login may take to answer."""
+
+DAYS = 7
+
+READABLE = ("current", "behind", "ahead")
+"""States of the schema in which the tables are chatdb's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How many rows a table has; `estimated` where they are too many to be counted in passing."""
+
+    rows: int
+    estimated: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Overview:
+    """What was seen; None and missing keys are what could not be, for the reasons in `notes`.
+
+    `size` is in bytes, `amounts` by table, `days` (UTC) have messages by their time.
+    """
+
+    look: Look
+    version: str | None = None
+    size: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    amounts: dict[str, Amount] = field(default_factory=dict)
+    newest_message_at: datetime | None = None
+    days: dict[date, int] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def overview(url: DatabaseUrl, *, schema: str | None = None, today: date) -> Overview:
+    """Look at the database; of a schema that is not chatdb's only its state is told.
+
+    Raises the errors of `chatdb.errors` for one that cannot be reached or read.
+    """
+    since = datetime.combine(today - timedelta(days=DAYS - 1), time(), UTC)
+    with translated(url):
+        if url.path is not None:
+            return _of_file(url, since)
+        return _of_server(url, schema, since)
+
+
+def _of_file(url: DatabaseUrl, since: datetime) -> Overview:
+    from chatdb.db.dialects.sqlite_overview import FileGlance
+
+    if not url.sqlite_path.exists():
+        return Overview(look=judge((), ()))
+    with closing(connect_sqlite(url, busy_seconds=FIGURE_SECONDS)) as connection:
+        seen = Overview(look=look_into_file(connection))
+        FileGlance(connection, url.sqlite_path, seen).read(since)
+    return seen
+
+
+def _of_server(url: DatabaseUrl, schema: str | None, since: datetime) -> Overview:
+    from chatdb.db.dialects.postgresql_overview import ServerGlance
+    from chatdb.db.reachable import select_one
+
+    with closing(connect_postgresql(url, autocommit=True)) as connection:
+        select_one(connection, ANSWER_SECONDS)
+        seen = Overview(look=look_into_server(connection, schema=schema))
+        ServerGlance(connection, schema, seen).read(since)
+    return seen

@@ -1,0 +1,126 @@
+"""Where a database stands, at a glance: nothing heavy is loaded, and any schema will do."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+from chatdb.db.overview import DAYS, Overview, overview
+from chatdb.db.revision import Look, State, mismatch
+from chatdb.db.scripts import head_revision
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError
+from chatdb.operations.smoke_record import SmokeRecord, read_record
+
+ENVIRONMENT = "environment"
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """The messages of one day, by their own time in UTC."""
+
+    day: date
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """What `chatdb status` tells; None is what there is none of, or what could not be read.
+
+    `source` tells where the redacted URL came from; `size` is in bytes; `estimated` names the
+    counts that are estimates; `last_days` end with today; `notes` tell what could not be read.
+    """
+
+    database: str
+    source: str
+    reachable: bool
+    server: str | None
+    size: int | None
+    schema: str | None
+    schema_state: State | None
+    revision: str | None
+    head: str
+    environment: str | None
+    organizations: int | None
+    conversations: int | None
+    messages: int | None
+    estimated: tuple[str, ...]
+    newest_message_at: datetime | None
+    last_days: tuple[DayCount, ...]
+    last_smoke_test: SmokeRecord | None
+    notes: tuple[str, ...]
+
+
+def read_status(
+    url: DatabaseUrl, *, source: str, schema: str | None = None, now: datetime | None = None
+) -> tuple[StatusReport, ChatdbError | None]:
+    """Return what can be told of the database, and the error that other commands would raise.
+
+    There is one when the database cannot be reached or read, or its schema is not at head; not
+    for a SQLite file that the first command will make.
+    """
+    today = (now or datetime.now(UTC)).astimezone(UTC).date()
+    trouble: ChatdbError | None = None
+    seen: Overview | None = None
+    try:
+        seen = overview(url, schema=schema, today=today)
+    except ChatdbError as error:
+        trouble = error
+    else:
+        if not _is_usable(url, seen.look):
+            trouble = mismatch(seen.look, url)
+    return _report(url, source, schema, seen, today), trouble
+
+
+def _is_usable(url: DatabaseUrl, look: Look) -> bool:
+    """Tell whether other commands work: they make the tables of a new SQLite file themselves."""
+    return look.state == "current" or (
+        look.state == "empty" and not look.tables and url.path is not None
+    )
+
+
+def _report(
+    url: DatabaseUrl, source: str, schema: str | None, seen: Overview | None, today: date
+) -> StatusReport:
+    amounts = {} if seen is None else seen.amounts
+    settings = {} if seen is None else seen.settings
+    counts = {name: amount.rows for name, amount in amounts.items()}
+    label = settings.get(ENVIRONMENT)
+    return StatusReport(
+        database=url.redacted(),
+        source=source,
+        reachable=seen is not None,
+        server=_server(url, seen),
+        size=None if seen is None else seen.size,
+        schema=schema,
+        schema_state=None if seen is None else seen.look.state,
+        revision=None if seen is None else seen.look.revision,
+        head=head_revision(),
+        environment=None if label is None else label.strip().lower(),
+        organizations=counts.get("organizations"),
+        conversations=counts.get("conversations"),
+        messages=counts.get("messages"),
+        estimated=tuple(name for name, amount in amounts.items() if amount.estimated),
+        newest_message_at=None if seen is None else seen.newest_message_at,
+        last_days=_days(seen, today),
+        last_smoke_test=read_record(settings),
+        notes=() if seen is None else tuple(seen.notes),
+    )
+
+
+_SYSTEM: dict[Literal["sqlite", "postgresql"], str] = {
+    "sqlite": "SQLite",
+    "postgresql": "PostgreSQL",
+}
+
+
+def _server(url: DatabaseUrl, seen: Overview | None) -> str | None:
+    if seen is None or seen.version is None:
+        return None
+    return f"{_SYSTEM[url.dialect_name]} {seen.version}"
+
+
+def _days(seen: Overview | None, today: date) -> tuple[DayCount, ...]:
+    if seen is None or seen.days is None:
+        return ()
+    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
+    return tuple(DayCount(day, seen.days.get(day, 0)) for day in days)
