@@ -27,13 +27,13 @@ def heat_map(values: Mapping[tuple[int, int], int], *, color: bool) -> Iterator[
     yield "    " + "".join(f"{hour:<6}" for hour in _HOURS if hour % 3 == 0).rstrip()
     for number, name in enumerate(_WEEKDAYS, 1):
         row = [values.get((number, hour), 0) for hour in _HOURS]
-        yield name + " " + _heat(row, most, color=color)
+        yield f"{name} {_heat(row, most, color=color)}".rstrip()
 
 
 def _heat(row: Sequence[int], most: int, *, color: bool) -> str:
     if not color:
         cells = (_SHADES[_level(value, most, len(_SHADES))] * 2 for value in row)
-        return "".join(cells).rstrip()
+        return "".join(cells)
     shades = (_BACKGROUNDS[_level(value, most, len(_BACKGROUNDS))] for value in row)
     return "".join("  " if shade is None else f"\x1b[48;5;{shade}m  \x1b[0m" for shade in shades)
 

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+from chatdb.db.label import KEY as ENVIRONMENT
 from chatdb.db.overview import DAYS, Overview, overview
 from chatdb.db.revision import Look, State, mismatch
 from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
 from chatdb.operations.smoke_record import SmokeRecord, read_record
-
-ENVIRONMENT = "environment"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,6 @@
 """`chatdb export`: write conversations to files."""
 
-import re
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +10,8 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.progress import Progress, QuietProgress
 from chatdb.cli.text import counted
-from chatdb.errors import ExitCode, UsageError
+from chatdb.cli.times import read_time
+from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -34,8 +33,6 @@ IncludeHiddenOption = Annotated[
     bool, typer.Option("--include-hidden", help="Write messages that their source hid, too.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @app.command()
@@ -235,23 +232,3 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
         )
     if written.kept:
         raise typer.Exit(ExitCode.PARTIAL)
-
-
-def read_time(text: str, option: str, *, ending: bool = False) -> datetime:
-    """Read a date or an ISO 8601 time, in UTC where it names no zone.
-
-    With `ending` the time returned is the first after what is meant: a date means its whole day.
-    Raises UsageError that names the option.
-    """
-    try:
-        time = datetime.fromisoformat(text)
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-        if ending:
-            whole_day = _DATE.fullmatch(text) is not None
-            time += timedelta(days=1) if whole_day else timedelta(microseconds=1)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(
-            f"{option} {text!r} is no date or time",
-            hint=f"write {option} 2026-01-31 or {option} 2026-01-31T12:00:00+01:00",
-        ) from error
-    return time

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
     from chatdb.db.dialects.message_text import Chunk, Selection
     from chatdb.db.dialects.search import MessageSearch
+    from chatdb.db.dialects.statistics import Statistics
 
 
 class Dialect(ABC):
@@ -79,3 +80,7 @@ class Dialect(ABC):
     @abstractmethod
     def search(self) -> "MessageSearch":
         """Return the full-text search, imported only when it is used."""
+
+    @abstractmethod
+    def statistics(self) -> "Statistics":
+        """Return how all messages are counted, imported only when it is used."""

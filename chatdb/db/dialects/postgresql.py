@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
     from chatdb.db.dialects.message_text import Chunk, Selection
     from chatdb.db.dialects.search import MessageSearch
+    from chatdb.db.dialects.statistics import Statistics
 
 _LOST = ("08", "57P")
 _LOGIN = "28"
@@ -133,6 +134,11 @@ class PostgresqlDialect(Dialect):
         from chatdb.db.dialects.postgresql_search import PostgresqlSearch
 
         return PostgresqlSearch()
+
+    def statistics(self) -> "Statistics":
+        from chatdb.db.dialects.postgresql_statistics import PostgresqlStatistics
+
+        return PostgresqlStatistics()
 
 
 def _connect(url: DatabaseUrl) -> "psycopg.Connection[Any]":

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
     from chatdb.db.dialects.message_text import Chunk, Selection
     from chatdb.db.dialects.search import MessageSearch
+    from chatdb.db.dialects.statistics import Statistics
 
 _BEGIN = "chatdb_begin"
 _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '([^']*)'")
@@ -167,6 +168,11 @@ class SqliteDialect(Dialect):
         from chatdb.db.dialects.sqlite_search import SqliteSearch
 
         return SqliteSearch()
+
+    def statistics(self) -> "Statistics":
+        from chatdb.db.dialects.sqlite_statistics import SqliteStatistics
+
+        return SqliteStatistics()
 
 
 def _is_full(folder: Path) -> bool:

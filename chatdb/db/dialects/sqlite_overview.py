@@ -51,9 +51,7 @@ class FileGlance:
 
     def _figure(self, name: str, read: Callable[[], None]) -> None:
         ends = time.monotonic() + FIGURE_SECONDS
-        self._connection.set_progress_handler(
-            lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS
-        )
+        self._connection.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
         try:
             read()
         except (sqlite3.Error, ValueError) as error:

@@ -1,0 +1,151 @@
+"""`chatdb stats`: count messages, by one thing or another."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import Format, FormatOption, LimitOption
+from chatdb.cli.times import read_time
+
+if TYPE_CHECKING:
+    from chatdb.operations.stats import StatsReport, StatsRequest
+
+app = command_app()
+
+
+class By(StrEnum):
+    """What messages are grouped by."""
+
+    DAY = "day"
+    WEEK = "week"
+    MODEL = "model"
+    ROLE = "role"
+    USER = "user"
+    SOURCE = "source"
+    ORGANIZATION = "organization"
+
+
+class Section(StrEnum):
+    """A part of the report that can be printed alone."""
+
+    GROUPS = "groups"
+    LONGEST = "longest"
+    HOURS = "hours"
+    STORAGE = "storage"
+
+
+@app.command()
+def stats(
+    context: typer.Context,
+    by: Annotated[
+        By, typer.Option("--by", help="What to group messages by.", show_default=True)
+    ] = By.DAY,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only messages of then or later."),
+    ] = None,
+    timezone: Annotated[
+        str,
+        typer.Option("--timezone", metavar="NAME", help="Whose days and hours.", show_default=True),
+    ] = "UTC",
+    limit: LimitOption = 30,
+    approximate: Annotated[
+        bool,
+        typer.Option("--approximate", help="Look at about 200,000 of the messages only."),
+    ] = False,
+    section: Annotated[
+        Section | None, typer.Option("--section", help="Print this part of the report only.")
+    ] = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Count messages by day, model, user and more.
+
+    Counts and characters, the longest conversations, the busiest hours of the week and what
+    lies on the disk, from one pass over the messages. All organizations, or the one that --org
+    names. Days and weeks are the newest, other groups the largest. CSV and JSON Lines have the
+    groups, or the part that --section names.
+
+    \b
+    Examples:
+      chatdb stats
+      chatdb stats --by model --since 2026-01-01 --timezone Europe/Berlin
+      chatdb stats --by user --org acme --section groups --format csv
+    """
+    from chatdb.operations.stats import StatsRequest, zone_of
+
+    command = CommandContext.of(context)
+    org = command.config.org
+    request = StatsRequest(
+        by=by.value,
+        organization_key=None if org.source == "default" else org.value,
+        since=None if since is None else read_time(since, "--since", zone=zone_of(timezone)),
+        timezone=timezone,
+        limit=limit,
+        approximate=approximate,
+    )
+    report = _count(command, request)
+    if section is None and output_format is Format.JSON:
+        command.output.record(report, output_format)
+    elif output_format is Format.TABLE:
+        _print_tables(command, report, section)
+    else:
+        rows, row_type = _rows(report, section or Section.GROUPS)
+        command.output.rows(rows, row_type, output_format)
+    _say(command, report, section, output_format)
+
+
+def _count(command: CommandContext, request: "StatsRequest") -> "StatsReport":
+    from chatdb.operations.stats import stats as count
+
+    with (
+        command.open_database() as database,
+        command.diagnostics.progress("counting", unit="messages"),
+    ):
+        return count(database, request)
+
+
+def _rows(report: "StatsReport", section: Section) -> tuple[Any, type[Any]]:
+    from chatdb.db.dialects.statistics import StoredObject
+    from chatdb.operations.stats import BusyHour, LongConversation, StatsGroup
+
+    if section is Section.GROUPS:
+        return report.groups, StatsGroup
+    if section is Section.LONGEST:
+        return report.longest_conversations, LongConversation
+    if section is Section.HOURS:
+        return report.busiest_hours, BusyHour
+    return report.storage or (), StoredObject
+
+
+def _print_tables(command: CommandContext, report: "StatsReport", section: Section | None) -> None:
+    from chatdb.cli.stats_tables import PARTS, report_lines
+    from chatdb.cli.table import terminal_width
+
+    output = command.output
+    width = terminal_width() if output.is_terminal else None
+    parts = PARTS if section is None else (section.value,)
+    output.lines(report_lines(report, parts, width=width, color=output.color))
+
+
+def _say(
+    command: CommandContext,
+    report: "StatsReport",
+    section: Section | None,
+    output_format: Format,
+) -> None:
+    note = command.diagnostics.note
+    if section is None and output_format in (Format.CSV, Format.JSONL):
+        note("these are the groups; --section names another part, --format json has all of it")
+    if report.has_more and section in (None, Section.GROUPS):
+        which = "newest" if report.by in ("day", "week") else "largest"
+        note(f"the {which} {len(report.groups)}; there are more: --limit shows more")
+    if report.approximate:
+        note(
+            f"estimated from {report.sampled:.2%} of the messages;"
+            " conversations are not counted from a sample"
+        )
+    if report.storage is None:
+        note("this SQLite cannot tell what its tables take (it was built without dbstat)")

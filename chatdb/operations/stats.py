@@ -1,0 +1,239 @@
+"""Counting what is in a database: messages by time, model, user and more, from one pass.
+
+The pass counts messages by conversation and hour; all figures are made of these counts. The
+longest conversations and the busiest hours cost next to nothing beside it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import sqlalchemy as sa
+
+from chatdb.db.database import Database
+from chatdb.db.dialects.statistics import SAMPLED_ROWS, Source, StoredObject
+from chatdb.db.schema import conversations, organizations
+from chatdb.errors import UsageError
+from chatdb.operations.conversation_batches import organization_id
+from chatdb.operations.stats_query import statement
+
+Grouping = Literal["day", "week", "model", "role", "user", "source", "organization"]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
+LONGEST = 10
+"""How many of the longest conversations are named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsRequest:
+    """What to count: `since` is about messages' own time, None and no organization are no limit.
+
+    `limit` bounds the groups: the newest of days and weeks, the largest of all others. An
+    approximation looks at about `sampled_rows`.
+    """
+
+    by: Grouping = "day"
+    organization_key: str | None = None
+    since: datetime | None = None
+    timezone: str = "UTC"
+    limit: int = 30
+    approximate: bool = False
+    sampled_rows: int = SAMPLED_ROWS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsGroup:
+    """The messages of one group; `key` is None for what has no model, user or source.
+
+    A day is written as a date, a week as that of its Monday; an organization by its key.
+    `conversations` are those with a message in the group, None in an approximation.
+    """
+
+    key: str | None
+    conversations: int | None
+    messages: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsTotals:
+    """All messages that were counted."""
+
+    conversations: int | None
+    messages: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongConversation:
+    """One of those with the most messages."""
+
+    organization: str
+    id: UUID
+    title: str | None
+    user_id: str | None
+    messages: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusyHour:
+    """Messages of one hour of the week: Monday is 1; the hour is that of the time zone."""
+
+    weekday: int
+    hour: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsReport:
+    """What was counted; `sampled` is the share of the messages that was looked at.
+
+    `has_more` tells that `limit` left groups out. `storage` is None where the database cannot
+    tell it, the longest conversations are left out of an approximation.
+    """
+
+    by: Grouping
+    organization: str | None
+    since: datetime | None
+    timezone: str
+    approximate: bool
+    sampled: float
+    totals: StatsTotals
+    groups: tuple[StatsGroup, ...]
+    has_more: bool
+    longest_conversations: tuple[LongConversation, ...]
+    busiest_hours: tuple[BusyHour, ...]
+    storage: tuple[StoredObject, ...] | None
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of this name; raises UsageError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(
+            f"there is no time zone {name!r}", hint="write it as in Europe/Berlin, or UTC"
+        ) from error
+
+
+def stats(database: Database, request: StatsRequest) -> StatsReport:
+    """Count everything, as one state of the database.
+
+    Raises UsageError for an unknown time zone, NotFoundError for an unknown organization.
+    """
+    zone_of(request.timezone)
+    ways = database.dialect.statistics()
+    with (
+        database.transaction(snapshot=True, settings=ways.settings) as connection,
+        ways.reading(connection, request.timezone),
+    ):
+        organization: UUID | None = None
+        if request.organization_key is not None:
+            organization = organization_id(connection, request.organization_key)
+        is_filtered = organization is not None or request.since is not None
+        source = (
+            ways.sample(connection, request.sampled_rows)
+            if request.approximate
+            else ways.all_messages(filtered=is_filtered)
+        )
+        counted = _Counted(source)
+        query = statement(
+            ways,
+            source,
+            by=request.by,
+            timezone=request.timezone,
+            organization=organization,
+            since=request.since,
+            limit=request.limit + 1,
+            longest=LONGEST,
+        )
+        for row in connection.execute(query):
+            counted.add(row)
+        longest = () if counted.is_sample else _longest(connection, counted.longest)
+        storage = ways.storage(connection)
+    return _report(request, counted, longest, storage)
+
+
+class _Counted:
+    """The rows of the query, sorted by what they tell."""
+
+    def __init__(self, source: Source) -> None:
+        self.factor = source.factor
+        self.totals = StatsTotals(conversations=0, messages=0, characters=0)
+        self.groups: list[StatsGroup] = []
+        self.hours: list[BusyHour] = []
+        self.longest: list[tuple[UUID, UUID, int, int]] = []
+
+    @property
+    def is_sample(self) -> bool:
+        return self.factor > 1
+
+    def add(self, row: Any) -> None:
+        section, first, second, conversations, messages, characters = row
+        size: dict[str, Any] = {
+            "conversations": None if self.is_sample else conversations,
+            "messages": round((messages or 0) * self.factor),
+            "characters": round((characters or 0) * self.factor),
+        }
+        if section == "total":
+            self.totals = StatsTotals(**size)
+        elif section == "group":
+            self.groups.append(StatsGroup(key=first, **size))
+        elif section == "conversation":
+            self.longest.append((UUID(first), UUID(second), messages, characters))
+        elif first is not None:
+            self.hours.append(
+                BusyHour(weekday=int(first), hour=int(second), messages=size["messages"])
+            )
+
+
+def _longest(
+    connection: sa.Connection, found: list[tuple[UUID, UUID, int, int]]
+) -> tuple[LongConversation, ...]:
+    """Return the conversations found, with what names them."""
+    c = conversations.c
+    named: list[LongConversation] = []
+    for organization, identifier, messages, characters in found:
+        key, title, user_id = connection.execute(
+            sa.select(organizations.c.key, c.title, c.user_id)
+            .join(organizations, organizations.c.id == c.organization_id)
+            .where(c.organization_id == organization, c.id == identifier)
+        ).one()
+        named.append(
+            LongConversation(
+                organization=key,
+                id=identifier,
+                title=title,
+                user_id=user_id,
+                messages=messages,
+                characters=characters,
+            )
+        )
+    return tuple(named)
+
+
+def _report(
+    request: StatsRequest,
+    counted: _Counted,
+    longest: tuple[LongConversation, ...],
+    storage: list[StoredObject] | None,
+) -> StatsReport:
+    groups = counted.groups[: request.limit]
+    if request.by in ("day", "week"):
+        groups.reverse()
+    return StatsReport(
+        by=request.by,
+        organization=request.organization_key,
+        since=request.since,
+        timezone=request.timezone,
+        approximate=counted.is_sample,
+        sampled=1 / counted.factor,
+        totals=counted.totals,
+        groups=tuple(groups),
+        has_more=len(counted.groups) > request.limit,
+        longest_conversations=longest,
+        busiest_hours=tuple(sorted(counted.hours, key=lambda each: (each.weekday, each.hour))),
+        storage=None if storage is None else tuple(storage),
+    )
