@@ -13,11 +13,12 @@ from chatdb.db.alembic_scripts import write_script
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.scripts import head_revision, is_checkout, migrations_directory
-from chatdb.db.types import CanonicalJson, HyphenUuid, UtcTime
+from chatdb.db.types import CanonicalJson, HyphenUuid, StoredText, UtcTime
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import RefusedError, UsageError
 
 _SPELLED = {
+    StoredText: "sa.Text()",
     HyphenUuid: 'sa.Uuid().with_variant(sa.Text(), "sqlite")',
     UtcTime: 'sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")',
     CanonicalJson: 'postgresql.JSONB().with_variant(sa.Text(), "sqlite")',

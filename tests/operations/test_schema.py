@@ -213,9 +213,10 @@ def test_a_new_revision_is_written_from_the_difference(tmp_path: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", checkout)
     definition = checkout / "chatdb" / "db" / "schema.py"
     text = definition.read_text().replace(
-        '    sa.Column("title", sa.Text),\n',
-        '    sa.Column("title", sa.Text),\n    sa.Column("pinned_at", UtcTime),\n'
-        '    sa.Column("tags", CanonicalJson),\n    sa.Column("folder_id", HyphenUuid),\n',
+        '    sa.Column("title", StoredText),\n',
+        '    sa.Column("title", StoredText),\n    sa.Column("pinned_at", UtcTime),\n'
+        '    sa.Column("tags", CanonicalJson),\n    sa.Column("folder_id", HyphenUuid),\n'
+        '    sa.Column("folder", StoredText),\n',
         1,
     )
     definition.write_text(text)
