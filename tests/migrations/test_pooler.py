@@ -19,6 +19,8 @@ from chatdb.operations.schema_check import check
 from tests import postgres_server
 from tests.cli.test_doctor import findings
 from tests.migrations.conftest import Listener, start_migrator
+from tests.operations.export_rows import every_shape, insert
+from tests.operations.test_exports import exported
 from tests.postgres_server import PostgresServer, wait_until
 
 _PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
@@ -113,6 +115,16 @@ def test_the_doctor_tells_of_the_pooler(
     assert pooled["server-pooler"]["severity"] == "warning"
     assert direct["server-pooler"]["severity"] == "ok"
     assert not [row for row in pooled.values() if "could not be checked" in row["text"]]
+
+
+def test_an_export_through_a_pooler_gives_the_same_bytes(
+    pooled_url: DatabaseUrl, empty_postgresql_url: DatabaseUrl
+) -> None:
+    with Database.open(empty_postgresql_url) as direct, Database.open(pooled_url) as pooled:
+        upgrade(direct)
+        insert(direct, every_shape())
+
+        assert exported(pooled) == exported(direct) != b""
 
 
 def test_a_pooler_answers_a_wait(run: Any, pooled_url: DatabaseUrl) -> None:

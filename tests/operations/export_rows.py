@@ -52,6 +52,14 @@ ODD_TEXTS = (
     "\\N",
 )
 
+ODD_TIMES = [
+    NOON,
+    NOON + timedelta(microseconds=120000),
+    NOON + timedelta(microseconds=100),
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+]
+
 
 def every_shape() -> list[Conversation]:
     """Return conversations that between them use every field and every odd value."""
@@ -96,6 +104,9 @@ def every_shape() -> list[Conversation]:
             ],
         ),
         conversation(4, [message(n, f"line {n}") for n in range(1, 1203)]),
+        conversation(5, [message(n, "long " * n * n * 300) for n in range(6, 0, -1)]),
+        conversation(6, [message(n, "many, long together" * 1_600) for n in range(40)]),
+        conversation(7, [message(n, created_at=time) for n, time in enumerate(ODD_TIMES)]),
     ]
 
 

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
+from chatdb.db.types import HyphenUuid
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, NotFoundError
 from chatdb.formats import native
@@ -237,13 +238,27 @@ def test_other_forms_of_time_that_an_application_wrote_are_read(sqlite_url: Data
     assert record.updated_at == datetime(2026, 1, 31, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("column", ["created_at", "edited_at"])
-def test_a_time_that_no_record_can_hold_is_named(database: Database, column: str) -> None:
-    insert(database, [conversation(1, [message(1)])])
-    with database.transaction(write=True, settings={"chatdb.bulk": "on"}) as connection:
-        connection.exec_driver_sql(f"UPDATE messages SET {column} = 'infinity'")
+def test_positions_that_an_application_chose_give_the_order(database: Database) -> None:
+    insert(database, [conversation(n, [message(1), message(2), message(3)]) for n in (1, 2)])
+    with database.transaction(write=True) as connection:
+        connection.exec_driver_sql("UPDATE messages SET position = -2000000000 - position")
 
-    with pytest.raises(DatabaseFailedError, match=str(UUID(int=1 << 64))):
+    assert [[m.id.int for m in record.messages] for record in read(database)] == [[3, 2, 1]] * 2
+
+
+@pytest.mark.parametrize("column", ["created_at", "edited_at"])
+@pytest.mark.parametrize("time", ["infinity", "20226-01-31 12:00:00.12345+00"])
+def test_a_time_that_no_record_can_hold_is_named(
+    database: Database, column: str, time: str
+) -> None:
+    insert(database, [conversation(1, [message(6), message(7)])])
+    with database.transaction(write=True, settings={"chatdb.bulk": "on"}) as connection:
+        identifier = sa.bindparam("id", UUID(int=7), HyphenUuid)
+        statement = sa.text(f"UPDATE messages SET {column} = '{time}' WHERE id = :id")
+        connection.execute(statement.bindparams(identifier))
+
+    named = f"message {UUID(int=7)} of conversation {UUID(int=1 << 64)}"
+    with pytest.raises(DatabaseFailedError, match=named):
         read(database)
 
 

@@ -1,8 +1,9 @@
 """Messages out of PostgreSQL by binary COPY: the server writes JSON, what it cannot is done here.
 
 PostgreSQL and msgspec escape strings alike, so text comes as JSON. The JSON columns do not: JSONB
-has keys and numbers in a form of its own. Every column is asked for as text, never NULL, or as raw
-bytes (the conversation's id): nothing is escaped on its way, and the driver splits the rows.
+has keys and numbers in a form of its own. JSON holds no control characters, so that they can part
+what stands in one field: the messages of a whole conversation come as one row, as long as they
+are few and short. Rows cost the client more than their bytes.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -24,24 +25,48 @@ from chatdb.db.dialects.message_text import (
     unreadable,
 )
 
+_PART, _SELDOM = b"\x02", b"\x01"
+"""Between the three parts of a message and between messages; around the columns seldom used."""
+_PARTS = 3
+"""What comes before the metadata, the metadata, the time."""
 _JSON_NAMES = ("reasoning", "tool_calls", "tool_outputs", "attachments")
-_COLUMNS = f"""conversation_id,
- concat('{{"id":"', id, '"', ',"parent_id":"' || parent_id || '"', ',"role":"', role, '"',
-  ',"author":' || to_json(author)::text, ',"model":' || to_json(model)::text,
-  CASE WHEN content <> '' THEN ',"content":' END),
- CASE WHEN content <> '' THEN to_json(content)::text ELSE '' END,
- CASE WHEN coalesce({", ".join(_JSON_NAMES)}) IS NOT NULL
-  THEN json_build_array({", ".join(_JSON_NAMES)})::text ELSE '' END,
- coalesce(',"source_id":' || to_json(source_id)::text, ''),
- coalesce(edited_at::text, ''), metadata::text, created_at::text"""
-_CONTENT = 2
-_RAW = ("bytea",) * 8
-"""Every column's type for the driver: the bytes that came."""
+_SELDOM_COLUMNS = f"{', '.join(_JSON_NAMES)}, edited_at"
+_LINES = f"""SELECT conversation_id, position, concat(
+ '{{"id":"', id, '"', ',"parent_id":"' || parent_id || '"', ',"role":"', role, '"',
+ ',"author":' || to_json(author)::text, ',"model":' || to_json(model)::text,
+ CASE WHEN content <> '' THEN ',"content":' || to_json(content)::text END,
+ CASE WHEN num_nonnulls({_SELDOM_COLUMNS}) > 0
+  THEN concat(e'\\x01', json_build_array({_SELDOM_COLUMNS}::text), e'\\x01') END,
+ ',"source_id":' || to_json(source_id)::text,
+ e'\\x02', metadata, e'\\x02', created_at) AS line FROM messages"""
+_FITS = "position BETWEEN 0 AND 1023 AND octet_length(line) <= 32768"
+"""Of which messages a row of several is made: it cannot grow beyond 32 MB on the server."""
+_WHOLE = "fits AND octet_length(lines) <= 1048576"
+"""Which of those rows are sent; the messages of all other conversations come one by one."""
+_STATEMENT = f"""COPY (
+ SELECT rows.* FROM (
+  SELECT conversation_id, bool_and({_FITS}) AS fits,
+   string_agg(line, e'\\x02,') FILTER (WHERE {_FITS}) AS lines
+  FROM ({{lines}} WHERE organization_id = {{organization}} AND {{selected}}
+   ORDER BY conversation_id, position) AS messages
+  GROUP BY conversation_id ORDER BY conversation_id
+ ) AS conversations CROSS JOIN LATERAL (
+  SELECT conversations.conversation_id::text, lines WHERE {_WHOLE}
+  UNION ALL
+  SELECT conversation_id::text, line
+  FROM ({{lines}} WHERE organization_id = {{organization}} AND NOT ({_WHOLE})
+   AND conversation_id = conversations.conversation_id ORDER BY position) AS messages
+ ) AS rows ORDER BY conversations.conversation_id
+) TO STDOUT (FORMAT binary)"""
+_RAW = ("bytea", "bytea")
+"""The columns' types for the driver: the bytes that came."""
 _METADATA = CanonicalTexts(left_out=NO_METADATA)
-_TIME_LENGTH = len("2026-01-31 12:00:00.000001+00")
+_USUAL_TIME = b"2026-01-31 12:00:00.000001+00\n"
+_MARKS = tuple(place for place, byte in enumerate(_USUAL_TIME) if byte in b"- :.+\n")
+_WHOLE_SECONDS = len("2026-01-31 12:00:00+00")
 
-Row = tuple[bytes, ...]
-Column = Sequence[bytes]
+Row = tuple[bytes, bytes]
+"""A conversation's id and some of its messages, their parts still as the server wrote them."""
 
 
 def read_messages(
@@ -59,7 +84,7 @@ def read_messages(
         copy.set_types(_RAW)
         for row in copy.rows():
             pending.append(row)
-            size += len(row[_CONTENT])
+            size += len(row[1])
             if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
                 yield from _chunks(pending)
                 pending, size = [], 0
@@ -70,87 +95,88 @@ def _statement(organization_id: UUID, selection: Selection) -> sql.Composed:
     """Write the statement with its values in it: COPY takes no parameters."""
     ids = selection.ids
     if selection.gapless:
-        condition = sql.SQL("conversation_id BETWEEN {}::uuid AND {}::uuid").format(ids[0], ids[-1])
+        selected = sql.SQL("conversation_id BETWEEN {}::uuid AND {}::uuid").format(ids[0], ids[-1])
     else:
-        condition = sql.SQL("conversation_id = ANY ({}::uuid[])").format(list(ids))
-    return sql.SQL(
-        "COPY (SELECT {} FROM messages WHERE organization_id = {} AND {}"
-        " ORDER BY conversation_id, position) TO STDOUT (FORMAT binary)"
-    ).format(sql.SQL(_COLUMNS), organization_id, condition)
+        selected = sql.SQL("conversation_id = ANY ({}::uuid[])").format(list(ids))
+    return sql.SQL(_STATEMENT).format(
+        lines=sql.SQL(_LINES), organization=organization_id, selected=selected
+    )
 
 
 def _chunks(rows: Sequence[Row]) -> Iterator[Chunk]:
-    """Yield a chunk for each run of messages of one conversation."""
-    if not rows:
-        return
-    ids, *columns = zip(*rows, strict=True)
+    """Yield a chunk for each row."""
+    parts: list[bytes] = []
+    ends: list[int] = []
+    for _, lines in rows:
+        parts += lines.split(_PART)
+        ends.append(len(parts))
     try:
-        objects = _objects(*columns)
+        _complete(parts, has_seldom=any(_SELDOM in lines for _, lines in rows))
     except ValueError:
-        _find_unreadable(ids, columns)
+        _find_unreadable(rows)
         raise
-    start, conversation = 0, ids[0]
-    for end, identifier in enumerate(ids):
-        if identifier != conversation:
-            yield str(UUID(bytes=conversation)), b",".join(objects[start:end]), end - start
-            start, conversation = end, identifier
-    yield str(UUID(bytes=conversation)), b",".join(objects[start:]), len(ids) - start
+    start = 0
+    for (conversation, _), end in zip(rows, ends, strict=True):
+        yield conversation.decode(), b"".join(parts[start:end]), (end - start) // _PARTS
+        start = end
 
 
-def _find_unreadable(ids: Column, columns: Sequence[Column]) -> None:
-    """Raise DatabaseFailedError for the first row that is to blame."""
-    for identifier, *fields in zip(ids, *columns, strict=True):
-        try:
-            _objects(*([field] for field in fields))
-        except ValueError as error:
-            raise unreadable(
-                f"a message of conversation {UUID(bytes=identifier)}", error
-            ) from error
+def _find_unreadable(rows: Sequence[Row]) -> None:
+    """Raise DatabaseFailedError for the first message that is to blame."""
+    for conversation, lines in rows:
+        parts = lines.split(_PART)
+        for start in range(0, len(parts), _PARTS):
+            message = parts[start : start + _PARTS]
+            try:
+                _complete(message, has_seldom=True)
+            except ValueError as error:
+                identifier = parts[start].split(b'"')[3].decode()
+                what = f"message {identifier} of conversation {conversation.decode()}"
+                raise unreadable(what, error) from error
 
 
-def _objects(
-    texts: Column,
-    contents: Column,
-    json_columns: Column,
-    source_ids: Column,
-    edits: Column,
-    metadata: Column,
-    times: Column,
-) -> list[bytes]:
-    """Return the messages of some rows as JSON objects, column by column; raises ValueError."""
+def _complete(parts: list[bytes], *, has_seldom: bool) -> None:
+    """Make JSON objects of messages in place; raises ValueError."""
+    fronts, metadata, times = parts[0::_PARTS], parts[1::_PARTS], parts[2::_PARTS]
+    if has_seldom:
+        parts[0::_PARTS] = map(_with_seldom, fronts)
     found = _METADATA.all_of([None if text == NO_METADATA else text for text in metadata])
-    return list(
-        map(
-            b"".join,
-            zip(
-                texts,
-                contents,
-                map(_json_fields, json_columns) if any(json_columns) else json_columns,
-                source_ids,
-                [time and b',"edited_at":"%b"' % _time(time) for time in edits],
-                [b',"metadata":' + text if text else b"" for text in found],
-                [
-                    b',"created_at":"%bT%bZ"}' % (time[:10], time[11:26])
-                    if len(time) == _TIME_LENGTH and time[26:] == b"+00"
-                    else b',"created_at":"%b"}' % _time(time)
-                    for time in times
-                ],
-                strict=True,
-            ),
-        )
+    parts[1::_PARTS] = [
+        b',"metadata":%b,"created_at":"' % text if text else b',"created_at":"' for text in found
+    ]
+    parts[2::_PARTS] = _ends(times)
+
+
+def _ends(times: Sequence[bytes]) -> list[bytes]:
+    """Return the end of each message, its time: all at once when they have the usual form."""
+    count, usual = len(times), len(_USUAL_TIME)
+    lines = b"\n".join(
+        [*(time if len(time) == usual - 1 else _padded(time) for time in times), b""]
     )
+    if len(lines) != usual * count or any(
+        lines[place::usual] != _USUAL_TIME[place : place + 1] * count for place in _MARKS
+    ):
+        return [json_time(time.decode()).encode() + b'"}' for time in times]
+    ends = lines.replace(b" ", b"T").replace(b"+00\n", b'Z"}\n').replace(b".000000Z", b"Z")
+    return ends.split(b"\n")[:-1]
 
 
-def _json_fields(columns: bytes) -> bytes:
-    if not columns:
-        return columns
-    values = zip(_JSON_NAMES, canonical.decode(columns), strict=True)
-    return b"".join(
+def _padded(time: bytes) -> bytes:
+    """Return a time in UTC with all six digits; PostgreSQL leaves out zeros at the end."""
+    if not time.endswith(b"+00"):
+        return time
+    return (time[:-3] + (b"." if len(time) == _WHOLE_SECONDS else b"")).ljust(26, b"0") + b"+00"
+
+
+def _with_seldom(front: bytes) -> bytes:
+    if _SELDOM not in front:
+        return front
+    before, columns, after = front.split(_SELDOM)
+    *values, edited_at = canonical.decode(columns)
+    made = [
         b',"' + name.encode() + b'":' + canonical.encode(value)
-        for name, value in values
+        for name, value in zip(_JSON_NAMES, values, strict=True)
         if value is not None
-    )
-
-
-def _time(field: bytes) -> bytes:
-    return json_time(field.decode()).encode()
+    ]
+    edited = b"" if edited_at is None else b',"edited_at":"%b"' % json_time(edited_at).encode()
+    return b"".join([before, *made, after, edited])
