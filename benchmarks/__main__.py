@@ -5,10 +5,10 @@ python -m benchmarks --only export-sqlite --only export-postgresql
 """
 
 from benchmarks import (
+    copy,
     dev_db,
     export_postgresql,
     export_sqlite,
-    import_layout,
     import_postgresql,
     import_sqlite,
     list_pages,
@@ -22,7 +22,6 @@ from benchmarks.measure import run_alone
 CLAIMS = (
     *import_postgresql.CLAIMS,
     *import_sqlite.CLAIMS,
-    *import_layout.CLAIMS,
     *export_postgresql.CLAIMS,
     *export_sqlite.CLAIMS,
     *read_chatgpt.CLAIMS,
@@ -31,6 +30,7 @@ CLAIMS = (
     *list_pages.CLAIMS,
     *dev_db.CLAIMS,
     *seed.CLAIMS,
+    *copy.CLAIMS,
 )
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ COMMANDS = {
     "convert": Entry(
         _MODULES + "convert", "Turn an export into another format, without a database."
     ),
+    "copy": Entry(_MODULES + "copy", "Copy everything from one database into another."),
     "formats": Entry(
         _MODULES + "formats", "List the formats and databases that can be read and written."
     ),
@@ -31,10 +32,6 @@ COMMANDS = {
     "users": Entry(_MODULES + "users", "List, show and rename the users of conversations."),
     "status": Entry(_MODULES + "status", "Tell where the database stands, on one screen."),
     "stats": Entry(_MODULES + "stats", "Count messages by day, model, user and more."),
-    "restore": Entry(
-        _MODULES + "restore",
-        "Bring a backup back and put it in the database's place.",
-    ),
     "dev-db": Entry(
         _MODULES + "dev_db", "Run a PostgreSQL for development, with Docker or without."
     ),

@@ -78,6 +78,17 @@ class Database:
             yield from self._within(connection, write=write, snapshot=snapshot, settings=settings)
 
     @contextmanager
+    def snapshot(self, *, settings: Mapping[str, str] | None = None) -> Iterator["Database"]:
+        """Open a handle on one state of the database: all its transactions are one, and only read.
+
+        What several operations find through it fits together, whatever others write meanwhile.
+        """
+        with self.transaction(snapshot=True, settings=settings) as connection:
+            yield _Snapshot(
+                self.url, self.dialect, self.engine, self.schema, self.direct_url, connection
+            )
+
+    @contextmanager
     def loading(self) -> Iterator["Database"]:
         """Open a handle for a bulk load, which keeps one connection over its transactions.
 
@@ -134,6 +145,27 @@ class Database:
             if translated is None:
                 raise
             raise translated from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot(Database):
+    """A database as one transaction sees it, which whoever opened the handle ends."""
+
+    connection: sa.Connection | None = None
+
+    @contextmanager
+    def transaction(
+        self,
+        *,
+        write: bool = False,
+        snapshot: bool = False,  # noqa: ARG002 - it is one
+        settings: Mapping[str, str] | None = None,  # noqa: ARG002 - made when it was opened
+    ) -> Iterator[sa.Connection]:
+        """Give the one transaction."""
+        if write or self.connection is None:
+            raise TypeError("a snapshot is only read")
+        with self.translated_errors():
+            yield self.connection
 
 
 def driver_connection(connection: sa.Connection) -> Any:

@@ -5,7 +5,7 @@ write, and without any sorting.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,7 +37,8 @@ READING = {
 class ConversationFilter:
     """Conditions that all have to hold; None is no condition.
 
-    `since` and `before` are about `updated_at`, the first inclusive, the second exclusive.
+    `since` and `before` are about `updated_at`, the first inclusive, the second exclusive;
+    `after_id` and `until_id` cut a piece out of the order of ids, which ends with the second.
     """
 
     ids: Sequence[UUID] | None = None
@@ -46,11 +47,13 @@ class ConversationFilter:
     before: datetime | None = None
     source: str | None = None
     archived: bool | None = None
+    after_id: UUID | None = None
+    until_id: UUID | None = None
 
     @property
     def is_everything(self) -> bool:
-        """Tell whether there is no condition at all."""
-        return self == _EVERYTHING
+        """Tell whether it leaves out none of those between the first and the last."""
+        return replace(self, after_id=None, until_id=None) == _EVERYTHING
 
     def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions on the table `conversations`, but for the ids."""
@@ -63,6 +66,10 @@ class ConversationFilter:
             yield columns.updated_at < self.before
         if self.source is not None:
             yield columns.source == self.source
+        if self.after_id is not None:
+            yield columns.id > self.after_id
+        if self.until_id is not None:
+            yield columns.id <= self.until_id
         if self.archived is not None:
             present = columns.archived_at.is_not(None)
             yield present if self.archived else ~present

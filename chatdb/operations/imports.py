@@ -4,8 +4,6 @@ Whatever ends an import, every batch is in as a whole or not at all, and the sam
 again goes on where it stopped.
 """
 
-import random
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
@@ -28,13 +26,11 @@ from chatdb.db.search_index import (
 )
 from chatdb.errors import ChatdbError, NotFoundError
 from chatdb.garbage import rare_collections
+from chatdb.operations.batch_writing import write_in_parts
 from chatdb.operations.imports_batches import Arrival, Batches, with_user
 from chatdb.operations.imports_plan import Plan, Planner, skipped
 from chatdb.operations.imports_report import ImportCounts, Placed, count
 from chatdb.records import organization_id_of
-
-RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
-"""Waits before a batch is tried again after a deadlock, a race or a lost connection."""
 
 _NEW_ORGANIZATION = sa.text(
     "INSERT INTO organizations (id, key, name, created_at)"
@@ -138,37 +134,19 @@ class ImportRun:
         return build_search_index(self._database, on_start)
 
     def _write(self, batch: list[Arrival], ahead: Ahead) -> None:
-        """Write a batch; where a record spoils it, halve it until that record stands alone."""
-        parts = [batch]
-        while parts:
-            part = parts.pop()
-            try:
-                placed = self._write_with_retries(part, ahead)
-            except Exception as error:
-                if self._bulk.verdict(error) not in ("record", "retry"):
-                    raise
-                if len(part) > 1:
-                    middle = len(part) // 2
-                    parts += [part[middle:], part[:middle]]
-                    continue
-                placed = [skipped(part[0], _reason(error))]
+        """Write a batch but for the records that cannot be stored."""
+        parts = write_in_parts(
+            batch,
+            partial(self._write_once, ahead),
+            bulk=self._bulk,
+            refused=lambda arrival, reason: [skipped(arrival, reason)],
+        )
+        for placed in parts:
             self.counts.add(count(placed))
             if self._on_placed is not None:
                 self._on_placed(placed)
 
-    def _write_with_retries(self, part: list[Arrival], ahead: Ahead) -> list[Placed]:
-        for seconds in RETRY_SECONDS:
-            try:
-                return self._write_once(part, ahead)
-            except Exception as error:
-                verdict = self._bulk.verdict(error)
-                if verdict not in ("retry", "reconnect"):
-                    raise
-                short = 0.25 if verdict == "retry" else 1.0
-                time.sleep(seconds * short * random.uniform(0.5, 1.0))  # noqa: S311 - not secret
-        return self._write_once(part, ahead)
-
-    def _write_once(self, part: list[Arrival], ahead: Ahead) -> list[Placed]:
+    def _write_once(self, ahead: Ahead, part: list[Arrival]) -> list[Placed]:
         settings = self._bulk.transaction_settings
         with self._loading.transaction(write=True, settings=settings) as connection:
             self._check_organization(connection)
@@ -258,11 +236,3 @@ class ImportRun:
                 .where(schema.log.c.id == self._log_id)
                 .values(outcome=outcome, finished_at=datetime.now(UTC), details=asdict(self.counts))
             )
-
-
-def _reason(error: BaseException) -> str:
-    """Return one line for people about why a record was refused."""
-    original = getattr(error, "orig", None) or error
-    diagnosis = getattr(original, "diag", None)
-    text = getattr(diagnosis, "message_primary", None) or str(original)
-    return f"it cannot be stored: {text.strip().partition(chr(10))[0]}"

@@ -121,6 +121,12 @@ class Batches:
         self._ended = True
         self._wake.put(None)
 
+    def close_and_wait(self) -> None:
+        """Let the reading thread end, and wait until it reads no more: its source may be closed."""
+        self.close()
+        with self._reading:
+            pass
+
     def _read_on(self) -> None:
         while not self._ended:
             self._wake.get()

@@ -11,6 +11,7 @@ from chatdb.db.label import PRODUCTION, look_at_label
 from chatdb.db.revision import look, mismatch
 from chatdb.db.schema import leases
 from chatdb.db.search_index import COMPLETE_HINT, search_index_state
+from chatdb.operations.copies_state import standing_copy
 from chatdb.operations.doctor_findings import Check, Finding, error, info, ok, warning
 from chatdb.operations.schema_check import check
 
@@ -99,6 +100,22 @@ def _leases(database: Database) -> Iterator[Finding]:
         yield ok("leases", "no long job is at work, and none was left unfinished")
 
 
+def _copy(database: Database) -> Iterator[Finding]:
+    if not _is_current(database):
+        return
+    with database.transaction(settings=_LIMITS) as connection:
+        progress = standing_copy(connection)
+    if progress is None:
+        yield ok("copy", "no copy into this database was left unfinished")
+    else:
+        yield warning(
+            "copy",
+            f"a copy of {progress.source} into this database is at work, or did not come to its"
+            " end",
+            "run the same chatdb copy again",
+        )
+
+
 def _environment(database: Database) -> Iterator[Finding]:
     if not _is_current(database):
         return
@@ -124,6 +141,7 @@ SCHEMA_CHECKS: tuple[Check[Database], ...] = (
     Check("schema-differences", _differences),
     Check("search-index", _search_index),
     Check("leases", _leases),
+    Check("copy", _copy),
     Check("environment", _environment),
 )
 """What is looked at in the schema, in this order."""

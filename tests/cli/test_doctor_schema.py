@@ -12,6 +12,7 @@ from chatdb.db.migrations import downgrade
 from chatdb.db.schema import leases, log, messages
 from chatdb.db.search_index import take_off_search_index
 from chatdb.db.url import DatabaseUrl
+from chatdb.operations.copies_state import begin
 from chatdb.operations.doctor_findings import Check, Severity, examined, ok
 from tests.cli.test_doctor import findings
 from tests.postgres_server import PostgresServer
@@ -169,3 +170,14 @@ def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on() -> None:
         ("second", Severity.OK),
     ]
     assert found[0].text == "this could not be checked: RuntimeError: the check is broken"
+
+
+def test_a_copy_that_is_not_complete_is_told(run: Any, sqlite_url: DatabaseUrl) -> None:
+    assert findings(run, url=sqlite_url)["copy"]["severity"] == "ok"
+    with Database.open(sqlite_url) as database:
+        begin(database, "sqlite:///elsewhere.db", search_index=True)
+
+    found = findings(run, url=sqlite_url)["copy"]
+
+    assert found["severity"] == "warning"
+    assert "a copy of sqlite:///elsewhere.db" in found["text"]

@@ -1,5 +1,6 @@
 """Migrating through PgBouncer in transaction mode, where it is installed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from chatdb.operations.schema_check import check
 from tests import postgres_server
 from tests.cli.test_doctor import findings
 from tests.migrations.conftest import Listener, start_migrator
-from tests.operations.export_rows import every_shape, insert
+from tests.operations.export_rows import every_shape, fill, insert
 from tests.operations.test_exports import exported
 from tests.postgres_server import PostgresServer, wait_until
 
@@ -129,3 +130,15 @@ def test_an_export_through_a_pooler_gives_the_same_bytes(
 
 def test_a_pooler_answers_a_wait(run: Any, pooled_url: DatabaseUrl) -> None:
     assert run("wait", "-d", pooled_url.exposed(), "--timeout", "5").exit_code == 0
+
+
+def test_a_copy_goes_through_a_pooler_both_ways(
+    run: Any, pooled_url: DatabaseUrl, sqlite_url: DatabaseUrl
+) -> None:
+    fill(sqlite_url)
+
+    there = run("copy", sqlite_url.exposed(), pooled_url.exposed())
+    back = run("copy", pooled_url.exposed(), "back.db", "--format", "json")
+
+    assert there.exit_code == 0, there.stderr
+    assert json.loads(back.stdout)["content_hash"] in there.stdout

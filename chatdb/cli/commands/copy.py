@@ -1,0 +1,177 @@
+"""`chatdb copy`: everything from one database into another."""
+
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.cli.text import counted
+from chatdb.errors import ChatdbError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from chatdb.cli.progress import Progress
+    from chatdb.db.database import Database
+    from chatdb.db.url import DatabaseUrl
+    from chatdb.workflows.copy_database import CopyReport
+
+app = command_app()
+
+
+@app.command()
+def copy(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="SRC", help="The URL of what is copied.")],
+    destination: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DST]", help="The URL of an empty database.  [default: the configured one]"
+        ),
+    ] = None,
+    source_schema: Annotated[
+        str | None,
+        typer.Option(
+            "--source-schema", metavar="NAME", help="The schema of SRC, if it is another."
+        ),
+    ] = None,
+    no_search_index: Annotated[
+        bool, typer.Option("--no-search-index", help="Leave the full-text index to be built later.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Copy everything from one database into another.
+
+    Between SQLite and PostgreSQL either way. One state of the source is read, and compared row
+    for row with what was written. A copy that was broken off goes on where it stopped when it is
+    run again.
+
+    \b
+    Examples:
+      chatdb copy data/chatdb.db postgresql://ada@db.internal/chat
+      chatdb copy "$DATABASE_URL" backup.db --dry-run
+    """
+    from chatdb.workflows.copy_database import copy_database, preview_copy
+
+    command = CommandContext.of(context)
+    from_url, to_url = _urls(command, source, destination)
+    schema = command.config.schema
+    name = None if schema is None else schema.value
+    with (
+        _open(from_url, source_schema or name) as read,
+        _open(to_url, name, create=not dry_run, direct_url=_direct_url(command)) as written,
+    ):
+        if dry_run:
+            report = preview_copy(read, written)
+        else:
+            with _Watch(command) as watch:
+                report = copy_database(read, written, watch, search_index=not no_search_index)
+    command.output.record(report, output_format)
+    _say(command, report)
+
+
+class _Watch:
+    """Shows on stderr how far the copy is, a bar a stage."""
+
+    def __init__(self, command: CommandContext) -> None:
+        self._diagnostics = command.diagnostics
+        self._shown: AbstractContextManager[Progress] | None = None
+        self._progress: Progress | None = None
+        self._has_begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        self._end()
+        if not self._has_begun or kind is None:
+            return
+        there = "what was copied stays; run the same command again: it goes on where it stopped"
+        if isinstance(error, KeyboardInterrupt):
+            self._diagnostics.warning(there)
+        elif isinstance(error, ChatdbError):
+            error.text += f" ({there})"
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing."""
+        self._diagnostics.note(text)
+
+    def stage(self, label: str, total: int | None) -> None:
+        """Begin another bar."""
+        self._end()
+        self._has_begun = True
+        self._shown = self._diagnostics.progress(label, total=total, unit="messages")
+        self._progress = self._shown.__enter__()
+
+    def advance(self, messages: int) -> None:
+        """Count so many more."""
+        if self._progress is not None:
+            self._progress.advance(messages)
+
+    def _end(self) -> None:
+        if self._shown is not None:
+            self._shown.__exit__(None, None, None)
+        self._shown = self._progress = None
+
+
+def _urls(
+    command: CommandContext, source: str, destination: str | None
+) -> "tuple[DatabaseUrl, DatabaseUrl]":
+    """Return both addresses; what a `.env` has for libpq goes to the configured database only."""
+    from chatdb.db.url import parse_url
+
+    read = parse_url(source)
+    if destination is not None:
+        return read, parse_url(destination)
+    if command.config.libpq and read.path is None:
+        raise UsageError(
+            "the PG* variables of the .env are for the configured database, and not for SRC",
+            hint="name DST by its URL",
+        )
+    settings.export_libpq(command.config)
+    return read, command.url
+
+
+def _direct_url(command: CommandContext) -> "DatabaseUrl | None":
+    """Return the address around a pooler for DST, where it was typed: others are not DST's."""
+    return command.direct_url if command.options.direct_url is not None else None
+
+
+def _open(
+    url: "DatabaseUrl",
+    schema: str | None,
+    *,
+    create: bool = False,
+    direct_url: "DatabaseUrl | None" = None,
+) -> "Database":
+    from chatdb.db.database import Database
+
+    return Database.open(url, schema=schema, create=create, direct_url=direct_url)
+
+
+def _say(command: CommandContext, report: "CopyReport") -> None:
+    """Say what is not as it should be, and exit accordingly."""
+    diagnostics = command.diagnostics
+    if report.renewed:
+        diagnostics.note(
+            f"the source had changed since: {counted(report.renewed, 'conversation')} of the"
+            " earlier copy made what they are now"
+        )
+    if report.replaced_characters:
+        diagnostics.warning(
+            f"{counted(report.replaced_characters, 'character')} that PostgreSQL cannot hold"
+            " became U+FFFD; the metadata has the originals"
+        )
+    for item in report.skipped:
+        diagnostics.warning(f"skipped: {item.place}: {item.reason}")
+    for text in report.differences:
+        diagnostics.warning(f"different: {text}")
+    if report.outcome == "different":
+        diagnostics.warning("the copy is not complete: run the same command again")
+        raise typer.Exit(ExitCode.FAILED)
+    if report.outcome == "partial":
+        raise typer.Exit(ExitCode.PARTIAL)

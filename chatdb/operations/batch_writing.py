@@ -1,0 +1,65 @@
+"""Writing a batch of records: again after a deadlock or a lost connection, but for the bad ones."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from chatdb.db.dialects.bulk import Bulk
+from chatdb.operations.imports_batches import Arrival
+
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
+"""Waits before a batch is tried again after a deadlock, a race or a lost connection."""
+
+Written = TypeVar("Written")
+Write = Callable[[list[Arrival]], Written]
+
+
+def write_in_parts(
+    batch: list[Arrival],
+    write: Write[Written],
+    *,
+    bulk: Bulk,
+    refused: Callable[[Arrival, str], Written],
+) -> Iterator[Written]:
+    """Write a batch, a transaction a part, in its order; yield what came of each part.
+
+    `write` writes all of what it is given or nothing. Where a record spoils a part, it is halved
+    until that record stands alone, which goes to `refused` with the reason. Raises what no other
+    try helps against.
+    """
+    parts = [batch]
+    while parts:
+        part = parts.pop()
+        try:
+            written = _write_with_retries(part, write, bulk)
+        except Exception as error:
+            if bulk.verdict(error) not in ("record", "retry"):
+                raise
+            if len(part) > 1:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+                continue
+            written = refused(part[0], _reason(error))
+        yield written
+
+
+def _write_with_retries(part: list[Arrival], write: Write[Written], bulk: Bulk) -> Written:
+    for seconds in RETRY_SECONDS:
+        try:
+            return write(part)
+        except Exception as error:
+            verdict = bulk.verdict(error)
+            if verdict not in ("retry", "reconnect"):
+                raise
+            short = 0.25 if verdict == "retry" else 1.0
+            time.sleep(seconds * short * random.uniform(0.5, 1.0))  # noqa: S311 - not secret
+    return write(part)
+
+
+def _reason(error: BaseException) -> str:
+    """Return one line for people about why a record was refused."""
+    original = getattr(error, "orig", None) or error
+    diagnosis = getattr(original, "diag", None)
+    text = getattr(diagnosis, "message_primary", None) or str(original)
+    return f"it cannot be stored: {text.strip().partition(chr(10))[0]}"

@@ -1,0 +1,230 @@
+"""What is in a database in one canonical form, to be copied and compared row by row.
+
+A conversation is its line of the native format, which both databases give byte for byte alike,
+and the positions of its messages where they are not simply 0, 1, 2 ...: a line does not hold them.
+"""
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from chatdb.db import schema
+from chatdb.db.database import Database
+from chatdb.formats.base import Tally
+from chatdb.formats.cleaning import clean_conversation
+from chatdb.formats.native import conversation_line
+from chatdb.operations.conversation_batches import AT_ONCE, READING, ConversationFilter
+from chatdb.operations.exports import native_lines, whole_lines
+from chatdb.records import Conversation, Organization
+
+WHOLE = {**READING, "row_security": "off"}
+"""Settings of a snapshot that must be whole: PostgreSQL refuses to leave out rows unsaid."""
+
+_NUL = b"\\u0000"
+_ID = slice(len('{"id":"'), len('{"id":"') + 36)
+_STREAMED = {"stream_results": True, "yield_per": AT_ONCE}
+_decode = msgspec.json.Decoder(Conversation).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Line(NamedTuple):
+    """A conversation without its line end; `positions` are those of its messages, if odd."""
+
+    id: str
+    text: bytes
+    positions: Sequence[int] | None
+
+
+class ContentDigest:
+    """A hash of all conversations of an organization, however they come in pieces."""
+
+    def __init__(self) -> None:
+        self._lines = hashlib.sha256()
+        self._positions = hashlib.sha256()
+
+    def add_lines(self, piece: bytes) -> None:
+        """Add lines with their ends, or any piece of them."""
+        self._lines.update(piece)
+
+    def add_positions(self, odd: dict[str, list[int]]) -> None:
+        """Add the odd positions of some conversations, by ascending id."""
+        for each in odd.items():
+            self._positions.update(_encode(each))
+
+    def hexdigest(self) -> str:
+        """Return the hash of all that was added."""
+        both = self._lines.digest() + self._positions.digest()
+        return hashlib.sha256(both).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCounts:
+    """How many rows a database has."""
+
+    organizations: int
+    conversations: int
+    messages: int
+    snapshots: int
+    tombstones: int
+
+
+@dataclass(slots=True)
+class LineReader:
+    """Reads one organization of a database that is one state (`Database.snapshot`).
+
+    What the other database could not hold (NUL) is replaced on its way, as an import does;
+    `tally` counts that.
+    """
+
+    database: Database
+    organization: Organization
+    tally: Tally = field(default_factory=Tally)
+
+    def pages(
+        self, *, after: UUID | None = None, until: UUID | None = None
+    ) -> Iterator[ConversationFilter]:
+        """Yield pieces of the order of ids, at least one, together all behind `after`."""
+        table = schema.conversations.c
+        with self.database.transaction() as connection:
+            while True:
+                statement = sa.select(table.id).where(
+                    table.organization_id == self.organization.id,
+                    *ConversationFilter(after_id=after, until_id=until).conditions(),
+                )
+                last = statement.order_by(table.id).offset(AT_ONCE - 1).limit(1)
+                end: UUID | None = connection.scalar(last)
+                yield ConversationFilter(after_id=after, until_id=end or until)
+                if end is None or end == until:
+                    return
+                after = end
+
+    def lines(
+        self, wanted: ConversationFilter, digest: ContentDigest | None = None
+    ) -> Generator[Line, None, None]:
+        """Yield the wanted conversations by ascending id, adding them to the digest."""
+        odd = self.odd_positions(wanted)
+        key = self.organization.key
+        with closing(native_lines(self.database, wanted, organization_key=key)) as pieces:
+            for read in whole_lines(pieces):
+                text = self._cleaned(read) if _NUL in read else read
+                identifier = text[_ID].decode()
+                if digest is not None:
+                    digest.add_lines(text)
+                    digest.add_lines(b"\n")
+                yield Line(identifier, text, odd.get(identifier))
+        if digest is not None:
+            digest.add_positions(odd)
+
+    def hashes(
+        self, wanted: ConversationFilter, digest: ContentDigest | None = None
+    ) -> dict[str, bytes]:
+        """Return a hash of each of the wanted conversations."""
+        return {
+            line.id: hashlib.sha256(line.text + _encode(line.positions)).digest()
+            for line in self.lines(wanted, digest)
+        }
+
+    def add_all(self, digest: ContentDigest, on_messages: Callable[[int], object]) -> None:
+        """Add every conversation to the digest, as fast as can be."""
+        for page in self.pages():
+            pieces = native_lines(
+                self.database,
+                page,
+                organization_key=self.organization.key,
+                on_read=lambda _conversations, messages: on_messages(messages),
+            )
+            with closing(pieces):
+                for piece in pieces:
+                    digest.add_lines(piece)
+            digest.add_positions(self.odd_positions(page))
+
+    def odd_positions(self, wanted: ConversationFilter) -> dict[str, list[int]]:
+        """Return the positions of the wanted conversations where they are not 0, 1, 2 ..."""
+        table = schema.messages.c
+        own = table.organization_id == self.organization.id
+        conditions = [own, *_on_messages(wanted)]
+        position = table.position
+        odd = (
+            sa.select(table.conversation_id)
+            .where(*conditions)
+            .group_by(table.conversation_id)
+            .having(
+                sa.or_(
+                    sa.func.min(position) != 0,
+                    sa.func.max(position) != sa.func.count() - 1,
+                )
+            )
+        )
+        found: dict[str, list[int]] = {}
+        with self.database.transaction() as connection:
+            ids = connection.scalars(odd.order_by(table.conversation_id)).all()
+            for start in range(0, len(ids), 500):
+                statement = (
+                    sa.select(table.conversation_id, position)
+                    .where(own, table.conversation_id.in_(ids[start : start + 500]))
+                    .order_by(table.conversation_id, position)
+                )
+                for identifier, place in connection.execute(statement):
+                    found.setdefault(str(identifier), []).append(place)
+        return found
+
+    def _cleaned(self, text: bytes) -> bytes:
+        record = _decode(text)
+        clean_conversation(record, self.tally)
+        return conversation_line(record)[:-1]
+
+
+def read_organizations(database: Database) -> list[Organization]:
+    """Return every organization by ascending id."""
+    table = schema.organizations
+    with database.transaction() as connection:
+        rows = connection.execute(sa.select(table).order_by(table.c.id)).mappings()
+        return [Organization(**row) for row in rows]
+
+
+def count_rows(database: Database) -> RowCounts:
+    """Count what a copy moves."""
+    tables = ("organizations", "conversations", "messages", "snapshots", "tombstones")
+    with database.transaction() as connection:
+        counts = {
+            name: connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0
+            for name in tables
+        }
+    return RowCounts(**counts)
+
+
+def stream_rows(connection: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[Any]]]:
+    """Yield a table's rows in the order of its key, some at a time."""
+    statement = sa.select(table).order_by(*table.primary_key.columns)
+    yield from connection.execute(statement, execution_options=_STREAMED).partitions()
+
+
+def digest_of_table(database: Database, table: sa.Table) -> str:
+    """Return a hash of a table's rows, the same on both databases."""
+    digest = hashlib.sha256()
+    with database.transaction() as connection:
+        for rows in stream_rows(connection, table):
+            digest.update(_encode([list(row) for row in rows])[1:-1] + b",")
+    return digest.hexdigest()
+
+
+def whole_hash(parts: dict[str, str]) -> str:
+    """Return one hash of the hashes of all parts."""
+    return hashlib.sha256(_encode(sorted(parts.items()))).hexdigest()
+
+
+def _on_messages(wanted: ConversationFilter) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield the conditions of a piece of the order of ids, on the table of messages."""
+    column = schema.messages.c.conversation_id
+    if wanted.after_id is not None:
+        yield column > wanted.after_id
+    if wanted.until_id is not None:
+        yield column <= wanted.until_id
+    if wanted.ids is not None:
+        yield column.in_(wanted.ids)

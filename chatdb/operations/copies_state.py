@@ -1,0 +1,222 @@
+"""How far a copy into a database has come: kept in `chatdb_settings` until it is complete.
+
+Each transaction that writes moves it on, so that what is there and what is said of it never part.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import msgspec
+import sqlalchemy as sa
+
+import chatdb
+from chatdb.db import schema
+from chatdb.db.database import Database
+from chatdb.db.dialects.bulk import Ahead
+from chatdb.db.search_index import (
+    search_index_state,
+    set_search_index_state,
+    take_off_search_index,
+)
+from chatdb.errors import ChatdbError, RefusedError
+from chatdb.operations.organizations import DEFAULT
+
+KEY = "copy"
+
+LogOutcome = Literal["done", "partial", "different", "interrupted", "failed"]
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """All conversations up to this one, by ascending organization and id, have been written.
+
+    `run` is the chatdb at work, `step` counts its transactions, `source` is the database that is
+    copied, redacted.
+    """
+
+    run: str
+    step: int
+    source: str
+    organization: UUID | None = None
+    conversation: UUID | None = None
+
+
+@dataclass(slots=True)
+class CopyState:
+    """One run of a copy into `destination`; `before` is where an earlier one stopped, if any."""
+
+    destination: Database
+    progress: Progress
+    before: Progress | None
+    log_id: UUID
+
+    @contextmanager
+    def step(
+        self,
+        database: Database | None = None,
+        *,
+        organization: UUID | None = None,
+        conversation: UUID | None = None,
+        ahead: Ahead = nullcontext,
+    ) -> Iterator[sa.Connection | None]:
+        """Open a transaction that writes and moves the progress on; without ids it only counts.
+
+        Gives None when the step was made before: its commit was heard of by the server only.
+        Raises RefusedError when another chatdb goes on with the copy.
+        """
+        reached = msgspec.structs.replace(self.progress, step=self.progress.step + 1)
+        if organization is not None:
+            reached = msgspec.structs.replace(
+                reached, organization=organization, conversation=conversation
+            )
+        bulk = self.destination.dialect.bulk()
+        target = database or self.destination
+        with target.transaction(write=True, settings=bulk.transaction_settings) as connection:
+            held = standing_copy(connection, lock=True)
+            if held == reached:
+                yield None
+            elif held == self.progress:
+                yield connection
+                _write(connection, reached)
+                with ahead():
+                    connection.commit()
+            else:
+                raise RefusedError(
+                    f"another chatdb goes on with the copy into {target.url.redacted()}",
+                    hint="let it come to its end",
+                )
+        self.progress = reached
+
+    def log(self, outcome: LogOutcome, details: dict[str, Any], *, is_complete: bool) -> None:
+        """Write down how it ended; a complete copy is forgotten otherwise."""
+        with self.destination.transaction(write=True) as connection:
+            if is_complete and standing_copy(connection, lock=True) == self.progress:
+                connection.execute(sa.delete(schema.settings).where(schema.settings.c.key == KEY))
+            connection.execute(
+                sa.update(schema.log)
+                .where(schema.log.c.id == self.log_id)
+                .values(outcome=outcome, finished_at=datetime.now(UTC), details=details)
+            )
+
+    @contextmanager
+    def logged_failure(self) -> Iterator[None]:
+        """Write down that it was broken off, whatever raises inside."""
+        try:
+            yield
+        except BaseException as error:
+            outcome: LogOutcome = "failed"
+            if isinstance(error, KeyboardInterrupt):
+                outcome = "interrupted"
+            with suppress(ChatdbError, sa.exc.SQLAlchemyError):
+                self.log(outcome, {"chatdb": chatdb.__version__}, is_complete=False)
+            raise
+
+
+def begin(destination: Database, source: str, *, search_index: bool) -> CopyState:
+    """Begin a copy, or go on with one; the search index is taken off where that pays.
+
+    Raises RefusedError for a database that has something else in it.
+    """
+    bulk = destination.dialect.bulk()
+    with destination.transaction(write=True, settings=bulk.transaction_settings) as connection:
+        before = _standing(connection, destination, source, lock=True)
+        progress = Progress(
+            run=uuid4().hex,
+            step=0,
+            source=source,
+            organization=None if before is None else before.organization,
+            conversation=None if before is None else before.conversation,
+        )
+        _write(connection, progress)
+        _prepare_search_index(connection, destination, search_index=search_index)
+        state = CopyState(destination, progress, before, uuid4())
+        connection.execute(
+            sa.insert(schema.log).values(
+                id=state.log_id,
+                kind="copy",
+                subject=source,
+                started_at=datetime.now(UTC),
+                outcome="running",
+                details={"chatdb": chatdb.__version__},
+            )
+        )
+    return state
+
+
+def standing(destination: Database, source: str) -> Progress | None:
+    """Return how far an earlier copy of this source came, None for an empty database.
+
+    Raises RefusedError for one that has something else in it.
+    """
+    with destination.transaction() as connection:
+        return _standing(connection, destination, source)
+
+
+def _standing(
+    connection: sa.Connection, destination: Database, source: str, *, lock: bool = False
+) -> Progress | None:
+    found = standing_copy(connection, lock=lock)
+    place = destination.url.redacted()
+    if found is not None:
+        if found.source != source:
+            raise RefusedError(
+                f"{place} holds a copy of {found.source} that is not complete",
+                hint="complete it: name that source as it was named then; or copy into an empty"
+                " database",
+            )
+        return found
+    held = _first_content(connection)
+    if held is not None:
+        raise RefusedError(
+            f"{place} is not empty: it has {held} of its own; nothing was changed",
+            hint="a copy needs an empty database; to add to this one: chatdb export, then"
+            " chatdb import",
+        )
+    return None
+
+
+def _first_content(connection: sa.Connection) -> str | None:
+    """Return what a database has that a copy would mix with, in a word."""
+    for table in (schema.conversations, schema.tombstones, schema.snapshots):
+        column = next(iter(table.primary_key.columns))
+        if connection.execute(sa.select(column).limit(1)).first() is not None:
+            return table.name
+    key = schema.organizations.c.key
+    other = sa.select(key).where(key != DEFAULT).limit(1)
+    return "organizations" if connection.execute(other).first() is not None else None
+
+
+def _prepare_search_index(
+    connection: sa.Connection, destination: Database, *, search_index: bool
+) -> None:
+    present = search_index_state(connection) == "present"
+    if not search_index:
+        if present:
+            take_off_search_index(destination, connection, "off")
+        else:
+            set_search_index_state(connection, "off")
+    elif present and destination.dialect.bulk().defers_search_index:
+        message = sa.select(schema.messages.c.conversation_id).limit(1)
+        if connection.execute(message).first() is None:
+            take_off_search_index(destination, connection, "deferred")
+
+
+def standing_copy(connection: sa.Connection, *, lock: bool = False) -> Progress | None:
+    """Return how far a copy that is not complete has come; `lock` keeps others from moving it."""
+    table = schema.settings.c
+    statement = sa.select(table.value).where(table.key == KEY)
+    if lock:
+        statement = statement.with_for_update()
+    value = connection.scalar(statement)
+    return None if value is None else msgspec.json.decode(value, type=Progress)
+
+
+def _write(connection: sa.Connection, progress: Progress) -> None:
+    table = schema.settings
+    value = msgspec.json.encode(progress).decode()
+    done = connection.execute(sa.update(table).where(table.c.key == KEY).values(value=value))
+    if done.rowcount == 0:
+        connection.execute(sa.insert(table).values(key=KEY, value=value))

@@ -1,0 +1,307 @@
+"""Copying everything from one database into another, and comparing the two at the end."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Literal, Protocol
+from uuid import UUID
+
+import chatdb
+from chatdb.db import schema
+from chatdb.db.database import Database
+from chatdb.db.revision import look, mismatch
+from chatdb.db.search_index import build_search_index, search_index_state
+from chatdb.errors import NotFoundError, SchemaMismatchError, UsageError
+from chatdb.operations.conversation_batches import ConversationFilter
+from chatdb.operations.copies import (
+    ConversationWriter,
+    Lines,
+    put_organizations,
+    put_tombstones,
+)
+from chatdb.operations.copies_lines import (
+    WHOLE,
+    ContentDigest,
+    LineReader,
+    count_rows,
+    digest_of_table,
+    read_organizations,
+    whole_hash,
+)
+from chatdb.operations.copies_state import CopyState, Progress, begin, standing
+from chatdb.operations.imports_report import SkippedItem
+from chatdb.records import Organization
+
+_NAMED = 20
+"""Conversations that differ and are named; the others are counted."""
+
+
+class CopyWatch(Protocol):
+    """Is told how far a copy is."""
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing."""
+
+    def stage(self, label: str, total: int | None) -> None:
+        """Begin something that takes its time; `total` is in messages."""
+
+    def advance(self, messages: int) -> None:
+        """Count so many more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyReport:
+    """What a copy came to; the counts are the source's.
+
+    `resumed` tells that an earlier copy was gone on with, `renewed` how many of its conversations
+    were not what the source has now. `content_hash` is over every row, and given when both have
+    the same; `differences` names what is not.
+    """
+
+    source: str
+    destination: str
+    dry_run: bool
+    outcome: Literal["done", "partial", "different"]
+    resumed: bool
+    renewed: int = 0
+    organizations: int
+    conversations: int
+    messages: int
+    snapshots: int
+    tombstones: int
+    replaced_characters: int = 0
+    search_index: str | None = None
+    content_hash: str | None = None
+    skipped: tuple[SkippedItem, ...] = ()
+    differences: tuple[str, ...] = ()
+
+
+def copy_database(
+    source: Database, destination: Database, watch: CopyWatch, *, search_index: bool = True
+) -> CopyReport:
+    """Copy one state of the source into the destination, or go on with a copy of it.
+
+    A destination without tables is migrated. Raises SchemaMismatchError, UsageError when both are
+    one database, RefusedError for a destination that is neither empty nor a copy of this source
+    that was broken off. What cannot be stored there is skipped and named.
+    """
+    _check(source, destination)
+    if not _is_made(destination):
+        _make(destination, watch.note)
+    with source.snapshot(settings=WHOLE) as fixed:
+        state = begin(destination, _address(source), search_index=search_index)
+        with state.logged_failure():
+            copying = _Copying(fixed, state, watch)
+            copying.run()
+            if search_index:
+                watch.stage("building the search index", None)
+                build_search_index(destination)
+            report = copying.compared()
+            state.log(
+                report.outcome,
+                {"chatdb": chatdb.__version__, **asdict(copying.counts)},
+                is_complete=report.outcome != "different",
+            )
+    return report
+
+
+def preview_copy(source: Database, destination: Database) -> CopyReport:
+    """Say what a copy would move, writing nothing; raises what the copy would."""
+    _check(source, destination)
+    before = standing(destination, _address(source)) if _is_made(destination) else None
+    with source.snapshot(settings=WHOLE) as fixed:
+        counts = count_rows(fixed)
+    return CopyReport(
+        source=source.url.redacted(),
+        destination=destination.url.redacted(),
+        dry_run=True,
+        outcome="done",
+        resumed=before is not None,
+        **asdict(counts),
+    )
+
+
+class _Copying:
+    """One run of a copy; `source` is one state of it."""
+
+    def __init__(self, source: Database, state: CopyState, watch: CopyWatch) -> None:
+        self._source = source
+        self._state = state
+        self._watch = watch
+        self._digests: dict[UUID, ContentDigest] = {}
+        self._renewed = 0
+        self._replaced = 0
+        self._skipped: list[SkippedItem] = []
+        self.counts = count_rows(source)
+        self.organizations = read_organizations(source)
+
+    def run(self) -> None:
+        """Write all that is missing."""
+        destination = self._state.destination
+        put_organizations(self._state, self.organizations)
+        self._watch.stage("copying", self.counts.messages)
+        if self._state.before is not None:
+            self._watch.note("going on with a copy that was broken off")
+            self._watch.advance(count_rows(destination).messages)
+        with destination.loading() as loading:
+            writer = ConversationWriter(self._state, loading, self._watch.advance)
+            for organization in self.organizations:
+                self._copy(writer, organization)
+            self._skipped = writer.skipped
+        put_tombstones(self._state, self._source)
+
+    def compared(self) -> CopyReport:
+        """Return the report, after reading all of the destination again."""
+        self._watch.stage("comparing", self.counts.messages)
+        parts: dict[str, str] = {}
+        differences: list[str] = []
+        destination = self._state.destination
+        with destination.snapshot(settings=WHOLE) as there:
+            for table in (schema.organizations, schema.tombstones):
+                parts[str(table.name)] = digest_of_table(self._source, table)
+                if digest_of_table(there, table) != parts[str(table.name)]:
+                    differences.append(f"the {table.name} differ")
+            for organization in self.organizations:
+                expected = self._digests[organization.id].hexdigest()
+                parts[str(organization.id)] = expected
+                found = ContentDigest()
+                LineReader(there, organization).add_all(found, self._watch.advance)
+                if found.hexdigest() != expected:
+                    differences += self._differences(there, organization)
+            with there.transaction() as connection:
+                index = search_index_state(connection)
+        is_same = not (differences or self._skipped)
+        return CopyReport(
+            source=self._source.url.redacted(),
+            destination=destination.url.redacted(),
+            dry_run=False,
+            outcome="different" if differences else "partial" if self._skipped else "done",
+            resumed=self._state.before is not None,
+            renewed=self._renewed,
+            **asdict(self.counts),
+            replaced_characters=self._replaced,
+            search_index=index,
+            content_hash=whole_hash(parts) if is_same else None,
+            skipped=tuple(self._skipped),
+            differences=tuple(differences),
+        )
+
+    def _copy(self, writer: ConversationWriter, organization: Organization) -> None:
+        """Copy an organization; what an earlier run wrote of it is made what it is now."""
+        reader = LineReader(self._source, organization)
+        digest = self._digests[organization.id] = ContentDigest()
+        before = self._state.before
+        after, is_whole = None, False
+        if before is not None and _was_begun(before, organization):
+            is_whole = before.organization != organization.id
+            after = None if is_whole else before.conversation
+            for page in reader.pages(until=after):
+                self._renew(writer, reader, page, digest)
+        if not is_whole:
+            writer.write(organization, _lines_after(reader, digest, after), moves=True)
+        self._replaced += reader.tally.replaced_characters
+
+    def _renew(
+        self,
+        writer: ConversationWriter,
+        reader: LineReader,
+        page: ConversationFilter,
+        digest: ContentDigest,
+    ) -> None:
+        """Make conversations that an earlier run wrote what they are in the source now."""
+        organization = reader.organization
+        wanted = reader.hashes(page, digest)
+        with self._state.destination.snapshot(settings=WHOLE) as there:
+            held = LineReader(there, organization).hashes(page)
+        stale = [UUID(key) for key in held if held[key] != wanted.get(key)]
+        fresh = [UUID(key) for key in wanted if wanted[key] != held.get(key)]
+        if stale:
+            writer.remove(organization, stale)
+        if fresh:
+            again = LineReader(self._source, organization)
+            lines = again.lines(ConversationFilter(ids=fresh))
+            writer.write(organization, lines, moves=False)
+        self._renewed += len({*stale, *fresh})
+
+    def _differences(self, there: Database, organization: Organization) -> list[str]:
+        """Name the conversations of an organization that differ, but for the skipped ones."""
+        skipped = {item.place for item in self._skipped}
+        named: list[str] = []
+        more = 0
+        source = LineReader(self._source, organization)
+        for page in source.pages():
+            wanted = source.hashes(page)
+            held = LineReader(there, organization).hashes(page)
+            for key in sorted({*wanted, *held}):
+                place = f"conversation {key} of {organization.key}"
+                if wanted.get(key) == held.get(key) or (key not in held and place in skipped):
+                    continue
+                if len(named) == _NAMED:
+                    more += 1
+                    continue
+                how = "is missing" if key not in held else "differs"
+                named.append(f"{place} {how if key in wanted else 'is not of the source'}")
+        return [*named, f"and {more} more of {organization.key}"] if more else named
+
+
+def _was_begun(before: Progress, organization: Organization) -> bool:
+    """Tell whether an earlier run came to this organization."""
+    return before.organization is not None and organization.id <= before.organization
+
+
+def _lines_after(reader: LineReader, digest: ContentDigest, after: UUID | None) -> Lines:
+    for page in reader.pages(after=after):
+        yield from reader.lines(page, digest)
+
+
+def _check(source: Database, destination: Database) -> None:
+    """Raise UsageError or SchemaMismatchError for databases that cannot be copied."""
+    if _address(source) == _address(destination):
+        raise UsageError(
+            f"{source.url.redacted()} is source and destination at once",
+            hint="name another destination",
+        )
+    if source.url.path is not None and not source.url.path.exists():
+        raise NotFoundError(f"there is no database file {source.url.path}", hint="check the path")
+    if look(source.url, schema=source.schema).state != "current":
+        raise _named_mismatch(source, "SRC")
+
+
+def _is_made(destination: Database) -> bool:
+    """Tell whether the destination has its tables; raises SchemaMismatchError for others."""
+    seen = look(destination.url, schema=destination.schema)
+    if seen.state not in ("current", "empty"):
+        raise _named_mismatch(destination, "DST")
+    if seen.state == "empty" and seen.tables:
+        raise SchemaMismatchError(
+            f"{destination.url.redacted()} has tables of another program",
+            state="not_chatdb",
+            hint="to put chatdb's beside them: chatdb migrate -d DST, then copy",
+        )
+    return seen.state == "current"
+
+
+def _named_mismatch(database: Database, word: str) -> SchemaMismatchError:
+    """Return the error, its command with the database that is meant."""
+    seen = look(database.url, schema=database.schema)
+    error = mismatch(seen, database.url)
+    if error.hint is not None:
+        error.hint = error.hint.replace("chatdb migrate", f"chatdb migrate -d {word}")
+    return error
+
+
+def _make(destination: Database, note: Callable[[str], None]) -> None:
+    from chatdb.db.migrations import upgrade
+
+    upgrade(destination)
+    note(f"made the tables of chatdb in {destination.url.redacted()}")
+
+
+def _address(database: Database) -> str:
+    """Return what tells databases apart: no user, no password, no parameters."""
+    url = database.url
+    if url.path is not None:
+        return f"sqlite:///{url.path.resolve()}"
+    host = url.host or dict(url.parameters).get("service", "localhost")
+    where = f"{host}:{url.port or '5432'}"
+    schema_name = "" if database.schema is None else f" ({database.schema})"
+    return f"postgresql://{where}/{url.database or url.user}{schema_name}"

@@ -1,0 +1,40 @@
+"""Databases of either kind, as many as a test wants."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
+from tests.postgres_server import TEMPLATE, PostgresServer
+
+
+@pytest.fixture
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Database]]:
+    """Return a function that opens a database of a kind: migrated, or `empty` of all tables."""
+    opened: list[Database] = []
+    numbers = iter(range(100))
+    held: list[Any] = []
+
+    def make_one(kind: str, *, empty: bool = False) -> Database:
+        if kind == "sqlite":
+            path = tmp_path / f"copy{next(numbers)}.db"
+            if not empty:
+                template: Path = request.getfixturevalue("_sqlite_template")
+                path.write_bytes(template.read_bytes())
+            url = DatabaseUrl(dialect_name="sqlite", path=path)
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres")
+            context = server.new_database(template=None if empty else TEMPLATE)
+            url = context.__enter__()
+            held.append(context)
+        opened.append(Database.open(url, create=True))
+        return opened[-1]
+
+    yield make_one
+    for database in opened:
+        database.close()
+    for context in held:
+        context.__exit__(None, None, None)

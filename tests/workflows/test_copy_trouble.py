@@ -1,0 +1,120 @@
+"""A copy that cannot be: refused before anything is written, or told and gone on with later."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+
+from chatdb.db.database import Database
+from chatdb.errors import (
+    DatabaseLockedError,
+    NotFoundError,
+    RefusedError,
+    SchemaMismatchError,
+    UsageError,
+)
+from chatdb.workflows.copy_database import CopyReport, copy_database, preview_copy
+from tests.operations.conversation_rows import add_organization
+from tests.workflows.copying import KINDS, Make, Watch, broken_off, many, rows_of
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_database_with_something_in_it_is_refused(make: Make, kind: str) -> None:
+    source = make("sqlite")
+    many(source, 2)
+    with_chats, with_tenant = make(kind), make(kind)
+    many(with_chats, 1)
+    add_organization(with_tenant, "acme")
+
+    for destination in (with_chats, with_tenant):
+        before = rows_of(destination)
+        for act in (preview_copy, _copy):
+            with pytest.raises(RefusedError, match="is not empty"):
+                act(source, destination)
+        assert rows_of(destination) == before
+
+
+def _copy(source: Database, destination: Database) -> CopyReport:
+    return copy_database(source, destination, Watch())
+
+
+def test_an_interrupted_copy_of_another_source_is_refused(make: Make) -> None:
+    source, other, destination = make("sqlite"), make("sqlite"), make("sqlite")
+    many(source)
+    many(other, 1)
+    broken_off(source, destination)
+
+    with pytest.raises(RefusedError, match=r"holds a copy of sqlite:///.* not complete"):
+        _copy(other, destination)
+
+    assert preview_copy(source, destination).resumed
+
+
+def test_the_later_of_two_copies_goes_on_and_the_earlier_ends(
+    make: Make,
+) -> None:
+    source, destination = make("sqlite"), make("sqlite")
+    many(source)
+    later: list[CopyReport] = []
+
+    def start_another(_: int) -> None:
+        if not later:
+            later.append(_copy(source, destination))
+
+    with pytest.raises(RefusedError):
+        copy_database(source, destination, Watch(start_another))
+
+    assert later[0].outcome == "done"
+    assert rows_of(destination) == rows_of(source)
+
+
+def test_schemas_that_are_not_at_head_are_told_with_the_way(make: Make) -> None:
+    good, behind = make("sqlite"), make("sqlite")
+    with behind.transaction(write=True) as connection:
+        connection.exec_driver_sql("UPDATE chatdb_version SET version_num = '0001'")
+    ahead = make("sqlite")
+    with ahead.transaction(write=True) as connection:
+        connection.exec_driver_sql("UPDATE chatdb_version SET version_num = '9000'")
+    missing = make("sqlite", empty=True)
+
+    with pytest.raises(SchemaMismatchError, match="0001") as caught:
+        _copy(behind, good)
+    assert "chatdb migrate -d SRC" in str(caught.value.hint)
+    with pytest.raises(SchemaMismatchError) as caught:
+        _copy(good, behind)
+    assert "chatdb migrate -d DST" in str(caught.value.hint)
+    with pytest.raises(SchemaMismatchError, match="made by a newer chatdb"):
+        _copy(good, ahead)
+    with pytest.raises(NotFoundError, match="there is no database file"):
+        _copy(missing, good)
+    with pytest.raises(UsageError, match="source and destination at once"):
+        _copy(good, good)
+
+
+def test_a_locked_destination_is_told_and_the_copy_goes_on_later(
+    make: Make,
+) -> None:
+    source, destination = make("sqlite"), make("sqlite")
+    many(source, 2)
+    impatient = "PRAGMA busy_timeout = 100"
+    sa.event.listen(destination.engine, "connect", lambda driver, _: driver.execute(impatient))
+    holder = sqlite3.connect(destination.url.sqlite_path, isolation_level=None)
+
+    with closing(holder), pytest.raises(DatabaseLockedError):
+        copy_database(source, destination, Watch(lambda _: holder.execute("BEGIN IMMEDIATE")))
+
+    assert _copy(source, destination).resumed
+    assert rows_of(destination) == rows_of(source)
+
+
+def test_a_file_of_another_program_is_left_alone(make: Make) -> None:
+    source, destination = make("sqlite"), make("sqlite", empty=True)
+    with closing(sqlite3.connect(destination.url.sqlite_path)) as connection:
+        connection.execute("CREATE TABLE theirs (id)")
+
+    with pytest.raises(SchemaMismatchError, match="tables of another program") as caught:
+        _copy(source, destination)
+
+    assert "chatdb migrate -d DST" in str(caught.value.hint)
