@@ -24,6 +24,9 @@ def main() -> None:
 def _run() -> None:
     import signal
 
+    from chatdb.garbage import collect_seldom
+
+    collect_seldom()
     # Before Typer is imported, which keeps the hook it finds.
     sys.excepthook = _report_bug
     signal.signal(signal.SIGTERM, _terminate)
