@@ -115,7 +115,7 @@ db-schema-dump: .venv/.ready  ## Print the DDL of the configured database (chatd
 db-backup: .venv/.ready  ## Back up the configured database (not yet: `chatdb backup` is to come).
 	$(BIN)/chatdb backup create
 
-db-restore: .venv/.ready  ## Restore it from FILE=... (not yet: `chatdb restore` is to come).
+db-restore: .venv/.ready  ## Restore it from FILE=... (a backup's file, or latest).
 	$(BIN)/chatdb restore "$(FILE)"
 
 env-template: .venv/.ready  ## Write .env.example with every setting.

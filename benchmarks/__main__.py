@@ -9,6 +9,7 @@ from benchmarks import (
     dev_db,
     export_postgresql,
     export_sqlite,
+    import_layout,
     import_postgresql,
     import_sqlite,
     list_pages,
@@ -22,6 +23,7 @@ from benchmarks.measure import run_alone
 CLAIMS = (
     *import_postgresql.CLAIMS,
     *import_sqlite.CLAIMS,
+    *import_layout.CLAIMS,
     *export_postgresql.CLAIMS,
     *export_sqlite.CLAIMS,
     *read_chatgpt.CLAIMS,

@@ -43,6 +43,16 @@ class DevSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSettings:
+    """Where backups go, whom they are for, what opens them, and who is told; none is checked."""
+
+    url: Setting
+    recipients: Setting | None
+    identity: Setting | None
+    notify_url: Setting | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The settings of one run; `notes` are remarks on the `.env` for the user.
 
@@ -56,6 +66,7 @@ class Config:
     org: Setting
     pg_bindir: Setting | None = None
     dev: DevSettings
+    backup: BackupSettings
     libpq: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -125,11 +136,14 @@ def load(
         or _default(variables.DATABASE_URL)
     )
 
+    def find(variable: Variable) -> Setting | None:
+        return env.find(variable) or file.find(variable)
+
     def ladder(option: str, typed: str | None, variable: Variable) -> Setting | None:
-        return _option(option, typed) or env.find(variable) or file.find(variable)
+        return _option(option, typed) or find(variable)
 
     def found_or_default(variable: Variable) -> Setting:
-        return env.find(variable) or file.find(variable) or _default(variable)
+        return find(variable) or _default(variable)
 
     return Config(
         database_url=found,
@@ -145,6 +159,12 @@ def load(
             password=found_or_default(variables.DEV_PASSWORD),
             database=found_or_default(variables.DEV_DATABASE),
             memory=found_or_default(variables.DEV_MEMORY),
+        ),
+        backup=BackupSettings(
+            url=found_or_default(variables.BACKUP_URL),
+            recipients=find(variables.AGE_RECIPIENTS),
+            identity=find(variables.AGE_IDENTITY),
+            notify_url=find(variables.NOTIFY_URL),
         ),
         libpq=file.libpq() if found.source.startswith(".env") else {},
         notes=notes,

@@ -81,6 +81,29 @@ DEV_MEMORY = Variable(
     about="The most memory that a server in a container may take.",
     default="2g",
 )
+BACKUP_URL = Variable(
+    names=("CHATDB_BACKUP_URL",),
+    about=(
+        "Where backups go: a folder, or s3://bucket/folder, gs://..., az://...\n"
+        "(the credentials are found where the provider's own programs find them)."
+    ),
+    default="backups",
+)
+AGE_RECIPIENTS = Variable(
+    names=("CHATDB_AGE_RECIPIENTS",),
+    about="Whom backups are encrypted to: public keys (age1..., ssh-...) or a file of them.",
+    example="/etc/chatdb/recipients.txt",
+)
+AGE_IDENTITY = Variable(
+    names=("CHATDB_AGE_IDENTITY",),
+    about="The file of the private key that opens encrypted backups.",
+    example="/etc/chatdb/key.txt",
+)
+NOTIFY_URL = Variable(
+    names=("CHATDB_NOTIFY_URL",),
+    about="Where the outcome of backup, verify and prune is posted (a dead-man's switch).",
+    example="https://hc-ping.com/UUID/{exit_code}",
+)
 PG_BINDIR = Variable(
     names=("CHATDB_PG_BINDIR",),
     about="The folder of PostgreSQL's own programs (psql, pg_dump, initdb ...).",
@@ -115,6 +138,7 @@ LESS = Variable(
 VARIABLES = (
     *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, *LIBPQ),
     *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE, DEV_MEMORY),
+    *(BACKUP_URL, AGE_RECIPIENTS, AGE_IDENTITY, NOTIFY_URL),
     *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),
 )
 

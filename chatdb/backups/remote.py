@@ -10,7 +10,6 @@ provider's own library; none passes through here.
 import io
 import os
 import platform
-import re
 import shutil
 import tempfile
 import time
@@ -27,7 +26,7 @@ from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.names import MANIFEST, PARTIAL
 from chatdb.backups.remote_errors import is_worth_a_retry, translated
 from chatdb.backups.remote_files import Upload, modified_at, open_file_system
-from chatdb.backups.stores import Staging, StoredFile, lock_folder
+from chatdb.backups.stores import Staging, StoredFile, lock_folder, redacted_url
 from chatdb.errors import StorageError
 
 _TRIES = 4
@@ -91,7 +90,7 @@ class RemoteStore:
 
     @property
     def address(self) -> str:
-        return redacted(self._url)
+        return redacted_url(self._url)
 
     def files(self) -> list[StoredFile]:
         found = self._listed("")
@@ -243,11 +242,6 @@ class RemoteStore:
 
     def _address_of(self, name: str) -> str:
         return f"{self.address}/{name}" if name else self.address
-
-
-def redacted(url: str) -> str:
-    """Return the address for people: without a password, and without what follows a `?`."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", url.partition("?")[0])
 
 
 def _give_up(staging: Staging) -> None:

@@ -8,6 +8,7 @@ one left behind can be told and removed.
 import errno
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -189,6 +190,13 @@ class FolderStore:
 def is_remote(address: str) -> bool:
     """Tell whether the address is not a folder of this machine."""
     return "://" in address and not address.lower().startswith("file://")
+
+
+def redacted_url(address: str) -> str:
+    """Return the address for people: without a password, and without what follows a `?`."""
+    if not is_remote(address):
+        return address
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", address.partition("?")[0])
 
 
 def open_store(address: str, keys: Keys = NO_KEYS) -> Store:

@@ -32,6 +32,10 @@ COMMANDS = {
     "users": Entry(_MODULES + "users", "List, show and rename the users of conversations."),
     "status": Entry(_MODULES + "status", "Tell where the database stands, on one screen."),
     "stats": Entry(_MODULES + "stats", "Count messages by day, model, user and more."),
+    "restore": Entry(
+        _MODULES + "restore",
+        "Bring a backup back and put it in the database's place.",
+    ),
     "dev-db": Entry(
         _MODULES + "dev_db", "Run a PostgreSQL for development, with Docker or without."
     ),

@@ -72,6 +72,25 @@ def confirm(
         raise RefusedError("not confirmed; nothing was changed")
 
 
+def confirm_removal(
+    command: CommandContext, heading: str, plan: Sequence[str], *, yes: bool
+) -> None:
+    """Ask before files are removed that are not the database's; `heading` says what goes, where.
+
+    Raises RefusedError when the answer is no, or when nobody can be asked.
+    """
+    if yes:
+        return
+    command.diagnostics.block("\n".join([heading, *(f"  {line}" for line in plan)]))
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise RefusedError(
+            "not confirmed: there is no terminal to ask on; nothing was removed",
+            hint="add --yes to go ahead",
+        )
+    if command.diagnostics.ask("Go ahead? [y/N]").strip().lower() not in ("y", "yes"):
+        raise RefusedError("not confirmed; nothing was removed")
+
+
 def _guard(
     command: CommandContext, url: "DatabaseUrl", known: "Label | None", *, whole: bool
 ) -> _Guard:

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -104,6 +104,11 @@ class JsonReader(ABC):
         Raises BadRecordError for a record that is none.
         """
 
+    def unwrap(self, value: Any) -> Sequence[Any] | None:
+        """Return the records in a value that holds several; None for one that is a record."""
+        del value
+        return None
+
     def recognises(self, sample: Sample) -> bool:
         return any(self.recognises_record(value) for value in sample.values)
 
@@ -142,13 +147,25 @@ class JsonReader(ABC):
     def _items(
         self, file: SourceFile, element: Element, context: Context
     ) -> Iterator[Conversation | Skipped]:
-        """Yield the conversation of an element, and what in it could not be read."""
-        tally = context.tally
+        """Yield the conversation of an element, or those in it."""
         if element.value is None:
             decoded = decode_value(element.data, element.offset, decode=self.decode)
         else:
             decoded = Decoded(element.value[0], dirty=_ESCAPED_NUL in element.data)
         place = _place(file, element, decoded.value)
+        records = None if decoded.error else self.unwrap(decoded.value)
+        if records is None:
+            yield from self._item(place, decoded, context)
+            return
+        for number, record in enumerate(records):
+            part = Decoded(record, dirty=decoded.dirty)
+            yield from self._item(f"{place}: conversation {number + 1}", part, context)
+
+    def _item(
+        self, place: str, decoded: Decoded, context: Context
+    ) -> Iterator[Conversation | Skipped]:
+        """Yield a conversation, and what in it could not be read."""
+        tally = context.tally
         item = self._converted(place, decoded, context)
         if isinstance(item, Conversation):
             tally.conversations += 1

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
-from uuid import UUID
 
 from chatdb import canonical
 from chatdb.formats.base import RowOutcome, Skipped, Tally
-from chatdb.formats.cleaning import clean_conversation, mark
+from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.fields import kept
-from chatdb.formats.identity import REPEATED, MessageIds, source_hash
-from chatdb.formats.roles import mapped_role, usual_role
+from chatdb.formats.identity import source_hash
 from chatdb.formats.times import MISSING, Moment, parse_time
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
-from chatdb.records import Conversation, Message, Organization
+from chatdb.records import Conversation, Organization
 
 NONE: frozenset[str] = frozenset()
 
@@ -120,60 +117,6 @@ class Context:
         except (ValueError, RecursionError):
             self.tally.lossy[f"{what} that is no JSON kept as text"] += 1
             return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
-
-    def set_role(self, message: Message, raw: Any) -> None:
-        """Set the role for a source's word; an unusual word is marked on the message."""
-        role = usual_role(raw)
-        if role is None:
-            role, known = mapped_role(raw)
-            mark(message, "role", raw)
-            if not known:
-                self.tally.lossy[f"unknown role {str(raw)[:40]!r} read as {role}"] += 1
-        message.role = role
-
-
-class Chain:
-    """The messages of a conversation without branches, each the parent of the next."""
-
-    def __init__(
-        self, context: Context, conversation: UUID, started: datetime, expected: Sequence[Any] = ()
-    ) -> None:
-        self.messages: list[Message] = []
-        self._context = context
-        self._ids = MessageIds(conversation, expected)
-        self._latest = started
-
-    def add(self, source_id: str, at: Moment, content: Any) -> Message:
-        """Append a message of the user's, to be completed; without a time it has its parent's."""
-        identifier, repeated = self._ids.of(source_id)
-        if repeated:
-            self._context.tally.lossy[REPEATED] += 1
-        message = self._append(identifier, source_id, at.at, content)
-        if at.at is None:
-            mark(message, "time", "interpolated")
-        return message
-
-    def add_without_id(self, source_id: str, at: datetime, role: str, content: Any) -> Message:
-        """Append a message whose id is made of what it says; its time was made up."""
-        identifier = self._ids.without_source_id(role, str(content))
-        message = self._append(identifier, source_id, at, content)
-        mark(message, "time", "interpolated")
-        return message
-
-    def _append(
-        self, identifier: UUID, source_id: str, at: datetime | None, content: Any
-    ) -> Message:
-        self._latest = at or self._latest
-        message = Message(
-            id=identifier,
-            parent_id=self.messages[-1].id if self.messages else None,
-            role="user",
-            content=content if isinstance(content, str) else "",
-            source_id=source_id,
-            created_at=self._latest,
-        )
-        self.messages.append(message)
-        return message
 
 
 def taken_time(row: Row, column: str) -> Moment:

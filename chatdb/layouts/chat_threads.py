@@ -4,16 +4,13 @@ The array has neither ids nor times. `docs/layouts.md` tells where each field go
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
-from chatdb.formats.fields import kept
 from chatdb.formats.identity import conversation_id
+from chatdb.formats.linear import add_entries
 from chatdb.formats.times import EPOCH
-from chatdb.formats.trees import newest_leaf
 from chatdb.layouts.base import (
     NONE,
-    Chain,
     Context,
     Found,
     WithoutTenants,
@@ -62,14 +59,13 @@ layout = ChatThreadsLayout()
 def _conversation(row: Row, entries: list[Any], context: Context) -> Conversation:
     context.read(TABLE, "imported")
     source_id = str(row.pop("id"))
-    identifier = conversation_id(context.layout.name, context.source_name, source_id)
     made, changed = taken_time(row, "created_at").at, taken_time(row, "updated_at").at
     created = made or changed or EPOCH
     updated = max(changed or created, created)
     user = row.pop("user_id")
     title = row.pop("title") or None
     record = Conversation(
-        id=identifier,
+        id=conversation_id(context.layout.name, context.source_name, source_id),
         user_id=None if user is None else str(user),
         title=title,
         created_at=created,
@@ -77,30 +73,5 @@ def _conversation(row: Row, entries: list[Any], context: Context) -> Conversatio
         source_id=source_id,
         metadata=left_over(row, context, NONE, TABLE),
     )
-    chain = Chain(context, identifier, created)
-    for number, entry in enumerate(entries):
-        at = _between(created, updated, number, len(entries))
-        if isinstance(entry, dict):
-            _add(chain, number, at, entry, context)
-        else:
-            context.tally.lossy["a message that is no object kept in metadata"] += 1
-            record.metadata.setdefault("messages", {})[str(number)] = entry
-    record.messages = chain.messages
-    record.current_message_id = newest_leaf(record.messages)
+    add_entries(record, entries, context.tally)
     return context.finished(record)
-
-
-def _add(chain: Chain, number: int, at: datetime, entry: dict[str, Any], context: Context) -> None:
-    role, content = entry.pop("role", None), entry.pop("content", None)
-    message = chain.add_without_id(str(number), at, str(role), content)
-    context.set_role(message, role)
-    if content is not None and not isinstance(content, str):
-        entry["content"] = content
-        context.tally.lossy["content that is no text kept in metadata"] += 1
-    context.tally.content_types["text" if isinstance(content, str) else "none"] += 1
-    message.metadata = {**message.metadata, **kept(entry)}
-
-
-def _between(created: datetime, updated: datetime, number: int, count: int) -> datetime:
-    """Return a time for one of `count` messages: the first was written first, the last at last."""
-    return created if count < 2 else created + (updated - created) * number / (count - 1)

@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from chatdb.formats.identity import conversation_id
+from chatdb.formats.linear import Chain
 from chatdb.formats.times import EPOCH
 from chatdb.formats.trees import newest_leaf
 from chatdb.layouts.base import (
     NONE,
-    Chain,
     Context,
     Found,
     WithoutTenants,
@@ -124,13 +124,13 @@ def _conversation(row: Row, rows: list[Row], names: Names, context: Context) -> 
 def _messages(
     rows: list[Row], conversation: UUID, started: datetime, names: Names, context: Context
 ) -> list[Message]:
-    chain = Chain(context, conversation, started, [row["id"] for row in rows])
+    chain = Chain(context.tally, conversation, started, [row["id"] for row in rows])
     for row in rows:
         context.read("messages", "imported")
         del row[names["conversation"]]
         at = taken_time(row, names["created"])
         message = chain.add(str(row.pop("id")), at, row.pop("content"))
-        context.set_role(message, row.pop("role"))
+        chain.set_role(message, row.pop("role"))
         message.reasoning = _json(row, "reasoning", context)
         message.tool_calls = _json(row, names["calls"], context)
         message.tool_outputs = _json(row, names["outputs"], context)

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import conversation_id
+from chatdb.formats.linear import Chain
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import newest_leaf
 from chatdb.layouts.base import (
-    Chain,
     Context,
     Found,
     Where,
@@ -180,13 +180,13 @@ class _Reading:
         return record
 
     def _messages(self, rows: list[Row], conversation: UUID, started: datetime) -> list[Message]:
-        chain = Chain(self._context, conversation, started)
+        chain = Chain(self._context.tally, conversation, started)
         for row in rows:
             self._context.read("messages", "imported")
             del row["conversationId"], row["orgId"]
             at = taken_time(row, "timestamp")
             message = chain.add(str(row.pop("id")), at, row.pop("content"))
-            self._context.set_role(message, row.pop("role"))
+            chain.set_role(message, row.pop("role"))
             message.author = row.pop("aiProvider", None) or None
             message.model = row.pop("aiModel", None) or None
             if row.get("isAIGenerated") is False:

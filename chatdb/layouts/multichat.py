@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from chatdb.formats.identity import conversation_id
+from chatdb.formats.linear import Chain
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import newest_leaf
 from chatdb.layouts.base import (
     NONE,
-    Chain,
     Context,
     Found,
     WithoutTenants,
@@ -113,13 +113,13 @@ def _order(row: Row) -> tuple[datetime, datetime]:
 def _messages(
     rows: list[Row], conversation: UUID, started: datetime, context: Context
 ) -> list[Message]:
-    chain = Chain(context, conversation, started)
+    chain = Chain(context.tally, conversation, started)
     for row in rows:
         context.read("messages", "imported")
         del row["conversation_id"]
         said, made = taken_time(row, "timestamp"), taken_time(row, "created_at")
         message = chain.add(str(row.pop("id")), said if said.at else made, row.pop("content"))
-        context.set_role(message, row.pop("role"))
+        chain.set_role(message, row.pop("role"))
         meta = context.json(row.pop("meta"), "messages.meta")
         fields = meta if isinstance(meta, dict) else {} if meta is None else {"meta": meta}
         _take_model(message, fields)

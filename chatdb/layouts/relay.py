@@ -6,17 +6,16 @@ As its Sequelize migrations make it. `docs/layouts.md` tells where each column g
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Any
 from uuid import UUID
 
 from chatdb.formats.base import Skipped
 from chatdb.formats.cleaning import mark
 from chatdb.formats.identity import conversation_id, message_id
+from chatdb.formats.linear import Chain
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import newest_leaf
 from chatdb.layouts.base import (
     NONE,
-    Chain,
     Context,
     Found,
     WithoutTenants,
@@ -127,26 +126,27 @@ def _conversation(
 def _messages(
     rows: list[Row], conversation: UUID, started: datetime, context: Context
 ) -> list[Message]:
-    chain = Chain(context, conversation, started, [row["id"] for row in rows])
+    chain = Chain(context.tally, conversation, started, [row["id"] for row in rows])
     for row in rows:
         context.read("messages", "imported")
         del row["chat_id"]
         at = taken_time(row, "created_at")
         message = chain.add(str(row.pop("id")), at, row.pop("content"))
-        _set_type(message, row.pop("type"), row.pop("metadata", None), context)
+        _set_type(chain, message, row, context)
         message.metadata = {**message.metadata, **left_over(row, context, NONE, "messages")}
     return chain.messages
 
 
-def _set_type(message: Message, kind: Any, metadata: Any, context: Context) -> None:
+def _set_type(chain: Chain, message: Message, row: Row, context: Context) -> None:
     """Set what the type of the message says of it; the type itself stays in the metadata."""
+    kind, metadata = row.pop("type"), row.pop("metadata", None)
     context.tally.content_types[str(kind)] += 1
     known = _TYPES.get(kind)
     value = context.json(metadata, "messages.metadata")
     own = value if isinstance(value, dict) else {} if value is None else {"metadata": value}
     message.metadata = {**own, **message.metadata}
     if known is None:
-        context.set_role(message, kind)
+        chain.set_role(message, kind)
         return
     message.role, message.author = known
     if kind not in _PLAIN:

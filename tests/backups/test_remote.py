@@ -16,10 +16,10 @@ import pytest
 
 from chatdb.backups import remote, remote_files
 from chatdb.backups.archives import write_archive
-from chatdb.backups.remote import Claim, RemoteStore, redacted
+from chatdb.backups.remote import Claim, RemoteStore
 from chatdb.backups.remote_errors import scrubbed
 from chatdb.backups.remote_files import Upload
-from chatdb.backups.stores import FolderStore, Staging, open_store
+from chatdb.backups.stores import FolderStore, Staging, open_store, redacted_url
 from chatdb.errors import NotFoundError, ProgramMissingError, StorageError, UsageError
 from tests.backups import object_store
 from tests.backups.object_store import BUCKET, KEY, SECRET, ObjectStore
@@ -327,9 +327,9 @@ def test_a_missing_object_is_not_found(store: RemoteStore) -> None:
     ],
 )
 def test_an_address_for_people_has_no_password(text: str, shown: object) -> None:
-    assert "secret" not in redacted(text)
+    assert "secret" not in redacted_url(text)
     if shown is not None:
-        assert redacted(text) == (text if shown is ... else shown)
+        assert redacted_url(text) == (text if shown is ... else shown)
 
 
 def test_what_a_library_says_is_shown_without_keys() -> None:

@@ -62,3 +62,22 @@ def _on_active_path(conversations: list) -> int:  # type: ignore[type-arg]
             count += 1
             current = by_id.get(current.parent_id)
     return count
+
+
+STORED = [
+    ("localstorage/chatmcp-chat-storage.json", "chat-storage", 2, 0, 0),
+    ("localstorage/interviewprep-ai_chat_sessions_v1.json", "chat-sessions", 2, 3, 0),
+    ("file-storage/conversations", "chat-files", 2, 3, 2),
+]
+
+
+@pytest.mark.parametrize(("path", "name", "conversations", "messages", "skipped"), STORED)
+def test_what_applications_kept_without_a_database_is_read(
+    path: str, name: str, conversations: int, messages: int, skipped: int
+) -> None:
+    reading = read_path(CORPUS / path)
+
+    assert reading.format == name
+    assert len(reading.conversations) == conversations
+    assert sum(len(record.messages) for record in reading.conversations) == messages
+    assert len(reading.skipped) == skipped

@@ -35,10 +35,12 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
     Example:
       chatdb config show --format json
     """
+    from chatdb.backups.stores import redacted_url
+
     command = CommandContext.of(context)
     config = command.config
     direct = command.direct_url
-    dev = config.dev
+    dev, backup = config.dev, config.backup
     rows = [
         ShownSetting("database_url", command.url.redacted(), config.database_url.source),
         _row("direct_url", config.direct_url, None if direct is None else direct.redacted()),
@@ -52,6 +54,10 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
         _row("dev_password", dev.password, "***"),
         _row("dev_database", dev.database),
         _row("dev_memory", dev.memory),
+        _row("backup_url", backup.url, redacted_url(backup.url.value)),
+        _row("age_recipients", backup.recipients),
+        _row("age_identity", backup.identity),
+        _row("notify_url", backup.notify_url, "***"),
     ]
     command.output.rows(rows, ShownSetting, output_format)
 

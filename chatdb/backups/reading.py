@@ -1,0 +1,86 @@
+"""A backup's data as a stream: opened, checked against the manifest, unpacked."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import IO
+
+from chatdb.backups.archives import CheckedStream, unpacked
+from chatdb.backups.catalogue import Backup
+from chatdb.backups.names import Kind
+from chatdb.errors import InvalidInputError
+
+_MAGICS: tuple[tuple[bytes, int, Kind], ...] = (
+    (b"PGDMP", 0, "custom"),
+    (b"SQLite format 3\x00", 0, "sqlite"),
+    (b"ustar", 257, "tar"),
+)
+_LONGEST_MAGIC = 512
+_SQL = re.compile(
+    rb"\s*(?:--|/\*|\\restrict|(?:SET|BEGIN|CREATE|DROP|INSERT|COPY|ALTER)\b)", re.IGNORECASE
+)
+
+OnBytes = Callable[[int], object]
+
+
+@contextmanager
+def open_data(backup: Backup, name: str, *, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]]:
+    """Open one of the backup's files for reading what is packed in it.
+
+    `on_bytes` is told of the bytes of the file itself. Reading raises InvalidInputError where the
+    data are damaged.
+    """
+    with unpacked(
+        CheckedStream(backup.store.open(name), on_bytes=on_bytes), name, backup.store.keys
+    ) as stream:
+        yield stream
+
+
+def check_files(backup: Backup, *, on_bytes: OnBytes | None = None) -> None:
+    """Compare every file with the manifest; one without a manifest has nothing to compare.
+
+    Raises InvalidInputError that names the first file that is not the one that was written.
+    """
+    if backup.manifest is None:
+        return
+    for file in backup.manifest.files:
+        with (
+            backup.store.open(file.name) as raw,
+            CheckedStream(raw, file, on_bytes=on_bytes) as stream,
+        ):
+            stream.verify()
+
+
+def require_whole(backup: Backup) -> None:
+    """Raise InvalidInputError for a backup that is known to be broken off or damaged."""
+    if backup.state in ("incomplete", "damaged"):
+        raise InvalidInputError(
+            f"{backup.name} is not a whole backup: {backup.problem}",
+            hint="chatdb backup list shows the others",
+        )
+
+
+def recognised(backup: Backup) -> Backup:
+    """Return another tool's backup with the kind that its first bytes tell, whatever its name says.
+
+    `pg_dump -Fc > relay.sql` is common.
+    """
+    if backup.manifest is not None or backup.kind == "directory" or not backup.files:
+        return backup
+    with open_data(backup, backup.files[0].name) as stream:
+        start = stream.read(_LONGEST_MAGIC)
+    return replace(backup, kind=_kind_of(start) or backup.kind)
+
+
+def packed_bytes(backup: Backup) -> int:
+    """Return the size of the files that hold the data."""
+    names = set(backup.archive_names)
+    return sum(file.bytes for file in backup.files if file.name in names)
+
+
+def _kind_of(start: bytes) -> Kind | None:
+    for magic, at, kind in _MAGICS:
+        if start[at : at + len(magic)] == magic:
+            return kind
+    return "plain" if _SQL.match(start) else None

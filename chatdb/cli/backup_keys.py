@@ -1,0 +1,69 @@
+"""What commands on backups share beside the place: keys, the watch, which database is meant."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.context import CommandContext
+
+if TYPE_CHECKING:
+    from chatdb.backups.encryption import Keys
+
+EncryptToOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encrypt-to",
+        metavar="RECIPIENT",
+        help="Encrypt by age to this public key, or to those in a file; may be repeated.",
+    ),
+]
+IdentityOption = Annotated[
+    Path | None,
+    typer.Option("--identity", metavar="FILE", help="The private key of an encrypted backup."),
+]
+NotifyOption = Annotated[
+    str | None,
+    typer.Option("--notify-url", metavar="URL", help="Post the outcome there, as JSON."),
+]
+
+
+def writing_keys(command: CommandContext, encrypt_to: list[str] | None) -> "Keys":
+    """Return whom a new backup is encrypted to: the options, else CHATDB_AGE_RECIPIENTS."""
+    from chatdb.backups.encryption import Keys, read_recipients
+
+    setting = command.config.backup.recipients
+    words = encrypt_to or ([] if setting is None else _words(setting.value))
+    return Keys(recipients=read_recipients(words))
+
+
+def reading_keys(command: CommandContext, identity: Path | None) -> "Keys":
+    """Return what opens encrypted backups: the option, else CHATDB_AGE_IDENTITY.
+
+    The file is read now, once: it may be a pipe. Raises UsageError, NotFoundError.
+    """
+    from chatdb.backups.encryption import NO_KEYS, Keys, read_identities
+
+    setting = command.config.backup.identity
+    path = identity or (None if setting is None else Path(setting.value))
+    return NO_KEYS if path is None else Keys(identities=read_identities(path))
+
+
+def _words(value: str) -> list[str]:
+    """Split keys by commas or lines: an SSH key has blanks in it, and so may a file's name."""
+    return [word.strip() for word in value.replace("\n", ",").split(",") if word.strip()]
+
+
+def backed_up_database(command: CommandContext) -> tuple[str, str]:
+    """Return the name and kind of the configured database, as manifests tell them.
+
+    The server is asked only where the address leaves the name to it.
+    """
+    from chatdb.db.label import look_at_label
+
+    url = command.direct_url or command.url
+    if url.name:
+        return url.name, url.dialect_name
+    settings.export_libpq(command.config)
+    return look_at_label(url).name, url.dialect_name

@@ -1,0 +1,70 @@
+"""Restores in words: what will be replaced by what, what was done, the way back."""
+
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from chatdb.cli.progress import BYTES, amount_text
+from chatdb.cli.text import counted
+
+if TYPE_CHECKING:
+    from chatdb.db.replacement import Kept
+    from chatdb.workflows.restore_parts import Restored, RestorePlan
+
+_TABLES_SHOWN = 12
+
+
+def plan_lines(plan: "RestorePlan") -> list[str]:
+    """Return what a restore puts into the place, and what becomes of what is there."""
+    return list(_plan_lines(plan))
+
+
+def _plan_lines(plan: "RestorePlan") -> Iterator[str]:
+    yield f"by {plan.backup} of {plan.made_at:%Y-%m-%d %H:%M:%S}Z"
+    if plan.conversations is not None and plan.messages is not None:
+        conversations = counted(plan.conversations, "conversation")
+        yield f"with {conversations} and {counted(plan.messages, 'message')}"
+    if plan.migrates_to is not None:
+        yield f"its schema is brought from revision {plan.revision} to {plan.migrates_to}"
+    yield from plan.remarks
+    if plan.replaces:
+        yield "(the database that is there now is kept; chatdb restore --undo puts it back)"
+    else:
+        yield "(there is no database yet)"
+
+
+def restored_lines(done: "Restored") -> list[str]:
+    """Return what was restored, with its counts."""
+    lines = [f"restored {done.backup} into {done.database}"]
+    took = f"in {done.seconds:.1f} s, compared in {done.check_seconds:.1f} s"
+    if done.conversations is not None and done.messages is not None:
+        counts = (
+            f"{counted(done.conversations, 'conversation')}, {counted(done.messages, 'message')}"
+        )
+        lines.append(f"{counts}, revision {done.revision}, {took}")
+        return lines
+    shown = list(done.rows.items())[:_TABLES_SHOWN]
+    lines += [f"  {name}: {counted(count, 'row')}" for name, count in shown]
+    if len(done.rows) > len(shown):
+        lines.append(f"  and {counted(len(done.rows) - len(shown), 'table')} more")
+    lines.append(f"{counted(sum(done.rows.values()), 'row')} {took}")
+    return lines
+
+
+def kept_lines(kept: "Kept", *, is_there: bool) -> list[str]:
+    """Return what `--undo` puts back."""
+    size = amount_text(kept.bytes, BYTES)
+    lines = [f"by {kept.name}, there until {kept.kept_at:%Y-%m-%d %H:%M:%S}Z ({size})"]
+    if is_there:
+        lines.append("(the database that is there now is kept; --undo puts it back again)")
+    return lines
+
+
+def way_back(kept: str | None, into: str | None) -> list[str]:
+    """Return where the database that was there is, and the command that brings it back."""
+    if kept is None:
+        return []
+    words = ["chatdb", "restore", "--undo", *(["--into", into] if into else [])]
+    return [
+        f"the database that was there is kept as {kept}; to put it back: {shlex.join(words)}",
+    ]

@@ -1,0 +1,109 @@
+"""Messages of formats that have them in a plain list: each is the parent of the next."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chatdb.formats.base import Tally
+from chatdb.formats.cleaning import mark
+from chatdb.formats.fields import kept
+from chatdb.formats.identity import REPEATED, MessageIds
+from chatdb.formats.roles import mapped_role, usual_role
+from chatdb.formats.times import Moment
+from chatdb.formats.trees import newest_leaf
+from chatdb.records import Conversation, Message
+
+
+class Chain:
+    """The messages of a conversation without branches, each the parent of the next."""
+
+    def __init__(
+        self, tally: Tally, conversation: UUID, started: datetime, expected: Sequence[Any] = ()
+    ) -> None:
+        self.messages: list[Message] = []
+        self._tally = tally
+        self._ids = MessageIds(conversation, expected)
+        self._latest = started
+
+    def add(self, source_id: str, at: Moment, content: Any) -> Message:
+        """Append a message of the user's, to be completed; without a time it has its parent's."""
+        identifier, repeated = self._ids.of(source_id)
+        if repeated:
+            self._tally.lossy[REPEATED] += 1
+        message = self._append(identifier, source_id, at.at, content)
+        if at.at is None:
+            mark(message, "time", "interpolated")
+        return message
+
+    def add_without_id(self, source_id: str, at: datetime, role: str, content: Any) -> Message:
+        """Append a message whose id is made of what it says."""
+        identifier = self._ids.without_source_id(role, str(content))
+        return self._append(identifier, source_id, at, content)
+
+    def set_role(self, message: Message, raw: Any) -> None:
+        """Set the role for a source's word; an unusual word is marked on the message."""
+        role = usual_role(raw)
+        if role is None:
+            role, known = mapped_role(raw)
+            mark(message, "role", raw)
+            if not known:
+                self._tally.lossy[f"unknown role {str(raw)[:40]!r} read as {role}"] += 1
+        message.role = role
+
+    def _append(
+        self, identifier: UUID, source_id: str, at: datetime | None, content: Any
+    ) -> Message:
+        self._latest = at or self._latest
+        message = Message(
+            id=identifier,
+            parent_id=self.messages[-1].id if self.messages else None,
+            role="user",
+            content=content if isinstance(content, str) else "",
+            source_id=source_id,
+            created_at=self._latest,
+        )
+        self.messages.append(message)
+        return message
+
+
+def _between(first: datetime, last: datetime, number: int, count: int) -> datetime:
+    """Return a time for one of `count` messages: the first at first, the last at last."""
+    return first if count < 2 else first + (last - first) * number / (count - 1)
+
+
+def add_entries(
+    record: Conversation, entries: Sequence[Any], tally: Tally, *, times: Sequence[Moment] = ()
+) -> None:
+    """Give a conversation its messages of `{role, content}`, which have no ids, and may no times.
+
+    Those without a time stand evenly between the conversation's creation and its update. Other
+    fields of an entry become its metadata; an entry that is no object stays in the conversation's.
+    """
+    chain = Chain(tally, record.id, record.created_at)
+    for number, entry in enumerate(entries):
+        known = times[number].at if times else None
+        at = known or _between(record.created_at, record.updated_at, number, len(entries))
+        message = _add_entry(chain, record, number, entry, at, tally)
+        if message is not None and known is None:
+            mark(message, "time", "interpolated")
+    record.messages = chain.messages
+    record.current_message_id = newest_leaf(record.messages)
+
+
+def _add_entry(
+    chain: Chain, record: Conversation, number: int, entry: Any, at: datetime, tally: Tally
+) -> Message | None:
+    if not isinstance(entry, dict):
+        tally.lossy["a message that is no object kept in metadata"] += 1
+        record.metadata.setdefault("messages", {})[str(number)] = entry
+        return None
+    role, content = entry.pop("role", None), entry.pop("content", None)
+    message = chain.add_without_id(str(number), at, str(role), content)
+    chain.set_role(message, role)
+    if content is not None and not isinstance(content, str):
+        entry["content"] = content
+        tally.lossy["content that is no text kept in metadata"] += 1
+    tally.content_types["text" if isinstance(content, str) else "none"] += 1
+    message.metadata = {**message.metadata, **kept(entry)}
+    return message

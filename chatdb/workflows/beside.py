@@ -1,0 +1,46 @@
+"""Work in a thread beside ours, ended with it: what it raises is raised where it is waited for."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+Work = Callable[[Event], object]
+"""Looks at the event now and then: it is set when nobody wants the result any more."""
+
+
+class Beside:
+    """One piece of work that goes on in a thread."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._stopped = Event()
+        self._failure: BaseException | None = None
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait for its end; raises what it raised."""
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Tell it to end, and wait until it has."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._work(self._stopped)
+        except BaseException as error:  # noqa: BLE001 - raised by whoever waits
+            self._failure = error
+
+
+@contextmanager
+def beside(work: Work) -> Iterator[Beside]:
+    """Begin the work; when the block is left early it is told to end, and has ended."""
+    running = Beside(work)
+    try:
+        yield running
+    finally:
+        running.stop()

@@ -1,0 +1,216 @@
+"""A whole backup into a database's place: made beside it, compared, brought to head, swapped in."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chatdb.backups.catalogue import Backup
+from chatdb.backups.contents import Contents, differences
+from chatdb.backups.reading import check_files, require_whole
+from chatdb.db.database import Database
+from chatdb.db.label import look_at_label
+from chatdb.db.replacement import Replacement, open_replacement
+from chatdb.db.revision import Look, judge, look, mismatch
+from chatdb.db.scripts import head_revision
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError, DatabaseFailedError, InvalidInputError, UsageError
+from chatdb.operations.contents import measure
+from chatdb.operations.restored_database import settle
+from chatdb.workflows.restore_parts import Filling, Restored, RestorePlan, RestoreWish, Task, Watch
+
+_SHOWN = 10
+
+
+@contextmanager
+def planned_restore(
+    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
+) -> Iterator["Restore"]:
+    """Look at everything that could be in the way of a restore, and hold the place for it.
+
+    Nothing is written yet. Raises InvalidInputError for a backup that is not what was written,
+    RefusedError and UsageError for one that cannot go there, DatabaseLockedError.
+    """
+    task = Task(backup, url, wish, watch)
+    require_whole(backup)
+    _require_kind(task)
+    if backup.store.local_path(backup.name) is not None:
+        watch.begin("checking", backup.bytes)
+        check_files(backup, on_bytes=watch.advance)
+    _require_known_revision(task)
+    with open_replacement(url, watch.note) as replacement, filling_of(task) as filling:
+        yield Restore(task, replacement, filling)
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A restore that can be run."""
+
+    task: Task
+    replacement: Replacement
+    filling: Filling
+
+    def plan(self) -> RestorePlan:
+        """Tell what will happen."""
+        manifest = self.task.backup.manifest
+        contents = None if manifest is None else manifest.contents
+        revision = None if manifest is None else manifest.revision
+        is_behind = revision is not None and revision != head_revision()
+        return RestorePlan(
+            backup=self.task.backup.file,
+            made_at=self.task.backup.made_at,
+            database=self.task.url.redacted(),
+            replaces=self.replacement.is_there(),
+            revision=revision,
+            migrates_to=head_revision() if is_behind and self.task.wish.migrate else None,
+            conversations=None if contents is None else contents.conversations,
+            messages=None if contents is None else contents.messages,
+            remarks=self.filling.remarks,
+        )
+
+    def require_alone(self) -> None:
+        """Raise RefusedError that names who uses the database, unless they may be cut off."""
+        if self.replacement.is_there() and not self.task.wish.force:
+            self.replacement.require_alone()
+
+    def run(self) -> Restored:
+        """Restore; whatever is raised, the database is what it was."""
+        watch, started = self.task.watch, time.monotonic()
+        began_at = datetime.now(UTC)
+        with self.replacement.new() as new:
+            self.filling.fill(new)
+            filled = time.monotonic()
+            watch.begin("comparing", None)
+            contents, rows = checked(self.task, self.filling, new)
+            compared = time.monotonic()
+            revision = self._bring_to_head(new)
+            self._settle(new, began_at)
+            watch.begin("swapping", None)
+            kept = self.replacement.put(new, force=self.task.wish.force)
+        return Restored(
+            backup=self.task.backup.file,
+            database=self.task.url.redacted(),
+            kept=None if kept is None else kept.name,
+            revision=revision,
+            conversations=None if contents is None else contents.conversations,
+            messages=None if contents is None else contents.messages,
+            rows=rows,
+            seconds=round(filled - started + time.monotonic() - compared, 3),
+            check_seconds=round(compared - filled, 3),
+        )
+
+    def _bring_to_head(self, new: DatabaseUrl) -> str | None:
+        """Migrate a schema that is behind, where that is wanted; return the revision."""
+        schema = self.task.schema
+        seen = look(new, schema=schema)
+        if not self.task.wish.migrate or seen.state in ("empty", "not_chatdb"):
+            return seen.revision
+        if seen.state in ("ahead", "unknown_revision"):
+            raise mismatch(seen, self.task.url)
+        if seen.state == "behind":
+            from chatdb.db.migrations import upgrade
+
+            self.task.watch.begin("migrating", None)
+            with Database.open(new, schema=schema) as database:
+                upgrade(database)
+        return head_revision()
+
+    def _settle(self, new: DatabaseUrl, began_at: datetime) -> None:
+        """Give the new database the place's label; a place without one leaves it its own."""
+        schema = self.task.schema
+        if look(new, schema=schema).revision is None:
+            return
+        label, keeps_label = _label_of(self.task, is_there=self.replacement.is_there())
+        with Database.open(new, schema=schema) as database:
+            settle(
+                database,
+                subject=self.task.backup.name,
+                began_at=began_at,
+                label=label,
+                keeps_label=keeps_label,
+            )
+
+
+def checked(
+    task: Task, filling: Filling, new: DatabaseUrl
+) -> tuple[Contents | None, dict[str, int]]:
+    """Compare a restored database with the manifest; return what is in it.
+
+    Raises DatabaseFailedError that names what differs.
+    """
+    problems = filling.check(new)
+    manifest = task.backup.manifest
+    contents = None
+    if look(new, schema=task.schema).revision is not None:
+        with (
+            Database.open(new, schema=task.schema) as database,
+            database.transaction(snapshot=True) as connection,
+        ):
+            contents = measure(database, connection)
+    if manifest is not None and manifest.has_rows and contents is not None:
+        problems += differences(manifest.contents, contents)
+    if contents is not None and contents.orphans and manifest is None:
+        problems.append(f"{contents.orphans} messages belong to no conversation")
+    if problems:
+        lines = [f"  {problem}" for problem in problems[:_SHOWN]]
+        if len(problems) > _SHOWN:
+            lines.append(f"  and {len(problems) - _SHOWN} more")
+        raise DatabaseFailedError(
+            "\n".join([f"what was restored from {task.backup.name} is not what it says:", *lines]),
+            hint="the database is as it was; try another backup: chatdb backup list",
+        )
+    return contents, filling.count(new) if contents is None else contents.rows
+
+
+def filling_of(task: Task) -> AbstractContextManager[Filling]:
+    """Return what puts the backup into a database of its kind; each is imported when used."""
+    if task.url.path is not None:
+        from chatdb.workflows.restore_sqlite import planned_sqlite
+
+        return planned_sqlite(task)
+    from chatdb.workflows.restore_postgresql import planned_postgresql
+
+    return planned_postgresql(task)
+
+
+def _require_kind(task: Task) -> None:
+    backup, is_file = task.backup, task.url.path is not None
+    if backup.kind == "native":
+        raise UsageError(
+            f"{backup.name} holds one organization, not a whole database",
+            hint=f"bring it back into the database: chatdb import {backup.file}",
+        )
+    if backup.kind is None:
+        raise InvalidInputError(
+            f"{backup.name} is no backup that chatdb knows", hint="chatdb backup list"
+        )
+    if (backup.kind == "sqlite") != is_file:
+        kind = "a SQLite file" if backup.kind == "sqlite" else "a dump of PostgreSQL"
+        other = "sqlite:///restored.db" if backup.kind == "sqlite" else "postgresql://..."
+        raise UsageError(
+            f"{backup.name} is {kind}, and {task.url.redacted()} is not",
+            hint=f"restore it to its own kind (--into {other}), then move it: chatdb copy",
+        )
+    if backup.manifest is not None and backup.manifest.part == "data-only":
+        raise UsageError(
+            f"{backup.name} has the data only: there is no schema to put them in",
+            hint="restore a full backup, or use pg_restore --data-only on a migrated database",
+        )
+
+
+def _require_known_revision(task: Task) -> None:
+    manifest = task.backup.manifest
+    if manifest is None or manifest.revision is None or not task.wish.migrate:
+        return
+    seen: Look = judge((manifest.revision,), ())
+    if seen.state in ("ahead", "unknown_revision"):
+        raise mismatch(seen, task.url)
+
+
+def _label_of(task: Task, *, is_there: bool) -> tuple[str | None, bool]:
+    """Return the place's label, and whether that of the backup stays as nothing else is known."""
+    if is_there:
+        with suppress(ChatdbError):  # it may be damaged
+            return look_at_label(task.url, schema=task.wish.schema).environment, False
+    return None, True

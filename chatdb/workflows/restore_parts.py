@@ -1,0 +1,121 @@
+"""What the ways to restore share: what is wanted, what is planned, what was done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from chatdb.backups.catalogue import Backup
+from chatdb.db.url import DatabaseUrl
+from chatdb.servers.dump_programs import DumpPrograms
+
+
+class Watch(Protocol):
+    """Who is told how far the work is; `advance` may be called from a thread."""
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing."""
+
+    def warning(self, text: str) -> None:
+        """Say something the user should act on."""
+
+    def begin(self, what: str, total: int | None) -> None:
+        """A stage of the work begins; `total` is about how many bytes it has."""
+
+    def advance(self, amount: int) -> None:
+        """So many bytes more are done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreWish:
+    """How to restore: `schema` is that of chatdb's tables, `jobs` None is for us to choose.
+
+    `force` ends sessions, and gives up tables that the backup does not have; `trust` runs a
+    script that could run programs; `owner` False leaves owners and rights out; `migrate` brings
+    an older schema to head.
+    """
+
+    programs: DumpPrograms
+    schema: str | None = None
+    jobs: int | None = None
+    force: bool = False
+    trust: bool = False
+    owner: bool = True
+    migrate: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorePlan:
+    """What a restore would do; `replaces` tells whether there is a database that it replaces.
+
+    `revision` is that of the backup's schema, `migrates_to` where it is brought then. Counts are
+    None where the backup does not tell. `remarks` are what to know before.
+    """
+
+    backup: str
+    made_at: datetime
+    database: str
+    replaces: bool
+    revision: str | None
+    migrates_to: str | None
+    conversations: int | None
+    messages: int | None
+    remarks: tuple[str, ...] = ()
+    dry_run: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was restored; `kept` names the database that was there.
+
+    `seconds` is what putting the data in took, `check_seconds` what looking at all of it took.
+    `rows` counts the rows of every table.
+    """
+
+    backup: str
+    database: str
+    kept: str | None
+    revision: str | None
+    conversations: int | None
+    messages: int | None
+    rows: dict[str, int]
+    seconds: float
+    check_seconds: float
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One backup, the place it goes to, how, and who is told."""
+
+    backup: Backup
+    url: DatabaseUrl
+    wish: RestoreWish
+    watch: Watch
+
+    @property
+    def schema(self) -> str | None:
+        """The schema of chatdb's tables in the backup."""
+        manifest = self.backup.manifest
+        told = None if manifest is None else manifest.schema
+        return told or self.wish.schema
+
+
+class Filling(Protocol):
+    """What puts a backup into an empty database."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to know before."""
+
+    def fill(self, new: DatabaseUrl) -> None:
+        """Put everything in; raises what is in the way."""
+
+    def check(self, new: DatabaseUrl) -> list[str]:
+        """Return what of the kind of database is not right with it now."""
+
+    def count(self, new: DatabaseUrl) -> dict[str, int]:
+        """Return the rows of every table, of a backup that is not chatdb's own."""
+
+
+OnNote = Callable[[str], None]

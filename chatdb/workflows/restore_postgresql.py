@@ -1,0 +1,367 @@
+"""A dump into an empty PostgreSQL database: archives by pg_restore, scripts by psql."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from chatdb.backups.archives import PIECE
+from chatdb.backups.catalogue import Backup
+from chatdb.backups.plain_sql import Omissions, PlainDump, for_psql, inspect, rights
+from chatdb.backups.reading import OnBytes, open_data, packed_bytes
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.revision import translated
+from chatdb.db.schema import TABLE_NAMES
+from chatdb.db.server_databases import Server
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError, InvalidInputError, RefusedError, StorageError
+from chatdb.operations.restore_archive import (
+    Archive,
+    Prepared,
+    feed,
+    prepared,
+    restore_archive,
+    script_of,
+)
+from chatdb.operations.restore_script import can_restrict, count_rows, run_script
+from chatdb.operations.restore_tuning import Tuning, tune
+from chatdb.workflows.beside import beside
+from chatdb.workflows.restore_parts import Task
+
+_SHOWN = 8
+_TABLES = """
+SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind IN ('r', 'p') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
+ORDER BY 1, 2
+"""
+_UNCHECKED = "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE NOT convalidated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Server:
+    """What a restore has to know of the server."""
+
+    major: int
+    roles: frozenset[str]
+    extensions: frozenset[str]
+    tables: tuple[str, ...]
+    is_superuser: bool
+    tuning: Tuning
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresqlFilling:
+    """A dump that was looked at and can be restored on this server."""
+
+    task: Task
+    server: _Server
+    dump: PlainDump
+    archive: Prepared | None
+    remarks: tuple[str, ...] = field(default=())
+
+    def fill(self, new: DatabaseUrl) -> None:
+        """Restore into the empty database and give its planner statistics."""
+        size = packed_bytes(self.task.backup)
+        self.task.watch.begin("restoring", size if self.archive is None or self._streams else None)
+        if self.archive is not None and self.archive.suits(self.server.major):
+            missing = self._missing_roles()
+            with_rights = self.task.wish.owner and not missing
+            restore_archive(
+                self.task.wish.programs,
+                self.archive,
+                new,
+                tuning=self.server.tuning,
+                with_rights=with_rights,
+                on_bytes=self.task.watch.advance,
+            )
+            if self.task.wish.owner and missing:
+                self._apply_rights(new)
+        else:
+            self._run_script(new)
+        self.task.watch.begin("analyzing", None)
+        with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
+            connection.execute("ANALYZE")
+
+    def check(self, new: DatabaseUrl) -> list[str]:
+        """Return the constraints that do not hold for every row."""
+        with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
+            rows = connection.execute(_UNCHECKED).fetchall()
+            problems = [f"the constraint {name} of {table} is not checked" for table, name in rows]
+            if self.archive is None:
+                wanted = self.dump.rows
+                found = count_rows(connection, wanted)
+                problems += [
+                    f"{table} has {found[table]} rows, not {wanted[table]}"
+                    for table in wanted
+                    if found[table] != wanted[table] and not self.dump.has_inserts
+                ]
+        return problems
+
+    def count(self, new: DatabaseUrl) -> dict[str, int]:
+        """Return the rows of every table by its name with its schema."""
+        with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
+            names = connection.execute(
+                f"SELECT format('%I.%I', nspname, relname) FROM ({_TABLES}) t".encode()
+            ).fetchall()
+            return count_rows(connection, [name for (name,) in names])
+
+    @property
+    def _streams(self) -> bool:
+        return self.archive is not None and self.archive.archive.folder is None
+
+    def _missing_roles(self) -> frozenset[str]:
+        return frozenset(self.dump.roles) - self.server.roles
+
+    def _omissions(self) -> Omissions:
+        roles = self.dump.roles if not self.task.wish.owner else self._missing_roles()
+        return Omissions(
+            roles=frozenset(roles),
+            server_major=self.server.major,
+            commands=not self.task.wish.trust,
+        )
+
+    def _run_script(self, new: DatabaseUrl) -> None:
+        programs = self.task.wish.programs
+        client = programs.find("psql", self.server.major, url=new)
+        with self.script() as stream:
+            run_script(
+                programs,
+                client,
+                for_psql(stream, self._omissions()),
+                new,
+                options=self.server.tuning.options(),
+                restricted=not self.task.wish.trust,
+            )
+
+    @contextmanager
+    def script(self) -> Iterator[Any]:
+        """Open the dump as SQL: the file itself, or what pg_restore writes of an archive."""
+        if self.archive is None:
+            name = self.task.backup.archive_names[0]
+            with open_data(self.task.backup, name, on_bytes=self.task.watch.advance) as stream:
+                yield stream
+            return
+        with script_of(self.task.wish.programs, self.archive) as running:
+            if self.archive.archive.folder is not None:
+                yield running.stdout
+                running.finish()
+                return
+            archive = self.archive.archive
+            with beside(
+                lambda _stopped: feed(running, archive, self.task.watch.advance)
+            ) as feeding:
+                yield running.stdout
+                feeding.wait()
+            running.finish()
+
+    def _apply_rights(self, new: DatabaseUrl) -> None:
+        """Give owners and rights to the roles that there are."""
+        with (
+            self.script_of_rights() as stream,
+            translated(new),
+            closing(connect_postgresql(new)) as connection,
+        ):
+            for statement in rights(stream, self._omissions()):
+                connection.execute(statement)
+            connection.commit()
+
+    @contextmanager
+    def script_of_rights(self) -> Iterator[IO[bytes]]:
+        """Have pg_restore write the DDL of the archive."""
+        if self.archive is None:
+            raise TypeError("a script has its rights in it")
+        words = ["--schema-only", "--file=-", str(self.archive.head)]
+        with self.task.wish.programs.running(self.archive.client, words) as running:
+            yield running.stdout
+            running.finish()
+
+
+@contextmanager
+def planned_postgresql(task: Task) -> Iterator[PostgresqlFilling]:
+    """Look at the dump and at the server; raises what makes a restore impossible.
+
+    RefusedError for a server that is older, lacks an extension or has tables that the dump has
+    not, and for a script that could run programs.
+    """
+    with _looked_at(task) as (dump, archive):
+        server = _look_at_server(task)
+        filling = PostgresqlFilling(task, server, dump, archive)
+        _require_newer(task, dump, server)
+        _require_extensions(dump, server)
+        _require_harmless(task, dump, archive)
+        lost = _lost_tables(task, dump, server)
+        remarks = tuple(_remarks(task, filling, lost))
+        yield PostgresqlFilling(task, server, dump, archive, remarks)
+
+
+@contextmanager
+def _looked_at(task: Task) -> Iterator[tuple[PlainDump, Prepared | None]]:
+    backup = task.backup
+    if backup.kind == "plain":
+        task.watch.begin("reading", packed_bytes(backup))
+        with open_data(backup, backup.archive_names[0], on_bytes=task.watch.advance) as stream:
+            dump = inspect(stream)
+        if dump.databases > 1:
+            raise InvalidInputError(
+                f"{backup.name} holds several databases: it was made by pg_dumpall",
+                hint="dump the one that is wanted: pg_dump -Fc DATABASE",
+            )
+        yield dump, None
+        return
+    with (
+        _archive(task) as archive,
+        prepared(
+            task.wish.programs, archive, url=task.url, tool_major=_tool_major(backup)
+        ) as readable,
+    ):
+        yield readable.script, readable
+
+
+@contextmanager
+def _archive(task: Task) -> Iterator[Archive]:
+    backup, names = task.backup, task.backup.archive_names
+    if backup.kind is None or not names:
+        raise InvalidInputError(f"{backup.name} has no archive")
+
+    def opened(on_bytes: OnBytes | None) -> AbstractContextManager[IO[bytes]]:
+        return open_data(backup, names[0], on_bytes=on_bytes)
+
+    if backup.kind != "directory":
+        yield Archive(kind=backup.kind, open=opened)
+        return
+    folder = backup.store.local_path(names[0].partition("/")[0])
+    if folder is not None and not any(name.endswith(".zst") for name in names):
+        yield Archive(kind="directory", open=opened, folder=folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="chatdb-restore-") as name:
+        _unpack(task, Path(name))
+        yield Archive(kind="directory", open=opened, folder=Path(name))
+
+
+def _unpack(task: Task, folder: Path) -> None:
+    """Unpack a directory that is elsewhere, or that this pg_restore may not be able to unpack."""
+    manifest = task.backup.manifest
+    size = packed_bytes(task.backup) if manifest is None else manifest.unpacked_bytes
+    if (free := shutil.disk_usage(folder).free) < size:
+        raise StorageError(
+            f"no room to unpack {task.backup.name} in {folder.parent}: {size:,} bytes needed,"
+            f" {free:,} free",
+            hint="name a folder with more room in TMPDIR",
+        )
+    task.watch.begin("unpacking", packed_bytes(task.backup))
+    for name in task.backup.archive_names:
+        target = folder / name.rpartition("/")[2].removesuffix(".zst")
+        with (
+            open_data(task.backup, name, on_bytes=task.watch.advance) as stream,
+            target.open("wb") as file,
+        ):
+            shutil.copyfileobj(stream, file, PIECE)
+
+
+def _tool_major(backup: Backup) -> int | None:
+    if backup.manifest is None:
+        return None
+    with suppress(ValueError):
+        return int(backup.manifest.tool_version.partition(".")[0])
+    return None
+
+
+def _look_at_server(task: Task) -> _Server:
+    with Server.open(task.url) as server:
+        connection = server.connection
+        roles = connection.execute("SELECT rolname FROM pg_roles").fetchall()
+        extensions = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
+        row = connection.execute("SELECT current_setting('is_superuser')").fetchone()
+        there = any(item.name == task.url.database for item in server.databases())
+        tuning = tune(connection, task.url, jobs=task.wish.jobs)
+        major = connection.info.server_version // 10_000
+    tables: list[tuple[str, str]] = []
+    if there:
+        with translated(task.url), closing(connect_postgresql(task.url)) as target:
+            tables = target.execute(_TABLES).fetchall()
+    return _Server(
+        major=major,
+        roles=frozenset(name for (name,) in roles),
+        extensions=frozenset(name for (name,) in extensions),
+        tables=tuple(f"{schema}.{table}" for schema, table in tables),
+        is_superuser=row == ("on",),
+        tuning=tuning,
+    )
+
+
+def _require_newer(task: Task, dump: PlainDump, server: _Server) -> None:
+    manifest = task.backup.manifest
+    major = dump.server_major
+    if manifest is not None:
+        with suppress(ValueError):
+            major = int(manifest.server_version.partition(".")[0])
+    if major is not None and major > server.major:
+        raise RefusedError(
+            f"{task.backup.name} comes from PostgreSQL {major}, and {task.url.redacted()} is"
+            f" PostgreSQL {server.major}: an older server cannot take it",
+            hint=f"restore it on PostgreSQL {major} or newer: --into URL",
+        )
+
+
+def _require_extensions(dump: PlainDump, server: _Server) -> None:
+    missing = sorted(dump.extensions - server.extensions)
+    if missing:
+        raise RefusedError(
+            f"the backup wants extensions that the server has not: {', '.join(missing)}",
+            hint="install them on the server (packages postgresql-contrib, postgresql-NN-pgvector),"
+            " or restore on another one: --into URL",
+        )
+
+
+def _require_harmless(task: Task, dump: PlainDump, archive: Prepared | None) -> None:
+    if archive is not None or not dump.dangers or task.wish.trust:
+        return
+    lines = [f"  {danger}" for danger in dump.dangers[:_SHOWN]]
+    if len(dump.dangers) > _SHOWN:
+        lines.append(f"  and {len(dump.dangers) - _SHOWN} more")
+    raise RefusedError(
+        "\n".join([f"{task.backup.name} would run more than a dump does:", *lines]),
+        hint="look at these lines; if you trust the file: --trust",
+    )
+
+
+def _lost_tables(task: Task, dump: PlainDump, server: _Server) -> list[str]:
+    """Return the tables that the place has and the dump has not; raises without --force."""
+    there = {name.replace('"', "") for name in dump.tables}
+    lost = [
+        table
+        for table in server.tables
+        if table not in there and table.partition(".")[2] not in TABLE_NAMES
+    ]
+    if lost and not task.wish.force:
+        shown = ", ".join(lost[:_SHOWN]) + (" ..." if len(lost) > _SHOWN else "")
+        raise RefusedError(
+            f"{task.url.redacted()} has tables that the backup has not: {shown}; after the restore"
+            " they would be in the database that is kept only",
+            hint="replace what the backup has and leave the rest: --in-place; or add --force",
+        )
+    return lost
+
+
+def _remarks(task: Task, filling: PostgresqlFilling, lost: list[str]) -> Iterator[str]:
+    dump, server = filling.dump, filling.server
+    if dump.server_major is not None and dump.server_major < server.major:
+        yield f"it comes from PostgreSQL {dump.server_major} and is restored on {server.major}"
+    missing = sorted(set(dump.roles) - server.roles)
+    if missing and task.wish.owner:
+        yield f"the server has no role {', '.join(missing)}: what was theirs becomes yours"
+    if lost:
+        yield f"tables that the backup has not: {', '.join(lost[:_SHOWN])}"
+    if filling.archive is None:
+        whose = "a superuser" if server.is_superuser else "you"
+        yield f"a plain SQL file runs whatever it says, as {whose}: restore only what you trust"
+        if not dump.is_complete:
+            yield "the file does not end as pg_dump ends one: it may be cut off"
+        with suppress(ChatdbError):
+            client = task.wish.programs.find("psql", server.major, url=task.url)
+            if not can_restrict(client):
+                yield f"{client.describe()} is too old to refuse commands of its own by itself"

@@ -1,0 +1,97 @@
+"""A SQLite file out of a backup into a new file."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from chatdb.backups.archives import PIECE
+from chatdb.backups.reading import open_data, packed_bytes
+from chatdb.db.connect import connect_sqlite
+from chatdb.db.revision import translated
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import InvalidInputError, StorageError
+from chatdb.workflows.restore_parts import Task
+
+_MAGIC = b"SQLite format 3\x00"
+_SPARE_BYTES = 16 * 1024 * 1024
+_SHOWN = 5
+_TABLES = (
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
+    " ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE '%\\_fts\\_%' ESCAPE '\\'"
+    " ORDER BY name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFilling:
+    """A copy of a SQLite file that fits on the disk."""
+
+    task: Task
+    remarks: tuple[str, ...] = ()
+
+    def fill(self, new: DatabaseUrl) -> None:
+        """Unpack it, all of it on the disk."""
+        backup = self.task.backup
+        self.task.watch.begin("restoring", packed_bytes(backup))
+        try:
+            with (
+                open_data(
+                    backup, backup.archive_names[0], on_bytes=self.task.watch.advance
+                ) as stream,
+                new.sqlite_path.open("r+b") as file,
+            ):
+                start = stream.read(len(_MAGIC))
+                if start != _MAGIC:
+                    raise InvalidInputError(f"{backup.name} holds no SQLite database")
+                file.write(start)
+                shutil.copyfileobj(stream, file, PIECE)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StorageError(
+                f"{new.sqlite_path} cannot be written: {error.strerror or error}",
+                hint="free some space, or restore elsewhere: --into",
+            ) from error
+
+    def check(self, new: DatabaseUrl) -> list[str]:
+        """Return what SQLite's own checks find, of the file, its references and its indexes."""
+        with translated(new), closing(connect_sqlite(new)) as connection:
+            rows = connection.execute(f"PRAGMA integrity_check({_SHOWN})").fetchall()
+            problems = [str(text) for (text,) in rows if text != "ok"]
+            broken = connection.execute(
+                'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2'
+            ).fetchall()
+        return problems + [
+            f"{count} rows of {table} point at rows of {parent} that are gone"
+            for table, parent, count in broken
+        ]
+
+    def count(self, new: DatabaseUrl) -> dict[str, int]:
+        """Return the rows of every table."""
+        with translated(new), closing(connect_sqlite(new)) as connection:
+            names = [str(name) for (name,) in connection.execute(_TABLES)]
+            queries = {name: name.replace('"', '""') for name in names}
+            return {
+                name: connection.execute(f'SELECT count(*) FROM "{quoted}"').fetchone()[0]
+                for name, quoted in queries.items()
+            }
+
+
+@contextmanager
+def planned_sqlite(task: Task) -> Iterator[SqliteFilling]:
+    """Look whether there is room for it; raises StorageError."""
+    manifest = task.backup.manifest
+    size = packed_bytes(task.backup) if manifest is None else manifest.unpacked_bytes
+    folder = task.url.sqlite_path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < size + _SPARE_BYTES:
+        raise StorageError(
+            f"no room beside {task.url.sqlite_path}: {size + _SPARE_BYTES:,} bytes needed,"
+            f" {free:,} free",
+            hint=f"free some space in {folder}, or restore elsewhere: --into",
+        )
+    yield SqliteFilling(task)
