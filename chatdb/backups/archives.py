@@ -150,7 +150,10 @@ def sum_up(stream: IO[bytes], name: str, *, on_bytes: OnBytes | None = None) -> 
 
 
 class CheckedStream(io.RawIOBase):
-    """Passes a file's bytes on; `verify` then tells whether they were those of the manifest."""
+    """Passes a file's bytes on; at the end it tells whether they were those of the manifest.
+
+    Reading to the end, or `verify`, raises InvalidInputError for a file that is another.
+    """
 
     def __init__(
         self, raw: IO[bytes], file: BackupFile | None = None, *, on_bytes: OnBytes | None = None
@@ -170,12 +173,16 @@ class CheckedStream(io.RawIOBase):
         self._size += count
         if self._on_bytes is not None and count:
             self._on_bytes(count)
+        if not count and len(buffer):
+            self._compare()
         return count
 
     def verify(self) -> None:
-        """Read what is left; raises InvalidInputError for a file that is not the manifest's."""
+        """Read what is left."""
         while self.read(PIECE):
             pass
+
+    def _compare(self) -> None:
         if self._file is not None:
             compare(self._file, BackupFile(self._file.name, self._size, self._sha256.hexdigest()))
 

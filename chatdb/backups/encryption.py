@@ -132,6 +132,7 @@ def decrypted(source: IO[bytes], identities: Identities | None, name: str) -> IO
     the first read, when no key fits.
     """
     if identities is None:
+        source.close()
         raise UsageError(
             f"{name} is encrypted", hint="name the file of the private key: --identity FILE"
         )

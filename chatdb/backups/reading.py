@@ -29,11 +29,12 @@ def open_data(backup: Backup, name: str, *, on_bytes: OnBytes | None = None) -> 
     """Open one of the backup's files for reading what is packed in it.
 
     `on_bytes` is told of the bytes of the file itself. Reading raises InvalidInputError where the
-    data are damaged.
+    data are damaged, and at the end where the file is not that of the manifest.
     """
-    with unpacked(
-        CheckedStream(backup.store.open(name), on_bytes=on_bytes), name, backup.store.keys
-    ) as stream:
+    files = () if backup.manifest is None else backup.manifest.files
+    file = next((file for file in files if file.name == name), None)
+    raw = CheckedStream(backup.store.open(name), file, on_bytes=on_bytes)
+    with unpacked(raw, name, backup.store.keys) as stream:
         yield stream
 
 

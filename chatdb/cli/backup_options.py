@@ -14,17 +14,14 @@ from chatdb.cli.progress import BYTES, Progress, QuietProgress, Unit
 if TYPE_CHECKING:
     from chatdb.servers.dump_programs import DumpPrograms
 
-DEFAULT_PLACE = "backups"
-
 BackupArgument = Annotated[
     str, typer.Argument(metavar="FILE", help="A file of it, its name, or: latest.")
 ]
 
 
 def backup_place(command: CommandContext, typed: str | None) -> str:
-    """Return where backups are kept: what was typed, else the folder `backups`."""
-    del command
-    return typed or DEFAULT_PLACE
+    """Return where backups are kept: what was typed, else CHATDB_BACKUP_URL, else `backups`."""
+    return typed or command.config.backup.url.value
 
 
 def dump_programs(command: CommandContext) -> "DumpPrograms":

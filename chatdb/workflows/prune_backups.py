@@ -1,6 +1,5 @@
 """Removing the backups of one database that no rule keeps."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -101,9 +100,7 @@ def plan_prune(
     )
 
 
-def carry_out(
-    store: Store, report: PruneReport, on_removed: Callable[[PrunedBackup], object]
-) -> PruneReport:
+def carry_out(store: Store, report: PruneReport) -> PruneReport:
     """Remove what the plan says; one that cannot be removed does not stop the others.
 
     The manifest goes first: what is half removed is no backup any more.
@@ -114,7 +111,6 @@ def carry_out(
         if backup.action == "remove":
             try:
                 _remove(store, there.get(backup.name))
-                on_removed(backup)
             except ChatdbError as error:
                 backup = replace(backup, problem=error.text)
         done.append(backup)

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from chatdb.backups.archives import PIECE
 from chatdb.backups.catalogue import Backup
+from chatdb.backups.names import COMPRESSED, ENCRYPTED
 from chatdb.backups.plain_sql import Omissions, PlainDump, for_psql, inspect, rights
 from chatdb.backups.reading import OnBytes, open_data, packed_bytes
 from chatdb.db.connect import connect_postgresql
@@ -234,7 +235,7 @@ def _archive(task: Task) -> Iterator[Archive]:
         yield Archive(kind=backup.kind, open=opened)
         return
     folder = backup.store.local_path(names[0].partition("/")[0])
-    if folder is not None and not any(name.endswith(".zst") for name in names):
+    if folder is not None and not any(name.endswith((COMPRESSED, ENCRYPTED)) for name in names):
         yield Archive(kind="directory", open=opened, folder=folder)
         return
     with tempfile.TemporaryDirectory(prefix="chatdb-restore-") as name:
@@ -254,7 +255,7 @@ def _unpack(task: Task, folder: Path) -> None:
         )
     task.watch.begin("unpacking", packed_bytes(task.backup))
     for name in task.backup.archive_names:
-        target = folder / name.rpartition("/")[2].removesuffix(".zst")
+        target = folder / name.rpartition("/")[2].removesuffix(ENCRYPTED).removesuffix(COMPRESSED)
         with (
             open_data(task.backup, name, on_bytes=task.watch.advance) as stream,
             target.open("wb") as file,

@@ -109,10 +109,10 @@ def test_ci_installs_what_is_missing_once_and_says_so(tmp_path: Path) -> None:
         ).stdout
 
     first = said()
-    programs = "postgresql-15 pgbouncer docker.io docker-compose age openssh-client"
+    programs = "postgresql-15 pgbouncer docker.io docker-compose age openssh-client systemd"
     assert f"ci: installing {programs}\napt-get upd" in first
     assert "make install\nci: installing Compose 5\nci: make check\n" in first
-    there = ("dockerd", "docker-compose", "age", "ssh-keygen")
+    there = ("dockerd", "docker-compose", "age", "ssh-keygen", "systemd-analyze")
     for path in (program, *(tmp_path / name for name in there)):
         path.write_text("#!/bin/sh\n")
         path.chmod(0o755)

@@ -1,9 +1,11 @@
 """`chatdb restore`: bring a backup back, and take that back again."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatdb.cli.backup_keys import IdentityOption, reading_keys
 from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
@@ -56,6 +58,7 @@ def restore(
     no_migrate: Annotated[
         bool, typer.Option("--no-migrate", help="Leave the schema at the backup's revision.")
     ] = False,
+    identity: IdentityOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
@@ -92,7 +95,7 @@ def restore(
         owner=not no_owner,
         migrate=not no_migrate,
     )
-    backup = _find(command, file, url)
+    backup = _find(command, file, url, identity)
     with StageWatch(command) as watch, planned_restore(backup, url, wish, watch) as planned:
         plan = planned.plan()
         if dry_run:
@@ -126,12 +129,19 @@ def _target(command: CommandContext, into: str | None) -> "DatabaseUrl":
     return command.direct_url or command.url
 
 
-def _find(command: CommandContext, text: str, url: "DatabaseUrl") -> "Backup":
+def _find(
+    command: CommandContext, text: str, url: "DatabaseUrl", identity: Path | None
+) -> "Backup":
     from chatdb.backups.catalogue import find
     from chatdb.backups.names import safe_database
     from chatdb.backups.reading import recognised
 
-    found = find(text, backup_place(command, None), database=safe_database(url.name))
+    found = find(
+        text,
+        backup_place(command, None),
+        database=safe_database(url.name),
+        keys=reading_keys(command, identity),
+    )
     return recognised(found)
 
 
