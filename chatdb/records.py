@@ -5,6 +5,8 @@ Python objects that `chatdb.canonical.clean` has passed. `docs/schema.md` says w
 promises, `docs/formats.md` how a record looks as a line of the native format.
 """
 
+import secrets
+import time
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid5
@@ -96,6 +98,14 @@ class Organization(msgspec.Struct, kw_only=True, frozen=True):
 def organization_id_of(key: str) -> UUID:
     """Return the id of the organization with this key: the same in every database."""
     return uuid5(_ORGANIZATIONS, clean_text(key)[0])
+
+
+def new_id() -> UUID:
+    """Return a new UUIDv7 (RFC 9562): ids made later sort later, to a quarter of a microsecond."""
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = nanoseconds * 4096 // 1_000_000
+    random = secrets.randbits(62)
+    return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random)
 
 
 def is_hidden(message: Message) -> bool:

@@ -25,7 +25,6 @@ COMMANDS = {
         _MODULES + "formats", "List the formats and databases that can be read and written."
     ),
     "search": Entry(_MODULES + "search", "Find messages by their words."),
-    "conversations": Entry(_MODULES + "conversations", "List, show and delete conversations."),
     "organizations": Entry(
         _MODULES + "organizations", "List, create, rename and delete organizations (tenants)."
     ),
@@ -36,6 +35,10 @@ COMMANDS = {
         _MODULES + "restore",
         "Bring a backup back and put it in the database's place.",
     ),
+    "conversations": Entry(
+        _MODULES + "conversations", "List, show, create, change and delete conversations."
+    ),
+    "messages": Entry(_MODULES + "messages", "Add, list, edit and delete messages."),
     "dev-db": Entry(
         _MODULES + "dev_db", "Run a PostgreSQL for development, with Docker or without."
     ),

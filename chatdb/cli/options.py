@@ -7,6 +7,7 @@ lazy group: a command never declares them. They are listed in the help of `chatd
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +38,34 @@ AfterOption = Annotated[
     str | None,
     typer.Option("--after", metavar="CURSOR", help="Go on after the cursor of the page before."),
 ]
+
+ConversationArgument = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="Its id, the beginning or end of it, or last."),
+]
+ConversationArguments = Annotated[
+    list[str],
+    typer.Argument(metavar="ID...", help="Their ids, beginnings or ends of them, or last."),
+]
+WithinConversation = Annotated[
+    str,
+    typer.Argument(metavar="CONVERSATION", help="The conversation: its id, a part of it, or last."),
+]
+UserOption = Annotated[
+    str | None,
+    typer.Option("--user", metavar="ID", help="Only this user's: those of others are not found."),
+]
+MetaOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--meta", metavar="KEY=VALUE", help="Only with this in their metadata; repeatable."
+    ),
+]
+KeepToOption = Annotated[
+    Path | None,
+    typer.Option("--keep-to", metavar="FILE", help="Keep what goes in this new file."),
+]
+NoKeepOption = Annotated[bool, typer.Option("--no-keep", help="Keep nothing: erase it for good.")]
 
 
 def a_number(value: float | None) -> float | None:

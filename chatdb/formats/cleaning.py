@@ -27,6 +27,11 @@ def clean_conversation(record: Conversation, tally: Tally) -> None:
         tally.replaced_characters += count
 
 
+def clean_message(message: Message, tally: Tally) -> None:
+    """Clean a single message in the same way."""
+    _clean(message, _TEXTS, _VALUES, tally)
+
+
 def _clean(
     record: Conversation | Message, texts: tuple[str, ...], values: tuple[str, ...], tally: Tally
 ) -> None:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
+from chatdb.db.dialects.expressions import metadata_has
 from chatdb.errors import NotFoundError
 
 AT_ONCE = 5_000
@@ -39,6 +40,7 @@ class ConversationFilter:
 
     `since` and `before` are about `updated_at`, the first inclusive, the second exclusive;
     `after_id` and `until_id` cut a piece out of the order of ids, which ends with the second.
+    `metadata` has paths of keys, each with the values of which any will do.
     """
 
     ids: Sequence[UUID] | None = None
@@ -49,6 +51,8 @@ class ConversationFilter:
     archived: bool | None = None
     after_id: UUID | None = None
     until_id: UUID | None = None
+    starred: bool | None = None
+    metadata: Sequence[tuple[tuple[str, ...], tuple[Any, ...]]] = ()
 
     @property
     def is_everything(self) -> bool:
@@ -73,6 +77,11 @@ class ConversationFilter:
         if self.archived is not None:
             present = columns.archived_at.is_not(None)
             yield present if self.archived else ~present
+        if self.starred is not None:
+            present = columns.starred_at.is_not(None)
+            yield present if self.starred else ~present
+        for path, values in self.metadata:
+            yield metadata_has(columns.metadata, path, values)
 
 
 _EVERYTHING = ConversationFilter()

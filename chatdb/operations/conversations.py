@@ -1,37 +1,35 @@
-"""Conversations one at a time and page by page: list, name, read, delete."""
+"""Conversations page by page, in several orders, and one as a whole."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
-from chatdb.db.schema import (
-    conversation_summaries,
-    conversations,
-    messages,
-    snapshots,
-    tombstones,
-)
-from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations.conversation_batches import organization_id
+from chatdb.db.dialects.expressions import title_key
+from chatdb.db.schema import conversations, messages
+from chatdb.operations.conversation_batches import ConversationFilter, organization_id
 from chatdb.operations.imports_stored import read_stored
-from chatdb.operations.paging import cursor_of, read_cursor
+from chatdb.operations.naming import resolve_conversation
+from chatdb.operations.paging import Kind, cursor_of, read_place
 from chatdb.records import Conversation
 
-FEWEST_DIGITS = 4
-"""Of an id that is not written in full."""
-LAST = "last"
-WHOLE_CONVERSATION = UUID(int=0)
-"""The `message_id` of a tombstone that stands for the conversation."""
+Sort = Literal["updated", "created", "accessed", "messages", "title"]
+SORTS: tuple[Sort, ...] = ("updated", "created", "accessed", "messages", "title")
+"""Newest, most or last accessed first, titles by their letters. Only `updated` has an index."""
 
-_SHOWN_CANDIDATES = 5
-_HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
-_LIST_HINT = "chatdb conversations list"
+_KINDS: dict[Sort, Kind] = {
+    "updated": "conversations",
+    "created": "created",
+    "accessed": "accessed",
+    "messages": "message_count",
+    "title": "title",
+}
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+_WALKING = {"enable_seqscan": "off", "jit": "off"}
+"""A planner without statistics would read and sort the whole table for one page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +42,23 @@ class ConversationSummary:
     message_count: int
     created_at: datetime
     updated_at: datetime
+    last_accessed_at: datetime | None
+    starred_at: datetime | None
     archived_at: datetime | None
+    source: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationPage:
-    """Conversations, last updated first; `next_cursor` is None on the last page."""
+    """Conversations in the order asked for; `next_cursor` is None on the last page."""
 
     items: tuple[ConversationSummary, ...]
     next_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeletedConversation:
-    """What goes, or went, with a conversation."""
-
-    id: UUID
-    title: str | None
-    user_id: str | None
-    messages: int
-    snapshots: int
+_STORED = tuple(
+    name for name in ConversationSummary.__dataclass_fields__ if name != "message_count"
+)
 
 
 def list_page(
@@ -72,181 +67,146 @@ def list_page(
     organization_key: str,
     limit: int = 50,
     after: str | None = None,
-    user_id: str | None = None,
-    archived: bool | None = False,
+    wanted: ConversationFilter | None = None,
+    sort: Sort = "updated",
+    accessed: bool = False,
+    timeout_seconds: float = 30.0,
 ) -> ConversationPage:
-    """Return a page of conversations, last updated first; `archived` None means both kinds.
+    """Return a page of conversations; without `wanted` those that are not archived.
 
-    A page costs the same wherever it lies. Raises NotFoundError for an unknown organization,
-    UsageError for a cursor that is none.
+    `accessed` leaves out what was never accessed. By `updated` a page costs the same wherever it
+    lies; the other orders read every conversation of the organization. Raises NotFoundError for
+    an unknown organization, UsageError for a cursor that is none of this order,
+    DatabaseFailedError when it takes longer than the timeout.
     """
-    view = conversation_summaries.c
-    names = ConversationSummary.__dataclass_fields__
-    statement = sa.select(*(view[name] for name in names))
-    if user_id is not None:
-        statement = statement.where(view.user_id == user_id)
-    if archived is not None:
-        statement = statement.where(
-            view.archived_at.is_not(None) if archived else view.archived_at.is_(None)
-        )
-    if after is not None:
-        updated_at, (identifier,) = read_cursor("conversations", after, ids=1)
-        statement = statement.where(sa.tuple_(view.updated_at, view.id) < (updated_at, identifier))
-    statement = statement.order_by(view.updated_at.desc(), view.id.desc()).limit(limit + 1)
-    with database.transaction(settings=_READING) as connection:
+    wanted = wanted or ConversationFilter(archived=False)
+    ways = database.dialect.search()
+    settings = {**ways.settings(timeout_seconds), **(_WALKING if sort == "updated" else {})}
+    place = None if after is None else read_place(_KINDS[sort], after, ids=1)
+    with (
+        database.transaction(settings=settings) as connection,
+        ways.deadline(connection, timeout_seconds),
+    ):
         organization = organization_id(connection, organization_key)
-        own = statement.where(view.organization_id == organization)
-        rows = connection.execute(own).mappings().fetchall()
-    items = tuple(ConversationSummary(**row) for row in rows[:limit])
-    last = items[-1] if len(rows) > limit else None
-    cursor = None if last is None else cursor_of("conversations", last.updated_at, (last.id,))
+        statement = page_statement(organization, wanted, sort, place, limit + 1, accessed=accessed)
+        rows = connection.execute(statement).mappings().fetchall()
+    items = tuple(summary_of(row) for row in rows[:limit])
+    cursor = None
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        value = _NEVER if last["key"] is None else last["key"]
+        cursor = cursor_of(_KINDS[sort], value, (last["id"],))
     return ConversationPage(items=items, next_cursor=cursor)
 
 
-_READING = {"enable_seqscan": "off", "jit": "off"}
-"""A planner without statistics would read and sort the whole table for one page."""
-
-
-def resolve_conversation(connection: sa.Connection, organization: UUID, text: str) -> UUID:
-    """Return the id that is meant: in full, its beginning or its end (4 digits or more), or `last`.
-
-    Ids made together begin alike: their ends tell them apart. Raises NotFoundError for none,
-    UsageError for several or too few digits.
-    """
-    table = conversations.c
-    if text.strip().lower() == LAST:
-        return _last(connection, organization)
-    digits = text.strip().lower().replace("-", "")
-    if not _HEXADECIMAL.fullmatch(digits):
-        raise NotFoundError(f"there is no conversation {text!r}", hint=_LIST_HINT)
-    if len(digits) < FEWEST_DIGITS:
-        raise UsageError(
-            f"{text!r} is too short for an id: give {FEWEST_DIGITS} digits or more",
-            hint=_LIST_HINT,
-        )
-    lowest, highest = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    own = sa.select(table.id).where(table.organization_id == organization)
-    candidates = own.where(table.id.between(lowest, highest)).limit(_SHOWN_CANDIDATES + 1)
-    found: set[UUID] = set(connection.execute(candidates).scalars())
-    if len(digits) < 32:
-        ending = sa.cast(table.id, sa.Text).like("%" + _hyphenated_end(digits))
-        found |= set(connection.execute(own.where(ending).limit(_SHOWN_CANDIDATES + 1)).scalars())
-    if not found:
-        raise NotFoundError(f"there is no conversation {text!r}", hint=_LIST_HINT)
-    if len(found) > 1:
-        names = [str(each) for each in sorted(found)]
-        more = " ..." if len(names) > _SHOWN_CANDIDATES else ""
-        shown = ", ".join(names[:_SHOWN_CANDIDATES])
-        raise UsageError(f"{text!r} may be any of {shown}{more}", hint="give more digits of the id")
-    return found.pop()
-
-
-def read_conversation(database: Database, text: str, *, organization_key: str) -> Conversation:
+def read_conversation(
+    database: Database, text: str, *, organization_key: str, user_id: str | None = None
+) -> Conversation:
     """Return the conversation that `resolve_conversation` finds, whole, in one consistent state."""
     with database.transaction(snapshot=True) as connection:
         organization = organization_id(connection, organization_key)
-        identifier = resolve_conversation(connection, organization, text)
+        identifier = resolve_conversation(connection, organization, text, user_id=user_id)
         return read_stored(connection, organization, [identifier])[identifier].record
 
 
-def find_deletable(
-    database: Database, texts: Sequence[str], *, organization_key: str
-) -> list[DeletedConversation]:
-    """Return what would go with the conversations named; raises as `resolve_conversation`."""
-    with database.transaction(snapshot=True) as connection:
-        organization = organization_id(connection, organization_key)
-        ids = [resolve_conversation(connection, organization, text) for text in texts]
-        return describe(connection, organization, list(dict.fromkeys(ids)))
-
-
-def describe(
-    connection: sa.Connection, organization: UUID, ids: Sequence[UUID]
-) -> list[DeletedConversation]:
-    """Return what goes with those of the conversations that exist, in the order of the ids."""
-    found = (_describe(connection, organization, identifier) for identifier in ids)
-    return [each for each in found if each is not None]
-
-
-def lock(connection: sa.Connection, organization: UUID, ids: Sequence[UUID]) -> list[UUID]:
-    """Lock the conversations against every change until the transaction ends; return the found."""
+def summaries(
+    connection: sa.Connection, organization: UUID, ids: list[UUID]
+) -> tuple[ConversationSummary, ...]:
+    """Return the rows of those of the conversations that exist, in the order of the ids."""
     table = conversations.c
-    found: list[UUID] = []
-    for identifier in sorted(ids):
-        statement = sa.select(table.id).where(
-            table.organization_id == organization, table.id == identifier
-        )
-        found += connection.execute(statement.with_for_update()).scalars()
-    return found
+    page = sa.select(table.organization_id, *(table[name] for name in _STORED))
+    own = page.where(table.organization_id == organization, table.id.in_(ids)).subquery("page")
+    rows = connection.execute(_counted(own, [])).mappings()
+    found = {row["id"]: summary_of(row) for row in rows}
+    return tuple(found[identifier] for identifier in ids if identifier in found)
 
 
-def delete(
-    connection: sa.Connection, organization: UUID, ids: Sequence[UUID], *, reason: str
-) -> None:
-    """Delete conversations with all that is theirs, and leave a tombstone for each."""
-    now = datetime.now(UTC)
-    for identifier in ids:
-        connection.execute(
-            sa.delete(conversations).where(
-                conversations.c.organization_id == organization, conversations.c.id == identifier
-            )
-        )
-        key = {
-            "organization_id": organization,
-            "conversation_id": identifier,
-            "message_id": WHOLE_CONVERSATION,
-        }
-        connection.execute(sa.delete(tombstones).filter_by(**key))
-        connection.execute(sa.insert(tombstones).values(**key, deleted_at=now, reason=reason))
+def summary_of(row: Any) -> ConversationSummary:
+    """Return the summary in a row that has all its columns."""
+    names = ConversationSummary.__dataclass_fields__
+    return ConversationSummary(**{name: row[name] for name in names})
 
 
-def _describe(
-    connection: sa.Connection, organization: UUID, identifier: UUID
-) -> DeletedConversation | None:
-    def count(table: sa.Table) -> Any:
-        return (
-            sa.select(sa.func.count())
-            .where(table.c.organization_id == organization, table.c.conversation_id == identifier)
-            .scalar_subquery()
-        )
-
+def page_statement(
+    organization: UUID,
+    wanted: ConversationFilter,
+    sort: Sort,
+    place: tuple[Any, tuple[UUID, ...]] | None,
+    limit: int,
+    *,
+    accessed: bool = False,
+) -> sa.Select[Any]:
+    """Return the query of a page; messages are counted for the rows of the page only."""
     table = conversations.c
-    row = connection.execute(
-        sa.select(table.title, table.user_id, count(messages), count(snapshots)).where(
-            table.organization_id == organization, table.id == identifier
+    key, source = _key(organization, sort)
+    statement = (
+        sa.select(
+            table.organization_id,
+            *(table[name] for name in _STORED),
+            _shown(sort, key).label("key"),
         )
-    ).one_or_none()
-    if row is None:
-        return None
-    title, user_id, message_count, snapshot_count = row
-    return DeletedConversation(
-        id=identifier,
-        title=title,
-        user_id=user_id,
-        messages=message_count,
-        snapshots=snapshot_count,
+        .select_from(source)
+        .where(table.organization_id == organization, *wanted.conditions())
     )
-
-
-def _last(connection: sa.Connection, organization: UUID) -> UUID:
-    table = conversations.c
-    newest: UUID | None = connection.scalar(
-        sa.select(table.id)
-        .where(table.organization_id == organization)
-        .order_by(table.updated_at.desc(), table.id.desc())
-        .limit(1)
+    if wanted.ids is not None:
+        statement = statement.where(table.id.in_(list(wanted.ids)))
+    if accessed:
+        statement = statement.where(table.last_accessed_at.is_not(None))
+    if place is not None:
+        value, (identifier,) = place
+        here = sa.tuple_(key, table.id)
+        there: Any = sa.tuple_(sa.literal(value, key.type), sa.literal(identifier, table.id.type))
+        statement = statement.where(here > there if sort == "title" else here < there)
+    order = (key.asc(), table.id.asc()) if sort == "title" else (key.desc(), table.id.desc())
+    page = statement.order_by(*order).limit(limit).subquery("page")
+    columns = page.c
+    again: Any = sa.func.coalesce(columns.key, _never()) if sort == "accessed" else columns.key
+    ordered = (
+        (again.asc(), columns.id.asc()) if sort == "title" else (again.desc(), columns.id.desc())
     )
-    if newest is None:
-        raise NotFoundError("there is no conversation yet", hint="chatdb import FILE")
-    return newest
+    return _counted(page, [columns.key]).order_by(*ordered)
 
 
-def _hyphenated_end(digits: str) -> str:
-    """Write the last digits of a UUID with its hyphens."""
-    whole = str(UUID(digits.rjust(32, "0")))
-    wanted, end = len(digits), ""
-    for character in reversed(whole):
-        if not wanted:
-            break
-        end = character + end
-        wanted -= character != "-"
-    return end
+def _key(organization: UUID, sort: Sort) -> tuple[Any, Any]:
+    """Return what an order sorts by, never null, and what it is selected from."""
+    table = conversations.c
+    if sort == "messages":
+        counts = (
+            sa.select(messages.c.conversation_id, sa.func.count().label("amount"))
+            .where(messages.c.organization_id == organization)
+            .group_by(messages.c.conversation_id)
+            .subquery("counts")
+        )
+        source = conversations.outerjoin(counts, counts.c.conversation_id == table.id)
+        return sa.func.coalesce(counts.c.amount, 0), source
+    keys: dict[Sort, Any] = {
+        "updated": table.updated_at,
+        "created": table.created_at,
+        "accessed": sa.func.coalesce(table.last_accessed_at, _never()),
+        "title": title_key(table.title),
+    }
+    return keys[sort], conversations
+
+
+def _never() -> Any:
+    return sa.literal(_NEVER, conversations.c.last_accessed_at.type)
+
+
+def _shown(sort: Sort, key: Any) -> Any:
+    """Return the key as it can be read: the time of what never was is no time of a client's."""
+    return conversations.c.last_accessed_at if sort == "accessed" else key
+
+
+def _counted(page: Any, more: list[Any]) -> sa.Select[Any]:
+    """Return the rows of a page in its order, each with the number of its messages."""
+    columns = page.c
+    count = (
+        sa.select(sa.func.count())
+        .where(
+            messages.c.organization_id == columns.organization_id,
+            messages.c.conversation_id == columns.id,
+        )
+        .scalar_subquery()
+        .label("message_count")
+    )
+    return sa.select(*(columns[name] for name in _STORED), *more, count)

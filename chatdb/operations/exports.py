@@ -8,7 +8,7 @@ import msgspec
 
 from chatdb.db.database import Database
 from chatdb.operations.conversation_batches import AT_ONCE, ConversationFilter, organization_id
-from chatdb.operations.conversations import resolve_conversation
+from chatdb.operations.naming import resolve_conversation
 from chatdb.operations.native_export import OnRead, native_lines
 from chatdb.records import Conversation
 

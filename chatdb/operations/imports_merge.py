@@ -4,7 +4,7 @@ Nothing is ever removed; what was edited or added here stays; what the source kn
 followed. Importing the same again, or an older export after a newer one, changes nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -55,17 +55,53 @@ def is_conflict(stored: Conversation, incoming: Conversation) -> bool:
 
 
 def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversation:
-    """Return the record without the messages of these ids, its leaf moved to what is left."""
+    """Return the record without the messages of these ids.
+
+    Their answers, and the leaf, move up to the nearest message that is left, as when they were
+    deleted here.
+    """
     if not any(message.id in gone for message in record.messages):
         return record
-    kept = [message for message in record.messages if message.id not in gone]
     parents = {message.id: message.parent_id for message in record.messages}
-    leaf = record.current_message_id
-    for _ in range(len(parents)):
-        if leaf is None or leaf not in gone:
-            break
-        leaf = parents.get(leaf)
+    kept = [
+        message
+        if message.parent_id is None or message.parent_id not in gone
+        else msgspec.structs.replace(message, parent_id=_above(message.parent_id, parents, gone))
+        for message in record.messages
+        if message.id not in gone
+    ]
+    leaf = _above(record.current_message_id, parents, gone)
     return msgspec.structs.replace(record, messages=kept, current_message_id=leaf)
+
+
+def with_parents_restored(
+    merged: Conversation, incoming: Conversation, restored: Collection[UUID]
+) -> Conversation:
+    """Return the merged record with messages back below those that were deleted and are back.
+
+    Only those that stand where the deletion put them: who was moved since stays there.
+    """
+    parents = {message.id: message.parent_id for message in incoming.messages}
+    messages = [
+        msgspec.structs.replace(message, parent_id=parents[message.id])
+        if (above := parents.get(message.id)) in restored
+        and above is not None
+        and message.parent_id == _above(above, parents, restored)
+        else message
+        for message in merged.messages
+    ]
+    return msgspec.structs.replace(merged, messages=messages)
+
+
+def _above(
+    place: UUID | None, parents: Mapping[UUID, UUID | None], gone: Collection[UUID]
+) -> UUID | None:
+    """Return the message itself, or the nearest one above it that is not gone."""
+    for _ in range(len(parents) + 1):
+        if place is None or place not in gone:
+            return place
+        place = parents.get(place)
+    return None
 
 
 def same_conversation_row(one: Conversation, other: Conversation, *, but_hash: bool) -> bool:
@@ -108,12 +144,29 @@ def _followed(stored: Conversation, incoming: Conversation, *, current: bool) ->
 
 
 def _leaf(stored: Conversation, incoming: Conversation, messages: Sequence[Message]) -> UUID | None:
-    """Follow the source's active leaf only when the source is newer and the message is there."""
-    if stored.current_message_id is None or incoming.updated_at > stored.updated_at:
-        leaf = incoming.current_message_id
-        if leaf is not None and any(message.id == leaf for message in messages):
-            return leaf
-    return stored.current_message_id
+    """Follow the source's active leaf to where it went on, and elsewhere when it is newer.
+
+    An earlier place on the branch that is active here is never gone back to: what was added here
+    stands behind it.
+    """
+    leaf, held = incoming.current_message_id, stored.current_message_id
+    parents = {message.id: message.parent_id for message in messages}
+    if leaf is None or leaf not in parents or leaf == held:
+        return held
+    if held is None or held not in parents or _is_behind(leaf, held, parents):
+        return leaf
+    is_newer = incoming.updated_at > stored.updated_at
+    return leaf if is_newer and not _is_behind(held, leaf, parents) else held
+
+
+def _is_behind(place: UUID, before: UUID, parents: Mapping[UUID, UUID | None]) -> bool:
+    """Tell whether a message stands somewhere below another."""
+    above = parents.get(place)
+    for _ in range(len(parents)):
+        if above is None or above == before:
+            break
+        above = parents.get(above)
+    return above == before
 
 
 def _merge_messages(

@@ -15,6 +15,7 @@ from chatdb.operations.imports_merge import (
     same_conversation_row,
     same_message,
     same_snapshot,
+    with_parents_restored,
     without_messages,
 )
 from chatdb.operations.imports_report import Placed, SkippedItem
@@ -162,6 +163,8 @@ def _place_known(arrival: Arrival, record: Conversation, known: _Known) -> Place
             " (another user, another creation time)",
         )
     after = merge(before, record)
+    if restored := known.tombstones.get(record.id, set()) & {each.id for each in record.messages}:
+        after = with_parents_restored(after, record, restored)
     known.current[record.id] = after
     held = {message.id: message for message in before.messages}
     changed = sum(

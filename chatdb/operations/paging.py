@@ -9,35 +9,73 @@ from uuid import UUID
 
 from chatdb.errors import UsageError
 
-Kind = Literal["conversations", "search", "titles"]
+TimeKind = Literal["conversations", "search", "titles", "created", "accessed", "snapshots"]
+CountKind = Literal["message_count", "messages"]
+TextKind = Literal["title"]
+Kind = TimeKind | CountKind | TextKind
 
-_NUMBERS: dict[Kind, int] = {"conversations": 1, "search": 2, "titles": 3}
+_NUMBERS: dict[Kind, int] = {
+    "conversations": 1,
+    "search": 2,
+    "titles": 3,
+    "created": 4,
+    "accessed": 5,
+    "message_count": 6,
+    "title": 7,
+    "messages": 8,
+    "snapshots": 9,
+}
+_COUNTS = ("message_count", "messages")
+_TEXTS = ("title",)
 _VERSION = 1
 _HEAD = struct.Struct(">BBq")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def cursor_of(kind: Kind, time: datetime, ids: Sequence[UUID]) -> str:
-    """Return the cursor of the last item of a page: its time and ids, of a kind of list."""
-    head = _HEAD.pack(_VERSION, _NUMBERS[kind], (time - _EPOCH) // _MICROSECOND)
-    content = head + b"".join(identifier.bytes for identifier in ids)
+def cursor_of(kind: Kind, value: datetime | int | str, ids: Sequence[UUID]) -> str:
+    """Return the cursor of the last item of a page: what its list is sorted by, and ids."""
+    number, text = 0, b""
+    if isinstance(value, datetime):
+        number = (value - _EPOCH) // _MICROSECOND
+    elif isinstance(value, int):
+        number = value
+    else:
+        text = value.encode()
+    head = _HEAD.pack(_VERSION, _NUMBERS[kind], number)
+    content = head + b"".join(identifier.bytes for identifier in ids) + text
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
-def read_cursor(kind: Kind, cursor: str, *, ids: int) -> tuple[datetime, tuple[UUID, ...]]:
+def read_cursor(kind: TimeKind, cursor: str, *, ids: int) -> tuple[datetime, tuple[UUID, ...]]:
+    """Read a cursor of a list by time, with so many ids; raises UsageError for anything else."""
+    value, found = read_place(kind, cursor, ids=ids)
+    assert isinstance(value, datetime)  # noqa: S101 - a cursor of such a kind holds a time
+    return value, found
+
+
+def read_place(
+    kind: Kind, cursor: str, *, ids: int
+) -> tuple[datetime | int | str, tuple[UUID, ...]]:
     """Read a cursor made by `cursor_of` with so many ids; raises UsageError for anything else."""
+    end = _HEAD.size + 16 * ids
+    value: datetime | int | str
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         content = base64.b64decode(padded, altchars=b"-_", validate=True)
-        version, number, microseconds = _HEAD.unpack_from(content)
-        time = _EPOCH + microseconds * _MICROSECOND
+        version, number, amount = _HEAD.unpack_from(content)
+        value = amount
+        if kind in _TEXTS:
+            value = content[end:].decode()
+        elif kind not in _COUNTS:
+            value = _EPOCH + amount * _MICROSECOND
     except (ValueError, struct.error, OverflowError) as error:
         raise _unreadable(cursor) from error
-    if (version, number) != (_VERSION, _NUMBERS[kind]) or len(content) != _HEAD.size + 16 * ids:
+    fits = len(content) == end or (kind in _TEXTS and len(content) > end)
+    if (version, number) != (_VERSION, _NUMBERS[kind]) or not fits:
         raise _unreadable(cursor)
-    starts = range(_HEAD.size, len(content), 16)
-    return time, tuple(UUID(bytes=content[start : start + 16]) for start in starts)
+    starts = range(_HEAD.size, end, 16)
+    return value, tuple(UUID(bytes=content[start : start + 16]) for start in starts)
 
 
 def _unreadable(cursor: str) -> UsageError:

@@ -12,11 +12,14 @@ import chatdb
 from chatdb.db.database import Database
 from chatdb.db.schema import log
 from chatdb.errors import NotFoundError
-from chatdb.formats.native import conversation_line, header_line
 from chatdb.operations.conversation_batches import organization_id
-from chatdb.operations.conversations import DeletedConversation, delete, describe, lock
-from chatdb.operations.imports_stored import read_stored
-from chatdb.workflows.kept_files import new_file
+from chatdb.operations.conversation_deletion import (
+    DeletedConversation,
+    delete,
+    describe,
+    lock,
+)
+from chatdb.workflows.kept_conversations import keep
 
 REASON = "chatdb conversations delete"
 
@@ -57,7 +60,7 @@ def delete_conversations(
         deleted = tuple(describe(connection, organization, list(ids)))
         report = report_of(deleted, kept=keep_to, dry_run=False)
         if keep_to is not None:
-            _keep(connection, organization, list(ids), keep_to)
+            keep(connection, organization, list(ids), keep_to, source=REASON)
         delete(connection, organization, list(ids), reason=REASON)
         _write_log(connection, report, organization, organization_key, started=started)
     return report
@@ -74,14 +77,6 @@ def report_of(
         kept=kept,
         dry_run=dry_run,
     )
-
-
-def _keep(connection: sa.Connection, organization: UUID, ids: Sequence[UUID], path: Path) -> None:
-    with new_file(path) as stream:
-        stream.write(header_line(created=datetime.now(UTC), source=REASON))
-        for identifier in ids:
-            record = read_stored(connection, organization, [identifier])[identifier].record
-            stream.write(conversation_line(record))
 
 
 def _write_log(

@@ -12,13 +12,10 @@ from chatdb.db.schema import conversations, log, messages, snapshots, tombstones
 from chatdb.errors import NotFoundError, StorageError, UsageError
 from chatdb.formats.branches import active_path, tree
 from chatdb.formats.native import NativeReader
-from chatdb.operations.conversations import (
-    ConversationSummary,
-    find_deletable,
-    list_page,
-    read_conversation,
-    resolve_conversation,
-)
+from chatdb.operations.conversation_batches import ConversationFilter
+from chatdb.operations.conversation_deletion import find_deletable
+from chatdb.operations.conversations import ConversationSummary, list_page, read_conversation
+from chatdb.operations.naming import resolve_conversation
 from chatdb.operations.search import SearchOptions, search
 from chatdb.records import Conversation, Message, organization_id_of
 from chatdb.workflows.delete_conversations import delete_conversations
@@ -69,7 +66,14 @@ def test_lists_are_narrowed_by_user_archive_and_organization(database: Database)
     other = add_conversation(database, [], number=3, organization="acme")
 
     def ids(organization: str = "default", **options: object) -> list[UUID]:
-        page = list_page(database, organization_key=organization, **options)  # type: ignore[arg-type]
+        after = options.pop("after", None)
+        wanted = ConversationFilter(**{"archived": False, **options})  # type: ignore[arg-type]
+        page = list_page(
+            database,
+            organization_key=organization,
+            wanted=wanted,
+            after=after,  # type: ignore[arg-type]
+        )
         return [item.id for item in page.items]
 
     assert ids() == [ann]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatdb.errors import UsageError
-from chatdb.operations.paging import cursor_of, read_cursor
+from chatdb.operations.paging import Kind, cursor_of, read_cursor, read_place
 
 TIME = datetime(2025, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -31,9 +31,10 @@ def test_any_other_text_is_a_usage_error(text: str) -> None:
 def test_a_cursor_belongs_to_its_list() -> None:
     cursor = cursor_of("search", TIME, [UUID(int=1)])
 
-    for kind, ids in (("titles", 1), ("conversations", 1), ("search", 2)):
+    others: tuple[tuple[Kind, int], ...] = (("titles", 1), ("conversations", 1), ("search", 2))
+    for kind, ids in others:
         with pytest.raises(UsageError, match="no cursor"):
-            read_cursor(kind, cursor, ids=ids)  # type: ignore[arg-type]
+            read_place(kind, cursor, ids=ids)
     for damaged in (cursor[:-1], cursor + "A", "A" * len(cursor), "_" * len(cursor)):
         with pytest.raises(UsageError, match="no cursor"):
             read_cursor("search", damaged, ids=1)

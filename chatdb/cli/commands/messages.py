@@ -1,0 +1,365 @@
+"""`chatdb messages`: the messages of one conversation: add, list, edit and delete."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from chatdb.cli.confirm import confirm
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.options import (
+    AfterOption,
+    DryRunOption,
+    Format,
+    FormatOption,
+    KeepToOption,
+    LimitOption,
+    NoKeepOption,
+    UserOption,
+    WithinConversation,
+    YesOption,
+)
+from chatdb.cli.text import counted, one_line
+from chatdb.errors import UsageError
+
+if TYPE_CHECKING:
+    from chatdb.operations.messages import ListedMessage
+
+app = group_app("Add, list, edit and delete messages.")
+
+_SHORT_ID = 8
+_PLANNED = 10
+_SNIPPET = 70
+
+MessageArgument = Annotated[
+    str,
+    typer.Argument(metavar="MESSAGE", help="Its id, the beginning or end of it, or last."),
+]
+TextArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[TEXT]", help="What it says; left out or - is standard input."),
+]
+RoleOption = Annotated[
+    str | None, typer.Option("--role", metavar="ROLE", help="user, assistant, system or tool.")
+]
+AuthorOption = Annotated[
+    str | None, typer.Option("--author", metavar="NAME", help="The provider or tool.")
+]
+ModelOption = Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model.")]
+ReasoningOption = Annotated[
+    str | None,
+    typer.Option("--reasoning", metavar="TEXT|JSON", help="What it thought before it answered."),
+]
+ToolCallsOption = Annotated[
+    str | None, typer.Option("--tool-calls", metavar="JSON", help="The tools it calls.")
+]
+ToolOutputsOption = Annotated[
+    str | None, typer.Option("--tool-outputs", metavar="JSON", help="What tools answered.")
+]
+AttachmentsOption = Annotated[
+    str | None, typer.Option("--attachments", metavar="JSON", help="Files that belong to it.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """A row of the table: `id` is the end of the id, `content` its beginning."""
+
+    position: int
+    id: str
+    role: str
+    model: str | None
+    created_at: datetime
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedMessages:
+    """What went, for people and scripts."""
+
+    conversation_id: UUID
+    messages: int
+    kept: str | None
+    dry_run: bool
+    ids: tuple[UUID, ...]
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    conversation: WithinConversation,
+    text: TextArgument = None,
+    role: RoleOption = None,
+    author: AuthorOption = None,
+    model: ModelOption = None,
+    reasoning: ReasoningOption = None,
+    tool_calls: ToolCallsOption = None,
+    tool_outputs: ToolOutputsOption = None,
+    attachments: AttachmentsOption = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--parent", metavar="MESSAGE", help="What it answers.  [default: the end of the talk]"
+        ),
+    ] = None,
+    meta: Annotated[
+        list[str] | None,
+        typer.Option("--meta", metavar="KEY=VALUE", help="Goes into its metadata; repeatable."),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="TEXT is JSON: an object of fields, a list, or one a line."),
+    ] = False,
+    user: UserOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Add a message to a conversation.
+
+    It becomes the end of the active branch. With --json several are added at once, all or none.
+
+    \b
+    Examples:
+      chatdb messages add last "And with rye?"
+      ollama run llama3 < question.txt | chatdb messages add last --role assistant --model llama3
+      chatdb messages add last --json < messages.jsonl
+    """
+    from chatdb.cli.input import read_text
+    from chatdb.operations import messages as operation
+    from chatdb.operations.message_words import messages_of
+    from chatdb.operations.metadata_words import object_of
+
+    command = CommandContext.of(context)
+    fields = _fields(role, author, model, reasoning, tool_calls, tool_outputs, attachments)
+    if meta:
+        fields["metadata"] = object_of(meta)
+    if parent is not None:
+        fields["parent"] = parent
+    if as_json:
+        if fields:
+            raise UsageError(
+                "--json and the options of a message exclude each other",
+                hint="write the fields into the JSON: role, model, parent_id ...",
+            )
+        new = messages_of(read_text(command, text))
+    else:
+        says_enough = any(name in fields for name in operation.CONTENTS)
+        content = "" if text is None and says_enough else read_text(command, text)
+        new = [operation.NewMessage(content=content, **fields)]
+    with command.open_database() as database:
+        added = operation.add(
+            database, conversation, new, organization_key=command.org, user_id=user
+        )
+    command.output.record(added, output_format)
+    if added.replaced_characters:
+        command.diagnostics.warning(
+            f"{counted(added.replaced_characters, 'character')} that no database can keep replaced"
+        )
+
+
+@app.command(name="list")
+def list_messages(
+    context: typer.Context,
+    conversation: WithinConversation,
+    limit: LimitOption = 50,
+    after: AfterOption = None,
+    newest_first: Annotated[
+        bool, typer.Option("--newest-first", help="Begin with the last message.")
+    ] = False,
+    role: Annotated[
+        list[str] | None,
+        typer.Option("--role", metavar="ROLE", help="Only user, assistant, system or tool."),
+    ] = None,
+    user: UserOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """List the messages of a conversation, of every branch.
+
+    \b
+    Example:
+      chatdb messages list last --newest-first --limit 10
+    """
+    from chatdb.operations import messages as operation
+    from chatdb.operations.message_words import role_of
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        page = operation.list_page(
+            database,
+            conversation,
+            organization_key=command.org,
+            user_id=user,
+            limit=limit,
+            after=after,
+            newest_first=newest_first,
+            roles=[role_of(each) for each in role or ()],
+        )
+    if output_format is Format.TABLE:
+        rows = [_row(message) for message in page.items]
+        command.output.rows(rows, ListedRow, output_format)
+    else:
+        command.output.rows(page.items, operation.ListedMessage, output_format)
+    if page.next_cursor is not None:
+        command.diagnostics.note(
+            f"there are more: --limit shows more at once, "
+            f"--after {page.next_cursor} goes on from here"
+        )
+
+
+@app.command()
+def edit(
+    context: typer.Context,
+    conversation: WithinConversation,
+    message: MessageArgument,
+    text: TextArgument = None,
+    role: RoleOption = None,
+    author: AuthorOption = None,
+    model: ModelOption = None,
+    reasoning: ReasoningOption = None,
+    tool_calls: ToolCallsOption = None,
+    tool_outputs: ToolOutputsOption = None,
+    attachments: AttachmentsOption = None,
+    user: UserOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Change a message; imports keep what you wrote.
+
+    Without TEXT only what the options name changes; without either TEXT comes from standard
+    input. An empty value takes a field away.
+
+    \b
+    Example:
+      chatdb messages edit last 9c0d1e2f "And with rye flour?"
+    """
+    from chatdb.cli.input import read_text
+    from chatdb.operations import messages as operation
+
+    command = CommandContext.of(context)
+    changes = _fields(role, author, model, reasoning, tool_calls, tool_outputs, attachments)
+    if text is not None or not changes:
+        changes["content"] = read_text(command, text)
+    with command.open_database() as database:
+        edited = operation.edit(
+            database, conversation, message, changes, organization_key=command.org, user_id=user
+        )
+    command.output.record(_row(edited) if output_format is Format.TABLE else edited, output_format)
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    conversation: WithinConversation,
+    messages: Annotated[
+        list[str],
+        typer.Argument(metavar="MESSAGE...", help="Their ids, parts of them, or last."),
+    ],
+    user: UserOption = None,
+    keep_to: KeepToOption = None,
+    no_keep: NoKeepOption = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Delete messages, keeping the conversation in a file.
+
+    Answers to them move up to the message above. Importing the source again does not bring them
+    back; importing the kept file with --restore-deleted does.
+
+    \b
+    Example:
+      chatdb messages delete last 9c0d1e2f --dry-run
+    """
+    from chatdb.operations.message_deletion import find_deletable
+    from chatdb.workflows.delete_messages import MessageDeletion, delete_messages
+    from chatdb.workflows.kept_files import default_keep_path
+
+    if no_keep and keep_to is not None:
+        raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
+    command = CommandContext.of(context)
+    with command.open_database(create=not dry_run) as database:
+        within, found = find_deletable(
+            database, conversation, messages, organization_key=command.org, user_id=user
+        )
+        kept = keep_to or default_keep_path(database, now=datetime.now(UTC))
+        path = None if no_keep else kept
+        ids = [message.id for message in found]
+        done = MessageDeletion(conversation_id=within, ids=tuple(ids), kept=path, dry_run=True)
+        if dry_run:
+            command.diagnostics.block(
+                "\n".join(["This would be deleted:", *_plan(found, done.kept)])
+            )
+        else:
+            confirm(command, _plan(found, path), yes=yes)
+            done = delete_messages(
+                database, within, ids, organization_key=command.org, keep_to=path
+            )
+    summary = DeletedMessages(
+        conversation_id=done.conversation_id,
+        messages=len(done.ids),
+        kept=None if done.kept is None else str(done.kept),
+        dry_run=done.dry_run,
+        ids=done.ids,
+    )
+    command.output.record(summary, output_format)
+    if done.kept is not None and not dry_run:
+        org = "" if command.org == "default" else f" --org {quote(command.org)}"
+        command.diagnostics.note(
+            f"to bring them back: chatdb import {quote(str(done.kept))} --restore-deleted{org}"
+        )
+
+
+def _fields(
+    role: str | None,
+    author: str | None,
+    model: str | None,
+    reasoning: str | None,
+    tool_calls: str | None,
+    tool_outputs: str | None,
+    attachments: str | None,
+) -> dict[str, Any]:
+    """Return the fields that were given; an empty value is None."""
+    from chatdb.operations.message_words import json_of, json_or_text, role_of
+
+    fields: dict[str, Any] = {}
+    if role is not None:
+        fields["role"] = role_of(role)
+    for name, text in (("author", author), ("model", model)):
+        if text is not None:
+            fields[name] = text or None
+    if reasoning is not None:
+        fields["reasoning"] = json_or_text(reasoning) if reasoning else None
+    for name, text in (
+        ("tool_calls", tool_calls),
+        ("tool_outputs", tool_outputs),
+        ("attachments", attachments),
+    ):
+        if text is not None:
+            option = "--" + name.replace("_", "-")
+            fields[name] = json_of(text, option) if text else None
+    return fields
+
+
+def _row(message: "ListedMessage") -> ListedRow:
+    return ListedRow(
+        position=message.position,
+        id=message.id.hex[-_SHORT_ID:],
+        role=message.role,
+        model=message.model,
+        created_at=message.created_at,
+        content=one_line(message.content[: 4 * _SNIPPET], limit=_SNIPPET),
+    )
+
+
+def _plan(found: "list[ListedMessage]", kept: object) -> list[str]:
+    lines = [
+        f"{each.id.hex[-_SHORT_ID:]}  {each.role}: {one_line(each.content[:200], limit=50)}"
+        for each in found[:_PLANNED]
+    ]
+    if len(found) > _PLANNED:
+        lines.append(f"and {counted(len(found) - _PLANNED, 'more message')}")
+    lines.append(f"in all {counted(len(found), 'message')}; answers to them move up")
+    lines.append(f"the conversation is kept in {kept}" if kept is not None else "nothing is kept")
+    return lines

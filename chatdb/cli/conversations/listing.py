@@ -1,0 +1,192 @@
+"""`chatdb conversations list`: pages of conversations, in several orders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.options import (
+    AfterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    MetaOption,
+    UserOption,
+    a_number,
+)
+from chatdb.cli.output import field_names
+from chatdb.cli.text import one_line
+from chatdb.errors import UsageError
+
+if TYPE_CHECKING:
+    from chatdb.operations.conversations import ConversationSummary
+
+SHORT_ID = 8
+
+
+class Sort(StrEnum):
+    """What a list is ordered by."""
+
+    UPDATED = "updated"
+    CREATED = "created"
+    ACCESSED = "accessed"
+    MESSAGES = "messages"
+    TITLE = "title"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConversation:
+    """A row of the table: `id` is the end of the id, which names it wherever an id is asked for."""
+
+    id: str
+    title: str | None
+    user_id: str | None
+    message_count: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedConversation:
+    """A row of the table in the order of creation."""
+
+    id: str
+    title: str | None
+    user_id: str | None
+    message_count: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccessedConversation:
+    """A row of the table in the order of access."""
+
+    id: str
+    title: str | None
+    user_id: str | None
+    message_count: int
+    last_accessed_at: datetime | None
+
+
+_ROWS: dict[Sort, type] = {
+    Sort.CREATED: CreatedConversation,
+    Sort.ACCESSED: AccessedConversation,
+}
+
+
+def list_conversations(
+    context: typer.Context,
+    limit: LimitOption = 50,
+    after: AfterOption = None,
+    user: UserOption = None,
+    sort: Annotated[
+        Sort | None,
+        typer.Option("--sort", help="Newest, most or A first.  [default: updated]"),
+    ] = None,
+    recent: Annotated[
+        bool, typer.Option("--recent", help="Only those accessed, last accessed first.")
+    ] = False,
+    starred: Annotated[
+        bool | None, typer.Option("--starred/--no-starred", help="Only starred ones, or none.")
+    ] = None,
+    archived: Annotated[
+        bool | None,
+        typer.Option(
+            "--archived/--no-archived", help="Only archived ones, or none.  [default: no]"
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Archived ones and the others.")
+    ] = False,
+    meta: MetaOption = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout", min=0.01, metavar="SECONDS", help="Give up after this.", callback=a_number
+        ),
+    ] = 30.0,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """List conversations, last updated first.
+
+    The table shows the end of each id; it is enough to name the conversation. Metadata of objects
+    within one another: --meta shop.order=17.
+
+    \b
+    Examples:
+      chatdb conversations list --user ann --limit 20
+      chatdb conversations list --starred --sort title --meta lang=de
+    """
+    from chatdb.operations import conversations
+    from chatdb.operations.conversation_batches import ConversationFilter
+    from chatdb.operations.metadata_words import condition
+
+    if everything and archived is not None:
+        raise UsageError("--all and --archived exclude each other", hint="leave one out")
+    if recent and sort is not None:
+        raise UsageError("--recent and --sort exclude each other", hint="leave one out")
+    order = Sort.ACCESSED if recent else sort or Sort.UPDATED
+    command = CommandContext.of(context)
+    wanted = ConversationFilter(
+        user_id=user,
+        archived=None if everything else bool(archived),
+        starred=starred,
+        metadata=tuple(map(condition, meta or ())),
+    )
+    with command.open_database() as database:
+        page = conversations.list_page(
+            database,
+            organization_key=command.org,
+            limit=limit,
+            after=after,
+            wanted=wanted,
+            sort=order.value,
+            accessed=recent,
+            timeout_seconds=timeout,
+        )
+    show_summaries(command, page.items, output_format, order)
+    if page.next_cursor is not None:
+        command.diagnostics.note(
+            f"there are more: --limit shows more at once, "
+            f"--after {page.next_cursor} goes on from here"
+        )
+
+
+def show_summaries(
+    command: CommandContext,
+    items: Sequence["ConversationSummary"],
+    output_format: Format,
+    order: Sort = Sort.UPDATED,
+) -> None:
+    """Print conversations as rows: short ones in a table, whole ones in the other formats."""
+    from chatdb.operations.conversations import ConversationSummary
+
+    if output_format is not Format.TABLE:
+        command.output.rows(items, ConversationSummary, output_format)
+        return
+    digits = digits_that_differ([item.id for item in items])
+    row_type = _ROWS.get(order, ListedConversation)
+    rows = [_listed(item, digits, row_type) for item in items]
+    command.output.rows(rows, row_type, output_format)
+
+
+def digits_that_differ(ids: Sequence[UUID]) -> int:
+    """Return how many digits from the end tell these ids apart."""
+    different = len(set(ids))
+    return next(
+        digits
+        for digits in (SHORT_ID, 12, 16, 32)
+        if len({identifier.hex[-digits:] for identifier in ids}) == different
+    )
+
+
+def _listed(item: "ConversationSummary", digits: int, row_type: type) -> object:
+    values = {name: getattr(item, name) for name in field_names(row_type)}
+    values["id"] = item.id.hex[-digits:]
+    if item.title is not None:
+        values["title"] = one_line(item.title, limit=60)
+    return row_type(**values)

@@ -1,0 +1,106 @@
+"""`chatdb conversations show`: one conversation, as people read it or as a record."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.options import ConversationArgument, Format, FormatOption, UserOption
+from chatdb.cli.text import counted
+
+if TYPE_CHECKING:
+    from chatdb.records import Conversation
+
+
+def show(
+    context: typer.Context,
+    conversation: ConversationArgument,
+    user: UserOption = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Write out tool calls, tool output and reasoning.")
+    ] = False,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Show the branches, a line for each message.")
+    ] = False,
+    all_branches: Annotated[
+        bool, typer.Option("--all-branches", help="Show the messages of every branch.")
+    ] = False,
+    include_hidden: Annotated[
+        bool, typer.Option("--include-hidden", help="Show messages that the source hid, too.")
+    ] = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Show a conversation as a readable transcript.
+
+    The active branch, without what its source hid. It does not count as an access: chatdb
+    conversations touch does. --format json and jsonl give the whole record
+    (docs/formats.md), csv its messages.
+
+    \b
+    Example:
+      chatdb conversations show last
+    """
+    from chatdb.operations import conversations
+    from chatdb.records import Message
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        record = conversations.read_conversation(
+            database, conversation, organization_key=command.org, user_id=user
+        )
+    if output_format is Format.CSV:
+        command.output.rows(record.messages, Message, output_format)
+    elif output_format is not Format.TABLE:
+        command.output.record(record, output_format)
+    elif tree:
+        _show_tree(command, record, include_hidden=include_hidden)
+    else:
+        _show_transcript(
+            command, record, full=full, all_branches=all_branches, include_hidden=include_hidden
+        )
+
+
+def _show_tree(command: CommandContext, record: "Conversation", *, include_hidden: bool) -> None:
+    from chatdb.cli.transcript import tree_lines
+    from chatdb.formats.branches import tree
+    from chatdb.records import is_hidden
+
+    nodes = (node for node in tree(record) if include_hidden or not is_hidden(node.message))
+    if command.output.is_terminal:
+        command.output.page(tree_lines(nodes))
+        return
+    for line in tree_lines(nodes):
+        command.output.text(line)
+
+
+def _show_transcript(
+    command: CommandContext,
+    record: "Conversation",
+    *,
+    full: bool,
+    all_branches: bool,
+    include_hidden: bool,
+) -> None:
+    from chatdb.cli import transcript
+    from chatdb.formats.branches import active_path
+    from chatdb.records import is_hidden
+
+    path = record.messages if all_branches else active_path(record)
+    shown = [message for message in path if include_hidden or not is_hidden(message)]
+    if command.output.is_terminal:
+        command.output.page(transcript.rendered(record, shown, full=full))
+    else:
+        for line in transcript.plain(record, shown, full=full):
+            command.output.text(line)
+    _note_left_out(
+        command, hidden=len(path) - len(shown), elsewhere=len(record.messages) - len(path)
+    )
+
+
+def _note_left_out(command: CommandContext, *, hidden: int, elsewhere: int) -> None:
+    if hidden:
+        command.diagnostics.note(f"{counted(hidden, 'hidden message')} left out: --include-hidden")
+    if elsewhere:
+        command.diagnostics.note(
+            f"{counted(elsewhere, 'message')} on other branches left out: --all-branches, --tree"
+        )

@@ -1,0 +1,96 @@
+"""Expressions that both databases compute alike, each written in its own way."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from chatdb import canonical
+
+UNTITLED_LAST = "\U0010ffff"
+TITLE_LENGTH = 200
+"""Characters of a title that its place in a list goes by."""
+
+
+class title_key(FunctionElement[str]):  # noqa: N801 - it stands for a function
+    """What titles are sorted by: ASCII letters in either case alike, no title last."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+@compiles(title_key, "postgresql")
+def _title_key_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    title = compiler.process(element.clauses, **options)
+    lowered = f"lower(coalesce({title}, U&'\\+10FFFF') COLLATE \"C\")"
+    return f"left({lowered}, {TITLE_LENGTH})"
+
+
+@compiles(title_key)
+def _title_key(element: Any, compiler: Any, **options: Any) -> str:
+    title = compiler.process(element.clauses, **options)
+    return f"substr(lower(coalesce({title}, char(1114111))), 1, {TITLE_LENGTH})"
+
+
+class metadata_has(FunctionElement[bool]):  # noqa: N801 - it stands for a function
+    """Whether JSON objects within one another lead to a value, or to a list that holds it.
+
+    `values` are texts, numbers, booleans or None: any of them will do.
+    """
+
+    type = sa.Boolean()
+    inherit_cache = False
+
+    def __init__(self, column: Any, path: Sequence[str], values: Sequence[Any]) -> None:
+        super().__init__()
+        self.column = column
+        self.path = tuple(path)
+        self.values = tuple(values)
+
+
+@compiles(metadata_has, "postgresql")
+def _metadata_has_postgresql(element: metadata_has, compiler: Any, **options: Any) -> str:
+    def condition(value: Any) -> Any:
+        for key in reversed(element.path):
+            value = {key: value}
+        sought = sa.literal(canonical.encode_text(value), sa.Text)
+        column: Any = element.column
+        return column.op("@>", is_comparison=True)(sa.cast(sought, JSONB))
+
+    found = [condition(form) for value in element.values for form in (value, [value])]
+    return str(compiler.process(sa.or_(*found).self_group(), **options))
+
+
+@compiles(metadata_has)
+def _metadata_has(element: metadata_has, compiler: Any, **options: Any) -> str:
+    """Walk by json_each: a JSON path could not name every key."""
+
+    def bound(value: Any) -> str:
+        return str(compiler.process(sa.literal(value), **options))
+
+    column = compiler.process(element.column, **options)
+    sources = [f"json_each(CASE WHEN json_valid({column}) THEN {column} END) j0"]
+    conditions = []
+    for depth, key in enumerate(element.path):
+        conditions.append(f"j{depth}.key = {bound(key)}")
+        kind = "'object'" if depth + 1 < len(element.path) else "'array'"
+        held = f"CASE WHEN j{depth}.type = {kind} THEN j{depth}.value END"
+        if depth + 1 < len(element.path):
+            sources.append(f"json_each({held}) j{depth + 1}")
+    leaf = f"j{len(element.path) - 1}"
+    own = " OR ".join(_is_value(leaf, value, bound) for value in element.values)
+    inner = " OR ".join(_is_value("item", value, bound) for value in element.values)
+    conditions.append(f"({own} OR EXISTS (SELECT 1 FROM json_each({held}) item WHERE {inner}))")
+    return f"EXISTS (SELECT 1 FROM {', '.join(sources)} WHERE {' AND '.join(conditions)})"
+
+
+def _is_value(row: str, value: Any, bound: Any) -> str:
+    if value is None:
+        return f"{row}.type = 'null'"
+    if isinstance(value, bool):
+        return f"{row}.type = '{'true' if value else 'false'}'"
+    kinds = "'text'" if isinstance(value, str) else "'integer', 'real'"
+    return f"({row}.type IN ({kinds}) AND {row}.value = {bound(value)})"

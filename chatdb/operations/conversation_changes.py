@@ -1,0 +1,163 @@
+"""Making conversations, and changing what is in their own row: title, star, archive, access.
+
+What is changed here keeps its value in later imports (`edited_at`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from chatdb import canonical
+from chatdb.db.database import Database
+from chatdb.db.schema import conversations
+from chatdb.errors import UsageError
+from chatdb.operations.conversation_batches import organization_id
+from chatdb.operations.conversations import ConversationSummary, summaries
+from chatdb.operations.held_conversations import CHANGING, Held, change, hold, with_retries
+from chatdb.operations.messages import NewMessage, insert
+from chatdb.operations.naming import resolve_conversation
+from chatdb.records import new_id
+
+Mark = Literal["star", "unstar", "archive", "unarchive"]
+
+_COLUMNS: dict[Mark, str] = {
+    "star": "starred_at",
+    "unstar": "starred_at",
+    "archive": "archived_at",
+    "unarchive": "archived_at",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConversation:
+    """What a conversation is made of; without a title it gets one from its first user message."""
+
+    title: str | None = None
+    user_id: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    messages: Sequence[NewMessage] = ()
+
+
+def create(
+    database: Database, new: NewConversation, *, organization_key: str
+) -> ConversationSummary:
+    """Make a conversation, with messages if some are given; raises NotFoundError, UsageError."""
+    identifier = new_id()
+    now = datetime.now(UTC)
+    row = {
+        "id": identifier,
+        "title": None if new.title is None else clean_title(new.title),
+        "user_id": None if new.user_id is None else canonical.clean_text(new.user_id)[0],
+        "created_at": now,
+        "updated_at": now,
+        "metadata": canonical.clean(new.metadata)[0],
+    }
+
+    def work() -> ConversationSummary:
+        with database.transaction(write=True, settings=CHANGING) as connection:
+            organization = organization_id(connection, organization_key)
+            made = summaries(connection, organization, [identifier])
+            if made:  # by the try before, whose answer was lost
+                return made[0]
+            connection.execute(sa.insert(conversations).values(organization_id=organization, **row))
+            if new.messages:
+                insert(connection, hold(connection, organization, identifier), new.messages)
+            return summaries(connection, organization, [identifier])[0]
+
+    return with_retries(database, work)
+
+
+def rename(
+    database: Database,
+    text: str,
+    title: str,
+    *,
+    organization_key: str,
+    user_id: str | None = None,
+) -> ConversationSummary:
+    """Give a conversation another title; raises NotFoundError, UsageError for an empty one."""
+    cleaned = clean_title(title)
+
+    def values(held: Held) -> dict[str, Any]:
+        return {} if held.title == cleaned else {"title": cleaned, "edited_at": held.now}
+
+    return _change_all(database, [text], values, organization_key, user_id)[0]
+
+
+def mark(
+    database: Database,
+    texts: Sequence[str],
+    wanted: Mark,
+    *,
+    organization_key: str,
+    user_id: str | None = None,
+) -> tuple[ConversationSummary, ...]:
+    """Star or archive conversations, or take it back, all or none; what is so already stays.
+
+    Returns them as they are then. Raises as `resolve_conversation`.
+    """
+    column = _COLUMNS[wanted]
+    is_on = not wanted.startswith("un")
+
+    def values(held: Held) -> dict[str, Any]:
+        if (getattr(held, column) is not None) == is_on:
+            return {}
+        return {column: held.now if is_on else None, "edited_at": held.now}
+
+    return _change_all(database, texts, values, organization_key, user_id)
+
+
+def touch(
+    database: Database,
+    texts: Sequence[str],
+    *,
+    organization_key: str,
+    user_id: str | None = None,
+) -> tuple[ConversationSummary, ...]:
+    """Set when conversations were accessed last, to now; it is no change of them."""
+
+    def values(held: Held) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        before = held.last_accessed_at
+        accessed = now if before is None else max(now, before)
+        return {"last_accessed_at": accessed, "updated_at": held.updated_at}
+
+    return _change_all(database, texts, values, organization_key, user_id)
+
+
+def clean_title(title: str) -> str:
+    """Return a title as it is stored; raises UsageError for one without anything to see."""
+    cleaned = canonical.clean_text(title)[0].strip()
+    if not cleaned:
+        raise UsageError("the title is empty", hint="give it some text")
+    return cleaned
+
+
+def _change_all(
+    database: Database,
+    texts: Sequence[str],
+    values: Callable[[Held], dict[str, Any]],
+    organization_key: str,
+    user_id: str | None,
+) -> tuple[ConversationSummary, ...]:
+    """Change the conversations named in one transaction; no values are no change."""
+
+    def work() -> tuple[ConversationSummary, ...]:
+        with database.transaction(write=True, settings=CHANGING) as connection:
+            organization = organization_id(connection, organization_key)
+            named = [
+                resolve_conversation(connection, organization, text, user_id=user_id)
+                for text in texts
+            ]
+            ids = list(dict.fromkeys(named))
+            for identifier in sorted(ids):  # in one order, so that two do not wait for each other
+                held = hold(connection, organization, identifier)
+                new = values(held)
+                if new:
+                    change(connection, held, **new)
+            return summaries(connection, organization, ids)
+
+    return with_retries(database, work)

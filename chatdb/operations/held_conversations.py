@@ -1,0 +1,116 @@
+"""A conversation held against other writers while it is changed, and what marks the change."""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.db.database import Database
+from chatdb.db.schema import conversations, tombstones
+from chatdb.errors import NotFoundError
+
+CHANGING = {"chatdb.bulk": "on"}
+"""Settings of a transaction that sets `updated_at` itself: the trigger has nothing to do."""
+WHOLE_CONVERSATION = UUID(int=0)
+"""The `message_id` of a tombstone that stands for the conversation."""
+AT_ONCE = 500
+"""Ids a statement: far below SQLite's limit of variables."""
+
+_RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
+_MOMENT = timedelta(microseconds=1)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The own row of a conversation, locked until the transaction ends; `now` is later than it."""
+
+    organization_id: UUID
+    id: UUID
+    user_id: str | None
+    title: str | None
+    current_message_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    last_accessed_at: datetime | None
+    archived_at: datetime | None
+    starred_at: datetime | None
+    source: str | None
+    source_name: str | None
+    source_id: str | None
+    metadata: dict[str, Any]
+    now: datetime
+
+
+_COLUMNS = tuple(name for name in Held.__dataclass_fields__ if name != "now")
+
+
+def hold(connection: sa.Connection, organization: UUID, identifier: UUID) -> Held:
+    """Lock a conversation and return it; raises NotFoundError when it is gone.
+
+    SQLite's writing transactions hold the whole file already.
+    """
+    table = conversations.c
+    row = connection.execute(
+        sa.select(*(table[name] for name in _COLUMNS))
+        .where(table.organization_id == organization, table.id == identifier)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(
+            f"the conversation {identifier} is gone: somebody else deleted it meanwhile",
+            hint="chatdb conversations list",
+        )
+    values = row._asdict()
+    return Held(**values, now=max(datetime.now(UTC), values["updated_at"] + _MOMENT))
+
+
+def change(connection: sa.Connection, held: Held, **values: Any) -> None:
+    """Set columns of the conversation's own row, and `updated_at` unless it is among them."""
+    table = conversations.c
+    connection.execute(
+        sa.update(conversations)
+        .where(table.organization_id == held.organization_id, table.id == held.id)
+        .values(**{"updated_at": held.now, **values})
+    )
+
+
+def bury(
+    connection: sa.Connection, held: Held, message_ids: Iterable[UUID], *, reason: str
+) -> None:
+    """Leave tombstones for messages of the conversation; the nil id stands for the whole."""
+    ids = list(message_ids)
+    key = {"organization_id": held.organization_id, "conversation_id": held.id}
+    for start in range(0, len(ids), AT_ONCE):
+        some = ids[start : start + AT_ONCE]
+        connection.execute(
+            sa.delete(tombstones).filter_by(**key).where(tombstones.c.message_id.in_(some))
+        )
+        connection.execute(
+            sa.insert(tombstones),
+            [
+                {**key, "message_id": each, "deleted_at": held.now, "reason": reason}
+                for each in some
+            ],
+        )
+
+
+def with_retries(database: Database, work: Callable[[], T]) -> T:
+    """Do the work, again after a deadlock, a race or a lost connection, a few times.
+
+    The work is a transaction that finds out by itself whether it was done already.
+    """
+    for seconds in _RETRY_SECONDS:
+        try:
+            return work()
+        except Exception as error:
+            if database.dialect.bulk().verdict(error) not in ("retry", "reconnect"):
+                raise
+            time.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - not secret
+    return work()

@@ -1,0 +1,115 @@
+"""Messages as JSON that people and programs write: one object, or one a line."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from chatdb import canonical
+from chatdb.errors import InvalidInputError, UsageError
+from chatdb.operations.messages import NewMessage
+from chatdb.records import ROLES
+
+_TEXTS = ("content", "author", "model", "parent_id")
+_VALUES = ("reasoning", "tool_calls", "tool_outputs", "attachments")
+FIELDS = ("role", *_TEXTS, *_VALUES, "metadata", "id", "created_at")
+
+
+def messages_of(text: str) -> list[NewMessage]:
+    """Read one JSON object, a list of them, or JSON Lines; raises InvalidInputError, UsageError."""
+    values = list(_values(text))
+    if not values:
+        raise UsageError("there is no message in the JSON", hint='for example {"content": "hello"}')
+    return [message_of(value, f"message {number}") for number, value in enumerate(values, 1)]
+
+
+def message_of(value: Any, place: str) -> NewMessage:
+    """Turn a decoded object into a message; raises InvalidInputError for what it cannot have."""
+    if not isinstance(value, dict):
+        raise InvalidInputError(f"{place} is no JSON object")
+    unknown = [name for name in value if name not in FIELDS]
+    if unknown:
+        raise InvalidInputError(
+            f"{place} has a field {unknown[0][:60]!r}, which a new message cannot have",
+            hint=f"fields are {', '.join(FIELDS)}; the rest goes into metadata",
+        )
+    given = {name: each for name, each in value.items() if each is not None}
+    for name in _TEXTS:
+        if not isinstance(given.get(name, ""), str):
+            raise InvalidInputError(f"{place}: {name} is no text")
+    if not isinstance(given.get("metadata", {}), dict):
+        raise InvalidInputError(f"{place}: metadata is no JSON object")
+    if "role" in given:
+        given["role"] = role_of(given["role"], place)
+    if "id" in given:
+        given["id"] = _id(given["id"], place)
+    if "created_at" in given:
+        given["created_at"] = _time(given["created_at"], place)
+    if "parent_id" in given:
+        given["parent"] = given.pop("parent_id")
+    return NewMessage(**given)
+
+
+def role_of(value: Any, place: str = "--role") -> Any:
+    """Return a role that messages can have; raises UsageError."""
+    if value not in ROLES:
+        raise UsageError(
+            f"{place}: there is no role {value!r}", hint=f"roles are {', '.join(ROLES)}"
+        )
+    return value
+
+
+def json_of(text: str, option: str) -> Any:
+    """Read the JSON of an option; raises UsageError."""
+    try:
+        return canonical.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{option} is not JSON: {error}") from error
+
+
+def json_or_text(text: str) -> Any:
+    """Read a JSON object or list; anything else is the text that it is."""
+    try:
+        value = canonical.decode(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, (dict, list)) else text
+
+
+def _values(text: str) -> Iterator[Any]:
+    try:
+        whole = canonical.decode(text)
+    except (ValueError, RecursionError):
+        yield from _lines(text)
+        return
+    if isinstance(whole, list):
+        yield from whole
+    else:
+        yield whole
+
+
+def _lines(text: str) -> Iterator[Any]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            yield canonical.decode(line)
+        except (ValueError, RecursionError) as error:
+            raise InvalidInputError(f"line {number} is not JSON: {error}") from error
+
+
+def _id(value: Any, place: str) -> UUID:
+    try:
+        return UUID(value)
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InvalidInputError(f"{place}: id is no UUID: {str(value)[:60]!r}") from error
+
+
+def _time(value: Any, place: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidInputError(
+            f"{place}: created_at is no ISO 8601 time: {str(value)[:60]!r}"
+        ) from error

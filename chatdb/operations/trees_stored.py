@@ -1,0 +1,155 @@
+"""The tree of a stored conversation without its contents: which message answers which."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.db.schema import messages
+from chatdb.operations.held_conversations import Held
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A message's place; `parent_id` may name no message of the conversation."""
+
+    id: UUID
+    parent_id: UUID | None
+    position: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The messages of a conversation by id, in the order of their positions."""
+
+    nodes: dict[UUID, Node]
+
+    @property
+    def is_linked(self) -> bool:
+        """Tell whether any message names its parent; else they are one after another."""
+        return any(node.parent_id in self.nodes for node in self.nodes.values())
+
+    def below(self, top: UUID) -> list[UUID]:
+        """Return a message and all that follows from it, in their order."""
+        if not self.is_linked:
+            first = self.nodes[top].position
+            return [node.id for node in self.nodes.values() if node.position >= first]
+        children: dict[UUID, list[UUID]] = {}
+        for node in self.nodes.values():
+            if node.parent_id is not None:
+                children.setdefault(node.parent_id, []).append(node.id)
+        found, waiting = {top}, [top]
+        while waiting:
+            for child in children.get(waiting.pop(), ()):
+                if child not in found:
+                    found.add(child)
+                    waiting.append(child)
+        return [identifier for identifier in self.nodes if identifier in found]
+
+    def path_to(self, end: UUID) -> list[UUID]:
+        """Return the messages from the first one to this one."""
+        if not self.is_linked:
+            last = self.nodes[end].position
+            return [node.id for node in self.nodes.values() if node.position <= last]
+        path: list[UUID] = []
+        seen: set[UUID] = set()
+        place: UUID | None = end
+        while place is not None and place in self.nodes and place not in seen:
+            seen.add(place)
+            path.append(place)
+            place = self.nodes[place].parent_id
+        return path[::-1]
+
+    def parent_without(self, identifier: UUID, gone: Collection[UUID]) -> UUID | None:
+        """Return the nearest message above that stays when those of `gone` go."""
+        seen: set[UUID] = set()
+        place = self.nodes[identifier].parent_id
+        while place in gone and place in self.nodes and place not in seen:
+            seen.add(place)
+            place = self.nodes[place].parent_id
+        return None if place in gone else place
+
+    def without(self, gone: Collection[UUID]) -> "Tree":
+        """Return the tree that is left when messages go and their answers move up."""
+        kept = (node for node in self.nodes.values() if node.id not in gone)
+        return Tree(
+            {
+                node.id: Node(
+                    node.id, self.parent_without(node.id, gone), node.position, node.created_at
+                )
+                for node in kept
+            }
+        )
+
+
+def read_tree(connection: sa.Connection, organization: UUID, conversation: UUID) -> Tree:
+    """Read the tree of a conversation."""
+    columns = messages.c
+    rows = connection.execute(
+        sa.select(columns.id, columns.parent_id, columns.position, columns.created_at)
+        .where(columns.organization_id == organization, columns.conversation_id == conversation)
+        .order_by(columns.position)
+    )
+    return Tree({row.id: Node(*row) for row in rows})
+
+
+def is_stored_list(connection: sa.Connection, organization: UUID, conversation: UUID) -> bool:
+    """Tell whether there are several messages of which none answers another."""
+    columns, parents = messages.c, messages.alias("parents")
+    own = (columns.organization_id == organization, columns.conversation_id == conversation)
+    several = connection.execute(sa.select(columns.id).where(*own).limit(2)).fetchall()
+    if len(several) < 2:
+        return False
+    answers = sa.and_(
+        parents.c.organization_id == columns.organization_id,
+        parents.c.conversation_id == columns.conversation_id,
+        parents.c.id == columns.parent_id,
+    )
+    query = sa.select(columns.id).join(parents, answers).where(*own).limit(1)
+    return connection.execute(query).first() is None
+
+
+def link(connection: sa.Connection, held: Held) -> None:
+    """Let each message of a list answer the one before it, so that it can have branches.
+
+    Those that came from a source count as edited, or a later import would take that back.
+    """
+    tree = read_tree(connection, held.organization_id, held.id)
+    columns = messages.c
+    statement = (
+        sa.update(messages)
+        .where(
+            columns.organization_id == held.organization_id,
+            columns.conversation_id == held.id,
+            columns.id == sa.bindparam("message"),
+        )
+        .values(
+            parent_id=sa.bindparam("parent"),
+            edited_at=sa.case(
+                (columns.source_id.is_(None), columns.edited_at),
+                else_=sa.literal(held.now, columns.edited_at.type),
+            ),
+        )
+    )
+    ids = list(tree.nodes)
+    pairs = [{"message": identifier, "parent": before} for before, identifier in pairwise(ids)]
+    if pairs:
+        connection.execute(statement, pairs)
+
+
+def newest_leaf(tree: Tree, *, below: UUID | None = None) -> UUID | None:
+    """Return the newest message without an answer, of equally new ones the last; None for none."""
+    parents = {node.parent_id for node in tree.nodes.values()}
+    among = tree.nodes if below is None else tree.below(below)
+    best: Node | None = None
+    for identifier in among:
+        node = tree.nodes[identifier]
+        if node.id not in parents and (best is None or node.created_at >= best.created_at):
+            best = node
+    if best is None and tree.nodes:
+        best = tree.nodes[next(reversed(tree.nodes))]
+    return None if best is None else best.id

@@ -1,0 +1,57 @@
+"""Deleting messages: keep their conversation as a native file, then delete, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from chatdb.db.database import Database
+from chatdb.errors import NotFoundError
+from chatdb.operations.conversation_batches import organization_id
+from chatdb.operations.held_conversations import CHANGING, hold
+from chatdb.operations.message_deletion import delete
+from chatdb.workflows.kept_conversations import keep
+
+REASON = "chatdb messages delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDeletion:
+    """What went of a conversation; `kept` is the file that has it as it was, None for nothing."""
+
+    conversation_id: UUID
+    ids: tuple[UUID, ...]
+    kept: Path | None
+    dry_run: bool
+
+
+def delete_messages(
+    database: Database,
+    conversation: UUID,
+    ids: Sequence[UUID],
+    *,
+    organization_key: str,
+    keep_to: Path | None,
+) -> MessageDeletion:
+    """Delete messages of a conversation; their answers move up to what stays above them.
+
+    With `keep_to` (which must not exist) the conversation is first written there as it is. Raises
+    NotFoundError when one of them is gone, StorageError when the file cannot be written; then
+    nothing was deleted.
+    """
+    with database.transaction(write=True, settings=CHANGING) as connection:
+        organization = organization_id(connection, organization_key)
+        held = hold(connection, organization, conversation)
+        if keep_to is not None:
+            keep(connection, organization, [conversation], keep_to, source=REASON)
+        gone = delete(connection, held, ids, reason=REASON)
+        if missing := set(ids).difference(gone):
+            if keep_to is not None:
+                keep_to.unlink(missing_ok=True)
+            raise NotFoundError(
+                f"the message {min(missing)} is gone: somebody else deleted it meanwhile",
+                hint="run the command again",
+            )
+    return MessageDeletion(
+        conversation_id=conversation, ids=tuple(gone), kept=keep_to, dry_run=False
+    )

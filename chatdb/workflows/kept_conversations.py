@@ -1,0 +1,31 @@
+"""Keeping conversations in a native file before something of theirs goes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.formats.native import conversation_line, header_line
+from chatdb.operations.imports_stored import read_stored
+from chatdb.workflows.kept_files import new_file
+
+
+def keep(
+    connection: sa.Connection,
+    organization: UUID,
+    ids: Sequence[UUID],
+    path: Path,
+    *,
+    source: str,
+) -> None:
+    """Write the conversations as they are to a file that must not exist; raises StorageError.
+
+    It is complete and on the disk when this returns.
+    """
+    with new_file(path) as stream:
+        stream.write(header_line(created=datetime.now(UTC), source=source))
+        for identifier in ids:
+            record = read_stored(connection, organization, [identifier])[identifier].record
+            stream.write(conversation_line(record))
