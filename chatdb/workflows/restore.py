@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chatdb.backups.catalogue import Backup
-from chatdb.backups.contents import Contents, differences
+from chatdb.backups.contents import Contents
 from chatdb.backups.reading import check_files, require_whole
 from chatdb.db.database import Database
 from chatdb.db.label import look_at_label
@@ -16,8 +16,8 @@ from chatdb.db.revision import Look, judge, look, mismatch
 from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, DatabaseFailedError, InvalidInputError, UsageError
-from chatdb.operations.contents import measure
 from chatdb.operations.restored_database import settle
+from chatdb.workflows.restore_checks import compare, filling_of
 from chatdb.workflows.restore_parts import Filling, Restored, RestorePlan, RestoreWish, Task, Watch
 
 _SHOWN = 10
@@ -82,7 +82,7 @@ class Restore:
             self.filling.fill(new)
             filled = time.monotonic()
             watch.begin("comparing", None)
-            contents, rows = checked(self.task, self.filling, new)
+            contents, rows = _checked(self.task, self.filling, new)
             compared = time.monotonic()
             revision = self._bring_to_head(new)
             self._settle(new, began_at)
@@ -132,46 +132,21 @@ class Restore:
             )
 
 
-def checked(
+def _checked(
     task: Task, filling: Filling, new: DatabaseUrl
 ) -> tuple[Contents | None, dict[str, int]]:
-    """Compare a restored database with the manifest; return what is in it.
-
-    Raises DatabaseFailedError that names what differs.
-    """
-    problems = filling.check(new)
-    manifest = task.backup.manifest
-    contents = None
-    if look(new, schema=task.schema).revision is not None:
-        with (
-            Database.open(new, schema=task.schema) as database,
-            database.transaction(snapshot=True) as connection,
-        ):
-            contents = measure(database, connection)
-    if manifest is not None and manifest.has_rows and contents is not None:
-        problems += differences(manifest.contents, contents)
-    if contents is not None and contents.orphans and manifest is None:
-        problems.append(f"{contents.orphans} messages belong to no conversation")
-    if problems:
-        lines = [f"  {problem}" for problem in problems[:_SHOWN]]
-        if len(problems) > _SHOWN:
-            lines.append(f"  and {len(problems) - _SHOWN} more")
+    """Return what is in a restored database; raises DatabaseFailedError that names what differs."""
+    found = compare(task, filling, new)
+    if found.problems:
+        lines = [f"  {problem}" for problem in found.problems[:_SHOWN]]
+        if len(found.problems) > _SHOWN:
+            lines.append(f"  and {len(found.problems) - _SHOWN} more")
         raise DatabaseFailedError(
             "\n".join([f"what was restored from {task.backup.name} is not what it says:", *lines]),
             hint="the database is as it was; try another backup: chatdb backup list",
         )
+    contents = found.contents
     return contents, filling.count(new) if contents is None else contents.rows
-
-
-def filling_of(task: Task) -> AbstractContextManager[Filling]:
-    """Return what puts the backup into a database of its kind; each is imported when used."""
-    if task.url.path is not None:
-        from chatdb.workflows.restore_sqlite import planned_sqlite
-
-        return planned_sqlite(task)
-    from chatdb.workflows.restore_postgresql import planned_postgresql
-
-    return planned_postgresql(task)
 
 
 def _require_kind(task: Task) -> None:

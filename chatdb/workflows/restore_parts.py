@@ -111,8 +111,8 @@ class Filling(Protocol):
     def fill(self, new: DatabaseUrl) -> None:
         """Put everything in; raises what is in the way."""
 
-    def check(self, new: DatabaseUrl) -> list[str]:
-        """Return what of the kind of database is not right with it now."""
+    def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:
+        """Return what the database itself finds wrong with it now."""
 
     def count(self, new: DatabaseUrl) -> dict[str, int]:
         """Return the rows of every table, of a backup that is not chatdb's own."""

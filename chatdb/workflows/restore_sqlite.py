@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -55,14 +56,16 @@ class SqliteFilling:
                 hint="free some space, or restore elsewhere: --into",
             ) from error
 
-    def check(self, new: DatabaseUrl) -> list[str]:
-        """Return what SQLite's own checks find, of the file, its references and its indexes."""
+    def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:
+        """Return what SQLite's own checks find in the file, its references and its indexes."""
         with translated(new), closing(connect_sqlite(new)) as connection:
             rows = connection.execute(f"PRAGMA integrity_check({_SHOWN})").fetchall()
             problems = [str(text) for (text,) in rows if text != "ok"]
             broken = connection.execute(
                 'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2'
             ).fetchall()
+            if thorough:
+                problems += _search_faults(connection)
         return problems + [
             f"{count} rows of {table} point at rows of {parent} that are gone"
             for table, parent, count in broken
@@ -77,6 +80,20 @@ class SqliteFilling:
                 name: connection.execute(f'SELECT count(*) FROM "{quoted}"').fetchone()[0]
                 for name, quoted in queries.items()
             }
+
+
+def _search_faults(connection: sqlite3.Connection) -> list[str]:
+    """Have FTS5 compare its indexes with the texts."""
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%fts5%'"
+    ).fetchall()
+    faults = []
+    for (name,) in rows:
+        try:
+            connection.execute(f"INSERT INTO {name}({name}, rank) VALUES ('integrity-check', 1)")
+        except sqlite3.DatabaseError as error:
+            faults.append(f"the search index {name} does not fit its texts: {error}")
+    return faults
 
 
 @contextmanager

@@ -1,0 +1,133 @@
+"""A backup restored where nobody looks, to see that it can be: compared, checked, removed again."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from chatdb.backups.archives import PIECE
+from chatdb.backups.catalogue import Backup
+from chatdb.backups.contents import differences
+from chatdb.backups.reading import check_files, open_data, packed_bytes, require_whole
+from chatdb.db.database import Database
+from chatdb.db.replacement_postgresql import refuse_pooler, scratch, sweep
+from chatdb.db.revision import look, translated
+from chatdb.db.server_databases import Server
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError, DatabaseUnreachableError, ProgramMissingError, UsageError
+from chatdb.operations.contents import measure
+from chatdb.operations.imports import ImportOptions
+from chatdb.operations.organizations import require
+from chatdb.operations.schema_check import check
+from chatdb.workflows.import_files import import_files
+from chatdb.workflows.import_inputs import find_inputs
+from chatdb.workflows.restore_checks import compare, filling_of
+from chatdb.workflows.restore_parts import RestoreWish, Task, Watch
+
+_NO_FAULT_OF_THE_BACKUP = (DatabaseUnreachableError, ProgramMissingError, UsageError)
+
+
+def verify_by_restoring(
+    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
+) -> tuple[str, ...]:
+    """Restore the backup into a scratch database and return what is wrong with it; nothing is good.
+
+    `url` names the server for a dump of PostgreSQL; a SQLite file, and the native format, need
+    none. What a killed run left there is removed first. Raises UsageError for a dump without a
+    server, and what has nothing to do with the backup: an unreachable server, a missing program.
+    """
+    try:
+        require_whole(backup)
+        watch.begin("checking", backup.bytes)
+        check_files(backup, on_bytes=watch.advance)
+        if backup.kind == "native":
+            return _native(backup, watch)
+        with scratch_restore(backup, url, wish, watch) as (task, new, problems):
+            return (*problems, *_faults(new, task))
+    except _NO_FAULT_OF_THE_BACKUP:
+        raise
+    except ChatdbError as error:
+        return (error.text,)
+
+
+@contextmanager
+def scratch_restore(
+    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
+) -> Iterator[tuple[Task, DatabaseUrl, tuple[str, ...]]]:
+    """Restore the backup into a database of no lasting name; yields it and what differs.
+
+    It is gone at the end; one of a killed chatdb is removed by the next.
+    """
+    with _place(backup, url, watch) as new:
+        task = Task(backup, new, wish, watch)
+        with filling_of(task) as filling:
+            filling.fill(new)
+            watch.begin("comparing", None)
+            yield task, new, compare(task, filling, new, thorough=True).problems
+
+
+@contextmanager
+def _place(backup: Backup, url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseUrl]:
+    if backup.kind == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="chatdb-restore-") as folder:
+            path = Path(folder) / "restored.db"
+            path.touch(0o600)
+            yield DatabaseUrl(dialect_name="sqlite", path=path)
+        return
+    if url.path is not None:
+        raise UsageError(
+            f"{backup.name} is a dump of PostgreSQL, and {url.redacted()} is no server for it",
+            hint="name one where you may create databases: --database-url postgresql://...",
+        )
+    refuse_pooler(url)
+    with Server.open(url) as server, translated(url):
+        server.connection.execute("SET idle_session_timeout = 0")
+        sweep(server, watch.note)
+        with scratch(server, url, like_target=False) as new:
+            yield new
+
+
+def _faults(url: DatabaseUrl, task: Task) -> Iterator[str]:
+    """Yield what `schema check` finds in a schema at head."""
+    if look(url, schema=task.schema).state != "current":
+        return
+    with Database.open(url, schema=task.schema) as database:
+        for item in check(database).differences:
+            yield f"{item.kind} {item.name}: {item.problem}"
+
+
+def _native(backup: Backup, watch: Watch) -> tuple[str, ...]:
+    """Import an organization into an empty SQLite database and compare it."""
+    from chatdb.db.migrations import upgrade
+
+    manifest = backup.manifest
+    with tempfile.TemporaryDirectory(prefix="chatdb-restore-") as folder:
+        path = Path(folder) / "organization.jsonl"
+        watch.begin("restoring", packed_bytes(backup))
+        with (
+            open_data(backup, backup.archive_names[0], on_bytes=watch.advance) as stream,
+            path.open("wb") as file,
+        ):
+            shutil.copyfileobj(stream, file, PIECE)
+        key = (manifest.organization if manifest else None) or "default"
+        url = DatabaseUrl(dialect_name="sqlite", path=Path(folder) / "restored.db")
+        with Database.open(url, create=True) as database:
+            upgrade(database)
+            options = ImportOptions(search_index=False)
+            inputs = find_inputs([str(path)], format_name="jsonl")
+            report = import_files(database, key, inputs, options=options)
+            problems = [item.reason for each in report.files for item in each.skipped]
+            if manifest is None:
+                return tuple(problems)
+            watch.begin("comparing", None)
+            with database.transaction(snapshot=True) as connection:
+                identifier = require(connection, key).id
+                found = measure(database, connection, organization_id=identifier)
+    # The schema is of today, and a tenant that was renamed has an id of its own.
+    wanted, there = manifest.contents.organizations, found.organizations
+    told = [replace(each, id="") for each in wanted], [replace(each, id="") for each in there]
+    whole = [replace(found, revision=None, rows={}, organizations=tuple(each)) for each in told]
+    return (*problems, *differences(*whole))
