@@ -22,6 +22,12 @@ _CREATE_TABLE = re.compile(
     rb"\s*CREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + _NAME + rb")",
     re.IGNORECASE,
 )
+_CREATE_OTHER = re.compile(
+    rb"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(MATERIALIZED\s+VIEW|VIEW|SEQUENCE|FUNCTION|PROCEDURE"
+    rb"|AGGREGATE|TYPE|DOMAIN)\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + _NAME + rb")",
+    re.IGNORECASE,
+)
+_CREATE_SCHEMA = re.compile(rb"\s*CREATE\s+SCHEMA\s+(" + _IDENTIFIER + rb")", re.IGNORECASE)
 _INSERT = re.compile(rb"\s*INSERT\b", re.IGNORECASE)
 _EXTENSION = re.compile(
     rb"\s*CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + _IDENTIFIER + rb")", re.IGNORECASE
@@ -90,7 +96,8 @@ class PlainDump:
     """What a look through a plain dump found.
 
     `rows` counts the rows of every table that is filled by COPY, by its name as it is written;
-    `dangers` tell what it would run, with the lines; `databases` how many it goes to.
+    `others` are what it makes beside tables, kind and name; `dangers` tell what it would run, with
+    the lines; `databases` how many it goes to.
     """
 
     server_major: int | None = None
@@ -98,6 +105,7 @@ class PlainDump:
     roles: set[str] = field(default_factory=set)
     extensions: set[str] = field(default_factory=set)
     tables: list[str] = field(default_factory=list)
+    others: list[tuple[str, str]] = field(default_factory=list)
     rows: Counter[str] = field(default_factory=Counter)
     has_inserts: bool = False
     is_complete: bool = False
@@ -109,10 +117,12 @@ class PlainDump:
 class Omissions:
     """What is left out of a dump: the rights of these roles, and what an older server knows not.
 
-    `commands` leaves out those of psql, too; without it only those that pg_dump writes.
+    `schemas` are there already. `commands` leaves out those of psql, too; without it only those
+    that pg_dump writes.
     """
 
     roles: frozenset[str] = frozenset()
+    schemas: frozenset[str] = frozenset()
     server_major: int = 1000
     commands: bool = True
 
@@ -167,6 +177,9 @@ def _is_left_out(segment: Segment, omissions: Omissions, *, fresh: bool) -> bool
     bare = segment.bare
     if _FORGOTTEN.match(bare + b";") or (fresh and _REMOVES.match(bare)):
         return True
+    schema = _CREATE_SCHEMA.match(bare)
+    if schema is not None:
+        return _unquoted(schema[1]) in omissions.schemas
     setting = _SET.match(bare)
     if setting is not None:
         return _SINCE.get(setting[1].lower(), 0) > omissions.server_major
@@ -179,6 +192,9 @@ def _look_at_statement(found: PlainDump, segment: Segment) -> None:
         _look_at_remarks(found, segment.data)
     if match := _CREATE_TABLE.match(bare):
         found.tables.append(match[1].decode(errors="replace"))
+    elif match := _CREATE_OTHER.match(bare):
+        kind = " ".join(match[1].decode().upper().split())
+        found.others.append((kind, match[2].decode(errors="replace")))
     elif match := _EXTENSION.match(bare):
         found.extensions.add(_unquoted(match[1]))
     is_insert = _INSERT.match(bare) is not None

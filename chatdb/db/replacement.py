@@ -46,6 +46,10 @@ class Replacement(ABC):
         """Return what was in the place before, the oldest first."""
 
     @abstractmethod
+    def require_rights(self) -> None:
+        """Return when this user may put a database there; raises RefusedError, StorageError."""
+
+    @abstractmethod
     def require_alone(self) -> None:
         """Return when nobody else uses the database; raises RefusedError that names them."""
 

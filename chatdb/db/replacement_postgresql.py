@@ -18,6 +18,11 @@ from chatdb.errors import ChatdbError, DatabaseUnreachableError, RefusedError
 
 _SCRATCH = "chatdb_scratch_"
 _LONGEST_MARK = "20261126T123456Z_99"
+_RIGHTS = """
+SELECT rolsuper OR rolcreatedb,
+       (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = %s)
+FROM pg_roles WHERE rolname = current_user
+"""
 _LEAVING_SECONDS = 10.0
 """How long to wait at the end for who has come while a long restore ran."""
 
@@ -39,7 +44,6 @@ class PostgresqlReplacement(Replacement):
             # Silent for as long as a restore takes.
             server.connection.execute("SET idle_session_timeout = 0")
             with server.exclusive(url.database):
-                sweep(server, note)
                 yield cls(url, server, note)
 
     def is_there(self) -> bool:
@@ -55,11 +59,25 @@ class PostgresqlReplacement(Replacement):
                 found.append((told, Kept(name=database.name, kept_at=told[0], bytes=size)))
         return [kept for _, kept in sorted(found, key=lambda item: item[0])]
 
+    def require_rights(self) -> None:
+        """Raise RefusedError for a user who may not make databases, or not rename this one."""
+        may_create, may_rename = self._server.connection.execute(
+            _RIGHTS, (self.url.database,)
+        ).fetchone() or (False, False)
+        if may_create and may_rename is not False:
+            return
+        what = f"does not own {self.url.database}" if may_create else "may not create databases"
+        raise RefusedError(
+            f"the user of {self.url.redacted()} {what}, so nothing can be put in its place",
+            hint="restore into the tables that are there: --in-place",
+        )
+
     def require_alone(self) -> None:
         self._server.require_alone(self.url.database, force=False)
 
     @contextmanager
     def new(self) -> Iterator[DatabaseUrl]:
+        sweep(self._server, self._note)
         like = read_properties(self._server.connection, self.url.database)
         with scratch(self._server, self.url, like_target=like is not None) as url:
             yield url

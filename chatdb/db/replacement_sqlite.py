@@ -46,6 +46,14 @@ class SqliteReplacement(Replacement):
                     found.append((told, Kept(name=str(path), kept_at=told[0], bytes=size)))
         return [kept for _, kept in sorted(found, key=lambda item: item[0])]
 
+    def require_rights(self) -> None:
+        folder = self._path.parent
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise StorageError(
+                f"{folder} cannot be written, so {self._path.name} cannot be replaced",
+                hint="check the rights of the folder",
+            )
+
     def require_alone(self) -> None:
         if self.is_there():
             with self._held():

@@ -33,13 +33,9 @@ def planned_restore(
     RefusedError and UsageError for one that cannot go there, DatabaseLockedError.
     """
     task = Task(backup, url, wish, watch)
-    require_whole(backup)
-    _require_kind(task)
-    if backup.store.local_path(backup.name) is not None:
-        watch.begin("checking", backup.bytes)
-        check_files(backup, on_bytes=watch.advance)
-    _require_known_revision(task)
+    require_restorable(task)
     with open_replacement(url, watch.note) as replacement, filling_of(task) as filling:
+        replacement.require_rights()
         yield Restore(task, replacement, filling)
 
 
@@ -53,21 +49,7 @@ class Restore:
 
     def plan(self) -> RestorePlan:
         """Tell what will happen."""
-        manifest = self.task.backup.manifest
-        contents = None if manifest is None else manifest.contents
-        revision = None if manifest is None else manifest.revision
-        is_behind = revision is not None and revision != head_revision()
-        return RestorePlan(
-            backup=self.task.backup.file,
-            made_at=self.task.backup.made_at,
-            database=self.task.url.redacted(),
-            replaces=self.replacement.is_there(),
-            revision=revision,
-            migrates_to=head_revision() if is_behind and self.task.wish.migrate else None,
-            conversations=None if contents is None else contents.conversations,
-            messages=None if contents is None else contents.messages,
-            remarks=self.filling.remarks,
-        )
+        return plan_of(self.task, self.filling, replaces=self.replacement.is_there())
 
     def require_alone(self) -> None:
         """Raise RefusedError that names who uses the database, unless they may be cut off."""
@@ -82,9 +64,9 @@ class Restore:
             self.filling.fill(new)
             filled = time.monotonic()
             watch.begin("comparing", None)
-            contents, rows = _checked(self.task, self.filling, new)
+            contents, rows = checked(self.task, self.filling, new)
             compared = time.monotonic()
-            revision = self._bring_to_head(new)
+            revision = bring_to_head(self.task, new)
             self._settle(new, began_at)
             watch.begin("swapping", None)
             kept = self.replacement.put(new, force=self.task.wish.force)
@@ -100,28 +82,12 @@ class Restore:
             check_seconds=round(compared - filled, 3),
         )
 
-    def _bring_to_head(self, new: DatabaseUrl) -> str | None:
-        """Migrate a schema that is behind, where that is wanted; return the revision."""
-        schema = self.task.schema
-        seen = look(new, schema=schema)
-        if not self.task.wish.migrate or seen.state in ("empty", "not_chatdb"):
-            return seen.revision
-        if seen.state in ("ahead", "unknown_revision"):
-            raise mismatch(seen, self.task.url)
-        if seen.state == "behind":
-            from chatdb.db.migrations import upgrade
-
-            self.task.watch.begin("migrating", None)
-            with Database.open(new, schema=schema) as database:
-                upgrade(database)
-        return head_revision()
-
     def _settle(self, new: DatabaseUrl, began_at: datetime) -> None:
         """Give the new database the place's label; a place without one leaves it its own."""
         schema = self.task.schema
         if look(new, schema=schema).revision is None:
             return
-        label, keeps_label = _label_of(self.task, is_there=self.replacement.is_there())
+        label, keeps_label = label_of(self.task, is_there=self.replacement.is_there())
         with Database.open(new, schema=schema) as database:
             settle(
                 database,
@@ -132,7 +98,58 @@ class Restore:
             )
 
 
-def _checked(
+def plan_of(task: Task, filling: Filling, *, replaces: bool, in_place: bool = False) -> RestorePlan:
+    """Tell what a restore will do."""
+    manifest = task.backup.manifest
+    contents = None if manifest is None else manifest.contents
+    revision = None if manifest is None else manifest.revision
+    is_behind = revision is not None and revision != head_revision()
+    return RestorePlan(
+        backup=task.backup.file,
+        made_at=task.backup.made_at,
+        database=task.url.redacted(),
+        replaces=replaces,
+        in_place=in_place,
+        revision=revision,
+        migrates_to=head_revision() if is_behind and task.wish.migrate else None,
+        conversations=None if contents is None else contents.conversations,
+        messages=None if contents is None else contents.messages,
+        remarks=filling.remarks,
+    )
+
+
+def bring_to_head(task: Task, new: DatabaseUrl) -> str | None:
+    """Migrate a schema that is behind, where that is wanted; return the revision."""
+    seen = look(new, schema=task.schema)
+    if not task.wish.migrate or seen.state in ("empty", "not_chatdb"):
+        return seen.revision
+    if seen.state in ("ahead", "unknown_revision"):
+        raise mismatch(seen, task.url)
+    if seen.state == "behind":
+        from chatdb.db.migrations import upgrade
+
+        task.watch.begin("migrating", None)
+        with Database.open(new, schema=task.schema) as database:
+            upgrade(database)
+    return head_revision()
+
+
+def require_restorable(task: Task) -> None:
+    """Raise what makes a backup impossible to restore there, whatever is there.
+
+    InvalidInputError for a file that is not the one that was written, UsageError for another kind
+    of database, SchemaMismatchError for a schema of a newer chatdb.
+    """
+    backup = task.backup
+    require_whole(backup)
+    _require_kind(task)
+    if backup.store.local_path(backup.name) is not None:
+        task.watch.begin("checking", backup.bytes)
+        check_files(backup, on_bytes=task.watch.advance)
+    _require_known_revision(task)
+
+
+def checked(
     task: Task, filling: Filling, new: DatabaseUrl
 ) -> tuple[Contents | None, dict[str, int]]:
     """Return what is in a restored database; raises DatabaseFailedError that names what differs."""
@@ -183,8 +200,8 @@ def _require_known_revision(task: Task) -> None:
         raise mismatch(seen, task.url)
 
 
-def _label_of(task: Task, *, is_there: bool) -> tuple[str | None, bool]:
-    """Return the place's label, and whether that of the backup stays as nothing else is known."""
+def label_of(task: Task, *, is_there: bool) -> tuple[str | None, bool]:
+    """Return the label of the place, and whether the backup keeps its own: none is known then."""
     if is_there:
         with suppress(ChatdbError):  # it may be damaged
             return look_at_label(task.url, schema=task.wish.schema).environment, False

@@ -1,6 +1,5 @@
 """What the ways to restore share: what is wanted, what is planned, what was done."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -48,6 +47,8 @@ class RestoreWish:
 class RestorePlan:
     """What a restore would do; `replaces` tells whether there is a database that it replaces.
 
+    `in_place`: its tables are replaced in one transaction, not the whole of it.
+
     `revision` is that of the backup's schema, `migrates_to` where it is brought then. Counts are
     None where the backup does not tell. `remarks` are what to know before.
     """
@@ -56,6 +57,7 @@ class RestorePlan:
     made_at: datetime
     database: str
     replaces: bool
+    in_place: bool = False
     revision: str | None
     migrates_to: str | None
     conversations: int | None
@@ -66,7 +68,7 @@ class RestorePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was restored; `kept` names the database that was there.
+    """What was restored; `kept` names the database that was there, `saved` the backup of it.
 
     `seconds` is what putting the data in took, `check_seconds` what looking at all of it took.
     `rows` counts the rows of every table.
@@ -75,6 +77,7 @@ class Restored:
     backup: str
     database: str
     kept: str | None
+    saved: str | None = None
     revision: str | None
     conversations: int | None
     messages: int | None
@@ -116,6 +119,3 @@ class Filling(Protocol):
 
     def count(self, new: DatabaseUrl) -> dict[str, int]:
         """Return the rows of every table, of a backup that is not chatdb's own."""
-
-
-OnNote = Callable[[str], None]

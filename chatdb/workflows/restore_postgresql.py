@@ -66,8 +66,7 @@ class PostgresqlFilling:
 
     def fill(self, new: DatabaseUrl) -> None:
         """Restore into the empty database and give its planner statistics."""
-        size = packed_bytes(self.task.backup)
-        self.task.watch.begin("restoring", size if self.archive is None or self._streams else None)
+        self.begin()
         if self.archive is not None and self.archive.suits(self.server.major):
             missing = self._missing_roles()
             with_rights = self.task.wish.owner and not missing
@@ -110,6 +109,11 @@ class PostgresqlFilling:
             ).fetchall()
             return count_rows(connection, [name for (name,) in names])
 
+    def begin(self) -> None:
+        """Tell that the data begin to go in."""
+        size = packed_bytes(self.task.backup)
+        self.task.watch.begin("restoring", size if self.archive is None or self._streams else None)
+
     @property
     def _streams(self) -> bool:
         return self.archive is not None and self.archive.archive.folder is None
@@ -117,10 +121,12 @@ class PostgresqlFilling:
     def _missing_roles(self) -> frozenset[str]:
         return frozenset(self.dump.roles) - self.server.roles
 
-    def _omissions(self) -> Omissions:
+    def omissions(self, schemas: frozenset[str] = frozenset()) -> Omissions:
+        """Return what of the dump cannot be, or is there already."""
         roles = self.dump.roles if not self.task.wish.owner else self._missing_roles()
         return Omissions(
             roles=frozenset(roles),
+            schemas=schemas,
             server_major=self.server.major,
             commands=not self.task.wish.trust,
         )
@@ -132,7 +138,7 @@ class PostgresqlFilling:
             run_script(
                 programs,
                 client,
-                for_psql(stream, self._omissions()),
+                for_psql(stream, self.omissions()),
                 new,
                 options=self.server.tuning.options(),
                 restricted=not self.task.wish.trust,
@@ -166,7 +172,7 @@ class PostgresqlFilling:
             translated(new),
             closing(connect_postgresql(new)) as connection,
         ):
-            for statement in rights(stream, self._omissions()):
+            for statement in rights(stream, self.omissions()):
                 connection.execute(statement)
             connection.commit()
 
@@ -182,9 +188,10 @@ class PostgresqlFilling:
 
 
 @contextmanager
-def planned_postgresql(task: Task) -> Iterator[PostgresqlFilling]:
+def planned_postgresql(task: Task, *, in_place: bool = False) -> Iterator[PostgresqlFilling]:
     """Look at the dump and at the server; raises what makes a restore impossible.
 
+    `in_place` leaves the other tables of the database alone, so that none is lost. Raises
     RefusedError for a server that is older, lacks an extension or has tables that the dump has
     not, and for a script that could run programs.
     """
@@ -194,7 +201,7 @@ def planned_postgresql(task: Task) -> Iterator[PostgresqlFilling]:
         _require_newer(task, dump, server)
         _require_extensions(dump, server)
         _require_harmless(task, dump, archive)
-        lost = _lost_tables(task, dump, server)
+        lost = [] if in_place else _lost_tables(task, dump, server)
         remarks = tuple(_remarks(task, filling, lost))
         yield PostgresqlFilling(task, server, dump, archive, remarks)
 

@@ -25,6 +25,24 @@ ODD = "\\N \\. \\! \t tab\r\nü𝄞 '\"$$ \x1b[31m; DROP\n\\.\n"
 """What a careless way through text and quotes would break on."""
 
 
+class Silence:
+    """A watch that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    warning = note
+
+    def begin(self, what: str, total: int | None) -> None:
+        """Do nothing."""
+
+    def advance(self, amount: int) -> None:
+        """Do nothing."""
+
+
 def fill(url: DatabaseUrl, conversations: int = 3) -> None:
     """Write some conversations with odd content, two messages each."""
     with Database.open(url) as database:

@@ -15,25 +15,7 @@ from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.workflows.restore_parts import RestoreWish
 from chatdb.workflows.scratch_restore import verify_by_restoring
 from tests.postgres_server import PostgresServer
-from tests.workflows.restoring import execute, fill, foreign_backup
-
-
-class Silence:
-    """A watch that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    warning = note
-
-    def begin(self, what: str, total: int | None) -> None:
-        """Do nothing."""
-
-    def advance(self, amount: int) -> None:
-        """Do nothing."""
+from tests.workflows.restoring import Silence, execute, fill, foreign_backup
 
 
 def backup_of(path: Path) -> Backup:

@@ -1,0 +1,207 @@
+"""A dump into the tables that are there: for who may not create databases.
+
+One transaction: the old tables go, the new ones come, are counted, and only then is it committed.
+What was there is backed up first.
+"""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from chatdb.backups.catalogue import Backup
+from chatdb.backups.plain_sql import for_psql
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.label import KEY
+from chatdb.db.replacement import Replacement, open_replacement
+from chatdb.db.revision import translated
+from chatdb.db.schema import TABLE_NAMES, leases, settings
+from chatdb.db.server_databases import Server
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError, UsageError
+from chatdb.operations.restore_script import run_script
+from chatdb.workflows.restore import bring_to_head, checked, label_of, plan_of, require_restorable
+from chatdb.workflows.restore_parts import Restored, RestorePlan, RestoreWish, Task, Watch
+from chatdb.workflows.restore_postgresql import PostgresqlFilling, planned_postgresql
+
+_LOCK_WAIT = "10s"
+
+_OBJECTS = """
+SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, format('%%I.%%I', nspname, relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE nspname = coalesce(%(schema)s, current_schema()) AND relkind IN ('r', 'p', 'v')
+  AND relname = ANY(%(names)s)
+UNION ALL
+SELECT 'FUNCTION', p.oid::regprocedure::text
+FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
+WHERE nspname = coalesce(%(schema)s, current_schema()) AND proname LIKE 'chatdb\\_%%'
+"""
+_ORDER = (
+    "VIEW",
+    "MATERIALIZED VIEW",
+    "TABLE",
+    "FUNCTION",
+    "PROCEDURE",
+    "AGGREGATE",
+    "SEQUENCE",
+    "DOMAIN",
+    "TYPE",
+)
+
+Save = Callable[[], Backup]
+
+
+@contextmanager
+def planned_in_place(
+    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch, save: Save
+) -> Iterator["RestoreInPlace"]:
+    """Look at everything that could be in the way; `save` backs up what is there.
+
+    Nothing is written yet. Raises as `planned_restore` does, UsageError for a SQLite file.
+    """
+    if url.path is not None:
+        raise UsageError("--in-place is for PostgreSQL: a SQLite file is replaced as a whole")
+    task = Task(backup, url, wish, watch)
+    require_restorable(task)
+    with (
+        open_replacement(url, watch.note) as replacement,
+        planned_postgresql(task, in_place=True) as filling,
+    ):
+        yield RestoreInPlace(task, replacement, filling, save)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreInPlace:
+    """A restore in one transaction that can be run."""
+
+    task: Task
+    replacement: Replacement
+    filling: PostgresqlFilling
+    save: Save
+
+    def plan(self) -> RestorePlan:
+        """Tell what will happen."""
+        return plan_of(self.task, self.filling, replaces=True, in_place=True)
+
+    def require_alone(self) -> None:
+        """Return: who is connected is waited for, while the locks are."""
+
+    def run(self) -> Restored:
+        """Restore; whatever is raised before the commit, the database is what it was."""
+        task, watch = self.task, self.task.watch
+        saved = self.save()
+        started = time.monotonic()
+        if task.wish.force:
+            with Server.open(task.url) as server:
+                server.end_sessions(task.url.database)
+        self._replace_all()
+        filled = time.monotonic()
+        try:
+            watch.begin("comparing", None)
+            contents, rows = checked(task, self.filling, task.url)
+            revision = bring_to_head(task, task.url)
+        except ChatdbError as error:
+            error.text += "; it is committed, and what was there before is backed up"
+            error.hint = f"bring that back: chatdb restore {shlex.quote(saved.file)} --in-place"
+            raise
+        compared = time.monotonic()
+        return Restored(
+            backup=task.backup.file,
+            database=task.url.redacted(),
+            kept=None,
+            saved=saved.file,
+            revision=revision,
+            conversations=None if contents is None else contents.conversations,
+            messages=None if contents is None else contents.messages,
+            rows=rows,
+            seconds=round(filled - started, 3),
+            check_seconds=round(compared - filled, 3),
+        )
+
+    def _replace_all(self) -> None:
+        """Run the whole change as one script."""
+        programs, tuning = self.task.wish.programs, self.filling.server.tuning
+        client = programs.find("psql", self.filling.server.major, url=self.task.url)
+        there, schemas = self._look()
+        omissions = self.filling.omissions(schemas)
+        self.filling.begin()
+        with self.filling.script() as stream:
+            run_script(
+                programs,
+                client,
+                for_psql(stream, omissions),
+                self.task.url,
+                options=[*tuning.options(), f"-c lock_timeout={_LOCK_WAIT}"],
+                restricted=not self.task.wish.trust,
+                before=list(_drops([*there, *self._made()])),
+                after=list(self._ends()),
+            )
+
+    def _look(self) -> tuple[list[tuple[str, str]], frozenset[str]]:
+        """Return chatdb's objects that are there, kind and name, and the names of the schemas."""
+        names = {"schema": self.task.schema, "names": sorted(TABLE_NAMES)}
+        with translated(self.task.url), closing(connect_postgresql(self.task.url)) as connection:
+            there = connection.execute(_OBJECTS, names).fetchall()
+            schemas = connection.execute("SELECT nspname FROM pg_namespace").fetchall()
+        return [(kind, name) for kind, name in there], frozenset(name for (name,) in schemas)
+
+    def _made(self) -> list[tuple[str, str]]:
+        """Return what the dump makes."""
+        dump = self.filling.dump
+        return [*(("TABLE", name) for name in dump.tables), *dump.others]
+
+    def _ends(self) -> Iterator[bytes]:
+        """Yield what comes before the commit: counting, and the label of the place."""
+        yield from _counts(self._wanted_rows())
+        schema = self.task.schema or "public"
+        tables = {name.replace('"', "") for name in self.filling.dump.tables}
+        if f"{schema}.{leases.name}" in tables:
+            yield b"DELETE FROM " + _name(schema, leases.name)
+        if f"{schema}.{settings.name}" not in tables:
+            return
+        label, keeps_label = label_of(self.task, is_there=True)
+        if not keeps_label:
+            table = _name(schema, settings.name)
+            yield b"DELETE FROM " + table + f" WHERE key = '{KEY}'".encode()
+            if label is not None:
+                values = sql.SQL("({}, {})").format(KEY, label).as_bytes(None)
+                yield b"INSERT INTO " + table + b" (key, value) VALUES " + values
+
+    def _wanted_rows(self) -> dict[bytes, int]:
+        manifest, dump = self.task.backup.manifest, self.filling.dump
+        if manifest is not None and manifest.has_rows:
+            schema = manifest.schema or "public"
+            return {_name(schema, table): n for table, n in manifest.contents.rows.items()}
+        if self.filling.archive is None and not dump.has_inserts:
+            return {table.encode(): count for table, count in dump.rows.items()}
+        return {}
+
+
+def _drops(objects: Sequence[tuple[str, str]]) -> Iterator[bytes]:
+    """Yield what removes the objects, each kind at once; what hangs on them stops it."""
+    for kind in _ORDER:
+        names = list(dict.fromkeys(name for each, name in objects if each == kind))
+        if names:
+            yield f"DROP {kind} IF EXISTS {', '.join(names)}".encode()
+
+
+def _counts(rows: dict[bytes, int]) -> Iterator[bytes]:
+    """Yield what raises an error unless every table has the rows that it should have."""
+    for table, count in rows.items():
+        shown = table.replace(b"'", b"''").replace(b"%", b"%%")
+        yield b"".join(
+            (
+                b"DO $chatdb$ DECLARE found bigint; BEGIN SELECT count(*) INTO found FROM ",
+                table,
+                f"; IF found <> {count} THEN RAISE EXCEPTION '".encode(),
+                shown,
+                f" has % rows, not {count}', found; END IF; END $chatdb$".encode(),
+            )
+        )
+
+
+def _name(schema: str, table: str) -> bytes:
+    return sql.Identifier(schema, table).as_bytes(None)
