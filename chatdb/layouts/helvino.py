@@ -118,7 +118,7 @@ class _Reading:
             record = self._conversation(row, messages, visitors)
             if notes and notes[0]:
                 self._context.read("conversation_notes", "merged", len(notes[0]))
-                record.metadata["notes"] = [kept(note) for note in notes[0]]
+                record.metadata["notes"] = [_note(note) for note in notes[0]]
             yield Found(self._context.finished(record), self._tenant.organization)
         self._count_visitors(visitors)
 
@@ -194,6 +194,11 @@ class _Reading:
             rest = left_over(row, self._context, _MESSAGE_COLUMNS, "messages")
             message.metadata = {**rest, **message.metadata}
         return chain.messages
+
+
+def _note(row: Row) -> Row:
+    """Return what a note says; whose it is, its place tells."""
+    return kept({name: row[name] for name in row if name not in ("orgId", "conversationId")})
 
 
 def _tenants(foreign: ForeignDatabase, catalogue: Catalogue) -> list[_Tenant]:

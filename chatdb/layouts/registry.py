@@ -9,6 +9,7 @@ from chatdb.errors import InvalidInputError, UsageError
 from chatdb.layouts.base import Layout
 from chatdb.layouts.catalogue import Catalogue
 from chatdb.layouts.foreign import ForeignDatabase
+from chatdb.layouts.writing import LayoutWriter
 
 _HINT = "`chatdb formats` lists what can be read; `--from NAME` says which it is"
 _SHOWN_TABLES = 8
@@ -16,12 +17,11 @@ _SHOWN_TABLES = 8
 
 @dataclass(frozen=True, slots=True)
 class KnownLayout:
-    """A row of `chatdb formats`; its module offers `layout`, and `make_writer` if it `writes`."""
+    """A row of `chatdb formats`; its module offers `layout`, that with `_export` the `writer`."""
 
     name: str
     title: str
     module: str
-    writes: bool = False
 
 
 LAYOUTS: tuple[KnownLayout, ...] = (
@@ -72,6 +72,13 @@ def layout(name: str) -> Layout:
     raise UsageError(
         f"unknown database layout {name!r}; there are {names}", hint="see `chatdb formats`"
     )
+
+
+def writer(name: str) -> type[LayoutWriter]:
+    """Return the writer of a layout; raises UsageError for an unknown name."""
+    layout(name)
+    module = next(known.module for known in LAYOUTS if known.name == name)
+    return cast("type[LayoutWriter]", import_module(f"{module}_export").writer)
 
 
 def recognise(

@@ -37,11 +37,11 @@ _CHAT_COLUMNS = frozenset(
         *("active_issue_title", "active_issue_url", "quiet_mode"),
     )
 )
-_STATE_COLUMNS = (
+STATE_COLUMNS = (
     *("transcriptions", "function_results", "claude_streaming_texts"),
     *("claude_todo_writes", "repository_issues", "claude_session_id"),
 )
-_TYPES: dict[str, tuple[Role, str | None]] = {
+TYPES: dict[str, tuple[Role, str | None]] = {
     "user": ("user", None),
     "openai": ("assistant", "openai"),
     "claude": ("assistant", "claude"),
@@ -141,7 +141,7 @@ def _set_type(chain: Chain, message: Message, row: Row, context: Context) -> Non
     """Set what the type of the message says of it; the type itself stays in the metadata."""
     kind, metadata = row.pop("type"), row.pop("metadata", None)
     context.tally.content_types[str(kind)] += 1
-    known = _TYPES.get(kind)
+    known = TYPES.get(kind)
     value = context.json(metadata, "messages.metadata")
     own = value if isinstance(value, dict) else {} if value is None else {"metadata": value}
     message.metadata = {**own, **message.metadata}
@@ -167,7 +167,7 @@ def _snapshot(row: Row, conversation: UUID, started: datetime, context: Context)
         name: context.json(row.pop(name), f"chat_snapshots.{name}")
         if name != "claude_session_id"
         else row.pop(name)
-        for name in _STATE_COLUMNS
+        for name in STATE_COLUMNS
         if row.get(name) is not None
     }
     return Snapshot(

@@ -36,6 +36,14 @@ LATER = (
     """CREATE TABLE conversation_notes (id text PRIMARY KEY, "orgId" text, "conversationId" text,
     content text, "createdAt" timestamp(3))""",
 )
+LATER_ROWS = (
+    "INSERT INTO visitors VALUES ('v1', 'cl1', 'key-1', 'Firefox'), ('v2', 'cl1', 'k2', NULL)",
+    """UPDATE conversations SET "visitorId" = 'v1', status = 'CLOSED' WHERE "orgId" = 'cl1'""",
+    """UPDATE messages SET "isAIGenerated" = true, "aiProvider" = 'openai',
+    "aiModel" = 'gpt-4o', "aiTokensUsed" = 12, "aiCost" = 0.000120 WHERE id = 'm2'""",
+    """INSERT INTO conversation_notes
+    VALUES ('n1', 'cl1', '1770304200000-a1', 'call back', '2026-02-05')""",
+)
 AT = "2026-02-05 15:30:%02d.123"
 ROWS = (
     "INSERT INTO organizations (id, key, name) VALUES "
@@ -107,12 +115,7 @@ def test_later_columns_visitors_and_notes_come_over(
     make_postgresql(
         first,
         *LATER,
-        "INSERT INTO visitors VALUES ('v1', 'cl1', 'key-1', 'Firefox'), ('v2', 'cl1', 'k2', NULL)",
-        """UPDATE conversations SET "visitorId" = 'v1', status = 'CLOSED' WHERE "orgId" = 'cl1'""",
-        """UPDATE messages SET "isAIGenerated" = true, "aiProvider" = 'openai',
-        "aiModel" = 'gpt-4o', "aiTokensUsed" = 12, "aiCost" = 0.000120 WHERE id = 'm2'""",
-        """INSERT INTO conversation_notes
-        VALUES ('n1', 'cl1', '1770304200000-a1', 'call back', '2026-02-05')""",
+        *LATER_ROWS,
     )
 
     done = import_from(first)

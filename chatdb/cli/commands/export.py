@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from chatdb.db.database import Database
     from chatdb.formats.writing import Written
+    from chatdb.workflows.export_database import DatabaseWritten
     from chatdb.workflows.export_files import ExportRequest
 
 app = command_app()
 
 ToOption = Annotated[
     str | None,
-    typer.Option("--to", metavar="FORMAT", help="jsonl (lossless), json or markdown."),
+    typer.Option("--to", metavar="FORMAT", help="jsonl (lossless), json, markdown; see formats."),
 ]
 AllBranchesOption = Annotated[
     bool, typer.Option("--all-branches", help="Write every branch, not the active one only.")
@@ -41,7 +42,7 @@ def export(
     to: ToOption = None,
     output: Annotated[
         str,
-        typer.Option("--output", "-o", metavar="FILE|DIR/|-", help="Where to; - is stdout."),
+        typer.Option("--output", "-o", metavar="FILE|DIR/|URL|-", help="Where to; - is stdout."),
     ] = "-",
     ids: Annotated[
         list[str] | None,
@@ -84,9 +85,12 @@ def export(
       chatdb export --output backup.jsonl.zst
       chatdb export --to markdown --output notes/ --since 2026-01-01
       chatdb export --to json --query "travel plans" --output -
+      chatdb export --to relay --output relay.sql
     """
     from chatdb.formats.writing import format_for
+    from chatdb.layouts.registry import is_layout
     from chatdb.operations.conversation_batches import ConversationFilter
+    from chatdb.workflows.export_database import check_output
     from chatdb.workflows.export_files import ExportRequest
 
     command = CommandContext.of(context)
@@ -104,10 +108,18 @@ def export(
         all_branches=all_branches,
         include_hidden=include_hidden,
     )
-    request.writer("")
+    to_database = is_layout(request.format_name)
+    if to_database:
+        check_output(output, request.format_name)
+    else:
+        request.writer("")
     with command.open_database() as database:
         request = _with_ids(database, request, ids, query)
-        _Exporting(command, database, request).to(output, force=force)
+        exporting = _Exporting(command, database, request)
+        if to_database:
+            exporting.to_database(output, force=force)
+        else:
+            exporting.to(output, force=force)
 
 
 def _with_ids(
@@ -195,6 +207,20 @@ class _Exporting:
                 on_kept=lambda name: warn_of_kept(self._command, name),
             )
 
+    def to_database(self, output: str, *, force: bool) -> None:
+        """Write into another system's database, or a file of SQL for it."""
+        from chatdb.workflows.export_database import export_to
+
+        with self._progress() as progress:
+            written = export_to(
+                self._database,
+                output,
+                self._request,
+                force=force,
+                on_read=lambda count, _: progress.advance(count),
+            )
+        report_rows(self._command, written)
+
     def _progress(self, *, quiet: bool = False) -> "AbstractContextManager[Progress]":
         from chatdb.operations.conversation_batches import count_conversations
 
@@ -205,6 +231,19 @@ class _Exporting:
             self._database, request.wanted, organization_key=request.organization_key
         )
         return self._command.diagnostics.progress("exporting", total=total, unit="conversations")
+
+
+def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
+    """Say how many rows each table got, what was there, and what had no place."""
+    if not written.conversations:
+        command.diagnostics.note("no conversation matched")
+    for table, rows in written.rows.items():
+        there = f", {counted(rows.there, 'row')} stayed as they were" if rows.there else ""
+        command.diagnostics.note(f"wrote {counted(rows.written, 'row')} of {table}{there}")
+    if any(rows.there for rows in written.rows.values()):
+        command.diagnostics.note("add --force to write over what is there")
+    for what, count in written.lossy.items():
+        command.diagnostics.warning(f"{what} ({count:,})")
 
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:

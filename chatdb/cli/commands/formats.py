@@ -41,7 +41,7 @@ def formats(context: typer.Context, output_format: FormatOption = Format.TABLE) 
         for known in FORMATS
     ]
     rows += [
-        KnownFormat(known.name, "database", known.title, reads=True, writes=known.writes)
+        KnownFormat(known.name, "database", known.title, reads=True, writes=True)
         for known in LAYOUTS
     ]
     CommandContext.of(context).output.rows(rows, KnownFormat, output_format)

@@ -1,0 +1,80 @@
+"""Conversations into `chat_threads`. `docs/layouts.md` tells what has no place there."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from zlib import crc32
+
+from chatdb.layouts.writing import (
+    BaseWriter,
+    Value,
+    WrittenRow,
+    json_text,
+    own_id,
+    raw_role,
+    short,
+    without_marks,
+    zoned,
+)
+from chatdb.records import Conversation, Message
+
+_LARGEST = 2**31 - 1
+
+
+class ChatThreadsWriter(BaseWriter):
+    """Writes `chat_threads`; conversations from elsewhere get numbers of the target."""
+
+    names: ClassVar[tuple[str, ...]] = ("chat_threads",)
+    tables: ClassVar[tuple[str, ...]] = (
+        (
+            "CREATE TABLE chat_threads (id serial PRIMARY KEY, user_id integer NOT NULL,"
+            " title varchar(255) NOT NULL, messages json NOT NULL,"
+            " created_at timestamptz NOT NULL DEFAULT now(),"
+            " updated_at timestamptz NOT NULL DEFAULT now())"
+        ),
+    )
+    after: ClassVar[tuple[str, ...]] = (
+        (
+            "SELECT setval(pg_get_serial_sequence('chat_threads', 'id'),"
+            " greatest((SELECT max(id) FROM chat_threads), 1))"
+        ),
+    )
+
+    def rows(self, record: Conversation) -> Iterator[WrittenRow]:
+        """Yield the thread."""
+        fields = without_marks(record.metadata)
+        odd = fields.pop("messages", None)
+        if odd:
+            fields["messages"] = odd
+        self._writing.lose("metadata of conversations left out", bool(fields))
+        self._lose_snapshots(record)
+        row: dict[str, Value] = {}
+        source_id = own_id(record, "chat-threads")
+        if source_id is not None and source_id.isdecimal():
+            row["id"] = int(source_id)
+        row |= {
+            "user_id": self._user(record),
+            "title": short(record.title or "Untitled", self._writing),
+            "messages": json_text([self._entry(each) for each in self._messages(record)]),
+            "created_at": zoned(record.created_at),
+            "updated_at": zoned(record.updated_at),
+        }
+        yield WrittenRow("chat_threads", row)
+
+    def _user(self, record: Conversation) -> int:
+        user = record.user_id
+        if user is not None and user.isdecimal() and int(user) <= _LARGEST:
+            return int(user)
+        self._writing.lose("users who are no numbers: written as a number made of the id")
+        return crc32((user or "").encode()) & _LARGEST
+
+    def _entry(self, message: Message) -> dict[str, Any]:
+        self._lose_fields(message, "author", "model", "reasoning", "tool_calls", "tool_outputs")
+        self._lose_fields(message, "attachments")
+        entry: dict[str, Any] = {
+            "role": raw_role(message) or message.role,
+            "content": message.content,
+        }
+        return entry | without_marks(message.metadata)
+
+
+writer = ChatThreadsWriter

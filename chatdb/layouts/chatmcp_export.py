@@ -1,0 +1,118 @@
+"""Conversations into ChatMCP's tables. `docs/layouts.md` tells what has no place there."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from chatdb.layouts.chatmcp import FOLDED, names_in
+from chatdb.layouts.writing import (
+    BaseWriter,
+    Place,
+    Value,
+    Writing,
+    WrittenRow,
+    json_text,
+    message_uuid,
+    short,
+    without_marks,
+    zoned,
+)
+from chatdb.records import Conversation, Message
+
+_NOBODY = "anonymous"
+
+
+class ChatMcpWriter(BaseWriter):
+    """Writes `conversations` and `messages` in whichever schema the target has."""
+
+    names: ClassVar[tuple[str, ...]] = ("conversations", "messages")
+    tables: ClassVar[tuple[str, ...]] = (
+        (
+            "CREATE TABLE conversations (id uuid PRIMARY KEY DEFAULT gen_random_uuid(),"
+            " title varchar(255) NOT NULL, userid varchar(255) NOT NULL,"
+            " createdat timestamptz DEFAULT CURRENT_TIMESTAMP,"
+            " updatedat timestamptz DEFAULT CURRENT_TIMESTAMP)"
+        ),
+        (
+            "CREATE TABLE messages (id uuid PRIMARY KEY DEFAULT gen_random_uuid(),"
+            " conversationid uuid NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,"
+            " role varchar(50) NOT NULL CHECK (role IN ('user', 'assistant', 'system')),"
+            " content text NOT NULL, reasoning jsonb, functioncalls jsonb, functionoutputs jsonb,"
+            " createdat timestamptz DEFAULT CURRENT_TIMESTAMP)"
+        ),
+    )
+
+    def __init__(self, writing: Writing, place: Place) -> None:
+        super().__init__(writing, place)
+        catalogue = place.catalogue
+        self._names = (names_in(catalogue) if catalogue is not None else None) or FOLDED
+        self._has_embedding = catalogue is not None and catalogue["messages"].has("embedding")
+
+    def rows(self, record: Conversation) -> Iterator[WrittenRow]:
+        """Yield the conversation, its messages, and its time again: a trigger changes it."""
+        names = self._names
+        identifier, updated = str(record.id), zoned(record.updated_at)
+        if record.user_id is None:
+            self._writing.lose(f"conversations of nobody: written as those of {_NOBODY}")
+        self._writing.lose(
+            "metadata of conversations left out", bool(without_marks(record.metadata))
+        )
+        self._lose_snapshots(record)
+        yield WrittenRow(
+            "conversations",
+            {
+                "id": identifier,
+                "title": short(record.title or "Untitled", self._writing),
+                names["user"]: record.user_id or _NOBODY,
+                names["created"]: zoned(record.created_at),
+                names["updated"]: updated,
+            },
+        )
+        for message in self._folded(self._messages(record)):
+            yield WrittenRow("messages", self._message(record, message))
+        yield WrittenRow("conversations", {"id": identifier, names["updated"]: updated}, "update")
+
+    def _folded(self, messages: list[Message]) -> list[Message]:
+        """Fold the tools' messages into the answer before: the role does not exist there."""
+        found: list[Message] = []
+        for message in messages:
+            if message.role != "tool":
+                found.append(message)
+                continue
+            above = next((each for each in reversed(found) if each.role == "assistant"), None)
+            if above is None:
+                self._writing.lose("messages of tools before any answer left out")
+                continue
+            self._writing.lose("messages of tools folded into the answer before")
+            outputs = above.tool_outputs if isinstance(above.tool_outputs, list) else []
+            above.tool_outputs = [*outputs, *_outputs(message)]
+        return found
+
+    def _message(self, record: Conversation, message: Message) -> dict[str, Value]:
+        names = self._names
+        self._lose_fields(message, "author", "model", "attachments")
+        metadata = without_marks(message.metadata)
+        embedding = metadata.pop("embedding", None)
+        self._writing.lose("metadata of messages left out", bool(metadata))
+        row: dict[str, Value] = {
+            "id": str(message_uuid(record, message, "chatmcp")),
+            names["conversation"]: str(record.id),
+            "role": message.role,
+            "content": message.content,
+            "reasoning": json_text(message.reasoning),
+            names["calls"]: json_text(message.tool_calls),
+            names["outputs"]: json_text(message.tool_outputs),
+            names["created"]: zoned(message.created_at),
+        }
+        if embedding is not None and self._has_embedding:
+            row["embedding"] = json_text(embedding)
+        return row
+
+
+writer = ChatMcpWriter
+
+
+def _outputs(message: Message) -> list[Any]:
+    """Return what a tool's message says as entries of functionOutputs."""
+    if isinstance(message.tool_outputs, list) and message.tool_outputs:
+        return message.tool_outputs
+    return [{"id": str(message.id), "name": message.author, "output": message.content}]

@@ -1,0 +1,172 @@
+"""Conversations into Helvino's tables. `docs/layouts.md` tells what has no place there."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from chatdb.layouts.writing import (
+    BaseWriter,
+    Place,
+    Value,
+    Writing,
+    WrittenRow,
+    columns_in,
+    message_uuid,
+    own_id,
+    raw_role,
+    unzoned,
+    without_marks,
+)
+from chatdb.records import Conversation, Message
+
+_STATES = ("status", "assignedToOrgUserId", "closedAt", "hasUnreadFromUser")
+_AI = ("isAIGenerated", "aiProvider", "aiModel", "aiTokensUsed", "aiCost", "aiResponseTime")
+
+
+class HelvinoWriter(BaseWriter):
+    """Writes `organizations`, `visitors`, `conversations` and `messages`, as far as they exist."""
+
+    names: ClassVar[tuple[str, ...]] = (
+        *("organizations", "visitors", "conversations", "messages"),
+        "conversation_notes",
+    )
+    tables: ClassVar[tuple[str, ...]] = (
+        (
+            'CREATE TABLE organizations (id text PRIMARY KEY, "key" text NOT NULL UNIQUE,'
+            ' name text NOT NULL, "createdAt" timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP)'
+        ),
+        (
+            'CREATE TABLE visitors (id text PRIMARY KEY, "orgId" text NOT NULL REFERENCES'
+            ' organizations (id) ON DELETE CASCADE ON UPDATE CASCADE, "visitorKey" text NOT NULL,'
+            ' "firstSeenAt" timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,'
+            ' "lastSeenAt" timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, "userAgent" text,'
+            ' "createdAt" timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,'
+            ' "updatedAt" timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP)'
+        ),
+        (
+            'CREATE TABLE conversations (id text PRIMARY KEY, "orgId" text NOT NULL REFERENCES'
+            " organizations (id) ON DELETE CASCADE ON UPDATE CASCADE,"
+            ' "createdAt" timestamp(3) NOT NULL, "updatedAt" timestamp(3) NOT NULL,'
+            ' "messageCount" integer NOT NULL DEFAULT 0, "visitorId" text REFERENCES visitors (id)'
+            " ON DELETE SET NULL ON UPDATE CASCADE, status text NOT NULL DEFAULT 'OPEN',"
+            ' "assignedToOrgUserId" text, "closedAt" timestamp(3),'
+            ' "hasUnreadFromUser" boolean NOT NULL DEFAULT false)'
+        ),
+        (
+            'CREATE TABLE messages (id text PRIMARY KEY, "conversationId" text NOT NULL REFERENCES'
+            ' conversations (id) ON DELETE CASCADE ON UPDATE CASCADE, "orgId" text NOT NULL'
+            " REFERENCES organizations (id) ON DELETE CASCADE ON UPDATE CASCADE,"
+            ' role text NOT NULL, content text NOT NULL, "timestamp" timestamp(3) NOT NULL,'
+            ' "isAIGenerated" boolean NOT NULL DEFAULT false, "aiProvider" text, "aiModel" text,'
+            ' "aiTokensUsed" integer, "aiCost" decimal(10, 6), "aiResponseTime" integer)'
+        ),
+        (
+            'CREATE TABLE conversation_notes (id text PRIMARY KEY, "orgId" text NOT NULL,'
+            ' "conversationId" text NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,'
+            ' content text NOT NULL, "createdAt" timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP)'
+        ),
+    )
+
+    def __init__(self, writing: Writing, place: Place) -> None:
+        super().__init__(writing, place)
+        key = writing.organization.key
+        self._known = place.find("organizations", key=key)
+        self._organization = self._known or str(writing.organization.id)
+        self._visitors: dict[str, str | None] = {}
+
+    def begin(self) -> Iterator[WrittenRow]:
+        """Yield the organization; one with the same key is taken as it is."""
+        organization = self._writing.organization
+        if self._known is not None:
+            return
+        yield WrittenRow(
+            "organizations",
+            {
+                "id": self._organization,
+                "key": organization.key,
+                "name": organization.name,
+                "createdAt": unzoned(organization.created_at, digits=3),
+            },
+        )
+
+    def rows(self, record: Conversation) -> Iterator[WrittenRow]:
+        """Yield the visitor, the conversation and its messages."""
+        metadata = without_marks(record.metadata)
+        messages = self._messages(record)
+        identifier = own_id(record, "helvino") or str(record.id)
+        self._lose_snapshots(record)
+        self._writing.lose("titles of conversations left out", bool(record.title))
+        visitor = metadata.pop("visitor", None)
+        known = visitor if isinstance(visitor, dict) else {}
+        visitor_id = metadata.pop("visitorId", None) or known.get("id")
+        columns = columns_in(self._place, "conversations", ("visitorId", *_STATES))
+        row: dict[str, Value] = {
+            "id": identifier,
+            "orgId": self._organization,
+            "createdAt": unzoned(record.created_at, digits=3),
+            "updatedAt": unzoned(record.updated_at, digits=3),
+            "messageCount": len(messages),
+        }
+        if record.user_id is not None and "visitorId" in columns:
+            there = self._visitor_there(record.user_id)
+            made = str(visitor_id or f"{self._organization}:{record.user_id}")
+            row["visitorId"] = there or made
+            if there is None:
+                yield WrittenRow("visitors", self._visitor(made, record.user_id, known))
+        elif record.user_id is not None:
+            self._writing.lose("user_id of conversations left out")
+        row |= {
+            name: metadata.pop(name) for name in _STATES if name in metadata and name in columns
+        }
+        notes = metadata.pop("notes", None)
+        self._writing.lose("metadata of conversations left out", bool(metadata))
+        yield WrittenRow("conversations", row)
+        yield from self._notes(identifier, notes)
+        for message in messages:
+            yield WrittenRow("messages", self._message(record, identifier, message))
+
+    def _notes(self, identifier: str, notes: Any) -> Iterator[WrittenRow]:
+        for note in notes if isinstance(notes, list) else ():
+            columns = columns_in(self._place, "conversation_notes", (*note, "orgId"))
+            if "id" not in columns:
+                self._writing.lose("notes of conversations left out")
+                continue
+            row: dict[str, Value] = {"id": note["id"], "conversationId": identifier}
+            if "orgId" in columns:
+                row["orgId"] = self._organization
+            row |= {name: note[name] for name in sorted(note) if name in columns}
+            yield WrittenRow("conversation_notes", row)
+
+    def _visitor_there(self, key: str) -> str | None:
+        if key not in self._visitors:
+            self._visitors[key] = self._place.find(
+                "visitors", orgId=self._organization, visitorKey=key
+            )
+        return self._visitors[key]
+
+    def _visitor(self, identifier: Value, key: str, known: dict[str, Any]) -> dict[str, Value]:
+        columns = columns_in(self._place, "visitors", (*known, "orgId", "visitorKey"))
+        row: dict[str, Value] = {"id": identifier, "orgId": self._organization, "visitorKey": key}
+        extra = {name: known[name] for name in sorted(known) if name in columns}
+        return {**extra, **row}
+
+    def _message(self, record: Conversation, identifier: str, message: Message) -> dict[str, Value]:
+        self._lose_fields(message, "reasoning", "tool_calls", "tool_outputs", "attachments")
+        metadata = without_marks(message.metadata)
+        columns = columns_in(self._place, "messages", _AI)
+        own = record.source == "helvino" and message.source_id
+        row: dict[str, Value] = {
+            "id": str(own or message_uuid(record, message, "helvino")),
+            "conversationId": identifier,
+            "orgId": self._organization,
+            "role": raw_role(message) or message.role,
+            "content": message.content,
+            "timestamp": unzoned(message.created_at, digits=3),
+        }
+        known = {"aiProvider": message.author, "aiModel": message.model} | metadata
+        row |= {name: known.pop(name) for name in _AI if name in columns and known.get(name)}
+        left = {name: value for name, value in known.items() if value is not None}
+        self._writing.lose("metadata of messages left out", bool(left))
+        return row
+
+
+writer = HelvinoWriter

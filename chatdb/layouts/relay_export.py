@@ -1,0 +1,143 @@
+"""Conversations into Relay's tables. `docs/layouts.md` tells what has no place there."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from chatdb.layouts.relay import STATE_COLUMNS, TYPES
+from chatdb.layouts.writing import (
+    BaseWriter,
+    Value,
+    WrittenRow,
+    json_text,
+    message_uuid,
+    raw_role,
+    short,
+    without_marks,
+    zoned,
+)
+from chatdb.records import MARKS, Conversation, Message, Snapshot
+
+_CHAT_FIELDS = ("active_issue_number", "active_issue_title", "active_issue_url", "quiet_mode")
+_TYPE_OF_ROLE = {"user": "user", "system": "system", "tool": "function_result"}
+_PROVIDERS = ("openai", "claude")
+_UNNAMED = "unknown"
+
+
+class RelayWriter(BaseWriter):
+    """Writes `chats`, `messages` and `chat_snapshots`."""
+
+    names: ClassVar[tuple[str, ...]] = ("chats", "messages", "chat_snapshots")
+    tables: ClassVar[tuple[str, ...]] = (
+        (
+            "CREATE TABLE chats (id uuid PRIMARY KEY, title varchar(255) NOT NULL,"
+            " repository_name varchar(255) NOT NULL, repository_full_name varchar(255) NOT NULL,"
+            " created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL,"
+            " last_accessed_at timestamptz NOT NULL, active_issue_number integer,"
+            " active_issue_title text, active_issue_url text,"
+            " quiet_mode boolean NOT NULL DEFAULT false)"
+        ),
+        (
+            "CREATE TABLE messages (id uuid PRIMARY KEY,"
+            " chat_id uuid NOT NULL REFERENCES chats (id) ON DELETE CASCADE ON UPDATE CASCADE,"
+            " type varchar(50) NOT NULL, content text NOT NULL, metadata jsonb,"
+            " created_at timestamptz NOT NULL)"
+        ),
+        (
+            "CREATE TABLE chat_snapshots (id uuid PRIMARY KEY,"
+            " chat_id uuid NOT NULL REFERENCES chats (id) ON DELETE CASCADE ON UPDATE CASCADE,"
+            " transcriptions jsonb, function_results jsonb, claude_streaming_texts jsonb,"
+            " claude_todo_writes jsonb, repository_issues jsonb, created_at timestamptz NOT NULL,"
+            " claude_session_id varchar(255))"
+        ),
+    )
+
+    def rows(self, record: Conversation) -> Iterator[WrittenRow]:
+        """Yield the chat, its messages and its snapshots."""
+        yield WrittenRow("chats", self._chat(record))
+        for message in self._messages(record):
+            marks = message.metadata.get(MARKS)
+            if isinstance(marks, dict) and marks.get("from") == "snapshot":
+                continue  # it stands in the snapshot that it was made of
+            yield WrittenRow("messages", self._message(record, message))
+        for snapshot in record.snapshots:
+            values = _snapshot(record, snapshot)
+            if values is None:
+                self._writing.lose("snapshots of another system left out")
+            else:
+                yield WrittenRow("chat_snapshots", values)
+
+    def _chat(self, record: Conversation) -> dict[str, Value]:
+        fields = dict(record.metadata)
+        name, full_name = (
+            fields.pop("repository_name", None),
+            fields.pop("repository_full_name", None),
+        )
+        if full_name is None:
+            self._writing.lose("chats without a repository: written as of the repository unknown")
+        if record.user_id is not None:
+            self._writing.lose("user_id of conversations left out")
+        row: dict[str, Value] = {
+            "id": str(record.id),
+            "title": short(record.title or "Untitled", self._writing),
+            "repository_name": str(name or full_name or _UNNAMED),
+            "repository_full_name": str(full_name or name or _UNNAMED),
+            "created_at": zoned(record.created_at),
+            "updated_at": zoned(record.updated_at),
+            "last_accessed_at": zoned(record.last_accessed_at or record.updated_at),
+        }
+        for column in _CHAT_FIELDS:
+            row[column] = fields.pop(column, False if column == "quiet_mode" else None)
+        self._writing.lose("metadata of conversations left out", bool(without_marks(fields)))
+        return row
+
+    def _message(self, record: Conversation, message: Message) -> dict[str, Value]:
+        return {
+            "id": str(message_uuid(record, message, "relay")),
+            "chat_id": str(record.id),
+            "type": self._type(message),
+            "content": message.content,
+            "metadata": json_text(self._metadata(record, message) or None),
+            "created_at": zoned(message.created_at),
+        }
+
+    def _type(self, message: Message) -> str:
+        raw = raw_role(message)
+        if raw in TYPES:
+            return str(raw)
+        if message.role != "assistant":
+            return _TYPE_OF_ROLE[message.role]
+        if message.author in _PROVIDERS:
+            return str(message.author)
+        if raw is not None:
+            return raw
+        self._writing.lose("answers of no known provider written as openai's")
+        return "openai"
+
+    def _metadata(self, record: Conversation, message: Message) -> dict[str, Any]:
+        """Return the metadata, and for messages from elsewhere what Relay has no column for."""
+        found = without_marks(message.metadata)
+        if record.source == "relay":
+            return found
+        for name in ("author", "model", "reasoning", "tool_calls", "tool_outputs", "attachments"):
+            value = getattr(message, name)
+            if value is not None:
+                found.setdefault(name, value)
+        return found
+
+
+writer = RelayWriter
+
+
+def _snapshot(record: Conversation, snapshot: Snapshot) -> dict[str, Value] | None:
+    state = snapshot.state
+    if not isinstance(state, dict) or not state.keys() <= set(STATE_COLUMNS):
+        return None
+    row: dict[str, Value] = {
+        "id": str(snapshot.id),
+        "chat_id": str(record.id),
+        "created_at": zoned(snapshot.created_at),
+    }
+    for column in STATE_COLUMNS:
+        value = state.get(column)
+        row[column] = value if column == "claude_session_id" else json_text(value)
+    return row

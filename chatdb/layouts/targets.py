@@ -1,0 +1,283 @@
+"""Where rows of another system go: a file of SQL, or its live database, whole or not at all."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, Any
+
+import chatdb
+from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.revision import translated
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import DatabaseFailedError, RefusedError
+from chatdb.layouts.base import Layout
+from chatdb.layouts.catalogue import Catalogue
+from chatdb.layouts.foreign import open_foreign, quoted
+from chatdb.layouts.writing import LayoutWriter, Value, WrittenRow
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import psycopg
+
+CONVERSATIONS_AT_ONCE = 500
+_ROWS_OF_A_STATEMENT = 100
+
+
+@dataclass(slots=True)
+class RowsWritten:
+    """How many rows a table got, and how many were there already and stayed as they were."""
+
+    written: int = 0
+    there: int = 0
+
+
+@dataclass(slots=True)
+class _Insert:
+    """Rows of one table with the same columns."""
+
+    table: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Value, ...]] = field(default_factory=list)
+
+
+class Target(ABC):
+    """Takes rows; `written` counts them by table."""
+
+    catalogue: Catalogue | None = None
+
+    def __init__(self) -> None:
+        self.written: dict[str, RowsWritten] = {}
+
+    def find(self, table: str, **values: str) -> str | None:
+        """Return the id of the row with these values; None where nothing can be looked up."""
+        del table, values
+        return None
+
+    @abstractmethod
+    def begin(self, statements: Iterable[str]) -> None:
+        """Make the tables, unless they are there."""
+
+    @abstractmethod
+    def insert(self, insert: _Insert) -> None:
+        """Add rows; those whose id is there stay, or are written over."""
+
+    @abstractmethod
+    def update(self, row: WrittenRow) -> None:
+        """Set columns of the row with this id."""
+
+    @abstractmethod
+    def end(self, statements: Iterable[str]) -> None:
+        """Run what follows the last row."""
+
+    def write(self, writer: LayoutWriter, rows: Iterable[WrittenRow]) -> None:
+        """Write a batch of rows, tables that others refer to first."""
+        found = list(rows)
+        place = {name: number for number, name in enumerate(writer.names)}
+        inserts = [row for row in found if row.mode == "insert"]
+
+        def key(row: WrittenRow) -> tuple[int, tuple[str, ...]]:
+            return place[row.table], tuple(row.values)
+
+        for (number, columns), same in groupby(sorted(inserts, key=key), key=key):
+            values = [tuple(row.values.values()) for row in same]
+            self.insert(_Insert(writer.names[number], columns, values))
+        for row in found:
+            if row.mode == "update":
+                self.update(row)
+
+    def _count(self, table: str, rows: int, written: int) -> None:
+        counts = self.written.setdefault(table, RowsWritten())
+        counts.written += written
+        counts.there += rows - written
+
+
+class SqlFile(Target):
+    """A file of plain SQL in one transaction."""
+
+    def __init__(self, stream: IO[bytes], title: str, *, force: bool) -> None:
+        super().__init__()
+        self._stream = stream
+        self._force = force
+        self._title = title
+
+    def begin(self, statements: Iterable[str]) -> None:
+        self._line(f"-- Conversations for {self._title}, written by chatdb {chatdb.__version__}.")
+        self._line(
+            "-- PostgreSQL: psql -v ON_ERROR_STOP=1 -f FILE; SQLite: sqlite3 DATABASE < FILE"
+        )
+        self._line("BEGIN;")
+        for statement in statements:
+            self._line(statement.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ") + ";")
+
+    def insert(self, insert: _Insert) -> None:
+        into = f"INSERT INTO {quoted(insert.table)} ({_names(insert.columns)}) VALUES"
+        end = _on_conflict(insert.columns, force=self._force)
+        for start in range(0, len(insert.rows), _ROWS_OF_A_STATEMENT):
+            part = insert.rows[start : start + _ROWS_OF_A_STATEMENT]
+            rows = ",\n".join("(" + ", ".join(map(_literal, row)) + ")" for row in part)
+            self._line(f"{into}\n{rows}{end};")
+        self._count(insert.table, len(insert.rows), len(insert.rows))
+
+    def update(self, row: WrittenRow) -> None:
+        changes = ", ".join(
+            f"{quoted(name)} = {_literal(value)}"
+            for name, value in row.values.items()
+            if name != "id"
+        )
+        where = f"{quoted('id')} = {_literal(row.values['id'])}"
+        self._line(f"UPDATE {quoted(row.table)} SET {changes} WHERE {where};")
+
+    def end(self, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self._line(statement + ";")
+        self._line("COMMIT;")
+
+    def _line(self, text: str) -> None:
+        self._stream.write(text.encode() + b"\n")
+
+
+class LiveTarget(Target):
+    """A live database, written in one transaction of the caller's."""
+
+    def __init__(
+        self,
+        connection: "psycopg.Connection[Any] | sqlite3.Connection",
+        catalogue: Catalogue | None,
+        *,
+        mark: str,
+        force: bool,
+    ) -> None:
+        super().__init__()
+        self.catalogue = catalogue
+        self._connection: Any = connection
+        self._mark = mark
+        self._force = force
+
+    def begin(self, statements: Iterable[str]) -> None:
+        if self.catalogue is None:
+            for statement in statements:
+                self._connection.execute(statement)
+
+    def find(self, table: str, **values: str) -> str | None:
+        if self.catalogue is None or table not in self.catalogue:
+            return None
+        where = " AND ".join(f"{quoted(name)} = {self._mark}" for name in values)
+        statement = f"SELECT id FROM {quoted(table)} WHERE {where}"
+        row = self._connection.execute(statement, [*values.values()]).fetchone()
+        return None if row is None else str(row[0])
+
+    def insert(self, insert: _Insert) -> None:
+        values = ", ".join([self._mark] * len(insert.columns))
+        statement = (
+            f"INSERT INTO {quoted(insert.table)} ({_names(insert.columns)}) VALUES ({values})"
+            + _on_conflict(insert.columns, force=self._force)
+        )
+        with closing(self._connection.cursor()) as cursor:
+            cursor.executemany(statement, insert.rows)
+            self._count(insert.table, len(insert.rows), max(cursor.rowcount, 0))
+
+    def update(self, row: WrittenRow) -> None:
+        names = [name for name in row.values if name != "id"]
+        changes = ", ".join(f"{quoted(name)} = {self._mark}" for name in names)
+        statement = f"UPDATE {quoted(row.table)} SET {changes} WHERE {quoted('id')} = {self._mark}"
+        values = [*(row.values[name] for name in names), row.values["id"]]
+        self._connection.execute(statement, values)
+
+    def end(self, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self._connection.execute(statement)
+
+
+@contextmanager
+def open_target(url: DatabaseUrl, layout: Layout, *, force: bool) -> Iterator[LiveTarget]:
+    """Open a live database to write to: all is in when the context ends well, else nothing.
+
+    Raises RefusedError for tables of the layout's names that are another system's, and the errors
+    of `chatdb.errors`.
+    """
+    catalogue, schema = _look(url, layout)
+    with _refusals(url), translated(url):
+        if url.path is not None:
+            with closing(connect_sqlite(url, create=True)) as file:
+                file.execute("BEGIN IMMEDIATE")
+                try:
+                    yield LiveTarget(file, catalogue, mark="?", force=force)
+                except BaseException:
+                    file.rollback()
+                    raise
+                file.commit()
+            return
+        with connect_postgresql(url) as connection, connection.transaction():
+            connection.execute("SET LOCAL TimeZone = 'UTC'")
+            if schema:
+                connection.execute(f"SET LOCAL search_path = {quoted(schema)}".encode())
+            yield LiveTarget(connection, catalogue, mark="%s", force=force)
+
+
+@contextmanager
+def _refusals(url: DatabaseUrl) -> Iterator[None]:
+    """Turn what the other system's own constraints refuse into an error for people."""
+    from chatdb.db.database import dialect_of
+
+    try:
+        yield
+    except dialect_of(url).driver_error as error:
+        diagnosis = getattr(error, "diag", None)
+        text = getattr(diagnosis, "message_primary", None) or str(error)
+        raise DatabaseFailedError(
+            f"{url.redacted()} refused it; nothing was written: {text}",
+            hint="look at its tables' constraints and triggers",
+        ) from error
+
+
+def _look(url: DatabaseUrl, layout: Layout) -> tuple[Catalogue | None, str]:
+    """Return the tables to write to and their schema; None where they are to be made."""
+    if url.path is not None and not url.path.exists():
+        return None, ""
+    with open_foreign(url) as foreign:
+        if foreign.chatdb_schemas:
+            raise RefusedError(
+                f"{foreign.name} has chatdb's own tables; nothing was written",
+                hint="name a database of the other system, or a file: --output chats.sql",
+            )
+        catalogues = foreign.catalogues()
+        for schema, catalogue in catalogues.items():
+            if layout.recognises(catalogue):
+                return catalogue, schema
+        taken = {name for catalogue in catalogues.values() for name in catalogue}
+        taken &= {"conversations", "messages", "chats", "chat_threads", "organizations"}
+        if taken:
+            names = ", ".join(sorted(taken))
+            raise RefusedError(
+                f"{foreign.name} has tables that are not {layout.title}: {names};"
+                " nothing was written",
+                hint="name an empty database, or a file: --output chats.sql",
+            )
+        return None, ""
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(map(quoted, columns))
+
+
+def _on_conflict(columns: Sequence[str], *, force: bool) -> str:
+    if "id" not in columns:
+        return ""
+    others = [quoted(name) for name in columns if name != "id"]
+    if not force or not others:
+        return " ON CONFLICT DO NOTHING"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in others)
+    return f" ON CONFLICT (id) DO UPDATE SET {changes}"
+
+
+def _literal(value: Value) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return "'" + value.replace("'", "''") + "'"

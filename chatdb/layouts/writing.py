@@ -1,0 +1,159 @@
+"""The contract of the way back: what a writer makes of a record, and what it leaves out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Protocol
+from uuid import UUID, uuid5
+
+from chatdb import canonical
+from chatdb.formats.base import Tally, WriteOptions
+from chatdb.formats.branches import active_path
+from chatdb.layouts.catalogue import Catalogue
+from chatdb.records import MARKS, Conversation, Message, Organization, is_hidden
+
+Value = str | int | float | bool | None
+Mode = Literal["insert", "update"]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRow:
+    """A row on its way out: what is `update`d is the row of the same id, after all inserts."""
+
+    table: str
+    values: dict[str, Value]
+    mode: Mode = "insert"
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What writers share: what is wanted, whose it is, and who is told of what is left out."""
+
+    options: WriteOptions
+    organization: Organization
+    tally: Tally
+
+    def lose(self, what: str, count: int = 1) -> None:
+        """Count what the layout has no place for."""
+        if count:
+            self.tally.lossy[what] += count
+
+
+class Place(Protocol):
+    """Where rows go; `catalogue` is None where the tables are still to be made."""
+
+    catalogue: Catalogue | None
+
+    def find(self, table: str, **values: str) -> str | None:
+        """Return the id of the row with these values, if it is there already."""
+        ...
+
+
+class LayoutWriter(Protocol):
+    """Turns records into the rows of one other system.
+
+    `tables` are the statements that make its tables where there are none, `after` those that
+    follow the last row. `names` are the tables in the order in which rows may refer to them.
+    """
+
+    names: ClassVar[tuple[str, ...]]
+    tables: ClassVar[tuple[str, ...]]
+    after: ClassVar[tuple[str, ...]]
+
+    def __init__(self, writing: Writing, place: Place) -> None: ...
+
+    def begin(self) -> Iterator[WrittenRow]:
+        """Yield the rows that come before the first conversation."""
+        ...
+
+    def rows(self, record: Conversation) -> Iterator[WrittenRow]:
+        """Yield the rows of a conversation."""
+        ...
+
+
+class BaseWriter:
+    """What most writers have in common."""
+
+    after: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, writing: Writing, place: Place) -> None:
+        self._writing = writing
+        self._place = place
+
+    def begin(self) -> Iterator[WrittenRow]:
+        """Yield nothing: no row comes before the first conversation."""
+        yield from ()
+
+    def _messages(self, record: Conversation) -> list[Message]:
+        """Return the messages to write: these systems know neither branches nor hidden ones."""
+        options, writing = self._writing.options, self._writing
+        path = record.messages if options.all_branches else active_path(record)
+        shown = [each for each in path if options.include_hidden or not is_hidden(each)]
+        writing.lose("messages on other branches left out", len(record.messages) - len(path))
+        writing.lose("hidden messages left out", len(path) - len(shown))
+        return shown
+
+    def _lose_fields(self, message: Message, *names: str) -> None:
+        """Count fields of a message that the layout has no place for."""
+        for name in names:
+            if getattr(message, name) not in (None, "", [], {}):
+                self._writing.lose(f"{name} of messages left out")
+
+    def _lose_snapshots(self, record: Conversation) -> None:
+        self._writing.lose("snapshots left out", len(record.snapshots))
+
+
+def own_id(record: Conversation, layout: str) -> str | None:
+    """Return the id that a conversation had in this system; None for one from elsewhere."""
+    return record.source_id if record.source == layout else None
+
+
+def message_uuid(record: Conversation, message: Message, layout: str) -> UUID:
+    """Return an id that is unique in a table of all messages.
+
+    What comes from elsewhere may have one id in two conversations: there it is made anew.
+    """
+    return message.id if record.source == layout else uuid5(record.id, str(message.id))
+
+
+def raw_role(message: Message) -> str | None:
+    """Return the role as the source wrote it, where it was an unusual one."""
+    marks = message.metadata.get(MARKS)
+    role = marks.get("role") if isinstance(marks, dict) else None
+    return role if isinstance(role, str) else None
+
+
+def without_marks(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata without chatdb's own marks."""
+    return {name: value for name, value in metadata.items() if name != MARKS}
+
+
+def json_text(value: Any) -> str | None:
+    """Return a JSON value as text; None for none."""
+    return None if value is None else canonical.encode_text(value)
+
+
+def zoned(time: datetime) -> str:
+    """Write a time for a column with a zone."""
+    return time.isoformat(sep=" ")
+
+
+def unzoned(time: datetime, *, digits: int = 6) -> str:
+    """Write a time in UTC for a column without a zone, with so many digits of a second."""
+    text = time.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    return text[: len(text) - 6 + digits]
+
+
+def short(text: str, writing: Writing, *, limit: int = 255) -> str:
+    """Cut a text for a column with a limit."""
+    if len(text) > limit:
+        writing.lose(f"titles cut to {limit} characters")
+    return text[:limit]
+
+
+def columns_in(place: Place, table: str, wanted: Sequence[str]) -> set[str]:
+    """Return those of the columns that the target has; all of them where it is to be made."""
+    if place.catalogue is None:
+        return set(wanted)
+    found = place.catalogue.get(table)
+    return set() if found is None else found.columns.keys() & set(wanted)

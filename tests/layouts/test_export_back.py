@@ -1,0 +1,222 @@
+"""The way back: what came from a system goes into such a database again, and nothing differs."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
+from chatdb.operations.conversation_batches import ConversationFilter
+from chatdb.operations.exports import read_conversations
+from chatdb.records import Conversation
+from tests.layouts import (
+    chatmcp_database,
+    relay_database,
+    test_chat_threads,
+    test_helvino,
+    test_multichat,
+)
+from tests.layouts.foreign_databases import make_postgresql, make_sqlite
+from tests.postgres_server import PostgresServer
+
+Run = Callable[..., Any]
+
+SYSTEMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "relay": (
+        (*relay_database.TABLES, *relay_database.ROWS),
+        ("default",),
+    ),
+    "chatmcp": (
+        (*chatmcp_database.FIRST_MIGRATION, *chatmcp_database.rows(folded=True)),
+        ("default",),
+    ),
+    "chat-threads": (
+        (*test_chat_threads.TABLES, *test_chat_threads.THREADS),
+        ("default",),
+    ),
+    "helvino": (
+        (*test_helvino.FIRST, *test_helvino.ROWS, *test_helvino.LATER, *test_helvino.LATER_ROWS),
+        ("demo", "acme"),
+    ),
+    "multichat": (
+        (*(table.format(meta="JSONB") for table in test_multichat.TABLES), *test_multichat.ROWS),
+        ("default",),
+    ),
+}
+
+
+@pytest.fixture
+def other_postgresql_url(postgres: PostgresServer) -> Iterator[DatabaseUrl]:
+    """A second PostgreSQL database without any table."""
+    with postgres.new_database() as url:
+        yield url
+
+
+@pytest.fixture
+def chats(sqlite_url: DatabaseUrl, run: Run) -> DatabaseUrl:
+    """A database of ours with conversations from elsewhere: ChatGPT's, with branches and tools."""
+    example = Path(__file__).parents[2] / "docs" / "examples" / "chatgpt-export.json"
+    done = run("import", example, "-d", sqlite_url.exposed())
+    assert done.exit_code == 0
+    return sqlite_url
+
+
+def records(url: DatabaseUrl, organization: str) -> list[Conversation]:
+    with Database.open(url) as database:
+        return list(
+            read_conversations(database, ConversationFilter(), organization_key=organization)
+        )
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_import_export_import_gives_no_difference(
+    name: str,
+    run: Run,
+    sqlite_url: DatabaseUrl,
+    empty_postgresql_url: DatabaseUrl,
+    other_postgresql_url: DatabaseUrl,
+    tmp_path: Path,
+) -> None:
+    statements, organizations = SYSTEMS[name]
+    make_postgresql(empty_postgresql_url, *statements)
+    second = f"sqlite:///{tmp_path / 'second.db'}"
+    back = other_postgresql_url.exposed()
+    first = ("-d", sqlite_url.exposed())
+    run("import", empty_postgresql_url.exposed(), "--source-name", "theirs", *first)
+
+    for organization in organizations:
+        out = run(
+            *("export", "--to", name, "--output", back, "--org", organization, *first),
+            "--include-hidden",
+        )
+        assert out.exit_code == 0, out.stderr
+    again = run("import", back, "--source-name", "theirs", "-d", second)
+
+    assert again.exit_code == 0, again.stderr
+    for organization in organizations:
+        before = records(sqlite_url, organization)
+        assert before
+        assert records(DatabaseUrl(dialect_name="sqlite", path=tmp_path / "second.db"),
+                       organization) == before  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if name != "multichat"])
+def test_a_file_of_sql_makes_the_tables_and_fills_them(
+    name: str, run: Run, chats: DatabaseUrl, empty_postgresql_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    path = tmp_path / "back.sql"
+
+    done = run("export", "--to", name, "--output", path, "-d", chats.exposed())
+
+    assert done.exit_code == 0, done.stderr
+    with connect_postgresql(empty_postgresql_url, autocommit=True) as connection:
+        connection.execute(path.read_bytes())
+    found = run("import", empty_postgresql_url.exposed(), "--explain", "--format", "json")
+    (told,) = json.loads(found.stdout)
+    assert told["format"] == name
+    assert told["conversations"] == len(records(chats, "default"))
+    assert told["messages"] > 0
+
+
+def test_sqlite_takes_multichats_file_and_database_alike(
+    run: Run, chats: DatabaseUrl, tmp_path: Path
+) -> None:
+    ours = ("-d", chats.exposed())
+    run("export", "--to", "multichat", "--output", tmp_path / "back.sql", *ours)
+    done = run("export", "--to", "multichat", "--output", tmp_path / "live.db", *ours)
+
+    assert done.exit_code == 0, done.stderr
+    with closing(sqlite3.connect(tmp_path / "file.db")) as connection:
+        connection.executescript((tmp_path / "back.sql").read_text())
+        file = [*connection.iterdump()]
+    with closing(sqlite3.connect(tmp_path / "live.db")) as connection:
+        live = [*connection.iterdump()]
+    strip = [line.replace("IF NOT EXISTS ", "") for line in file]
+    assert sorted(strip) == sorted(live)
+
+
+def test_what_does_not_fit_is_told_with_counts(
+    run: Run, chats: DatabaseUrl, tmp_path: Path
+) -> None:
+    done = run(
+        *("export", "--to", "chatmcp", "--output", tmp_path / "back.sql", "-d", chats.exposed())
+    )
+
+    assert "messages on other branches left out (" in done.stderr
+    assert "conversations of nobody: written as those of anonymous (" in done.stderr
+    assert "messages of tools folded into the answer before (" in done.stderr
+
+
+def test_rows_that_are_there_stay_unless_forced(
+    run: Run, chats: DatabaseUrl, tmp_path: Path
+) -> None:
+    target = tmp_path / "live.db"
+    words = ("export", "--to", "multichat", "--output", target, "-d", chats.exposed())
+    run(*words)
+    with closing(sqlite3.connect(target)) as connection:
+        connection.execute("UPDATE conversations SET title = 'theirs'")
+        connection.commit()
+
+    kept = run(*words)
+    with closing(sqlite3.connect(target)) as connection:
+        titles = {row[0] for row in connection.execute("SELECT title FROM conversations")}
+    forced = run(*words, "--force")
+    with closing(sqlite3.connect(target)) as connection:
+        after = {row[0] for row in connection.execute("SELECT title FROM conversations")}
+
+    assert (kept.exit_code, forced.exit_code) == (0, 0)
+    assert "stayed as they were" in kept.stderr
+    assert titles == {"theirs"}
+    assert "theirs" not in after
+
+
+def test_another_systems_tables_are_refused_and_left_alone(
+    run: Run, chats: DatabaseUrl, tmp_path: Path
+) -> None:
+    url = make_sqlite(tmp_path / "other.db", "CREATE TABLE conversations (id integer)")
+
+    done = run("export", "--to", "multichat", "--output", url.exposed(), "-d", chats.exposed())
+
+    assert done.exit_code == 6
+    assert "nothing was written" in done.stderr
+
+
+def test_chatdbs_own_database_is_refused(run: Run, chats: DatabaseUrl) -> None:
+    own = chats.exposed()
+
+    done = run("export", "--to", "multichat", "--output", own, "-d", own)
+
+    assert done.exit_code == 2
+
+
+def test_a_failure_in_the_middle_leaves_nothing(
+    run: Run, chats: DatabaseUrl, empty_postgresql_url: DatabaseUrl
+) -> None:
+    make_postgresql(
+        empty_postgresql_url,
+        *relay_database.TABLES,
+        "ALTER TABLE messages ADD CHECK (type <> 'openai')",
+    )
+
+    done = run(
+        *("export", "--to", "relay", "--output", empty_postgresql_url.exposed()),
+        *("-d", chats.exposed()),
+    )
+
+    assert done.exit_code == 1
+    with connect_postgresql(empty_postgresql_url) as connection:
+        row = connection.execute("SELECT count(*) FROM chats").fetchone()
+    assert row == (0,)
+
+
+def test_stdout_is_no_place_for_a_database(run: Run, chats: DatabaseUrl) -> None:
+    done = run("export", "--to", "relay", "-d", chats.exposed())
+
+    assert done.exit_code == 2
+    assert "relay.sql" in done.stderr
