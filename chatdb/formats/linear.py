@@ -99,7 +99,7 @@ def _add_entry(
         record.metadata.setdefault("messages", {})[str(number)] = entry
         return None
     role, content = entry.pop("role", None), entry.pop("content", None)
-    message = chain.add_without_id(str(number), at, str(role), content)
+    message = chain.add_without_id(str(number), at, str(role), content or "")
     chain.set_role(message, role)
     if content is not None and not isinstance(content, str):
         entry["content"] = content

@@ -1,5 +1,6 @@
 """Conversations into `chat_threads`. `docs/layouts.md` tells what has no place there."""
 
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any, ClassVar
 from zlib import crc32
@@ -10,12 +11,11 @@ from chatdb.layouts.writing import (
     WrittenRow,
     json_text,
     own_id,
-    raw_role,
     short,
     without_marks,
     zoned,
 )
-from chatdb.records import Conversation, Message
+from chatdb.records import MARKS, Conversation, Message
 
 _LARGEST = 2**31 - 1
 
@@ -43,8 +43,9 @@ class ChatThreadsWriter(BaseWriter):
         """Yield the thread."""
         fields = without_marks(record.metadata)
         odd = fields.pop("messages", None)
-        if odd:
-            fields["messages"] = odd
+        entries = [self._entry(each) for each in self._messages(record)]
+        for place in sorted(odd or (), key=int):
+            entries.insert(int(place), odd[place])
         self._writing.lose("metadata of conversations left out", bool(fields))
         self._lose_snapshots(record)
         row: dict[str, Value] = {}
@@ -54,7 +55,7 @@ class ChatThreadsWriter(BaseWriter):
         row |= {
             "user_id": self._user(record),
             "title": short(record.title or "Untitled", self._writing),
-            "messages": json_text([self._entry(each) for each in self._messages(record)]),
+            "messages": json_text(entries),
             "created_at": zoned(record.created_at),
             "updated_at": zoned(record.updated_at),
         }
@@ -70,11 +71,20 @@ class ChatThreadsWriter(BaseWriter):
     def _entry(self, message: Message) -> dict[str, Any]:
         self._lose_fields(message, "author", "model", "reasoning", "tool_calls", "tool_outputs")
         self._lose_fields(message, "attachments")
+        marks = message.metadata.get(MARKS)
+        marks = marks if isinstance(marks, dict) else {}
         entry: dict[str, Any] = {
-            "role": raw_role(message) or message.role,
-            "content": message.content,
+            "role": marks.get("role", message.role),
+            "content": _original(marks) or message.content,
         }
         return entry | without_marks(message.metadata)
 
 
 writer = ChatThreadsWriter
+
+
+def _original(marks: dict[str, Any]) -> str | None:
+    """Return a text as it was before what no other column holds was replaced: `json` holds it."""
+    originals = marks.get("original")
+    encoded = originals.get("content") if isinstance(originals, dict) else None
+    return b64decode(encoded).decode("utf-8", "surrogatepass") if encoded else None
