@@ -17,6 +17,8 @@ from chatdb.variables import Variable
 
 _LIBPQ_MARKS = ("PGHOST", "PGDATABASE")
 _LONGEST_NAME = 63
+_RUNGS = ("option", "environment", ".env", "default")
+"""How a setting's source begins, the highest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,14 @@ class BackupSettings:
 class Config:
     """The settings of one run; `notes` are remarks on the `.env` for the user.
 
+    `foreign_direct_url` is a direct URL that is not used: it stands lower than the database's.
     `libpq` holds the PG* variables of a `.env` that also gave the database URL; `pg_bindir` names
     the folder of PostgreSQL's own programs.
     """
 
     database_url: Setting
     direct_url: Setting | None
+    foreign_direct_url: Setting | None = None
     schema: Setting | None
     org: Setting
     pg_bindir: Setting | None = None
@@ -145,9 +149,12 @@ def load(
     def found_or_default(variable: Variable) -> Setting:
         return find(variable) or _default(variable)
 
+    direct = ladder("--direct-url", direct_url, variables.DIRECT_URL)
+    is_foreign = direct is not None and _rung(direct) > _rung(found)
     return Config(
         database_url=found,
-        direct_url=ladder("--direct-url", direct_url, variables.DIRECT_URL),
+        direct_url=None if is_foreign else direct,
+        foreign_direct_url=direct if is_foreign else None,
         schema=_possible_schema(ladder("--schema", schema, variables.SCHEMA)),
         org=ladder("--org", org, variables.ORG) or _default(variables.ORG),
         # Never from a `.env`: a folder that was only cloned must not choose what is run.
@@ -223,6 +230,11 @@ def process_environment(additions: Mapping[str, str] | None = None) -> dict[str,
 
 def _default(variable: Variable) -> Setting:
     return Setting(variable.default or "", "default")
+
+
+def _rung(setting: Setting) -> int:
+    """Return how far down the ladder a setting was found."""
+    return next(rung for rung, start in enumerate(_RUNGS) if setting.source.startswith(start))
 
 
 def _option(name: str, typed: str | None) -> Setting | None:

@@ -16,6 +16,8 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.diagnostics import Diagnostics
 from chatdb.cli.lazy_group import LazyGroup
+from chatdb.cli.next_command import for_the_same_database
+from chatdb.cli.options import GlobalOptions
 from chatdb.errors import ChatdbError, ExitCode, NotFoundError, StorageError, UsageError
 
 _STORAGE_ERRORS = {
@@ -47,16 +49,17 @@ class BoundaryGroup(LazyGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
-        with error_boundary(ctx.meta["chatdb.args"]):
+        with error_boundary(ctx.meta["chatdb.args"], ctx.ensure_object(GlobalOptions)):
             return super().invoke(ctx)
 
 
 @contextmanager
-def error_boundary(args: Sequence[str]) -> Iterator[None]:
+def error_boundary(args: Sequence[str], typed: GlobalOptions | None = None) -> Iterator[None]:
     """Turn what is raised inside into a report on stderr and `typer.Exit` with the exit code.
 
     `args` are the words of the command line: they tell whether the error is to be JSON and
-    whether its traceback is wanted, also when they could not be parsed.
+    whether its traceback is wanted, also when they could not be parsed. `typed` are the global
+    options, which the hint's command repeats.
     """
     options = _options_before_dashes(args)
     color = settings.terminal().color and "--no-color" not in options
@@ -82,6 +85,8 @@ def error_boundary(args: Sequence[str]) -> Iterator[None]:
             raise
         _show_traceback(diagnostics, options)
         _settle_stdout()
+        if known.hint is not None:
+            known.hint = for_the_same_database(known.hint, typed)
         diagnostics.error(known)
         raise typer.Exit(known.exit_code) from None
 

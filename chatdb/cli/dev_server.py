@@ -59,9 +59,7 @@ def checkpoint_url(command: CommandContext) -> "DatabaseUrl":
 
     if command.options.database_url is None:
         return dev_database(command).running()
-    # A direct address that was set for the configured database belongs to another one than this.
-    is_typed = command.options.direct_url is not None
-    url = (command.direct_url if is_typed else None) or command.url
+    url = command.direct_url or command.url
     if url.path is not None:
         raise UsageError(
             "a SQLite database has no server that could keep checkpoints",

@@ -265,3 +265,35 @@ def test_an_env_file_does_not_choose_which_programs_run(
 
     rows = json.loads(run("config", "show", "--format", "json").stdout)
     assert {"/usr/lib/postgresql/17/bin"} == {r["value"] for r in rows if r["name"] == "pg_bindir"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "environment", "counts"),
+    [
+        ({}, {"DATABASE_URL": "sqlite:///e.db", "DIRECT_URL": "d"}, True),
+        ({"database_url": "sqlite:///o.db"}, {"DIRECT_URL": "d"}, False),
+        ({"database_url": "sqlite:///o.db", "direct_url": "d"}, {"DIRECT_URL": "e"}, True),
+        ({"direct_url": "d"}, {"DATABASE_URL": "sqlite:///e.db"}, True),
+        ({}, {"DATABASE_URL": "sqlite:///e.db"}, False),
+        ({}, {}, True),
+    ],
+)
+def test_a_direct_url_from_below_the_databases_is_another_databases(
+    typed: dict[str, str], environment: dict[str, str], counts: bool, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=sqlite:///f.db\nDIRECT_URL=file\n")
+
+    found = config.load(environment=environment, directory=tmp_path, **typed)
+
+    assert (found.direct_url is not None) is counts
+    assert (found.foreign_direct_url is None) is counts
+
+
+def test_config_show_says_which_direct_url_is_left_out(run: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("CHATDB_DIRECT_URL", "postgresql://me:hunter2@db.example/chat")
+
+    result = run("config", "show", "-d", "other.db", "--format", "json")
+
+    row = next(row for row in json.loads(result.stdout) if row["name"] == "direct_url")
+    assert row["value"] is None
+    assert row["source"] == "left out: environment CHATDB_DIRECT_URL is another database's"

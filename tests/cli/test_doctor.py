@@ -27,11 +27,9 @@ ALWAYS = {"python", "chatdb", "sqlite-library", "psql", "pg-dump", "compose-engi
 
 def findings(run: Any, *words: str, url: DatabaseUrl | None = None) -> dict[str, dict[str, Any]]:
     """Run the doctor and return its findings by their id; of several the worst."""
-    place = ("-d", url.exposed()) if url is not None else ()
-    result = run(
-        *("doctor", *place, *words, "--fail-on", "never", "--format", "json"),
-        env={"PATH": "/nowhere"},  # Docker's programs take their time, and are another test's
-    )
+    # Docker's programs take their time, and are another test's.
+    place = {"PATH": "/nowhere"} | ({} if url is None else {"DATABASE_URL": url.exposed()})
+    result = run("doctor", *words, "--fail-on", "never", "--format", "json", env=place)
     assert result.exit_code == 0, result.stderr
     order = ["ok", "info", "warning", "error"]
     rows = sorted(json.loads(result.stdout), key=lambda row: order.index(row["severity"]))

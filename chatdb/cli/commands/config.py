@@ -43,7 +43,7 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
     dev, backup = config.dev, config.backup
     rows = [
         ShownSetting("database_url", command.url.redacted(), config.database_url.source),
-        _row("direct_url", config.direct_url, None if direct is None else direct.redacted()),
+        _direct_url(config, None if direct is None else direct.redacted()),
         _row("schema", config.schema),
         _row("org", config.org),
         _environment(command),
@@ -60,6 +60,14 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
         _row("notify_url", backup.notify_url, "***"),
     ]
     command.output.rows(rows, ShownSetting, output_format)
+
+
+def _direct_url(config: settings.Config, shown: str | None) -> ShownSetting:
+    """Return the row of the direct URL; one that is another database's is left out."""
+    foreign = config.foreign_direct_url
+    if foreign is None:
+        return _row("direct_url", config.direct_url, shown)
+    return ShownSetting("direct_url", None, f"left out: {foreign.source} is another database's")
 
 
 def _environment(command: CommandContext) -> ShownSetting:

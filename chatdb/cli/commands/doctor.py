@@ -13,6 +13,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.diagnostics import redact
 from chatdb.cli.doctor_report import report_lines
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import Format, FormatOption
 from chatdb.errors import ConfigurationError, ExitCode
 
@@ -57,7 +58,7 @@ def doctor(
 
     command = CommandContext.of(context)
     findings = [
-        replace(finding, text=redact(finding.text))
+        replace(finding, text=redact(finding.text), fix=_fix(command, finding.fix))
         for finding in examine(_settings(command), deep=deep)
     ]
     if output_format is Format.TABLE:
@@ -76,6 +77,10 @@ def doctor(
     worst = max(finding.severity.rank for finding in findings)
     if fail_on is not FailOn.NEVER and worst >= Severity(fail_on.value).rank:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _fix(command: CommandContext, fix: str | None) -> str | None:
+    return None if fix is None else for_the_same_database(fix, command.options)
 
 
 def _settings(command: CommandContext) -> "Settings":

@@ -1,0 +1,39 @@
+"""The command to type next, for the database that this one was typed for."""
+
+import re
+import shlex
+
+from chatdb.cli.options import GlobalOptions
+
+_ON_A_DATABASE = (
+    "migrate|schema|import|export|copy|search|conversations|messages|snapshots|organizations|users"
+    "|status|stats|doctor|wait|connect|seed|environment|backup|smoke-test|dev-db checkpoint"
+)
+_COMMAND = re.compile(rf"\bchatdb (?=(?:{_ON_A_DATABASE})\b)")
+_NAMED = ("-d ", "--database-url", "--schema")
+
+
+def for_the_same_database(text: str, options: GlobalOptions | None) -> str:
+    """Put the typed `-d` and `--schema` into the commands of a hint, else they mean another one.
+
+    A password is struck out. A hint that names a database itself stays as it is.
+    """
+    typed = _typed(options)
+    if not typed or any(word in text for word in _NAMED):
+        return text
+    return _COMMAND.sub(lambda _: f"chatdb {typed} ", text)
+
+
+def _typed(options: GlobalOptions | None) -> str:
+    words: list[str] = []
+    if options is not None and options.database_url is not None:
+        from chatdb.db.url import parse_url
+        from chatdb.errors import ConfigurationError
+
+        try:
+            words += ["-d", parse_url(options.database_url).redacted()]
+        except ConfigurationError:
+            return ""
+    if options is not None and options.schema is not None:
+        words += ["--schema", options.schema]
+    return shlex.join(words)
