@@ -30,6 +30,9 @@ COMMANDS = {
     ),
     "users": Entry(_MODULES + "users", "List, show and rename the users of conversations."),
     "status": Entry(_MODULES + "status", "Tell where the database stands, on one screen."),
+    "smoke-test": Entry(
+        _MODULES + "smoke_test", "Prove that the database works and keeps tenants apart."
+    ),
     "stats": Entry(_MODULES + "stats", "Count messages by day, model, user and more."),
     "restore": Entry(
         _MODULES + "restore",

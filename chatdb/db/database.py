@@ -34,10 +34,14 @@ class Database:
         schema: str | None = None,
         direct_url: DatabaseUrl | None = None,
         create: bool = False,
+        keep: bool = False,
     ) -> Self:
-        """Return a handle; nothing is connected yet. `create` lets SQLite make a new file."""
+        """Return a handle; nothing is connected yet. `create` lets SQLite make a new file.
+
+        `keep` holds connections open from one transaction to the next, for many short ones.
+        """
         dialect = dialect_of(url)
-        engine = dialect.create_engine(url, create=create)
+        engine = dialect.create_engine(url, create=create, keep=keep)
         return cls(url=url, dialect=dialect, engine=engine, schema=schema, direct_url=direct_url)
 
     def direct(self) -> "Database":

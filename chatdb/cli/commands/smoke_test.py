@@ -1,0 +1,116 @@
+"""`chatdb smoke-test`: prove that a database works, from writing to isolation."""
+
+from collections import Counter
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import A_DAY, Format, FormatOption, a_number
+from chatdb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from chatdb.workflows.smoke_check import CheckResult
+    from chatdb.workflows.smoke_test import SmokeReport
+
+app = command_app()
+
+_EXIT_CODES = {"unreachable": ExitCode.UNREACHABLE, "schema": ExitCode.SCHEMA}
+
+
+@app.command()
+def smoke_test(
+    context: typer.Context,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, too."),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout",
+            min=1,
+            max=A_DAY,
+            callback=a_number,
+            metavar="SECONDS",
+            help="How long all of it may take.",
+            show_default=True,
+        ),
+    ] = 30.0,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Prove that the database works and keeps tenants apart.
+
+    Writes, counts, finds, exports, imports and deletes a conversation in an organization of its
+    own, which is removed at the end; what a killed test left is swept an hour later. Exits with 1
+    when a check failed, 3 when the database cannot be reached, 4 when its schema is not current.
+
+    \b
+    Examples:
+      chatdb smoke-test
+      chatdb smoke-test --junit results/smoke-test.xml --timeout 60
+    """
+    from chatdb.cli.junit import junit_xml
+    from chatdb.formats.outputs import open_output
+    from chatdb.workflows.smoke_check import CheckResult
+
+    command = CommandContext.of(context)
+    started_at = datetime.now(UTC)
+    # Opened first, so that a place that cannot be written is told before anything is done.
+    if junit is not None:
+        junit.parent.mkdir(parents=True, exist_ok=True)
+    with nullcontext() if junit is None else open_output(junit) as stream:
+        report = _run(command, timeout)
+        if stream is not None:
+            stream.write(
+                junit_xml(
+                    "smoke-test", report.results, started_at=started_at, seconds=report.seconds
+                )
+            )
+    if output_format is Format.TABLE:
+        from chatdb.cli.smoke_report import report_lines
+        from chatdb.cli.table import terminal_width
+
+        width = terminal_width() if command.output.is_terminal else None
+        command.output.lines(report_lines(report.results, width=width, color=command.output.color))
+    else:
+        command.output.rows(report.results, CheckResult, output_format)
+    _say(command, report)
+    if report.trouble is not None:
+        raise typer.Exit(_EXIT_CODES[report.trouble])
+    if not report.is_passed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _run(command: CommandContext, timeout: float) -> "SmokeReport":
+    from chatdb.workflows.smoke_test import smoke_test as run
+
+    settings.export_libpq(command.config)
+    schema = command.config.schema
+
+    def tell(result: "CheckResult") -> None:
+        command.diagnostics.detail(f"{result.name}: {result.outcome}, {result.reason}")
+
+    return run(
+        command.url,
+        schema=None if schema is None else schema.value,
+        timeout=timeout,
+        on_result=tell,
+    )
+
+
+def _say(command: CommandContext, report: "SmokeReport") -> None:
+    counts = Counter(result.outcome.value for result in report.results)
+    parts = [
+        f"{counts[outcome]} {outcome.replace('_', ' ')}"
+        for outcome in ("passed", "failed", "skipped", "not_run")
+        if counts[outcome]
+    ]
+    command.diagnostics.note(f"{', '.join(parts)} in {report.seconds:.2f} s")
+    if report.unkept is not None:
+        command.diagnostics.note(f"the outcome is not kept for chatdb status: {report.unkept}")

@@ -1,0 +1,121 @@
+"""The throw-away organizations of a smoke test: made, removed without a trace, swept later."""
+
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from chatdb.db import schema
+from chatdb.db.database import Database
+from chatdb.operations.smoke_record import KEY, SmokeRecord, record_text
+from chatdb.records import Organization, organization_id_of
+
+NAME = "chatdb smoke test: it removes this itself"
+OLD = timedelta(hours=1)
+"""When what a killed smoke test left is swept: no test takes so long."""
+
+_PREFIX = "smoke-test-"
+_KEY = re.compile(rf"{_PREFIX}(?P<time>\d{{8}}T\d{{6}}Z)-[0-9a-f]{{8}}(?:-other)?")
+_TIME = "%Y%m%dT%H%M%SZ"
+_THEIRS = (schema.messages, schema.snapshots, schema.conversations, schema.tombstones)
+"""Tables with rows of an organization, in the order in which they are emptied."""
+_KEEP = sa.text(
+    "INSERT INTO chatdb_settings (key, value) VALUES (:key, :value)"
+    " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """The keys of the two organizations that one smoke test works in."""
+
+    own: str
+    other: str
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Both keys."""
+        return self.own, self.other
+
+
+def new_traces(now: datetime) -> Traces:
+    """Return keys that tell when they were made, and that nobody else has."""
+    own = f"{_PREFIX}{now.astimezone(UTC):{_TIME}}-{secrets.token_hex(4)}"
+    return Traces(own, f"{own}-other")
+
+
+def organizations_of(traces: Traces, now: datetime) -> list[Organization]:
+    """Return the records of the two organizations."""
+    return [
+        Organization(id=organization_id_of(key), key=key, name=NAME, created_at=now)
+        for key in traces.keys
+    ]
+
+
+def remove(database: Database, keys: Iterable[str], *, settings: dict[str, str]) -> None:
+    """Remove the organizations of these keys, all that is theirs, and what the log says of them."""
+    wanted = list(keys)
+    ids = [organization_id_of(key) for key in wanted]
+    settings = {"chatdb.bulk": "on", **settings}
+    with database.transaction(write=True, settings=settings) as connection:
+        for table in _THEIRS:
+            connection.execute(sa.delete(table).where(table.c.organization_id.in_(ids)))
+        organization = schema.organizations.c.id
+        connection.execute(sa.delete(schema.organizations).where(organization.in_(ids)))
+        connection.execute(sa.delete(schema.log).where(_is_import_into(wanted)))
+
+
+def rows_left(database: Database, traces: Traces) -> int:
+    """Count what is still there of a smoke test, in every table."""
+    ids = [organization_id_of(key) for key in traces.keys]
+    conditions: list[tuple[sa.Table, sa.ColumnElement[bool]]] = [
+        (table, table.c.organization_id.in_(ids)) for table in _THEIRS
+    ]
+    conditions.append((schema.organizations, schema.organizations.c.id.in_(ids)))
+    conditions.append((schema.log, _is_import_into(traces.keys)))
+    counts: list[Any] = [
+        sa.select(sa.func.count()).select_from(table).where(condition).scalar_subquery()
+        for table, condition in conditions
+    ]
+    with database.transaction() as connection:
+        return sum(connection.execute(sa.select(*counts)).one())
+
+
+def left_behind(database: Database, *, now: datetime) -> list[str]:
+    """Return the keys that smoke tests of an hour ago and more have left, oldest first."""
+    organizations, log = schema.organizations.c, schema.log.c
+    named = sa.select(organizations.key, organizations.name).where(
+        organizations.key.startswith(_PREFIX)
+    )
+    logged = sa.select(log.subject).where(log.kind == "import", log.subject.startswith(_PREFIX))
+    with database.transaction() as connection:
+        keys = {row.key for row in connection.execute(named) if row.name in (NAME, row.key)}
+        keys |= set(connection.scalars(logged))
+    return sorted(key for key in keys if is_old(key, now=now))
+
+
+def is_old(key: str, *, now: datetime) -> bool:
+    """Tell whether a key is that of a smoke test which began an hour ago or earlier."""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        return False
+    try:
+        began = datetime.strptime(match["time"], _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return now - began >= OLD
+
+
+def keep_record(database: Database, record: SmokeRecord, *, settings: dict[str, str]) -> None:
+    """Keep how the smoke test ended, for `chatdb status`."""
+    with database.transaction(write=True, settings=settings) as connection:
+        connection.execute(_KEEP, {"key": KEY, "value": record_text(record)})
+
+
+def _is_import_into(keys: Sequence[str]) -> sa.ColumnElement[bool]:
+    log = schema.log.c
+    return sa.and_(log.kind == "import", log.subject.in_(keys))

@@ -1,0 +1,87 @@
+"""What a check of the smoke test is: a name, what it needs, and a look at the database."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from chatdb.db.database import Database
+from chatdb.operations.smoke_traces import Traces
+from chatdb.records import Message
+
+
+class Outcome(StrEnum):
+    """What became of a check; `skipped`: there is nothing here that it could look at."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    NOT_RUN = "not_run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """One check: its reason tells what was seen, or why it failed or was not run."""
+
+    name: str
+    outcome: Outcome
+    seconds: float
+    reason: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """Where the checks look, and what those before have made."""
+
+    database: Database
+    traces: Traces
+    now: datetime
+    conversation_id: UUID | None = None
+    sent: list[Message] = field(default_factory=list)
+    """The messages as they should come back, in their order."""
+    word: str = ""
+    """A word that stands nowhere else."""
+    updated_at: datetime | None = None
+
+    @property
+    def conversation(self) -> UUID:
+        """The id of the conversation; a check that needs one names the check that makes it."""
+        if self.conversation_id is None:
+            raise CheckFailedError("there is no conversation")
+        return self.conversation_id
+
+
+class CheckFailedError(Exception):
+    """Raised in a check that did not find what it should; the text is the reason."""
+
+
+class CheckSkippedError(Exception):
+    """Raised in a check that has nothing to look at here; the text is the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A check: `run` returns what it saw or raises; it is left out unless `needs` have passed."""
+
+    name: str
+    run: Callable[[Place], str]
+    needs: tuple[str, ...] = ()
+
+
+def expect(condition: object, reason: str) -> None:
+    """Fail the check, for this reason, unless the condition holds."""
+    if not condition:
+        raise CheckFailedError(reason)
+
+
+def expect_equal(found: Any, expected: Any, what: str) -> None:
+    """Fail the check unless both are equal; the reason shows both, shortened."""
+    if found != expected:
+        raise CheckFailedError(f"{what}: expected {_short(expected)}, found {_short(found)}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,228 @@
+"""Checks of the smoke test on one conversation: made, added to, counted, read back."""
+
+import secrets
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb import canonical
+from chatdb.db.another_program import execute_as_another_program
+from chatdb.db.schema import conversation_summaries, messages
+from chatdb.db.types import parse_time, time_text
+from chatdb.operations import conversation_changes
+from chatdb.operations import messages as message_operations
+from chatdb.operations.conversations import read_conversation
+from chatdb.operations.messages import NewMessage
+from chatdb.records import Message, new_id, organization_id_of
+from chatdb.workflows.smoke_check import (
+    Check,
+    CheckFailedError,
+    CheckSkippedError,
+    Place,
+    expect,
+    expect_equal,
+)
+from chatdb.workflows.smoke_schema import ORGANIZATIONS
+
+USER = "smoke-test-user"
+CREATED = "conversation-created"
+ADDED = "message-added"
+READ_BACK = "read-back"
+
+_TITLE = "Smoke test"
+_JSON: dict[str, Any] = {
+    "": None,
+    "nested": {"list": [1, -1, 2**53, 0.1, 1e-7, 1e21, True, False, None, [], {}]},
+    "z first": "keys are sorted",
+    "a last": '\u2028 \\u0000 \\ " / \u00e9',
+    "ключ": {"深い": [{"a": [[["b"]]]}]},
+}
+_ELSEWHERE = timezone(timedelta(hours=5, minutes=45))
+_TIME = datetime(2024, 2, 29, 3, 30, 0, 123_457, tzinfo=_ELSEWHERE)
+_INSERT = """
+INSERT INTO messages (organization_id, conversation_id, id, position, role, content, metadata,
+                      created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def odd_characters() -> str:
+    """Return every character of the basic plane and some beyond, among them what no database
+    can hold: a NUL and a surrogate alone."""
+    plane = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x10000))))
+    beyond = "".join(
+        chr(plane * 0x10000 + offset) for plane in range(1, 17) for offset in (0, 0x600, 0xFFFF)
+    )
+    family = "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \U0001f1e8\U0001f1ed"
+    return f"{plane}{beyond}{family} a\u0301 %s $1 :name ?1 {{0}} \\x00 '' \"\" -- ;\ud800 end"
+
+
+def _created(place: Place) -> str:
+    new = conversation_changes.NewConversation(title=_TITLE, user_id=USER)
+    made = conversation_changes.create(place.database, new, organization_key=place.traces.own)
+    place.conversation_id = made.id
+    place.updated_at = made.updated_at
+    return f"made the conversation {made.id}"
+
+
+def _added(place: Place) -> str:
+    place.word = f"smoketest{secrets.token_hex(8)}"
+    new = [
+        NewMessage(role="user", content=f"Does {place.word} come back?"),
+        NewMessage(role="assistant", content="It does.", model="none"),
+    ]
+    _add(place, new)
+    return f"added {len(new)} messages"
+
+
+def _add(place: Place, new: list[NewMessage]) -> None:
+    """Add messages and remember how they should come back."""
+    added = message_operations.add(
+        place.database, str(place.conversation), new, organization_key=place.traces.own
+    )
+    parent = place.sent[-1].id if place.sent else None
+    for identifier, each in zip(added.message_ids, new, strict=True):
+        content = canonical.clean_text(each.content)[0]
+        place.sent.append(
+            Message(
+                id=identifier,
+                parent_id=parent,
+                role=each.role,
+                content=content,
+                model=each.model,
+                tool_calls=each.tool_calls,
+                metadata=each.metadata,
+                created_at=(each.created_at or place.now).astimezone(UTC),
+            )
+        )
+        parent = identifier
+
+
+def _summary(place: Place) -> Any:
+    view = conversation_summaries.c
+    own = organization_id_of(place.traces.own)
+    with place.database.transaction() as connection:
+        return connection.execute(
+            sa.select(view.message_count, view.updated_at, view.last_message_at).where(
+                view.organization_id == own, view.id == place.conversation
+            )
+        ).one()
+
+
+def _counted(place: Place) -> str:
+    found = _summary(place).message_count
+    expect_equal(found, len(place.sent), "the summary's count")
+    return f"the summary counts {found} messages"
+
+
+def _moved(place: Place) -> str:
+    return _moved_since(place, "adding a message")
+
+
+def _moved_since(place: Place, what: str) -> str:
+    """Hold that `updated_at` is later than when it was last looked at."""
+    before, after = place.updated_at, _summary(place).updated_at
+    expect(before is not None and after > before, f"updated_at stays at {after} after {what}")
+    place.updated_at = after
+    return f"updated_at moved to {after:%H:%M:%S.%f}Z"
+
+
+def _inserted_directly(place: Place) -> str:
+    identifier, now = new_id(), datetime.now(UTC)
+    values = (
+        *(str(organization_id_of(place.traces.own)), str(place.conversation), str(identifier)),
+        *(len(place.sent), "user", "Another program wrote this.", "{}", time_text(now)),
+    )
+    database = place.database
+    execute_as_another_program(database.url, _INSERT, values, schema=database.schema)
+    place.sent.append(
+        Message(id=identifier, role="user", content="Another program wrote this.", created_at=now)
+    )
+    return f"a message that another program inserted is there; {_counted(place)}"
+
+
+def _moved_directly(place: Place) -> str:
+    with place.database.transaction() as connection:
+        left_out = place.database.dialect.migration_ways().left_out(connection)
+    if left_out:
+        raise CheckSkippedError("this server has no triggers (Citus): other programs set it")
+    return _moved_since(place, "another program's insert")
+
+
+def _in_utc(place: Place) -> str:
+    _add(place, [NewMessage(content="When was this?", created_at=_TIME)])
+    identifier = place.sent[-1].id
+    columns = messages.c
+    with place.database.transaction(settings={"timezone": "UTC"}) as connection:
+        time, text = connection.execute(
+            sa.select(columns.created_at, sa.cast(columns.created_at, sa.Text)).where(
+                columns.organization_id == organization_id_of(place.traces.own),
+                columns.conversation_id == place.conversation,
+                columns.id == identifier,
+            )
+        ).one()
+    expect_equal(time, _TIME, "the time that was written at +05:45")
+    expect_equal(time.utcoffset(), timedelta(0), "the offset of what is read")
+    expect_equal(parse_time(text), _TIME, f"what is stored ({text})")
+    return f"{_TIME.isoformat()} is stored and read as {text}"
+
+
+def _odd_characters(place: Place) -> str:
+    text = odd_characters()
+    _add(place, [NewMessage(content=text)])
+    found = _contents(place)[place.sent[-1].id].content
+    expected = place.sent[-1].content
+    if found != expected:
+        pairs = zip(expected, found, strict=False)
+        wrong = [f"U+{ord(one):04X}" for one, other in pairs if one != other]
+        lengths = f"{len(found):,} of {len(expected):,}"
+        raise CheckFailedError(f"came back otherwise: {', '.join(wrong[:5])} ({lengths})")
+    return f"{len(expected):,} characters came back; what none can hold became U+FFFD"
+
+
+def _json(place: Place) -> str:
+    _add(place, [NewMessage(role="assistant", content="", tool_calls=[_JSON], metadata=_JSON)])
+    found = _contents(place)[place.sent[-1].id]
+    for name in ("metadata", "tool_calls"):
+        value, expected = getattr(found, name), getattr(place.sent[-1], name)
+        same = canonical.encode(value) == canonical.encode(expected)
+        expect(same, f"{name}: expected {expected!r}, found {value!r}")
+    return "nested values, numbers and keys came back as they were"
+
+
+def _contents(place: Place) -> dict[UUID, Message]:
+    record = read_conversation(
+        place.database, str(place.conversation), organization_key=place.traces.own
+    )
+    return {message.id: message for message in record.messages}
+
+
+def _read_back(place: Place) -> str:
+    record = read_conversation(
+        place.database, str(place.conversation), organization_key=place.traces.own
+    )
+    expect_equal(record.title, _TITLE, "the title")
+    expect_equal(record.user_id, USER, "the user")
+    expect_equal([each.id for each in record.messages], [each.id for each in place.sent], "ids")
+    for found, sent in zip(record.messages, place.sent, strict=True):
+        for name in ("role", "content", "model"):
+            expect_equal(getattr(found, name), getattr(sent, name), f"{name} of {sent.id}")
+    return f"{len(record.messages)} messages came back, in their order"
+
+
+CONVERSATION_CHECKS: tuple[Check, ...] = (
+    Check(name=CREATED, run=_created, needs=(ORGANIZATIONS,)),
+    Check(name=ADDED, run=_added, needs=(CREATED,)),
+    Check(name="summary-counts", run=_counted, needs=(ADDED,)),
+    Check(name="updated-at-moves", run=_moved, needs=(ADDED,)),
+    Check(name="direct-insert-counts", run=_inserted_directly, needs=(ADDED,)),
+    Check(
+        name="direct-insert-moves-updated-at", run=_moved_directly, needs=("direct-insert-counts",)
+    ),
+    Check(name="times-in-utc", run=_in_utc, needs=(ADDED,)),
+    Check(name="odd-characters", run=_odd_characters, needs=(ADDED,)),
+    Check(name="json", run=_json, needs=(ADDED,)),
+    Check(name=READ_BACK, run=_read_back, needs=(ADDED,)),
+)
+"""In this order."""

@@ -1,0 +1,104 @@
+"""Checks of the smoke test on search, export, import, and deleting."""
+
+import sqlalchemy as sa
+
+from chatdb.db.schema import conversations, messages, snapshots
+from chatdb.formats.native import conversation_line
+from chatdb.operations.conversation_batches import ConversationFilter
+from chatdb.operations.exports import read_conversations
+from chatdb.operations.imports import ImportRun
+from chatdb.operations.imports_batches import Arrival
+from chatdb.operations.search import SearchOptions, search
+from chatdb.records import Conversation, Snapshot, new_id, organization_id_of
+from chatdb.workflows.smoke_check import Check, CheckFailedError, Place, expect, expect_equal
+from chatdb.workflows.smoke_conversation import ADDED, CREATED
+
+_FOUND = "search-finds-it"
+
+
+def _found(place: Place) -> str:
+    page = search(
+        place.database,
+        place.word,
+        organization_key=place.traces.own,
+        options=SearchOptions(),
+    )
+    found = [hit.message_id for hit in page.hits]
+    expect_equal(found, [place.sent[0].id], f"messages with the word {place.word}")
+    return "; ".join(["the word is found in its message", *page.notes])
+
+
+def _same_again(place: Place) -> str:
+    """Export, import into the other organization, and export that."""
+    _save_snapshot(place)
+    before = _exported(place, place.traces.own)
+    with ImportRun(place.database, place.traces.other, subject=place.traces.other) as run:
+        run.load([Arrival(record) for record in before])
+    expect_equal((run.counts.new, run.counts.skipped), (len(before), 0), "imported, skipped")
+    lines = [conversation_line(record) for record in before]
+    again = [conversation_line(record) for record in _exported(place, place.traces.other)]
+    if lines != again:
+        raise CheckFailedError(f"the record came back otherwise: {_difference(lines, again)}")
+    return f"the record of {sum(map(len, lines)):,} bytes is the same after export and import"
+
+
+def _exported(place: Place, key: str) -> list[Conversation]:
+    records = read_conversations(place.database, ConversationFilter(), organization_key=key)
+    return list(records)
+
+
+def _difference(before: list[bytes], after: list[bytes]) -> str:
+    one, other = b"".join(before), b"".join(after)
+    place = next(
+        (index for index, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
+        min(len(one), len(other)),
+    )
+    around = slice(max(place - 20, 0), place + 20)
+    return f"{one[around]!r} became {other[around]!r}"
+
+
+def _save_snapshot(place: Place) -> None:
+    snapshot = Snapshot(id=new_id(), state={"smoke": ["test"]}, created_at=place.now)
+    with place.database.transaction(write=True) as connection:
+        connection.execute(
+            sa.insert(snapshots).values(
+                organization_id=organization_id_of(place.traces.own),
+                conversation_id=place.conversation,
+                id=snapshot.id,
+                state=snapshot.state,
+                created_at=snapshot.created_at,
+            )
+        )
+
+
+def _cascades(place: Place) -> str:
+    own = organization_id_of(place.traces.own)
+    table = conversations.c
+    with place.database.transaction(write=True) as connection:
+        connection.execute(
+            sa.delete(conversations).where(
+                table.organization_id == own, table.id == place.conversation
+            )
+        )
+    counts = [
+        sa.select(sa.func.count())
+        .where(part.c.organization_id == own, part.c.conversation_id == place.conversation)
+        .scalar_subquery()
+        for part in (messages, snapshots)
+    ]
+    with place.database.transaction() as connection:
+        left = connection.execute(sa.select(*counts)).one()
+    expect_equal(tuple(left), (0, 0), "messages and snapshots left")
+    page = search(
+        place.database, place.word, organization_key=place.traces.own, options=SearchOptions()
+    )
+    expect(not page.hits, "search still finds a message that is gone")
+    return "its messages, snapshots and words went with the conversation"
+
+
+ROUND_TRIP_CHECKS: tuple[Check, ...] = (
+    Check(name=_FOUND, run=_found, needs=(ADDED,)),
+    Check(name="export-and-import", run=_same_again, needs=(ADDED,)),
+    Check(name="delete-cascades", run=_cascades, needs=(CREATED,)),
+)
+"""In this order."""

@@ -1,0 +1,81 @@
+"""Checks of the smoke test before it writes anything of its own."""
+
+import time
+from contextlib import closing
+
+from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.reachable import select_one
+from chatdb.db.revision import look, mismatch, translated
+from chatdb.operations import organizations
+from chatdb.operations.schema_check import check
+from chatdb.operations.smoke_traces import left_behind, organizations_of, remove
+from chatdb.seeds.people import DEMO
+from chatdb.workflows.smoke_check import Check, CheckSkippedError, Place, expect
+
+REACHABLE = "reachable"
+CURRENT = "schema-current"
+ORGANIZATIONS = "organizations-created"
+
+_ANSWER_SECONDS = 10.0
+_SHOWN = 3
+
+
+def _reachable(place: Place) -> str:
+    url = place.database.url
+    started = time.perf_counter()
+    with translated(url):
+        if url.path is not None:
+            with closing(connect_sqlite(url)) as file:
+                file.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        else:
+            with closing(connect_postgresql(url, autocommit=True)) as server:
+                select_one(server, _ANSWER_SECONDS)
+    return f"{url.redacted()} answers in {(time.perf_counter() - started) * 1000:.1f} ms"
+
+
+def _current(place: Place) -> str:
+    seen = look(place.database.url, schema=place.database.schema)
+    if seen.state != "current":
+        raise mismatch(seen, place.database.url)
+    return f"the schema is at the newest revision ({seen.revision})"
+
+
+def _unchanged(place: Place) -> str:
+    report = check(place.database)
+    names = [f"{item.kind} {item.name} {item.problem}" for item in report.differences]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    shown = ", ".join(names[:_SHOWN]) + more
+    expect(not names, f"it differs from what the migrations make: {shown} (chatdb schema check)")
+    return "; ".join(["the schema is what the migrations make", *report.notes])
+
+
+def _demo(place: Place) -> str:
+    if organizations.missing(place.database, [DEMO]):
+        raise CheckSkippedError(f"there is no organization {DEMO}; chatdb seed makes it")
+    return f"the organization {DEMO} is there"
+
+
+def _left_overs(place: Place) -> str:
+    found = left_behind(place.database, now=place.now)
+    if not found:
+        return "no smoke test has left anything"
+    remove(place.database, found, settings={})
+    return f"removed what smoke tests that were killed had left: {', '.join(found)}"
+
+
+def _organizations(place: Place) -> str:
+    records = organizations_of(place.traces, place.now)
+    made = organizations.add_missing(place.database, records)
+    expect(len(made) == len(records), f"only {len(made)} of {len(records)} were made")
+    return f"made {' and '.join(made)}"
+
+
+SCHEMA_CHECKS: tuple[Check, ...] = (
+    Check(name=REACHABLE, run=_reachable),
+    Check(name=CURRENT, run=_current, needs=(REACHABLE,)),
+    Check(name="schema-unchanged", run=_unchanged, needs=(CURRENT,)),
+    Check(name="demo-organization", run=_demo, needs=(CURRENT,)),
+    Check(name="left-overs-swept", run=_left_overs, needs=(CURRENT,)),
+    Check(name=ORGANIZATIONS, run=_organizations, needs=(CURRENT,)),
+)
+"""In this order."""

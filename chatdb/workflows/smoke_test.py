@@ -1,0 +1,262 @@
+"""The smoke test: proves by a throw-away conversation that a database works, and stays isolated.
+
+The checks run in a thread, so that a server that hangs or a lock that is held cannot hold up the
+report. What the test wrote is removed at its end; what a killed one left, by a later one.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock, Thread
+from typing import Literal
+
+import chatdb
+from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError
+from chatdb.operations.smoke_record import SmokeRecord
+from chatdb.operations.smoke_traces import keep_record, new_traces, remove, rows_left
+from chatdb.workflows.smoke_check import (
+    Check,
+    CheckFailedError,
+    CheckResult,
+    CheckSkippedError,
+    Outcome,
+    Place,
+    expect,
+)
+from chatdb.workflows.smoke_conversation import CONVERSATION_CHECKS
+from chatdb.workflows.smoke_isolation import ISOLATION_CHECKS
+from chatdb.workflows.smoke_round_trip import ROUND_TRIP_CHECKS
+from chatdb.workflows.smoke_schema import CURRENT, REACHABLE, SCHEMA_CHECKS
+
+CLEAN_UP = "clean-up"
+_SHARE_OF_CLEAN_UP = 0.1
+_LONGEST_CLEAN_UP = 3.0
+
+Trouble = Literal["unreachable", "schema"]
+OnResult = Callable[[CheckResult], object]
+
+CHECKS: tuple[Check, ...] = (
+    *SCHEMA_CHECKS,
+    *CONVERSATION_CHECKS,
+    *ISOLATION_CHECKS,
+    *ROUND_TRIP_CHECKS,
+)
+"""All that is checked before the clean-up, in this order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeReport:
+    """What was found; `trouble` tells that no check could work, and why.
+
+    `unkept` is why the outcome could not be kept for `chatdb status`, None when it was.
+    """
+
+    results: tuple[CheckResult, ...]
+    finished_at: datetime
+    seconds: float
+    trouble: Trouble | None
+    unkept: str | None
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The names of the checks that failed."""
+        return tuple(each.name for each in self.results if each.outcome is Outcome.FAILED)
+
+    @property
+    def is_passed(self) -> bool:
+        """Tell whether nothing failed, and nothing was kept from being run."""
+        return all(each.outcome in (Outcome.PASSED, Outcome.SKIPPED) for each in self.results)
+
+
+def smoke_test(
+    url: DatabaseUrl,
+    *,
+    schema: str | None = None,
+    timeout: float = 30.0,
+    now: datetime | None = None,
+    on_result: OnResult = lambda _result: None,
+) -> SmokeReport:
+    """Run every check and return the report, after `timeout` seconds at the latest.
+
+    `on_result` hears of each check as it ends, in another thread. Nothing that a check meets is
+    raised. Ctrl-C removes what the test wrote before it passes on.
+    """
+    database = Database.open(url, schema=schema, keep=True)
+    run = _Run(database, now or datetime.now(UTC), timeout, on_result)
+    worker = Thread(target=run.work, name="smoke test", daemon=True)
+    worker.start()
+    try:
+        worker.join(run.seconds_for_checks)
+    except BaseException:
+        run.give_up("interrupted")
+        raise
+    if worker.is_alive():
+        run.give_up(f"timed out after {timeout:g} s")
+    return run.report()
+
+
+class _Run:
+    """One smoke test, as far as it has come; `give_up` ends it while a check is still at work."""
+
+    def __init__(
+        self, database: Database, now: datetime, timeout: float, on_result: OnResult
+    ) -> None:
+        self._place = Place(database=database, traces=new_traces(now), now=now)
+        self._on_result = on_result
+        self._results: dict[str, CheckResult] = {}
+        self._booking = Lock()
+        self._given_up = False
+        self._clean_up_seconds = min(timeout * _SHARE_OF_CLEAN_UP, _LONGEST_CLEAN_UP)
+        self.seconds_for_checks = timeout - self._clean_up_seconds
+        self._started = self._check_started = time.perf_counter()
+        self._is_removed = False
+        self._unkept: str | None = None
+
+    def work(self) -> None:
+        """Run the checks one after another, then clean up, keep the outcome and close."""
+        with self._place.database as database:
+            for check in (*CHECKS, _CLEAN_UP):
+                if not self._book(self._result_of(check)):
+                    break
+            else:
+                self._keep(database, {})
+                return
+            # What held the check up has let go after all, so that more may have been written.
+            if self._has_passed(CURRENT):
+                with suppress(Exception):
+                    remove(database, self._place.traces.keys, settings={})
+
+    def give_up(self, reason: str) -> None:
+        """Book the check at work as failed and those after it as not run; clean up in short."""
+        with self._booking:
+            self._given_up = True
+            late = [check.name for check in CHECKS if check.name not in self._results]
+            seconds = time.perf_counter() - self._check_started
+            for name in late[:1]:
+                self._set(name, Outcome.FAILED, seconds, reason)
+            for name in late[1:]:
+                self._set(name, Outcome.NOT_RUN, 0.0, f"not run: {reason}")
+            if CLEAN_UP not in self._results:
+                self._set(CLEAN_UP, *self._late_clean_up())
+
+    def report(self) -> SmokeReport:
+        """Return the report of what was booked."""
+        trouble: Trouble | None = None
+        if not self._has_passed(REACHABLE):
+            trouble = "unreachable"
+        elif not self._has_passed(CURRENT):
+            trouble = "schema"
+        return SmokeReport(
+            results=tuple(self._results.values()),
+            finished_at=datetime.now(UTC),
+            seconds=time.perf_counter() - self._started,
+            trouble=trouble,
+            unkept=self._unkept,
+        )
+
+    def _result_of(self, check: Check) -> CheckResult:
+        self._check_started = started = time.perf_counter()
+        missing = [name for name in check.needs if not self._has_passed(name)]
+        outcome = Outcome.NOT_RUN
+        if missing:
+            reason = f"not run: {missing[0]} did not pass"
+        else:
+            outcome, reason = _outcome_of(check, self._place)
+        seconds = time.perf_counter() - started
+        return CheckResult(name=check.name, outcome=outcome, seconds=seconds, reason=reason)
+
+    def _has_passed(self, name: str) -> bool:
+        result = self._results.get(name)
+        return result is not None and result.outcome is Outcome.PASSED
+
+    def _book(self, result: CheckResult) -> bool:
+        """Keep a result; False when nobody waits for it any more."""
+        with self._booking:
+            if self._given_up:
+                return False
+            self._results[result.name] = result
+        self._on_result(result)
+        return True
+
+    def _set(self, name: str, outcome: Outcome, seconds: float, reason: str) -> None:
+        self._results[name] = CheckResult(
+            name=name, outcome=outcome, seconds=seconds, reason=reason
+        )
+
+    def _late_clean_up(self) -> tuple[Outcome, float, str]:
+        """Remove what was written, if that takes no time; return the check's fields."""
+        if not self._has_passed(CURRENT):
+            return Outcome.NOT_RUN, 0.0, f"not run: {CURRENT} did not pass"
+        started = time.perf_counter()
+        removal = Thread(target=self._remove_soon, daemon=True)
+        removal.start()
+        removal.join(self._clean_up_seconds)
+        seconds = time.perf_counter() - started
+        if removal.is_alive() or not self._is_removed:
+            reason = "what was written is still there: a smoke test in an hour, or later, sweeps it"
+            return Outcome.FAILED, seconds, reason
+        return Outcome.PASSED, seconds, "removed what was written"
+
+    def _remove_soon(self) -> None:
+        limit = str(int(self._clean_up_seconds * 500))
+        settings = {"lock_timeout": limit, "statement_timeout": limit}
+        database = self._place.database
+        with (
+            suppress(Exception),
+            Database.open(database.url, schema=database.schema) as own,
+        ):
+            remove(own, self._place.traces.keys, settings=settings)
+            self._is_removed = True
+            self._keep(own, settings)
+
+    def _keep(self, database: Database, settings: dict[str, str]) -> None:
+        """Keep the outcome for `chatdb status`; a user who may not is no failure."""
+        if not self._has_passed(CURRENT):
+            return
+        outcomes = [each.outcome for each in self._results.values()]
+        failed = [name for name, each in self._results.items() if each.outcome is Outcome.FAILED]
+        record = SmokeRecord(
+            finished_at=datetime.now(UTC),
+            outcome="failed" if failed else "passed",
+            passed=outcomes.count(Outcome.PASSED),
+            failed=tuple(failed),
+            seconds=round(time.perf_counter() - self._started, 3),
+            chatdb=chatdb.__version__,
+        )
+        try:
+            keep_record(database, record, settings=settings)
+        except Exception as error:  # noqa: BLE001 - told in the report
+            self._unkept = _first_line(error)
+
+
+def _outcome_of(check: Check, place: Place) -> tuple[Outcome, str]:
+    """Run a check; whatever it raises is its outcome."""
+    try:
+        return Outcome.PASSED, check.run(place)
+    except CheckSkippedError as skipped:
+        return Outcome.SKIPPED, str(skipped)
+    except CheckFailedError as failure:
+        return Outcome.FAILED, str(failure)
+    except ChatdbError as error:
+        hint = "" if error.hint is None else f" ({error.hint})"
+        return Outcome.FAILED, error.text + hint
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what was found
+        return Outcome.FAILED, f"{type(error).__name__}: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _clean_up(place: Place) -> str:
+    remove(place.database, place.traces.keys, settings={})
+    left = rows_left(place.database, place.traces)
+    expect(not left, f"{left} rows of the test are still there")
+    return "removed what was written; tombstones and log have no trace of it"
+
+
+_CLEAN_UP = Check(name=CLEAN_UP, run=_clean_up, needs=(CURRENT,))
