@@ -13,8 +13,8 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
@@ -23,11 +23,11 @@ import msgspec
 
 from chatdb.backups.archives import OnBytes
 from chatdb.backups.encryption import NO_KEYS, Keys
-from chatdb.backups.names import MANIFEST, PARTIAL
+from chatdb.backups.names import MANIFEST, PARTIAL, VERIFICATIONS
 from chatdb.backups.remote_errors import is_worth_a_retry, translated
 from chatdb.backups.remote_files import Upload, modified_at, open_file_system
 from chatdb.backups.stores import Staging, StoredFile, lock_folder, redacted_url
-from chatdb.errors import StorageError
+from chatdb.errors import NotFoundError, StorageError
 
 _TRIES = 4
 _FIRST_WAIT = 0.5
@@ -37,6 +37,8 @@ _ABANDONED_AFTER = timedelta(days=2)
 """A claim of another machine, whose process we cannot look at, is nobody's after this time."""
 
 _BLOCK = 8 << 20
+_SMALL = (MANIFEST, VERIFICATIONS)
+_SMALL_BYTES = 1 << 20
 _T = TypeVar("_T")
 
 
@@ -85,6 +87,7 @@ class RemoteStore:
         self.keys = keys
         self._url = url.rstrip("/")
         self._claimed: dict[Path, str] = {}
+        self._small: dict[str, bytes | None] = {}
         with translated(self.address):
             self._system, self._root = open_file_system(self._url)
 
@@ -96,16 +99,25 @@ class RemoteStore:
         found = self._listed("")
         folders = [name for name, info in found if _is_folder(info) and name.endswith(".dir")]
         found += [each for folder in folders for each in self._listed(folder)]
-        return sorted(
-            (
-                StoredFile(name, int(info.get("size") or 0), modified_at(info))
-                for name, info in found
-                if not _is_folder(info)
-            ),
-            key=lambda file: file.name,
-        )
+        files = [
+            StoredFile(name, int(info.get("size") or 0), modified_at(info))
+            for name, info in found
+            if not _is_folder(info)
+        ]
+        self._small = {
+            file.name: None
+            for file in files
+            if file.name.endswith(_SMALL) and file.bytes <= _SMALL_BYTES
+        }
+        return sorted(files, key=lambda file: file.name)
 
     def open(self, name: str) -> IO[bytes]:
+        if name in self._small:
+            if self._small[name] is None:
+                self._fetch_small()
+            data = self._small.pop(name)
+            if data is not None:
+                return io.BytesIO(data)
         with translated(self._address_of(name)):
             stream = self._system.open(
                 self._path(name), "rb", block_size=_BLOCK, cache_type="readahead"
@@ -143,7 +155,9 @@ class RemoteStore:
             upload.send(on_bytes)
             return upload.has_arrived()
 
-        if not (self._retried(name, send) or self._retried(name, send)):
+        with self._writing():
+            arrived = self._retried(name, send) or self._retried(name, send)
+        if not arrived:
             with suppress(StorageError):
                 self.delete(name)
             raise StorageError(
@@ -153,7 +167,8 @@ class RemoteStore:
         path.unlink()
 
     def write(self, name: str, data: bytes) -> None:
-        self._retried(name, lambda: self._system.pipe_file(self._path(name), data))
+        with self._writing():
+            self._retried(name, lambda: self._system.pipe_file(self._path(name), data))
 
     def delete(self, name: str) -> None:
         def remove() -> None:
@@ -179,6 +194,27 @@ class RemoteStore:
 
     def local_path(self, name: str) -> Path | None:  # noqa: ARG002 - nothing here is local
         return None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say what is not there when nothing can be written: a folder would come into being."""
+        try:
+            yield
+        except NotFoundError as error:
+            raise StorageError(
+                f"{self.address}: there is no such bucket or container",
+                hint="make it first, or check the name",
+            ) from error
+
+    def _fetch_small(self) -> None:
+        """Fetch all manifests at once: one after the other, a list of a year would take minutes."""
+        paths = {self._path(name): name for name in self._small}
+        with translated(self.address):
+            found = self._system.cat(list(paths), on_error="omit")
+        for path, data in found.items():
+            name = paths.get(path.strip("/")) or paths.get(path)
+            if name is not None:
+                self._small[name] = data
 
     def _claims(self) -> list[tuple[str, Claim]]:
         """Return the backups that are claimed, and by whom as far as that can be read."""
@@ -215,7 +251,7 @@ class RemoteStore:
             try:
                 return cast(list[dict[str, Any]], self._system.ls(path, detail=True))
             except FileNotFoundError as error:
-                if "bucket" in str(error).lower() or "container" in str(error).lower():
+                if "bucket does not exist" in str(error).lower():
                     raise
                 return []
 

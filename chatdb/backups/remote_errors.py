@@ -58,10 +58,8 @@ def _as_chatdb_error(error: Exception, address: str) -> ChatdbError:
     reason = scrubbed(str(error)) or type(error).__name__
     kind = type(error).__name__
     if isinstance(error, FileNotFoundError):
-        if "bucket" in reason.lower() or "container" in reason.lower():
-            return StorageError(
-                f"{address}: {reason}", hint="make the bucket first, or check the name"
-            )
+        if "bucket does not exist" in reason.lower():
+            return StorageError(f"{address}: {reason}", hint="make it first, or check the name")
         return NotFoundError(f"there is no file {address}")
     if isinstance(error, PermissionError) or "Credential" in kind or "Authentication" in kind:
         return StorageError(f"{address} refuses: {reason}", hint=_CREDENTIALS)

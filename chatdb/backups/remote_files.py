@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,9 @@ _EXTRAS = {
     "abfss": "az",
     "adl": "az",
 }
+_TALKATIVE = ("s3fs", "gcsfs", "adlfs", "azure", "google", "botocore", "aiobotocore")
+"""What they have to say beside their errors goes to no terminal."""
+
 CLIENT: dict[str, Any] = {
     "config_kwargs": {
         "connect_timeout": 10,
@@ -54,6 +58,8 @@ def open_file_system(url: str) -> tuple["AbstractFileSystem", str]:
         from fsspec.core import url_to_fs
 
         options = CLIENT if extra == "s3" else {}
+        for name in _TALKATIVE:
+            logging.getLogger(name).addHandler(logging.NullHandler())
         # A listing that is remembered would hide what another machine has put there.
         files, path = url_to_fs(url, use_listings_cache=False, skip_instance_cache=True, **options)
     except ImportError as error:
@@ -99,12 +105,18 @@ class Upload:
         """Send it; what arrived is under the name only when all did, where the store is able."""
         from fsspec.callbacks import Callback
 
+        told = 0
+
         class Told(Callback):  # type: ignore[misc]
             def relative_update(self, inc: int = 1) -> None:
+                nonlocal told
+                told += inc
                 if on_bytes is not None:
                     on_bytes(inc)
 
         self._files.put_file(str(self._path), self._target, callback=Told(), **self._options())
+        if on_bytes is not None and told < self._bytes:  # not every one of them tells
+            on_bytes(self._bytes - told)
 
     def _options(self) -> dict[str, Any]:
         protocol = self._files.protocol

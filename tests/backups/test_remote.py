@@ -16,12 +16,15 @@ import pytest
 
 from chatdb.backups import remote, remote_files
 from chatdb.backups.archives import write_archive
+from chatdb.backups.catalogue import find_all
+from chatdb.backups.manifest import encode
 from chatdb.backups.remote import Claim, RemoteStore
 from chatdb.backups.remote_errors import scrubbed
 from chatdb.backups.remote_files import Upload
 from chatdb.backups.stores import FolderStore, Staging, open_store, redacted_url
 from chatdb.errors import NotFoundError, ProgramMissingError, StorageError, UsageError
 from tests.backups import object_store
+from tests.backups.making import manifest
 from tests.backups.object_store import BUCKET, KEY, SECRET, ObjectStore
 
 NAME = "relay_20261125T193300Z"
@@ -119,6 +122,20 @@ def test_files_of_a_directory_archive_are_listed_with_their_folder(store: Remote
         store.delete(name)
         store.delete(name)
     assert names(store) == []
+
+
+def test_manifests_are_read_at_once_and_as_they_are_now(store: RemoteStore) -> None:
+    written = [manifest(f"relay_202611{day}T193300Z") for day in (23, 24, 25)]
+    for each in written:
+        store.write(f"{each.name}.manifest.json", encode(each))
+        store.write(f"{each.name}.dump.zst", b"x" * 100)
+
+    assert [backup.manifest for backup in find_all(store)] == written[::-1]
+
+    store.write(f"{written[0].name}.manifest.json", b"{}")
+    assert [backup.state for backup in find_all(store)] == ["complete", "complete", "damaged"]
+    with store.open(f"{written[1].name}.manifest.json") as stream:
+        assert stream.read() == encode(written[1])
 
 
 KILLED = """
