@@ -7,7 +7,6 @@ unpacked onto the disk, and its head, cut off, serves for the rest.
 """
 
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import IO
 
 from chatdb.backups.names import Kind
 from chatdb.backups.plain_sql import PlainDump, inspect
+from chatdb.backups.private_folder import private_folder
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, InvalidInputError
 from chatdb.operations.restore_tuning import Tuning
@@ -76,21 +76,26 @@ class Prepared:
 
 @contextmanager
 def prepared(
-    programs: DumpPrograms, archive: Archive, *, url: DatabaseUrl, tool_major: int | None
+    programs: DumpPrograms,
+    archive: Archive,
+    *,
+    url: DatabaseUrl,
+    tool_major: int | None,
+    without: Sequence[str] = (),
 ) -> Iterator[Prepared]:
     """Find the pg_restore that reads the archive, and look at its table of contents.
 
-    `tool_major` is the version of the pg_dump that made it, None where only the archive tells.
+    `tool_major` is the version of the pg_dump that made it, None where only the archive tells;
+    `without` names indexes that are not built.
     Raises InvalidInputError for what is no archive, ProgramMissingError.
     """
-    with tempfile.TemporaryDirectory(prefix="chatdb-restore-") as name:
-        folder = Path(name)
+    with private_folder() as folder:
         needed = tool_major or _version_of(archive)
         client = programs.find("pg_restore", needed, url=url)
         head = archive.folder or folder / "head"
         listing = _listing(programs, client, archive, head)
         use_list = folder / "list"
-        use_list.write_text("\n".join(_wanted(listing)), encoding="utf-8")
+        use_list.write_text("\n".join(_wanted(listing, without)), encoding="utf-8")
         words = ["--schema-only", "--file=-"]
         with _reading(programs, client, head, words) as running:
             script = inspect(running.stdout)
@@ -215,9 +220,16 @@ def _reading(
         yield running
 
 
-def _wanted(listing: Sequence[str]) -> Iterator[str]:
+def _wanted(listing: Sequence[str], without: Sequence[str]) -> Iterator[str]:
     for line in listing:
-        if not line.startswith(";") and _EXTENSION_COMMENT not in line and _PUBLIC not in line:
+        words = line.split()
+        is_left_out = (
+            line.startswith(";")
+            or _EXTENSION_COMMENT in line
+            or _PUBLIC in line
+            or (words[3:4] == ["INDEX"] and not set(without).isdisjoint(words[4:]))
+        )
+        if not is_left_out:
             yield line
 
 

@@ -31,7 +31,7 @@ class RestoreWish:
 
     `force` ends sessions, and gives up tables that the backup does not have; `trust` runs a
     script that could run programs; `owner` False leaves owners and rights out; `migrate` brings
-    an older schema to head.
+    an older schema to head; `search_index` False leaves an archive's full-text index out.
     """
 
     programs: DumpPrograms
@@ -41,6 +41,7 @@ class RestoreWish:
     trust: bool = False
     owner: bool = True
     migrate: bool = True
+    search_index: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

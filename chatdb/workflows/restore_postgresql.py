@@ -1,7 +1,6 @@
 """A dump into an empty PostgreSQL database: archives by pg_restore, scripts by psql."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from chatdb.backups.archives import PIECE
 from chatdb.backups.catalogue import Backup
 from chatdb.backups.names import COMPRESSED, ENCRYPTED
 from chatdb.backups.plain_sql import Omissions, PlainDump, for_psql, inspect, rights
+from chatdb.backups.private_folder import private_folder
 from chatdb.backups.reading import OnBytes, open_data, packed_bytes
 from chatdb.db.connect import connect_postgresql
+from chatdb.db.dialects.postgresql_bulk import SEARCH_INDEX
 from chatdb.db.revision import translated
 from chatdb.db.schema import TABLE_NAMES
 from chatdb.db.server_databases import Server
@@ -223,7 +224,11 @@ def _looked_at(task: Task) -> Iterator[tuple[PlainDump, Prepared | None]]:
     with (
         _archive(task) as archive,
         prepared(
-            task.wish.programs, archive, url=task.url, tool_major=_tool_major(backup)
+            task.wish.programs,
+            archive,
+            url=task.url,
+            tool_major=_tool_major(backup),
+            without=() if task.wish.search_index else (SEARCH_INDEX,),
         ) as readable,
     ):
         yield readable.script, readable
@@ -245,9 +250,9 @@ def _archive(task: Task) -> Iterator[Archive]:
     if folder is not None and not any(name.endswith((COMPRESSED, ENCRYPTED)) for name in names):
         yield Archive(kind="directory", open=opened, folder=folder)
         return
-    with tempfile.TemporaryDirectory(prefix="chatdb-restore-") as name:
-        _unpack(task, Path(name))
-        yield Archive(kind="directory", open=opened, folder=Path(name))
+    with private_folder() as unpacked:
+        _unpack(task, unpacked)
+        yield Archive(kind="directory", open=opened, folder=unpacked)
 
 
 def _unpack(task: Task, folder: Path) -> None:

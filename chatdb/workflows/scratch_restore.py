@@ -1,16 +1,15 @@
 """A backup restored where nobody looks, to see that it can be: compared, checked, removed again."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from msgspec.structs import replace
 
 from chatdb.backups.archives import PIECE
 from chatdb.backups.catalogue import Backup
 from chatdb.backups.contents import differences
+from chatdb.backups.private_folder import private_folder
 from chatdb.backups.reading import check_files, open_data, packed_bytes, require_whole
 from chatdb.db.database import Database
 from chatdb.db.replacement_postgresql import refuse_pooler, scratch, sweep
@@ -20,12 +19,12 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, DatabaseUnreachableError, ProgramMissingError, UsageError
 from chatdb.operations.contents import measure
 from chatdb.operations.imports import ImportOptions
-from chatdb.operations.organizations import require
+from chatdb.operations.organizations import DEFAULT, require
 from chatdb.operations.schema_check import check
 from chatdb.workflows.import_files import import_files
 from chatdb.workflows.import_inputs import find_inputs
 from chatdb.workflows.restore_checks import compare, filling_of
-from chatdb.workflows.restore_parts import RestoreWish, Task, Watch
+from chatdb.workflows.restore_parts import Filling, RestoreWish, Task, Watch
 
 _NO_FAULT_OF_THE_BACKUP = (DatabaseUnreachableError, ProgramMissingError, UsageError)
 
@@ -45,8 +44,10 @@ def verify_by_restoring(
         check_files(backup, on_bytes=watch.advance)
         if backup.kind == "native":
             return _native(backup, watch)
-        with scratch_restore(backup, url, wish, watch) as (task, new, problems):
-            return (*problems, *_faults(new, task))
+        with scratch_restore(backup, url, wish, watch) as (task, filling):
+            watch.begin("comparing", None)
+            problems = compare(task, filling, task.url, thorough=True).problems
+            return (*problems, *_faults(task))
     except _NO_FAULT_OF_THE_BACKUP:
         raise
     except ChatdbError as error:
@@ -56,8 +57,8 @@ def verify_by_restoring(
 @contextmanager
 def scratch_restore(
     backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
-) -> Iterator[tuple[Task, DatabaseUrl, tuple[str, ...]]]:
-    """Restore the backup into a database of no lasting name; yields it and what differs.
+) -> Iterator[tuple[Task, Filling]]:
+    """Restore the backup into a database of no lasting name, which is the task's.
 
     It is gone at the end; one of a killed chatdb is removed by the next.
     """
@@ -65,15 +66,14 @@ def scratch_restore(
         task = Task(backup, new, wish, watch)
         with filling_of(task) as filling:
             filling.fill(new)
-            watch.begin("comparing", None)
-            yield task, new, compare(task, filling, new, thorough=True).problems
+            yield task, filling
 
 
 @contextmanager
 def _place(backup: Backup, url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseUrl]:
     if backup.kind == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="chatdb-restore-") as folder:
-            path = Path(folder) / "restored.db"
+        with private_folder() as folder:
+            path = folder / "restored.db"
             path.touch(0o600)
             yield DatabaseUrl(dialect_name="sqlite", path=path)
         return
@@ -90,44 +90,59 @@ def _place(backup: Backup, url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseU
             yield new
 
 
-def _faults(url: DatabaseUrl, task: Task) -> Iterator[str]:
+def _faults(task: Task) -> Iterator[str]:
     """Yield what `schema check` finds in a schema at head."""
-    if look(url, schema=task.schema).state != "current":
+    if look(task.url, schema=task.schema).state != "current":
         return
-    with Database.open(url, schema=task.schema) as database:
+    with Database.open(task.url, schema=task.schema) as database:
         for item in check(database).differences:
             yield f"{item.kind} {item.name}: {item.problem}"
 
 
 def _native(backup: Backup, watch: Watch) -> tuple[str, ...]:
     """Import an organization into an empty SQLite database and compare it."""
+    with imported_native(backup, watch) as (database, key, problems):
+        if backup.manifest is None:
+            return problems
+        watch.begin("comparing", None)
+        with database.transaction(snapshot=True) as connection:
+            identifier = require(connection, key).id
+            found = measure(database, connection, organization_id=identifier)
+    # The schema is of today, and a tenant that was renamed has an id of its own.
+    wanted, there = backup.manifest.contents.organizations, found.organizations
+    told = [replace(each, id="") for each in wanted], [replace(each, id="") for each in there]
+    whole = [replace(found, revision=None, rows={}, organizations=tuple(each)) for each in told]
+    return (*problems, *differences(*whole))
+
+
+@contextmanager
+def imported_native(
+    backup: Backup, watch: Watch
+) -> Iterator[tuple[Database, str, tuple[str, ...]]]:
+    """Import an organization's file into a SQLite database for the while of the block.
+
+    Yields it, the organization's key, and what could not be read.
+    """
     from chatdb.db.migrations import upgrade
 
     manifest = backup.manifest
-    with tempfile.TemporaryDirectory(prefix="chatdb-restore-") as folder:
-        path = Path(folder) / "organization.jsonl"
-        watch.begin("restoring", packed_bytes(backup))
+    key = (manifest.organization if manifest else None) or DEFAULT
+    with private_folder() as folder:
+        path = folder / "organization.jsonl"
+        watch.begin("reading", packed_bytes(backup))
         with (
             open_data(backup, backup.archive_names[0], on_bytes=watch.advance) as stream,
             path.open("wb") as file,
         ):
             shutil.copyfileobj(stream, file, PIECE)
-        key = (manifest.organization if manifest else None) or "default"
-        url = DatabaseUrl(dialect_name="sqlite", path=Path(folder) / "restored.db")
+        url = DatabaseUrl(dialect_name="sqlite", path=folder / "organization.db")
         with Database.open(url, create=True) as database:
             upgrade(database)
-            options = ImportOptions(search_index=False)
             inputs = find_inputs([str(path)], format_name="jsonl")
+            options = ImportOptions(search_index=False)
             report = import_files(database, key, inputs, options=options)
-            problems = [item.reason for each in report.files for item in each.skipped]
-            if manifest is None:
-                return tuple(problems)
-            watch.begin("comparing", None)
-            with database.transaction(snapshot=True) as connection:
-                identifier = require(connection, key).id
-                found = measure(database, connection, organization_id=identifier)
-    # The schema is of today, and a tenant that was renamed has an id of its own.
-    wanted, there = manifest.contents.organizations, found.organizations
-    told = [replace(each, id="") for each in wanted], [replace(each, id="") for each in there]
-    whole = [replace(found, revision=None, rows={}, organizations=tuple(each)) for each in told]
-    return (*problems, *differences(*whole))
+            yield (
+                database,
+                key,
+                tuple(item.reason for each in report.files for item in each.skipped),
+            )

@@ -1,5 +1,6 @@
 """`chatdb restore`: bring a backup back, and take that back again."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +13,12 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
 from chatdb.cli.restore_report import kept_lines, plan_lines, restored_lines, way_back
-from chatdb.errors import UsageError
+from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from chatdb.backups.catalogue import Backup
     from chatdb.db.url import DatabaseUrl
-    from chatdb.workflows.restore import Restore
+    from chatdb.workflows.restore_parts import RestorePlan, RestoreWish
 
 app = command_app()
 
@@ -34,6 +35,18 @@ def restore(
     into: Annotated[
         str | None,
         typer.Option("--into", metavar="URL", help="Into this database, not the configured one."),
+    ] = None,
+    conversations: Annotated[
+        list[str] | None,
+        typer.Option("--conversation", metavar="ID", help="Only this one, merged in; repeatable."),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="ID", help="Only this user's conversations, merged in."),
+    ] = None,
+    via: Annotated[
+        str | None,
+        typer.Option("--via", metavar="URL", help="The server that unpacks a dump for SQLite."),
     ] = None,
     undo: Annotated[
         bool,
@@ -69,13 +82,16 @@ def restore(
     the manifest, brought to the newest revision, and only then swapped in by renaming. The
     database that was there is kept; --undo puts it back. Whatever fails, it stays as it was.
 
+    With --conversation, --user or --org only those conversations come back: they are merged into
+    the database as it is, deleted ones too.
+
     \b
     Examples:
       chatdb restore latest
       chatdb restore relay_dev_20231220_143022.sql --into postgresql://localhost/relay
+      chatdb restore latest --conversation 0192f0c1 --dry-run
       chatdb restore --undo
     """
-    from chatdb.workflows.restore import planned_restore
     from chatdb.workflows.restore_parts import RestoreWish
 
     command = CommandContext.of(context)
@@ -95,38 +111,117 @@ def restore(
         owner=not no_owner,
         migrate=not no_migrate,
     )
-    backup = _find(command, file, url, identity)
-    with StageWatch(command) as watch, planned_restore(backup, url, wish, watch) as planned:
-        plan = planned.plan()
-        if dry_run:
-            watch.end()
-            _print_plan(command, planned, output_format)
-            return
-        planned.require_alone()
-        watch.end()
-        if plan.replaces:
-            confirm(command, plan_lines(plan), yes=yes, action="replace", url=url)
-        else:
-            for remark in plan.remarks:
-                command.diagnostics.warning(remark)
-        done = planned.run()
-    if output_format is Format.TABLE:
-        command.output.text("\n".join(restored_lines(done)))
+    restoring = _Restoring(
+        command=command,
+        backup=_find(command, file, url, identity),
+        url=url,
+        into=into,
+        wish=wish,
+        yes=yes,
+        dry_run=dry_run,
+        output_format=output_format,
+    )
+    key = restoring.organization()
+    if conversations or user is not None or key is not None:
+        restoring.selection(key or command.org, conversations or [], user, via)
     else:
-        command.output.record(done, output_format)
-    for line in way_back(done.kept, into):
-        command.diagnostics.note(line)
+        restoring.all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Restoring:
+    """One restore of a backup into a place."""
+
+    command: CommandContext
+    backup: "Backup"
+    url: "DatabaseUrl"
+    into: str | None
+    wish: "RestoreWish"
+    yes: bool
+    dry_run: bool
+    output_format: Format
+
+    def organization(self) -> str | None:
+        """Return the key that was typed, or that of a backup that holds one organization only."""
+        manifest = self.backup.manifest
+        return self.command.options.org or (None if manifest is None else manifest.organization)
+
+    def all(self) -> None:
+        """Put the whole backup into the place."""
+        from chatdb.workflows.restore import planned_restore
+
+        command = self.command
+        with (
+            StageWatch(command) as watch,
+            planned_restore(self.backup, self.url, self.wish, watch) as planned,
+        ):
+            plan = planned.plan()
+            if self.dry_run:
+                watch.end()
+                self._print_plan(plan)
+                return
+            planned.require_alone()
+            watch.end()
+            if plan.replaces:
+                confirm(command, plan_lines(plan), yes=self.yes, action="replace", url=self.url)
+            else:
+                for remark in plan.remarks:
+                    command.diagnostics.warning(remark)
+            done = planned.run()
+        if self.output_format is Format.TABLE:
+            command.output.text("\n".join(restored_lines(done)))
+        else:
+            command.output.record(done, self.output_format)
+        for line in way_back(done.kept, self.into):
+            command.diagnostics.note(line)
+
+    def selection(
+        self, organization: str, conversations: list[str], user: str | None, via: str | None
+    ) -> None:
+        """Merge some conversations of it into the database."""
+        from chatdb.db.database import Database
+        from chatdb.db.url import parse_url
+        from chatdb.operations.schema import prepare_new_sqlite, require_current
+        from chatdb.workflows.restore_selection import Selection, restore_selection
+
+        wanted = Selection(organization=organization, conversations=tuple(conversations), user=user)
+        with (
+            StageWatch(self.command) as watch,
+            Database.open(self.url, schema=self.wish.schema, create=True) as database,
+        ):
+            if not self.dry_run and prepare_new_sqlite(database):
+                watch.note(f"made a new database at {self.url.redacted()}")
+            require_current(database)
+            done = restore_selection(
+                self.backup,
+                database,
+                wanted,
+                self.wish,
+                watch,
+                server=self.url if via is None else parse_url(via),
+                dry_run=self.dry_run,
+            )
+        self.command.output.record(done, self.output_format)
+        if done.skipped:
+            raise typer.Exit(ExitCode.PARTIAL)
+
+    def _print_plan(self, plan: "RestorePlan") -> None:
+        if self.output_format is Format.TABLE:
+            lines = [f"would replace {plan.database}:", *plan_lines(plan)]
+            self.command.output.text("\n".join(lines))
+        else:
+            self.command.output.record(plan, self.output_format)
 
 
 def _target(command: CommandContext, into: str | None) -> "DatabaseUrl":
     """Return the address of the place: without its pooler where one is known."""
     from chatdb import config as settings
+    from chatdb.db.label import look_at_label
     from chatdb.db.url import parse_url
 
     settings.export_libpq(command.config)
-    if into is not None:
-        return parse_url(into)
-    return command.direct_url or command.url
+    url = parse_url(into) if into is not None else command.direct_url or command.url
+    return url if url.name else url.with_database(look_at_label(url).name)
 
 
 def _find(
@@ -143,14 +238,6 @@ def _find(
         keys=reading_keys(command, identity),
     )
     return recognised(found)
-
-
-def _print_plan(command: CommandContext, planned: "Restore", output_format: Format) -> None:
-    plan = planned.plan()
-    if output_format is Format.TABLE:
-        command.output.text("\n".join([f"would replace {plan.database}:", *plan_lines(plan)]))
-    else:
-        command.output.record(plan, output_format)
 
 
 def _undo(

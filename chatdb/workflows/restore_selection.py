@@ -1,0 +1,164 @@
+"""Some conversations out of a backup, merged into the database as an import is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from chatdb.backups.catalogue import Backup
+from chatdb.backups.reading import check_files, require_whole
+from chatdb.db.database import Database
+from chatdb.db.revision import look, mismatch
+from chatdb.db.scripts import head_revision
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import NotFoundError, UsageError
+from chatdb.operations import organizations
+from chatdb.operations.conversation_batches import ConversationFilter, count_conversations
+from chatdb.operations.exports import find_ids, read_conversations
+from chatdb.operations.imports import ImportOptions, ImportRun
+from chatdb.operations.imports_batches import Arrival
+from chatdb.operations.imports_preview import preview
+from chatdb.operations.imports_report import ImportCounts
+from chatdb.workflows.restore_parts import RestoreWish, Watch
+from chatdb.workflows.scratch_restore import imported_native, scratch_restore
+
+_OPTIONS = ImportOptions(restore_deleted=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which conversations: of one organization, those named (ids, or their ends) or of one user."""
+
+    organization: str
+    conversations: tuple[str, ...] = ()
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionRestored:
+    """What became of the conversations that were brought back, and of their messages."""
+
+    backup: str
+    database: str
+    organization: str
+    new: int
+    updated: int
+    unchanged: int
+    skipped: int
+    messages_new: int
+    messages_changed: int
+    dry_run: bool = False
+
+
+def restore_selection(
+    backup: Backup,
+    database: Database,
+    selection: Selection,
+    wish: RestoreWish,
+    watch: Watch,
+    *,
+    server: DatabaseUrl,
+    dry_run: bool = False,
+) -> SelectionRestored:
+    """Bring the selected conversations back; nothing that is there now is removed.
+
+    `server` is where a dump of PostgreSQL is unpacked. Raises NotFoundError for what the backup
+    does not have, UsageError for a dump without a server, and what a restore raises.
+    """
+    require_whole(backup)
+    watch.begin("checking", backup.bytes)
+    check_files(backup, on_bytes=watch.advance)
+    with _opened(backup, wish, watch, server) as source:
+        wanted = _wanted(source, selection, backup)
+        total = count_conversations(source, wanted, organization_key=selection.organization)
+        if not total:
+            raise NotFoundError(
+                f"{backup.name} has no conversation of user {selection.user!r}"
+                f" in {selection.organization}"
+            )
+        watch.begin("merging", None)
+        arrivals = (
+            Arrival(record, hashed=False)
+            for record in read_conversations(
+                source, wanted, organization_key=selection.organization
+            )
+        )
+        if dry_run:
+            counts = preview(
+                database,
+                selection.organization,
+                arrivals,
+                options=_OPTIONS,
+                on_placed=lambda _: None,
+            )
+        else:
+            counts = _merge(source, database, selection.organization, arrivals, backup.name)
+    return _report(backup, database, selection, counts, dry_run=dry_run)
+
+
+def _merge(
+    source: Database, database: Database, key: str, arrivals: Iterator[Arrival], subject: str
+) -> ImportCounts:
+    with source.transaction() as connection:
+        organization = organizations.require(connection, key)
+    organizations.add_missing(database, [organization])
+    with ImportRun(database, key, subject=subject, options=_OPTIONS) as run:
+        run.load(arrivals)
+        run.complete_search_index()
+    return run.counts
+
+
+def _wanted(source: Database, selection: Selection, backup: Backup) -> ConversationFilter:
+    key = selection.organization
+    try:
+        ids = find_ids(source, selection.conversations, organization_key=key)
+    except NotFoundError as error:
+        raise NotFoundError(f"{backup.name}: {error.text}", hint="chatdb backup show") from error
+    return ConversationFilter(ids=ids if selection.conversations else None, user_id=selection.user)
+
+
+@contextmanager
+def _opened(
+    backup: Backup, wish: RestoreWish, watch: Watch, server: DatabaseUrl
+) -> Iterator[Database]:
+    """Open the backup as a database at head, for the while of the block."""
+    if backup.kind == "native":
+        with imported_native(backup, watch) as (database, _, _):
+            yield database
+        return
+    if backup.kind != "sqlite" and server.path is not None:
+        raise UsageError(
+            f"{backup.name} is a dump of PostgreSQL: a server has to unpack it",
+            hint="name one where you may create databases: --via postgresql://...",
+        )
+    manifest = backup.manifest
+    is_at_head = manifest is not None and manifest.revision == head_revision()
+    # Nobody searches there, and the index is what takes the time; a migration may want it.
+    wish = replace(wish, owner=False, search_index=not is_at_head)
+    with scratch_restore(backup, server, wish, watch) as (task, _):
+        schema = wish.schema if manifest is None else manifest.schema
+        seen = look(task.url, schema=schema)
+        if seen.state not in ("current", "behind"):
+            raise mismatch(seen, task.url)
+        with Database.open(task.url, schema=schema) as database:
+            if seen.state == "behind":
+                from chatdb.db.migrations import upgrade
+
+                upgrade(database)
+            yield database
+
+
+def _report(
+    backup: Backup, database: Database, selection: Selection, counts: ImportCounts, *, dry_run: bool
+) -> SelectionRestored:
+    return SelectionRestored(
+        backup=backup.file,
+        database=database.url.redacted(),
+        organization=selection.organization,
+        new=counts.new,
+        updated=counts.updated,
+        unchanged=counts.unchanged,
+        skipped=counts.skipped,
+        messages_new=counts.messages_new,
+        messages_changed=counts.messages_changed,
+        dry_run=dry_run,
+    )
