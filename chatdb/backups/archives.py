@@ -168,14 +168,15 @@ class CheckedStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        count: int = self._raw.readinto(buffer)  # type: ignore[attr-defined]
-        self._sha256.update(memoryview(buffer)[:count])
-        self._size += count
-        if self._on_bytes is not None and count:
-            self._on_bytes(count)
-        if not count and len(buffer):
+        data = self._raw.read(len(buffer))
+        buffer[: len(data)] = data
+        self._sha256.update(data)
+        self._size += len(data)
+        if self._on_bytes is not None and data:
+            self._on_bytes(len(data))
+        if not data and len(buffer):
             self._compare()
-        return count
+        return len(data)
 
     def verify(self) -> None:
         """Read what is left."""

@@ -88,14 +88,14 @@ def find_all(store: Store, *, database: str | None = None) -> list[Backup]:
 
 
 def find(text: str, folder: str, *, database: str | None = None, keys: Keys = NO_KEYS) -> Backup:
-    """Return the backup that is meant: a file of it, its name, or `latest`.
+    """Return the backup that is meant: a file of it, its name, or `latest`, with its place or not.
 
     A text without a place is looked for in the store at `folder`, then in the current directory;
     `database` narrows what `latest` may mean; `keys` open what is encrypted. Raises NotFoundError.
     """
     place, slash, name = text.rstrip("/").rpartition("/")
-    if text == LATEST:
-        return _latest(open_store(folder, keys), database)
+    if name == LATEST:
+        return _latest(open_store(place or folder, keys), database)
     places = [place or slash] if slash else [folder, "."]
     for address in places:
         store = open_store(address, keys)

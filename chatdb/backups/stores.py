@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,6 +96,7 @@ class FolderStore:
     def __init__(self, folder: Path, keys: Keys = NO_KEYS) -> None:
         self.folder = folder
         self.keys = keys
+        self._made = False
 
     @property
     def address(self) -> str:
@@ -117,7 +118,9 @@ class FolderStore:
     def staging(self, backup: str) -> Staging | None:
         folder = self.folder / (backup + PARTIAL)
         with _translated(self.folder):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.folder.is_dir():
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._made = True
             if any(self.folder.glob(_escaped(backup) + ".*")):
                 return None
             try:
@@ -133,6 +136,9 @@ class FolderStore:
             shutil.rmtree(staging.folder, ignore_errors=True)
         finally:
             os.close(staging.lock)
+        if self._made:  # a failure leaves nothing where nothing was
+            with suppress(OSError):
+                self.folder.rmdir()
 
     def put(self, path: Path, name: str, on_bytes: OnBytes | None = None) -> None:  # noqa: ARG002
         target = self.folder / name

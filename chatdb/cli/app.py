@@ -29,6 +29,7 @@ COMMANDS = {
         _MODULES + "organizations", "List, create, rename and delete organizations (tenants)."
     ),
     "users": Entry(_MODULES + "users", "List, show and rename the users of conversations."),
+    "backup": Entry(_MODULES + "backup", "Back the database up, and look after the backups."),
     "status": Entry(_MODULES + "status", "Tell where the database stands, on one screen."),
     "smoke-test": Entry(
         _MODULES + "smoke_test", "Prove that the database works and keeps tenants apart."

@@ -30,7 +30,8 @@ def connect_sqlite(
     """Open the file in manual transaction mode: the caller emits every BEGIN.
 
     A new file gets mode 0600 and a write-ahead log. A file in a directory we may not write is
-    opened as immutable where no such log lies beside it.
+    opened as immutable where no such log lies beside it, and so is one of a URL with
+    `immutable=1`: a file that nobody writes.
     Raises DatabaseUnreachableError for a missing file (unless `create`), sqlite3.Error else.
     """
     path = url.sqlite_path
@@ -58,6 +59,8 @@ def connect_sqlite(
 
 def _immutable(url: DatabaseUrl) -> str:
     path = url.sqlite_path
+    if ("immutable", "1") in url.parameters:
+        return "&immutable=1"
     if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
         return ""
     return "&immutable=1"

@@ -35,15 +35,19 @@ def measure(
     *,
     organization_id: UUID | None = None,
     on_entries: OnEntries | None = None,
+    rows: bool = True,
 ) -> Contents:
     """Count and hash everything, or one organization's conversations and nothing else.
+
+    Without `rows` only the schema is looked at, as if the tables were empty.
 
     All of it is what the transaction on `connection` sees: a snapshot, if it is one. A database
     without chatdb's tables, or whose tables of these names are not chatdb's, has no rows.
     """
     tables = tuple(database.dialect.existing_tables(connection))
     revision = _revision(connection, tables)
-    if revision is None or not {"organizations", "conversations", "messages"} <= set(tables):
+    has_tables = {"organizations", "conversations", "messages"} <= set(tables)
+    if revision is None or not has_tables or not rows:
         empty = hashlib.sha256().hexdigest()
         return Contents(
             revision=revision,
@@ -56,14 +60,14 @@ def measure(
     listed, counted = _listed(organization_id), _counted(organization_id)
     merge.run(_batches(connection, listed), _batches(connection, counted))
     organizations = tuple(_organizations(connection, merge, organization_id))
-    rows = {} if organization_id is not None else _table_rows(connection, tables)
+    counts = {} if organization_id is not None else _table_rows(connection, tables)
     newest = [item.newest_message_at for item in organizations if item.newest_message_at]
     whole = hashlib.sha256()
     for item in organizations:
         whole.update(f"{item.id} {item.content_hash}\n".encode())
     return Contents(
         revision=revision,
-        rows=rows,
+        rows=counts,
         organizations=organizations,
         newest_message_at=max(newest, default=None),
         content_hash=whole.hexdigest(),

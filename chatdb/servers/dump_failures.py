@@ -28,6 +28,12 @@ _PATTERNS: tuple[tuple[str, type[ChatdbError], str, str], ...] = (
         "install a newer one, or name its folder in CHATDB_PG_BINDIR",
     ),
     (
+        r"does not support compression|unsupported version",
+        ProgramMissingError,
+        "{program} cannot read it: {line}",
+        "install a newer one, or name its folder in CHATDB_PG_BINDIR",
+    ),
+    (
         r"No space left on device|disk full",
         StorageError,
         "{program} stopped: the disk is full",

@@ -4,6 +4,7 @@ The smallest program that is at least as new as the server is taken; where there
 inside the container that publishes the server's port. Passwords go through the environment.
 """
 
+import fcntl
 import os
 import re
 import signal
@@ -29,6 +30,7 @@ _LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 _DEFAULT_PORT = "5432"
 _SECONDS_TO_END = 5.0
 _KEPT_LINES = 200
+_PIPE_BYTES = 1 << 20
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _INSTALL = (
     "install it: apt install postgresql-client-{major} (from apt.postgresql.org), dnf install"
@@ -86,6 +88,16 @@ class DumpPrograms:
         else:
             text = f"{newest.describe()} is older than PostgreSQL {server_major}: it cannot do it"
         raise ProgramMissingError(text, hint=_INSTALL.format(major=server_major))
+
+    def newest(self, name: ProgramName) -> Client:
+        """Return the newest program, for an archive of which nothing is known.
+
+        Raises ProgramMissingError.
+        """
+        found = postgres_tools.newest(name, bindir=self.bindir)
+        if found is None:
+            raise ProgramMissingError(f"{name} is not installed", hint=_INSTALL.format(major=""))
+        return Client(name=name, version=found.version, words=(str(found.path),))
 
     @contextmanager
     def running(
@@ -215,6 +227,12 @@ class Running:
             with stderr:
                 for line in stderr:
                     self._said.append(line.decode("utf-8", "replace").rstrip("\n"))
+
+
+def widen_pipe(descriptor: int) -> None:
+    """Let a pipe hold more, so that both of its ends work at once; not every system can."""
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _address(client: Client, url: DatabaseUrl, options: Sequence[str]) -> str:

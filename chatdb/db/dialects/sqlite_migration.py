@@ -29,12 +29,12 @@ from chatdb.db.dialects.migration_base import (
     Witness,
 )
 from chatdb.db.scripts import Script
+from chatdb.db.sqlite_copies import copy_file, damages_of
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, DatabaseLockedError, StorageError
 
 WRITE_LOCK = "write lock of the file"
 
-_PAGES_PER_STEP = 4096
 _SPARE_BYTES = 16 * 1024 * 1024
 _INSTRUCTIONS_BETWEEN_SIGNALS = 100_000
 
@@ -216,25 +216,26 @@ def _scratch() -> Iterator[sa.Connection]:
 def _copy(url: DatabaseUrl, target: Path) -> None:
     """Copy by the backup API (a plain copy misses the write-ahead log), check, rename."""
     partial = target.with_name(target.name + ".partial")
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
-        with closing(connect_sqlite(url)) as source, closing(sqlite3.connect(partial)) as copy:
-            source.backup(copy, pages=_PAGES_PER_STEP, sleep=0)
+        copy_file(url, partial)
+        with closing(sqlite3.connect(partial)) as copy:
             copy.execute("PRAGMA journal_mode=DELETE")
-            _require_intact(copy, url.sqlite_path)
+        _require_intact(partial, url.sqlite_path)
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.rename(target)
+    except FileExistsError:
+        raise
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
 
 
-def _require_intact(copy: sqlite3.Connection, path: Path) -> None:
-    damage = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if damage != "ok":
+def _require_intact(copy: Path, path: Path) -> None:
+    damages = damages_of(copy)
+    if damages:
         raise DatabaseFailedError(
-            f"{path} is damaged ({damage}); nothing was changed",
+            f"{path} is damaged ({damages[0]}); nothing was changed",
             hint="restore it from a backup before migrating",
         )
 

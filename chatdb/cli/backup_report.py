@@ -1,0 +1,75 @@
+"""Backups in words: the lines after one is made, the short row of a list."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chatdb.cli.progress import BYTES, amount_text, duration_text
+from chatdb.cli.text import counted, one_line
+
+if TYPE_CHECKING:
+    from chatdb.backups.manifest import Verification
+    from chatdb.workflows.backup_summary import BackupSummary
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedBackup:
+    """A backup in a table; `verified` is how long ago, and how, or what is wrong with it."""
+
+    name: str
+    age: str
+    size: str
+    revision: str | None
+    messages: int | None
+    verified: str
+
+
+def created_lines(summary: "BackupSummary") -> list[str]:
+    """Return what to say of a new backup: the file, and what is in it."""
+    parts = [amount_text(summary.bytes, BYTES)]
+    if summary.conversations is not None and summary.messages is not None:
+        parts.append(counted(summary.conversations, "conversation"))
+        parts.append(counted(summary.messages, "message"))
+    else:
+        parts.append("the schema alone")
+    if summary.revision is not None:
+        parts.append(f"revision {summary.revision}")
+    return [summary.file, f"{', '.join(parts)}, in {summary.seconds or 0:.1f} s"]
+
+
+def verified_lines(name: str, result: "Verification") -> list[str]:
+    """Return what a verification found."""
+    if result.passed:
+        return [f"{name} is whole ({result.seconds:.1f} s)"]
+    return [f"{name} is not whole:", *(f"  {problem}" for problem in result.problems)]
+
+
+def listed(summary: "BackupSummary", *, now: datetime | None = None) -> ListedBackup:
+    """Return the row for a person."""
+    now = now or datetime.now(UTC)
+    return ListedBackup(
+        name=summary.name,
+        age=age_text((now - summary.made_at).total_seconds()),
+        size=amount_text(summary.bytes, BYTES),
+        revision=summary.revision,
+        messages=summary.messages,
+        verified=_verified(summary, now),
+    )
+
+
+def age_text(seconds: float) -> str:
+    """Write how long ago something was: "45 s", "2 h 5 min", "3 days"."""
+    days = int(seconds // _DAY)
+    return duration_text(max(0.0, seconds)) if days < 2 else f"{days} days"
+
+
+def _verified(summary: "BackupSummary", now: datetime) -> str:
+    if summary.problem is not None:
+        state = summary.state if summary.state != "complete" else "damaged"
+        return f"{state}: {one_line(summary.problem, limit=70)}"
+    if summary.verified_at is not None:
+        age = age_text((now - summary.verified_at).total_seconds())
+        return f"{age} ago" + (", restored" if summary.verified_by == "restore" else "")
+    return "another tool's" if summary.state == "foreign" else "never"

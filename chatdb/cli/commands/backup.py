@@ -1,0 +1,196 @@
+"""`chatdb backup`: backups that are verified and tell what is in them."""
+
+import shlex
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from chatdb.cli.backup_options import BackupArgument, StageWatch, backup_place, dump_programs
+from chatdb.cli.backup_report import ListedBackup, created_lines, listed, verified_lines
+from chatdb.cli.context import CommandContext
+from chatdb.cli.options import Format, FormatOption
+from chatdb.errors import ExitCode
+
+_HELP = ("--help", "-h")
+
+
+class _BackupGroup(TyperGroup):
+    """A group that creates a backup when no other of its commands is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words; `create` is added where it is meant."""
+        is_named = any(word in self.commands for word in args)
+        if not is_named and not any(word in _HELP for word in args):
+            args = ["create", *args]
+        return list(super().parse_args(ctx, args))
+
+
+app = typer.Typer(
+    cls=_BackupGroup,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Back the database up, and look after the backups.",
+)
+
+
+@app.callback()
+def group() -> None:
+    """Take the group's own options, of which there are none."""
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="PLACE", help="Where to.  [default: backups]"),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", min=1, help="Dump so many tables at once, into a folder."),
+    ] = 1,
+    schema_only: Annotated[
+        bool, typer.Option("--schema-only", help="Only the tables, none of their rows.")
+    ] = False,
+    data_only: Annotated[
+        bool, typer.Option("--data-only", help="Only the rows, without the tables.")
+    ] = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Back the database up; `chatdb backup` alone does it, too.
+
+    PostgreSQL is dumped by pg_dump, a SQLite file copied by its backup API and checked. Beside
+    it stands a manifest with every count and checksum, of the same moment as the data. With
+    --org KEY only that organization's conversations are written, as native JSON Lines.
+
+    \b
+    Examples:
+      chatdb backup create
+      chatdb backup create --output /mnt/backups --jobs 4
+      chatdb backup create --org acme
+    """
+    from chatdb.backups.stores import open_store
+    from chatdb.workflows.backup_parts import BackupWish
+    from chatdb.workflows.backup_summary import BackupSummary
+    from chatdb.workflows.create_backup import create_backup, part_of
+
+    command = CommandContext.of(context)
+    # Only when it is typed: who has CHATDB_ORG set still wants the whole database backed up.
+    organization = command.options.org
+    wish = BackupWish(
+        programs=dump_programs(command),
+        part=part_of(schema_only=schema_only, data_only=data_only, organization=organization),
+        organization=organization,
+        jobs=jobs,
+    )
+    store = open_store(backup_place(command, output))
+    with (
+        command.open_database(create=False, any_schema=True) as database,
+        StageWatch(command) as watch,
+    ):
+        backup = create_backup(database, store, wish, watch)
+    summary = BackupSummary.of(backup)
+    if output_format is not Format.TABLE:
+        command.output.record(summary, output_format)
+        return
+    command.output.text("\n".join(created_lines(summary)))
+    command.diagnostics.note(
+        f"see that it can be read back: chatdb backup verify {shlex.quote(summary.file)}"
+    )
+
+
+@app.command(name="list")
+def list_backups(
+    context: typer.Context,
+    place: Annotated[
+        str | None, typer.Argument(metavar="[PLACE]", help="Where.  [default: backups]")
+    ] = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """List the backups, newest first; those of other tools too.
+
+    \b
+    Examples:
+      chatdb backup list
+      chatdb backup list /mnt/backups --format json
+    """
+    from chatdb.backups.catalogue import find_all
+    from chatdb.backups.stores import open_store
+    from chatdb.workflows.backup_summary import BackupSummary
+
+    command = CommandContext.of(context)
+    store = open_store(backup_place(command, place))
+    rows = [BackupSummary.of(backup) for backup in find_all(store)]
+    if output_format is not Format.TABLE:
+        command.output.rows(rows, BackupSummary, output_format)
+    elif rows:
+        command.output.rows([listed(row) for row in rows], ListedBackup, output_format)
+    else:
+        command.diagnostics.note(f"there are no backups in {store.address}: chatdb backup")
+
+
+@app.command()
+def show(
+    context: typer.Context, file: BackupArgument, output_format: FormatOption = Format.TABLE
+) -> None:
+    """Show all that is known of a backup: counts and checksums.
+
+    \b
+    Examples:
+      chatdb backup show latest
+      chatdb backup show backups/relay_20261125T193300Z.dump.zst --format json
+    """
+    from chatdb.backups.catalogue import find
+    from chatdb.backups.contents import OrganizationContents
+    from chatdb.backups.manifest import BackupFile, Verification
+    from chatdb.workflows.backup_summary import ShownBackup, TableRows
+
+    command = CommandContext.of(context)
+    shown = ShownBackup.of(find(file, backup_place(command, None)))
+    if output_format is not Format.TABLE:
+        command.output.record(shown, output_format)
+        return
+    output = command.output
+    output.record(shown.summary(), Format.TABLE)
+    for rows, kind in (
+        (shown.files, BackupFile),
+        (shown.rows_by_table(), TableRows),
+        (shown.organizations, OrganizationContents),
+        (shown.verifications, Verification),
+    ):
+        if rows:
+            output.text("")
+            output.rows(rows, kind, Format.TABLE)
+
+
+@app.command()
+def verify(
+    context: typer.Context, file: BackupArgument, output_format: FormatOption = Format.TABLE
+) -> None:
+    """Read a backup to its end and tell whether it is whole.
+
+    Each checksum of the manifest is compared, every table's data are unpacked and their rows
+    counted, a SQLite file is checked by SQLite. The result and its time are kept beside the
+    backup. Exit code 1 when anything is wrong.
+
+    \b
+    Examples:
+      chatdb backup verify latest
+      chatdb backup verify backups/relay_dev_20231220_143022.sql.gz
+    """
+    from chatdb.backups.catalogue import find
+    from chatdb.workflows.backup_summary import VerifiedBackup
+    from chatdb.workflows.verify_backup import verify_files
+
+    command = CommandContext.of(context)
+    backup = find(file, backup_place(command, None))
+    with StageWatch(command) as watch:
+        result = verify_files(backup, dump_programs(command), watch)
+    if output_format is not Format.TABLE:
+        command.output.record(VerifiedBackup.of(backup, result), output_format)
+    else:
+        command.output.text("\n".join(verified_lines(backup.name, result)))
+    if not result.passed:
+        raise typer.Exit(ExitCode.FAILED)

@@ -1,0 +1,58 @@
+"""Copies of a SQLite file by the backup API: a plain copy would miss the write-ahead log."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from chatdb.db.connect import connect_sqlite
+from chatdb.db.url import DatabaseUrl
+
+_PAGES_PER_STEP = 4096
+_DAMAGES = 5
+
+
+def copy_file(
+    url: DatabaseUrl, target: Path, *, on_bytes: Callable[[int, int], object] | None = None
+) -> None:
+    """Copy one state of the database into a new file of mode 0600, whoever writes meanwhile.
+
+    `on_bytes` is told how many bytes are copied and how many there are. Raises sqlite3.Error,
+    FileExistsError.
+    """
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    with closing(connect_sqlite(url)) as source, closing(sqlite3.connect(target)) as copy:
+        copy.execute("PRAGMA synchronous=OFF")  # the caller syncs the file once, at the end
+        # Without a transaction of its own the copy would begin again at every foreign write.
+        source.execute("BEGIN")
+        page = source.execute("PRAGMA page_size").fetchone()[0]
+        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+        def told(_status: int, remaining: int, total: int) -> None:
+            if on_bytes is not None:
+                on_bytes((total - remaining) * page, total * page)
+
+        source.backup(copy, pages=_PAGES_PER_STEP, progress=told, sleep=0)
+        source.rollback()
+
+
+def open_copy(path: Path) -> sqlite3.Connection:
+    """Open a finished copy for reading: nothing is written beside it, nobody else has it."""
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def damages_of(path: Path) -> list[str]:
+    """Return what `PRAGMA integrity_check` finds in a finished copy; nothing when it is whole."""
+    try:
+        with closing(open_copy(path)) as copy:
+            rows = copy.execute(f"PRAGMA integrity_check({_DAMAGES})").fetchall()
+    except sqlite3.DatabaseError as error:
+        name = str(getattr(error, "sqlite_errorname", ""))
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return [str(error)]
+        raise
+    found = [str(row[0]) for row in rows]
+    return [] if found == ["ok"] else found

@@ -1,0 +1,71 @@
+"""What a dump has to know of a PostgreSQL server, asked on the connection of its snapshot."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from chatdb.db.database import Database, driver_connection
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import RefusedError
+
+_FACTS = (
+    "SELECT current_setting('server_version'), current_setting('server_version_num')::int,"
+    " current_schema(), pg_backend_pid()"
+)
+_SIZE = (
+    "SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint FROM pg_class c"
+    " JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+)
+_OF_SEVERAL_HOSTS = ("target_session_attrs", "load_balance_hosts", "hostaddr")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """A server as a dump sees it; `url` names the one host of several that we are connected to.
+
+    `schema` is the one of chatdb's tables; `table_bytes` is about what a dump without compression
+    will have.
+    """
+
+    version: str
+    major: int
+    schema: str | None
+    url: DatabaseUrl
+    table_bytes: int
+
+
+def look_at_server(database: Database, connection: sa.Connection) -> ServerFacts:
+    """Ask the server; raises RefusedError behind a pooler, which a dump would leave poisoned.
+
+    pg_dump empties the search_path of the server connection that it gets: a pooler would give
+    that one to the next client.
+    """
+    version, number, schema, backend = connection.exec_driver_sql(_FACTS).one()
+    driver: Any = driver_connection(connection)
+    if driver.info.backend_pid != backend:
+        raise RefusedError(
+            f"{database.url.redacted()} is behind a connection pooler: dumps and restores need"
+            " the server itself",
+            hint="name its own address: --direct-url postgresql://..., or CHATDB_DIRECT_URL",
+        )
+    return ServerFacts(
+        version=str(version).split()[0],
+        major=int(number) // 10_000,
+        schema=None if schema is None else str(schema),
+        url=_one_host(database.url, driver.info),
+        table_bytes=int(connection.exec_driver_sql(_SIZE).scalar_one()),
+    )
+
+
+def export_snapshot(connection: sa.Connection) -> str:
+    """Let others see the state that this transaction sees, while it lasts; return its name."""
+    return str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
+
+
+def _one_host(url: DatabaseUrl, info: Any) -> DatabaseUrl:
+    if "," not in url.host:
+        return url
+    kept = tuple(item for item in url.parameters if item[0] not in _OF_SEVERAL_HOSTS)
+    return replace(url, host=str(info.host), port=str(info.port), parameters=kept)

@@ -1,0 +1,53 @@
+"""One organization into a backup: its conversations as lines of the native format."""
+
+from datetime import UTC, datetime
+
+import chatdb
+from chatdb.backups.archives import write_archive
+from chatdb.backups.names import archive_name
+from chatdb.db.database import Database
+from chatdb.formats.native import header_line
+from chatdb.operations.contents import measure
+from chatdb.operations.conversation_batches import READING, ConversationFilter, organization_id
+from chatdb.operations.native_export import lines_within
+from chatdb.workflows.backup_parts import Bench, Made
+
+
+def back_up_organization(database: Database, key: str, bench: Bench) -> Made:
+    """Write the organization's conversations; counts and lines are of one snapshot.
+
+    Raises NotFoundError for an organization that does not exist.
+    """
+    name = archive_name(bench.name, "native", compressed=True)
+    bench.watch.begin("exporting", None)
+    with (
+        database.transaction(snapshot=True, settings=READING) as connection,
+        write_archive(bench.path(name), on_bytes=bench.watch.advance) as writer,
+    ):
+        organization = organization_id(connection, key)
+        version = database.dialect.server_version(connection)
+        with bench.index() as index:
+            contents = measure(
+                database, connection, organization_id=organization, on_entries=index.add
+            )
+        writer.write(header_line(created=datetime.now(UTC)))
+        lines = lines_within(
+            connection,
+            database.dialect,
+            organization,
+            ConversationFilter(),
+            on_read=lambda _conversations, _messages: None,
+        )
+        for piece in lines:
+            writer.write(piece)
+    return Made(
+        kind="native",
+        tool="chatdb",
+        tool_version=chatdb.__version__,
+        server_version=version,
+        compression="zstd",
+        files=(writer.file(name), index.file()),
+        index=index.file(),
+        unpacked_bytes=writer.unpacked_bytes,
+        contents=contents,
+    )

@@ -1,0 +1,99 @@
+"""What the makers of backups share: what is wanted, what was made, how it is told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from chatdb.backups.archives import ArchiveWriter, write_archive
+from chatdb.backups.contents import Contents, IndexEntry
+from chatdb.backups.manifest import BackupFile, Compression
+from chatdb.backups.names import INDEX, Kind, Part
+from chatdb.backups.stores import Staging
+from chatdb.servers.dump_programs import DumpPrograms
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+class Watch(Protocol):
+    """Who is told how far the work is; `advance` may be called from a thread."""
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing."""
+
+    def warning(self, text: str) -> None:
+        """Say something the user should act on."""
+
+    def begin(self, what: str, total: int | None) -> None:
+        """A stage of the work begins; `total` is about how many bytes it has."""
+
+    def advance(self, amount: int) -> None:
+        """So many bytes more are done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupWish:
+    """What the backup shall hold; `jobs` above 1 means PostgreSQL's directory format.
+
+    `lock_seconds` is how long it waits for a table that another session has locked.
+    """
+
+    programs: DumpPrograms
+    part: Part = "full"
+    organization: str | None = None
+    jobs: int = 1
+    lock_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where one backup is being made, and its name."""
+
+    name: str
+    staging: Staging
+    watch: Watch
+
+    def path(self, file: str) -> Path:
+        """Return a file of the staging folder."""
+        return self.staging.folder / file
+
+    @contextmanager
+    def index(self) -> Iterator["IndexWriter"]:
+        """Open the list of the conversations, which is a file of the backup."""
+        with write_archive(self.path(self.name + INDEX), threads=1) as writer:
+            yield IndexWriter(writer, self.name + INDEX)
+
+
+class IndexWriter:
+    """Writes the conversations of a backup, a line each."""
+
+    def __init__(self, writer: ArchiveWriter, name: str) -> None:
+        self._writer = writer
+        self._name = name
+
+    def add(self, entries: list[IndexEntry]) -> None:
+        """Write some conversations."""
+        self._writer.write(_encode_lines(entries))
+
+    def file(self) -> BackupFile:
+        """Return the finished file."""
+        return self._writer.file(self._name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a maker left in the staging folder; the manifest is made of it."""
+
+    kind: Kind
+    tool: str
+    tool_version: str
+    server_version: str
+    schema: str | None = None
+    compression: Compression
+    files: tuple[BackupFile, ...]
+    index: BackupFile | None = None
+    unpacked_bytes: int
+    contents: Contents = field(repr=False)

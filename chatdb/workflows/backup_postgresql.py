@@ -1,0 +1,204 @@
+"""A PostgreSQL database into a backup: pg_dump, and what is told of it, in one snapshot."""
+
+import os
+import select
+import subprocess
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import sqlalchemy as sa
+
+from chatdb.backups.archives import PIECE, ArchiveWriter, sum_up, write_archive
+from chatdb.backups.contents import Contents
+from chatdb.backups.manifest import BackupFile
+from chatdb.backups.names import COMPRESSED, Kind, archive_name
+from chatdb.db.database import Database
+from chatdb.errors import DatabaseLockedError, UsageError
+from chatdb.operations.contents import measure
+from chatdb.operations.conversation_batches import READING
+from chatdb.operations.server_facts import ServerFacts, export_snapshot, look_at_server
+from chatdb.servers.dump_programs import Client, Running, widen_pipe
+from chatdb.workflows.backup_parts import BackupWish, Bench, Made
+from chatdb.workflows.beside import beside
+
+_INSIDE = "--compress=zstd:3"
+_OUTSIDE = "--compress=0"
+_POLL_SECONDS = 0.2
+_PARTS = {"schema-only": ["--schema-only"], "data-only": ["--data-only"]}
+_TOC = "toc.dat"
+
+
+def back_up_postgresql(database: Database, wish: BackupWish, bench: Bench) -> Made:
+    """Dump the whole database; the contents are those that the dump has.
+
+    Raises RefusedError behind a pooler, ProgramMissingError, StorageError, and the errors that
+    pg_dump tells of.
+    """
+    settings = {**READING, "lock_timeout": f"{wish.lock_seconds}s"}
+    with (
+        _told_of_locks(database),
+        database.transaction(snapshot=True, settings=settings) as connection,
+    ):
+        server = look_at_server(database, connection)
+        client = wish.programs.find("pg_dump", server.major, url=server.url)
+        dump = _Dump(database, connection, wish, bench, server, client)
+        bench.watch.begin("dumping", server.table_bytes if wish.part != "schema-only" else None)
+        return dump.directory() if wish.jobs > 1 else dump.custom()
+
+
+@contextmanager
+def _told_of_locks(database: Database) -> Iterator[None]:
+    """Say the same of a locked table, whether we or pg_dump waited for it."""
+    try:
+        yield
+    except DatabaseLockedError as error:
+        raise DatabaseLockedError(
+            f"a table of {database.url.redacted()} is locked by another session",
+            hint="run the command again when that one is done",
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the snapshot holds, and the list of its conversations."""
+
+    contents: Contents
+    index: BackupFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Dump:
+    """One run of pg_dump beside the transaction whose snapshot it uses."""
+
+    database: Database
+    connection: sa.Connection
+    wish: BackupWish
+    bench: Bench
+    server: ServerFacts
+    client: Client
+
+    def custom(self) -> Made:
+        """Dump into one file, compressed on other cores than pg_dump's where it cannot itself."""
+        inside = self._packs_itself()
+        name = archive_name(self.bench.name, "custom", compressed=not inside)
+        words = [*self._words(inside=inside), "--format=custom"]
+        advance = self.bench.watch.advance
+        with (
+            write_archive(self.bench.path(name), on_bytes=advance) as writer,
+            self._running(words, stdout=subprocess.PIPE) as running,
+            beside(lambda stopped: _pump(running, writer, stopped)) as pumping,
+        ):
+            told = self._tell()
+            pumping.wait()
+            self._finish(running)
+        return self._made("custom", told, [writer.file(name)], writer.unpacked_bytes, inside=inside)
+
+    def directory(self) -> Made:
+        """Dump into a folder with a file for each table, several at once."""
+        if self.client.container is not None:
+            raise UsageError(
+                f"--jobs needs a pg_dump on this machine: there is only {self.client.describe()}",
+                hint="leave --jobs out, or install the package postgresql-client",
+            )
+        inside = self._packs_itself()
+        folder = self.bench.path(archive_name(self.bench.name, "directory", compressed=False))
+        words = ["--format=directory", f"--jobs={self.wish.jobs}", f"--file={folder}"]
+        with (
+            self._running(
+                [*self._words(inside=inside), *words], stdout=subprocess.DEVNULL
+            ) as running,
+            beside(lambda stopped: self._watch(folder, stopped)),
+        ):
+            told = self._tell()
+            self._finish(running)
+        folder.chmod(0o700)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        self.bench.watch.begin("compressing", size)
+        files = [self._packed(path, inside=inside) for path in sorted(folder.iterdir())]
+        return self._made("directory", told, files, size, inside=inside)
+
+    def _packs_itself(self) -> bool:
+        return self.wish.programs.can_compress(self.client, "zstd")
+
+    def _words(self, *, inside: bool) -> list[str]:
+        return [
+            f"--snapshot={export_snapshot(self.connection)}",
+            f"--lock-wait-timeout={self.wish.lock_seconds * 1000}",
+            "--no-password",
+            _INSIDE if inside else _OUTSIDE,
+            *_PARTS.get(self.wish.part, []),
+        ]
+
+    def _running(self, words: list[str], *, stdout: int) -> AbstractContextManager[Running]:
+        return self.wish.programs.running(
+            self.client,
+            words,
+            url=self.server.url,
+            stdout=stdout,
+            handed_on=(self.bench.staging.lock,),
+        )
+
+    def _tell(self) -> _Told:
+        if self.wish.part == "schema-only":
+            return _Told(measure(self.database, self.connection, rows=False), None)
+        with self.bench.index() as index:
+            contents = measure(self.database, self.connection, on_entries=index.add)
+        return _Told(contents, index.file())
+
+    def _finish(self, running: Running) -> None:
+        for line in running.finish():
+            if "warning:" in line:
+                self.bench.watch.warning(line)
+
+    def _watch(self, folder: Path, stopped: Event) -> None:
+        seen = 0
+        while not stopped.wait(_POLL_SECONDS):
+            size = sum(path.stat().st_size for path in folder.glob("*"))
+            self.bench.watch.advance(size - seen)
+            seen = size
+
+    def _packed(self, path: Path, *, inside: bool) -> BackupFile:
+        """Compress a table's file as pg_dump itself names such files; sum the others up."""
+        advance = self.bench.watch.advance
+        name = f"{path.parent.name}/{path.name}"
+        if inside or path.name == _TOC or path.suffix != ".dat":
+            path.chmod(0o600)
+            with path.open("rb") as stream:
+                return sum_up(stream, name, on_bytes=advance)
+        packed = path.with_name(path.name + COMPRESSED)
+        with write_archive(packed, on_bytes=advance) as writer, path.open("rb") as stream:
+            while data := stream.read(PIECE):
+                writer.write(data)
+        path.unlink()
+        return writer.file(name + COMPRESSED)
+
+    def _made(
+        self, kind: Kind, told: _Told, files: list[BackupFile], size: int, *, inside: bool
+    ) -> Made:
+        return Made(
+            kind=kind,
+            tool="pg_dump",
+            tool_version=self.client.version_text,
+            server_version=self.server.version,
+            schema=self.server.schema,
+            compression="inside" if inside else "zstd",
+            files=(*files, *filter(None, [told.index])),
+            index=told.index,
+            unpacked_bytes=size,
+            contents=told.contents,
+        )
+
+
+def _pump(running: Running, writer: ArchiveWriter, stopped: Event) -> None:
+    """Pass on what the program writes, until its end or until nobody wants it any more."""
+    descriptor = running.stdout.fileno()
+    widen_pipe(descriptor)
+    while not stopped.is_set():
+        if select.select([descriptor], [], [], _POLL_SECONDS)[0]:
+            data = os.read(descriptor, PIECE)
+            if not data:
+                return
+            writer.write(data)

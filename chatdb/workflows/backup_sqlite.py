@@ -1,0 +1,80 @@
+"""A SQLite database into a backup: copied, then checked, counted and compressed side by side."""
+
+from pathlib import Path
+from threading import Event
+
+from chatdb.backups.archives import PIECE, ArchiveWriter, write_archive
+from chatdb.backups.names import archive_name
+from chatdb.db.database import Database
+from chatdb.db.sqlite_copies import copy_file, damages_of
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import DatabaseFailedError
+from chatdb.operations.contents import measure
+from chatdb.workflows.backup_parts import Bench, Made
+from chatdb.workflows.beside import beside
+
+_COPY = "copy.db"
+
+
+def back_up_sqlite(database: Database, bench: Bench) -> Made:
+    """Copy the file by the backup API and pack the copy; everything told is read from it.
+
+    Raises DatabaseFailedError for a database that is damaged, StorageError.
+    """
+    copy = bench.path(_COPY)
+    with database.translated_errors():
+        _copy(database.url, copy, bench)
+    name = archive_name(bench.name, "sqlite", compressed=True)
+    bench.watch.begin("compressing and checking", copy.stat().st_size)
+    with (
+        write_archive(bench.path(name), on_bytes=bench.watch.advance) as writer,
+        beside(lambda stopped: _pack(copy, writer, stopped)) as packing,
+        database.translated_errors(),
+    ):
+        damages = damages_of(copy)
+        if damages:
+            raise DatabaseFailedError(
+                f"{database.url.sqlite_path} is damaged: {'; '.join(damages)}",
+                hint="restore it from an older backup: chatdb backup list",
+            )
+        with Database.open(finished_copy(copy)) as copied, copied.transaction() as connection:
+            version = copied.dialect.server_version(connection)
+            with bench.index() as index:
+                contents = measure(copied, connection, on_entries=index.add)
+        packing.wait()
+    copy.unlink()
+    return Made(
+        kind="sqlite",
+        tool="sqlite",
+        tool_version=version,
+        server_version=version,
+        compression="zstd",
+        files=(writer.file(name), index.file()),
+        index=index.file(),
+        unpacked_bytes=writer.unpacked_bytes,
+        contents=contents,
+    )
+
+
+def finished_copy(path: Path) -> DatabaseUrl:
+    """Return the address of a copy that nobody writes."""
+    return DatabaseUrl(dialect_name="sqlite", path=path, parameters=(("immutable", "1"),))
+
+
+def _copy(url: DatabaseUrl, copy: Path, bench: Bench) -> None:
+    copied = 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal copied
+        if not copied:
+            bench.watch.begin("copying", total)
+        bench.watch.advance(done - copied)
+        copied = done
+
+    copy_file(url, copy, on_bytes=told)
+
+
+def _pack(copy: Path, writer: ArchiveWriter, stopped: Event) -> None:
+    with copy.open("rb") as source:
+        while not stopped.is_set() and (data := source.read(PIECE)):
+            writer.write(data)

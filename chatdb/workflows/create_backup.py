@@ -1,0 +1,152 @@
+"""Making a backup: claim a name, make its files in a staging folder, put them, manifest last."""
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import chatdb
+from chatdb.backups.archives import write_archive
+from chatdb.backups.catalogue import Backup, find_all, remove_incomplete
+from chatdb.backups.manifest import Manifest, encode
+from chatdb.backups.names import MANIFEST, Part, backup_name
+from chatdb.backups.stores import Store
+from chatdb.db.database import Database
+from chatdb.db.label import look_at_label
+from chatdb.errors import ChatdbError, DatabaseUnreachableError, UsageError
+from chatdb.workflows.backup_parts import BackupWish, Bench, Made, Watch
+
+
+def create_backup(database: Database, store: Store, wish: BackupWish, watch: Watch) -> Backup:
+    """Back the database up into the store and return the backup.
+
+    It is made over the direct address where there is one. A failure leaves nothing. Raises
+    UsageError for a wish that cannot be meant, and what the makers raise.
+    """
+    _check(database, wish)
+    _sweep(store, watch)
+    direct = database.direct()
+    try:
+        label = look_at_label(direct.url, schema=direct.schema)
+        name = direct.url.name if direct.url.path is not None else label.name
+        started, created_at = time.monotonic(), datetime.now(UTC)
+        bench = _claim(store, name, created_at, wish, watch)
+        try:
+            made = _make(direct, wish, bench)
+            manifest = _manifest(
+                made,
+                bench=bench,
+                wish=wish,
+                database=name,
+                database_kind=direct.url.dialect_name,
+                environment=label.environment,
+                created_at=created_at,
+                seconds=time.monotonic() - started,
+            )
+            _put(store, bench, manifest)
+        finally:
+            store.release(bench.staging)
+    finally:
+        if direct is not database:
+            direct.close()
+    return next(backup for backup in find_all(store) if backup.name == bench.name)
+
+
+def part_of(*, schema_only: bool, data_only: bool, organization: str | None) -> Part:
+    """Return how much of the database is meant; raises UsageError for two answers at once."""
+    wanted: list[Part] = []
+    if schema_only:
+        wanted.append("schema-only")
+    if data_only:
+        wanted.append("data-only")
+    if organization is not None:
+        wanted.append("organization")
+    if len(wanted) > 1:
+        raise UsageError("choose one of --schema-only, --data-only and --org")
+    return wanted[0] if wanted else "full"
+
+
+def _check(database: Database, wish: BackupWish) -> None:
+    path = database.url.path
+    is_file = path is not None
+    if path is not None and not path.exists():
+        raise DatabaseUnreachableError(
+            f"there is no database file {path}", hint="create it: chatdb migrate"
+        )
+    if is_file and wish.part in ("schema-only", "data-only"):
+        raise UsageError(
+            f"--{wish.part} is for PostgreSQL: a SQLite file is backed up as a whole",
+            hint="the schema alone: chatdb schema dump; the data alone: chatdb export",
+        )
+    if wish.jobs > 1 and (is_file or wish.organization is not None):
+        raise UsageError(
+            "--jobs is for the directory format of pg_dump, which dumps a whole PostgreSQL database"
+        )
+
+
+def _sweep(store: Store, watch: Watch) -> None:
+    for name in remove_incomplete(store, store.leftovers()):
+        watch.note(f"removed {name}: its making was broken off")
+
+
+def _claim(store: Store, database: str, at: datetime, wish: BackupWish, watch: Watch) -> Bench:
+    """Claim the first name of this second that is free."""
+    number = 0
+    staging = None
+    while staging is None:
+        number += 1
+        name = backup_name(database, at, part=wish.part, org=wish.organization or "", number=number)
+        staging = store.staging(name)
+    return Bench(name, staging, watch)
+
+
+def _make(database: Database, wish: BackupWish, bench: Bench) -> Made:
+    """Let the maker of the kind do it; each is imported when it is used."""
+    if wish.organization is not None:
+        from chatdb.workflows.backup_organization import back_up_organization
+
+        return back_up_organization(database, wish.organization, bench)
+    if database.url.path is not None:
+        from chatdb.workflows.backup_sqlite import back_up_sqlite
+
+        return back_up_sqlite(database, bench)
+    from chatdb.workflows.backup_postgresql import back_up_postgresql
+
+    return back_up_postgresql(database, wish, bench)
+
+
+def _manifest(made: Made, *, bench: Bench, wish: BackupWish, **fields: Any) -> Manifest:
+    return Manifest(
+        name=bench.name,
+        kind=made.kind,
+        part=wish.part,
+        organization=wish.organization,
+        schema=made.schema,
+        chatdb_version=chatdb.__version__,
+        tool=made.tool,
+        tool_version=made.tool_version,
+        server_version=made.server_version,
+        revision=made.contents.revision,
+        compression=made.compression,
+        files=made.files,
+        index=None if made.index is None else made.index.name,
+        unpacked_bytes=made.unpacked_bytes,
+        contents=made.contents,
+        **fields,
+    )
+
+
+def _put(store: Store, bench: Bench, manifest: Manifest) -> None:
+    """Put the files into the store, the manifest last; take them back when that fails."""
+    last = bench.name + MANIFEST
+    with write_archive(bench.path(last)) as writer:
+        writer.write(encode(manifest))
+    names = [*(file.name for file in manifest.files), last]
+    try:
+        for name in names:
+            store.put(bench.path(name), name)
+    except BaseException:
+        for name in names:
+            with suppress(ChatdbError):
+                store.delete(name)
+        raise

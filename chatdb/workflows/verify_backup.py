@@ -1,0 +1,242 @@
+"""Is a backup whole? Every file's checksum, and its archive read to the end."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import IO
+
+import chatdb
+from chatdb.backups.archives import PIECE, CheckedStream, unpacked, write_archive
+from chatdb.backups.catalogue import Backup, remember
+from chatdb.backups.checks import (
+    DumpedRows,
+    check_index,
+    check_native,
+    check_plain,
+    rows_that_differ,
+)
+from chatdb.backups.contents import Contents, differences
+from chatdb.backups.manifest import BackupFile, Manifest, Verification
+from chatdb.backups.reading import recognised
+from chatdb.db.database import Database
+from chatdb.db.sqlite_copies import damages_of
+from chatdb.errors import InvalidInputError, NotFoundError, StorageError
+from chatdb.operations.contents import measure
+from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pipe
+from chatdb.workflows.backup_parts import Watch
+from chatdb.workflows.backup_sqlite import finished_copy
+from chatdb.workflows.beside import beside
+
+Problems = list[str]
+Check = Callable[[IO[bytes]], Problems]
+
+_WANTED_LINES = 20
+
+
+def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verification:
+    """Read the backup to its end and write down beside it what was found.
+
+    Damage is a result, not an error. Raises ProgramMissingError where the archive can be read by
+    a program only that is not here.
+    """
+    started = time.monotonic()
+    problems = find_problems(backup, programs, watch)
+    verification = Verification(
+        at=datetime.now(UTC).replace(microsecond=0),
+        way="files",
+        passed=not problems,
+        seconds=round(time.monotonic() - started, 3),
+        problems=tuple(problems[:_WANTED_LINES]),
+        chatdb_version=chatdb.__version__,
+    )
+    write_down(backup, verification, watch)
+    return verification
+
+
+def write_down(backup: Backup, verification: Verification, watch: Watch) -> None:
+    """Remember the result beside the backup; a place that cannot be written is a warning."""
+    try:
+        remember(backup, lambda before: before.adding(verification))
+    except StorageError as error:
+        watch.warning(f"the result is not written down: {error.text}")
+
+
+def find_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> Problems:
+    """Return everything that is wrong with the files of a backup, each once."""
+    if backup.state in ("incomplete", "damaged"):
+        return [backup.problem or f"{backup.name} is {backup.state}"]
+    watch.begin("verifying", backup.bytes)
+    manifest = backup.manifest
+    if manifest is None:
+        return _foreign_problems(backup, programs, watch)
+    problems: Problems = []
+    for file in manifest.files:
+        check = _check_of(file, manifest, programs, backup)
+        problems += _read(backup, file, check, watch)
+    if manifest.kind == "directory" and not problems:
+        problems += _check_folder(backup, manifest, programs)
+    return problems
+
+
+def _foreign_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> Problems:
+    """Read another tool's archive by what its first bytes say that it is."""
+    (name,) = backup.archive_names
+    kind = recognised(backup).kind
+    check: Check = _drained
+    if kind in ("custom", "tar"):
+        client = programs.newest("pg_restore")
+        check = partial(_restored_to_nowhere, programs=programs, client=client)
+    elif kind == "sqlite":
+        check = partial(_checked_copy, backup=backup, contents=None)
+    elif kind == "plain" or backup.bytes == 0:
+        check = partial(check_plain, name=name)
+    return _read(backup, BackupFile(name, -1, ""), check, watch)
+
+
+def _check_of(
+    file: BackupFile, manifest: Manifest, programs: DumpPrograms, backup: Backup
+) -> Check:
+    """Return how the unpacked data of one file of a backup of ours are looked at."""
+    contents = manifest.contents
+    if file.name == manifest.index:
+        return partial(check_index, contents=contents, name=file.name)
+    if manifest.kind == "custom":
+        client = _pg_restore(programs, manifest)
+        return partial(_restored_to_nowhere, programs=programs, client=client, manifest=manifest)
+    if manifest.kind == "sqlite":
+        return partial(_checked_copy, backup=backup, contents=contents)
+    if manifest.kind == "native":
+        return partial(check_native, contents=contents, name=file.name)
+    return _drained
+
+
+def _read(backup: Backup, file: BackupFile, check: Check, watch: Watch) -> Problems:
+    """Read one file once: its checksum on the way, its data by the check.
+
+    What the checksum says comes first; what is wrong with the data then follows from it.
+    """
+    wanted = None if file.bytes < 0 else file
+    problems: Problems = []
+    try:
+        raw = backup.store.open(file.name)
+    except NotFoundError as error:
+        return [error.text]
+    with raw, CheckedStream(raw, wanted, on_bytes=watch.advance) as summed:
+        data = unpacked(
+            summed, file.name, backup.store.keys
+        )  # held: what it reads is closed with it
+        try:
+            problems += check(data)
+        except InvalidInputError as error:
+            problems.append(error.text)
+        try:
+            summed.verify()
+        except InvalidInputError as error:
+            problems.insert(0, error.text)
+    return list(dict.fromkeys(problems))
+
+
+def _drained(data: IO[bytes]) -> Problems:
+    while data.read(PIECE):
+        pass
+    return []
+
+
+def _pg_restore(programs: DumpPrograms, manifest: Manifest) -> Client:
+    return programs.find("pg_restore", int(manifest.tool_version.partition(".")[0]))
+
+
+def _restored_to_nowhere(
+    data: IO[bytes],
+    *,
+    programs: DumpPrograms,
+    client: Client,
+    manifest: Manifest | None = None,
+) -> Problems:
+    """Let pg_restore read the whole archive, and count the rows that come out."""
+    found = DumpedRows()
+    pipe = subprocess.PIPE
+    with (
+        programs.running(client, ["--file=-"], stdin=pipe, stdout=pipe) as running,
+        beside(lambda stopped: _feed(data, running.stdin, stopped)) as feeding,
+        _ended_on_failure(running),
+    ):
+        widen_pipe(running.stdout.fileno())
+        while text := running.stdout.read(PIECE):
+            found.feed(text)
+        feeding.wait()
+        running.finish()
+    if manifest is None or not manifest.has_rows:
+        return []
+    return rows_that_differ(manifest.contents, manifest.schema, found.rows)
+
+
+def _feed(data: IO[bytes], pipe: IO[bytes], stopped: Event) -> None:
+    """Hand the archive to the program; one that has read enough closes its end."""
+    try:
+        with suppress(BrokenPipeError):
+            while not stopped.is_set() and (piece := data.read(PIECE)):
+                pipe.write(piece)
+    finally:  # also when the data are damaged: the program would wait for the rest
+        with suppress(BrokenPipeError):
+            pipe.close()
+
+
+@contextmanager
+def _ended_on_failure(running: Running) -> Iterator[None]:
+    """End the program at once when the block fails: a thread may wait for it to read."""
+    try:
+        yield
+    except BaseException:
+        running.end()
+        raise
+
+
+def _check_folder(backup: Backup, manifest: Manifest, programs: DumpPrograms) -> Problems:
+    """Let pg_restore read the table of contents; the tables' own files were read before."""
+    folder = backup.store.local_path(manifest.archive[0].name.partition("/")[0])
+    if folder is None:
+        return []
+    client = _pg_restore(programs, manifest)
+    with programs.running(client, ["--list", str(folder)], stdout=subprocess.DEVNULL) as running:
+        try:
+            running.finish()
+        except InvalidInputError as error:
+            return [error.text]
+    return []
+
+
+def _checked_copy(data: IO[bytes], *, backup: Backup, contents: Contents | None) -> Problems:
+    """Unpack a SQLite file and let SQLite check it; count what is in it where that is known."""
+    with scratch_folder(backup) as folder:
+        path = folder / "unpacked.db"
+        with write_archive(path) as writer:
+            while piece := data.read(PIECE):
+                writer.write(piece)
+        problems = damages_of(path)
+        if problems or contents is None:
+            return problems
+        with Database.open(finished_copy(path)) as copied, copied.transaction() as connection:
+            return list(differences(contents, measure(copied, connection)))
+
+
+@contextmanager
+def scratch_folder(backup: Backup) -> Iterator[Path]:
+    """Make a folder beside the backup for the time of the block, elsewhere if that cannot be."""
+    staging = None
+    with suppress(StorageError):
+        staging = backup.store.staging(f"{backup.name}_verify")
+    if staging is None:
+        with tempfile.TemporaryDirectory(prefix="chatdb-") as folder:
+            yield Path(folder)
+        return
+    try:
+        yield staging.folder
+    finally:
+        backup.store.release(staging)
