@@ -43,6 +43,7 @@ COMMANDS = {
         _MODULES + "conversations", "List, show, create, change and delete conversations."
     ),
     "messages": Entry(_MODULES + "messages", "Add, list, edit and delete messages."),
+    "roles": Entry(_MODULES + "roles", "List, create and drop the login roles of applications."),
     "dev-db": Entry(
         _MODULES + "dev_db", "Run a PostgreSQL for development, with Docker or without."
     ),

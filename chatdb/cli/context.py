@@ -81,15 +81,19 @@ class CommandContext:
         return None if setting is None else _parsed(setting)
 
     @contextmanager
-    def open_database(self, *, create: bool = True, any_schema: bool = False) -> Iterator[Database]:
+    def open_database(
+        self, *, create: bool = True, any_schema: bool = False, user: str | None = None
+    ) -> Iterator[Database]:
         """Open the database for the command and close it after.
 
         The schema must be current: an empty or new SQLite file is migrated first (saying so), any
         other mismatch raises SchemaMismatchError. `create=False` is for a dry run: nothing comes
         into being. `any_schema` leaves the schema alone, for the commands that look at or change
-        it. Raises DatabaseUnreachableError.
+        it. Every transaction is for the organization in use, with `user` for that user alone,
+        where row-level security binds us. Raises DatabaseUnreachableError.
         """
-        from chatdb.db.database import Database
+        from chatdb.db.database import Database, Tenant
+        from chatdb.records import organization_id_of
 
         settings.export_libpq(self.config)
         schema = self.config.schema
@@ -98,6 +102,7 @@ class CommandContext:
             schema=None if schema is None else schema.value,
             direct_url=self.direct_url,
             create=create,
+            tenant=Tenant(organization_id_of(self.org), user),
         )
         try:
             if not any_schema:

@@ -85,6 +85,20 @@ class Diagnostics:
         sys.stderr.flush()
         return sys.stdin.readline()
 
+    def ask_hidden(self, question: str) -> str:
+        """Ask as `ask` does, without showing what is typed; stdin has to be a terminal."""
+        import termios
+
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+        silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
+        try:
+            return self.ask(question)
+        finally:
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+            sys.stderr.write("\n")
+
     @contextmanager
     def progress(
         self, label: str, *, total: int | None = None, unit: Unit = BYTES

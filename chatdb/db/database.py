@@ -5,11 +5,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 import sqlalchemy as sa
 
+from chatdb.canonical import clean_text
 from chatdb.db.dialects.base import Dialect
 from chatdb.db.url import DatabaseUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whose rows a role that row-level security binds may see: an organization's, or one user's.
+
+    The owner of the tables sees everything all the same; SQLite has no roles.
+    """
+
+    organization_id: UUID
+    user_id: str | None = None
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings that the policies read."""
+        found = {"app.organization_id": str(self.organization_id)}
+        if self.user_id is not None:
+            found["app.user_id"] = clean_text(self.user_id)[0]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +37,8 @@ class Database:
     """A database to work on: its URL, its dialect, and transactions on it.
 
     No connection is kept: each transaction opens one and closes it, but while `loading`.
-    `schema` is the PostgreSQL schema chatdb lives in (None: the server's default).
+    `schema` is the PostgreSQL schema chatdb lives in (None: the server's default), `tenant` whose
+    rows each transaction is for.
     """
 
     url: DatabaseUrl
@@ -25,6 +46,7 @@ class Database:
     engine: sa.Engine
     schema: str | None = None
     direct_url: DatabaseUrl | None = None
+    tenant: Tenant | None = None
 
     @classmethod
     def open(
@@ -35,6 +57,7 @@ class Database:
         direct_url: DatabaseUrl | None = None,
         create: bool = False,
         keep: bool = False,
+        tenant: Tenant | None = None,
     ) -> Self:
         """Return a handle; nothing is connected yet. `create` lets SQLite make a new file.
 
@@ -42,13 +65,24 @@ class Database:
         """
         dialect = dialect_of(url)
         engine = dialect.create_engine(url, create=create, keep=keep)
-        return cls(url=url, dialect=dialect, engine=engine, schema=schema, direct_url=direct_url)
+        return cls(
+            url=url,
+            dialect=dialect,
+            engine=engine,
+            schema=schema,
+            direct_url=direct_url,
+            tenant=tenant,
+        )
+
+    def for_tenant(self, organization_id: UUID, user_id: str | None = None) -> "Database":
+        """Return this handle for the rows of another organization, or of one user in it."""
+        return replace(self, tenant=Tenant(organization_id, user_id))
 
     def direct(self) -> "Database":
         """Return the handle for work that a pooler cannot carry (migrations, dumps)."""
         if self.direct_url is None:
             return self
-        return Database.open(self.direct_url, schema=self.schema)
+        return Database.open(self.direct_url, schema=self.schema, tenant=self.tenant)
 
     def close(self) -> None:
         """Forget the engine."""
@@ -78,6 +112,8 @@ class Database:
         Without `write` nothing can be changed on PostgreSQL. `settings` are made by SET LOCAL.
         Raises the errors of `chatdb.errors` for what the driver raised, where a user can act.
         """
+        own = {} if self.tenant is None else self.tenant.settings()
+        settings = own | dict(settings or {})
         with self.translated_errors(), self.engine.connect() as connection:
             yield from self._within(connection, write=write, snapshot=snapshot, settings=settings)
 

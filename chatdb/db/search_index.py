@@ -62,6 +62,8 @@ def build_search_index(database: Database, on_start: Callable[[], None] | None =
     """
     bulk = database.dialect.bulk()
     with database.transaction(write=True, settings=bulk.transaction_settings) as connection:
+        if search_index_state(connection) == "present":  # for all that many roles may know
+            return False
         state = sa.select(settings.c.value).where(settings.c.key == _STATE).with_for_update()
         if connection.scalar(state) is None:
             return False

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -74,7 +74,7 @@ class ImportRun:
     ) -> None:
         self.counts = ImportCounts()
         self.made_organization = False
-        self._database = self._loading = database
+        self._database = self._loading = database.for_tenant(organization_id_of(organization_key))
         self.organization_key = organization_key
         self._subject = subject
         self._options = options or ImportOptions()
@@ -93,7 +93,7 @@ class ImportRun:
                     subject=self._subject,
                     started_at=datetime.now(UTC),
                     outcome="running",
-                    details=asdict(self.counts),
+                    details=self._details(self.counts),
                 )
             )
         self._planner = Planner(
@@ -185,6 +185,10 @@ class ImportRun:
     def _make_organization(self, connection: sa.Connection) -> UUID:
         """Return the organization's id, made now if it is missing, also by two at once."""
         organizations = schema.organizations
+        query = sa.select(organizations.c.id).where(organizations.c.key == self.organization_key)
+        found: UUID | None = connection.scalar(query)
+        if found is not None:  # a role that may make none has no need to
+            return found
         made = connection.execute(
             _NEW_ORGANIZATION,
             {
@@ -195,7 +199,6 @@ class ImportRun:
             },
         )
         self.made_organization = made.rowcount == 1
-        query = sa.select(organizations.c.id).where(organizations.c.key == self.organization_key)
         identifier: UUID = connection.execute(query).scalar_one()
         return identifier
 
@@ -226,13 +229,21 @@ class ImportRun:
         connection.execute(
             sa.update(schema.log)
             .where(schema.log.c.id == self._log_id)
-            .values(details=asdict(counts))
+            .values(details=self._details(counts))
         )
+
+    def _details(self, counts: ImportCounts) -> dict[str, Any]:
+        """Return what the log says; the organization tells row-level security whose row it is."""
+        return {"organization_id": str(self._organization_id), **asdict(counts)}
 
     def _log_end(self, outcome: LogOutcome) -> None:
         with self._database.transaction(write=True) as connection:
             connection.execute(
                 sa.update(schema.log)
                 .where(schema.log.c.id == self._log_id)
-                .values(outcome=outcome, finished_at=datetime.now(UTC), details=asdict(self.counts))
+                .values(
+                    outcome=outcome,
+                    finished_at=datetime.now(UTC),
+                    details=self._details(self.counts),
+                )
             )

@@ -34,6 +34,8 @@ MORE = (
     "DROP INDEX ix_messages_created_at",
     "DROP TRIGGER messages_touch_insert ON messages",
     "DROP VIEW conversation_summaries",
+    "DROP POLICY messages_tenant ON messages",
+    "ALTER TABLE messages FORCE ROW LEVEL SECURITY",
     "TRUNCATE messages",
     "UPDATE messages SET model = 'x'",
     "DELETE FROM messages",

@@ -54,8 +54,8 @@ class LockFacts:
 class CatalogueEntry:
     """One thing the database's catalogue knows, its definition in a normal form.
 
-    `kind` is table, column, constraint, index, trigger, view or function; `table` is empty where
-    the thing belongs to none.
+    `kind` is table, column, constraint, index, trigger, view, policy or function; `table` is
+    empty where the thing belongs to none.
     """
 
     kind: str

@@ -18,10 +18,15 @@ from chatdb.db.schema import TABLE_NAMES
 _PREPARER = PGDialect_psycopg().identifier_preparer  # type: ignore[no-untyped-call]
 _NAMES = sorted(TABLE_NAMES)
 _FUNCTIONS = "chatdb\\_%"
+_OWN_PATH = "SET search_path FROM CURRENT"
+_MAKE_OWN_PATH = (
+    "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', false)"
+)
 
 _RELATIONS = """
 SELECT c.relname, c.relkind::text, c.relpersistence::text,
-       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END
+       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
+       coalesce(array_to_string(c.reloptions, ', '), ''), c.relrowsecurity, c.relforcerowsecurity
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND c.relname = ANY(%s) ORDER BY c.relname
@@ -61,8 +66,19 @@ JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespa
 WHERE n.nspname = current_schema() AND c.relname = ANY(%s) AND NOT t.tgisinternal
 ORDER BY c.relname, t.tgname
 """
+_POLICIES = """
+SELECT c.relname, p.polname, p.polpermissive, p.polcmd::text,
+       ARRAY(SELECT coalesce(r.rolname, 'public') FROM unnest(p.polroles) AS o
+             LEFT JOIN pg_roles r ON r.oid = o ORDER BY 1),
+       pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
+FROM pg_policy p
+JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relname = ANY(%s) ORDER BY c.relname, p.polname
+"""
 _ROUTINES = """
-SELECT p.proname, pg_get_functiondef(p.oid)
+SELECT p.proname, pg_get_functiondef(p.oid), p.oid::regprocedure::text,
+       EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+               WHERE a.grantee = 0)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = current_schema() AND p.proname LIKE %s ORDER BY p.proname
 """
@@ -87,14 +103,18 @@ def read(connection: sa.Connection) -> Sequence[CatalogueEntry]:
         ),
         *(
             CatalogueEntry("function", "", name, _routine(connection, text))
-            for name, text in connection.exec_driver_sql(_ROUTINES, (_FUNCTIONS,))
+            for name, text, *_ in connection.exec_driver_sql(_ROUTINES, (_FUNCTIONS,))
+        ),
+        *(
+            CatalogueEntry("policy", row[0], row[1], _policy(*row[2:]))
+            for row in _query(connection, _POLICIES)
         ),
     ]
     return sorted(entries, key=lambda entry: (entry.kind, entry.table, entry.name))
 
 
 def dump(connection: sa.Connection) -> Sequence[str]:
-    """Return the statements of the live schema: tables, keys, indexes, views, functions, triggers.
+    """Return the statements of the live schema: tables and all that hangs on them, functions.
 
     Names stand without their schema: the search path of the session that runs them decides.
     """
@@ -103,7 +123,7 @@ def dump(connection: sa.Connection) -> Sequence[str]:
     constraints = _query(connection, _CONSTRAINTS)
     statements = [
         _create_table(table, persistence, [row for row in columns if row[0] == table])
-        for table, kind, persistence, _ in relations
+        for table, kind, persistence, *_ in relations
         if kind in ("r", "p")
     ]
     foreign = [row for row in constraints if row[2].startswith("FOREIGN KEY")]
@@ -114,15 +134,16 @@ def dump(connection: sa.Connection) -> Sequence[str]:
     ]
     statements += [_index(row[2]) for row in _query(connection, _INDEXES)]
     statements += [
-        f"CREATE {'VIEW' if kind == 'v' else 'MATERIALIZED VIEW'} {_quoted(name)} AS\n"
+        f"CREATE {'VIEW' if kind == 'v' else 'MATERIALIZED VIEW'} {_quoted(name)}"
+        + (f" WITH ({options})" if options else "")
+        + " AS\n"
         + text.strip().rstrip(";")
-        for name, kind, _, text in relations
+        for name, kind, _, text, options, *_ in relations
         if kind in ("v", "m")
     ]
-    for _, text in connection.exec_driver_sql(_ROUTINES, (_FUNCTIONS,)):
-        statements.append(_without_schema(connection, text).strip())
+    statements += _create_functions(connection)
     statements += [_trigger(row[2]) for row in _query(connection, _TRIGGERS)]
-    return statements
+    return statements + _create_policies(connection, relations)
 
 
 def normal(text: str) -> str:
@@ -132,14 +153,55 @@ def normal(text: str) -> str:
 
 def _relations(connection: sa.Connection) -> list[CatalogueEntry]:
     entries = []
-    for name, kind, persistence, view in _query(connection, _RELATIONS):
+    for name, kind, persistence, view, options, separated, forced in _query(connection, _RELATIONS):
         if view is not None:
-            entries.append(CatalogueEntry("view", "", name, _view(view)))
+            shown = _view(view) + (f" ({options})" if options else "")
+            entries.append(CatalogueEntry("view", "", name, shown))
         else:
             kinds = {"r": "ordinary table", "p": "ordinary table", "f": "foreign table"}
-            unlogged = "unlogged " if persistence == "u" else ""
-            entries.append(CatalogueEntry("table", name, name, unlogged + kinds[kind]))
+            shown = ("unlogged " if persistence == "u" else "") + kinds[kind]
+            shown += ", row-level security" if separated else ""
+            shown += ", forced on the owner" if forced else ""
+            entries.append(CatalogueEntry("table", name, name, shown))
     return entries
+
+
+def _policy(
+    permissive: bool, command: str, roles: Sequence[str], using: str | None, check: str | None
+) -> str:
+    commands = {"*": "ALL", "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}
+    parts = [] if permissive else ["AS RESTRICTIVE"]
+    parts.append(f"FOR {commands[command]} TO {', '.join(map(_quoted, roles))}")
+    if using is not None:
+        parts.append(f"USING ({normal(using)})")
+    if check is not None:
+        parts.append(f"WITH CHECK ({normal(check)})")
+    return " ".join(parts)
+
+
+def _create_policies(connection: sa.Connection, relations: Sequence[Any]) -> list[str]:
+    statements = []
+    for name, *_, separated, forced in relations:
+        words = ["ENABLE"] * separated + ["FORCE"] * forced
+        statements += [f"ALTER TABLE {_quoted(name)} {word} ROW LEVEL SECURITY" for word in words]
+    statements += [
+        f"CREATE POLICY {_quoted(row[1])} ON {_quoted(row[0])} {_policy(*row[2:])}"
+        for row in _query(connection, _POLICIES)
+    ]
+    return statements
+
+
+def _create_functions(connection: sa.Connection) -> list[str]:
+    """Write each function; one that has its schema for a search path gets that of its maker."""
+    statements = []
+    for _, text, signature, for_all in connection.exec_driver_sql(_ROUTINES, (_FUNCTIONS,)):
+        statement = _without_schema(connection, text).strip()
+        if _OWN_PATH in statement:
+            statements.append(_MAKE_OWN_PATH)
+        statements.append(statement)
+        if not for_all:
+            statements.append(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
+    return statements
 
 
 def _columns(connection: sa.Connection) -> list[CatalogueEntry]:
@@ -200,8 +262,11 @@ def _routine(connection: sa.Connection, text: str) -> str:
 
 
 def _without_schema(connection: sa.Connection, text: str) -> str:
-    schema = connection.exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
-    return text.replace(f"FUNCTION {schema}.", "FUNCTION ", 1)
+    quoted, literal = connection.exec_driver_sql(
+        "SELECT quote_ident(current_schema()), quote_literal(current_schema())"
+    ).one()
+    text = text.replace(f"FUNCTION {quoted}.", "FUNCTION ", 1)
+    return text.replace(f"SET search_path TO {literal}, 'pg_temp'", _OWN_PATH, 1)
 
 
 def _quoted(name: str) -> str:

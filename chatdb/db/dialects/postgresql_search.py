@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.util import ClauseAdapter
 
+from chatdb.db.dialects.postgresql_bound_search import Words, is_bound, newest_hits
 from chatdb.db.dialects.search import (
     MessageKey,
     MessageSearch,
@@ -33,6 +34,8 @@ SEPARATORS = "-./<&+~\u201c\u201d\u2018\u2019\u2014\u2013\u2026"
 WALK_COST = 12
 """How much dearer it is to look at a message by the way than to fetch a hit from the index."""
 LEAST_WALK = 500
+FEW_HITS = 20_000
+"""Up to so many hits are fetched by the words, whatever the planner expects of their many forms."""
 
 _ACCENTS = {
     "a": "àáâãäåāăą",
@@ -51,6 +54,8 @@ _ACCENTS = {
     "y": "ýÿ",
     "z": "źżž",
 }
+_CONFIGURATION: Any = sa.literal_column("'simple'::regconfig")
+_ONE: Any = sa.literal_column("1")
 _MOST_FORMS = 400
 """Forms of words with accents in one query, all words together."""
 
@@ -64,6 +69,7 @@ class PostgresqlSearch(MessageSearch):
             # A bitmap that does not fit becomes lossy, and every message of a page is parsed.
             "work_mem": "64MB",
             "jit": "off",
+            "enable_seqscan": "off",
         }
 
     @contextmanager
@@ -98,11 +104,18 @@ class PostgresqlSearch(MessageSearch):
         filters.append(_match(query))
         if not request.indexed:
             return _keys(connection, _newest_of(messages, [*bounds, *filters], request.limit))
-        steps = _steps_to_walk(connection, request)
+        if is_bound(connection):
+            words = Words(_tsquery(query), _tsquery(main_query(request, most_forms=1) or query))
+            return newest_hits(connection, request, words, [*bounds, *filters[:-1]])
+        expected = _expected_hits(connection, request)
+        steps = _steps_to_walk(connection, expected, request.limit)
         if steps:
             found = _walk(connection, bounds, filters, steps=steps, limit=request.limit)
             if found is not None:
                 return found
+        if expected <= FEW_HITS:
+            own = messages.c.organization_id.is_not_distinct_from(request.organization_id)
+            bounds[0] = own  # which goes by no index: the words' is the way
         # MATERIALIZED: the planner shall not look for the newest by its way.
         hits = (
             sa.select(messages.c.created_at, messages.c.conversation_id, messages.c.id)
@@ -192,9 +205,12 @@ def _match(query: str) -> sa.ColumnElement[bool]:
     text: Any = sa.func.left(messages.c.content, sa.literal_column(str(INDEXED_CHARACTERS)))
     for separator in SEPARATORS:
         text = sa.func.replace(text, sa.literal_column(f"'{separator}'"), sa.literal_column("' '"))
-    configuration: Any = sa.literal_column("'simple'::regconfig")
-    words = sa.func.to_tsvector(configuration, text)
-    return words.op("@@", is_comparison=True)(sa.func.to_tsquery(configuration, query))
+    words = sa.func.to_tsvector(_CONFIGURATION, text)
+    return words.op("@@", is_comparison=True)(_tsquery(query))
+
+
+def _tsquery(query: str) -> Any:
+    return sa.func.to_tsquery(_CONFIGURATION, query)
 
 
 def _newest_of(source: Any, conditions: list[Any], limit: int) -> sa.Select[Any]:
@@ -211,16 +227,19 @@ def _keys(connection: sa.Connection, statement: sa.Select[Any]) -> list[MessageK
     return [tuple(row) for row in connection.execute(statement)]
 
 
-def _steps_to_walk(connection: sa.Connection, request: SearchRequest) -> int:
-    """Return how many messages to look at from the newest on; 0 when the index is faster."""
-    one: Any = sa.literal_column("1")
-    # The planner adds up a default guess for every form that it does not know: ask for one.
+def _expected_hits(connection: sa.Connection, request: SearchRequest) -> int:
+    """Return how many hits the planner expects in all organizations."""
+    # It adds up a default guess for every form that it does not know: ask for one.
     query = main_query(request, most_forms=1) or ""
-    hits = _estimate(connection, sa.select(one).where(_match(query)))
+    return _estimate(connection, sa.select(_ONE).where(_match(query)))
+
+
+def _steps_to_walk(connection: sa.Connection, hits: int, limit: int) -> int:
+    """Return how many messages to look at from the newest on; 0 when the index is faster."""
     if hits < LEAST_WALK:
         return 0
-    everything = _estimate(connection, sa.select(one).select_from(messages))
-    steps = max(LEAST_WALK, 3 * request.limit * everything // hits)
+    everything = _estimate(connection, sa.select(_ONE).select_from(messages))
+    steps = max(LEAST_WALK, 3 * limit * everything // hits)
     return int(steps) if WALK_COST * steps < hits else 0
 
 

@@ -1,0 +1,240 @@
+"""`chatdb roles`: least-privileged login roles for applications, on PostgreSQL."""
+
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+from chatdb.cli.confirm import confirm
+from chatdb.cli.context import CommandContext
+from chatdb.cli.diagnostics import is_terminal
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
+from chatdb.cli.text import counted, one_line
+from chatdb.errors import RefusedError, StorageError, UsageError
+
+app = group_app("List, create and drop the login roles of applications.")
+
+
+_PASSWORD_BYTES = 24
+
+
+class Kind(StrEnum):
+    """What the role is for."""
+
+    APP = "app"
+    READONLY = "readonly"
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedRole:
+    """What was made; `password` is there only when it was made here and goes to no file."""
+
+    name: str
+    kind: str
+    database: str
+    schema: str
+    created: bool
+    password: str | None
+    password_file: str | None
+
+
+@app.command(name="list")
+def list_roles(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    """List the roles that may read the messages.
+
+    Row-level security binds applications' roles, never a superuser or the owner of the tables.
+
+    \b
+    Example:
+      chatdb roles list
+    """
+    from chatdb.operations import roles
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        found = roles.list_roles(database)
+    command.output.rows(found, roles.Role, output_format)
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    kind: Annotated[Kind, typer.Argument(metavar="app|readonly", help="Write too, or only read.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Its name.  [default: chatdb_app or chatdb_readonly]"),
+    ] = None,
+    password_file: Annotated[
+        str | None,
+        typer.Option(
+            "--password-file", metavar="FILE|-", help="Read the password from its first line."
+        ),
+    ] = None,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Make a password, and show it once.")
+    ] = False,
+    save_password: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-password", metavar="FILE", help="Make one, and write it to this new file."
+        ),
+    ] = None,
+    existing: Annotated[
+        bool, typer.Option("--existing", help="Give a role that is there its rights here.")
+    ] = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Create a login role with no more rights than it needs.
+
+    It sees and writes what belongs to app.organization_id (and app.user_id) of its transaction.
+    The password is asked for on a terminal; the server gets only its SCRAM digest.
+
+    \b
+    Examples:
+      chatdb roles create app
+      chatdb roles create readonly --name reports --save-password reports.password
+    """
+    from chatdb.operations import roles
+
+    command = CommandContext.of(context)
+    source = _PasswordSource(password_file, generate, save_password)
+    name = f"chatdb_{kind.value}" if name is None else name
+    with command.open_database() as database:
+        roles.check_new(database, name, existing=existing)
+        password = source.password(command, name, needed=not existing)
+        try:
+            made = roles.create(
+                database, roles.RoleKind(kind.value), name, password=password, existing=existing
+            )
+        except BaseException:
+            if save_password is not None:
+                save_password.unlink(missing_ok=True)
+            raise
+    shown = CreatedRole(
+        name=made.name,
+        kind=made.kind.value,
+        database=made.database,
+        schema=made.schema,
+        created=made.created,
+        password=password if generate else None,
+        password_file=None if save_password is None else str(save_password),
+    )
+    command.output.record(shown, output_format)
+    command.diagnostics.note("what it may do: chatdb security check; its rules: docs/tenants.md")
+
+
+@app.command()
+def drop(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The role.")],
+    keep_role: Annotated[
+        bool, typer.Option("--keep-role", help="Take its rights in this database only.")
+    ] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Take a role's rights, and drop it.
+
+    \b
+    Example:
+      chatdb roles drop chatdb_app --dry-run
+    """
+    from chatdb.operations import roles
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        found = roles.check_droppable(database, name)
+        what = "the rights of the role" if keep_role else "the role"
+        plan = [f"{what} {one_line(name)} ({found.kind})"]
+        if found.sessions:
+            plan.append(f"{counted(found.sessions, 'session')} of it will get errors from now on")
+        if dry_run:
+            command.diagnostics.block("\n".join(["This would go:", *plan]))
+        else:
+            confirm(command, plan, yes=yes)
+            roles.drop(database, name, keep_role=keep_role)
+    command.output.record(found, output_format)
+    if not dry_run and not keep_role:
+        again = "app" if found.kind == "app" else "readonly"
+        command.diagnostics.note(
+            f"to make it anew: chatdb roles create {again} --name {quote(one_line(name))}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _PasswordSource:
+    """Where the password comes from: at most one of the three, else the terminal."""
+
+    file: str | None
+    generate: bool
+    save_to: Path | None
+
+    def __post_init__(self) -> None:
+        if sum([self.file is not None, self.generate, self.save_to is not None]) > 1:
+            raise UsageError(
+                "--password-file, --generate and --save-password exclude each other",
+                hint="leave out all but one",
+            )
+
+    def password(self, command: CommandContext, name: str, *, needed: bool) -> str | None:
+        if self.file is not None:
+            return _read_password(self.file)
+        if self.generate or self.save_to is not None:
+            made = secrets.token_urlsafe(_PASSWORD_BYTES)
+            if self.save_to is not None:
+                _save(self.save_to, made)
+            return made
+        return _ask_password(command, name) if needed else None
+
+
+def _read_password(name: str) -> str:
+    """Read the first line of a file, or of standard input for `-`."""
+    try:
+        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise StorageError(
+            f"{name} cannot be read: {reason}", hint="name a file of text"
+        ) from error
+    password = text.partition("\n")[0].rstrip("\r")
+    if not password:
+        raise UsageError("there is no password: the first line is empty", hint="or use --generate")
+    return password
+
+
+def _ask_password(command: CommandContext, name: str) -> str:
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise RefusedError(
+            "there is no terminal to ask for a password on",
+            hint="add --password-file FILE, --generate or --save-password FILE",
+        )
+    first, again = (
+        command.diagnostics.ask_hidden(f"{question} for {one_line(name)}:").rstrip("\r\n")
+        for question in ("Password", "Once more, the password")
+    )
+    if first != again:
+        raise UsageError("the two passwords differ", hint="run the command again")
+    if not first:
+        raise UsageError("there is no password", hint="type one, or let one be made: --generate")
+    return first
+
+
+def _save(path: Path, password: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(password + "\n")
+    except FileExistsError as error:
+        raise StorageError(f"{path} exists already", hint="name another file") from error
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror or error}", hint="name another file"
+        ) from error
