@@ -125,7 +125,13 @@ class Database:
         """
         with self.transaction(snapshot=True, settings=settings) as connection:
             yield _Snapshot(
-                self.url, self.dialect, self.engine, self.schema, self.direct_url, connection
+                url=self.url,
+                dialect=self.dialect,
+                engine=self.engine,
+                schema=self.schema,
+                direct_url=self.direct_url,
+                tenant=self.tenant,
+                connection=connection,
             )
 
     @contextmanager

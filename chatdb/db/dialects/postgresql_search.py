@@ -69,7 +69,6 @@ class PostgresqlSearch(MessageSearch):
             # A bitmap that does not fit becomes lossy, and every message of a page is parsed.
             "work_mem": "64MB",
             "jit": "off",
-            "enable_seqscan": "off",
         }
 
     @contextmanager
