@@ -85,6 +85,11 @@ class Diagnostics:
         sys.stderr.flush()
         return sys.stdin.readline()
 
+    @property
+    def can_ask(self) -> bool:
+        """Tell whether somebody is there to answer."""
+        return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
     def ask_hidden(self, question: str) -> str:
         """Ask as `ask` does, without showing what is typed; stdin has to be a terminal."""
         import termios

@@ -13,7 +13,6 @@ import typer
 
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
-from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
 from chatdb.cli.text import counted, one_line
@@ -211,7 +210,7 @@ def _read_password(name: str) -> str:
 
 
 def _ask_password(command: CommandContext, name: str) -> str:
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+    if not command.diagnostics.can_ask:
         raise RefusedError(
             "there is no terminal to ask for a password on",
             hint="add --password-file FILE, --generate or --save-password FILE",
