@@ -22,6 +22,10 @@ Compression = Literal["none", "zstd", "inside"]
 """`zstd` is a stream of ours around the archive, `inside` is pg_dump's own."""
 
 
+Way = Literal["files", "restore"]
+"""How a backup is verified."""
+
+
 class BackupFile(msgspec.Struct, frozen=True):
     """One file of a backup; the name is relative to the store, sha256 is of its bytes there."""
 
@@ -84,7 +88,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """One look whether a backup is whole: its files read to the end, or restored as well."""
 
     at: datetime
-    way: Literal["files", "restore"]
+    way: Way
     passed: bool
     seconds: float
     problems: tuple[str, ...] = ()

@@ -22,16 +22,19 @@ from chatdb.backups.checks import (
     rows_that_differ,
 )
 from chatdb.backups.contents import Contents, differences
-from chatdb.backups.manifest import BackupFile, Manifest, Verification
+from chatdb.backups.manifest import BackupFile, Manifest, Verification, Way
 from chatdb.backups.reading import recognised
 from chatdb.db.database import Database
 from chatdb.db.sqlite_copies import damages_of
+from chatdb.db.url import DatabaseUrl
 from chatdb.errors import InvalidInputError, NotFoundError, StorageError
 from chatdb.operations.contents import measure
 from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pipe
 from chatdb.workflows.backup_parts import Watch
 from chatdb.workflows.backup_sqlite import finished_copy
 from chatdb.workflows.beside import beside
+from chatdb.workflows.restore_parts import RestoreWish
+from chatdb.workflows.scratch_restore import verify_by_restoring
 
 Problems = list[str]
 Check = Callable[[IO[bytes]], Problems]
@@ -46,10 +49,28 @@ def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verifi
     a program only that is not here.
     """
     started = time.monotonic()
-    problems = find_problems(backup, programs, watch)
+    return _result(backup, "files", find_problems(backup, programs, watch), started, watch)
+
+
+def verify_restored(
+    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
+) -> Verification:
+    """Restore the backup into a scratch database, compare, drop it; write down what was found.
+
+    `url` names the server for a dump of PostgreSQL. Raises what has nothing to do with the
+    backup: an unreachable server, a missing program.
+    """
+    started = time.monotonic()
+    problems = list(verify_by_restoring(backup, url, wish, watch))
+    return _result(backup, "restore", problems, started, watch)
+
+
+def _result(
+    backup: Backup, way: Way, problems: Problems, started: float, watch: Watch
+) -> Verification:
     verification = Verification(
         at=datetime.now(UTC).replace(microsecond=0),
-        way="files",
+        way=way,
         passed=not problems,
         seconds=round(time.monotonic() - started, 3),
         problems=tuple(problems[:_WANTED_LINES]),

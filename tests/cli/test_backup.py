@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from chatdb.db.database import Database
+from chatdb.db.schema import conversations, messages
 from chatdb.db.url import DatabaseUrl
 from tests.operations.conversation_rows import add_conversation, add_organization
 
@@ -37,7 +39,7 @@ def test_backup_alone_makes_one_and_says_what_is_in_it(run: Run, url: str) -> No
     assert Path(file).is_file()
     assert file.startswith("backups/chatdb_")
     assert ", 1 conversation, 2 messages, revision " in what
-    assert f"chatdb backup verify {file}" in done.stderr
+    assert f"chatdb backup verify --restore {file}" in done.stderr
 
 
 def test_options_work_with_and_without_the_word_create(run: Run, url: str, tmp_path: Path) -> None:
@@ -159,6 +161,59 @@ def test_a_backup_that_is_not_there_is_not_found(run: Run, words: tuple[str, ...
 
     assert done.exit_code == 5
     assert "there is no backup" in done.stderr
+
+
+def test_a_backup_is_verified_by_restoring_it(run: Run, url: str, sqlite_url: DatabaseUrl) -> None:
+    made = backup_of(run, url)
+
+    done = run("backup", "verify", "latest", "--restore", "-d", url)
+
+    assert (done.exit_code, done.stdout[: len(made["name"])]) == (0, made["name"])
+    row = json.loads(run("backup", "list", "--format", "json").stdout)[0]
+    assert row["verified_by"] == "restore"
+    assert [path.name for path in sqlite_url.sqlite_path.parent.glob("*restore*")] == []
+
+
+def test_diff_names_what_appeared_vanished_and_changed(
+    run: Run, url: str, sqlite_url: DatabaseUrl
+) -> None:
+    with Database.open(sqlite_url) as database:
+        gone = add_conversation(database, ["gone"], number=2)
+        add_conversation(database, ["stays"], number=3)
+        before = backup_of(run, url)
+        with database.transaction(write=True) as connection:
+            connection.execute(sa.delete(conversations).where(conversations.c.id == gone))
+            connection.execute(sa.delete(messages).where(messages.c.content == "pepper"))
+        new = add_conversation(database, ["new"] * 3, number=4)
+    backup_of(run, url)
+
+    done = run("backup", "diff", before["name"], "--format", "json")
+    table = run("backup", "diff", before["name"], "latest")
+
+    rows = {row["change"]: row for row in json.loads(done.stdout)}
+    assert [rows[word]["id"] for word in ("appeared", "vanished")] == [str(new), str(gone)]
+    assert (rows["changed"]["messages_before"], rows["changed"]["messages_after"]) == (2, 1)
+    assert {row["organization"] for row in rows.values()} == {"default"}
+    assert "1 appeared, 1 vanished, 1 changed" in done.stderr
+    assert "\x1b" not in table.stdout
+
+
+def test_diff_of_equal_backups_is_empty(run: Run, url: str) -> None:
+    made = backup_of(run, url)
+
+    done = run("backup", "diff", made["name"], made["file"], "--format", "jsonl")
+
+    assert (done.exit_code, done.stdout) == (0, "")
+
+
+def test_diff_wants_lists_of_conversations(run: Run, url: str) -> None:
+    backup_of(run, url)
+    Path("old.sql").write_text("SELECT 1;\n")
+
+    done = run("backup", "diff", "old.sql")
+
+    assert done.exit_code == 2
+    assert "old.sql has no list of its conversations" in done.stderr
 
 
 def test_two_answers_to_one_question_are_refused(run: Run, url: str) -> None:

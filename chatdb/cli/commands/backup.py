@@ -1,7 +1,8 @@
 """`chatdb backup`: backups that are verified and tell what is in them."""
 
 import shlex
-from typing import Annotated, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -11,6 +12,11 @@ from chatdb.cli.backup_report import ListedBackup, created_lines, listed, verifi
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import Format, FormatOption
 from chatdb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatdb.workflows.compare_backups import ConversationChange
 
 _HELP = ("--help", "-h")
 
@@ -97,7 +103,7 @@ def create(
         return
     command.output.text("\n".join(created_lines(summary)))
     command.diagnostics.note(
-        f"see that it can be read back: chatdb backup verify {shlex.quote(summary.file)}"
+        f"see that it can be restored: chatdb backup verify --restore {shlex.quote(summary.file)}"
     )
 
 
@@ -167,30 +173,83 @@ def show(
 
 @app.command()
 def verify(
-    context: typer.Context, file: BackupArgument, output_format: FormatOption = Format.TABLE
+    context: typer.Context,
+    file: BackupArgument,
+    restore: Annotated[
+        bool,
+        typer.Option("--restore", help="Restore it into a scratch database, compare, drop that."),
+    ] = False,
+    output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Read a backup to its end and tell whether it is whole.
 
     Each checksum of the manifest is compared, every table's data are unpacked and their rows
-    counted, a SQLite file is checked by SQLite. The result and its time are kept beside the
-    backup. Exit code 1 when anything is wrong.
+    counted, a SQLite file is checked by SQLite. With --restore it is restored as well, on the
+    configured server for a dump of PostgreSQL, and every count and hash is compared. The result
+    and its time are kept beside the backup. Exit code 1 when anything is wrong.
 
     \b
     Examples:
       chatdb backup verify latest
+      chatdb backup verify latest --restore
       chatdb backup verify backups/relay_dev_20231220_143022.sql.gz
     """
     from chatdb.backups.catalogue import find
     from chatdb.workflows.backup_summary import VerifiedBackup
-    from chatdb.workflows.verify_backup import verify_files
+    from chatdb.workflows.restore_parts import RestoreWish
+    from chatdb.workflows.verify_backup import verify_files, verify_restored
 
     command = CommandContext.of(context)
     backup = find(file, backup_place(command, None))
+    programs = dump_programs(command)
     with StageWatch(command) as watch:
-        result = verify_files(backup, dump_programs(command), watch)
+        if restore:
+            schema = command.config.schema
+            wish = RestoreWish(programs=programs, schema=None if schema is None else schema.value)
+            result = verify_restored(backup, command.direct_url or command.url, wish, watch)
+        else:
+            result = verify_files(backup, programs, watch)
     if output_format is not Format.TABLE:
         command.output.record(VerifiedBackup.of(backup, result), output_format)
     else:
         command.output.text("\n".join(verified_lines(backup.name, result)))
     if not result.passed:
         raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+def diff(
+    context: typer.Context,
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The older backup.")],
+    after: Annotated[
+        str, typer.Argument(metavar="AFTER", help="The newer one.  [default: latest]")
+    ] = "latest",
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Tell which conversations appeared, vanished or changed.
+
+    Between the two backups, by the lists of conversations beside them: neither archive is
+    opened. Changed is one with another number of messages.
+
+    \b
+    Examples:
+      chatdb backup diff relay_20261118T020000Z latest
+      chatdb backup diff relay_20261118T020000Z latest --format jsonl
+    """
+    from chatdb.backups.catalogue import find
+    from chatdb.workflows.compare_backups import ConversationChange, compare_backups
+
+    command = CommandContext.of(context)
+    place = backup_place(command, None)
+    changes = compare_backups(find(before, place), find(after, place))
+    counts = Counter[str]()
+
+    def counted_changes() -> "Iterator[ConversationChange]":
+        for change in changes:
+            counts[change.change] += 1
+            yield change
+
+    command.output.rows(counted_changes(), ConversationChange, output_format)
+    command.diagnostics.note(
+        ", ".join(f"{counts[word]} {word}" for word in ("appeared", "vanished", "changed"))
+    )
