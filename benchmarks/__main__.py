@@ -17,6 +17,8 @@ from benchmarks import (
     read_chatgpt,
     seed,
     start_up,
+    stats,
+    status,
 )
 from benchmarks.measure import run_alone
 
@@ -33,6 +35,8 @@ CLAIMS = (
     *dev_db.CLAIMS,
     *seed.CLAIMS,
     *copy.CLAIMS,
+    *status.CLAIMS,
+    *stats.CLAIMS,
 )
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from chatdb.cli.text import ago, counted, size_text
 
 if TYPE_CHECKING:
     from chatdb.operations.smoke_record import SmokeRecord
-    from chatdb.operations.status import StatusReport
+    from chatdb.workflows.status import StatusReport
 
 _BAR_WIDTH = 32
 _SCHEMA = {
@@ -58,8 +58,21 @@ def _fields(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
     if report.newest_message_at is not None:
         time = report.newest_message_at
         yield "newest message", f"{ago(time, now)} ({time:%Y-%m-%d %H:%M}Z)"
+    yield "backup", _backup_text(report, now)
     record = report.last_smoke_test
     yield "smoke test", "never run" if record is None else _smoke_text(record, now)
+
+
+def _backup_text(report: "StatusReport", now: datetime) -> str:
+    last = report.last_backup
+    if last is None or last.made_at is None:
+        where = f"none in {report.backups}"
+        return where if "://" not in report.backups else f"in {report.backups}: chatdb backup list"
+    verified = "never verified"
+    if last.verified_at is not None:
+        other = "" if last.verified_file == last.file else "an earlier one "
+        verified = f"{other}verified {ago(last.verified_at, now)}"
+    return f"{ago(last.made_at, now)}, {verified} ({last.file})"
 
 
 def _smoke_text(record: "SmokeRecord", now: datetime) -> str:

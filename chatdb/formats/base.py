@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from chatdb.formats.json_stream import Layout
-from chatdb.formats.sources import Source
 from chatdb.records import Conversation
+
+if TYPE_CHECKING:
+    from chatdb.formats.json_stream import Layout
+    from chatdb.formats.sources import Source
 
 RowOutcome = Literal["imported", "merged", "skipped"]
 
@@ -75,7 +77,7 @@ class Sample:
     """
 
     head: bytes
-    layout: Layout
+    layout: "Layout"
     values: tuple[Any, ...]
     trouble: str | None = None
 
@@ -95,7 +97,7 @@ class Reader(Protocol):
         ...
 
     def read(
-        self, source: Source, tally: Tally, *, source_name: str | None = None
+        self, source: "Source", tally: Tally, *, source_name: str | None = None
     ) -> Iterator[Conversation | Skipped]:
         """Yield every conversation of the source, and a `Skipped` for each that cannot be read."""
         ...

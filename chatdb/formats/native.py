@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BufferedIOBase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,8 +17,10 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.identity import REPEATED, MessageIds
-from chatdb.formats.sources import Source, SourceFile
 from chatdb.records import Conversation, Message
+
+if TYPE_CHECKING:
+    from chatdb.formats.sources import Source, SourceFile
 
 FORMAT = "chatdb"
 VERSION = 1
@@ -64,7 +66,7 @@ class NativeReader:
 
     def read(
         self,
-        source: Source,
+        source: "Source",
         tally: Tally,
         *,
         source_name: str | None = None,  # noqa: ARG002 - a native line says itself where it is from
@@ -78,7 +80,7 @@ class NativeReader:
                 yield from self._read_file(file, stream, tally)
 
     def _read_file(
-        self, file: SourceFile, stream: BufferedIOBase, tally: Tally
+        self, file: "SourceFile", stream: BufferedIOBase, tally: Tally
     ) -> Iterator[Conversation | Skipped]:
         number = 0
         try:

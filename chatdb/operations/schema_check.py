@@ -15,7 +15,6 @@ from chatdb.db.schema import settings as settings_table
 from chatdb.db.scripts import VERSION_TABLE, scripts
 from chatdb.db.search_index import COMPLETE_HINT, search_index_state
 from chatdb.db.types import time_text
-from chatdb.formats.outputs import open_output
 from chatdb.operations.schema import applied_runs
 
 _SEARCH_NAMES = ("ix_messages_content_search", "messages_search")
@@ -85,6 +84,8 @@ def dump(database: Database) -> str:
 
 def write_dump(database: Database, path: Path) -> None:
     """Write the DDL to a file, whole or not at all. Raises StorageError."""
+    from chatdb.formats.outputs import open_output
+
     text = dump(database)
     with open_output(path) as stream:
         stream.write(text.encode())

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from chatdb.seeds.clock import MINUTE
+from chatdb.seeds.demo import DEMO
 from chatdb.seeds.dice import Dice, running_sums
 from chatdb.seeds.phrases import language
 
-DEMO = "demo"
 ORGANIZATIONS = {
     DEMO: "Demo",
     "demo-research": "Harbour Research",

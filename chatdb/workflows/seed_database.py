@@ -14,7 +14,8 @@ from chatdb.operations.imports_report import ImportCounts, Placed, SkippedItem
 from chatdb.records import Organization, organization_id_of
 from chatdb.seeds.clock import DAYS
 from chatdb.seeds.conversations import conversations
-from chatdb.seeds.people import DEMO, ORGANIZATIONS
+from chatdb.seeds.demo import DEMO
+from chatdb.seeds.people import ORGANIZATIONS
 from chatdb.seeds.plan import SeedOptions, SeedPlan
 
 _DEFAULTS = SeedOptions()

@@ -48,14 +48,14 @@ INSERT INTO messages (organization_id, conversation_id, id, position, role, cont
 
 
 def odd_characters() -> str:
-    """Return every character of the basic plane and some beyond, among them what no database
-    can hold: a NUL and a surrogate alone."""
-    plane = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x10000))))
-    beyond = "".join(
-        chr(plane * 0x10000 + offset) for plane in range(1, 17) for offset in (0, 0x600, 0xFFFF)
-    )
+    """Return what databases stumble over: all letters to the Greek ones, all that is invisible,
+    directs, joins or ends, and a part of each block of Unicode; NUL and a surrogate alone too."""
+    basic = (*range(0x400), *range(0x2000, 0x2100), *range(0xFE00, 0x10000))
+    spread = (number for number in range(0x400, 0x110000, 0xF1) if not 0xD800 <= number < 0xE000)
+    ends = (plane * 0x10000 + offset for plane in range(1, 17) for offset in (0, 0xFFFE, 0xFFFF))
     family = "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \U0001f1e8\U0001f1ed"
-    return f"{plane}{beyond}{family} a\u0301 %s $1 :name ?1 {{0}} \\x00 '' \"\" -- ;\ud800 end"
+    syntax = "%s $1 :name ?1 {0} \\x00 '' \"\" `` -- /* ; \\ \r\n\r\n\t "
+    return "".join(map(chr, (*basic, *spread, *ends))) + f"{family} a\u0301 {syntax}\ud800 end"
 
 
 def _created(place: Place) -> str:
@@ -70,7 +70,13 @@ def _added(place: Place) -> str:
     place.word = f"smoketest{secrets.token_hex(8)}"
     new = [
         NewMessage(role="user", content=f"Does {place.word} come back?"),
-        NewMessage(role="assistant", content="It does.", model="none"),
+        NewMessage(
+            role="assistant",
+            content="It does.",
+            model="none",
+            tool_calls=[_JSON],
+            metadata=_JSON,
+        ),
     ]
     _add(place, new)
     return f"added {len(new)} messages"
@@ -182,10 +188,10 @@ def _odd_characters(place: Place) -> str:
 
 
 def _json(place: Place) -> str:
-    _add(place, [NewMessage(role="assistant", content="", tool_calls=[_JSON], metadata=_JSON)])
-    found = _contents(place)[place.sent[-1].id]
+    sent = next(message for message in place.sent if message.tool_calls)
+    found = _contents(place)[sent.id]
     for name in ("metadata", "tool_calls"):
-        value, expected = getattr(found, name), getattr(place.sent[-1], name)
+        value, expected = getattr(found, name), getattr(sent, name)
         same = canonical.encode(value) == canonical.encode(expected)
         expect(same, f"{name}: expected {expected!r}, found {value!r}")
     return "nested values, numbers and keys came back as they were"

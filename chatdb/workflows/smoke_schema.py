@@ -9,7 +9,7 @@ from chatdb.db.revision import look, mismatch, translated
 from chatdb.operations import organizations
 from chatdb.operations.schema_check import check
 from chatdb.operations.smoke_traces import left_behind, organizations_of, remove
-from chatdb.seeds.people import DEMO
+from chatdb.seeds.demo import DEMO
 from chatdb.workflows.smoke_check import Check, CheckSkippedError, Place, expect
 
 REACHABLE = "reachable"

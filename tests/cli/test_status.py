@@ -3,19 +3,25 @@
 import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
+from chatdb.backups.catalogue import find, remember
+from chatdb.backups.manifest import BackupFile, Verification, encode
+from chatdb.backups.names import MANIFEST
+from chatdb.backups.stores import open_store
 from chatdb.cli.status_screen import screen_lines
 from chatdb.db import schema
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
 from chatdb.db.migrations import downgrade
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.status import read_status
+from chatdb.workflows.status import read_status
+from tests.backups.making import manifest
 from tests.cli.test_process import imported_by
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 from tests.postgres_server import PASSWORD, PostgresServer
@@ -276,3 +282,36 @@ def test_a_lost_connection_is_an_error_and_no_note(postgresql_url: DatabaseUrl) 
         )
         with pytest.raises(psycopg.OperationalError):
             ServerGlance(connection, None, seen).read(NOW)
+
+
+def test_the_last_backup_and_when_one_was_verified_are_told(
+    run: Any, sqlite_url: DatabaseUrl
+) -> None:
+    unknown = run("status", env={"DATABASE_URL": sqlite_url.exposed()})
+    Path("backups").mkdir()
+    store = open_store("backups")
+    for number, name in enumerate(("chatdb_20261124T000000Z", "chatdb_20261125T000000Z")):
+        record = manifest(
+            name,
+            kind="sqlite",
+            database="chatdb",
+            database_kind="sqlite",
+            created_at=datetime(2026, 11, 24 + number, tzinfo=UTC),
+            files=(BackupFile(f"{name}.db.zst", 5, "0" * 64),),
+        )
+        store.write(f"{name}.db.zst", b"12345")
+        store.write(name + MANIFEST, encode(record))
+    first = find("chatdb_20261124T000000Z", "backups")
+    at = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    seen = Verification(at=at, way="files", passed=True, seconds=0.1)
+    remember(first, lambda record: record.adding(seen))
+
+    report, _ = read_status(sqlite_url, source="test")
+    lines = screen_lines(report, now=at + timedelta(days=2), width=None, color=False)
+    remote, _ = read_status(sqlite_url, source="test", backups="s3://key:secret@bucket/folder?a=b")
+
+    assert "none in backups" in unknown.stdout
+    (line,) = (line for line in lines if line.startswith("backup"))
+    assert "1 day ago, an earlier one verified 2 days ago" in line
+    assert "backups/chatdb_20261125T000000Z.db.zst" in line
+    assert (remote.backups, remote.last_backup) == ("s3://key:***@bucket/folder", None)

@@ -17,7 +17,8 @@ from chatdb.formats.base import Tally
 from chatdb.formats.sources import open_source
 from chatdb.records import Conversation, is_hidden
 from chatdb.seeds import phrases
-from chatdb.seeds.people import DEMO, ORGANIZATIONS, organization_of
+from chatdb.seeds.demo import DEMO
+from chatdb.seeds.people import ORGANIZATIONS, organization_of
 from chatdb.seeds.plan import VERSION, SeedOptions, Size
 from tests.seeds.making import digest, has_branches, made
 

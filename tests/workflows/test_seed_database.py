@@ -16,7 +16,8 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import RefusedError, UsageError
 from chatdb.operations.search import SearchOptions, search
 from chatdb.records import organization_id_of
-from chatdb.seeds.people import DEMO, ORGANIZATIONS
+from chatdb.seeds.demo import DEMO
+from chatdb.seeds.people import ORGANIZATIONS
 from chatdb.seeds.plan import SeedOptions
 from chatdb.workflows.seed_database import preview_seed, seed
 from tests.seeds.making import made

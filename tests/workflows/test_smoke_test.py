@@ -19,9 +19,9 @@ from chatdb.db.database import Database
 from chatdb.db.migrations import downgrade
 from chatdb.db.url import DatabaseUrl
 from chatdb.operations.smoke_traces import is_old
-from chatdb.operations.status import read_status
 from chatdb.workflows.smoke_check import CheckResult, Outcome
 from chatdb.workflows.smoke_test import CHECKS, CLEAN_UP, SmokeReport, smoke_test
+from chatdb.workflows.status import read_status
 from tests.cli.conftest import ROOT, unmeasured_environment
 from tests.db.silent_servers import serving, silent
 from tests.operations.conversation_rows import add_conversation, add_organization

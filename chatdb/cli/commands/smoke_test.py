@@ -1,7 +1,6 @@
 """`chatdb smoke-test`: prove that a database works, from writing to isolation."""
 
 from collections import Counter
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,29 +54,15 @@ def smoke_test(
       chatdb smoke-test
       chatdb smoke-test --junit results/smoke-test.xml --timeout 60
     """
-    from chatdb.cli.junit import junit_xml
-    from chatdb.formats.outputs import open_output
     from chatdb.workflows.smoke_check import CheckResult
 
     command = CommandContext.of(context)
-    started_at = datetime.now(UTC)
-    # Opened first, so that a place that cannot be written is told before anything is done.
-    if junit is not None:
-        junit.parent.mkdir(parents=True, exist_ok=True)
-    with nullcontext() if junit is None else open_output(junit) as stream:
-        report = _run(command, timeout)
-        if stream is not None:
-            stream.write(
-                junit_xml(
-                    "smoke-test", report.results, started_at=started_at, seconds=report.seconds
-                )
-            )
+    report = _run(command, timeout) if junit is None else _run_into(junit, command, timeout)
     if output_format is Format.TABLE:
         from chatdb.cli.smoke_report import report_lines
-        from chatdb.cli.table import terminal_width
 
-        width = terminal_width() if command.output.is_terminal else None
-        command.output.lines(report_lines(report.results, width=width, color=command.output.color))
+        output = command.output
+        output.lines(report_lines(report.results, width=_width(command), color=output.color))
     else:
         command.output.rows(report.results, CheckResult, output_format)
     _say(command, report)
@@ -85,6 +70,20 @@ def smoke_test(
         raise typer.Exit(_EXIT_CODES[report.trouble])
     if not report.is_passed:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _run_into(junit: Path, command: CommandContext, timeout: float) -> "SmokeReport":
+    from chatdb.cli.junit import junit_xml
+    from chatdb.formats.outputs import open_output
+
+    started_at = datetime.now(UTC)
+    junit.parent.mkdir(parents=True, exist_ok=True)
+    # Opened first, so that a place that cannot be written is told before anything is done.
+    with open_output(junit) as stream:
+        report = _run(command, timeout)
+        results, seconds = report.results, report.seconds
+        stream.write(junit_xml("smoke-test", results, started_at=started_at, seconds=seconds))
+    return report
 
 
 def _run(command: CommandContext, timeout: float) -> "SmokeReport":
@@ -102,6 +101,14 @@ def _run(command: CommandContext, timeout: float) -> "SmokeReport":
         timeout=timeout,
         on_result=tell,
     )
+
+
+def _width(command: CommandContext) -> int | None:
+    if not command.output.is_terminal:
+        return None
+    from chatdb.cli.table import terminal_width
+
+    return terminal_width()
 
 
 def _say(command: CommandContext, report: "SmokeReport") -> None:

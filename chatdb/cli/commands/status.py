@@ -26,7 +26,7 @@ def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -
       chatdb status
       chatdb status --format json
     """
-    from chatdb.operations.status import read_status
+    from chatdb.workflows.status import read_status
 
     command = CommandContext.of(context)
     config = command.config
@@ -36,6 +36,7 @@ def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -
         command.url,
         source=config.database_url.source,
         schema=None if config.schema is None else config.schema.value,
+        backups=config.backup.url.value,
         now=now,
     )
     if output_format is Format.TABLE:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -53,6 +52,8 @@ class metadata_has(FunctionElement[bool]):  # noqa: N801 - it stands for a funct
 
 @compiles(metadata_has, "postgresql")
 def _metadata_has_postgresql(element: metadata_has, compiler: Any, **options: Any) -> str:
+    from sqlalchemy.dialects.postgresql import JSONB  # a tenth of the start on SQLite
+
     def condition(value: Any) -> Any:
         for key in reversed(element.path):
             value = {key: value}

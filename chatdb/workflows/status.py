@@ -1,8 +1,9 @@
 """Where a database stands, at a glance: nothing heavy is loaded, and any schema will do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from chatdb.db.label import KEY as ENVIRONMENT
 from chatdb.db.overview import DAYS, Overview, overview
@@ -11,6 +12,9 @@ from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
 from chatdb.operations.smoke_record import SmokeRecord, read_record
+
+if TYPE_CHECKING:
+    from chatdb.operations.last_backup import LastBackup
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class StatusReport:
 
     `source` tells where the redacted URL came from; `size` is in bytes; `estimated` names the
     counts that are estimates; `last_days` end with today; `notes` tell what could not be read.
+    `backups` is where they go; only a folder of this machine is looked into for the last one.
     """
 
     database: str
@@ -45,12 +50,19 @@ class StatusReport:
     estimated: tuple[str, ...]
     newest_message_at: datetime | None
     last_days: tuple[DayCount, ...]
+    backups: str
+    last_backup: "LastBackup | None"
     last_smoke_test: SmokeRecord | None
     notes: tuple[str, ...]
 
 
 def read_status(
-    url: DatabaseUrl, *, source: str, schema: str | None = None, now: datetime | None = None
+    url: DatabaseUrl,
+    *,
+    source: str,
+    schema: str | None = None,
+    backups: str = "backups",
+    now: datetime | None = None,
 ) -> tuple[StatusReport, ChatdbError | None]:
     """Return what can be told of the database, and the error that other commands would raise.
 
@@ -67,7 +79,13 @@ def read_status(
     else:
         if not _is_usable(url, seen.look):
             trouble = mismatch(seen.look, url)
-    return _report(url, source, schema, seen, today), trouble
+    report = _report(url, source, schema, seen, today)
+    try:
+        last = _last_backup(url, backups)
+    except ChatdbError as error:
+        last = None
+        report = replace(report, notes=(*report.notes, f"the last backup: {error.text}"))
+    return replace(report, backups=_shown(backups), last_backup=last), trouble
 
 
 def _is_usable(url: DatabaseUrl, look: Look) -> bool:
@@ -101,6 +119,8 @@ def _report(
         estimated=tuple(name for name, amount in amounts.items() if amount.estimated),
         newest_message_at=None if seen is None else seen.newest_message_at,
         last_days=_days(seen, today),
+        backups="",
+        last_backup=None,
         last_smoke_test=read_record(settings),
         notes=() if seen is None else tuple(seen.notes),
     )
@@ -110,6 +130,26 @@ _SYSTEM: dict[Literal["sqlite", "postgresql"], str] = {
     "sqlite": "SQLite",
     "postgresql": "PostgreSQL",
 }
+
+
+def _last_backup(url: DatabaseUrl, place: str) -> "LastBackup | None":
+    """Look into a folder that is there; asking a store on a network is not for a glance."""
+    if not Path(place.removeprefix("file://")).expanduser().is_dir():
+        return None
+    from chatdb.backups.stores import open_store
+    from chatdb.operations.last_backup import last_backup
+
+    last = last_backup(open_store(place), url.name, url.dialect_name)
+    return None if last.file is None else last
+
+
+def _shown(place: str) -> str:
+    """Return the place for people; a folder has nothing to hide, and nothing need be loaded."""
+    if "://" not in place:
+        return place
+    from chatdb.backups.stores import redacted_url
+
+    return redacted_url(place)
 
 
 def _server(url: DatabaseUrl, seen: Overview | None) -> str | None:
