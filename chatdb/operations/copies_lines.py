@@ -28,7 +28,6 @@ WHOLE = {**READING, "row_security": "off"}
 
 _NUL = b"\\u0000"
 _ID = slice(len('{"id":"'), len('{"id":"') + 36)
-_STREAMED = {"stream_results": True, "yield_per": AT_ONCE}
 _decode = msgspec.json.Decoder(Conversation).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -201,8 +200,18 @@ def count_rows(database: Database) -> RowCounts:
 
 def stream_rows(connection: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[Any]]]:
     """Yield a table's rows in the order of its key, some at a time."""
-    statement = sa.select(table).order_by(*table.primary_key.columns)
-    yield from connection.execute(statement, execution_options=_STREAMED).partitions()
+    key = list(table.primary_key.columns)
+    page = sa.select(table).order_by(*key).limit(AT_ONCE)
+    rows = connection.execute(page).fetchall()
+    while rows:
+        yield rows
+        if len(rows) < AT_ONCE:
+            return
+        last = rows[-1]._asdict()
+        behind = sa.tuple_(*key) > sa.tuple_(
+            *(sa.literal(last[column.name], column.type) for column in key)
+        )
+        rows = connection.execute(page.where(behind)).fetchall()
 
 
 def digest_of_table(database: Database, table: sa.Table) -> str:

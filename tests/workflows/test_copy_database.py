@@ -9,12 +9,15 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database, driver_connection
+from chatdb.operations.conversation_batches import AT_ONCE
 from chatdb.operations.environment import label, set_label
 from chatdb.workflows.copy_database import copy_database, preview_copy
 from tests.operations.conversation_rows import add_organization
-from tests.operations.export_rows import conversation, every_shape, insert, message
+from tests.operations.export_rows import ORGANIZATION, conversation, every_shape, insert, message
 from tests.operations.importing import check_search, load
 from tests.workflows.copying import BATCH, KINDS, Make, Watch, broken_off, many, rows_of
+
+TOMBSTONES = AT_ONCE + 10
 
 
 def fill(database: Database) -> None:
@@ -31,20 +34,18 @@ def fill(database: Database) -> None:
                 sa.update(schema.messages).where(own, position == place).values(position=3 * place)
             )
         connection.execute(
-            sa.insert(schema.tombstones).values(
-                organization_id=every_shape_organization(connection),
-                conversation_id=UUID(int=9 << 64),
-                message_id=UUID(int=0),
-                deleted_at=datetime(2026, 2, 1, 1, 2, 3, 4, tzinfo=UTC),
-                reason="gone 'é'",
-            )
+            sa.insert(schema.tombstones),
+            [
+                {
+                    "organization_id": ORGANIZATION,
+                    "conversation_id": UUID(int=(9 + number // 2) << 64),
+                    "message_id": UUID(int=number % 2),
+                    "deleted_at": datetime(2026, 2, 1, 1, 2, 3, 4, tzinfo=UTC),
+                    "reason": "gone 'é'",
+                }
+                for number in range(TOMBSTONES)
+            ],
         )
-
-
-def every_shape_organization(connection: sa.Connection) -> UUID:
-    table = schema.organizations.c
-    found: UUID = connection.execute(sa.select(table.id).where(table.key == "default")).scalar_one()
-    return found
 
 
 @pytest.mark.postgresql
@@ -58,7 +59,7 @@ def test_every_row_and_field_goes_over(make: Make, from_kind: str, to_kind: str)
 
     assert rows_of(destination) == before == rows_of(source)
     assert (report.outcome, report.search_index, report.differences) == ("done", "present", ())
-    assert (report.conversations, report.snapshots, report.tombstones) == (4, 2, 1)
+    assert (report.conversations, report.snapshots, report.tombstones) == (4, 2, TOMBSTONES)
     assert watch.stages == ["copying", "building the search index", "comparing"]
     assert watch.seen == watch.total == report.messages
     assert watch.notes == [f"made the tables of chatdb in {destination.url.redacted()}"]

@@ -2,13 +2,16 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.errors import (
+    DatabaseFailedError,
     DatabaseLockedError,
+    DatabaseUnreachableError,
     NotFoundError,
     RefusedError,
     SchemaMismatchError,
@@ -118,3 +121,60 @@ def test_a_file_of_another_program_is_left_alone(make: Make) -> None:
         _copy(source, destination)
 
     assert "chatdb migrate -d DST" in str(caught.value.hint)
+
+
+def _end_sessions(database: Database) -> None:
+    """End every session of a PostgreSQL database but this one, as its server would."""
+    with database.transaction(write=True) as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.mark.postgresql
+def test_a_source_that_is_lost_is_told_and_the_copy_goes_on_later(make: Make) -> None:
+    source, destination = make("postgresql"), make("sqlite")
+    many(source)
+
+    with pytest.raises(DatabaseUnreachableError):
+        copy_database(source, destination, Watch(lambda _: _end_sessions(source)))
+
+    report = _copy(source, destination)
+    assert (report.outcome, report.resumed) == ("done", True)
+    assert rows_of(destination) == rows_of(source)
+
+
+@pytest.mark.postgresql
+def test_a_lost_connection_to_the_destination_is_made_again(make: Make) -> None:
+    source, destination = make("sqlite"), make("postgresql")
+    many(source)
+    lost: list[int] = []
+
+    def lose(seen: int) -> None:
+        if not lost:
+            _end_sessions(destination)
+        lost.append(seen)
+
+    assert copy_database(source, destination, Watch(lose)).outcome == "done"
+    assert rows_of(destination) == rows_of(source)
+
+
+@pytest.mark.postgresql
+def test_rows_that_the_user_may_not_see_are_not_left_out_unsaid(make: Make) -> None:
+    source, destination = make("postgresql"), make("sqlite")
+    many(source, 2)
+    role = f"reader_{source.url.database}"
+    with source.transaction(write=True) as connection:
+        connection.exec_driver_sql(
+            f"CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT SELECT ON ALL TABLES IN SCHEMA public"
+            f" TO {role}; ALTER TABLE messages ENABLE ROW LEVEL SECURITY"
+        )
+    limited = Database.open(replace(source.url, user=role, password="x"))
+
+    try:
+        with limited, pytest.raises(DatabaseFailedError, match="row-level security"):
+            _copy(limited, destination)
+    finally:
+        with source.transaction(write=True) as connection:
+            connection.exec_driver_sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
