@@ -41,11 +41,22 @@ def large(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> D
 
 
 @pytest.mark.parametrize(
-    ("sent", "exit_code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)]
+    ("kind", "sent", "exit_code"),
+    [
+        ("sqlite", signal.SIGKILL, -signal.SIGKILL),
+        pytest.param("postgresql", signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.postgresql),
+        pytest.param("postgresql", signal.SIGINT, 130, marks=pytest.mark.postgresql),
+    ],
 )
 def test_a_copy_that_was_ended_goes_on_where_it_stopped(
-    run: Invoke, large: DatabaseUrl, database_url: DatabaseUrl, sent: int, exit_code: int
+    request: pytest.FixtureRequest,
+    run: Invoke,
+    large: DatabaseUrl,
+    kind: str,
+    sent: int,
+    exit_code: int,
 ) -> None:
+    database_url: DatabaseUrl = request.getfixturevalue(f"{kind}_url")
     words = ("copy", large.exposed(), database_url.exposed())
     process = subprocess.Popen(
         command_line(*words),

@@ -19,15 +19,12 @@ from chatdb.errors import (
 )
 from chatdb.workflows.copy_database import CopyReport, copy_database, preview_copy
 from tests.operations.conversation_rows import add_organization
-from tests.workflows.copying import KINDS, Make, Watch, broken_off, many, rows_of
+from tests.workflows.copying import Make, Watch, broken_off, many, rows_of
 
 
-@pytest.mark.postgresql
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_database_with_something_in_it_is_refused(make: Make, kind: str) -> None:
-    source = make("sqlite")
+def test_a_database_with_something_in_it_is_refused(make: Make) -> None:
+    source, with_chats, with_tenant = make("sqlite"), make("sqlite"), make("sqlite")
     many(source, 2)
-    with_chats, with_tenant = make(kind), make(kind)
     many(with_chats, 1)
     add_organization(with_tenant, "acme")
 
