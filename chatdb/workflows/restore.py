@@ -1,6 +1,7 @@
 """A whole backup into a database's place: made beside it, compared, brought to head, swapped in."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,10 +34,12 @@ def planned_restore(
     RefusedError and UsageError for one that cannot go there, DatabaseLockedError.
     """
     task = Task(backup, url, wish, watch)
-    require_restorable(task)
+    clock = Clock()
+    with clock.counting("check"):
+        require_restorable(task)
     with open_replacement(url, watch.note) as replacement, filling_of(task) as filling:
         replacement.require_rights()
-        yield Restore(task, replacement, filling)
+        yield Restore(task, replacement, filling, clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Restore:
     task: Task
     replacement: Replacement
     filling: Filling
+    clock: "Clock"
 
     def plan(self) -> RestorePlan:
         """Tell what will happen."""
@@ -58,18 +62,20 @@ class Restore:
 
     def run(self) -> Restored:
         """Restore; whatever is raised, the database is what it was."""
-        watch, started = self.task.watch, time.monotonic()
-        began_at = datetime.now(UTC)
+        watch, clock, began_at = self.task.watch, self.clock, datetime.now(UTC)
         with self.replacement.new() as new:
-            self.filling.fill(new)
-            filled = time.monotonic()
-            watch.begin("comparing", None)
-            contents, rows = checked(self.task, self.filling, new)
-            compared = time.monotonic()
-            revision = bring_to_head(self.task, new)
-            self._settle(new, began_at)
-            watch.begin("swapping", None)
-            kept = self.replacement.put(new, force=self.task.wish.force)
+            with clock.counting("fill"):
+                self.filling.fill(new)
+            with clock.counting("analyze"):
+                self.filling.finish(new)
+            with clock.counting("check"):
+                watch.begin("comparing", None)
+                contents, rows = checked(self.task, self.filling, new)
+            with clock.counting("fill"):
+                revision = bring_to_head(self.task, new)
+                self._settle(new, began_at)
+                watch.begin("swapping", None)
+                kept = self.replacement.put(new, force=self.task.wish.force)
         return Restored(
             backup=self.task.backup.file,
             database=self.task.url.redacted(),
@@ -78,8 +84,9 @@ class Restore:
             conversations=None if contents is None else contents.conversations,
             messages=None if contents is None else contents.messages,
             rows=rows,
-            seconds=round(filled - started + time.monotonic() - compared, 3),
-            check_seconds=round(compared - filled, 3),
+            seconds=clock.seconds("fill"),
+            analyze_seconds=clock.seconds("analyze"),
+            check_seconds=clock.seconds("check"),
         )
 
     def _settle(self, new: DatabaseUrl, began_at: datetime) -> None:
@@ -147,6 +154,26 @@ def require_restorable(task: Task) -> None:
         task.watch.begin("checking", backup.bytes)
         check_files(backup, on_bytes=task.watch.advance)
     _require_known_revision(task)
+
+
+class Clock:
+    """Adds up what each stage takes."""
+
+    def __init__(self) -> None:
+        self._stages: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def counting(self, stage: str) -> Iterator[None]:
+        """Count the block as a part of the stage `fill`, `analyze` or `check`."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._stages[stage] += time.monotonic() - started
+
+    def seconds(self, stage: str) -> float:
+        """Return how long a stage took in all."""
+        return round(self._stages[stage], 3)
 
 
 def checked(

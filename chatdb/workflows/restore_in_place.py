@@ -5,7 +5,6 @@ What was there is backed up first.
 """
 
 import shlex
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,14 @@ from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, UsageError
 from chatdb.operations.restore_script import run_script
-from chatdb.workflows.restore import bring_to_head, checked, label_of, plan_of, require_restorable
+from chatdb.workflows.restore import (
+    Clock,
+    bring_to_head,
+    checked,
+    label_of,
+    plan_of,
+    require_restorable,
+)
 from chatdb.workflows.restore_parts import Restored, RestorePlan, RestoreWish, Task, Watch
 from chatdb.workflows.restore_postgresql import PostgresqlFilling, planned_postgresql
 
@@ -91,23 +97,25 @@ class RestoreInPlace:
 
     def run(self) -> Restored:
         """Restore; whatever is raised before the commit, the database is what it was."""
-        task, watch = self.task, self.task.watch
+        task, clock = self.task, Clock()
         saved = self.save()
-        started = time.monotonic()
         if task.wish.force:
             with Server.open(task.url) as server:
                 server.end_sessions(task.url.database)
-        self._replace_all()
-        filled = time.monotonic()
+        with clock.counting("fill"):
+            self._replace_all()
         try:
-            watch.begin("comparing", None)
-            contents, rows = checked(task, self.filling, task.url)
-            revision = bring_to_head(task, task.url)
+            with clock.counting("analyze"):
+                self.filling.finish(task.url)
+            with clock.counting("check"):
+                task.watch.begin("comparing", None)
+                contents, rows = checked(task, self.filling, task.url)
+            with clock.counting("fill"):
+                revision = bring_to_head(task, task.url)
         except ChatdbError as error:
             error.text += "; it is committed, and what was there before is backed up"
             error.hint = f"bring that back: chatdb restore {shlex.quote(saved.file)} --in-place"
             raise
-        compared = time.monotonic()
         return Restored(
             backup=task.backup.file,
             database=task.url.redacted(),
@@ -117,8 +125,9 @@ class RestoreInPlace:
             conversations=None if contents is None else contents.conversations,
             messages=None if contents is None else contents.messages,
             rows=rows,
-            seconds=round(filled - started, 3),
-            check_seconds=round(compared - filled, 3),
+            seconds=clock.seconds("fill"),
+            analyze_seconds=clock.seconds("analyze"),
+            check_seconds=clock.seconds("check"),
         )
 
     def _replace_all(self) -> None:

@@ -71,7 +71,8 @@ class RestorePlan:
 class Restored:
     """What was restored; `kept` names the database that was there, `saved` the backup of it.
 
-    `seconds` is what putting the data in took, `check_seconds` what looking at all of it took.
+    `seconds` is what putting the data in and swapping took, `analyze_seconds` the planner's
+    statistics, `check_seconds` comparing the checksums, and then everything that is in it.
     `rows` counts the rows of every table.
     """
 
@@ -84,6 +85,7 @@ class Restored:
     messages: int | None
     rows: dict[str, int]
     seconds: float
+    analyze_seconds: float
     check_seconds: float
     dry_run: bool = False
 
@@ -114,6 +116,9 @@ class Filling(Protocol):
 
     def fill(self, new: DatabaseUrl) -> None:
         """Put everything in; raises what is in the way."""
+
+    def finish(self, new: DatabaseUrl) -> None:
+        """Do what makes it ready for use."""
 
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:
         """Return what the database itself finds wrong with it now."""

@@ -66,7 +66,7 @@ class PostgresqlFilling:
     remarks: tuple[str, ...] = field(default=())
 
     def fill(self, new: DatabaseUrl) -> None:
-        """Restore into the empty database and give its planner statistics."""
+        """Restore into the empty database."""
         self.begin()
         if self.archive is not None and self.archive.suits(self.server.major):
             missing = self._missing_roles()
@@ -83,6 +83,9 @@ class PostgresqlFilling:
                 self._apply_rights(new)
         else:
             self._run_script(new)
+
+    def finish(self, new: DatabaseUrl) -> None:
+        """Give the planner its statistics, which no dump holds."""
         self.task.watch.begin("analyzing", None)
         with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
             connection.execute("ANALYZE")

@@ -56,6 +56,9 @@ class SqliteFilling:
                 hint="free some space, or restore elsewhere: --into",
             ) from error
 
+    def finish(self, new: DatabaseUrl) -> None:
+        """Do nothing: the file has all it had."""
+
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:
         """Return what SQLite's own checks find in the file, its references and its indexes."""
         with translated(new), closing(connect_sqlite(new)) as connection:

@@ -66,6 +66,7 @@ def scratch_restore(
         task = Task(backup, new, wish, watch)
         with filling_of(task) as filling:
             filling.fill(new)
+            filling.finish(new)
             yield task, filling
 
 
