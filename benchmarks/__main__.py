@@ -15,6 +15,7 @@ from benchmarks import (
     list_pages,
     migrate_noop,
     read_chatgpt,
+    restore,
     seed,
     start_up,
     stats,
@@ -37,6 +38,7 @@ CLAIMS = (
     *copy.CLAIMS,
     *status.CLAIMS,
     *stats.CLAIMS,
+    *restore.CLAIMS,
 )
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ def _plan_lines(plan: "RestorePlan") -> Iterator[str]:
     if plan.migrates_to is not None:
         yield f"its schema is brought from revision {plan.revision} to {plan.migrates_to}"
     yield from plan.remarks
-    if plan.replaces:
+    if plan.in_place:
+        yield "(what is there now is backed up first; other tables stay)"
+    elif plan.replaces:
         yield "(the database that is there now is kept; chatdb restore --undo puts it back)"
     else:
         yield "(there is no database yet)"
@@ -60,11 +62,13 @@ def kept_lines(kept: "Kept", *, is_there: bool) -> list[str]:
     return lines
 
 
-def way_back(kept: str | None, into: str | None) -> list[str]:
+def way_back(kept: str | None, into: str | None, *, saved: str | None = None) -> list[str]:
     """Return where the database that was there is, and the command that brings it back."""
+    place = ["--into", into] if into else []
+    if saved is not None:
+        words = ["chatdb", "restore", saved, "--in-place", *place]
+        return [f"what was there is backed up; to bring it back: {shlex.join(words)}"]
     if kept is None:
         return []
-    words = ["chatdb", "restore", "--undo", *(["--into", into] if into else [])]
-    return [
-        f"the database that was there is kept as {kept}; to put it back: {shlex.join(words)}",
-    ]
+    words = ["chatdb", "restore", "--undo", *place]
+    return [f"the database that was there is kept as {kept}; to put it back: {shlex.join(words)}"]

@@ -211,10 +211,16 @@ def _require_kind(task: Task) -> None:
             f"{backup.name} is {kind}, and {task.url.redacted()} is not",
             hint=f"restore it to its own kind (--into {other}), then move it: chatdb copy",
         )
-    if backup.manifest is not None and backup.manifest.part == "data-only":
+    part = "full" if backup.manifest is None else backup.manifest.part
+    if part == "data-only":
         raise UsageError(
             f"{backup.name} has the data only: there is no schema to put them in",
             hint="restore a full backup, or use pg_restore --data-only on a migrated database",
+        )
+    if part == "schema-only":
+        raise UsageError(
+            f"{backup.name} has the schema only, and not which revision it is",
+            hint="make an empty database of this chatdb's schema: chatdb migrate",
         )
 
 

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatdb.cli.backup_keys import IdentityOption, reading_keys
+from chatdb.cli.backup_keys import IdentityOption, reading_keys, writing_keys
 from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
 from chatdb.cli.restore_report import kept_lines, plan_lines, restored_lines, way_back
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from chatdb.backups.catalogue import Backup
     from chatdb.db.url import DatabaseUrl
+    from chatdb.workflows.restore import Restore
+    from chatdb.workflows.restore_in_place import RestoreInPlace
     from chatdb.workflows.restore_parts import RestorePlan, RestoreWish
 
 app = command_app()
@@ -36,6 +41,10 @@ def restore(
         str | None,
         typer.Option("--into", metavar="URL", help="Into this database, not the configured one."),
     ] = None,
+    in_place: Annotated[
+        bool,
+        typer.Option("--in-place", help="Replace the tables themselves, in one transaction."),
+    ] = False,
     conversations: Annotated[
         list[str] | None,
         typer.Option("--conversation", metavar="ID", help="Only this one, merged in; repeatable."),
@@ -125,7 +134,7 @@ def restore(
     if conversations or user is not None or key is not None:
         restoring.selection(key or command.org, conversations or [], user, via)
     else:
-        restoring.all()
+        restoring.all(in_place=in_place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,15 +155,10 @@ class _Restoring:
         manifest = self.backup.manifest
         return self.command.options.org or (None if manifest is None else manifest.organization)
 
-    def all(self) -> None:
-        """Put the whole backup into the place."""
-        from chatdb.workflows.restore import planned_restore
-
+    def all(self, *, in_place: bool) -> None:
+        """Put the whole backup into the place, or into the tables that are there."""
         command = self.command
-        with (
-            StageWatch(command) as watch,
-            planned_restore(self.backup, self.url, self.wish, watch) as planned,
-        ):
+        with StageWatch(command) as watch, self._planned(watch, in_place=in_place) as planned:
             plan = planned.plan()
             if self.dry_run:
                 watch.end()
@@ -163,17 +167,39 @@ class _Restoring:
             planned.require_alone()
             watch.end()
             if plan.replaces:
-                confirm(command, plan_lines(plan), yes=self.yes, action="replace", url=self.url)
-            else:
-                for remark in plan.remarks:
-                    command.diagnostics.warning(remark)
+                action = "replace the tables of" if in_place else "replace"
+                confirm(command, plan_lines(plan), yes=self.yes, action=action, url=self.url)
+            for remark in plan.remarks if self.yes or not plan.replaces else ():
+                command.diagnostics.warning(remark)
             done = planned.run()
         if self.output_format is Format.TABLE:
             command.output.text("\n".join(restored_lines(done)))
         else:
             command.output.record(done, self.output_format)
-        for line in way_back(done.kept, self.into):
-            command.diagnostics.note(line)
+        _tell(command, way_back(done.kept, self.into, saved=done.saved), self.into)
+
+    def _planned(
+        self, watch: StageWatch, *, in_place: bool
+    ) -> "AbstractContextManager[Restore | RestoreInPlace]":
+        from chatdb.workflows.restore import planned_restore
+
+        if not in_place:
+            return planned_restore(self.backup, self.url, self.wish, watch)
+        from chatdb.workflows.restore_in_place import planned_in_place
+
+        return planned_in_place(self.backup, self.url, self.wish, watch, lambda: self._save(watch))
+
+    def _save(self, watch: StageWatch) -> "Backup":
+        """Back up what is there now."""
+        from chatdb.backups.stores import open_store
+        from chatdb.db.database import Database
+        from chatdb.workflows.backup_parts import BackupWish
+        from chatdb.workflows.create_backup import create_backup
+
+        keys = writing_keys(self.command, None)
+        store = open_store(backup_place(self.command, None), keys)
+        with Database.open(self.url, schema=self.wish.schema) as database:
+            return create_backup(database, store, BackupWish(programs=self.wish.programs), watch)
 
     def selection(
         self, organization: str, conversations: list[str], user: str | None, via: str | None
@@ -207,7 +233,8 @@ class _Restoring:
 
     def _print_plan(self, plan: "RestorePlan") -> None:
         if self.output_format is Format.TABLE:
-            lines = [f"would replace {plan.database}:", *plan_lines(plan)]
+            what = "replace the tables of" if plan.in_place else "replace"
+            lines = [f"would {what} {plan.database}:", *(f"  {line}" for line in plan_lines(plan))]
             self.command.output.text("\n".join(lines))
         else:
             self.command.output.record(plan, self.output_format)
@@ -257,10 +284,17 @@ def _undo(
         kept = replacement.find_kept(name)
         lines = kept_lines(kept, is_there=replacement.is_there())
         if dry_run:
-            command.output.text("\n".join([f"would replace {url.redacted()}:", *lines]))
+            told = [f"would replace {url.redacted()}:", *(f"  {line}" for line in lines)]
+            command.output.text("\n".join(told))
             return
         confirm(command, lines, yes=yes, action="replace", url=url)
         aside = replacement.put_back(kept, force=force)
     command.output.text(f"{url.redacted()} is what it was until {kept.kept_at:%Y-%m-%d %H:%M:%S}Z")
-    for line in way_back(None if aside is None else aside.name, into):
-        command.diagnostics.note(line)
+    _tell(command, way_back(None if aside is None else aside.name, into), into)
+
+
+def _tell(command: CommandContext, lines: list[str], into: str | None) -> None:
+    """Write notes whose commands mean the same database."""
+    for line in lines:
+        same = line if into else for_the_same_database(line, command.options)
+        command.diagnostics.note(same)
