@@ -112,7 +112,7 @@ status: .venv/.ready  ## Tell whether it runs, where, and its schema's state.
 db-schema-dump: .venv/.ready  ## Print the DDL of the configured database (chatdb config show).
 	$(BIN)/chatdb schema dump
 
-db-backup: .venv/.ready  ## Back up the configured database (not yet: `chatdb backup` is to come).
+db-backup: .venv/.ready  ## Back up the configured database into backups/.
 	$(BIN)/chatdb backup create
 
 db-restore: .venv/.ready  ## Restore it from FILE=... (a backup's file, or latest).

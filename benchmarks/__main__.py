@@ -5,6 +5,7 @@ python -m benchmarks --only export-sqlite --only export-postgresql
 """
 
 from benchmarks import (
+    backup,
     copy,
     dev_db,
     export_postgresql,
@@ -39,6 +40,7 @@ CLAIMS = (
     *status.CLAIMS,
     *stats.CLAIMS,
     *restore.CLAIMS,
+    *backup.CLAIMS,
 )
 
 if __name__ == "__main__":

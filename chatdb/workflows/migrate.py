@@ -3,7 +3,9 @@
 Importing this loads no database library: with nothing to do the bare driver is all it takes.
 """
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,16 @@ from chatdb.db.reachable import wait_until_reachable
 from chatdb.db.revision import look
 from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
+from chatdb.errors import MigrationFailedError
 
 if TYPE_CHECKING:
+    from chatdb.backups.catalogue import Backup
+    from chatdb.backups.stores import Store
     from chatdb.db.database import Database
     from chatdb.db.migrations import AppliedRevision, Watch
     from chatdb.operations.schema_plan import Loss
+    from chatdb.workflows.backup_parts import BackupWish
+    from chatdb.workflows.backup_parts import Watch as BackupWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,31 @@ def bring_up(
         lock_wait=lock_wait, lock_timeout=lock_timeout, keep_copy=keep_copy
     )
     return upgrade(database, revision=revision, settings=settings, watch=watch)
+
+
+@contextmanager
+def backed_up(
+    database: "Database", store: "Store", wish: "BackupWish", watch: "BackupWatch"
+) -> "Iterator[Backup | None]":
+    """Back the database up before the block; a revision that fails in it names the backup.
+
+    A database without any table of chatdb's is not backed up: None.
+    """
+    from chatdb.workflows.create_backup import create_backup
+
+    if look(database.direct().url, schema=database.schema).revision is None:
+        watch.note("nothing is backed up: there are no tables of chatdb yet")
+        yield None
+        return
+    backup = create_backup(database, store, wish, watch)
+    watch.note(f"backed up to {backup.file}")
+    try:
+        yield backup
+    except MigrationFailedError as error:
+        raise MigrationFailedError(
+            f"{error.text}; the backup that was made before is {backup.file}",
+            hint=error.hint or f"chatdb restore {shlex.quote(backup.file)}",
+        ) from error.__cause__
 
 
 def plan_back(database: "Database", revision: str, *, keep_copy: bool) -> Downgrade:

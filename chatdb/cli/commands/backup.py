@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from chatdb.cli.backup_options import BackupArgument, StageWatch, backup_place, dump_programs
 from chatdb.cli.backup_report import ListedBackup, created_lines, listed, verified_lines
 from chatdb.cli.context import CommandContext
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import Format, FormatOption
 from chatdb.errors import ExitCode
 
@@ -102,9 +103,10 @@ def create(
         command.output.record(summary, output_format)
         return
     command.output.text("\n".join(created_lines(summary)))
-    command.diagnostics.note(
-        f"see that it can be restored: chatdb backup verify --restore {shlex.quote(summary.file)}"
-    )
+    verify_it = f"chatdb backup verify --restore {shlex.quote(summary.file)}"
+    if summary.tool is not None and summary.tool.startswith("pg_dump"):  # it needs the server
+        verify_it = for_the_same_database(verify_it, command.options)
+    command.diagnostics.note(f"see that it can be restored: {verify_it}")
 
 
 @app.command(name="list")

@@ -1,18 +1,21 @@
 """`chatdb migrate`: bring the schema to head, or say what that would do."""
 
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chatdb import config as settings
+from chatdb.cli.backup_keys import writing_keys
+from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import A_DAY, Format, FormatOption, a_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from chatdb.db.database import Database
     from chatdb.db.migrations import AppliedRevision
     from chatdb.operations.schema_plan import PlannedStatement
 
@@ -65,6 +68,9 @@ def migrate(
         bool,
         typer.Option("--keep-copy", help="Keep the copy of a SQLite file that is made before."),
     ] = False,
+    backup: Annotated[
+        bool, typer.Option("--backup", help="Back the database up first, if there is work to do.")
+    ] = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Bring the database's schema to the newest revision.
@@ -76,6 +82,7 @@ def migrate(
     Examples:
       chatdb migrate --plan
       chatdb migrate --wait 60
+      chatdb migrate --backup
     """
     from chatdb.workflows.migrate import already_there, bring_up
 
@@ -97,7 +104,10 @@ def migrate(
         from chatdb.db.migrations import AppliedRevision
 
         watch = CommandWatch(command, output_format)
-        with command.open_database(any_schema=True) as database:
+        with (
+            command.open_database(any_schema=True) as database,
+            _backed_up(command, database) if backup else nullcontext(),
+        ):
             applied = bring_up(
                 database,
                 revision,
@@ -110,6 +120,20 @@ def migrate(
             command.output.rows(applied, AppliedRevision, output_format)
         elif not applied:
             _print_nothing(command, output_format)
+
+
+@contextmanager
+def _backed_up(command: CommandContext, database: "Database") -> "Iterator[None]":
+    """Back the database up before the block, where backups are kept."""
+    from chatdb.backups.stores import open_store
+    from chatdb.workflows.backup_parts import BackupWish
+    from chatdb.workflows.migrate import backed_up
+
+    store = open_store(backup_place(command, None), writing_keys(command, None))
+    wish = BackupWish(programs=dump_programs(command))
+    with StageWatch(command) as watch, backed_up(database, store, wish, watch):
+        watch.end()
+        yield
 
 
 class CommandWatch:
