@@ -51,6 +51,8 @@ def _fields(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
     if report.schema_state not in _READABLE:
         return
     yield "environment", report.environment or "not labelled"
+    if report.row_security is not None:
+        yield "tenant", f"only {report.row_security} (row-level security binds this user)"
     for name in ("organizations", "conversations", "messages"):
         count = getattr(report, name)
         if count is not None:
@@ -60,7 +62,10 @@ def _fields(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
         yield "newest message", f"{ago(time, now)} ({time:%Y-%m-%d %H:%M}Z)"
     yield "backup", _backup_text(report, now)
     record = report.last_smoke_test
-    yield "smoke test", "never run" if record is None else _smoke_text(record, now)
+    if record is not None:
+        yield "smoke test", _smoke_text(record, now)
+    elif report.row_security is None:
+        yield "smoke test", "never run"
 
 
 def _backup_text(report: "StatusReport", now: datetime) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
 from chatdb.db.revision import Look, judge, look_into_file, look_into_server, translated
@@ -43,7 +44,8 @@ class Amount:
 class Overview:
     """What was seen; None and missing keys are what could not be, for the reasons in `notes`.
 
-    `size` is in bytes, `amounts` by table, `days` (UTC) have messages by their time.
+    `size` is in bytes, `amounts` by table, `days` (UTC) have messages by their time. With
+    `row_security` only rows of one organization were seen.
     """
 
     look: Look
@@ -51,13 +53,18 @@ class Overview:
     size: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     amounts: dict[str, Amount] = field(default_factory=dict)
+    row_security: bool = False
     newest_message_at: datetime | None = None
     days: dict[date, int] | None = None
     notes: list[str] = field(default_factory=list)
 
 
-def overview(url: DatabaseUrl, *, schema: str | None = None, today: date) -> Overview:
+def overview(
+    url: DatabaseUrl, *, schema: str | None = None, organization_id: UUID, today: date
+) -> Overview:
     """Look at the database; of a schema that is not chatdb's only its state is told.
+
+    `organization_id` is whose rows a user sees that row-level security binds.
 
     Raises the errors of `chatdb.errors` for one that cannot be reached or read.
     """
@@ -65,7 +72,7 @@ def overview(url: DatabaseUrl, *, schema: str | None = None, today: date) -> Ove
     with translated(url):
         if url.path is not None:
             return _of_file(url, since)
-        return _of_server(url, schema, since)
+        return _of_server(url, schema, organization_id, since)
 
 
 def _of_file(url: DatabaseUrl, since: datetime) -> Overview:
@@ -79,12 +86,14 @@ def _of_file(url: DatabaseUrl, since: datetime) -> Overview:
     return seen
 
 
-def _of_server(url: DatabaseUrl, schema: str | None, since: datetime) -> Overview:
+def _of_server(
+    url: DatabaseUrl, schema: str | None, organization_id: UUID, since: datetime
+) -> Overview:
     from chatdb.db.dialects.postgresql_overview import ServerGlance
     from chatdb.db.reachable import select_one
 
     with closing(connect_postgresql(url, autocommit=True)) as connection:
         select_one(connection, ANSWER_SECONDS)
         seen = Overview(look=look_into_server(connection, schema=schema))
-        ServerGlance(connection, schema, seen).read(since)
+        ServerGlance(connection, seen, schema=schema, organization_id=organization_id).read(since)
     return seen

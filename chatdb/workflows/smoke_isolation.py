@@ -1,15 +1,27 @@
 """Checks of the smoke test that nobody sees what is not theirs."""
 
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from chatdb.db.connect import connect_postgresql
 from chatdb.errors import NotFoundError
 from chatdb.operations.conversation_batches import ConversationFilter, count_conversations
 from chatdb.operations.conversations import list_page, read_conversation
 from chatdb.operations.search import SearchOptions, search
-from chatdb.workflows.smoke_check import Check, CheckFailedError, Place, expect
+from chatdb.records import organization_id_of
+from chatdb.workflows.smoke_check import Check, CheckFailedError, CheckSkippedError, Place, expect
 from chatdb.workflows.smoke_conversation import ADDED, CREATED, USER
 
+if TYPE_CHECKING:
+    import psycopg
+
+    from chatdb.operations.roles import Role
+
 _OTHER_USER = "smoke-test-other-user"
+_SHOWN = 3
+_SET = "SELECT set_config('app.organization_id', %s, true), set_config('app.user_id', %s, true)"
+_SEEN = "SELECT count(*) FROM conversations WHERE id = %s"
 
 
 def _listed_ids(place: Place, key: str, user_id: str) -> list[UUID]:
@@ -54,9 +66,64 @@ def _expect_not_found(place: Place, key: str, *, user_id: str | None) -> None:
         raise CheckFailedError(f"{name} can be read as {user_id or key}")
 
 
+def _row_security(place: Place) -> str:
+    """Act as each role of an application, on the conversation that is there and as `prove` does."""
+    database = place.database
+    if database.url.path is not None:
+        raise CheckSkippedError("SQLite has no roles")
+    import psycopg
+
+    from chatdb.operations.isolation import prove
+    from chatdb.operations.roles import list_roles
+
+    found = [role for role in list_roles(database) if role.row_security]
+    if not found:
+        raise CheckSkippedError("no role of an application is here; chatdb roles create app")
+    attempts = 0
+    for role in found:
+        try:
+            with closing(connect_postgresql(database.url, autocommit=True)) as connection:
+                _expect_own_only(connection, role, place)
+                may_write = role.kind == "app"
+                proof = prove(connection, role.name, may_write=may_write, schema=database.schema)
+        except psycopg.errors.InsufficientPrivilege as error:
+            text = f"this user may not act as {role.name}: {error.diag.message_primary}"
+            raise CheckSkippedError(text) from error
+        shown = "; ".join(proof.breaches[:_SHOWN])
+        expect(not proof.breaches, f"{role.name} {shown} (chatdb security check)")
+        attempts += proof.attempts
+    names = ", ".join(role.name for role in found)
+    return f"as {names}: only what is their own, in {attempts} attempts to reach more"
+
+
+def _expect_own_only(connection: "psycopg.Connection[Any]", role: "Role", place: Place) -> None:
+    """Hold that the role sees the conversation in its organization, for its user, there only."""
+    from psycopg import sql
+
+    own, other = (str(organization_id_of(key)) for key in place.traces.keys)
+    with connection.transaction(force_rollback=True):
+        if place.database.schema is not None:
+            schema = sql.Identifier(place.database.schema)
+            connection.execute(sql.SQL("SET LOCAL search_path = {}").format(schema))
+        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role.name)))
+        for organization, user, expected in (
+            *((own, "", 1), (own, USER, 1), (own, _OTHER_USER, 0)),
+            *((other, "", 0), (other, USER, 0), ("", "", 0)),
+        ):
+            connection.execute(_SET, (organization, user))
+            seen = connection.execute(_SEEN, (place.conversation,)).fetchall()[0][0]
+            where = organization and ("its organization" if organization == own else "another")
+            expect(
+                seen == expected,
+                f"{role.name} sees {seen} of it instead of {expected}, set to"
+                f" {where or 'no organization'} and {user or 'no user'}",
+            )
+
+
 ISOLATION_CHECKS: tuple[Check, ...] = (
     Check(name="listed-in-its-organization", run=_listed, needs=(CREATED,)),
     Check(name="not-in-another-organization", run=_hidden_elsewhere, needs=(ADDED,)),
     Check(name="not-for-another-user", run=_hidden_from_others, needs=(ADDED,)),
+    Check(name="row-level-security", run=_row_security, needs=(ADDED,)),
 )
 """In this order."""

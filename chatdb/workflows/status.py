@@ -12,6 +12,7 @@ from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
 from chatdb.operations.smoke_record import SmokeRecord, read_record
+from chatdb.records import organization_id_of
 
 if TYPE_CHECKING:
     from chatdb.operations.last_backup import LastBackup
@@ -32,6 +33,7 @@ class StatusReport:
     `source` tells where the redacted URL came from; `size` is in bytes; `estimated` names the
     counts that are estimates; `last_days` end with today; `notes` tell what could not be read.
     `backups` is where they go; only a folder of this machine is looked into for the last one.
+    `row_security` is the key of the only organization whose rows this user sees.
     """
 
     database: str
@@ -44,6 +46,7 @@ class StatusReport:
     revision: str | None
     head: str
     environment: str | None
+    row_security: str | None
     organizations: int | None
     conversations: int | None
     messages: int | None
@@ -61,6 +64,7 @@ def read_status(
     *,
     source: str,
     schema: str | None = None,
+    organization_key: str = "default",
     backups: str = "backups",
     now: datetime | None = None,
 ) -> tuple[StatusReport, ChatdbError | None]:
@@ -73,13 +77,20 @@ def read_status(
     trouble: ChatdbError | None = None
     seen: Overview | None = None
     try:
-        seen = overview(url, schema=schema, today=today)
+        seen = overview(
+            url,
+            schema=schema,
+            organization_id=organization_id_of(organization_key),
+            today=today,
+        )
     except ChatdbError as error:
         trouble = error
     else:
         if not _is_usable(url, seen.look):
             trouble = mismatch(seen.look, url)
     report = _report(url, source, schema, seen, today)
+    if seen is not None and seen.row_security:
+        report = replace(report, row_security=organization_key)
     try:
         last = _last_backup(url, backups)
     except ChatdbError as error:
@@ -113,6 +124,7 @@ def _report(
         revision=None if seen is None else seen.look.revision,
         head=head_revision(),
         environment=None if label is None else label.strip().lower(),
+        row_security=None,
         organizations=counts.get("organizations"),
         conversations=counts.get("conversations"),
         messages=counts.get("messages"),

@@ -5,6 +5,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.workflows.status import read_status
 from tests.backups.making import manifest
 from tests.cli.test_process import imported_by
+from tests.operations.app_roles import deployed
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 from tests.postgres_server import PASSWORD, PostgresServer
 
@@ -281,7 +283,7 @@ def test_a_lost_connection_is_an_error_and_no_note(postgresql_url: DatabaseUrl) 
             f"SELECT pg_terminate_backend({connection.info.backend_pid})",
         )
         with pytest.raises(psycopg.OperationalError):
-            ServerGlance(connection, None, seen).read(NOW)
+            ServerGlance(connection, seen, schema=None, organization_id=UUID(int=0)).read(NOW)
 
 
 def test_the_last_backup_and_when_one_was_verified_are_told(
@@ -315,3 +317,20 @@ def test_the_last_backup_and_when_one_was_verified_are_told(
     assert "1 day ago, an earlier one verified 2 days ago" in line
     assert "backups/chatdb_20261125T000000Z.db.zst" in line
     assert (remote.backups, remote.last_backup) == ("s3://key:***@bucket/folder", None)
+
+
+def test_a_role_of_an_application_sees_its_own_organization(
+    run: Any, postgresql_url: DatabaseUrl
+) -> None:
+    with deployed(postgresql_url) as there:
+        code, own, _ = answer(run, there.app, "--org", there.first.key)
+        _, other, _ = answer(run, there.app, "--org", "default")
+        _, owner, _ = answer(run, there.owner)
+        shown = run("status", "--org", there.first.key, env={"DATABASE_URL": there.app.exposed()})
+
+    assert code == 0
+    assert (own["row_security"], own["organizations"]) == (there.first.key, 1)
+    assert 0 < own["messages"] < owner["messages"]
+    assert (other["row_security"], other["messages"]) == ("default", 0)
+    assert owner["row_security"] is None
+    assert f"only {there.first.key} (row-level security" in shown.stdout

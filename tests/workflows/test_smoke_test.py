@@ -24,6 +24,7 @@ from chatdb.workflows.smoke_test import CHECKS, CLEAN_UP, SmokeReport, smoke_tes
 from chatdb.workflows.status import read_status
 from tests.cli.conftest import ROOT, unmeasured_environment
 from tests.db.silent_servers import serving, silent
+from tests.operations.app_roles import deployed
 from tests.operations.conversation_rows import add_conversation, add_organization
 from tests.postgres_server import wait_until
 
@@ -70,6 +71,7 @@ def test_a_sound_database_passes_and_is_as_it_was(database_url: DatabaseUrl) -> 
         result for result in report.results if result.outcome is Outcome.FAILED
     ]
     assert outcomes(report)["demo-organization"] is Outcome.PASSED
+    assert outcomes(report)["row-level-security"] is Outcome.SKIPPED
     assert all(result.reason for result in report.results)
     assert list(report.results) == heard
     assert (report.trouble, report.unkept, report.is_passed) == (None, None, True)
@@ -322,3 +324,24 @@ def test_it_works_in_a_schema_of_its_own(run: Any, empty_postgresql_url: Databas
     report = smoke_test(empty_postgresql_url, schema="Chat")
 
     assert report.is_passed, report.failed
+
+
+def test_it_acts_as_the_roles_of_an_application(postgresql_url: DatabaseUrl) -> None:
+    with deployed(postgresql_url) as there:
+        before = rows(postgresql_url)
+        sound = smoke_test(postgresql_url)
+        execute(
+            postgresql_url,
+            "ALTER POLICY conversations_tenant ON conversations USING (true)",
+        )
+        leaking = smoke_test(postgresql_url)
+        after = rows(postgresql_url)
+        as_app = smoke_test(there.app)
+
+    assert outcomes(sound)["row-level-security"] is Outcome.PASSED
+    assert there.app.user in reason(sound, "row-level-security")
+    assert set(leaking.failed) == {"schema-unchanged", "row-level-security"}
+    assert f"{there.app.user} sees 1 of it instead of 0" in reason(leaking, "row-level-security")
+    assert after == before
+    assert "organizations-created" in as_app.failed
+    assert "--database-url" in reason(as_app, "organizations-created")

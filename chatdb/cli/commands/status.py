@@ -36,6 +36,7 @@ def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -
         command.url,
         source=config.database_url.source,
         schema=None if config.schema is None else config.schema.value,
+        organization_key=command.org,
         backups=config.backup.url.value,
         now=now,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -47,10 +48,16 @@ class ServerGlance:
     """Fills an overview figure by figure, each in a read-only transaction that gives up early."""
 
     def __init__(
-        self, connection: "psycopg.Connection[Any]", schema: str | None, seen: Overview
+        self,
+        connection: "psycopg.Connection[Any]",
+        seen: Overview,
+        *,
+        schema: str | None,
+        organization_id: UUID,
     ) -> None:
         self._connection = connection
         self._schema = schema
+        self._limits = f"{_LIMITS}; SET LOCAL app.organization_id = '{organization_id}'"
         self._seen = seen
 
     def read(self, since: datetime) -> None:
@@ -68,7 +75,7 @@ class ServerGlance:
     def _figure(self, name: str, read: Callable[[], None]) -> None:
         try:
             with self._connection.transaction():
-                self._connection.execute(_LIMITS)
+                self._connection.execute(self._limits.encode())
                 if self._schema is not None:
                     path = sql.SQL("SET LOCAL search_path = {}")
                     self._connection.execute(path.format(sql.Identifier(self._schema)))
@@ -112,7 +119,4 @@ class ServerGlance:
         self._seen.days = dict(self._rows(_DAYS, since))
 
     def _hidden(self) -> None:
-        if self._rows(_HIDDEN)[0][0]:
-            self._seen.notes.append(
-                "row-level security hides the rows of other organizations from this user"
-            )
+        self._seen.row_security = self._rows(_HIDDEN)[0][0]
