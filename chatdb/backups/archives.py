@@ -16,11 +16,11 @@ from typing import IO, cast
 
 import zstandard
 
+from chatdb.atomic_write import storage_error
 from chatdb.backups.encryption import NO_KEYS, Keys, decrypted, encrypting
 from chatdb.backups.manifest import BackupFile
 from chatdb.backups.names import COMPRESSED, ENCRYPTED
 from chatdb.errors import InvalidInputError
-from chatdb.formats.outputs import storage_error
 from chatdb.formats.streams import ZstandardStream
 
 LEVEL = 3

@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Protocol
 
+from chatdb.atomic_write import atomic_write, storage_error, sync_folder
 from chatdb.backups.archives import OnBytes
 from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.names import PARTIAL
 from chatdb.errors import NotFoundError, StorageError
-from chatdb.formats.outputs import open_output, storage_error, sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class FolderStore:
             sync_folder(self.folder)
 
     def write(self, name: str, data: bytes) -> None:
-        with open_output(self.folder / name, as_is=True) as stream:
+        with atomic_write(self.folder / name) as stream:
             stream.write(data)
 
     def delete(self, name: str) -> None:

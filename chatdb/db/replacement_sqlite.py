@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from chatdb.atomic_write import sync_folder
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.replacement import MARK, Kept, Replacement, new_mark, read_mark
 from chatdb.db.revision import translated
@@ -92,7 +93,7 @@ class SqliteReplacement(Replacement):
                 _keep_sides(self._path, aside)
                 path.replace(self._path)
                 _bring_log(path, self._path)
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
                 return None
             _take_over_rights(self._path, path)
             with self._held() as is_damaged:
@@ -101,7 +102,7 @@ class SqliteReplacement(Replacement):
                     _keep_sides(self._path, aside)
                 path.replace(self._path)
                 _bring_log(path, self._path)
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
         return next(each for each in self.kept() if each.name == str(aside))
 
     @contextmanager
@@ -276,15 +277,6 @@ def _in_use(path: Path, users: list[str]) -> RefusedError:
         "\n".join([f"{path} is in use; nothing was changed:", *lines]),
         hint="end these programs, then run the command again",
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # not every file system lets a folder be synced
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from chatdb.atomic_write import atomic_write
 from chatdb.errors import ServerFailedError
 from chatdb.servers.base import HOST, DevServer, Note
 from chatdb.servers.embedded_cluster import CLEAN_ENVIRONMENT
@@ -197,16 +198,14 @@ def _record_path(home: Home) -> Path:
 
 
 def _write_record(home: Home, process: Process, position: int) -> None:
-    path = _record_path(home)
-    partial = path.with_name(path.name + ".partial")
     record = {
         "pid": process.pid,
         "start": process.start,
         "data": str(home.data.resolve()),
         "log_position": position,
     }
-    partial.write_text(json.dumps(record) + "\n")
-    partial.rename(path)
+    with atomic_write(_record_path(home), mode=0o644) as stream:
+        stream.write(f"{json.dumps(record)}\n".encode())
 
 
 def _read_record(home: Home) -> tuple[Process, int] | None:

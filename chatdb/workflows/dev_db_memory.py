@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from chatdb.atomic_write import atomic_write
 from chatdb.errors import ConfigurationError
 from chatdb.servers.base import DevServer
 from chatdb.servers.embedded_home import user_folder
@@ -87,15 +88,9 @@ class Project:
     def save(self, remembered: Remembered) -> None:
         """Write the file as a whole, for its user only."""
         self.make()
-        partial = self.folder / f"{FILE}.partial"
-        partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(asdict(remembered), stream, indent=2, ensure_ascii=False)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self.folder / FILE)
+        text = json.dumps(asdict(remembered), indent=2, ensure_ascii=False)
+        with atomic_write(self.folder / FILE) as stream:
+            stream.write(f"{text}\n".encode())
 
     def note_production(self, *, is_production: bool) -> None:
         """Keep whether the database is labelled production, for when it cannot be asked."""

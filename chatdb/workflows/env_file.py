@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
+from chatdb.atomic_write import atomic_write
 from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import ConfigurationError, StorageError
 
@@ -103,20 +104,10 @@ def _text(path: Path) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text.encode("utf-8", "surrogateescape"))
-            stream.flush()
-            os.fsync(stream.fileno())
+    with atomic_write(path) as stream:
+        stream.write(text.encode("utf-8", "surrogateescape"))
         if path.exists():
-            old = path.stat()
-            partial.chmod(old.st_mode & 0o7777)
+            old, new = path.stat(), stream.fileno()
             if os.geteuid() == 0:
-                os.chown(partial, old.st_uid, old.st_gid)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+                os.fchown(new, old.st_uid, old.st_gid)
+            os.fchmod(new, old.st_mode & 0o7777)

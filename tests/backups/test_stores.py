@@ -154,7 +154,7 @@ def test_a_full_disk_is_named() -> None:
 
 
 def compare_full_device() -> None:
-    from chatdb.formats.outputs import storage_error
+    from chatdb.atomic_write import storage_error
 
     try:
         with Path("/dev/full").open("wb", buffering=0) as raw:

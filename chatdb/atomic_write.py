@@ -1,0 +1,128 @@
+"""Writing a file whole or not at all: beside its name first, synced, then renamed."""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from chatdb.errors import ChatdbError, StorageError
+
+BUFFER = 1 << 20
+PRIVATE = 0o600
+
+
+@contextmanager
+def atomic_write(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+    """Open a file for writing that appears under its name only when the block ends well.
+
+    The bytes go to `NAME.partial`, locked, are synced to the disk and then renamed; what a killed
+    process left under that name is replaced. When anything fails or is interrupted the partial
+    file is removed and an older file of that name stays as it was. A link is followed. Raises
+    StorageError for a full disk, missing rights, or while another process writes the file.
+    """
+    if path.is_symlink():
+        path = path.resolve()
+    partial = path.with_name(path.name + ".partial")
+    ours: list[Path] = []
+    try:
+        # Renamed or removed before it is closed: the lock is held until then.
+        with (
+            _removed_on_failure(partial, ours),
+            os.fdopen(_claimed(partial, path, ours, mode), "wb", buffering=BUFFER) as stream,
+            _removed_on_failure(partial, ours),
+        ):
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+            partial.replace(path)
+            sync_folder(path.parent)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _claimed(partial: Path, path: Path, ours: list[Path], mode: int) -> int:
+    """Open the partial file for this process alone, empty; the lock ends with the process.
+
+    It is put into `ours` as soon as it is.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    while True:
+        descriptor = os.open(partial, flags, mode)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(descriptor, partial):
+                ours.append(partial)
+                os.fchmod(descriptor, mode)
+                os.ftruncate(descriptor, 0)
+                return descriptor
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise StorageError(
+                f"{path} is being written by another process (to {partial.name})",
+                hint="wait until it is done, or choose another name",
+            ) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_still(descriptor: int, partial: Path) -> bool:
+    """Tell whether the name still means the locked file: its writer may just have renamed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), partial.lstat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _removed_on_failure(partial: Path, ours: list[Path]) -> Iterator[None]:
+    """Remove what is in the list when the block fails, or what an interrupt kept out of it."""
+    try:
+        yield
+    except BaseException:
+        if ours:
+            ours.pop().unlink(missing_ok=True)
+        else:
+            _sweep(partial)
+        raise
+
+
+def _sweep(partial: Path) -> None:
+    """Remove the file unless a process holds it."""
+    with suppress(OSError):
+        descriptor = os.open(partial, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(descriptor, partial):
+                partial.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the rename itself durable; not every file system lets a folder be synced."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def storage_error(path: Path, error: OSError) -> ChatdbError:
+    """Return what a user can act on for a failed write, a full disk told from the others."""
+    reason = error.strerror or str(error)
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    hint = "free some space or choose another place" if is_full else None
+    return StorageError(f"{path} cannot be written: {reason}", hint=hint)
