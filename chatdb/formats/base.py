@@ -73,13 +73,14 @@ class Sample:
     `layout` is how the file is laid out at the top: a JSON list, JSON objects one after another
     (JSON Lines, or a single object), an object that wraps a list of conversations, or not JSON.
     `values` holds the first complete values (list elements, objects), decoded; `trouble` is the
-    first thing that could not be read.
+    first thing that could not be read, `hint` what to do about it.
     """
 
     head: bytes
     layout: "Layout"
     values: tuple[Any, ...]
     trouble: str | None = None
+    hint: str | None = None
 
 
 class Reader(Protocol):

@@ -136,7 +136,8 @@ class JsonReader(ABC):
                 elif number == 0 and alone:
                     raise InvalidInputError(
                         f"{file.name} is broken at byte {element.offset}, "
-                        f"before anything complete: {element.reason}"
+                        f"before anything complete: {element.reason.removeprefix(f'{file.name} ')}",
+                        hint=element.hint,
                     )
                 else:
                     context.tally.skipped += 1

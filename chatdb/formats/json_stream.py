@@ -56,11 +56,15 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A place where the structure itself is broken; `offset` is in bytes of the stream."""
+    """A place where the structure itself is broken; `offset` is in bytes of the stream.
+
+    `hint` is what to do about a stream that could not be read on, where something can be done.
+    """
 
     index: int
     offset: int
     reason: str
+    hint: str | None = None
 
 
 class JsonStream:
@@ -89,6 +93,7 @@ class JsonStream:
         self._at_end = False
         self._index = 0
         self._damage: str | None = None
+        self._hint: str | None = None
         self.layout: Layout = "other"
         self.outer_fields: list[str] = []
         self._wrappers = wrappers
@@ -218,7 +223,7 @@ class JsonStream:
             except InvalidInputError as error:
                 if self._base + len(self._buffer) == 0 and not pieces:
                     raise
-                self._damage = error.text
+                self._damage, self._hint = error.text, error.hint
                 break
             if not piece:
                 break
@@ -230,10 +235,11 @@ class JsonStream:
         start = self._base + self._start
         end = self._base + len(self._buffer)
         reason = self._damage or "the file ends"
-        return Broken(self._index, end, f"{reason} inside the value that starts at byte {start}")
+        reason = f"{reason} inside the value that starts at byte {start}"
+        return Broken(self._index, end, reason, self._hint)
 
     def _broken(self, reason: str) -> Broken:
-        return Broken(self._index, self._base + self._start, reason)
+        return Broken(self._index, self._base + self._start, reason, self._hint)
 
     def _rest(self) -> Iterator[Broken]:
         if not self._skip_space():

@@ -127,7 +127,7 @@ def detect(source: Source) -> Reader:
                 return candidate
         samples.append((file.name, sample))
     if len(samples) == 1:
-        raise InvalidInputError(seen(*samples[0]), hint=_HINT)
+        raise InvalidInputError(seen(*samples[0]), hint=samples[0][1].hint or _HINT)
     raise InvalidInputError(
         f"{source.name} holds no conversations that can be read "
         f"({len(samples)} files were looked at; the first: {seen(*samples[0])})",

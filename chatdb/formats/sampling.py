@@ -19,12 +19,13 @@ def sample_of(file: SourceFile) -> Sample:
         head = stream.read1(HEAD)
     values: list[Any] = []
     trouble: str | None = None
+    hint: str | None = None
     with file.open(counting=False) as stream:
         elements = JsonStream(stream)
         seen_bytes = 0
         for element in elements:
             if not isinstance(element, Element):
-                trouble = trouble or element.reason
+                trouble, hint = trouble or element.reason, element.hint
                 break
             seen_bytes += len(element.data)
             decoded = decode_value(element.data)
@@ -34,7 +35,7 @@ def sample_of(file: SourceFile) -> Sample:
                 trouble = trouble or decoded.error
             if element.index + 1 >= MAX_VALUES or seen_bytes > MAX_BYTES:
                 break
-        return Sample(head, elements.layout, tuple(values), trouble)
+        return Sample(head, elements.layout, tuple(values), trouble, hint)
 
 
 def seen(name: str, sample: Sample) -> str:

@@ -53,22 +53,22 @@ class ZstandardStream(io.RawIOBase):
         self._packed = packed
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._started = False
-        self._ready = b""
+        self._ready, self._at = memoryview(b""), 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        while not self._ready:
+        while self._at == len(self._ready):
             data = self._packed.read(_ZSTANDARD_INPUT)
             if not data:
                 if self._started:
                     raise EOFError("the compressed data ends early")
                 return 0
-            self._ready = self._unpack(data)
-        count = min(len(buffer), len(self._ready))
-        buffer[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
+            self._ready, self._at = memoryview(self._unpack(data)), 0
+        count = min(len(buffer), len(self._ready) - self._at)
+        buffer[:count] = self._ready[self._at : self._at + count]
+        self._at += count
         return count
 
     def _unpack(self, data: bytes) -> bytes:
@@ -120,7 +120,7 @@ class UnpackedStream(io.RawIOBase):
             raise InvalidInputError(
                 f"{self._name} unpacks to more than {MAX_RATIO} times its size "
                 f"({self._total} bytes so far): it looks like a decompression bomb",
-                hint="unpack it yourself and give chatdb the unpacked file if you trust it",
+                hint="if you trust it, unpack it yourself and give chatdb the unpacked file",
             )
 
 
