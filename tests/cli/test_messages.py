@@ -233,6 +233,12 @@ NARROWED = (
     ("conversations", "unarchive", "ID"),
     ("conversations", "touch", "ID"),
     ("conversations", "delete", "ID", "--yes"),
+    ("conversations", "fork", "ID", "--at", "last"),
+    ("conversations", "split", "ID", "--at", "last"),
+    ("conversations", "merge", "ID", "ID", "--yes"),
+    ("snapshots", "list", "ID"),
+    ("snapshots", "show", "ID"),
+    ("snapshots", "save", "ID", "1"),
     ("messages", "list", "ID"),
     ("messages", "add", "ID", "x"),
     ("messages", "edit", "ID", "last", "x"),
@@ -257,6 +263,48 @@ def test_what_belongs_to_others_is_not_found(command: Command, database: Databas
 
 
 KEYS = ("default", "acme")
+
+
+def test_conversations_are_forked_split_and_merged(command: Command, database: Database) -> None:
+    talk = add_conversation(database, ["a", "b", "c"], title="Bread")
+    words = (str(talk), "--at", str(message_id(1, 1)), "--format", "json")
+
+    fork = json.loads(command("conversations", "fork", *words).stdout)
+    split = json.loads(command("conversations", "split", *words, "--title", "Rye").stdout)
+    assert (fork["title"], fork["messages"]) == ("Bread (fork)", 2)
+    assert (split["title"], split["messages"], split["from_id"]) == ("Rye", 2, str(talk))
+
+    merge = ("conversations", "merge", str(talk), split["id"])
+    dry = command(*merge, "--dry-run", "--format", "json")
+    assert (json.loads(dry.stdout)["dry_run"], command(*merge).exit_code) == (True, 6)
+    done = command(*merge, "--yes", "--format", "json")
+    assert json.loads(done.stdout)["messages"] == 2
+    record = read_conversation(database, str(talk), organization_key="default")
+    assert [each.content for each in record.messages] == ["a", "b", "c"]
+    line = done.stderr.partition("beside it: chatdb ")[2].strip()
+    assert command(*line.split()).exit_code == 0
+    assert command("conversations", "show", split["id"]).exit_code == 0
+    assert command("conversations", "merge", "last", "last", "--yes").exit_code == 2
+    assert command("conversations", "fork", "last").exit_code == 2
+
+
+def test_snapshots_are_saved_and_shown(command: Command, database: Database) -> None:
+    add_conversation(database, ["a"])
+
+    saved = command("snapshots", "save", "last", "--format", "json", input='{"todo": ["x"]}')
+    command("snapshots", "save", "last", "[1]")
+
+    rows = json.loads(command("snapshots", "list", "last", "--format", "json").stdout)
+    assert [row["characters"] for row in rows] == [3, 14]
+    shown = command("snapshots", "show", "last", rows[1]["id"][-8:], "--format", "json")
+    assert json.loads(shown.stdout)["state"] == {"todo": ["x"]}
+    assert json.loads(saved.stdout)["id"] == rows[1]["id"]
+    assert "[1]" in command("snapshots", "show", "last").stdout
+    assert command("snapshots", "save", "last", "{").exit_code == 2
+    first = command("snapshots", "list", "last", "--limit", "1", "--format", "json")
+    cursor = first.stderr.partition("--after ")[2].split()[0]
+    after = command("snapshots", "list", "last", "--after", cursor, "--format", "json")
+    assert [row["id"] for row in json.loads(after.stdout)] == [rows[1]["id"]]
 
 
 def test_hostile_text_does_nothing_on_a_terminal(database: Database, run_on_terminal: Run) -> None:

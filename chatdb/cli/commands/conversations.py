@@ -1,5 +1,6 @@
 """`chatdb conversations`: the commands on conversations; those on messages have their own noun."""
 
+from chatdb.cli.conversations.branches import fork, merge, split
 from chatdb.cli.conversations.changes import (
     archive,
     create,
@@ -17,5 +18,15 @@ from chatdb.cli.lazy_group import group_app
 app = group_app("List, show, create, change and delete conversations.")
 
 app.command(name="list")(list_conversations)
-for command in (show, create, rename, star, unstar, archive, unarchive, touch, delete):
-    app.command()(command)
+app.command()(show)
+app.command()(create)
+app.command()(rename)
+app.command()(star)
+app.command()(unstar)
+app.command()(archive)
+app.command()(unarchive)
+app.command()(touch)
+app.command()(fork)
+app.command()(split)
+app.command()(merge)
+app.command()(delete)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -10,6 +9,7 @@ import typer
 
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
+from chatdb.cli.conversations.deletion import tell_way_back
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
@@ -305,10 +305,7 @@ def delete(
     )
     command.output.record(summary, output_format)
     if done.kept is not None and not dry_run:
-        org = "" if command.org == "default" else f" --org {quote(command.org)}"
-        command.diagnostics.note(
-            f"to bring them back: chatdb import {quote(str(done.kept))} --restore-deleted{org}"
-        )
+        tell_way_back(command, done.kept)
 
 
 def _fields(

@@ -24,6 +24,8 @@ from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chatdb.operations.conversation_batches import ConversationFilter
     from chatdb.workflows.delete_conversations import DeletionReport
 
@@ -118,10 +120,13 @@ def delete(
     if not found:
         command.diagnostics.note("there is nothing of the kind: nothing was deleted")
     elif report.kept is not None and not dry_run:
-        org = "" if command.org == "default" else f" --org {quote(command.org)}"
-        command.diagnostics.note(
-            f"to bring them back: chatdb import {quote(str(report.kept))} --restore-deleted{org}"
-        )
+        tell_way_back(command, report.kept)
+
+
+def tell_way_back(command: CommandContext, kept: "Path", what: str = "to bring them back") -> None:
+    """Say which command brings back what was kept."""
+    org = "" if command.org == "default" else f" --org {quote(command.org)}"
+    command.diagnostics.note(f"{what}: chatdb import {quote(str(kept))} --restore-deleted{org}")
 
 
 def _wanted(

@@ -1,0 +1,115 @@
+"""`chatdb snapshots`: states of a conversation as its application saved them."""
+
+from typing import Annotated
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.options import (
+    AfterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    UserOption,
+    WithinConversation,
+)
+from chatdb.cli.text import counted
+
+app = group_app("List, show and save snapshots of a conversation.")
+
+
+@app.command(name="list")
+def list_snapshots(
+    context: typer.Context,
+    conversation: WithinConversation,
+    limit: LimitOption = 50,
+    after: AfterOption = None,
+    user: UserOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """List the snapshots of a conversation, newest first.
+
+    \b
+    Example:
+      chatdb snapshots list last
+    """
+    from chatdb.operations import snapshots
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        page = snapshots.list_page(
+            database,
+            conversation,
+            organization_key=command.org,
+            user_id=user,
+            limit=limit,
+            after=after,
+        )
+    command.output.rows(page.items, snapshots.ListedSnapshot, output_format)
+    if page.next_cursor is not None:
+        command.diagnostics.note(
+            f"there are more: --limit shows more at once, "
+            f"--after {page.next_cursor} goes on from here"
+        )
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    conversation: WithinConversation,
+    snapshot: Annotated[
+        str,
+        typer.Argument(metavar="[SNAPSHOT]", help="Its id, a part of it, or last, the newest."),
+    ] = "last",
+    user: UserOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Show a snapshot with its state.
+
+    \b
+    Example:
+      chatdb snapshots show last --format json
+    """
+    from chatdb.operations import snapshots
+
+    command = CommandContext.of(context)
+    with command.open_database() as database:
+        found = snapshots.read(
+            database, conversation, snapshot, organization_key=command.org, user_id=user
+        )
+    command.output.record(found, output_format)
+
+
+@app.command()
+def save(
+    context: typer.Context,
+    conversation: WithinConversation,
+    state: Annotated[
+        str | None,
+        typer.Argument(metavar="[JSON]", help="The state; left out or - is standard input."),
+    ] = None,
+    user: UserOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Save a state, any JSON value, as the newest snapshot.
+
+    \b
+    Example:
+      chatdb snapshots save last < state.json
+    """
+    from chatdb.cli.input import read_text
+    from chatdb.operations import snapshots
+    from chatdb.operations.message_words import json_of
+
+    command = CommandContext.of(context)
+    value = json_of(read_text(command, state), "the state")
+    with command.open_database() as database:
+        saved = snapshots.save(
+            database, conversation, value, organization_key=command.org, user_id=user
+        )
+    command.output.record(saved, output_format)
+    if saved.replaced_characters:
+        command.diagnostics.warning(
+            f"{counted(saved.replaced_characters, 'character')} that no database can keep replaced"
+        )
