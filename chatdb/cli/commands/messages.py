@@ -149,7 +149,7 @@ def add(
         says_enough = any(name in fields for name in operation.CONTENTS)
         content = "" if text is None and says_enough else read_text(command, text)
         new = [operation.NewMessage(content=content, **fields)]
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         added = operation.add(
             database, conversation, new, organization_key=command.org, user_id=user
         )
@@ -186,7 +186,7 @@ def list_messages(
     from chatdb.operations.message_words import role_of
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         page = operation.list_page(
             database,
             conversation,
@@ -241,7 +241,7 @@ def edit(
     changes = _fields(role, author, model, reasoning, tool_calls, tool_outputs, attachments)
     if text is not None or not changes:
         changes["content"] = read_text(command, text)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         edited = operation.edit(
             database, conversation, message, changes, organization_key=command.org, user_id=user
         )
@@ -279,7 +279,7 @@ def delete(
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
-    with command.open_database(create=not dry_run) as database:
+    with command.open_database(create=not dry_run, user=user) as database:
         within, found = find_deletable(
             database, conversation, messages, organization_key=command.org, user_id=user
         )

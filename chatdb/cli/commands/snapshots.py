@@ -37,7 +37,7 @@ def list_snapshots(
     from chatdb.operations import snapshots
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         page = snapshots.list_page(
             database,
             conversation,
@@ -74,7 +74,7 @@ def show(
     from chatdb.operations import snapshots
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         found = snapshots.read(
             database, conversation, snapshot, organization_key=command.org, user_id=user
         )
@@ -104,7 +104,7 @@ def save(
 
     command = CommandContext.of(context)
     value = json_of(read_text(command, state), "the state")
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         saved = snapshots.save(
             database, conversation, value, organization_key=command.org, user_id=user
         )

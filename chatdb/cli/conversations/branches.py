@@ -71,7 +71,7 @@ def fork(
     from chatdb.workflows import branch_conversations as workflow
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         made = workflow.fork(
             database, conversation, at, organization_key=command.org, user_id=user, title=title
         )
@@ -97,7 +97,7 @@ def split(
     from chatdb.workflows import branch_conversations as workflow
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         made = workflow.split(
             database, conversation, at, organization_key=command.org, user_id=user, title=title
         )
@@ -135,7 +135,7 @@ def merge(
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
-    with command.open_database(create=not dry_run) as database:
+    with command.open_database(create=not dry_run, user=user) as database:
         found = workflow.find_mergeable(
             database, into, other, organization_key=command.org, user_id=user
         )

@@ -53,7 +53,7 @@ def create(
         messages.append(NewMessage(content=read_text(command, message)))
         check(messages[0])
     new = operation.NewConversation(title=title, user_id=user, metadata=metadata, messages=messages)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         made = operation.create(database, new, organization_key=command.org)
     command.output.record(made, output_format)
 
@@ -74,7 +74,7 @@ def rename(
     from chatdb.operations import conversation_changes as operation
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         renamed = operation.rename(
             database, conversation, title, organization_key=command.org, user_id=user
         )
@@ -157,7 +157,7 @@ def touch(
     from chatdb.operations import conversation_changes as operation
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         touched = operation.touch(
             database, conversations, organization_key=command.org, user_id=user
         )
@@ -174,7 +174,7 @@ def _mark(
     from chatdb.operations import conversation_changes as operation
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         marked = operation.mark(
             database, conversations, wanted, organization_key=command.org, user_id=user
         )

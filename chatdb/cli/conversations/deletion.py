@@ -100,7 +100,7 @@ def delete(
     wanted = _wanted(user, before, since, source, archived, starred, meta)
     _check(conversations, wanted, user)
     command = CommandContext.of(context)
-    with command.open_database(create=not dry_run) as database:
+    with command.open_database(create=not dry_run, user=user) as database:
         if conversations:
             found = find_deletable(
                 database, conversations, organization_key=command.org, user_id=user

@@ -137,7 +137,7 @@ def list_conversations(
         starred=starred,
         metadata=tuple(map(condition, meta or ())),
     )
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         page = conversations.list_page(
             database,
             organization_key=command.org,

@@ -44,7 +44,7 @@ def show(
     from chatdb.records import Message
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         record = conversations.read_conversation(
             database, conversation, organization_key=command.org, user_id=user
         )
