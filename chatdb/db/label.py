@@ -50,9 +50,30 @@ def look_at_label(url: DatabaseUrl, *, schema: str | None = None, whole: bool = 
             raise
         with opened as connection:
             row = connection.execute("SELECT current_database()").fetchone()
-            schemas = _schemas(connection) if whole else [schema]
+            schemas: list[str | None] = [*_schemas(connection)] if whole else [schema]
             values = [value for each in schemas for value in _values(connection, each)]
     return Label(str(row[0]) if row else url.database, _word(values))
+
+
+def labels_by_schema(url: DatabaseUrl) -> dict[str, str]:
+    """Return the labels that the schemas of a PostgreSQL database have."""
+    with translated(url), connect_postgresql(url, autocommit=True) as connection:
+        found = {name: _values(connection, name) for name in _schemas(connection)}
+    return {name: values[0] for name, values in found.items() if values}
+
+
+def put_labels(url: DatabaseUrl, labels: dict[str, str]) -> None:
+    """Give the schemas of another PostgreSQL database these labels, where it has them."""
+    from psycopg import sql
+
+    with translated(url), connect_postgresql(url) as connection:
+        there = _schemas(connection)
+        for name in labels.keys() & set(there):
+            statement = sql.SQL(
+                "INSERT INTO {} (key, value) VALUES (%s, %s)"
+                " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+            ).format(sql.Identifier(name, _TABLE))
+            connection.execute(statement, (KEY, labels[name]))
 
 
 def _word(values: list[str]) -> str | None:
@@ -74,7 +95,7 @@ def _file_values(url: DatabaseUrl) -> list[str]:
             return []
 
 
-def _schemas(connection: "psycopg.Connection[Any]") -> list[str | None]:
+def _schemas(connection: "psycopg.Connection[Any]") -> list[str]:
     return [name for (name,) in connection.execute(_SCHEMAS)]
 
 

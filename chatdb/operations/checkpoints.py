@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import uuid4
 
+from chatdb.db.label import labels_by_schema, put_labels
 from chatdb.db.revision import look
 from chatdb.db.server_databases import LONGEST_NAME, Move, Server, ServerDatabase
 from chatdb.db.url import DatabaseUrl
@@ -68,7 +69,7 @@ def save(
 def restore(
     url: DatabaseUrl, name: str, *, force: bool = False, note: Callable[[str], None]
 ) -> Checkpoint | None:
-    """Put a copy of the checkpoint in the database's place, in one step.
+    """Put a copy of the checkpoint in the database's place, in one step; its label stays there.
 
     The database that was there is kept as a checkpoint, which is returned; None when there was
     none. Raises NotFoundError, and RefusedError that names who is connected.
@@ -86,12 +87,21 @@ def restore(
             server.rename(back)
             return None
         try:
+            _keep_label(url, making)
             aside = _move_aside(server, url, f"before-restore-{_stamp()}")
             server.rename(aside, back, force=force)
         except BaseException:
             server.drop(making)
             raise
         return _of_database(server, url.database, aside.target)
+
+
+def _keep_label(url: DatabaseUrl, making: str) -> None:
+    """Give the copy the label of its place: a checkpoint of before it must not take it off."""
+    with suppress(DatabaseFailedError):  # a user who may not read it
+        labels = labels_by_schema(url)
+        if labels:
+            put_labels(url.with_database(making), labels)
 
 
 def start_afresh(url: DatabaseUrl, *, force: bool = False) -> Checkpoint | None:

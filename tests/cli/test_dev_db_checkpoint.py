@@ -176,6 +176,8 @@ def test_on_production_restoring_and_deleting_want_the_databases_name(
         assert refused.exit_code == 6
         assert f"add --confirm {url.database} to go ahead" in refused.stderr
         assert checkpoint(*words, "--yes", "--confirm", url.database).exit_code == 0
+    shown = run("environment", "show", "-d", url.exposed(), "--format", "json").stdout
+    assert json.loads(shown)["environment"] == "production"
 
 
 def test_a_name_is_used_once(checkpoint: Run) -> None:
@@ -184,7 +186,7 @@ def test_a_name_is_used_once(checkpoint: Run) -> None:
     again = checkpoint("save", "one")
 
     assert again.exit_code == 6
-    assert "chatdb dev-db checkpoint delete one" in again.stderr
+    assert "dev-db checkpoint delete one\n" in again.stderr
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "-x", 'a"b', "x" * 41, "a\nb"])
