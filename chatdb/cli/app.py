@@ -45,6 +45,7 @@ COMMANDS = {
     "messages": Entry(_MODULES + "messages", "Add, list, edit and delete messages."),
     "roles": Entry(_MODULES + "roles", "List, create and drop the login roles of applications."),
     "snapshots": Entry(_MODULES + "snapshots", "List, show and save snapshots of a conversation."),
+    "security": Entry(_MODULES + "security", "Check who can reach whose chats."),
     "dev-db": Entry(
         _MODULES + "dev_db", "Run a PostgreSQL for development, with Docker or without."
     ),

@@ -42,6 +42,7 @@ _OTHERS = {
     "tombstones": "organization_id <> %(a)s",
 }
 """Which rows of each table are another organization's."""
+_OF_USERS = ("conversations", "conversation_summaries", "messages", "snapshots")
 _OTHER_USERS = {
     "conversations": "user_id IS DISTINCT FROM 'ann'",
     "conversation_summaries": "user_id IS DISTINCT FROM 'ann'",
@@ -155,6 +156,23 @@ def prove(
     return Proof(stage.attempts, tuple(stage.breaches))
 
 
+def prove_own(connection: "psycopg.Connection[Any]", *, schema: str | None = None) -> Proof:
+    """Try what can be tried as the role that is connected, with organizations that do not exist."""
+    stage = _Stage(connection)
+    with connection.transaction(force_rollback=True):
+        if schema is not None:
+            path = sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema))
+            connection.execute(path)
+        _see_nothing(stage)
+        for user in ("", ANN):
+            stage.be(organization=stage.ids["a"], user=user)
+            for table in _OTHERS:
+                stage.see_none(f"SELECT FROM {table}", "of an organization that does not exist")
+            stage.refuse(_FOREIGN_WRITES)
+        stage.refuse(_NEVER)
+    return Proof(stage.attempts, tuple(stage.breaches))
+
+
 def _see_nothing(stage: "_Stage") -> None:
     """While the organization is not set, or is none, there is nothing to be seen."""
     for value in _UNSET:
@@ -169,8 +187,9 @@ def _see_own(stage: "_Stage", others: Mapping[str, str], *, conversations: int) 
         stage.see_none(f"SELECT FROM {table} WHERE {condition}", "of another tenant or user")
     hits = f"{_hits()} AS h WHERE h.conversation_id NOT IN (%(ann)s, %(bob)s)"
     stage.see_none(hits, "of another tenant")
-    for query in ("SELECT FROM conversations", "SELECT FROM messages", _hits()):
+    for query in (*(f"SELECT FROM {table}" for table in _OF_USERS), _hits()):
         stage.see_as_many(query, conversations)
+    stage.see_as_many("SELECT FROM tombstones", 1)
 
 
 def _hits() -> str:
@@ -261,5 +280,5 @@ class _Stage:
 
 
 def _shown(statement: str) -> str:
-    """Return a statement on one line, without its values."""
+    """Return a statement on one line, its word filled in."""
     return " ".join(statement.split()).replace("%(word)s", f"'{WORD}'")

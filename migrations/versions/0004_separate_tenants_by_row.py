@@ -137,11 +137,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """What was lost of it is no hindrance: going back and forth makes it anew."""
     if op.get_context().dialect.name == "sqlite":
         return
-    op.execute("DROP FUNCTION chatdb_search_hits")
+    op.execute("DROP FUNCTION IF EXISTS chatdb_search_hits")
     for table in POLICIES:
-        op.execute(f"DROP POLICY {table}_tenant ON {table}")
+        op.execute(f"DROP POLICY IF EXISTS {table}_tenant ON {table}")
     for table in (*POLICIES, *CLOSED):
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
     op.execute("ALTER VIEW conversation_summaries RESET (security_invoker)")

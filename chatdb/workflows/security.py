@@ -1,0 +1,175 @@
+"""`chatdb security check`: who can reach whose chats; tried as the roles of applications."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatdb.db.catalogue import Difference, compare, expected_catalogue
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.database import Database
+from chatdb.db.revision import look, mismatch
+from chatdb.db.url import DatabaseUrl
+from chatdb.operations.doctor_findings import (
+    Check,
+    Finding,
+    error,
+    examined,
+    info,
+    ok,
+    warning,
+)
+from chatdb.operations.security_files import FILE_SECURITY, SecuredFiles
+from chatdb.workflows.kept_files import FOLDER
+
+if TYPE_CHECKING:
+    from chatdb.operations.security_server import SecuredServer
+
+_SHOWN = 5
+_OWN_KINDS = ("policy", "table", "function", "view")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecuritySettings:
+    """What is to be looked at: the database, and where its files and backups lie.
+
+    `ssl_mode` is libpq's default for URLs that name none.
+    """
+
+    folder: Path
+    url: DatabaseUrl
+    direct_url: DatabaseUrl | None = None
+    schema: str | None = None
+    backups: Path | None = None
+    ssl_mode: str = "prefer"
+
+
+def check_security(settings: SecuritySettings) -> list[Finding]:
+    """Run every check; what is tried is rolled back. Raises DatabaseUnreachableError."""
+    found = [] if settings.url.path is not None else _server(settings)
+    return [*found, *examined(FILE_SECURITY, _files(settings))]
+
+
+def _files(settings: SecuritySettings) -> SecuredFiles:
+    beside = Path("data") if settings.url.path is None else settings.url.path.parent
+    folders = [settings.folder / "backups", *([settings.backups] if settings.backups else [])]
+    return SecuredFiles(
+        folder=settings.folder,
+        database=settings.url.path,
+        backups=tuple({folder.absolute(): folder for folder in folders}.values()),
+        kept=(beside / FOLDER,),
+    )
+
+
+def _server(settings: SecuritySettings) -> list[Finding]:
+    from chatdb.operations.roles import list_roles
+    from chatdb.operations.security_server import SERVER_SECURITY, SecuredServer
+
+    with Database.open(settings.url, schema=settings.schema) as database:
+        seen = look(settings.url, schema=settings.schema)
+        if seen.state != "current":
+            found = mismatch(seen, settings.url)
+            return [error("schema-state", f"nothing else can be told: {found.text}", found.hint)]
+        with (
+            database.translated_errors(),
+            closing(connect_postgresql(settings.url, autocommit=True)) as connection,
+        ):
+            urls = [settings.url, *([settings.direct_url] if settings.direct_url else [])]
+            server = SecuredServer(
+                connection=connection,
+                urls=urls,
+                schema=settings.schema,
+                roles={role.name: role.kind for role in list_roles(database) if role.login},
+                ssl_mode=settings.ssl_mode,
+            )
+            policies = Check("policies", _policies)
+            isolation = Check("isolation", _isolation)
+            return [
+                *examined((policies,), database),
+                *examined(SERVER_SECURITY, server),
+                *examined((isolation,), server),
+            ]
+
+
+def _policies(database: Database) -> Iterator[Finding]:
+    """Compare policies, the state of the tables, and the functions with what migrations make."""
+    with database.transaction() as connection:
+        ways = database.dialect.migration_ways()
+        found = ways.catalogue(connection)
+    wanted = expected_catalogue(database.dialect.name)
+    differences = [each for each in compare(wanted, found) if each.kind in _OWN_KINDS]
+    for difference in differences:
+        yield _of_difference(difference)
+    if not differences:
+        yield ok("policies", "every table has its policies, as the migrations make them")
+
+
+def _of_difference(difference: Difference) -> Finding:
+    name = difference.table or difference.name
+    if difference.kind == "table" and "row-level security" not in difference.found:
+        text, fix = (
+            f"row-level security is off on {name}: every role with rights on it sees all tenants",
+            f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
+        )
+    elif difference.kind == "table" and "forced" in difference.found:
+        text, fix = (
+            f"row-level security is forced on {name}: COPY and pg_dump by its owner fail",
+            f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY",
+        )
+    elif difference.kind == "policy" and difference.problem == "unexpected":
+        text, fix = (
+            f"{name} has a policy {difference.name} that no migration made; it lets in more",
+            f"DROP POLICY {difference.name} ON {name}",
+        )
+    else:
+        text, fix = (
+            f"the {difference.kind} {difference.name} is {difference.problem}",
+            "chatdb schema downgrade 0003 --yes && chatdb migrate makes it anew",
+        )
+    return error("policies", text, fix)
+
+
+def _isolation(server: "SecuredServer") -> Iterator[Finding]:
+    """Try as each role to reach what is another tenant's."""
+    from psycopg import errors
+
+    from chatdb.operations.isolation import prove, prove_own
+    from chatdb.operations.security_server import quoted
+
+    connection = server.connection
+    own = connection.info.user
+    for role in [own] if own in server.bound else server.bound:
+        try:
+            if role == own:
+                proof = prove_own(connection, schema=server.schema)
+            else:
+                may_write = server.roles[role] == "app"
+                proof = prove(connection, role, may_write=may_write, schema=server.schema)
+        except errors.InsufficientPrivilege:
+            yield warning(
+                "isolation",
+                f"{role} could not be tried: {own} may not SET ROLE to it, or owns no tables here",
+                f"as a superuser: GRANT {quoted(role)} TO {quoted(own)}; or run this as the owner",
+            )
+            continue
+        except errors.ReadOnlySqlTransaction:
+            yield info("isolation", "a standby cannot be written: try it on the primary")
+            return
+        for breach in proof.breaches[:_SHOWN]:
+            yield error("isolation", f"{role} {breach}", _way_out(role, server.roles[role], breach))
+        if len(proof.breaches) > _SHOWN:
+            yield error("isolation", f"{role}: {len(proof.breaches) - _SHOWN} more of the kind")
+        if not proof.breaches:
+            yield ok(
+                "isolation",
+                f"{proof.attempts} attempts as {role} reached nothing of another tenant or user",
+            )
+
+
+def _way_out(role: str, kind: str, breach: str) -> str:
+    """Return what mends it: a role that cannot do its work lacks rights."""
+    if "permission denied" in breach or "cannot do" in breach:
+        return f"chatdb roles create {kind} --name {shlex.quote(role)} --existing"
+    return "mend what the findings on policies and rights say, then run this again"
