@@ -25,8 +25,10 @@ def run_script(
     restricted: bool = True,
     before: Sequence[bytes] = (),
     after: Sequence[bytes] = (),
-) -> None:
-    """Run the pieces as one script in one transaction; raises what its first error means.
+) -> list[str]:
+    """Run the pieces as one script in one transaction; return what psql said of it.
+
+    Raises what its first error means.
 
     `before` and `after` are statements of ours around it. `restricted` lets no command of psql
     pass, where psql knows how to. Pieces that end in an error are never committed.
@@ -47,7 +49,7 @@ def run_script(
         except BrokenPipeError:
             running.finish()
             raise DatabaseFailedError("psql ended before it had read the script") from None
-        running.finish()
+        return running.finish()
 
 
 def can_restrict(client: Client) -> bool:

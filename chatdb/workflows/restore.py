@@ -74,6 +74,7 @@ class Restore:
             with clock.counting("fill"):
                 revision = bring_to_head(self.task, new)
                 self._settle(new, began_at)
+                self.filling.carry_over(new)
                 watch.begin("swapping", None)
                 kept = self.replacement.put(new, force=self.task.wish.force)
         return Restored(

@@ -135,10 +135,11 @@ class RestoreInPlace:
         programs, tuning = self.task.wish.programs, self.filling.server.tuning
         client = programs.find("psql", self.filling.server.major, url=self.task.url)
         there, schemas = self._look()
+        rights = [statement.encode() for statement in self.filling.rights_of_the_place()]
         omissions = self.filling.omissions(schemas)
         self.filling.begin()
         with self.filling.script() as stream:
-            run_script(
+            said = run_script(
                 programs,
                 client,
                 for_psql(stream, omissions),
@@ -146,8 +147,11 @@ class RestoreInPlace:
                 options=[*tuning.options(), f"-c lock_timeout={_LOCK_WAIT}"],
                 restricted=not self.task.wish.trust,
                 before=list(_drops([*there, *self._made()])),
-                after=list(self._ends()),
+                after=[*self._ends(), *rights],
             )
+        for line in said:
+            if "WARNING:" in line:
+                self.task.watch.warning(line.partition("WARNING:")[2].strip())
 
     def _look(self) -> tuple[list[tuple[str, str]], frozenset[str]]:
         """Return chatdb's objects that are there, kind and name, and the names of the schemas."""

@@ -120,6 +120,9 @@ class Filling(Protocol):
     def finish(self, new: DatabaseUrl) -> None:
         """Do what makes it ready for use."""
 
+    def carry_over(self, new: DatabaseUrl) -> None:
+        """Give it the owners and rights of the database whose place it takes."""
+
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:
         """Return what the database itself finds wrong with it now."""
 

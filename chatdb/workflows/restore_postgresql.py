@@ -13,13 +13,12 @@ from chatdb.backups.names import COMPRESSED, ENCRYPTED
 from chatdb.backups.plain_sql import Omissions, PlainDump, for_psql, inspect, rights
 from chatdb.backups.private_folder import private_folder
 from chatdb.backups.reading import OnBytes, open_data, packed_bytes
+from chatdb.db.carried_rights import carried_rights
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.dialects.postgresql_bulk import SEARCH_INDEX
 from chatdb.db.revision import translated
-from chatdb.db.schema import TABLE_NAMES
-from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError, InvalidInputError, RefusedError, StorageError
+from chatdb.errors import ChatdbError, InvalidInputError, StorageError
 from chatdb.operations.restore_archive import (
     Archive,
     Prepared,
@@ -29,30 +28,20 @@ from chatdb.operations.restore_archive import (
     script_of,
 )
 from chatdb.operations.restore_script import can_restrict, count_rows, run_script
-from chatdb.operations.restore_tuning import Tuning, tune
 from chatdb.workflows.beside import beside
 from chatdb.workflows.restore_parts import Task
+from chatdb.workflows.restore_server import (
+    SHOWN,
+    TABLES,
+    TargetServer,
+    look_at_server,
+    lost_tables,
+    require_extensions,
+    require_harmless,
+    require_newer,
+)
 
-_SHOWN = 8
-_TABLES = """
-SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-WHERE relkind IN ('r', 'p') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-  AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
-ORDER BY 1, 2
-"""
 _UNCHECKED = "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE NOT convalidated"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Server:
-    """What a restore has to know of the server."""
-
-    major: int
-    roles: frozenset[str]
-    extensions: frozenset[str]
-    tables: tuple[str, ...]
-    is_superuser: bool
-    tuning: Tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,7 @@ class PostgresqlFilling:
     """A dump that was looked at and can be restored on this server."""
 
     task: Task
-    server: _Server
+    server: TargetServer
     dump: PlainDump
     archive: Prepared | None
     remarks: tuple[str, ...] = field(default=())
@@ -90,6 +79,24 @@ class PostgresqlFilling:
         with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
             connection.execute("ANALYZE")
 
+    def carry_over(self, new: DatabaseUrl) -> None:
+        """Let chatdb's tables have the owners, rights and policies that they have in the place."""
+        statements = self.rights_of_the_place()
+        with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
+            connection.add_notice_handler(
+                lambda told: self.task.watch.warning(told.message_primary or "")
+            )
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def rights_of_the_place(self) -> list[str]:
+        """Return the statements that make them; none where there is nothing, or none are wanted."""
+        if not (self.server.is_there and self.task.wish.owner):
+            return []
+        url = self.task.url
+        with translated(url), closing(connect_postgresql(url)) as connection:
+            return carried_rights(connection, self.task.schema)
+
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:  # noqa: ARG002
         """Return the constraints that were not checked for every row, and rows that are missing."""
         with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
@@ -109,7 +116,7 @@ class PostgresqlFilling:
         """Return the rows of every table by its name with its schema."""
         with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
             names = connection.execute(
-                f"SELECT format('%I.%I', nspname, relname) FROM ({_TABLES}) t".encode()
+                f"SELECT format('%I.%I', nspname, relname) FROM ({TABLES}) t".encode()
             ).fetchall()
             return count_rows(connection, [name for (name,) in names])
 
@@ -200,12 +207,12 @@ def planned_postgresql(task: Task, *, in_place: bool = False) -> Iterator[Postgr
     not, and for a script that could run programs.
     """
     with _looked_at(task) as (dump, archive):
-        server = _look_at_server(task)
+        server = look_at_server(task)
         filling = PostgresqlFilling(task, server, dump, archive)
-        _require_newer(task, dump, server)
-        _require_extensions(dump, server)
-        _require_harmless(task, dump, archive)
-        lost = [] if in_place else _lost_tables(task, dump, server)
+        require_newer(task, dump, server)
+        require_extensions(dump, server)
+        require_harmless(task, dump, is_script=archive is None)
+        lost = [] if in_place else lost_tables(task, dump, server)
         remarks = tuple(_remarks(task, filling, lost))
         yield PostgresqlFilling(task, server, dump, archive, remarks)
 
@@ -286,83 +293,6 @@ def _tool_major(backup: Backup) -> int | None:
     return None
 
 
-def _look_at_server(task: Task) -> _Server:
-    with Server.open(task.url) as server:
-        connection = server.connection
-        roles = connection.execute("SELECT rolname FROM pg_roles").fetchall()
-        extensions = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
-        row = connection.execute("SELECT current_setting('is_superuser')").fetchone()
-        there = any(item.name == task.url.database for item in server.databases())
-        tuning = tune(connection, task.url, jobs=task.wish.jobs)
-        major = connection.info.server_version // 10_000
-    tables: list[tuple[str, str]] = []
-    if there:
-        with translated(task.url), closing(connect_postgresql(task.url)) as target:
-            tables = target.execute(_TABLES).fetchall()
-    return _Server(
-        major=major,
-        roles=frozenset(name for (name,) in roles),
-        extensions=frozenset(name for (name,) in extensions),
-        tables=tuple(f"{schema}.{table}" for schema, table in tables),
-        is_superuser=row == ("on",),
-        tuning=tuning,
-    )
-
-
-def _require_newer(task: Task, dump: PlainDump, server: _Server) -> None:
-    manifest = task.backup.manifest
-    major = dump.server_major
-    if manifest is not None:
-        with suppress(ValueError):
-            major = int(manifest.server_version.partition(".")[0])
-    if major is not None and major > server.major:
-        raise RefusedError(
-            f"{task.backup.name} comes from PostgreSQL {major}, and {task.url.redacted()} is"
-            f" PostgreSQL {server.major}: an older server cannot take it",
-            hint=f"restore it on PostgreSQL {major} or newer: --into URL",
-        )
-
-
-def _require_extensions(dump: PlainDump, server: _Server) -> None:
-    missing = sorted(dump.extensions - server.extensions)
-    if missing:
-        raise RefusedError(
-            f"the backup wants extensions that the server has not: {', '.join(missing)}",
-            hint="install them on the server (packages postgresql-contrib, postgresql-NN-pgvector),"
-            " or restore on another one: --into URL",
-        )
-
-
-def _require_harmless(task: Task, dump: PlainDump, archive: Prepared | None) -> None:
-    if archive is not None or not dump.dangers or task.wish.trust:
-        return
-    lines = [f"  {danger}" for danger in dump.dangers[:_SHOWN]]
-    if len(dump.dangers) > _SHOWN:
-        lines.append(f"  and {len(dump.dangers) - _SHOWN} more")
-    raise RefusedError(
-        "\n".join([f"{task.backup.name} would run more than a dump does:", *lines]),
-        hint="look at these lines; if you trust the file: --trust",
-    )
-
-
-def _lost_tables(task: Task, dump: PlainDump, server: _Server) -> list[str]:
-    """Return the tables that the place has and the dump has not; raises without --force."""
-    there = {name.replace('"', "") for name in dump.tables}
-    lost = [
-        table
-        for table in server.tables
-        if table not in there and table.partition(".")[2] not in TABLE_NAMES
-    ]
-    if lost and not task.wish.force:
-        shown = ", ".join(lost[:_SHOWN]) + (" ..." if len(lost) > _SHOWN else "")
-        raise RefusedError(
-            f"{task.url.redacted()} has tables that the backup has not: {shown}; after the restore"
-            " they would be in the database that is kept only",
-            hint="replace what the backup has and leave the rest: --in-place; or add --force",
-        )
-    return lost
-
-
 def _remarks(task: Task, filling: PostgresqlFilling, lost: list[str]) -> Iterator[str]:
     dump, server = filling.dump, filling.server
     if dump.server_major is not None and dump.server_major < server.major:
@@ -371,7 +301,7 @@ def _remarks(task: Task, filling: PostgresqlFilling, lost: list[str]) -> Iterato
     if missing and task.wish.owner:
         yield f"the server has no role {', '.join(missing)}: what was theirs becomes yours"
     if lost:
-        yield f"tables that the backup has not: {', '.join(lost[:_SHOWN])}"
+        yield f"tables that the backup has not: {', '.join(lost[:SHOWN])}"
     if filling.archive is None:
         whose = "a superuser" if server.is_superuser else "you"
         yield f"a plain SQL file runs whatever it says, as {whose}: restore only what you trust"

@@ -59,6 +59,9 @@ class SqliteFilling:
     def finish(self, new: DatabaseUrl) -> None:
         """Do nothing: the file has all it had."""
 
+    def carry_over(self, new: DatabaseUrl) -> None:
+        """Do nothing: a file has the rights that its place gives it."""
+
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:
         """Return what SQLite's own checks find in the file, its references and its indexes."""
         with translated(new), closing(connect_sqlite(new)) as connection:

@@ -188,3 +188,52 @@ def test_a_part_of_a_database_is_none(
 
     assert done.exit_code == 2
     assert reason in done.stderr
+
+
+@pytest.mark.parametrize("in_place", [(), ("--in-place",)])
+def test_owners_rights_and_policies_are_those_of_the_place(
+    run: Run, server_database: DatabaseUrl, in_place: tuple[str, ...]
+) -> None:
+    words = ("-d", server_database.exposed())
+    owner, app, former = (f"{name}_{server_database.database}" for name in ("owner", "app", "old"))
+    execute(
+        server_database,
+        *(f"CREATE ROLE {role}" for role in (owner, app, former)),
+        f"GRANT SELECT ON messages TO {former}",
+        f"GRANT SELECT (title) ON conversations TO {former}",
+    )
+    run("backup", "create", *words)
+    execute(
+        server_database,
+        f"REVOKE ALL ON messages, conversations FROM {former}",
+        f"GRANT SELECT, INSERT ON messages TO {app}",
+        f"GRANT UPDATE (title) ON conversations TO {app}",
+        f"ALTER TABLE messages OWNER TO {owner}",
+        "ALTER TABLE snapshots FORCE ROW LEVEL SECURITY",
+        f'CREATE POLICY "it\'s mine" ON snapshots FOR SELECT TO {app} USING (state IS NOT NULL)',
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {app}",
+        "REVOKE EXECUTE ON FUNCTION chatdb_touch_conversations() FROM PUBLIC",
+    )
+    query = """
+        SELECT relname, relowner::regrole::text, relrowsecurity, relforcerowsecurity,
+          ARRAY(SELECT a::text FROM aclexplode(coalesce(relacl, acldefault('r', relowner))) a
+                ORDER BY 1),
+          ARRAY(SELECT attacl::text FROM pg_attribute WHERE attrelid = c.oid
+                AND attacl <> '{}' ORDER BY 1),
+          ARRAY(SELECT a::text FROM pg_policy a WHERE polrelid = c.oid ORDER BY 1) <> '{}'
+        FROM pg_class c WHERE relname IN ('messages', 'conversations', 'snapshots') ORDER BY 1"""
+    rights = execute(server_database, query)
+    policies = execute(
+        server_database, "SELECT tablename, policyname, roles, qual FROM pg_policies ORDER BY 1, 2"
+    )
+
+    done = run("restore", "latest", "--yes", *in_place, *words)
+
+    assert done.exit_code == 0, done.stderr
+    assert execute(server_database, query) == rights
+    assert policies == execute(
+        server_database, "SELECT tablename, policyname, roles, qual FROM pg_policies ORDER BY 1, 2"
+    )
+    functions = "SELECT proacl::text FROM pg_proc WHERE proname = 'chatdb_touch_conversations'"
+    assert "=X/" not in execute(server_database, functions)[0][0].replace("chatdb=X/", "")
+    assert execute(server_database, "SELECT count(*) FROM pg_default_acl") == [(1,)]

@@ -141,7 +141,8 @@ def test_without_the_right_to_make_databases_it_is_the_way(
         " AND relkind IN ('r', 'v')",
     )
     execute(filled, *(f"{statement} {role}" for (statement,) in tables))
-    execute(filled, f"ALTER FUNCTION chatdb_touch_conversations() OWNER TO {role}")
+    for name in ("chatdb_touch_conversations", "chatdb_search_hits"):
+        execute(filled, f"ALTER FUNCTION {name} OWNER TO {role}")
     path = foreign_backup(filled, tmp_path, postgres)
     execute(filled, "DELETE FROM conversations")
     backup = recognised(find(str(path), str(tmp_path)))

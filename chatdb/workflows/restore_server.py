@@ -1,0 +1,118 @@
+"""The server that a dump goes to: is it new enough, has it what the dump wants?"""
+
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+from chatdb.backups.plain_sql import PlainDump
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.revision import translated
+from chatdb.db.schema import TABLE_NAMES
+from chatdb.db.server_databases import Server
+from chatdb.errors import RefusedError
+from chatdb.operations.restore_tuning import Tuning, tune
+from chatdb.workflows.restore_parts import Task
+
+SHOWN = 8
+"""How many of many things are named."""
+
+TABLES = """
+SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind IN ('r', 'p') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
+ORDER BY 1, 2
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetServer:
+    """What a restore has to know of the server."""
+
+    major: int
+    roles: frozenset[str]
+    extensions: frozenset[str]
+    tables: tuple[str, ...]
+    is_superuser: bool
+    is_there: bool
+    tuning: Tuning
+
+
+def look_at_server(task: Task) -> TargetServer:
+    """Ask the server, and the database that is in the place if there is one."""
+    with Server.open(task.url) as server:
+        connection = server.connection
+        roles = connection.execute("SELECT rolname FROM pg_roles").fetchall()
+        extensions = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
+        row = connection.execute("SELECT current_setting('is_superuser')").fetchone()
+        there = any(item.name == task.url.database for item in server.databases())
+        tuning = tune(connection, task.url, jobs=task.wish.jobs)
+        major = connection.info.server_version // 10_000
+    tables: list[tuple[str, str]] = []
+    if there:
+        with translated(task.url), closing(connect_postgresql(task.url)) as target:
+            tables = target.execute(TABLES).fetchall()
+    return TargetServer(
+        major=major,
+        roles=frozenset(name for (name,) in roles),
+        extensions=frozenset(name for (name,) in extensions),
+        tables=tuple(f"{schema}.{table}" for schema, table in tables),
+        is_superuser=row == ("on",),
+        is_there=there,
+        tuning=tuning,
+    )
+
+
+def require_newer(task: Task, dump: PlainDump, server: TargetServer) -> None:
+    """Raise RefusedError for a server that is older than that of the dump."""
+    manifest = task.backup.manifest
+    major = dump.server_major
+    if manifest is not None:
+        with suppress(ValueError):
+            major = int(manifest.server_version.partition(".")[0])
+    if major is not None and major > server.major:
+        raise RefusedError(
+            f"{task.backup.name} comes from PostgreSQL {major}, and {task.url.redacted()} is"
+            f" PostgreSQL {server.major}: an older server cannot take it",
+            hint=f"restore it on PostgreSQL {major} or newer: --into URL",
+        )
+
+
+def require_extensions(dump: PlainDump, server: TargetServer) -> None:
+    """Raise RefusedError that names the extensions that the server does not have."""
+    missing = sorted(dump.extensions - server.extensions)
+    if missing:
+        raise RefusedError(
+            f"the backup wants extensions that the server has not: {', '.join(missing)}",
+            hint="install them on the server (packages postgresql-contrib, postgresql-NN-pgvector),"
+            " or restore on another one: --into URL",
+        )
+
+
+def require_harmless(task: Task, dump: PlainDump, *, is_script: bool) -> None:
+    """Raise RefusedError for a script that would run more than a dump does, and is not trusted."""
+    if not is_script or not dump.dangers or task.wish.trust:
+        return
+    lines = [f"  {danger}" for danger in dump.dangers[:SHOWN]]
+    if len(dump.dangers) > SHOWN:
+        lines.append(f"  and {len(dump.dangers) - SHOWN} more")
+    raise RefusedError(
+        "\n".join([f"{task.backup.name} would run more than a dump does:", *lines]),
+        hint="look at these lines; if you trust the file: --trust",
+    )
+
+
+def lost_tables(task: Task, dump: PlainDump, server: TargetServer) -> list[str]:
+    """Return the tables that the place has and the dump has not; raises without --force."""
+    there = {name.replace('"', "") for name in dump.tables}
+    lost = [
+        table
+        for table in server.tables
+        if table not in there and table.partition(".")[2] not in TABLE_NAMES
+    ]
+    if lost and not task.wish.force:
+        shown = ", ".join(lost[:SHOWN]) + (" ..." if len(lost) > SHOWN else "")
+        raise RefusedError(
+            f"{task.url.redacted()} has tables that the backup has not: {shown}; after the restore"
+            " they would be in the database that is kept only",
+            hint="replace what the backup has and leave the rest: --in-place; or add --force",
+        )
+    return lost
