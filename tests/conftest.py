@@ -13,8 +13,10 @@ from hypothesis import settings
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
-from tests import postgres_server
+from tests import object_store, postgres_server, watch_server
+from tests.object_store import ObjectStore
 from tests.postgres_server import TEMPLATE, PostgresServer
+from tests.watch_server import Watch
 
 _SERVER_FOLDER = pytest.StashKey[Path]()
 ROOT = Path(__file__).parent.parent
@@ -142,6 +144,27 @@ def database(database_url: DatabaseUrl) -> Iterator[Database]:
     """An open handle on `database_url`."""
     with Database.open(database_url) as handle:
         yield handle
+
+
+@pytest.fixture(scope="session")
+def _s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    with object_store.running(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(_s3_server: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """A running S3 server; this process knows its address and its keys."""
+    for name, value in _s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return _s3_server
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """A server that keeps what is posted to it."""
+    with watch_server.running() as server:
+        yield server
 
 
 @pytest.fixture

@@ -154,14 +154,15 @@ class _Running:
 def _differing(found: dict[str, _Running], contents: Contents, name: str) -> list[str]:
     problems = []
     for wanted in contents.organizations:
+        whose = wanted.key or wanted.id
         running = found.pop(wanted.id, None) or _Running()
         counts = (running.conversations, running.messages)
         if counts != (wanted.conversations, wanted.messages):
             problems.append(
-                f"{name} has {counts[0]} conversations with {counts[1]} messages of {wanted.key},"
+                f"{name} has {counts[0]} conversations with {counts[1]} messages of {whose},"
                 f" the manifest says {wanted.conversations} with {wanted.messages}"
             )
         elif running.sha256.hexdigest() != wanted.content_hash:
-            problems.append(f"{name} has other conversations of {wanted.key} than the manifest")
+            problems.append(f"{name} has other conversations of {whose} than the manifest")
     problems += [f"{name} has an organization {other} that the manifest has not" for other in found]
     return problems

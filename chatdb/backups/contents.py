@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 
 class OrganizationContents(msgspec.Struct, frozen=True, kw_only=True):
-    """One organization's conversations; `content_hash` is over (conversation, message count)."""
+    """One organization's conversations; `content_hash` is over (conversation, message count).
+
+    `key` is empty in the manifest of an encrypted backup, which anybody may read.
+    """
 
     key: str
     id: str
@@ -70,8 +74,8 @@ def _differences(wanted: Contents, found: Contents) -> Iterator[str]:
     for item in wanted.organizations:
         other = there.pop(item.id, None)
         if other is None:
-            yield f"organization {item.key} is missing"
-        elif item != other:
+            yield f"organization {item.key or item.id} is missing"
+        elif item != (other if item.key else replace(other, key="")):
             yield _organization(item, other)
     for other in there.values():
         yield f"organization {other.key} was not there"
@@ -83,9 +87,9 @@ def _organization(wanted: OrganizationContents, found: OrganizationContents) -> 
     told = [
         f"{name.replace('_', ' ')} {getattr(found, name)}, not {getattr(wanted, name)}"
         for name in ("key", "conversations", "messages", "newest_message_at")
-        if getattr(wanted, name) != getattr(found, name)
+        if getattr(wanted, name) != getattr(found, name) and (wanted.key or name != "key")
     ]
-    return f"organization {wanted.key}: " + (
+    return f"organization {wanted.key or found.key}: " + (
         "; ".join(told) or "the same counts over other conversations (content hash)"
     )
 

@@ -22,7 +22,7 @@ Compression = Literal["none", "zstd", "inside"]
 """`zstd` is a stream of ours around the archive, `inside` is pg_dump's own."""
 
 
-Way = Literal["files", "restore"]
+Way = Literal["checksums", "files", "restore"]
 """How a backup is verified."""
 
 
@@ -85,7 +85,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """One look whether a backup is whole: its files read to the end, or restored as well."""
+    """One look whether a backup is whole: its files read to the end, or restored as well.
+
+    `checksums`: of an encrypted one without its key, which is all that can be looked at.
+    """
 
     at: datetime
     way: Way

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from chatdb.workflows.backup_summary import BackupSummary
 
 _DAY = 86_400
+_HOW = {"restore": ", restored", "checksums": ", checksums"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,21 @@ def created_lines(summary: "BackupSummary") -> list[str]:
     return [summary.file, f"{', '.join(parts)}, in {summary.seconds or 0:.1f} s"]
 
 
+def created_figures(summary: "BackupSummary") -> dict[str, object]:
+    """Return what a watch is told of a new backup."""
+    return {
+        "file": summary.file,
+        "bytes": summary.bytes,
+        "conversations": summary.conversations,
+        "messages": summary.messages,
+        "revision": summary.revision,
+    }
+
+
 def verified_lines(name: str, result: "Verification") -> list[str]:
     """Return what a verification found."""
+    if result.passed and result.way == "checksums":
+        return [f"{name} is encrypted and has the right checksums; to look inside: --identity FILE"]
     if result.passed:
         return [f"{name} is whole ({result.seconds:.1f} s)"]
     return [f"{name} is not whole:", *(f"  {problem}" for problem in result.problems)]
@@ -71,5 +85,5 @@ def _verified(summary: "BackupSummary", now: datetime) -> str:
         return f"{state}: {one_line(summary.problem, limit=70)}"
     if summary.verified_at is not None:
         age = age_text((now - summary.verified_at).total_seconds())
-        return f"{age} ago" + (", restored" if summary.verified_by == "restore" else "")
+        return f"{age} ago" + _HOW.get(summary.verified_by or "", "")
     return "another tool's" if summary.state == "foreign" else "never"

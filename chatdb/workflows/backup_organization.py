@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 
 import chatdb
-from chatdb.backups.archives import write_archive
-from chatdb.backups.names import archive_name
 from chatdb.db.database import Database
 from chatdb.formats.native import header_line
 from chatdb.operations.contents import measure
@@ -18,11 +16,11 @@ def back_up_organization(database: Database, key: str, bench: Bench) -> Made:
 
     Raises NotFoundError for an organization that does not exist.
     """
-    name = archive_name(bench.name, "native", compressed=True)
+    name = bench.archive_name("native", compressed=True)
     bench.watch.begin("exporting", None)
     with (
         database.transaction(snapshot=True, settings=READING) as connection,
-        write_archive(bench.path(name), on_bytes=bench.watch.advance) as writer,
+        bench.write(name, on_bytes=bench.watch.advance) as writer,
     ):
         organization = organization_id(connection, key)
         version = database.dialect.server_version(connection)

@@ -1,17 +1,18 @@
 """What the makers of backups share: what is wanted, what was made, how it is told."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from chatdb.backups.archives import ArchiveWriter, write_archive
+from chatdb.backups.archives import ArchiveWriter, OnBytes, write_archive
 from chatdb.backups.contents import Contents, IndexEntry
+from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.manifest import BackupFile, Compression
-from chatdb.backups.names import INDEX, Kind, Part
+from chatdb.backups.names import ENCRYPTED, INDEX, Kind, Part, archive_name
 from chatdb.backups.stores import Staging
 from chatdb.servers.dump_programs import DumpPrograms
 
@@ -50,11 +51,27 @@ class BackupWish:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where one backup is being made, and its name."""
+    """Where one backup is being made, its name, and whom it is encrypted to."""
 
     name: str
     staging: Staging
     watch: Watch
+    keys: Keys = NO_KEYS
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the data are written encrypted."""
+        return self.keys.recipients is not None
+
+    def archive_name(self, kind: Kind, *, compressed: bool) -> str:
+        """Return the name of the archive."""
+        return archive_name(self.name, kind, compressed=compressed, encrypted=self.is_encrypted)
+
+    def write(
+        self, name: str, *, threads: int | None = None, on_bytes: OnBytes | None = None
+    ) -> AbstractContextManager[ArchiveWriter]:
+        """Open a file of the backup for writing: packed and encrypted as its name says."""
+        return write_archive(self.path(name), threads=threads, on_bytes=on_bytes, keys=self.keys)
 
     def path(self, file: str) -> Path:
         """Return a file of the staging folder."""
@@ -63,8 +80,9 @@ class Bench:
     @contextmanager
     def index(self) -> Iterator["IndexWriter"]:
         """Open the list of the conversations, which is a file of the backup."""
-        with write_archive(self.path(self.name + INDEX), threads=1) as writer:
-            yield IndexWriter(writer, self.name + INDEX)
+        name = self.name + INDEX + (ENCRYPTED if self.is_encrypted else "")
+        with self.write(name, threads=1) as writer:
+            yield IndexWriter(writer, name)
 
 
 class IndexWriter:

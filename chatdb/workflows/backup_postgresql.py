@@ -11,10 +11,10 @@ from threading import Event
 
 import sqlalchemy as sa
 
-from chatdb.backups.archives import PIECE, ArchiveWriter, sum_up, write_archive
+from chatdb.backups.archives import PIECE, ArchiveWriter, sum_up
 from chatdb.backups.contents import Contents
 from chatdb.backups.manifest import BackupFile
-from chatdb.backups.names import COMPRESSED, Kind, archive_name
+from chatdb.backups.names import COMPRESSED, ENCRYPTED, Kind
 from chatdb.db.database import Database
 from chatdb.errors import DatabaseLockedError, UsageError
 from chatdb.operations.contents import measure
@@ -83,11 +83,11 @@ class _Dump:
     def custom(self) -> Made:
         """Dump into one file, compressed on other cores than pg_dump's where it cannot itself."""
         inside = self._packs_itself()
-        name = archive_name(self.bench.name, "custom", compressed=not inside)
+        name = self.bench.archive_name("custom", compressed=not inside)
         words = [*self._words(inside=inside), "--format=custom"]
         advance = self.bench.watch.advance
         with (
-            write_archive(self.bench.path(name), on_bytes=advance) as writer,
+            self.bench.write(name, on_bytes=advance) as writer,
             self._running(words, stdout=subprocess.PIPE) as running,
             beside(lambda stopped: _pump(running, writer, stopped)) as pumping,
         ):
@@ -104,7 +104,7 @@ class _Dump:
                 hint="leave --jobs out, or install the package postgresql-client",
             )
         inside = self._packs_itself()
-        folder = self.bench.path(archive_name(self.bench.name, "directory", compressed=False))
+        folder = self.bench.path(self.bench.archive_name("directory", compressed=False))
         words = ["--format=directory", f"--jobs={self.wish.jobs}", f"--file={folder}"]
         with (
             self._running(
@@ -161,19 +161,27 @@ class _Dump:
             seen = size
 
     def _packed(self, path: Path, *, inside: bool) -> BackupFile:
-        """Compress a table's file as pg_dump itself names such files; sum the others up."""
+        """Compress a table's file as pg_dump itself names such files; sum the others up.
+
+        All of them are encrypted where that is wanted.
+        """
         advance = self.bench.watch.advance
         name = f"{path.parent.name}/{path.name}"
-        if inside or path.name == _TOC or path.suffix != ".dat":
+        is_left = inside or path.name == _TOC or path.suffix != ".dat"
+        around = "" if is_left else COMPRESSED
+        around += ENCRYPTED if self.bench.is_encrypted else ""
+        if not around:
             path.chmod(0o600)
             with path.open("rb") as stream:
                 return sum_up(stream, name, on_bytes=advance)
-        packed = path.with_name(path.name + COMPRESSED)
-        with write_archive(packed, on_bytes=advance) as writer, path.open("rb") as stream:
+        with (
+            self.bench.write(name + around, on_bytes=advance) as writer,
+            path.open("rb") as stream,
+        ):
             while data := stream.read(PIECE):
                 writer.write(data)
         path.unlink()
-        return writer.file(name + COMPRESSED)
+        return writer.file(name + around)
 
     def _made(
         self, kind: Kind, told: _Told, files: list[BackupFile], size: int, *, inside: bool

@@ -3,8 +3,7 @@
 from pathlib import Path
 from threading import Event
 
-from chatdb.backups.archives import PIECE, ArchiveWriter, write_archive
-from chatdb.backups.names import archive_name
+from chatdb.backups.archives import PIECE, ArchiveWriter
 from chatdb.db.database import Database
 from chatdb.db.sqlite_copies import copy_file, damages_of
 from chatdb.db.url import DatabaseUrl
@@ -24,10 +23,10 @@ def back_up_sqlite(database: Database, bench: Bench) -> Made:
     copy = bench.path(_COPY)
     with database.translated_errors():
         _copy(database.url, copy, bench)
-    name = archive_name(bench.name, "sqlite", compressed=True)
+    name = bench.archive_name("sqlite", compressed=True)
     bench.watch.begin("compressing and checking", copy.stat().st_size)
     with (
-        write_archive(bench.path(name), on_bytes=bench.watch.advance) as writer,
+        bench.write(name, on_bytes=bench.watch.advance) as writer,
         beside(lambda stopped: _pack(copy, writer, stopped)) as packing,
         database.translated_errors(),
     ):

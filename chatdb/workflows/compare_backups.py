@@ -35,7 +35,9 @@ def compare_backups(before: Backup, after: Backup) -> Iterator[ConversationChang
     Raises UsageError for a backup without a list of conversations, InvalidInputError for a
     damaged one.
     """
-    keys = {item.id: item.key for each in (before, after) for item in _organizations(each)}
+    keys = {
+        item.id: item.key or item.id for each in (before, after) for item in _organizations(each)
+    }
     with _entries(before) as old, _entries(after) as new:
         for one, other in _paired(old, new):
             change = _change(one, other)

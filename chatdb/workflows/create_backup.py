@@ -5,9 +5,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 import chatdb
 from chatdb.backups.archives import write_archive
 from chatdb.backups.catalogue import Backup, find_all, remove_incomplete
+from chatdb.backups.contents import Contents
 from chatdb.backups.manifest import Manifest, encode
 from chatdb.backups.names import MANIFEST, Part, backup_name
 from chatdb.backups.stores import Store
@@ -97,7 +100,7 @@ def _claim(store: Store, database: str, at: datetime, wish: BackupWish, watch: W
         number += 1
         name = backup_name(database, at, part=wish.part, org=wish.organization or "", number=number)
         staging = store.staging(name)
-    return Bench(name, staging, watch)
+    return Bench(name, staging, watch, store.keys)
 
 
 def _make(database: Database, wish: BackupWish, bench: Bench) -> Made:
@@ -131,20 +134,32 @@ def _manifest(made: Made, *, bench: Bench, wish: BackupWish, **fields: Any) -> M
         files=made.files,
         index=None if made.index is None else made.index.name,
         unpacked_bytes=made.unpacked_bytes,
-        contents=made.contents,
+        contents=_told(made.contents, bench),
+        encryption="age" if bench.is_encrypted else "none",
+        recipients=() if bench.keys.recipients is None else bench.keys.recipients.keys,
         **fields,
     )
 
 
+def _told(contents: Contents, bench: Bench) -> Contents:
+    """Return what the manifest tells: beside encrypted data not who the tenants are."""
+    if not bench.is_encrypted:
+        return contents
+    unnamed = tuple(replace(item, key="") for item in contents.organizations)
+    return replace(contents, organizations=unnamed)
+
+
 def _put(store: Store, bench: Bench, manifest: Manifest) -> None:
     """Put the files into the store, the manifest last; take them back when that fails."""
+    if store.local_path("") is None:
+        bench.watch.begin(f"sending to {store.address}", manifest.bytes)
     last = bench.name + MANIFEST
     with write_archive(bench.path(last)) as writer:
         writer.write(encode(manifest))
     names = [*(file.name for file in manifest.files), last]
     try:
         for name in names:
-            store.put(bench.path(name), name)
+            store.put(bench.path(name), name, bench.watch.advance)
     except BaseException:
         for name in names:
             with suppress(ChatdbError):

@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,8 @@ def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verifi
     a program only that is not here.
     """
     started = time.monotonic()
-    return _result(backup, "files", find_problems(backup, programs, watch), started, watch)
+    way: Way = "files" if can_be_opened(backup) else "checksums"
+    return _result(backup, way, find_problems(backup, programs, watch), started, watch)
 
 
 def verify_restored(
@@ -97,10 +98,11 @@ def find_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> Probl
     if manifest is None:
         return _foreign_problems(backup, programs, watch)
     problems: Problems = []
+    is_open = can_be_opened(backup)
     for file in manifest.files:
-        check = _check_of(file, manifest, programs, backup)
+        check = _check_of(file, manifest, programs, backup) if is_open else None
         problems += _read(backup, file, check, watch)
-    if manifest.kind == "directory" and not problems:
+    if manifest.kind == "directory" and is_open and not problems:
         problems += _check_folder(backup, manifest, programs)
     return problems
 
@@ -137,8 +139,15 @@ def _check_of(
     return _drained
 
 
-def _read(backup: Backup, file: BackupFile, check: Check, watch: Watch) -> Problems:
-    """Read one file once: its checksum on the way, its data by the check.
+def can_be_opened(backup: Backup) -> bool:
+    """Tell whether the data can be read: they are not encrypted, or there is a key."""
+    manifest = backup.manifest
+    is_encrypted = manifest is not None and manifest.encryption != "none"
+    return not is_encrypted or backup.store.keys.identities is not None
+
+
+def _read(backup: Backup, file: BackupFile, check: Check | None, watch: Watch) -> Problems:
+    """Read one file once: its checksum on the way, its data by the check if there is one.
 
     What the checksum says comes first; what is wrong with the data then follows from it.
     """
@@ -148,19 +157,29 @@ def _read(backup: Backup, file: BackupFile, check: Check, watch: Watch) -> Probl
         raw = backup.store.open(file.name)
     except NotFoundError as error:
         return [error.text]
-    with raw, CheckedStream(raw, wanted, on_bytes=watch.advance) as summed:
-        data = unpacked(
-            summed, file.name, backup.store.keys
-        )  # held: what it reads is closed with it
+    with ExitStack() as stack:
+        summed = stack.enter_context(CheckedStream(raw, wanted, on_bytes=watch.advance))
         try:
-            problems += check(data)
-        except InvalidInputError as error:
-            problems.append(error.text)
-        try:
+            if check is not None:
+                data = stack.enter_context(unpacked(summed, file.name, backup.store.keys))
+                problems += check(data)
+                _drained(data)
             summed.verify()
         except InvalidInputError as error:
-            problems.insert(0, error.text)
+            problems.append(error.text)
+    if problems:
+        problems = [*_altered(backup, file, wanted), *problems]
     return list(dict.fromkeys(problems))
+
+
+def _altered(backup: Backup, file: BackupFile, wanted: BackupFile | None) -> Problems:
+    """Compare a file with its checksum alone: whoever looked inside may have stopped before."""
+    try:
+        with CheckedStream(backup.store.open(file.name), wanted) as summed:
+            summed.verify()
+    except InvalidInputError as error:
+        return [error.text]
+    return []
 
 
 def _drained(data: IO[bytes]) -> Problems:

@@ -23,9 +23,9 @@ from chatdb.backups.remote_errors import scrubbed
 from chatdb.backups.remote_files import Upload
 from chatdb.backups.stores import FolderStore, Staging, open_store, redacted_url
 from chatdb.errors import NotFoundError, ProgramMissingError, StorageError, UsageError
-from tests.backups import object_store
+from tests import object_store
 from tests.backups.making import manifest
-from tests.backups.object_store import BUCKET, KEY, SECRET, ObjectStore
+from tests.object_store import BUCKET, KEY, SECRET, ObjectStore
 
 NAME = "relay_20261125T193300Z"
 DATA = os.urandom(1 << 20) * 20  # two parts and a half

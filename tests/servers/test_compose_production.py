@@ -108,7 +108,7 @@ def test_the_application_starts_after_the_migration_and_the_data_outlive_the_con
     assert server["HostConfig"]["ReadonlyRootfs"] is True
     assert project.state("migrate")["State"]["Status"] == "exited"
     assert project.state("app")["State"]["Status"] == "running"
-    assert project.container("backup") == ""
+    assert project.state("backup")["State"]["Status"] == "running"
 
     project.compose("down", "-t", "2")
     project.compose("up", "-d", "postgres")

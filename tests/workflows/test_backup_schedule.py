@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -132,56 +134,75 @@ def test_compose_reads_its_service(tmp_path: Path, place: str, database: Databas
     assert "--max-age" in done.stdout
 
 
-def test_the_sidecar_backs_up_at_once_where_none_is_fresh_and_then_by_the_clock(
-    tmp_path: Path,
-) -> None:
-    """Its script, with programs of the test's own in the place of chatdb and sleep."""
+def of_schedule() -> str:
+    """Return the script of the sidecar that a schedule prints."""
     text = only("compose", place="/srv/backups").text
     line = next(line for line in text.splitlines() if line.startswith('      - "run()'))
-    script = json.loads(line.removeprefix("      - ")).replace("$$", "$")
+    return str(json.loads(line.removeprefix("      - ")))
+
+
+def of_production() -> str:
+    """Return the script of the sidecar in the compose file for production."""
+    path = files("chatdb") / "project_files" / "docker-compose.production.yml"
+    block = path.read_text().partition("      - >-\n")[2].partition("    healthcheck:")[0]
+    return " ".join(block.split())
+
+
+@pytest.mark.parametrize("script_of", [of_schedule, of_production])
+@pytest.mark.parametrize("is_fresh", [False, True])
+def test_the_sidecar_backs_up_at_once_where_none_is_fresh_and_then_by_the_clock(
+    tmp_path: Path, script_of: Callable[[], str], is_fresh: bool
+) -> None:
+    """Its script, with programs of the test's own in the place of chatdb and sleep."""
     told = tmp_path / "told"
     for name, body in {
-        "chatdb": f'echo chatdb "$@" >> "{told}"\n[ "$3" != check ]',
+        "chatdb": f'echo "$@" >> "{told}"\ncase "$*" in *check*) exit {int(not is_fresh)};; esac',
         "sleep": f'echo sleep "$@" >> "{told}"\n[ ! -e "{told}.once" ] && touch "{told}.once"',
         "date": "echo 1764037800",  # 2025-11-25 02:30:00 UTC, on the dot
     }.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
-    script = script.replace("; run; done", " || exit 9; run; done")
+    # The loop has no end: here it ends when sleep fails, the second time.
+    script = script_of().replace("$$", "$").replace("; run; done", " || exit 9; run; done")
+    settings = {
+        "BACKUP_KEEP": "--keep-daily 7",
+        "BACKUP_MAX_AGE": "26h",
+        "BACKUP_EVERY_SECONDS": "86400",
+    }
 
     done = subprocess.run(
         ["/bin/sh", "-c", script],
-        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **settings},
         capture_output=True,
         text=True,
         check=False,
     )
 
+    said = [
+        line.replace("--quiet ", "").replace("/backups ", "").replace("--output ", "")
+        for line in told.read_text().splitlines()
+    ]
     run = [
-        "chatdb --quiet wait --timeout 300",
-        "chatdb --quiet backup create --output /backups --verify",
-        "chatdb --quiet backup prune /backups --keep-daily 7 --yes",
+        "wait --timeout 300",
+        "backup create --verify",
+        "backup prune --keep-daily 7 --yes",
     ]
-    assert told.read_text().splitlines() == [
-        "chatdb --quiet backup check /backups --max-age 26h",
-        *run,
-        "sleep 86400",
-        *run,
-        "sleep 86400",
-    ]
+    once = [] if is_fresh else run
+    check = "backup check --max-age 26h"
+    assert said == [check, *once, "sleep 86400", *run, "sleep 86400"]
     assert (done.returncode, done.stderr) == (9, "")
 
 
 def test_no_secret_is_printed() -> None:
-    files = schedule_files(wish(), ["systemd", "cron", "compose"])
+    made = schedule_files(wish(), ["systemd", "cron", "compose"])
 
-    assert [file.path for file in files] == [
+    assert [file.path for file in made] == [
         "/etc/systemd/system/chatdb-backup.service",
         "/etc/systemd/system/chatdb-backup.timer",
         "/etc/cron.d/chatdb-backup",
         "docker-compose.backup.yml",
     ]
-    for file in files:
+    for file in made:
         assert "very-secret" not in file.text
 
 

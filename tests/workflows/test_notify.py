@@ -1,19 +1,14 @@
 """What a watch is told, by a real HTTP server on loopback, and what it may not spoil."""
 
-import json
 import socket
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from chatdb.errors import UsageError
 from chatdb.workflows import notify
 from chatdb.workflows.notify import Failure, Outcome, parse_notify_url, post_outcome
+from tests.watch_server import Watch
 
 OUTCOME = Outcome(
     event="backup",
@@ -26,49 +21,6 @@ OUTCOME = Outcome(
     seconds=1.5,
     error=Failure(code="database_unreachable", text="nothing listens", hint="chatdb wait"),
 )
-
-
-@dataclass
-class Watch:
-    """A server that keeps what it gets, and answers as it is told: the last answer stays."""
-
-    port: int = 0
-    answers: list[int] = field(default_factory=lambda: [200])
-    got: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-
-@pytest.fixture
-def watch() -> Iterator[Watch]:
-    kept = Watch()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            kept.got.append(
-                {"path": self.path, "body": json.loads(body), "headers": dict(self.headers)}
-            )
-            answer = kept.answers.pop(0) if len(kept.answers) > 1 else kept.answers[0]
-            self.send_response(answer)
-            if 300 <= answer < 400:
-                self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    kept.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield kept
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.fixture

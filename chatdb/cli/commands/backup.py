@@ -2,21 +2,39 @@
 
 import shlex
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from chatdb.cli import backup_check, backup_prune, backup_schedule
+from chatdb.cli.backup_keys import (
+    EncryptToOption,
+    IdentityOption,
+    NotifyOption,
+    reading_keys,
+    writing_keys,
+)
 from chatdb.cli.backup_options import BackupArgument, StageWatch, backup_place, dump_programs
-from chatdb.cli.backup_report import ListedBackup, created_lines, listed, verified_lines
+from chatdb.cli.backup_report import (
+    ListedBackup,
+    created_figures,
+    created_lines,
+    listed,
+    verified_lines,
+)
 from chatdb.cli.context import CommandContext
 from chatdb.cli.next_command import for_the_same_database
+from chatdb.cli.notifying import notifying
 from chatdb.cli.options import Format, FormatOption
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chatdb.backups.manifest import Verification
+    from chatdb.workflows.backup_summary import BackupSummary
     from chatdb.workflows.compare_backups import ConversationChange
 
 _HELP = ("--help", "-h")
@@ -64,6 +82,11 @@ def create(
     data_only: Annotated[
         bool, typer.Option("--data-only", help="Only the rows, without the tables.")
     ] = False,
+    encrypt_to: EncryptToOption = None,
+    check_it: Annotated[
+        bool, typer.Option("--verify", help="Then read it to its end, as chatdb backup verify.")
+    ] = False,
+    notify_url: NotifyOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Back the database up; `chatdb backup` alone does it, too.
@@ -75,13 +98,15 @@ def create(
     \b
     Examples:
       chatdb backup create
-      chatdb backup create --output /mnt/backups --jobs 4
+      chatdb backup create --output s3://bucket/chat --encrypt-to age1...
+      chatdb backup create --output /mnt/backups --jobs 4 --verify
       chatdb backup create --org acme
     """
     from chatdb.backups.stores import open_store
     from chatdb.workflows.backup_parts import BackupWish
     from chatdb.workflows.backup_summary import BackupSummary
     from chatdb.workflows.create_backup import create_backup, part_of
+    from chatdb.workflows.verify_backup import verify_files
 
     command = CommandContext.of(context)
     # Only when it is typed: who has CHATDB_ORG set still wants the whole database backed up.
@@ -92,17 +117,37 @@ def create(
         organization=organization,
         jobs=jobs,
     )
-    store = open_store(backup_place(command, output))
-    with (
-        command.open_database(create=False, any_schema=True) as database,
-        StageWatch(command) as watch,
-    ):
-        backup = create_backup(database, store, wish, watch)
-    summary = BackupSummary.of(backup)
+    with notifying(command, "backup", notify_url) as told:
+        store = open_store(backup_place(command, output), writing_keys(command, encrypt_to))
+        with (
+            command.open_database(create=False, any_schema=True) as database,
+            StageWatch(command) as watch,
+        ):
+            backup = create_backup(database, store, wish, watch)
+            told.figures.update(created_figures(BackupSummary.of(backup)))
+            result = verify_files(backup, wish.programs, watch) if check_it else None
+        told.figures["verified"] = None if result is None else result.passed
+        if result is not None:
+            seen = backup.verifications.adding(result)
+            backup = replace(backup, verifications=seen)
+        _print_created(command, BackupSummary.of(backup), result, output_format)
+        if result is not None and not result.passed:
+            raise typer.Exit(ExitCode.FAILED)
+
+
+def _print_created(
+    command: CommandContext,
+    summary: "BackupSummary",
+    result: "Verification | None",
+    output_format: Format,
+) -> None:
     if output_format is not Format.TABLE:
         command.output.record(summary, output_format)
         return
     command.output.text("\n".join(created_lines(summary)))
+    if result is not None:
+        command.output.text("\n".join(verified_lines(summary.name, result)))
+        return
     verify_it = f"chatdb backup verify --restore {shlex.quote(summary.file)}"
     if summary.tool is not None and summary.tool.startswith("pg_dump"):  # it needs the server
         verify_it = for_the_same_database(verify_it, command.options)
@@ -181,6 +226,8 @@ def verify(
         bool,
         typer.Option("--restore", help="Restore it into a scratch database, compare, drop that."),
     ] = False,
+    identity: IdentityOption = None,
+    notify_url: NotifyOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Read a backup to its end and tell whether it is whole.
@@ -188,7 +235,8 @@ def verify(
     Each checksum of the manifest is compared, every table's data are unpacked and their rows
     counted, a SQLite file is checked by SQLite. With --restore it is restored as well, on the
     configured server for a dump of PostgreSQL, and every count and hash is compared. The result
-    and its time are kept beside the backup. Exit code 1 when anything is wrong.
+    and its time are kept beside the backup. Exit code 1 when anything is wrong. Of an encrypted
+    one without its key only the checksums are compared.
 
     \b
     Examples:
@@ -202,21 +250,26 @@ def verify(
     from chatdb.workflows.verify_backup import verify_files, verify_restored
 
     command = CommandContext.of(context)
-    backup = find(file, backup_place(command, None))
-    programs = dump_programs(command)
-    with StageWatch(command) as watch:
-        if restore:
-            schema = command.config.schema
-            wish = RestoreWish(programs=programs, schema=None if schema is None else schema.value)
-            result = verify_restored(backup, command.direct_url or command.url, wish, watch)
+    with notifying(command, "verify", notify_url) as told:
+        keys = reading_keys(command, identity)
+        backup = find(file, backup_place(command, None), keys=keys)
+        told.figures["file"] = backup.file
+        programs = dump_programs(command)
+        with StageWatch(command) as watch:
+            if restore:
+                schema = command.config.schema
+                name = None if schema is None else schema.value
+                wish = RestoreWish(programs=programs, schema=name)
+                result = verify_restored(backup, command.direct_url or command.url, wish, watch)
+            else:
+                result = verify_files(backup, programs, watch)
+        told.figures.update(way=result.way, problems=result.problems)
+        if output_format is not Format.TABLE:
+            command.output.record(VerifiedBackup.of(backup, result), output_format)
         else:
-            result = verify_files(backup, programs, watch)
-    if output_format is not Format.TABLE:
-        command.output.record(VerifiedBackup.of(backup, result), output_format)
-    else:
-        command.output.text("\n".join(verified_lines(backup.name, result)))
-    if not result.passed:
-        raise typer.Exit(ExitCode.FAILED)
+            command.output.text("\n".join(verified_lines(backup.name, result)))
+        if not result.passed:
+            raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command()
@@ -226,6 +279,7 @@ def diff(
     after: Annotated[
         str, typer.Argument(metavar="AFTER", help="The newer one.  [default: latest]")
     ] = "latest",
+    identity: IdentityOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Tell which conversations appeared, vanished or changed.
@@ -243,7 +297,8 @@ def diff(
 
     command = CommandContext.of(context)
     place = backup_place(command, None)
-    changes = compare_backups(find(before, place), find(after, place))
+    keys = reading_keys(command, identity)
+    changes = compare_backups(find(before, place, keys=keys), find(after, place, keys=keys))
     counts = Counter[str]()
 
     def counted_changes() -> "Iterator[ConversationChange]":
@@ -255,3 +310,8 @@ def diff(
     command.diagnostics.note(
         ", ".join(f"{counts[word]} {word}" for word in ("appeared", "vanished", "changed"))
     )
+
+
+app.command()(backup_prune.prune)
+app.command()(backup_check.check)
+app.command()(backup_schedule.schedule)

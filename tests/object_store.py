@@ -41,8 +41,10 @@ def running(folder: Path, port: int = 0) -> Iterator[ObjectStore]:
     program = shutil.which("rclone", path=str(Path(sys.executable).parent)) or "rclone"
     address = f"127.0.0.1:{port or free_port()}"
     words = ["serve", "s3", "--addr", address, "--auth-key", f"{KEY},{SECRET}"]
-    quiet = ["--config", "/dev/null", "--log-level", "ERROR", "--vfs-cache-mode", "off"]
-    process = subprocess.Popen([program, *words, *quiet, str(folder)], stdin=subprocess.DEVNULL)
+    options = ["--config", "/dev/null", "--vfs-cache-mode", "off", str(folder)]
+    process = subprocess.Popen(
+        [program, *words, *options], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         _wait_for(address, process)
         yield ObjectStore(f"http://{address}", folder / BUCKET, process)
