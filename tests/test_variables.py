@@ -56,7 +56,9 @@ def test_no_name_in_the_sources_is_missing_in_the_table() -> None:
         name
         for path in sources
         if path.is_file()
-        for name in re.findall(r"\bCHATDB_(?!VERSION|IMAGE|EXTRAS|TEST)[A-Z_]+[A-Z]\b", path.read_text())
+        for name in re.findall(
+            r"\bCHATDB_(?!VERSION|IMAGE|EXTRAS|TEST)[A-Z_]+[A-Z]\b", path.read_text()
+        )
     }
 
     assert found
