@@ -63,7 +63,7 @@ class ContentDigest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowCounts:
+class TableCounts:
     """How many rows a database has."""
 
     organizations: int
@@ -187,7 +187,7 @@ def read_organizations(database: Database) -> list[Organization]:
         return [Organization(**row) for row in rows]
 
 
-def count_rows(database: Database) -> RowCounts:
+def count_rows(database: Database) -> TableCounts:
     """Count what a copy moves."""
     tables = ("organizations", "conversations", "messages", "snapshots", "tombstones")
     with database.transaction() as connection:
@@ -195,7 +195,7 @@ def count_rows(database: Database) -> RowCounts:
             name: connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0
             for name in tables
         }
-    return RowCounts(**counts)
+    return TableCounts(**counts)
 
 
 def stream_rows(connection: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[Any]]]:

@@ -214,13 +214,14 @@ class _Copying:
             held = LineReader(there, organization).hashes(page)
         stale = [UUID(key) for key in held if held[key] != wanted.get(key)]
         fresh = [UUID(key) for key in wanted if wanted[key] != held.get(key)]
+        skipped = len(writer.skipped)
         if stale:
             writer.remove(organization, stale)
         if fresh:
             again = LineReader(self._source, organization)
             lines = again.lines(ConversationFilter(ids=fresh))
             writer.write(organization, lines, moves=False)
-        self._renewed += len({*stale, *fresh})
+        self._renewed += len({*stale, *fresh}) - (len(writer.skipped) - skipped)
 
     def _differences(self, there: Database, organization: Organization) -> list[str]:
         """Name the conversations of an organization that differ, but for the skipped ones."""

@@ -180,3 +180,18 @@ def test_a_copy_on_a_narrow_terminal_shows_how_far_it_is(
 
     assert answer.exit_code == 0
     assert "comparing" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nonsense", "b.db"), "the database URL has no scheme (SRC)"),
+        (("a.db", "mysql://h/d"), "does not know databases of the kind 'mysql' (DST)"),
+        (("a.db", "b.db", "--org", "acme"), "a copy is of all organizations"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(run: Invoke, words: tuple[str, ...], told: str) -> None:
+    answer = run("copy", *words)
+
+    assert answer.exit_code == 2
+    assert told in answer.stderr

@@ -9,7 +9,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption
 from chatdb.cli.text import counted
-from chatdb.errors import ChatdbError, ExitCode, UsageError
+from chatdb.errors import ChatdbError, ConfigurationError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -58,6 +58,10 @@ def copy(
     from chatdb.workflows.copy_database import copy_database, preview_copy
 
     command = CommandContext.of(context)
+    if command.options.org is not None:
+        raise UsageError(
+            "a copy is of all organizations", hint="of one: chatdb export --org, then chatdb import"
+        )
     from_url, to_url = _urls(command, source, destination)
     schema = command.config.schema
     name = None if schema is None else schema.value
@@ -122,11 +126,9 @@ def _urls(
     command: CommandContext, source: str, destination: str | None
 ) -> "tuple[DatabaseUrl, DatabaseUrl]":
     """Return both addresses; what a `.env` has for libpq goes to the configured database only."""
-    from chatdb.db.url import parse_url
-
-    read = parse_url(source)
+    read = _parsed(source, "SRC")
     if destination is not None:
-        return read, parse_url(destination)
+        return read, _parsed(destination, "DST")
     if command.config.libpq and read.path is None:
         raise UsageError(
             "the PG* variables of the .env are for the configured database, and not for SRC",
@@ -134,6 +136,15 @@ def _urls(
         )
     settings.export_libpq(command.config)
     return read, command.url
+
+
+def _parsed(text: str, word: str) -> "DatabaseUrl":
+    from chatdb.db.url import parse_url
+
+    try:
+        return parse_url(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.text} ({word})", hint=error.hint) from error
 
 
 def _direct_url(command: CommandContext) -> "DatabaseUrl | None":
