@@ -1,5 +1,9 @@
 """A SQLite database into a backup: copied, then checked, counted and compressed side by side."""
 
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -7,12 +11,13 @@ from chatdb.backups.archives import PIECE, ArchiveWriter
 from chatdb.db.database import Database
 from chatdb.db.sqlite_copies import copy_file, damages_of
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import DatabaseFailedError
+from chatdb.errors import DatabaseFailedError, StorageError
 from chatdb.operations.contents import measure
 from chatdb.workflows.backup_parts import Bench, Made
 from chatdb.workflows.beside import beside
 
 _COPY = "copy.db"
+_ALL_BUT_FULL = 1 << 20
 
 
 def back_up_sqlite(database: Database, bench: Bench) -> Made:
@@ -21,7 +26,7 @@ def back_up_sqlite(database: Database, bench: Bench) -> Made:
     Raises DatabaseFailedError for a database that is damaged, StorageError.
     """
     copy = bench.path(_COPY)
-    with database.translated_errors():
+    with database.translated_errors(), _told_of_a_full_disk(copy):
         _copy(database.url, copy, bench)
     name = bench.archive_name("sqlite", compressed=True)
     bench.watch.begin("compressing and checking", copy.stat().st_size)
@@ -53,6 +58,23 @@ def back_up_sqlite(database: Database, bench: Bench) -> Made:
         unpacked_bytes=writer.unpacked_bytes,
         contents=contents,
     )
+
+
+@contextmanager
+def _told_of_a_full_disk(copy: Path) -> Iterator[None]:
+    """Name the place of the copy, which is full, and not the database that is read."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = str(getattr(error, "sqlite_errorname", ""))
+        free = shutil.disk_usage(copy.parent).free
+        if code == "SQLITE_FULL" or (code.startswith("SQLITE_IOERR") and free < _ALL_BUT_FULL):
+            raise StorageError(
+                f"the disk of {copy.parent.parent} is full: there is no room for a copy of the"
+                " database",
+                hint="free some space or choose another place: --output FOLDER",
+            ) from error
+        raise
 
 
 def finished_copy(path: Path) -> DatabaseUrl:

@@ -142,3 +142,16 @@ def test_a_copy_goes_through_a_pooler_both_ways(
 
     assert there.exit_code == 0, there.stderr
     assert json.loads(back.stdout)["content_hash"] in there.stdout
+
+
+def test_a_backup_goes_around_the_pooler_or_is_refused(
+    run: Any, pooled_url: DatabaseUrl, empty_postgresql_url: DatabaseUrl
+) -> None:
+    refused = run("backup", "-d", pooled_url.exposed())
+    left = list(Path.cwd().iterdir())
+    direct = ("--direct-url", empty_postgresql_url.exposed())
+    made = run("backup", "-d", pooled_url.exposed(), *direct)
+
+    assert (refused.exit_code, left, made.exit_code) == (6, [], 0)
+    assert "is behind a connection pooler" in refused.stderr
+    assert "--direct-url" in refused.stderr

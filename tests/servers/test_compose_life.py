@@ -17,6 +17,7 @@ from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.servers.base import DevServer, ServerState
 from chatdb.servers.compose_file import shipped_compose_file
+from chatdb.servers.dump_programs import DumpPrograms
 from tests.postgres_server import wait_until
 from tests.servers.conftest import compose_engine, give_up
 from tests.servers.container_engine import (
@@ -47,6 +48,18 @@ def words(server: DevServer) -> list[str]:
         return [row[0] for row in connection.execute("SELECT word FROM words ORDER BY word")]
 
 
+def dumped_inside(engine: ContainerEngine, server: DevServer) -> str:
+    """Return a dump by the pg_dump inside the container, as where this machine has none."""
+    programs = DumpPrograms(engine.environment)
+    client = programs._in_container("pg_dump", 15, server.url)
+    assert client is not None
+    assert client.container
+    with programs.running(client, ["--no-password"], url=server.url) as running:
+        text = running.stdout.read().decode()
+        running.finish()
+    return text
+
+
 def things_of(engine: ContainerEngine, server: DevServer) -> list[str]:
     """Return the containers, networks and volumes of a project."""
     mine = ("--filter", f"label=com.docker.compose.project={server.project}")
@@ -67,6 +80,8 @@ def test_a_server_is_made_stopped_removed_and_its_data_stays_until_the_volume_go
     with Database.open(server.url) as database:
         upgrade(database)
     write(server, "first")
+
+    assert "first" in dumped_inside(each_compose, server)
 
     assert engine.stop(server, note=silent)
     assert not engine.stop(server, note=silent)

@@ -1,0 +1,149 @@
+"""Backups that are killed, interrupted or run out of disk: a whole one, or none."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatdb.backups.catalogue import find_all
+from chatdb.backups.stores import FolderStore
+from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
+from chatdb.workflows.verify_backup import find_problems
+from tests.cli.conftest import command_line, unmeasured_environment
+from tests.operations.conversation_rows import add_conversation
+from tests.postgres_server import wait_until
+from tests.workflows.backups import PROGRAMS, Quiet, back_up
+
+Reached = Callable[[Path], bool]
+
+
+@pytest.fixture
+def large(database: Database) -> Database:
+    """A database of 16 MB that do not compress, which takes a moment to back up."""
+    add_conversation(database, [os.urandom(200_000).hex() for _ in range(40)])
+    return database
+
+
+def size_of(folder: Path, pattern: str) -> int:
+    total = 0
+    for path in folder.glob(f"*.partial/{pattern}"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+POINTS: dict[str, Reached] = {
+    "claimed": lambda folder: any(folder.glob("*.partial")),
+    "data written": lambda folder: size_of(folder, "*.zst") > 1_000_000,
+    "conversations listed": lambda folder: size_of(folder, "*.conversations.zst") > 0,
+    "manifest written": lambda folder: size_of(folder, "*.manifest.json") > 0,
+    "archive put": lambda folder: any(folder.glob("*Z.*zst")),
+}
+
+
+def start(url: DatabaseUrl, folder: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command_line("backup", "--output", str(folder)),
+        env=unmeasured_environment({"DATABASE_URL": url.exposed()}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def stop_at(process: "subprocess.Popen[str]", reached: Reached, folder: Path, number: int) -> str:
+    """Send the signal as soon as the point is reached; return what was said on stderr."""
+    ends = time.monotonic() + 30
+    while process.poll() is None and not reached(folder) and time.monotonic() < ends:
+        time.sleep(0.0005)
+    process.send_signal(number)
+    return process.communicate(timeout=30)[1]
+
+
+def dumps_of(database: Database) -> list[str]:
+    """Return the sessions of pg_dump that still run on the database."""
+    if database.url.path is not None:
+        return []
+    with database.transaction() as connection:
+        return list(
+            connection.exec_driver_sql(
+                "SELECT application_name FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'pg_dump'"
+            ).scalars()
+        )
+
+
+def test_a_killed_backup_leaves_none_and_the_next_one_removes_it(
+    large: Database, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    for name, reached in POINTS.items():
+        process = start(large.url, folder)
+        stop_at(process, reached, folder, signal.SIGKILL)
+
+        whole = find_all(FolderStore(folder))
+        assert {backup.state for backup in whole} <= {"complete", "incomplete"}, name
+        for backup in whole:
+            if backup.state == "complete":
+                assert find_problems(backup, PROGRAMS, Quiet()) == []
+    wait_until(lambda: dumps_of(large) == [])
+
+    watch = Quiet()
+    made = back_up(large, folder, watch)
+
+    found = find_all(FolderStore(folder))
+    assert made.name in {backup.name for backup in found}
+    assert {backup.state for backup in found} == {"complete"}
+    assert list(folder.glob("*.partial")) == []
+    assert any("its making was broken off" in note for note in watch.notes)
+
+
+@pytest.mark.parametrize("point", ["claimed", "data written"])
+def test_an_interrupted_backup_leaves_nothing(large: Database, tmp_path: Path, point: str) -> None:
+    folder = tmp_path / "backups"
+    process = start(large.url, folder)
+
+    said = stop_at(process, POINTS[point], folder, signal.SIGINT)
+
+    assert (process.returncode, said) == (130, "interrupted\n")
+    assert not folder.exists()
+    wait_until(lambda: dumps_of(large) == [])
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)],
+        check=False,
+        stderr=subprocess.DEVNULL,
+    )
+    if mounted.returncode:
+        pytest.skip("only root can make a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_full_disk_is_named_and_nothing_is_left(
+    large: Database, small_disk: Path, run: Callable[..., Any], jobs: str
+) -> None:
+    jobs = "1" if large.url.path is not None else jobs
+    done = run(
+        *("backup", "--output", str(small_disk / "backups"), "--jobs", jobs),
+        *("-d", large.url.exposed()),
+    )
+
+    assert done.exit_code == 1
+    assert "disk" in done.stderr or "No space left" in done.stderr
+    assert str(small_disk) in done.stderr or jobs == "2"
+    assert list(small_disk.iterdir()) == []
