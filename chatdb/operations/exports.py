@@ -48,12 +48,20 @@ def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
             begun = [start]
 
 
-def find_ids(database: Database, texts: Sequence[str], *, organization_key: str) -> list[UUID]:
-    """Return the ids of conversations named in full or in part.
+def find_ids(
+    database: Database,
+    texts: Sequence[str],
+    *,
+    organization_key: str,
+    user_id: str | None = None,
+) -> list[UUID]:
+    """Return the ids of conversations named in full or in part, with `user_id` of that user's.
 
     Raises NotFoundError for a name that fits none, UsageError for one that fits several.
     """
     with database.transaction() as connection:
         organization = organization_id(connection, organization_key)
-        found = [resolve_conversation(connection, organization, text) for text in texts]
+        found = [
+            resolve_conversation(connection, organization, text, user_id=user_id) for text in texts
+        ]
     return list(dict.fromkeys(found))

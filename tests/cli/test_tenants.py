@@ -170,6 +170,10 @@ def test_an_export_has_only_what_is_the_organizations_and_the_users(
         for part in (other, other[-8:], other.replace("-", "")[:31]):
             refused = command("export", "--org", ACME, "--id", part)
             assert refused.exit_code == ExitCode.NOT_FOUND, part
+    bobs = str(tenants[0].conversations["bob"])
+    for part in (bobs, bobs[-8:]):
+        refused = command("export", "--org", ACME, "--user", "ann", "--id", part)
+        assert refused.exit_code == ExitCode.NOT_FOUND, part
 
 
 @pytest.mark.usefixtures("tenants")

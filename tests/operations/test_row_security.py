@@ -283,7 +283,7 @@ def test_filters_that_look_into_the_rows_are_applied_to_hits(own: Deployment) ->
 
 
 def test_a_schema_of_its_own_is_kept_apart_too(empty_postgresql_url: DatabaseUrl) -> None:
-    schema = "Chat 'db'\""
+    schema = "100% Chat 'db'\""
     with Database.open(empty_postgresql_url, schema=schema) as database:
         upgrade(database)
         assert check(database).differences == ()

@@ -113,7 +113,7 @@ def export(
         check_output(output, request.format_name)
     else:
         request.writer("")
-    with command.open_database() as database:
+    with command.open_database(user=user) as database:
         request = _with_ids(database, request, ids, query)
         exporting = _Exporting(command, database, request)
         if to_database:
@@ -136,7 +136,9 @@ def _with_ids(
     organization_key = request.organization_key
     wanted = None
     if ids is not None:
-        wanted = find_ids(database, ids, organization_key=organization_key)
+        wanted = find_ids(
+            database, ids, organization_key=organization_key, user_id=request.wanted.user_id
+        )
     if query is not None:
         found = matching_ids(
             database,

@@ -74,7 +74,8 @@ def search(
         users=frozenset(user or ()),
         timeout_seconds=timeout,
     )
-    with command.open_database() as database:
+    # Row-level security knows one user; the query knows all that are wanted.
+    with command.open_database(user=user[0] if user and len(user) == 1 else None) as database:
         page = operation.search(
             database, " ".join(words), organization_key=command.org, options=options
         )

@@ -73,7 +73,8 @@ class PostgresqlDialect(Dialect):
             for name, value in settings.items()
         ]
         if statements:
-            connection.exec_driver_sql(sql.SQL("; ").join(statements).as_string(None))
+            text = sql.SQL("; ").join(statements).as_string(None)
+            connection.exec_driver_sql(text.replace("%", "%%"))  # else the driver's placeholders
 
     def translate(self, error: BaseException, url: DatabaseUrl) -> ChatdbError | None:
         if not isinstance(error, psycopg.Error):

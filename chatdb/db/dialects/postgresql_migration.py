@@ -126,7 +126,7 @@ class PostgresqlMigrationWays(MigrationWays):
             _require_one_schema(connection)
         elif connection.scalar(_has_schema(schema)) is None:
             create = sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema))
-            connection.exec_driver_sql(create.as_string(None))
+            connection.exec_driver_sql(create.as_string(None).replace("%", "%%"))
 
     def _try_lock(self, connection: sa.Connection) -> bool:
         return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK_KEY))))
