@@ -1,12 +1,16 @@
 """Databases to measure on, and whole imports into them and exports out of them."""
 
-from collections.abc import Iterator
+import statistics
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from benchmarks.dataset import native_file
-from benchmarks.measure import Bench, Run, in_memory, python, timed
+from benchmarks.measure import Bench, Figure, Run, in_memory, python, timed
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
@@ -72,3 +76,32 @@ def imported_postgresql(bench: Bench, messages: int) -> tuple[DatabaseUrl, Run]:
     run = chatdb_import(url, native_file(messages))
     bench.server.execute("VACUUM ANALYZE", database=name)
     return url, run
+
+
+def time_in_database(bench: Bench, database: Database, work: Callable[[], object]) -> Figure:
+    """Measure what the database takes for some work: the median of its milliseconds.
+
+    On PostgreSQL from a statement to its answer, all statements together, without connecting; on
+    SQLite, which works while rows are fetched, the whole of it.
+    """
+    spent: list[float] = []
+    began = [0.0]
+
+    def before(*_: object) -> None:
+        began[0] = time.perf_counter()
+
+    def after(*_: object) -> None:
+        spent[-1] += time.perf_counter() - began[0]
+
+    is_sqlite = database.url.dialect_name == "sqlite"
+    if not is_sqlite:
+        sa.event.listen(database.engine, "before_cursor_execute", before)
+        sa.event.listen(database.engine, "after_cursor_execute", after)
+    for _ in range(bench.rounds(15, quick=7) + 2):
+        spent.append(0.0)
+        started = time.perf_counter()
+        work()
+        if is_sqlite:
+            spent[-1] = time.perf_counter() - started
+    milliseconds = 1000 * statistics.median(spent[2:])
+    return Figure(f"{milliseconds:.1f} ms", "milliseconds", milliseconds)

@@ -1,23 +1,35 @@
-"""`conversations list`: the first page against a page deep in the list, on both databases.
+"""`conversations list` and `show`: a page deep in the list, and what the database takes for them.
 
 Within one process, each page with its connection; the deep page is reached by its cursor and
-checked to be the right one.
+checked to be the right one. The database's own milliseconds are those of 1,000,000 messages in
+conversations of about ten: a first page, one conversation by its id, and by the end of it.
 
     python -m benchmarks.list_pages
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from benchmarks.databases import fresh_postgresql, migrated_sqlite
+from benchmarks.databases import (
+    fresh_postgresql,
+    imported_postgresql,
+    imported_sqlite,
+    migrated_sqlite,
+    time_in_database,
+)
 from benchmarks.measure import Bench, Claim, Figure, Limit, Run, in_turn, run_alone
 from chatdb.db.database import Database
-from chatdb.operations.conversations import list_page
+from chatdb.db.url import DatabaseUrl
+from chatdb.operations.conversations import list_page, read_conversation
 from chatdb.operations.paging import cursor_of
 from chatdb.records import organization_id_of
+
+Measure = Callable[[Bench], Figure]
 
 PAGE_LENGTH = 50
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -111,9 +123,56 @@ def _read(database: Database, cursor: str | None) -> Run:
     return Run(time.perf_counter() - started)
 
 
+def _messages(bench: Bench) -> int:
+    return bench.size(1_000_000, quick=20_000)
+
+
+def _on_both(work: Callable[[Database], object]) -> tuple[Measure, Measure]:
+    """Return how to measure some work on SQLite and on PostgreSQL."""
+
+    def sqlite(bench: Bench) -> Figure:
+        url, _ = imported_sqlite(bench, _messages(bench))
+        with Database.open(url) as database:
+            return time_in_database(bench, database, lambda: work(database))
+
+    def postgresql(bench: Bench) -> Figure:
+        url, _ = imported_postgresql(bench, _messages(bench))
+        with Database.open(url) as database:
+            return time_in_database(bench, database, lambda: work(database))
+
+    return sqlite, postgresql
+
+
+def _first_page(database: Database) -> object:
+    return list_page(database, organization_key="default", limit=PAGE_LENGTH)
+
+
+def _show_last(database: Database) -> object:
+    return read_conversation(database, _last(database.url), organization_key="default")
+
+
+def _show_by_end(database: Database) -> object:
+    return read_conversation(database, _last(database.url)[-8:], organization_key="default")
+
+
+@cache
+def _last(url: DatabaseUrl) -> str:
+    with Database.open(url) as database:
+        page = list_page(database, organization_key="default", limit=1)
+    return str(page.items[0].id)
+
+
+PAGE, SHOW, SHOW_BY_END = map(_on_both, (_first_page, _show_last, _show_by_end))
+
 CLAIMS = (
     Claim("list-sqlite", Limit("under", 2.0), on_sqlite),
     Claim("list-postgresql", Limit("under", 2.0), on_postgresql),
+    Claim("list-sqlite-ms", Limit("under", 20.0), PAGE[0]),
+    Claim("list-postgresql-ms", Limit("under", 20.0), PAGE[1]),
+    Claim("show-sqlite-ms", Limit("under", 20.0), SHOW[0]),
+    Claim("show-postgresql-ms", Limit("under", 20.0), SHOW[1]),
+    Claim("show-by-end-sqlite-ms", Limit("under", 20.0), SHOW_BY_END[0]),
+    Claim("show-by-end-postgresql-ms", Limit("under", 20.0), SHOW_BY_END[1]),
 )
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from chatdb.canonical import clean_text
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.dialects.expressions import metadata_has
@@ -63,13 +64,13 @@ class ConversationFilter:
         """Yield the conditions on the table `conversations`, but for the ids."""
         columns = schema.conversations.c
         if self.user_id is not None:
-            yield columns.user_id == self.user_id
+            yield columns.user_id == clean_text(self.user_id)[0]
         if self.since is not None:
             yield columns.updated_at >= self.since
         if self.before is not None:
             yield columns.updated_at < self.before
         if self.source is not None:
-            yield columns.source == self.source
+            yield columns.source == clean_text(self.source)[0]
         if self.after_id is not None:
             yield columns.id > self.after_id
         if self.until_id is not None:

@@ -45,6 +45,8 @@ def create(
     database: Database, new: NewConversation, *, organization_key: str
 ) -> ConversationSummary:
     """Make a conversation, with messages if some are given; raises NotFoundError, UsageError."""
+    if new.user_id is not None and not new.user_id.strip():
+        raise UsageError("the user's id is empty", hint="leave it out, or name a user")
     identifier = new_id()
     now = datetime.now(UTC)
     row = {

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from chatdb.canonical import clean_text
 from chatdb.db.schema import conversations, messages, snapshots
 from chatdb.errors import NotFoundError, UsageError
 
@@ -63,7 +64,7 @@ def resolve_conversation(
     table = conversations.c
     own = sa.select(table.id).where(table.organization_id == organization)
     if user_id is not None:
-        own = own.where(table.user_id == user_id)
+        own = own.where(table.user_id == clean_text(user_id)[0])
     return _resolve(connection, own, text, _CONVERSATION)
 
 

@@ -11,6 +11,9 @@ from chatdb.formats.native import conversation_line, header_line
 from chatdb.operations.imports_stored import read_stored
 from chatdb.workflows.kept_files import new_file
 
+_AT_ONCE = 20
+"""Conversations held at once; each may be large."""
+
 
 def keep(
     connection: sa.Connection,
@@ -26,6 +29,8 @@ def keep(
     """
     with new_file(path) as stream:
         stream.write(header_line(created=datetime.now(UTC), source=source))
-        for identifier in ids:
-            record = read_stored(connection, organization, [identifier])[identifier].record
-            stream.write(conversation_line(record))
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE]
+            found = read_stored(connection, organization, some)
+            for identifier in some:
+                stream.write(conversation_line(found[identifier].record))

@@ -57,6 +57,8 @@ def test_a_title_that_was_given_stays(database: Database) -> None:
     assert create(database, new, **OWN).title == "Mine\ufffd"
     with pytest.raises(UsageError, match="empty"):
         create(database, NewConversation(title=" "), **OWN)
+    with pytest.raises(UsageError, match="user"):
+        create(database, NewConversation(user_id=" "), **OWN)
     with pytest.raises(NotFoundError, match="nobody"):
         create(database, NewConversation(), organization_key="nobody")
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatdb.canonical import clean_text
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations
 from chatdb.errors import NotFoundError, UsageError
@@ -37,6 +38,7 @@ HOSTILE = (
     "a' || 'b",
     ":name %(x)s",
     "\u202e\u0661",
+    "\udcff",
 )
 
 
@@ -143,6 +145,7 @@ METADATA = {
     "a.b": "dotted",
     'quo"te': "q",
     "$.a": "path",
+    "huge": 10**30,
     "0": "digit",
     "5text": "5",
 }
@@ -172,6 +175,9 @@ FOUND = (
     ("$.a=path", False),
     ("0=digit", True),
     ("tags.0=a", False),
+    ("huge=1" + "0" * 30, True),
+    ("huge=1" + "0" * 31, False),
+    ("huge=1e400", False),
 )
 
 
@@ -188,17 +194,18 @@ def test_metadata_is_found_alike(database: Database) -> None:
 def test_no_filter_lets_a_text_in_as_sql(database: Database) -> None:
     add_conversation(database, [], number=1, user_id="ann", source="x", metadata={"k": "v"})
     hits = {
-        text: add_conversation(database, [], number=number, user_id=text)
+        text: add_conversation(database, [], number=number, user_id=clean_text(text)[0])
         for number, text in enumerate(HOSTILE, 2)
     }
 
     for text in HOSTILE:
+        clean = clean_text(text)[0]
         for wanted, expected in (
             (ConversationFilter(user_id=text), {hits[text]}),
             (ConversationFilter(source=text), set()),
-            (ConversationFilter(metadata=((("k",), (text,)),)), set()),
-            (ConversationFilter(metadata=(((text,), ("v",)),)), set()),
-            (ConversationFilter(metadata=(((text, text), (text,)),)), set()),
+            (ConversationFilter(metadata=(condition(f"k={text}"),)), set()),
+            (ConversationFilter(metadata=(((clean,), ("v",)),)), set()),
+            (ConversationFilter(metadata=(((clean, clean), (clean,)),)), set()),
         ):
             page = list_page(database, organization_key="default", wanted=wanted)
             assert {item.id for item in page.items} == expected

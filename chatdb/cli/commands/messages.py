@@ -346,13 +346,22 @@ def _row(message: "ListedMessage") -> ListedRow:
         role=message.role,
         model=message.model,
         created_at=message.created_at,
-        content=one_line(message.content[: 4 * _SNIPPET], limit=_SNIPPET),
+        content=_beginning(message, _SNIPPET),
     )
+
+
+def _beginning(message: "ListedMessage", limit: int) -> str:
+    """Return how a message begins, or what it has instead of text."""
+    if message.content.strip():
+        return one_line(message.content[: 4 * limit], limit=limit)
+    others = ("reasoning", "tool_calls", "tool_outputs", "attachments")
+    held = [name.replace("_", " ") for name in others if getattr(message, name)]
+    return f"[{', '.join(held)}]" if held else ""
 
 
 def _plan(found: "list[ListedMessage]", kept: object) -> list[str]:
     lines = [
-        f"{each.id.hex[-_SHORT_ID:]}  {each.role}: {one_line(each.content[:200], limit=50)}"
+        f"{each.id.hex[-_SHORT_ID:]}  {each.role}: {_beginning(each, 50)}"
         for each in found[:_PLANNED]
     ]
     if len(found) > _PLANNED:

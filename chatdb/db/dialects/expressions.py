@@ -14,6 +14,10 @@ TITLE_LENGTH = 200
 """Characters of a title that its place in a list goes by."""
 
 
+_LARGEST_INTEGER = 2**63 - 1
+"""SQLite's; a larger number is a float there."""
+
+
 class title_key(FunctionElement[str]):  # noqa: N801 - it stands for a function
     """What titles are sorted by: ASCII letters in either case alike, no title last."""
 
@@ -94,4 +98,6 @@ def _is_value(row: str, value: Any, bound: Any) -> str:
     if isinstance(value, bool):
         return f"{row}.type = '{'true' if value else 'false'}'"
     kinds = "'text'" if isinstance(value, str) else "'integer', 'real'"
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        value = float(value)
     return f"({row}.type IN ({kinds}) AND {row}.value = {bound(value)})"

@@ -1,0 +1,122 @@
+"""What a search takes of the database at 1,000,000 messages: rare and common words, on both.
+
+    python -m benchmarks.search
+
+The words are taken from the messages themselves: a rare one is in about 200 of a million, a
+common one in a third or more of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice, pairwise
+
+from benchmarks.databases import imported_postgresql, imported_sqlite, time_in_database
+from benchmarks.dataset import native_file
+from benchmarks.measure import Bench, Claim, Figure, Limit, run_alone
+from chatdb.db.database import Database
+from chatdb.formats import native
+from chatdb.formats.base import Tally
+from chatdb.formats.sources import open_source
+from chatdb.operations.search import SearchOptions, search
+from chatdb.records import Conversation
+
+SAMPLE = 20_000
+"""Messages looked at for words."""
+LIMIT = 20
+
+
+def rare_on_sqlite(bench: Bench) -> Figure:
+    """Measure a rare word on SQLite."""
+    return _on_sqlite(bench, _words(bench)[0])
+
+
+def common_on_sqlite(bench: Bench) -> Figure:
+    """Measure a common word on SQLite."""
+    return _on_sqlite(bench, _words(bench)[1])
+
+
+def rare_on_postgresql(bench: Bench) -> Figure:
+    """Measure a rare word on PostgreSQL."""
+    return _on_postgresql(bench, _words(bench)[0])
+
+
+def common_on_postgresql(bench: Bench) -> Figure:
+    """Measure a common word on PostgreSQL."""
+    return _on_postgresql(bench, _words(bench)[1])
+
+
+def phrase_on_sqlite(bench: Bench) -> Figure:
+    """Measure two words side by side on SQLite."""
+    return _on_sqlite(bench, _words(bench)[2])
+
+
+def phrase_on_postgresql(bench: Bench) -> Figure:
+    """Measure two words side by side on PostgreSQL."""
+    return _on_postgresql(bench, _words(bench)[2])
+
+
+def _messages(bench: Bench) -> int:
+    return bench.size(1_000_000, quick=20_000)
+
+
+def _on_sqlite(bench: Bench, words: str) -> Figure:
+    url, _ = imported_sqlite(bench, _messages(bench))
+    with Database.open(url) as database:
+        return _search(bench, database, words)
+
+
+def _on_postgresql(bench: Bench, words: str) -> Figure:
+    url, _ = imported_postgresql(bench, _messages(bench))
+    with Database.open(url) as database:
+        return _search(bench, database, words)
+
+
+def _search(bench: Bench, database: Database, words: str) -> Figure:
+    options = SearchOptions(limit=LIMIT)
+
+    def work() -> int:
+        page = search(database, words, organization_key="default", options=options)
+        return len(page.hits)
+
+    assert work() > 0
+    figure = time_in_database(bench, database, work)
+    return Figure(f"{words}: {figure.ours}", figure.theirs, figure.ratio)
+
+
+@cache
+def _words(bench: Bench) -> tuple[str, str, str]:
+    """Return a rare word, a common one, and a phrase of two common ones."""
+    found: Counter[str] = Counter()
+    pairs: Counter[str] = Counter()
+    for text in islice(_texts(_messages(bench)), SAMPLE):
+        words = text.split()
+        plain = {word for word in words if word.isascii() and word.isalpha() and len(word) > 3}
+        found.update(plain)
+        for one, other in pairwise(words):
+            if one in plain and other in plain and one != other:
+                pairs[f'"{one} {other}"'] += 1
+    by_rarity = sorted(found, key=lambda word: (found[word], word))
+    rare = next(word for word in by_rarity if found[word] >= 2)
+    return rare, by_rarity[-1], max(sorted(pairs), key=pairs.__getitem__)
+
+
+def _texts(messages: int) -> Iterator[str]:
+    with open_source(native_file(messages)) as source:
+        for record in native.reader.read(source, Tally()):
+            assert isinstance(record, Conversation)
+            for message in record.messages:
+                yield message.content
+
+
+CLAIMS = (
+    Claim("search-rare-sqlite", Limit("under", 60.0), rare_on_sqlite),
+    Claim("search-common-sqlite", Limit("under", 150.0), common_on_sqlite),
+    Claim("search-phrase-sqlite", Limit("under", 1000.0), phrase_on_sqlite),
+    Claim("search-rare-postgresql", Limit("under", 60.0), rare_on_postgresql),
+    Claim("search-common-postgresql", Limit("under", 150.0), common_on_postgresql),
+    Claim("search-phrase-postgresql", Limit("under", 1000.0), phrase_on_postgresql),
+)
+
+if __name__ == "__main__":
+    run_alone(CLAIMS)
