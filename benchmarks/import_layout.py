@@ -1,13 +1,12 @@
 """`chatdb import` of another live PostgreSQL against the import of the same rows as a file.
 
-Relay's database stands for all: three tables, joined and sorted by the server. Whole processes,
-into empty migrated databases; the ratio is of rows per second.
+A database of each system, written by `chatdb export --to`. Whole processes, into empty migrated
+databases; the ratio is of rows per second.
 
     python -m benchmarks.import_layout
 """
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
 
 from benchmarks.databases import chatdb_import, fresh_postgresql, imported_postgresql
 from benchmarks.dataset import native_file
@@ -23,20 +22,14 @@ from benchmarks.measure import (
     run_alone,
     speed_figure,
 )
-from chatdb.db.connect import connect_postgresql
 from chatdb.db.url import DatabaseUrl
-from tests.layouts.relay_database import TABLES
-
-if TYPE_CHECKING:
-    import psycopg
-
-_INDEX = "CREATE INDEX messages_chat_id_created_at ON messages (chat_id, created_at)"
+from chatdb.layouts.registry import LAYOUTS
 
 
-def from_relay(bench: Bench) -> Figure:
-    """Import as many messages from Relay's tables as from a native file."""
+def from_layout(name: str, bench: Bench) -> Figure:
+    """Import as many messages from a system's tables as from a native file."""
     messages = bench.size(100_000, quick=20_000)
-    source = relay_of(bench, messages)
+    source = database_of(bench, name, messages)
 
     def ours() -> Run:
         with fresh_postgresql(bench) as url:
@@ -47,7 +40,7 @@ def from_relay(bench: Bench) -> Figure:
             return chatdb_import(url, native_file(messages))
 
     sides = in_turn(bench.rounds(3, quick=2), ours, theirs)
-    return speed_figure(sides, f"import of {messages:,} from Relay", "import of a native file")
+    return speed_figure(sides, f"import of {messages:,} from {name}", "import of a native file")
 
 
 def memory(bench: Bench) -> Figure:
@@ -55,51 +48,23 @@ def memory(bench: Bench) -> Figure:
 
     def peak(messages: int) -> tuple[int, int]:
         with fresh_postgresql(bench) as url:
-            return messages, _import(url, relay_of(bench, messages)).peak
+            return messages, _import(url, database_of(bench, "relay", messages)).peak
 
     large, small = bench.size(1_000_000, quick=100_000), bench.size(100_000, quick=20_000)
-    return memory_figure("import from Relay", peak(large), peak(small))
+    return memory_figure("import from relay", peak(large), peak(small))
 
 
 @cache
-def relay_of(bench: Bench, messages: int) -> DatabaseUrl:
-    """Return a Relay database with the rows of the native file."""
+def database_of(bench: Bench, name: str, messages: int) -> DatabaseUrl:
+    """Return a database of a system with the conversations of the native file."""
     loaded, _ = imported_postgresql(bench, messages)
-    name = f"relay_{messages}"
-    bench.server.execute(f"CREATE DATABASE {name}")
-    url = bench.server.url(name)
-    with connect_postgresql(url, autocommit=True) as connection:
-        for statement in (*TABLES, _INDEX):
-            connection.execute(statement.encode())
-        _copy(
-            loaded,
-            connection,
-            "SELECT id, left(coalesce(title, ''), 255), 'relay', 'acme/relay', created_at,"
-            " updated_at, updated_at, NULL::integer, NULL, NULL, false FROM conversations",
-            "COPY chats FROM STDIN",
-        )
-        _copy(
-            loaded,
-            connection,
-            "SELECT id, conversation_id, CASE role WHEN 'assistant' THEN 'claude'"
-            " WHEN 'tool' THEN 'function_result' ELSE role END, content, metadata, created_at"
-            " FROM messages",
-            "COPY messages FROM STDIN",
-        )
-        connection.execute("VACUUM ANALYZE")
+    database = f"{name.replace('-', '_')}_{messages}"
+    bench.server.execute(f"CREATE DATABASE {database}")
+    url = bench.server.url(database)
+    words = ("-m", "chatdb", "export", "--quiet", "--to", name, "--include-hidden")
+    python(*words, "--output", url.exposed(), DATABASE_URL=loaded.exposed())
+    bench.server.execute("VACUUM ANALYZE", database=database)
     return url
-
-
-def _copy(
-    source: DatabaseUrl, target: "psycopg.Connection[Any]", query: str, statement: str
-) -> None:
-    with (
-        connect_postgresql(source) as reading,
-        reading.cursor().copy(f"COPY ({query}) TO STDOUT".encode()) as rows,
-        target.cursor().copy(statement.encode()) as copy,
-    ):
-        for block in rows:
-            copy.write(block)
 
 
 def _import(url: DatabaseUrl, source: DatabaseUrl) -> Run:
@@ -108,7 +73,15 @@ def _import(url: DatabaseUrl, source: DatabaseUrl) -> Run:
 
 
 CLAIMS = (
-    Claim("import-layout", Limit("at least", 0.7), from_relay, needs_size=True),
+    *(
+        Claim(
+            f"import-{known.name}",
+            Limit("at least", 0.7),
+            partial(from_layout, known.name),
+            needs_size=True,
+        )
+        for known in LAYOUTS
+    ),
     Claim("import-layout-memory", Limit("at most", 1.2), memory),
 )
 

@@ -34,8 +34,10 @@ class ChatThreadsLayout(WithoutTenants):
 
     def recognises(self, catalogue: Catalogue) -> bool:
         threads = catalogue.get(TABLE)
-        return threads is not None and threads.has(
-            "id", "user_id", "title", "messages", "created_at", "updated_at"
+        return (
+            threads is not None
+            and threads.has("id", "user_id", "title", "created_at", "updated_at")
+            and threads.has_types(messages="json")
         )
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:

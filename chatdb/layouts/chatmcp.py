@@ -89,6 +89,8 @@ def names_in(catalogue: Catalogue) -> Names | None:
     conversations, messages = catalogue.get("conversations"), catalogue.get("messages")
     if conversations is None or messages is None:
         return None
+    if not (conversations.has_types(id="uuid") and messages.has_types(id="uuid")):
+        return None
     for names in (FOLDED, SNAKE):
         if conversations.has(
             "id", "title", names["user"], names["created"], names["updated"]

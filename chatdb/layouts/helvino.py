@@ -63,6 +63,11 @@ class HelvinoLayout:
             "conversations": ("id", "orgId", "createdAt", "updatedAt", "messageCount"),
             "messages": ("id", "conversationId", "orgId", "role", "content", "timestamp"),
         }
+        conversations = catalogue.get("conversations")
+        if conversations is None or not conversations.has_types(
+            createdAt="timestamp", messageCount="integer"
+        ):
+            return False
         return all(
             name in catalogue and catalogue[name].has(*columns) for name, columns in wanted.items()
         )

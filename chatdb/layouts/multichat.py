@@ -46,7 +46,8 @@ class MultichatLayout(WithoutTenants):
         return (
             conversations is not None
             and messages is not None
-            and conversations.has("id", "title", "created_at", "updated_at", "message_count")
+            and conversations.has("id", "title", "created_at", "updated_at")
+            and conversations.has_types(message_count="int")
             and messages.has("id", "conversation_id", "role", "content", "timestamp", "meta")
             and not any(conversations.has(column) for column in _NOT_OURS)
         )

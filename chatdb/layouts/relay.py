@@ -67,8 +67,10 @@ class RelayLayout(WithoutTenants):
         return (
             chats is not None
             and messages is not None
-            and chats.has("id", "title", "repository_full_name", "quiet_mode")
-            and messages.has("id", "chat_id", "type", "content")
+            and chats.has("title", "repository_full_name")
+            and chats.has_types(id="uuid", quiet_mode="boolean")
+            and messages.has("id", "type", "content")
+            and messages.has_types(chat_id="uuid")
         )
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:

@@ -271,3 +271,30 @@ def test_explain_counts_rows_without_a_database_of_ours(
     assert '"conversations": 3' in done.stdout
     assert '"chat_snapshots"' in done.stdout
     assert not Path("data").exists()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        (
+            "CREATE TABLE chat_threads (id integer, user_id integer, title text, messages text,"
+            " created_at timestamptz, updated_at timestamptz)"
+        ),
+        (
+            "CREATE TABLE conversations (id text, title text, userid text, createdat text,"
+            " updatedat text); CREATE TABLE messages (id text, conversationid text, role text,"
+            " content text, reasoning jsonb, functioncalls jsonb, functionoutputs jsonb,"
+            " createdat text)"
+        ),
+    ],
+    ids=["chat-threads", "chatmcp"],
+)
+def test_the_right_names_with_other_types_are_not_recognised(
+    run: Run, empty_postgresql_url: DatabaseUrl, table: str
+) -> None:
+    make_postgresql(empty_postgresql_url, table)
+
+    done = run("import", empty_postgresql_url.exposed(), "--explain")
+
+    assert done.exit_code == 1
+    assert "is no system that chatdb knows" in done.stderr
