@@ -81,7 +81,7 @@ def find_all(store: Store, *, database: str | None = None) -> list[Backup]:
     for file in everything:
         read = read_file_name(file.name)
         if read is not None:
-            groups[read.backup if read.is_ours else file.name].append(file)
+            groups[read.backup if read.is_ours else file.name.partition("/")[0]].append(file)
     found = (_backup(store, name, files, names) for name, files in groups.items())
     wanted = (item for item in found if database in (None, item.database))
     return sorted(wanted, key=lambda item: (item.made_at, item.name), reverse=True)

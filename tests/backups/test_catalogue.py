@@ -53,6 +53,18 @@ def test_backups_are_listed_newest_first_with_those_of_other_tools(folder: Path)
     assert found[2].made_at == datetime(2023, 12, 20, 14, 30, 22, tzinfo=UTC)
 
 
+def test_a_directory_of_another_tool_is_one_backup(folder: Path) -> None:
+    directory = folder / "relay_dev_20231220_143022.dir"
+    directory.mkdir()
+    (directory / "toc.dat").write_bytes(b"PGDMP")
+    (directory / "3435.dat.gz").write_bytes(b"")
+
+    (found,) = find_all(FolderStore(folder))
+
+    assert (found.name, found.kind, len(found.files)) == (directory.name, "directory", 2)
+    assert found.file == str(directory)
+
+
 def test_only_one_databases_backups_can_be_asked_for(folder: Path) -> None:
     put(folder, NAME)
     put(folder, "other_20261125T193300Z")

