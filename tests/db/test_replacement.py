@@ -171,8 +171,7 @@ class use_elsewhere:  # noqa: N801 - reads as the verb it is
             self._process.communicate()
 
 
-@pytest.mark.parametrize("moment", ["new", "put"])
-def test_a_kill_leaves_the_place_whole_and_the_next_sweeps(place: DatabaseUrl, moment: str) -> None:
+def test_a_kill_after_the_swap_leaves_the_new_one_and_the_next_sweeps(place: DatabaseUrl) -> None:
     script = """
 import os, signal, sys
 from chatdb.db.replacement import open_replacement
@@ -180,15 +179,14 @@ from chatdb.db.url import parse_url
 from tests.db.test_replacement import execute, silent
 with open_replacement(parse_url(sys.argv[1]), silent) as replacement, replacement.new() as new:
     execute(new, "CREATE TABLE mine (n integer)", "INSERT INTO mine VALUES (2)")
-    if sys.argv[2] == "put":
-        replacement.put(new, force=False)
+    replacement.put(new, force=False)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    words = (sys.executable, "-c", script, place.exposed(), moment)
+    words = (sys.executable, "-c", script, place.exposed())
     done = subprocess.run(words, cwd=ROOT, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
     assert done.returncode == -signal.SIGKILL
-    assert number_in(place) == (2 if moment == "put" else 1)
+    assert number_in(place) == 2
     wait_until(lambda: _can_be_opened(place))
     put_new(place, 3)
     assert number_in(place) == 3

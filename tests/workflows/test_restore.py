@@ -71,7 +71,7 @@ def test_what_was_there_is_kept_and_undo_goes_back_and_forth(
     execute(filled, "DELETE FROM conversations")
     done = restore(backup, "--yes")
     assert "_before_restore_20" in done.stderr
-    assert "chatdb restore --undo" in done.stderr
+    assert "restore --undo" in done.stderr
 
     for expected in (0, 3, 0):
         undone = restore("--undo", "--yes")

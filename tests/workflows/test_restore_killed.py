@@ -131,15 +131,6 @@ def test_ctrl_c_removes_what_was_begun(filled: DatabaseUrl, backup: Path) -> Non
     assert filled.path is None or left_over(filled) == []
 
 
-def test_two_at_once_are_told(run: Run, filled: DatabaseUrl, backup: Path) -> None:
-    with open_replacement(filled, lambda _: None) as replacement, replacement.new():
-        done = run("restore", backup, "--yes", "-d", filled.exposed())
-
-    assert done.exit_code == 1
-    assert "another chatdb" in done.stderr
-    assert conversations_in(filled) == 2
-
-
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     """Mount a small file system; the test is skipped where only root may."""

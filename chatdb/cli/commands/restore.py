@@ -104,12 +104,12 @@ def restore(
     from chatdb.workflows.restore_parts import RestoreWish
 
     command = CommandContext.of(context)
+    if file is None and not undo:
+        raise UsageError("name a backup to restore", hint="chatdb restore latest")
     url = _target(command, into)
-    if undo:
+    if file is None or undo:
         _undo(command, url, file, force=force, yes=yes, dry_run=dry_run, into=into)
         return
-    if file is None:
-        raise UsageError("name a backup to restore", hint="chatdb restore latest")
     schema = command.config.schema
     wish = RestoreWish(
         programs=dump_programs(command),
