@@ -133,7 +133,7 @@ def _login(url: DatabaseUrl) -> dict[str, str]:
 CLAIMS = (
     Claim("restore", Limit("at most", 1.10), restore, needs_size=True),
     Claim("restore-checks", Limit("under", 0.5), checks),
-    Claim("restore-memory", Limit("under", 1.25), memory),
+    Claim("restore-memory", Limit("at most", 1.2), memory),
 )
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from zlib import crc32
 
@@ -142,6 +143,25 @@ def test_who_is_connected_is_named_and_nothing_changes(place: DatabaseUrl) -> No
         else:
             put_new(place, 2, force=True)
             assert number_in(place) == 2
+
+
+def test_who_comes_during_a_long_restore_is_waited_for_at_the_swap(
+    empty_postgresql_url: DatabaseUrl,
+) -> None:
+    url, notes = empty_postgresql_url, list[str]()
+    with open_replacement(url, notes.append) as replacement, replacement.new() as new:
+        execute(new, "CREATE TABLE mine AS SELECT 2 AS n")
+        session = connect_postgresql(url, application_name="late", autocommit=True)
+        leaving = Timer(0.8, session.close)
+        leaving.start()
+        replacement.put(new, force=False)
+        leaving.join()
+
+    assert number_in(url) == 2
+    assert len(notes) == 1
+    assert "late of chatdb" in notes[0]
+    with open_replacement(url, silent) as replacement, Server.open(url) as server:
+        server.drop(replacement.find_kept(None).name)
 
 
 class use_elsewhere:  # noqa: N801 - reads as the verb it is
