@@ -5,12 +5,12 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
+from chatdb.db.types import HyphenUuid
 from chatdb.operations.smoke_record import KEY, SmokeRecord, record_text
 from chatdb.records import Organization, organization_id_of
 
@@ -21,8 +21,14 @@ OLD = timedelta(hours=1)
 _PREFIX = "smoke-test-"
 _KEY = re.compile(rf"{_PREFIX}(?P<time>\d{{8}}T\d{{6}}Z)-[0-9a-f]{{8}}(?:-other)?")
 _TIME = "%Y%m%dT%H%M%SZ"
-_THEIRS = (schema.messages, schema.snapshots, schema.conversations, schema.tombstones)
+_THEIRS = ("messages", "snapshots", "conversations", "tombstones")
 """Tables with rows of an organization, in the order in which they are emptied."""
+_CONDITIONS = {
+    **dict.fromkeys(_THEIRS, "organization_id IN :ids"),
+    "organizations": "id IN :ids",
+    "chatdb_log": "kind = 'import' AND subject IN :keys",
+}
+"""Where rows of a smoke test lie, in this order."""
 _KEEP = sa.text(
     "INSERT INTO chatdb_settings (key, value) VALUES (:key, :value)"
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -59,30 +65,23 @@ def organizations_of(traces: Traces, now: datetime) -> list[Organization]:
 def remove(database: Database, keys: Iterable[str], *, settings: dict[str, str]) -> None:
     """Remove the organizations of these keys, all that is theirs, and what the log says of them."""
     wanted = list(keys)
-    ids = [organization_id_of(key) for key in wanted]
     settings = {"chatdb.bulk": "on", **settings}
     with database.transaction(write=True, settings=settings) as connection:
-        for table in _THEIRS:
-            connection.execute(sa.delete(table).where(table.c.organization_id.in_(ids)))
-        organization = schema.organizations.c.id
-        connection.execute(sa.delete(schema.organizations).where(organization.in_(ids)))
-        connection.execute(sa.delete(schema.log).where(_is_import_into(wanted)))
+        for table, condition in _CONDITIONS.items():
+            statement = _bound(f"DELETE FROM {table} WHERE {condition}", condition, wanted)
+            connection.execute(statement)
 
 
 def rows_left(database: Database, traces: Traces) -> int:
     """Count what is still there of a smoke test, in every table."""
-    ids = [organization_id_of(key) for key in traces.keys]
-    conditions: list[tuple[sa.Table, sa.ColumnElement[bool]]] = [
-        (table, table.c.organization_id.in_(ids)) for table in _THEIRS
-    ]
-    conditions.append((schema.organizations, schema.organizations.c.id.in_(ids)))
-    conditions.append((schema.log, _is_import_into(traces.keys)))
-    counts: list[Any] = [
-        sa.select(sa.func.count()).select_from(table).where(condition).scalar_subquery()
-        for table, condition in conditions
-    ]
+    counts = (
+        f"(SELECT count(*) FROM {table} WHERE {condition})"
+        for table, condition in _CONDITIONS.items()
+    )
+    statement = _bound(f"SELECT {' + '.join(counts)}", ":ids :keys", traces.keys)
     with database.transaction() as connection:
-        return sum(connection.execute(sa.select(*counts)).one())
+        rows: int = connection.execute(statement).scalar_one()
+    return rows
 
 
 def left_behind(database: Database, *, now: datetime) -> list[str]:
@@ -116,6 +115,11 @@ def keep_record(database: Database, record: SmokeRecord, *, settings: dict[str, 
         connection.execute(_KEEP, {"key": KEY, "value": record_text(record)})
 
 
-def _is_import_into(keys: Sequence[str]) -> sa.ColumnElement[bool]:
-    log = schema.log.c
-    return sa.and_(log.kind == "import", log.subject.in_(keys))
+def _bound(text: str, names: str, keys: Sequence[str]) -> sa.TextClause:
+    """Bind the keys, and the ids made of them, where the text has them."""
+    ids = [organization_id_of(key) for key in keys]
+    binds = (
+        sa.bindparam("ids", ids, HyphenUuid, expanding=True),
+        sa.bindparam("keys", list(keys), sa.Text, expanding=True),
+    )
+    return sa.text(text).bindparams(*(bind for bind in binds if f":{bind.key}" in names))

@@ -76,6 +76,7 @@ def _added(place: Place) -> str:
             model="none",
             tool_calls=[_JSON],
             metadata=_JSON,
+            created_at=_TIME,
         ),
     ]
     _add(place, new)
@@ -110,7 +111,7 @@ def _summary(place: Place) -> Any:
     own = organization_id_of(place.traces.own)
     with place.database.transaction() as connection:
         return connection.execute(
-            sa.select(view.message_count, view.updated_at, view.last_message_at).where(
+            sa.select(view.message_count, view.updated_at).where(
                 view.organization_id == own, view.id == place.conversation
             )
         ).one()
@@ -157,21 +158,24 @@ def _moved_directly(place: Place) -> str:
 
 
 def _in_utc(place: Place) -> str:
-    _add(place, [NewMessage(content="When was this?", created_at=_TIME)])
-    identifier = place.sent[-1].id
     columns = messages.c
     with place.database.transaction(settings={"timezone": "UTC"}) as connection:
         time, text = connection.execute(
             sa.select(columns.created_at, sa.cast(columns.created_at, sa.Text)).where(
                 columns.organization_id == organization_id_of(place.traces.own),
                 columns.conversation_id == place.conversation,
-                columns.id == identifier,
+                columns.id == _answer(place).id,
             )
         ).one()
     expect_equal(time, _TIME, "the time that was written at +05:45")
     expect_equal(time.utcoffset(), timedelta(0), "the offset of what is read")
     expect_equal(parse_time(text), _TIME, f"what is stored ({text})")
     return f"{_TIME.isoformat()} is stored and read as {text}"
+
+
+def _answer(place: Place) -> Message:
+    """Return the message that has an unusual time, and JSON."""
+    return next(message for message in place.sent if message.tool_calls)
 
 
 def _odd_characters(place: Place) -> str:
@@ -188,7 +192,7 @@ def _odd_characters(place: Place) -> str:
 
 
 def _json(place: Place) -> str:
-    sent = next(message for message in place.sent if message.tool_calls)
+    sent = _answer(place)
     found = _contents(place)[sent.id]
     for name in ("metadata", "tool_calls"):
         value, expected = getattr(found, name), getattr(sent, name)
