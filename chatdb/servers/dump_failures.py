@@ -28,7 +28,13 @@ _PATTERNS: tuple[tuple[str, type[ChatdbError], str, str], ...] = (
         "install a newer one, or name its folder in CHATDB_PG_BINDIR",
     ),
     (
-        r"does not support compression|unsupported version",
+        r"does not support compression",
+        ProgramMissingError,
+        "{program} cannot read it: {line}",
+        "name a folder with one that was built with it in CHATDB_PG_BINDIR",
+    ),
+    (
+        r"unsupported version",
         ProgramMissingError,
         "{program} cannot read it: {line}",
         "install a newer one, or name its folder in CHATDB_PG_BINDIR",

@@ -27,7 +27,7 @@ from chatdb.backups.reading import recognised
 from chatdb.db.database import Database
 from chatdb.db.sqlite_copies import damages_of
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import InvalidInputError, NotFoundError, StorageError
+from chatdb.errors import InvalidInputError, NotFoundError, StorageError, UsageError
 from chatdb.operations.contents import measure
 from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pipe
 from chatdb.workflows.backup_parts import Watch
@@ -59,8 +59,14 @@ def verify_restored(
     """Restore the backup into a scratch database, compare, drop it; write down what was found.
 
     `url` names the server for a dump of PostgreSQL. Raises what has nothing to do with the
-    backup: an unreachable server, a missing program.
+    backup: an unreachable server, a missing program, a part of a database.
     """
+    manifest = backup.manifest
+    if manifest is not None and manifest.part in ("schema-only", "data-only"):
+        raise UsageError(
+            f"{backup.name} is {manifest.part}: a part cannot be restored on its own",
+            hint=f"read it to its end: chatdb backup verify {backup.name}",
+        )
     started = time.monotonic()
     problems = list(verify_by_restoring(backup, url, wish, watch))
     return _result(backup, "restore", problems, started, watch)

@@ -103,6 +103,14 @@ def test_a_build_without_zstandard_is_known(programs: DumpPrograms) -> None:
             "pg_dump: error: query failed: server closed the connection unexpectedly",
             DatabaseUnreachableError,
         ),
+        (
+            "pg_restore: error: unsupported version (1.16) in file header",
+            ProgramMissingError,
+        ),
+        (
+            "pg_restore: error: this build does not support compression with zstd",
+            ProgramMissingError,
+        ),
         ("ERROR:  canceling statement due to lock timeout", DatabaseLockedError),
         ("ERROR:  permission denied for table messages", DatabaseFailedError),
         ("pg_dump: error: something new", DatabaseFailedError),

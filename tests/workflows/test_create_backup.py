@@ -26,7 +26,8 @@ from chatdb.errors import (
     UsageError,
 )
 from chatdb.operations.environment import set_label
-from chatdb.workflows.verify_backup import find_problems
+from chatdb.workflows.restore_parts import RestoreWish
+from chatdb.workflows.verify_backup import find_problems, verify_restored
 from tests.operations.conversation_rows import add_conversation, add_organization
 from tests.operations.export_rows import every_shape, insert
 from tests.postgres_server import PostgresServer
@@ -261,6 +262,9 @@ def test_a_part_says_what_it_is(postgresql_url: DatabaseUrl, folder: Path, part:
     assert backup.name.endswith({"schema-only": "_schema", "data-only": "_data"}[part])
     assert backup.manifest.contents.messages == (1 if part == "data-only" else 0)
     assert find_problems(backup, PROGRAMS, Quiet()) == []
+    with pytest.raises(UsageError, match="cannot be restored on its own"):
+        verify_restored(backup, postgresql_url, RestoreWish(programs=PROGRAMS), Quiet())
+    assert backup.verifications.last() is None
 
 
 @pytest.mark.parametrize(
