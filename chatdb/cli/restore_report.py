@@ -2,6 +2,8 @@
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chatdb.cli.progress import BYTES, amount_text
@@ -14,13 +16,29 @@ if TYPE_CHECKING:
 _TABLES_SHOWN = 12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoneRestore:
+    """What `--undo` put back, until when it was in use, and what the one it replaced is kept as."""
+
+    database: str
+    put_back: str
+    until: datetime
+    kept: str | None
+    dry_run: bool = False
+
+
+def utc_text(time: datetime) -> str:
+    """Write a time for people."""
+    return f"{time:%Y-%m-%d %H:%M:%S}Z"
+
+
 def plan_lines(plan: "RestorePlan") -> list[str]:
     """Return what a restore puts into the place, and what becomes of what is there."""
     return list(_plan_lines(plan))
 
 
 def _plan_lines(plan: "RestorePlan") -> Iterator[str]:
-    yield f"by {plan.backup} of {plan.made_at:%Y-%m-%d %H:%M:%S}Z"
+    yield f"by {plan.backup} of {utc_text(plan.made_at)}"
     if plan.conversations is not None and plan.messages is not None:
         conversations = counted(plan.conversations, "conversation")
         yield f"with {conversations} and {counted(plan.messages, 'message')}"
@@ -56,7 +74,7 @@ def restored_lines(done: "Restored") -> list[str]:
 def kept_lines(kept: "Kept", *, is_there: bool) -> list[str]:
     """Return what `--undo` puts back."""
     size = amount_text(kept.bytes, BYTES)
-    lines = [f"by {kept.name}, there until {kept.kept_at:%Y-%m-%d %H:%M:%S}Z ({size})"]
+    lines = [f"by {kept.name}, there until {utc_text(kept.kept_at)} ({size})"]
     if is_there:
         lines.append("(the database that is there now is kept; --undo puts it back again)")
     return lines

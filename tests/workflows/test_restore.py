@@ -73,10 +73,11 @@ def test_what_was_there_is_kept_and_undo_goes_back_and_forth(
     assert "_before_restore_20" in done.stderr
     assert "restore --undo" in done.stderr
 
-    for expected in (0, 3, 0):
-        undone = restore("--undo", "--yes")
+    for expected in (0, 3):
+        undone = restore("--undo", "--yes", "--format", "json")
         assert undone.exit_code == 0, undone.stderr
         assert conversations_in(filled) == expected
+        assert json.loads(undone.stdout)["kept"] != json.loads(undone.stdout)["put_back"]
 
 
 def test_a_dry_run_tells_and_writes_nothing(

@@ -13,7 +13,14 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
-from chatdb.cli.restore_report import kept_lines, plan_lines, restored_lines, way_back
+from chatdb.cli.restore_report import (
+    UndoneRestore,
+    kept_lines,
+    plan_lines,
+    restored_lines,
+    utc_text,
+    way_back,
+)
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -108,7 +115,10 @@ def restore(
         raise UsageError("name a backup to restore", hint="chatdb restore latest")
     url = _target(command, into)
     if file is None or undo:
-        _undo(command, url, file, force=force, yes=yes, dry_run=dry_run, into=into)
+        undoing = _Undoing(
+            command=command, url=url, into=into, yes=yes, dry_run=dry_run, format=output_format
+        )
+        undoing.put_back(file, force=force)
         return
     schema = command.config.schema
     wish = RestoreWish(
@@ -267,30 +277,43 @@ def _find(
     return recognised(found)
 
 
-def _undo(
-    command: CommandContext,
-    url: "DatabaseUrl",
-    name: str | None,
-    *,
-    force: bool,
-    yes: bool,
-    dry_run: bool,
-    into: str | None,
-) -> None:
-    """Put back what the last restore, or the one that is named, replaced."""
-    from chatdb.db.replacement import open_replacement
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Undoing:
+    """Putting back what a restore replaced."""
 
-    with open_replacement(url, command.diagnostics.note) as replacement:
-        kept = replacement.find_kept(name)
-        lines = kept_lines(kept, is_there=replacement.is_there())
-        if dry_run:
-            told = [f"would replace {url.redacted()}:", *(f"  {line}" for line in lines)]
-            command.output.text("\n".join(told))
-            return
-        confirm(command, lines, yes=yes, action="replace", url=url)
-        aside = replacement.put_back(kept, force=force)
-    command.output.text(f"{url.redacted()} is what it was until {kept.kept_at:%Y-%m-%d %H:%M:%S}Z")
-    _tell(command, way_back(None if aside is None else aside.name, into), into)
+    command: CommandContext
+    url: "DatabaseUrl"
+    into: str | None
+    yes: bool
+    dry_run: bool
+    format: Format
+
+    def put_back(self, name: str | None, *, force: bool) -> None:
+        """Put back what the last restore, or the one that is named, replaced."""
+        from chatdb.db.replacement import open_replacement
+
+        with open_replacement(self.url, self.command.diagnostics.note) as replacement:
+            kept = replacement.find_kept(name)
+            lines = kept_lines(kept, is_there=replacement.is_there())
+            if not self.dry_run:
+                confirm(self.command, lines, yes=self.yes, action="replace", url=self.url)
+                aside = replacement.put_back(kept, force=force)
+        place = self.url.redacted()
+        undone = UndoneRestore(
+            database=place,
+            put_back=kept.name,
+            until=kept.kept_at,
+            kept=None if self.dry_run or aside is None else aside.name,
+            dry_run=self.dry_run,
+        )
+        if self.format is not Format.TABLE:
+            self.command.output.record(undone, self.format)
+        elif self.dry_run:
+            told = [f"would replace {place}:", *(f"  {line}" for line in lines)]
+            self.command.output.text("\n".join(told))
+        else:
+            self.command.output.text(f"{place} is what it was until {utc_text(kept.kept_at)}")
+        _tell(self.command, way_back(undone.kept, self.into), self.into)
 
 
 def _tell(command: CommandContext, lines: list[str], into: str | None) -> None:
