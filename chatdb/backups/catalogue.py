@@ -183,7 +183,7 @@ def _manifest(
 ) -> tuple[Manifest | None, str | None, State]:
     """Read the manifest; tell what is missing beside it, or what is wrong with it."""
     file = name + MANIFEST
-    if name + PARTIAL in names:
+    if file not in names and name + PARTIAL in names:
         return None, "it is being made, or its making was broken off", "incomplete"
     if file not in names:
         return None, "it has no manifest: its making was broken off", "incomplete"

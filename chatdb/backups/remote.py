@@ -143,8 +143,11 @@ class RemoteStore:
         return staging
 
     def release(self, staging: Staging) -> None:
+        claim = self._claimed.pop(staging.folder) + PARTIAL
         try:
-            self.delete(self._claimed.pop(staging.folder) + PARTIAL)
+            # Once: where the store does not answer, that is told already; the next backup sweeps.
+            with suppress(StorageError, FileNotFoundError), translated(self.address):
+                self._system.rm_file(self._path(claim))
         finally:
             _give_up(staging)
 

@@ -161,7 +161,7 @@ def _put(store: Store, bench: Bench, manifest: Manifest) -> None:
         for name in names:
             store.put(bench.path(name), name, bench.watch.advance)
     except BaseException:
-        for name in names:
-            with suppress(ChatdbError):
+        with suppress(ChatdbError):  # a store that does not answer is not asked for each
+            for name in names:
                 store.delete(name)
         raise

@@ -183,16 +183,17 @@ def test_what_a_killed_process_left_is_no_backup_and_is_swept(
 def test_a_backup_that_was_finished_is_kept_by_the_sweeper(store: RemoteStore) -> None:
     gone = Claim(machine="elsewhere", folder="/nowhere", since=datetime(2020, 1, 1, tzinfo=UTC))
     for suffix, data in (
-        (".dump", b"x"),
-        (".manifest.json", b"{}"),
+        (".dump.zst", b"x" * 100),
+        (".manifest.json", encode(manifest(NAME))),
         (".partial", msgspec.json.encode(gone)),
     ):
         store.write(NAME + suffix, data)
 
+    assert [backup.state for backup in find_all(store)] == ["complete"]
     assert store.leftovers() == [NAME]
     store.sweep(NAME)
 
-    assert names(store) == [f"{NAME}.dump", f"{NAME}.manifest.json"]
+    assert names(store) == [f"{NAME}.dump.zst", f"{NAME}.manifest.json"]
 
 
 def test_a_claim_of_another_machine_is_left_alone_for_two_days(store: RemoteStore) -> None:
@@ -266,6 +267,21 @@ def test_a_store_that_went_away_is_tried_again_and_then_told(
         assert proxy.requests > 1
     finally:
         proxy.close()
+
+
+def test_a_store_that_went_away_is_not_told_of_twice(
+    address: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = object_store.free_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setitem(remote_files.CLIENT["config_kwargs"], "retries", {"max_attempts": 1})
+    with object_store.running(folder.parents[2], port):
+        store = RemoteStore(address)
+        staging = claimed(store)
+
+    store.release(staging)
+
+    assert not staging.folder.exists()
 
 
 def test_a_server_that_comes_back_gets_the_file(
