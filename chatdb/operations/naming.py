@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.canonical import clean_text
+from chatdb.db.dialects.expressions import id_ends_with
 from chatdb.db.schema import conversations, messages, snapshots
 from chatdb.errors import NotFoundError, UsageError
 
@@ -104,7 +105,7 @@ def _resolve(connection: sa.Connection, own: sa.Select[Any], text: str, noun: _N
     candidates = own.where(noun.id.between(lowest, highest)).limit(_SHOWN_CANDIDATES + 1)
     found: set[UUID] = set(connection.execute(candidates).scalars())
     if len(digits) < 32:
-        ending = sa.cast(noun.id, sa.Text).like("%" + _hyphenated_end(digits))
+        ending = id_ends_with(noun.id, digits)
         found |= set(connection.execute(own.where(ending).limit(_SHOWN_CANDIDATES + 1)).scalars())
     if not found:
         raise NotFoundError(f"there is no {noun.name} {text!r}", hint=noun.hint)
@@ -121,15 +122,3 @@ def _last(connection: sa.Connection, own: sa.Select[Any], noun: _Noun) -> UUID:
     if newest is None:
         raise NotFoundError(f"there is no {noun.name} yet", hint=noun.none_hint)
     return newest
-
-
-def _hyphenated_end(digits: str) -> str:
-    """Write the last digits of a UUID with its hyphens."""
-    whole = str(UUID(digits.rjust(32, "0")))
-    wanted, end = len(digits), ""
-    for character in reversed(whole):
-        if not wanted:
-            break
-        end = character + end
-        wanted -= character != "-"
-    return end

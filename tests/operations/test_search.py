@@ -365,6 +365,10 @@ def test_hits_of_common_words_are_found_by_walking(database: Database) -> None:
     assert positions(look(database, "even common", limit=2), number=2) == [21_998, 21_996]
     assert positions(look(database, "common n17"), number=2) == [17]
     assert positions(look(database, "common user:nobody")) == []
+    assert positions(look(database, "common -odd", limit=2), number=2) == [21_998, 21_996]
+    page = look(database, "common role:user", limit=2)
+    beyond = look(database, "common role:user", limit=2, after=page.next_cursor)
+    assert positions(beyond, number=2) == [21_997, 21_996]
 
 
 def test_a_postgresql_of_the_c_locale_gives_the_same_hits(postgres: PostgresServer) -> None:
