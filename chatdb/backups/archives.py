@@ -23,8 +23,9 @@ from chatdb.backups.names import COMPRESSED, ENCRYPTED
 from chatdb.errors import InvalidInputError
 from chatdb.formats.streams import ZstandardStream
 
-LEVEL = 3
-"""Of Zstandard: a sixth of the time of gzip 6, and 5 % smaller."""
+_LEVEL, _WINDOW_LOG, _HASH_LOG = 1, 21, 17
+"""Zstandard's fast strategy with the window of level 3 and a large table: on dumps of chats it
+packs as well as level 3 in three quarters of its time, and better than gzip 6."""
 
 PIECE = 1 << 20
 MOST_THREADS = 8
@@ -54,7 +55,14 @@ class ArchiveWriter:
         self._on_bytes = on_bytes
         self._packer = None
         if threads is not None:
-            compressor = zstandard.ZstdCompressor(level=LEVEL, threads=threads, write_checksum=True)
+            parameters = zstandard.ZstdCompressionParameters(
+                compression_level=_LEVEL,
+                window_log=_WINDOW_LOG,
+                hash_log=_HASH_LOG,
+                threads=threads,
+                write_checksum=True,
+            )
+            compressor = zstandard.ZstdCompressor(compression_params=parameters)
             self._packer = compressor.compressobj()
         self.unpacked_bytes = 0
 
