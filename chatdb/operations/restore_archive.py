@@ -19,7 +19,7 @@ from chatdb.backups.private_folder import private_folder
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, InvalidInputError
 from chatdb.operations.restore_tuning import Tuning
-from chatdb.servers.dump_programs import Client, DumpPrograms, Running
+from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pipe
 
 _HEAD = 256 * 1024
 _LARGEST_HEAD = 256 * 1024 * 1024
@@ -145,6 +145,7 @@ def feed(running: Running, archive: Archive, on_bytes: OnBytes | None) -> None:
     """Write the archive's bytes into a program; raises what the program or the archive has."""
     try:
         with archive.open(on_bytes) as stream, running.stdin as pipe:
+            widen_pipe(pipe.fileno())
             while data := stream.read(_PIECE):
                 pipe.write(data)
     except BrokenPipeError:

@@ -118,7 +118,8 @@ class DumpPrograms:
         with us.
         """
         additions = {} if url is None else secrets(url)
-        address = [] if url is None else [f"--dbname={_address(client, url, options)}"]
+        before = self.environment.get("PGOPTIONS", "")
+        address = [] if url is None else [f"--dbname={_address(client, url, options, before)}"]
         process = subprocess.Popen(
             [*client.words, *words, *address],
             stdin=stdin,
@@ -235,10 +236,10 @@ def widen_pipe(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
-def _address(client: Client, url: DatabaseUrl, options: Sequence[str]) -> str:
+def _address(client: Client, url: DatabaseUrl, options: Sequence[str], before: str) -> str:
     """Return the connection string; inside the container the server is behind its own socket."""
     if client.container is None:
-        return conninfo(url, options=options)
+        return conninfo(url, options=options, options_before=before)
     inside = DatabaseUrl(dialect_name="postgresql", user=url.user, database=url.database)
     return conninfo(inside, options=options)
 
