@@ -73,7 +73,8 @@ def examined(checks: "tuple[Check[Place], ...]", place: Place) -> Iterator[Findi
         except DatabaseLockedError as failure:
             yield warning(check.id, f"this could not be checked: {failure.text}", failure.hint)
         except ChatdbError as failure:
-            yield error(check.id, f"this could not be checked: {failure.text}", failure.hint)
+            make = info if _is_refused(failure) else error
+            yield make(check.id, f"this could not be checked: {failure.text}", failure.hint)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is what was found
             reason = str(failure).strip().partition("\n")[0]
             yield error(
@@ -81,6 +82,12 @@ def examined(checks: "tuple[Check[Place], ...]", place: Place) -> Iterator[Findi
                 f"this could not be checked: {type(failure).__name__}: {reason}",
                 "chatdb schema status --debug shows more of a database's error",
             )
+
+
+def _is_refused(failure: ChatdbError) -> bool:
+    """Tell whether the database lets this user not look: who may do what is a check of its own."""
+    cause = getattr(failure.__cause__, "orig", None) or failure.__cause__
+    return getattr(cause, "sqlstate", None) == "42501"
 
 
 def megabytes(size: int) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from chatdb.errors import ExitCode
 from tests.cli.conftest import Run
+from tests.cli.test_doctor import findings
 from tests.operations.app_roles import Deployment, new_deployment
 from tests.operations.tenants import ACME, GLOBEX
 from tests.postgres_server import TEMPLATE, PostgresServer
@@ -83,6 +84,18 @@ def test_what_is_another_users_or_tenants_is_not_found(
         ("conversations", "list", "--org", "made-up"),
     ):
         assert command(*words).exit_code == ExitCode.NOT_FOUND, words
+
+
+def test_the_doctor_knows_a_role_of_an_application(run: Run, deployment: Deployment) -> None:
+    for url in (deployment.app, deployment.readonly):
+        found = findings(run, url=url)
+
+        assert found["server-rights"]["severity"] == "info"
+        assert [
+            row
+            for row in found.values()
+            if row["severity"] == "error" and row["id"].startswith(("server", "schema", "leases"))
+        ] == []
 
 
 def test_what_the_role_may_not_do_says_so(command: Callable[..., Any]) -> None:
