@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from benchmarks.measure import Bench, Figure, Run, in_memory, python, timed
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
+from chatdb.operations import roles
 from tests.postgres_server import PASSWORD, TEMPLATE
 
 
@@ -76,6 +78,16 @@ def imported_postgresql(bench: Bench, messages: int) -> tuple[DatabaseUrl, Run]:
     run = chatdb_import(url, native_file(messages))
     bench.server.execute("VACUUM ANALYZE", database=name)
     return url, run
+
+
+@cache
+def app_url(bench: Bench, messages: int) -> DatabaseUrl:
+    """Return the address of an application's role on the database of `imported_postgresql`."""
+    url, _ = imported_postgresql(bench, messages)
+    name = f"app_{messages}"
+    with Database.open(url) as database:
+        roles.create(database, roles.RoleKind.APP, name, password=PASSWORD)
+    return replace(url, user=name, password=PASSWORD)
 
 
 def time_in_database(bench: Bench, database: Database, work: Callable[[], object]) -> Figure:

@@ -16,6 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from benchmarks.databases import (
+    app_url,
     fresh_postgresql,
     imported_postgresql,
     imported_sqlite,
@@ -24,7 +25,6 @@ from benchmarks.databases import (
 )
 from benchmarks.measure import Bench, Claim, Figure, Limit, Run, in_turn, run_alone
 from chatdb.db.database import Database
-from chatdb.db.url import DatabaseUrl
 from chatdb.operations.conversations import list_page, read_conversation
 from chatdb.operations.paging import cursor_of
 from chatdb.records import organization_id_of
@@ -143,22 +143,32 @@ def _on_both(work: Callable[[Database], object]) -> tuple[Measure, Measure]:
     return sqlite, postgresql
 
 
+def _as_app(work: Callable[[Database], object]) -> Measure:
+    """Return how to measure some work as a role that row-level security binds."""
+
+    def measure(bench: Bench) -> Figure:
+        with Database.open(app_url(bench, _messages(bench))) as database:
+            bound = database.for_tenant(organization_id_of("default"))
+            return time_in_database(bench, bound, lambda: work(bound))
+
+    return measure
+
+
 def _first_page(database: Database) -> object:
     return list_page(database, organization_key="default", limit=PAGE_LENGTH)
 
 
 def _show_last(database: Database) -> object:
-    return read_conversation(database, _last(database.url), organization_key="default")
+    return read_conversation(database, _last(database), organization_key="default")
 
 
 def _show_by_end(database: Database) -> object:
-    return read_conversation(database, _last(database.url)[-8:], organization_key="default")
+    return read_conversation(database, _last(database)[-8:], organization_key="default")
 
 
 @cache
-def _last(url: DatabaseUrl) -> str:
-    with Database.open(url) as database:
-        page = list_page(database, organization_key="default", limit=1)
+def _last(database: Database) -> str:
+    page = list_page(database, organization_key="default", limit=1)
     return str(page.items[0].id)
 
 
@@ -169,6 +179,8 @@ CLAIMS = (
     Claim("list-postgresql", Limit("under", 2.0), on_postgresql),
     Claim("list-sqlite-ms", Limit("under", 20.0), PAGE[0]),
     Claim("list-postgresql-ms", Limit("under", 20.0), PAGE[1]),
+    Claim("list-postgresql-app-ms", Limit("under", 20.0), _as_app(_first_page)),
+    Claim("show-postgresql-app-ms", Limit("under", 20.0), _as_app(_show_last)),
     Claim("show-sqlite-ms", Limit("under", 20.0), SHOW[0]),
     Claim("show-postgresql-ms", Limit("under", 20.0), SHOW[1]),
     Claim("show-by-end-sqlite-ms", Limit("under", 20.0), SHOW_BY_END[0]),

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import islice, pairwise
 
-from benchmarks.databases import imported_postgresql, imported_sqlite, time_in_database
+from benchmarks.databases import app_url, imported_postgresql, imported_sqlite, time_in_database
 from benchmarks.dataset import native_file
 from benchmarks.measure import Bench, Claim, Figure, Limit, run_alone
 from chatdb.db.database import Database
@@ -24,7 +24,7 @@ from chatdb.formats import native
 from chatdb.formats.base import Tally
 from chatdb.formats.sources import open_source
 from chatdb.operations.search import SearchOptions, search
-from chatdb.records import Conversation
+from chatdb.records import Conversation, organization_id_of
 
 SAMPLE = 20_000
 """Messages looked at for words."""
@@ -81,6 +81,16 @@ def _bounded(bench: Bench, database: Database) -> Figure:
     return Figure(", ".join(said), f"seconds: {max(spent):.2f}", max(spent))
 
 
+def rare_as_app(bench: Bench) -> Figure:
+    """Measure a rare word as a role that row-level security binds."""
+    return _as_app(bench, _words(bench)[0])
+
+
+def common_as_app(bench: Bench) -> Figure:
+    """Measure a common word as a role that row-level security binds."""
+    return _as_app(bench, _words(bench)[1])
+
+
 def _messages(bench: Bench) -> int:
     return bench.size(1_000_000, quick=20_000)
 
@@ -95,6 +105,11 @@ def _on_postgresql(bench: Bench, words: str) -> Figure:
     url, _ = imported_postgresql(bench, _messages(bench))
     with Database.open(url) as database:
         return _search(bench, database, words)
+
+
+def _as_app(bench: Bench, words: str) -> Figure:
+    with Database.open(app_url(bench, _messages(bench))) as database:
+        return _search(bench, database.for_tenant(organization_id_of("default")), words)
 
 
 def _search(bench: Bench, database: Database, words: str) -> Figure:
@@ -141,6 +156,8 @@ CLAIMS = (
     Claim("search-rare-postgresql", Limit("under", 60.0), rare_on_postgresql),
     Claim("search-common-postgresql", Limit("under", 150.0), common_on_postgresql),
     Claim("search-bound-postgresql", Limit("under", 1.5), bound_on_postgresql),
+    Claim("search-rare-postgresql-app", Limit("under", 60.0), rare_as_app),
+    Claim("search-common-postgresql-app", Limit("under", 150.0), common_as_app),
 )
 
 if __name__ == "__main__":

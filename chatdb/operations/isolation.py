@@ -202,6 +202,7 @@ class _Stage:
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self.attempts = 0
         self.breaches: list[str] = []
+        self._reasons: set[str] = set()
         names = ("a", "b", "ann", "bob", "other", "new")
         self.ids: dict[str, UUID] = {name: uuid4() for name in names}
         self._values: dict[str, object] = {**self.ids, "word": WORD}
@@ -267,7 +268,9 @@ class _Stage:
                 yield
         except psycopg.Error as error:
             reason = str(error).strip().partition("\n")[0]
-            self.breaches.append(f"fails: {_shown(statement)}: {reason}")
+            if reason not in self._reasons:
+                self._reasons.add(reason)
+                self.breaches.append(f"cannot run what it should: {reason}: {_shown(statement)}")
 
     def _run_all(self, statement: str) -> int:
         """Return how many rows it touched; a command without rows counts as one."""

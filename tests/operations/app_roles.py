@@ -25,7 +25,8 @@ class Deployment:
 
     def open(self, url: DatabaseUrl, *, user: str | None = None) -> Database:
         """Open it for the first tenant."""
-        return Database.open(url, schema=self.schema).for_tenant(self.first.id, user)
+        handle = Database.open(url, schema=self.schema, keep=True)
+        return handle.for_tenant(self.first.id, user)
 
 
 @contextmanager

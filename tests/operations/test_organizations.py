@@ -1,5 +1,6 @@
 """Organizations and users: what is counted, named and deleted."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -258,7 +259,15 @@ def test_users_are_put_together_only_when_asked_for(database: Database) -> None:
         users.rename(database, "bob", "bob", organization_key=first.key)
 
 
-def test_a_hostile_id_or_key_is_only_a_text(database: Database) -> None:
+@pytest.fixture
+def kept(database: Database) -> Iterator[Database]:
+    """The test's database on one connection, for many short transactions."""
+    with Database.open(database.url, keep=True) as handle:
+        yield handle
+
+
+def test_a_hostile_id_or_key_is_only_a_text(kept: Database) -> None:
+    database = kept
     two_tenants(database)
     before = state(database)
 
@@ -279,7 +288,8 @@ def test_a_hostile_id_or_key_is_only_a_text(database: Database) -> None:
     assert state(database) == before
 
 
-def test_a_hostile_id_is_given_and_found_as_it_is(database: Database) -> None:
+def test_a_hostile_id_is_given_and_found_as_it_is(kept: Database) -> None:
+    database = kept
     two_tenants(database)
     before = "ann"
 
