@@ -16,6 +16,8 @@ _NARROWEST_BAR = 6
 _NOBODY = "(none)"
 _KEY_LIMIT = 40
 _TITLE_LIMIT = 50
+_SHORT_TITLE_LIMIT = 24
+_WIDE = 100
 _STORED_SHOWN = 10
 
 
@@ -80,13 +82,16 @@ def _bar_room(names: Sequence[str], rows: Sequence[Sequence[Any]], width: int | 
 
 
 def _longest(report: "StatsReport", width: int | None, *, color: bool) -> Iterator[str]:
+    """Where there is little room the title is shorter, and whose it is is left out."""
     yield "longest conversations"
     yield ""
+    is_wide = width is None or width >= _WIDE
+    limit = _TITLE_LIMIT if is_wide else _SHORT_TITLE_LIMIT
     names = ["id", "title", "user_id", "organization", "messages", "characters"]
     rows = [
         [
             each.id.hex[-8:],
-            None if each.title is None else one_line(each.title, limit=_TITLE_LIMIT),
+            None if each.title is None else one_line(each.title, limit=limit),
             each.user_id,
             each.organization,
             each.messages,
@@ -94,6 +99,8 @@ def _longest(report: "StatsReport", width: int | None, *, color: bool) -> Iterat
         ]
         for each in report.longest_conversations
     ]
+    if not is_wide:
+        names, rows = [*names[:2], *names[4:]], [[*row[:2], *row[4:]] for row in rows]
     yield from table_lines(names, rows, width=width, color=color)
 
 
