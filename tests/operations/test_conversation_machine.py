@@ -324,14 +324,14 @@ class Conversations(RuleBasedStateMachine):
 
 
 def test_any_commands_leave_what_the_model_says(database: Database) -> None:
-    machine = type("OnThisDatabase", (Conversations,), {"database": database})
-
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=8,
-            stateful_step_count=12,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    with Database.open(database.url, keep=True) as kept:
+        machine = type("OnThisDatabase", (Conversations,), {"database": kept})
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=7,
+                stateful_step_count=12,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )

@@ -97,6 +97,9 @@ def test_a_conversation_is_named_by_either_end_of_its_id(database: Database) -> 
     assert resolve(database, first.hex.upper()) == first
     assert resolve(database, "1234") == first
     assert resolve(database, "00abcd9876") == second
+    assert resolve(database, "d1234") == first
+    assert resolve(database, "000-0000abcd9876") == second
+    assert resolve(database, "00-0000abcd9876") == second
     assert resolve(database, "8000-0000abcd9876") == second
     assert resolve(database, "last") == second
     with pytest.raises(UsageError, match=r"any of .*1234, .*9876"):
