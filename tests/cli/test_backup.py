@@ -72,6 +72,7 @@ def test_the_list_tells_age_size_and_when_it_was_verified(run: Run, url: str) ->
         *(second["name"], first["name"], "relay_dev_20231220_143022.sql"),
     ]
     assert [row["verified_by"] for row in rows] == [None, "files", None]
+    assert "they are in backups" in done.stderr
     assert "never" in done.stdout
     assert "another tool's" in done.stdout
     assert " ago" in done.stdout

@@ -180,6 +180,7 @@ def list_backups(
         command.output.rows(rows, BackupSummary, output_format)
     elif rows:
         command.output.rows([listed(row) for row in rows], ListedBackup, output_format)
+        command.diagnostics.note(f"they are in {store.address}")
     else:
         command.diagnostics.note(f"there are no backups in {store.address}: chatdb backup")
 
