@@ -133,6 +133,20 @@ def test_one_organization_comes_back_alone(chatdb: Run, filled: DatabaseUrl) -> 
     assert conversations_in(filled) == 3
 
 
+def test_the_latest_into_another_place_is_that_of_the_database_that_is_configured(
+    run: Run, sqlite_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fill(sqlite_url)
+    words = ("-d", sqlite_url.exposed())
+    run("backup", "create", *words)
+
+    done = run("restore", "latest", "--into", "sqlite:///staging.db", *words)
+
+    assert done.exit_code == 0, done.stderr
+    assert conversations_in(DatabaseUrl(dialect_name="sqlite", path=tmp_path / "staging.db")) == 3
+
+
 # --- PostgreSQL --------------------------------------------------------------------------------
 
 

@@ -261,6 +261,16 @@ def _target(command: CommandContext, into: str | None) -> "DatabaseUrl":
     return url if url.name else url.with_database(look_at_label(url).name)
 
 
+def _named(command: CommandContext, url: "DatabaseUrl") -> str:
+    """Return whose backups `latest` is of: the configured database's, wherever they go.
+
+    Of another kind than the place it cannot be meant.
+    """
+    configured = command.direct_url or command.url
+    is_of_a_kind = configured.dialect_name.startswith(url.dialect_name)
+    return configured.name if is_of_a_kind and configured.name else url.name
+
+
 def _find(
     command: CommandContext, text: str, url: "DatabaseUrl", identity: Path | None
 ) -> "Backup":
@@ -271,7 +281,7 @@ def _find(
     found = find(
         text,
         backup_place(command, None),
-        database=safe_database(url.name),
+        database=safe_database(_named(command, url)),
         keys=reading_keys(command, identity),
     )
     return recognised(found)
