@@ -11,7 +11,7 @@ from typing import Any
 
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally
-from chatdb.formats.cleaning import clean_conversation, mark
+from chatdb.formats.cleaning import add_fields, clean_conversation, mark
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import conversation_id, source_hash
 from chatdb.formats.json_records import decode_value
@@ -135,10 +135,12 @@ class _Reading:
             updated_at=updated,
             source=SOURCE,
             source_id=source_id,
-            metadata=kept(fields),
         )
+        add_fields(record, kept(fields))
         if changed.odd:
             mark(record, "updated_at", raw[1])
+        if made.at is None and raw[0] is not None:
+            mark(record, "created_at", raw[0])
         add_entries(record, entries, self._tally, times=times)
         for message in record.messages:
             _take_time(message)
@@ -162,7 +164,7 @@ def _take_meta(message: Message) -> None:
     """Put the model of an answer in its place, and the rest of `meta` among the metadata."""
     meta = message.metadata.pop("meta", None)
     if isinstance(meta, dict):
-        message.metadata = {**meta, **message.metadata}
+        add_fields(message, meta)
     elif meta is not None:
         message.metadata["meta"] = meta
     model = message.metadata.get("model")

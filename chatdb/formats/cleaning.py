@@ -56,6 +56,17 @@ def _clean(
         mark(record, "original", originals)
 
 
+def add_fields(record: Conversation | Message, fields: dict[str, Any]) -> None:
+    """Add a source's fields to the metadata of a record; what is there already stays.
+
+    A field that has the name of chatdb's own marks becomes the mark `field`.
+    """
+    if MARKS in fields:
+        fields = dict(fields)
+        mark(record, "field", fields.pop(MARKS))
+    record.metadata = {**fields, **record.metadata}
+
+
 def mark(record: Conversation | Message, name: str, value: Any) -> None:
     """Set one of chatdb's own marks in the metadata of a record."""
     marks = record.metadata.get(MARKS)

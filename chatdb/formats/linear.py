@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chatdb.formats.base import Tally
-from chatdb.formats.cleaning import mark
+from chatdb.formats.cleaning import add_fields, mark
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import REPEATED, MessageIds
 from chatdb.formats.roles import mapped_role, usual_role
@@ -59,12 +59,19 @@ class Chain:
             id=identifier,
             parent_id=self.messages[-1].id if self.messages else None,
             role="user",
-            content=content if isinstance(content, str) else "",
+            content=_text(content),
             source_id=source_id,
             created_at=self._latest,
         )
         self.messages.append(message)
         return message
+
+
+def _text(content: Any) -> str:
+    """Return a text as it is, and a number as text; nothing else is content."""
+    if isinstance(content, str):
+        return content
+    return str(content) if isinstance(content, int | float) else ""
 
 
 def _between(first: datetime, last: datetime, number: int, count: int) -> datetime:
@@ -99,11 +106,11 @@ def _add_entry(
         record.metadata.setdefault("messages", {})[str(number)] = entry
         return None
     role, content = entry.pop("role", None), entry.pop("content", None)
-    message = chain.add_without_id(str(number), at, str(role), content or "")
+    message = chain.add_without_id(str(number), at, str(role), "" if content is None else content)
     chain.set_role(message, role)
     if content is not None and not isinstance(content, str):
         entry["content"] = content
         tally.lossy["content that is no text kept in metadata"] += 1
     tally.content_types["text" if isinstance(content, str) else "none"] += 1
-    message.metadata = {**message.metadata, **kept(entry)}
+    add_fields(message, kept(entry))
     return message

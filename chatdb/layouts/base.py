@@ -12,9 +12,17 @@ from chatdb.formats.identity import source_hash
 from chatdb.formats.times import MISSING, Moment, parse_time
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
-from chatdb.records import Conversation, Organization
+from chatdb.records import Conversation, Message, Organization
 
 NONE: frozenset[str] = frozenset()
+
+_TIMES = frozenset(
+    (
+        *("created_at", "updated_at", "last_accessed_at", "timestamp"),
+        *("createdat", "updatedat", "createdAt", "updatedAt"),
+    )
+)
+"""Columns that layouts take as times: one that is left over could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class Context:
 
     def finished(self, record: Conversation) -> Conversation:
         """Clean a record, give it its source and hash, and count it."""
+        _make_texts(record)
         clean_conversation(record, self.tally)
         record.source = self.layout.name
         record.source_hash = source_hash(self.layout.name, self.layout.version, record)
@@ -122,16 +131,25 @@ class Context:
 def taken_time(row: Row, column: str) -> Moment:
     """Take a time out of a row; a column that is missing or NULL is no time.
 
-    A text without a zone is UTC: that is what these systems write.
+    A text without a zone is UTC: that is what these systems write. What cannot be read as a time
+    stays in the row.
     """
     raw = row.pop(column, None)
-    return MISSING if raw is None else parse_time(raw)
+    if raw is None:
+        return MISSING
+    moment = parse_time(raw)
+    if moment.at is None:
+        row[column] = raw
+    return moment
 
 
 def left_over(row: Row, context: Context, known: frozenset[str], table: str) -> dict[str, Any]:
     """Return what is left of a row for the metadata, and count columns that nobody knows."""
     for column in row.keys() - known:
-        context.tally.unknown_fields[f"{table}.{column}"] += 1
+        if column in _TIMES:
+            context.tally.lossy[f"{table}.{column} that is no time kept in metadata"] += 1
+        else:
+            context.tally.unknown_fields[f"{table}.{column}"] += 1
     return kept(row)
 
 
@@ -181,14 +199,21 @@ def joined(
 ) -> Iterator[Row]:
     """Yield a child table's rows that have a parent, by the parent's key, then by `order`.
 
-    `on` names the child's column and the parent's. Rows of one time come in the order in which
-    they were written, as far as the database still knows it.
+    `on` names the child's column and the parent's; in the rows it is the parent's, which a number
+    or a collation may make another value. Columns of `order` that are not there do not count. Rows
+    of one time come in the order in which they were written, as far as the database still knows it.
     """
     here, there = quoted(on[0]), quoted(on[1])
-    by = [f"child.{quoted(column)}" for column in order]
+    columns = [
+        foreign.expression(parent, on[1], of="parent") + f" AS {here}"
+        if column == on[0]
+        else foreign.expression(child, column, of="child") + f" AS {quoted(column)}"
+        for column in child.columns
+    ]
+    by = [f"child.{quoted(column)}" for column in order if child.has(column)]
     by.append(f"child.{child.row_address or quoted('id')}")
     return foreign.rows(
-        f"SELECT {foreign.columns(child, of='child')} FROM {foreign.place(child)} AS child"
+        f"SELECT {', '.join(columns)} FROM {foreign.place(child)} AS child"
         f" JOIN {foreign.place(parent)} AS parent ON child.{here} = parent.{there}"
         f" WHERE {where.condition} ORDER BY parent.{there}, {', '.join(by)}",
         where.values,
@@ -212,8 +237,9 @@ def ordered(
 ) -> Iterator[Row]:
     """Yield a table's rows, called `parent`, by a key; rows without one are left out."""
     return foreign.rows(
-        f"SELECT {foreign.columns(table)} FROM {foreign.place(table)} AS parent"
-        f" WHERE {quoted(by)} IS NOT NULL AND {where.condition} ORDER BY {quoted(by)}",
+        f"SELECT {foreign.columns(table, of='parent')} FROM {foreign.place(table)} AS parent"
+        f" WHERE parent.{quoted(by)} IS NOT NULL AND {where.condition}"
+        f" ORDER BY parent.{quoted(by)}",
         where.values,
     )
 
@@ -223,3 +249,18 @@ def without_key(foreign: ForeignDatabase, table: Table, *, key: str) -> Iterator
     return foreign.rows(
         f"SELECT {foreign.columns(table)} FROM {foreign.place(table)} WHERE {quoted(key)} IS NULL"
     )
+
+
+def _make_texts(record: Conversation) -> None:
+    """Write numbers as text where a record has texts: SQLite gives what was written."""
+    for name in ("user_id", "title"):
+        _make_text(record, name)
+    for message in record.messages:
+        for name in ("author", "model"):
+            _make_text(message, name)
+
+
+def _make_text(record: Conversation | Message, name: str) -> None:
+    value = getattr(record, name)
+    if value is not None and not isinstance(value, str):
+        setattr(record, name, str(value))

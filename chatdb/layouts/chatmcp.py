@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chatdb.formats.cleaning import add_fields
 from chatdb.formats.identity import conversation_id
 from chatdb.formats.linear import Chain
 from chatdb.formats.times import EPOCH
@@ -140,7 +141,7 @@ def _messages(
         if embedding is not None:
             row["embedding"] = context.json(embedding, "messages.embedding")
         rest = left_over(row, context, frozenset(("embedding",)), "messages")
-        message.metadata = {**message.metadata, **rest}
+        add_fields(message, rest)
     return chain.messages
 
 

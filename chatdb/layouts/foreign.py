@@ -1,8 +1,8 @@
 """Another system's database, read in one state and never written: rows as they come.
 
-Every value is what Python has a plain type for: text, whole numbers, floats, truth values, bytes.
-Times, UUIDs, JSON and types of extensions come as the text that the database writes, arrays as
-JSON.
+Every value is what Python has a plain type for: text, whole numbers, floats, truth values. Times,
+UUIDs, JSON and types of extensions come as the text that the database writes, arrays as JSON,
+bytes as text: SQLite's as UTF-8, PostgreSQL's as it writes them.
 """
 
 from abc import ABC, abstractmethod

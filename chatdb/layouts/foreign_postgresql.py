@@ -20,7 +20,7 @@ _ROWS_AT_ONCE = 100
 
 _PLAIN = (
     *("text", "character varying", "character(", '"char"', "name"),
-    *("integer", "bigint", "smallint", "boolean", "real", "double precision", "bytea"),
+    *("integer", "bigint", "smallint", "boolean", "real", "double precision"),
 )
 """Types that come as they are; every other is asked for as text."""
 
@@ -77,7 +77,7 @@ class ForeignPostgresql(ForeignDatabase):
     def _stream(self, statement: str, parameters: Sequence[Any]) -> Iterator[Row]:
         from psycopg.rows import dict_row
 
-        query = statement.replace("%", "%%").replace("?", "%s") if parameters else statement
+        query = _with_values(statement) if parameters else statement
         with (
             translated(self.url),
             self._connection.cursor(f"chatdb_{uuid4().hex[:8]}", row_factory=dict_row) as cursor,
@@ -104,3 +104,11 @@ def open_postgresql(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[Foreig
     with translated(url), connect_postgresql(url, autocommit=True) as connection:
         connection.execute(_BEGIN.encode())
         yield ForeignPostgresql(connection, url, on_rows)
+
+
+def _with_values(statement: str) -> str:
+    """Write psycopg's mark for `?`, but not within the names of tables and columns."""
+    parts = statement.replace("%", "%%").split('"')
+    return '"'.join(
+        part if number % 2 else part.replace("?", "%s") for number, part in enumerate(parts)
+    )

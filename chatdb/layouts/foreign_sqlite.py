@@ -23,6 +23,9 @@ _VERSIONS = slice(18, 20)
 """Bytes of the header that tell whether the file is used with a write-ahead log."""
 _WITH_LOG = b"\2\2"
 
+_HIDDEN = 1
+"""What `table_xinfo` says of the columns of a virtual table that hold no data."""
+
 Way = Literal["live", "immutable", "copy"]
 
 
@@ -55,7 +58,10 @@ class ForeignSqlite(ForeignDatabase):
             cursor = self._connection.execute(statement, parameters)
             names = [column[0] for column in cursor.description]
             for row in cursor:
-                yield dict(zip(names, row, strict=True))
+                yield {
+                    name: value if type(value) is not bytes else _text(value)
+                    for name, value in zip(names, row, strict=True)
+                }
 
 
 @contextmanager
@@ -118,9 +124,13 @@ def _connected(uri: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         uri, uri=True, timeout=SQLITE_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
-    # Text that is no UTF-8 comes with lone surrogates, which `canonical.clean_text` knows to keep.
-    connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    connection.text_factory = _text
     return connection
+
+
+def _text(data: bytes) -> str:
+    """Read text; what is no UTF-8 becomes lone surrogates, which `canonical.clean_text` keeps."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _tables(connection: sqlite3.Connection) -> Iterator[Table]:
@@ -130,11 +140,11 @@ def _tables(connection: sqlite3.Connection) -> Iterator[Table]:
     )
     for (name,) in connection.execute(query).fetchall():
         try:
-            found = connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
+            found = connection.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
         except sqlite3.OperationalError:  # a view of a table that is gone, a module we have not
             continue
-        if found:
-            columns = {row[1]: row[2] for row in found}
+        columns = {row[1]: row[2] for row in found if row[6] != _HIDDEN}
+        if columns:
             yield Table("", name, columns, _row_address(connection, name))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from chatdb.formats.cleaning import add_fields
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import conversation_id
 from chatdb.formats.linear import Chain
@@ -197,7 +198,7 @@ class _Reading:
             if row.get("isAIGenerated") is False:
                 del row["isAIGenerated"]
             rest = left_over(row, self._context, _MESSAGE_COLUMNS, "messages")
-            message.metadata = {**rest, **message.metadata}
+            add_fields(message, rest)
         return chain.messages
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chatdb.formats.cleaning import add_fields
 from chatdb.formats.identity import conversation_id
 from chatdb.formats.linear import Chain
 from chatdb.formats.times import EPOCH, parse_time
@@ -127,7 +128,8 @@ def _messages(
         if made.at is not None and made.at != message.created_at:
             row["created_at"] = made.at.isoformat()
         rest = left_over(row, context, frozenset(("created_at",)), "messages")
-        message.metadata = {**fields, **rest, **message.metadata}
+        add_fields(message, rest)
+        add_fields(message, fields)
     return chain.messages
 
 

@@ -9,7 +9,7 @@ from itertools import chain
 from uuid import UUID
 
 from chatdb.formats.base import Skipped
-from chatdb.formats.cleaning import mark
+from chatdb.formats.cleaning import add_fields, mark
 from chatdb.formats.identity import conversation_id, message_id
 from chatdb.formats.linear import Chain
 from chatdb.formats.times import EPOCH, parse_time
@@ -135,7 +135,7 @@ def _messages(
         at = taken_time(row, "created_at")
         message = chain.add(str(row.pop("id")), at, row.pop("content"))
         _set_type(chain, message, row, context)
-        message.metadata = {**message.metadata, **left_over(row, context, NONE, "messages")}
+        add_fields(message, left_over(row, context, NONE, "messages"))
     return chain.messages
 
 
@@ -146,7 +146,7 @@ def _set_type(chain: Chain, message: Message, row: Row, context: Context) -> Non
     known = TYPES.get(kind)
     value = context.json(metadata, "messages.metadata")
     own = value if isinstance(value, dict) else {} if value is None else {"metadata": value}
-    message.metadata = {**own, **message.metadata}
+    add_fields(message, own)
     if known is None:
         chain.set_role(message, kind)
         return

@@ -124,8 +124,10 @@ def raw_role(message: Message) -> str | None:
 
 
 def without_marks(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata without chatdb's own marks."""
-    return {name: value for name, value in metadata.items() if name != MARKS}
+    """Return metadata without chatdb's own marks, and a source's own field of their name."""
+    marks = metadata.get(MARKS)
+    own = {MARKS: marks["field"]} if isinstance(marks, dict) and "field" in marks else {}
+    return {name: value for name, value in metadata.items() if name != MARKS} | own
 
 
 def json_text(value: Any) -> str | None:
