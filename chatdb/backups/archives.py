@@ -27,6 +27,9 @@ _LEVEL, _WINDOW_LOG, _HASH_LOG = 1, 21, 17
 """Zstandard's fast strategy with the window of level 3 and a large table: on dumps of chats it
 packs as well as level 3 in three quarters of its time, and better than gzip 6."""
 
+_JOB_BYTES = 4 << 20
+"""What a thread compresses at once: half of what it would take, and half of the memory."""
+
 PIECE = 1 << 20
 MOST_THREADS = 8
 _DAMAGE = (zlib.error, gzip.BadGzipFile, EOFError, zstandard.ZstdError)
@@ -60,6 +63,7 @@ class ArchiveWriter:
                 window_log=_WINDOW_LOG,
                 hash_log=_HASH_LOG,
                 threads=threads,
+                job_size=_JOB_BYTES,
                 write_checksum=True,
             )
             compressor = zstandard.ZstdCompressor(compression_params=parameters)

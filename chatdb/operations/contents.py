@@ -20,7 +20,7 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.revision import judge
 
-_AT_ONCE = 5_000
+_AT_ONCE = 2_000
 _EXECUTION = {"stream_results": True, "yield_per": _AT_ONCE}
 _LEFT_OUT = frozenset({schema.leases.name})
 _conversations, _messages = schema.conversations.c, schema.messages.c
