@@ -183,3 +183,21 @@ def test_each_statement_is_one_that_every_server_takes(database: Database, down:
             assert ";" not in re.sub(r"'[^']*'", "", outside_bodies), statement
             assert not FORBIDDEN.search(statement), statement
             assert len(re.findall(r"\b(?:ADD|DROP) (?:COLUMN|CONSTRAINT)", statement)) <= 1
+
+
+def test_every_table_is_separated_by_row_and_every_tenants_table_has_a_policy() -> None:
+    """Roles of applications have rights on later tables too: only policies keep tenants apart."""
+    entries = expected_catalogue("postgresql")
+    separated = {
+        entry.name
+        for entry in entries
+        if entry.kind == "table" and entry.definition.endswith("row-level security")
+    }
+    with_policy = {entry.table for entry in entries if entry.kind == "policy"}
+
+    assert separated == set(schema.metadata.tables)
+    for table in schema.metadata.tables.values():
+        if "organization_id" in table.columns:
+            assert table.name in with_policy
+    [view] = [entry for entry in entries if entry.kind == "view"]
+    assert "security_invoker=true" in view.definition
