@@ -244,11 +244,17 @@ def ordered(
     )
 
 
-def without_key(foreign: ForeignDatabase, table: Table, *, key: str) -> Iterator[Row]:
-    """Yield the rows that `ordered` leaves out."""
-    return foreign.rows(
-        f"SELECT {foreign.columns(table)} FROM {foreign.place(table)} WHERE {quoted(key)} IS NULL"
+def without_key(
+    foreign: ForeignDatabase, table: Table, context: Context, *, key: str = "id"
+) -> Iterator[Found]:
+    """Yield a `Skipped` for each of the rows that `ordered` leaves out."""
+    statement = (
+        f"SELECT {foreign.columns(table, of='lost')} FROM {foreign.place(table)} AS lost"
+        f" WHERE lost.{quoted(key)} IS NULL"
     )
+    for row in foreign.rows(statement):
+        title = row.get("title") or "untitled"
+        yield context.skip(table.name, None, f"its {key} is NULL ({title!r})")
 
 
 def _make_texts(record: Conversation) -> None:

@@ -6,17 +6,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table or view that may be read; `columns` are its columns' types by name, in order.
+    """A table or view; `columns` are its columns' types by name, in order.
 
     Types are written as the database writes them: `character varying(255)`, `jsonb`, `TEXT`.
     `schema` is "" on SQLite. `row_address` is the hidden column that tells in which order rows were
-    written (SQLite's rowid, PostgreSQL's ctid), "" where there is none.
+    written (SQLite's rowid, PostgreSQL's ctid), "" where there is none. `closed` are the columns
+    that the user may not read; they are not among `columns`, unless all of them are closed.
     """
 
     schema: str
     name: str
     columns: Mapping[str, str]
     row_address: str = ""
+    closed: tuple[str, ...] = ()
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether the user may read nothing of it."""
+        return len(self.closed) == len(self.columns) and self.columns.keys() == set(self.closed)
 
     def has(self, *columns: str) -> bool:
         """Tell whether the table has all of these columns."""

@@ -17,6 +17,7 @@ from chatdb.layouts.base import (
     left_over,
     ordered,
     taken_time,
+    without_key,
 )
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row
@@ -53,6 +54,7 @@ class ChatThreadsLayout(WithoutTenants):
                 yield context.skip(TABLE, row["id"], f"its messages are no list but {kind}")
                 continue
             yield Found(_conversation(row, messages, context))
+        yield from without_key(foreign, catalogue[TABLE], context)
 
 
 layout = ChatThreadsLayout()

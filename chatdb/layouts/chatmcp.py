@@ -24,6 +24,7 @@ from chatdb.layouts.base import (
     left_over,
     ordered,
     taken_time,
+    without_key,
     without_parent,
 )
 from chatdb.layouts.catalogue import Catalogue, Table
@@ -77,8 +78,10 @@ class ChatMcpLayout(WithoutTenants):
         whole = gathered(ordered(foreign, conversations, by="id"), "id", (own, on[0]))
         for row, (rows,) in whole:
             yield Found(_conversation(row, rows, names, context))
+        yield from without_key(foreign, conversations, context)
         for row in without_parent(foreign, messages, conversations, on=on):
-            reason = f"its conversation {row[on[0]]} does not exist"
+            named = row[on[0]]
+            reason = f"its conversation {named} does not exist" if named else "no conversation"
             yield context.skip("messages", row["id"], reason)
 
 

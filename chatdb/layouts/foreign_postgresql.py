@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,6 +16,7 @@ from chatdb.layouts.foreign import ForeignDatabase, OnRows, Row, quoted
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg.abc import Buffer
 
 _ROWS_AT_ONCE = 100
 """Rows of one round trip: no faster with more, and one row may hold a message of 50 MB."""
@@ -33,14 +36,14 @@ SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL row_security = off
 """
 _COLUMNS = """
-SELECT n.nspname, c.relname, c.relkind = 'r', a.attname, format_type(a.atttypid, a.atttypmod)
+SELECT n.nspname, c.relname, c.relkind = 'r', a.attname, format_type(a.atttypid, a.atttypmod),
+       has_column_privilege(c.oid, a.attnum, 'SELECT')
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
   AND has_schema_privilege(n.oid, 'USAGE')
-  AND has_column_privilege(c.oid, a.attnum, 'SELECT')
 ORDER BY n.nspname, c.relname, a.attnum
 """
 
@@ -87,11 +90,19 @@ class ForeignPostgresql(ForeignDatabase):
             yield from cursor
 
     def _look(self) -> None:
-        for schema, table, is_plain, column, kind in self._connection.execute(_COLUMNS):
-            tables = self._catalogues.setdefault(schema, {})
-            columns = dict(tables[table].columns) if table in tables else {}
-            columns[column] = kind
-            tables[table] = Table(schema, table, columns, "ctid" if is_plain else "")
+        rows = self._connection.execute(_COLUMNS).fetchall()
+        for (schema, name, is_plain), found in groupby(rows, key=itemgetter(0, 1, 2)):
+            columns = {column: (kind, is_open) for *_, column, kind, is_open in found}
+            closed = tuple(column for column, (_, is_open) in columns.items() if not is_open)
+            shown = {
+                column: kind
+                for column, (kind, is_open) in columns.items()
+                if is_open or len(closed) == len(columns)
+            }
+            address = "ctid" if is_plain and not closed else ""
+            self._catalogues.setdefault(schema, {})[name] = Table(
+                schema, name, shown, address, closed
+            )
         own = [name for name, tables in self._catalogues.items() if VERSION_TABLE in tables]
         self._chatdb_schemas = tuple(own)
         for name in own:
@@ -103,7 +114,23 @@ def open_postgresql(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[Foreig
     """Open a snapshot; see `chatdb.layouts.foreign.open_foreign`."""
     with translated(url), connect_postgresql(url, autocommit=True) as connection:
         connection.execute(_BEGIN.encode())
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            _take_any_text(connection)
+        elif connection.info.encoding != "utf-8":
+            connection.execute("SET LOCAL client_encoding = 'UTF8'")
         yield ForeignPostgresql(connection, url, on_rows)
+
+
+def _take_any_text(connection: "psycopg.Connection[Any]") -> None:
+    """Read text of any encoding: what is no UTF-8 becomes lone surrogates, as from SQLite."""
+    from psycopg.adapt import Loader
+
+    class AnyText(Loader):
+        def load(self, data: "Buffer") -> str:
+            return bytes(data).decode("utf-8", "surrogateescape")
+
+    for kind in ("text", "varchar", "bpchar", "name"):
+        connection.adapters.register_loader(kind, AnyText)
 
 
 def _with_values(statement: str) -> str:

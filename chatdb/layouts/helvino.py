@@ -38,8 +38,8 @@ _ORGANIZATION_COLUMNS = frozenset(("id", "key", "name", "createdAt"))
 
 _MISMATCH = """
 SELECT child."id", child."orgId", child."conversationId", parent."orgId" AS owner
-FROM {messages} AS child JOIN {conversations} AS parent ON child."conversationId" = parent."id"
-WHERE child."orgId" <> parent."orgId"
+FROM {child} AS child JOIN {conversations} AS parent ON child."conversationId" = parent."id"
+WHERE child."orgId" IS DISTINCT FROM parent."orgId"
 """
 
 
@@ -230,21 +230,42 @@ def _note_settings(organizations: Table, context: Context) -> None:
 
 
 def _strays(foreign: ForeignDatabase, catalogue: Catalogue, context: Context) -> Iterator[Found]:
-    """Yield what belongs to no tenant, or to two."""
-    messages, conversations = catalogue["messages"], catalogue["conversations"]
-    tenants = catalogue["organizations"]
-    places = {
-        "messages": foreign.place(messages),
-        "conversations": foreign.place(conversations),
-    }
-    for row in foreign.rows(_MISMATCH.format(**places)):
-        reason = (
-            f"it is of the organization {row['orgId']},"
-            f" but its conversation {row['conversationId']} is of {row['owner']}"
-        )
-        yield context.skip("messages", row["id"], reason)
+    """Yield what belongs to no tenant, or to two; of one that is wanted alone only its own."""
+    conversations, tenants = catalogue["conversations"], catalogue["organizations"]
+    wanted = [
+        tenant.id
+        for tenant in (_tenants(foreign, catalogue) if context.tenant is not None else ())
+        if tenant.organization.key == context.tenant
+    ]
+    for name in ("messages", "conversation_notes"):
+        if name in catalogue:
+            yield from _stray_children(foreign, catalogue[name], conversations, wanted, context)
+    if wanted:
+        return
     for row in without_parent(foreign, conversations, tenants, on=("orgId", "id")):
         yield context.skip("conversations", row["id"], f"no organization {row['orgId']}")
-    for row in without_parent(foreign, messages, conversations, on=("conversationId", "id")):
-        reason = f"its conversation {row['conversationId']} does not exist"
-        yield context.skip("messages", row["id"], reason)
+
+
+def _stray_children(
+    foreign: ForeignDatabase,
+    child: Table,
+    conversations: Table,
+    wanted: Sequence[str],
+    context: Context,
+) -> Iterator[Found]:
+    """Yield rows of two tenants, then those without a conversation."""
+    has_tenant = child.has("orgId")
+    if has_tenant:
+        places = {"child": foreign.place(child), "conversations": foreign.place(conversations)}
+        for row in foreign.rows(_MISMATCH.format(**places)):
+            if wanted and not {row["orgId"], row["owner"]}.intersection(wanted):
+                continue
+            reason = (
+                f"it is of the organization {row['orgId']},"
+                f" but its conversation {row['conversationId']} is of {row['owner']}"
+            )
+            yield context.skip(child.name, row["id"], reason)
+    for row in without_parent(foreign, child, conversations, on=("conversationId", "id")):
+        if not wanted or (has_tenant and row["orgId"] in wanted):
+            reason = f"its conversation {row['conversationId']} does not exist"
+            yield context.skip(child.name, row["id"], reason)

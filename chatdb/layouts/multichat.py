@@ -65,9 +65,7 @@ class MultichatLayout(WithoutTenants):
         parents = ordered(foreign, conversations, by="id")
         for row, (rows,) in gathered(parents, "id", (own, "conversation_id")):
             yield from _conversation(row, rows, context)
-        for row in without_key(foreign, conversations, key="id"):
-            title = row["title"] or "untitled"
-            yield context.skip("conversations", None, f"its id is NULL ({title!r})")
+        yield from without_key(foreign, conversations, context)
         for row in without_parent(foreign, messages, conversations, on=on):
             named = row["conversation_id"]
             reason = f"its conversation {named} does not exist" if named else "no conversation"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
-from chatdb.errors import InvalidInputError, UsageError
+from chatdb.errors import DatabaseFailedError, InvalidInputError, UsageError
 from chatdb.layouts.base import Layout
 from chatdb.layouts.catalogue import Catalogue
 from chatdb.layouts.foreign import ForeignDatabase
@@ -97,6 +97,7 @@ def recognise(
         if each.recognises(catalogue)
     ]
     if len(found) == 1:
+        _check_rights(foreign, found[0])
         return found[0]
     if not found:
         raise _unknown(foreign, name)
@@ -105,6 +106,18 @@ def recognise(
         f"{foreign.name} may be read in several ways: {candidates}",
         hint="say which is meant: --from NAME, and --source-schema NAME for one of several schemas",
     )
+
+
+def _check_rights(foreign: ForeignDatabase, found: Recognised) -> None:
+    """Raise for a table that the user may not read: what it holds would be missing unnoticed."""
+    closed = [table for table in found.layout.tables(found.catalogue) if table.is_closed]
+    if closed:
+        names = ", ".join(table.name for table in closed)
+        places = ", ".join(map(foreign.place, closed))
+        raise DatabaseFailedError(
+            f"{foreign.name}: its user may not read {names}; nothing was read",
+            hint=f"let the tables' owner run: GRANT SELECT ON {places} TO {foreign.url.user};",
+        )
 
 
 def _candidate(found: Recognised) -> str:

@@ -24,6 +24,7 @@ from chatdb.layouts.base import (
     left_over,
     ordered,
     taken_time,
+    without_key,
     without_parent,
 )
 from chatdb.layouts.catalogue import Catalogue, Table
@@ -90,6 +91,7 @@ class RelayLayout(WithoutTenants):
             ordered(foreign, chats, by="id"), "id", *streams
         ):
             yield Found(_conversation(chat, messages, [*chain(*snapshots)], context))
+        yield from without_key(foreign, chats, context)
         for table in children:
             for row in without_parent(foreign, table, chats, on=on):
                 reason = f"its chat {row['chat_id']} does not exist"
@@ -172,6 +174,9 @@ def _snapshot(row: Row, conversation: UUID, started: datetime, context: Context)
         for name in STATE_COLUMNS
         if row.get(name) is not None
     }
+    known = frozenset((*STATE_COLUMNS, "id", "chat_id", "created_at"))
+    left = {name: value for name, value in row.items() if name not in known}
+    state |= left_over(left, context, NONE, "chat_snapshots")
     return Snapshot(
         id=message_id(conversation, source_id),
         state=state,

@@ -109,6 +109,9 @@ class Reading:
                 raise NotFoundError(
                     f"{foreign.name} has no organization {tenant!r}", hint="check --org"
                 )
+            for table in known.layout.tables(known.catalogue):
+                for column in table.closed:
+                    tally.lossy[f"{table.name}.{column} may not be read: left out"] += 1
             self.organizations += [one for one in tenants if tenant in (None, one.key)]
             try:
                 for found in known.layout.read(foreign, known.catalogue, context):
