@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -42,10 +43,11 @@ class ChatThreadsWriter(BaseWriter):
     def rows(self, record: Conversation) -> Iterator[WrittenRow]:
         """Yield the thread."""
         fields = without_marks(record.metadata)
-        odd = fields.pop("messages", None)
-        entries = [self._entry(each) for each in self._messages(record)]
-        for place in sorted(odd or (), key=int):
-            entries.insert(int(place), odd[place])
+        is_own = record.source == "chat-threads"
+        entries: list[Any] = [self._entry(each, is_own=is_own) for each in self._messages(record)]
+        if is_own:
+            for place, odd in sorted(_odd_entries(fields.pop("messages", None)), key=itemgetter(0)):
+                entries.insert(place, odd)
         self._writing.lose("metadata of conversations left out", bool(fields))
         self._lose_snapshots(record)
         row: dict[str, Value] = {}
@@ -68,19 +70,27 @@ class ChatThreadsWriter(BaseWriter):
         self._writing.lose("users who are no numbers: written as a number made of the id")
         return crc32((user or "").encode()) & _LARGEST
 
-    def _entry(self, message: Message) -> dict[str, Any]:
+    def _entry(self, message: Message, *, is_own: bool) -> dict[str, Any]:
         self._lose_fields(message, "author", "model", "reasoning", "tool_calls", "tool_outputs")
         self._lose_fields(message, "attachments")
         marks = message.metadata.get(MARKS)
         marks = marks if isinstance(marks, dict) else {}
         entry: dict[str, Any] = {
-            "role": marks.get("role", message.role),
+            "role": marks.get("role", message.role) if is_own else message.role,
             "content": _original(marks) or message.content,
         }
-        return entry | without_marks(message.metadata)
+        fields = without_marks(message.metadata)
+        return entry | fields if is_own else fields | entry
 
 
 writer = ChatThreadsWriter
+
+
+def _odd_entries(found: Any) -> Iterator[tuple[int, Any]]:
+    """Yield entries that are no messages with their places in the array."""
+    for place, entry in found.items() if isinstance(found, dict) else ():
+        if place.isdecimal():
+            yield int(place), entry
 
 
 def _original(marks: dict[str, Any]) -> str | None:

@@ -95,6 +95,8 @@ class HelvinoWriter(BaseWriter):
         identifier = own_id(record, "helvino") or str(record.id)
         self._lose_snapshots(record)
         self._writing.lose("titles of conversations left out", bool(record.title))
+        is_own = record.source == "helvino"
+        left, metadata = ({}, metadata) if is_own else (metadata, {})
         visitor = metadata.pop("visitor", None)
         known = visitor if isinstance(visitor, dict) else {}
         visitor_id = metadata.pop("visitorId", None) or known.get("id")
@@ -118,7 +120,7 @@ class HelvinoWriter(BaseWriter):
             name: metadata.pop(name) for name in _STATES if name in metadata and name in columns
         }
         notes = metadata.pop("notes", None)
-        self._writing.lose("metadata of conversations left out", bool(metadata))
+        self._writing.lose("metadata of conversations left out", bool(metadata or left))
         yield WrittenRow("conversations", row)
         yield from self._notes(identifier, notes)
         for message in messages:
@@ -158,12 +160,14 @@ class HelvinoWriter(BaseWriter):
             "id": str(own or message_uuid(record, message, "helvino")),
             "conversationId": identifier,
             "orgId": self._organization,
-            "role": raw_role(message) or message.role,
+            "role": raw_role(record, message, "helvino") or message.role,
             "content": message.content,
             "timestamp": unzoned(message.created_at, digits=3),
         }
-        known = {"aiProvider": message.author, "aiModel": message.model} | metadata
+        known = {"aiProvider": message.author, "aiModel": message.model}
+        known |= metadata if own else {}
         row |= {name: known.pop(name) for name in _AI if name in columns and known.get(name)}
+        known |= {} if own else metadata
         left = {name: value for name, value in known.items() if value is not None}
         self._writing.lose("metadata of messages left out", bool(left))
         return row

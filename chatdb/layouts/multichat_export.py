@@ -20,6 +20,7 @@ from chatdb.records import Conversation, Message
 class MultichatWriter(BaseWriter):
     """Writes `conversations` and `messages`; what has no column goes into `meta`."""
 
+    on_sqlite: ClassVar[bool] = True
     names: ClassVar[tuple[str, ...]] = ("conversations", "messages")
     tables: ClassVar[tuple[str, ...]] = (
         (
@@ -69,7 +70,7 @@ def _message(record: Conversation, identifier: str, message: Message) -> dict[st
     return {
         "id": str(own or message_uuid(record, message, "multichat")),
         "conversation_id": identifier,
-        "role": raw_role(message) or message.role,
+        "role": raw_role(record, message, "multichat") or message.role,
         "content": message.content,
         "timestamp": at,
         "meta": json_text(_meta(message, meta) or None),

@@ -17,7 +17,13 @@ from chatdb.layouts.writing import (
 )
 from chatdb.records import MARKS, Conversation, Message, Snapshot
 
-_CHAT_FIELDS = ("active_issue_number", "active_issue_title", "active_issue_url", "quiet_mode")
+_CHAT_FIELDS: dict[str, type] = {
+    "active_issue_number": int,
+    "active_issue_title": str,
+    "active_issue_url": str,
+    "quiet_mode": bool,
+}
+"""The columns that metadata may fill, and what they hold."""
 _TYPE_OF_ROLE = {"user": "user", "system": "system", "tool": "function_result"}
 _PROVIDERS = ("openai", "claude")
 _UNNAMED = "unknown"
@@ -63,8 +69,10 @@ class RelayWriter(BaseWriter):
             values = _snapshot(record, snapshot)
             if values is None:
                 self._writing.lose("snapshots of another system left out")
-            else:
-                yield WrittenRow("chat_snapshots", values)
+                continue
+            left = snapshot.state.keys() - set(STATE_COLUMNS)
+            self._writing.lose("fields of snapshots left out", len(left))
+            yield WrittenRow("chat_snapshots", values)
 
     def _chat(self, record: Conversation) -> dict[str, Value]:
         fields = dict(record.metadata)
@@ -85,8 +93,9 @@ class RelayWriter(BaseWriter):
             "updated_at": zoned(record.updated_at),
             "last_accessed_at": zoned(record.last_accessed_at or record.updated_at),
         }
-        for column in _CHAT_FIELDS:
-            row[column] = fields.pop(column, False if column == "quiet_mode" else None)
+        for column, kind in _CHAT_FIELDS.items():
+            fits = type(fields.get(column)) is kind
+            row[column] = fields.pop(column) if fits else False if kind is bool else None
         self._writing.lose("metadata of conversations left out", bool(without_marks(fields)))
         return row
 
@@ -94,14 +103,14 @@ class RelayWriter(BaseWriter):
         return {
             "id": str(message_uuid(record, message, "relay")),
             "chat_id": str(record.id),
-            "type": self._type(message),
+            "type": self._type(record, message),
             "content": message.content,
             "metadata": json_text(self._metadata(record, message) or None),
             "created_at": zoned(message.created_at),
         }
 
-    def _type(self, message: Message) -> str:
-        raw = raw_role(message)
+    def _type(self, record: Conversation, message: Message) -> str:
+        raw = raw_role(record, message, "relay")
         if raw in TYPES:
             return str(raw)
         if message.role != "assistant":
@@ -130,7 +139,8 @@ writer = RelayWriter
 
 def _snapshot(record: Conversation, snapshot: Snapshot) -> dict[str, Value] | None:
     state = snapshot.state
-    if not isinstance(state, dict) or not state.keys() <= set(STATE_COLUMNS):
+    is_own = record.source == "relay" and isinstance(state, dict)
+    if not is_own and not (isinstance(state, dict) and state.keys() <= set(STATE_COLUMNS)):
         return None
     row: dict[str, Value] = {
         "id": str(snapshot.id),

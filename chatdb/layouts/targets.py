@@ -64,6 +64,10 @@ class Target(ABC):
     def insert(self, insert: _Insert) -> None:
         """Add rows; those whose id is there stay, or are written over."""
 
+    def prepare(self, updates: Iterable[WrittenRow]) -> None:
+        """Hear of the updates of a batch before anything of it is written."""
+        del updates
+
     @abstractmethod
     def update(self, row: WrittenRow) -> None:
         """Set columns of the row with this id."""
@@ -76,6 +80,7 @@ class Target(ABC):
         """Write a batch of rows, tables that others refer to first."""
         found = list(rows)
         place = {name: number for number, name in enumerate(writer.names)}
+        self.prepare([row for row in found if row.mode == "update"])
         inserts = [row for row in found if row.mode == "insert"]
 
         def key(row: WrittenRow) -> tuple[int, tuple[str, ...]]:
@@ -155,6 +160,7 @@ class LiveTarget(Target):
         self._connection: Any = connection
         self._mark = mark
         self._force = force
+        self._kept: dict[str, list[Any]] = {}
 
     def begin(self, statements: Iterable[str]) -> None:
         if self.catalogue is None:
@@ -168,6 +174,11 @@ class LiveTarget(Target):
         statement = f"SELECT id FROM {quoted(table)} WHERE {where}"
         row = self._connection.execute(statement, [*values.values()]).fetchone()
         return None if row is None else str(row[0])
+
+    def prepare(self, updates: Iterable[WrittenRow]) -> None:
+        if self.catalogue is not None and not self._force:
+            for row in updates:
+                self._keep(row)
 
     def insert(self, insert: _Insert) -> None:
         values = ", ".join([self._mark] * len(insert.columns))
@@ -183,8 +194,16 @@ class LiveTarget(Target):
         names = [name for name in row.values if name != "id"]
         changes = ", ".join(f"{quoted(name)} = {self._mark}" for name in names)
         statement = f"UPDATE {quoted(row.table)} SET {changes} WHERE {quoted('id')} = {self._mark}"
-        values = [*(row.values[name] for name in names), row.values["id"]]
-        self._connection.execute(statement, values)
+        values = self._kept.pop(str(row.values["id"]), [row.values[name] for name in names])
+        self._connection.execute(statement, [*values, row.values["id"]])
+
+    def _keep(self, row: WrittenRow) -> None:
+        """Remember what an update must leave as it was: a row that is there already."""
+        names = ", ".join(quoted(name) for name in row.values if name != "id")
+        statement = f"SELECT {names} FROM {quoted(row.table)} WHERE {quoted('id')} = {self._mark}"
+        found = self._connection.execute(statement, [row.values["id"]]).fetchone()
+        if found is not None:
+            self._kept[str(row.values["id"])] = [*found]
 
     def end(self, statements: Iterable[str]) -> None:
         for statement in statements:
@@ -201,14 +220,16 @@ def open_target(url: DatabaseUrl, layout: Layout, *, force: bool) -> Iterator[Li
     catalogue, schema = _look(url, layout)
     with _refusals(url), translated(url):
         if url.path is not None:
-            with closing(connect_sqlite(url, create=True)) as file:
-                file.execute("BEGIN IMMEDIATE")
-                try:
+            is_new = not url.path.exists()
+            try:
+                with closing(connect_sqlite(url, create=True)) as file:
+                    file.execute("BEGIN IMMEDIATE")
                     yield LiveTarget(file, catalogue, mark="?", force=force)
-                except BaseException:
-                    file.rollback()
-                    raise
-                file.commit()
+                    file.commit()
+            except BaseException:
+                if is_new:
+                    url.path.unlink(missing_ok=True)
+                raise
             return
         with connect_postgresql(url) as connection, connection.transaction():
             connection.execute("SET LOCAL TimeZone = 'UTC'")

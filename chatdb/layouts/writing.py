@@ -53,9 +53,11 @@ class LayoutWriter(Protocol):
     """Turns records into the rows of one other system.
 
     `tables` are the statements that make its tables where there are none, `after` those that
-    follow the last row. `names` are the tables in the order in which rows may refer to them.
+    follow the last row. `on_sqlite` tells whether the system has its database there, too. `names`
+    are the tables in the order in which rows may refer to them.
     """
 
+    on_sqlite: ClassVar[bool]
     names: ClassVar[tuple[str, ...]]
     tables: ClassVar[tuple[str, ...]]
     after: ClassVar[tuple[str, ...]]
@@ -74,6 +76,7 @@ class LayoutWriter(Protocol):
 class BaseWriter:
     """What most writers have in common."""
 
+    on_sqlite: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, writing: Writing, place: Place) -> None:
@@ -116,8 +119,10 @@ def message_uuid(record: Conversation, message: Message, layout: str) -> UUID:
     return message.id if record.source == layout else uuid5(record.id, str(message.id))
 
 
-def raw_role(message: Message) -> str | None:
-    """Return the role as the source wrote it, where it was an unusual one."""
+def raw_role(record: Conversation, message: Message, layout: str) -> str | None:
+    """Return an unusual role as this system wrote it; words of other systems do not count."""
+    if record.source != layout:
+        return None
     marks = message.metadata.get(MARKS)
     role = marks.get("role") if isinstance(marks, dict) else None
     return role if isinstance(role, str) else None

@@ -42,9 +42,17 @@ class DatabaseWritten:
 
 def check_output(output: str, name: str) -> None:
     """Raise UsageError unless the output is a database's URL or the name of a file of SQL."""
-    if "://" in output:
-        parse_url(output)
-    elif not output.lower().endswith(_SQL_NAMES) and not _is_sqlite_name(output):
+    is_sqlite = parse_url(output).path is not None if "://" in output else _is_sqlite_name(output)
+    if is_sqlite and not registry.writer(name).on_sqlite:
+        raise UsageError(
+            f"{name} has its database on PostgreSQL, and {output} is SQLite's",
+            hint=f"--output {name}.sql, or --output postgresql://user@host/database",
+        )
+    if (
+        "://" not in output
+        and not output.lower().endswith(_SQL_NAMES)
+        and not _is_sqlite_name(output)
+    ):
         raise UsageError(
             f"--to {name} writes a database or a file of SQL, and {output} is neither",
             hint=f"--output {name}.sql, or --output postgresql://user@host/database",

@@ -222,3 +222,78 @@ def test_stdout_is_no_place_for_a_database(run: Run, chats: DatabaseUrl) -> None
 
     assert done.exit_code == 2
     assert "relay.sql" in done.stderr
+
+
+def test_metadata_of_any_type_ends_no_export(
+    run: Run, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    metadata = (
+        *("messages=5", "active_issue_number=abc", "quiet_mode=perhaps"),
+        *('status={"a": 1}', "closedAt=never", 'notes=[1, {"id": 2}]', "visitor=x"),
+    )
+    words = [word for pair in metadata for word in ("--meta", pair)]
+    run(
+        "conversations", "create", "--title", "A", "--user", "7", *words, "-d", sqlite_url.exposed()
+    )
+
+    for name in SYSTEMS:
+        path = tmp_path / f"{name}.sql"
+        done = run("export", "--to", name, "--output", path, "-d", sqlite_url.exposed())
+
+        assert done.exit_code == 0, done.stderr
+        assert "metadata of conversations left out (1)" in done.stderr
+
+
+def test_roles_of_other_systems_are_written_as_ours(
+    run: Run, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    talk = [{"role": "ai", "content": "hello"}]
+    source = tmp_path / "talk.json"
+    source.write_text(json.dumps({"id": "1", "title": "T", "messages": talk}))
+    ours = ("-d", sqlite_url.exposed())
+    run("import", source, *ours)
+
+    run("export", "--to", "multichat", "--output", tmp_path / "back.db", *ours)
+
+    with closing(sqlite3.connect(tmp_path / "back.db")) as connection:
+        assert connection.execute("SELECT role FROM messages").fetchall() == [("assistant",)]
+
+
+def test_only_multichat_is_written_as_a_sqlite_file(
+    run: Run, chats: DatabaseUrl, tmp_path: Path
+) -> None:
+    target = tmp_path / "back.db"
+
+    done = run("export", "--to", "chatmcp", "--output", target, "-d", chats.exposed())
+
+    assert done.exit_code == 2
+    assert "--output chatmcp.sql" in done.stderr
+    assert not target.exists()
+
+
+def test_a_conversation_that_is_there_keeps_its_time(
+    run: Run, sqlite_url: DatabaseUrl, empty_postgresql_url: DatabaseUrl
+) -> None:
+    make_postgresql(
+        empty_postgresql_url, *chatmcp_database.FIRST_MIGRATION, *chatmcp_database.rows(folded=True)
+    )
+    ours = ("-d", sqlite_url.exposed())
+    theirs = empty_postgresql_url.exposed()
+    run("import", theirs, *ours)
+    make_postgresql(
+        empty_postgresql_url,
+        f"DELETE FROM messages WHERE id = '{chatmcp_database.MESSAGE % 1}'",
+        "UPDATE conversations SET updatedat = '2026-01-01 00:00:00+00'",
+    )
+
+    run("export", "--to", "chatmcp", "--output", theirs, *ours)
+    with connect_postgresql(empty_postgresql_url) as connection:
+        kept = connection.execute("SELECT DISTINCT updatedat::date::text FROM conversations")
+        assert kept.fetchall() == [("2026-01-01",)]
+        row = connection.execute("SELECT count(*) FROM messages").fetchone()
+    run("export", "--to", "chatmcp", "--output", theirs, "--force", *ours)
+
+    assert row == (3,)
+    with connect_postgresql(empty_postgresql_url) as connection:
+        after = connection.execute("SELECT DISTINCT updatedat::date::text FROM conversations")
+        assert after.fetchall() == [("2025-06-01",)]
