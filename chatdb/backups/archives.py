@@ -117,12 +117,14 @@ def write_archive(
     """Open a new file of a staging folder for writing: mode 0600, on the disk when it is closed.
 
     A name that ends in `.zst` is compressed by so many `threads`, one for each core by default;
-    `.age` after it is encrypted to the recipients of `keys`. `on_bytes` is told of what is taken.
-    Raises StorageError.
+    `.age` after it is encrypted to the recipients of `keys`. `on_bytes` is told of what is
+    taken. Raises StorageError.
     """
     is_encrypted = path.name.endswith(ENCRYPTED)
     is_packed = path.name.removesuffix(ENCRYPTED).endswith(COMPRESSED)
-    packed = (threads or spare_threads()) if is_packed else None
+    packed = None
+    if is_packed:
+        packed = spare_threads() if threads is None else threads
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb", buffering=PIECE) as raw:

@@ -81,7 +81,7 @@ class Bench:
     def index(self) -> Iterator["IndexWriter"]:
         """Open the list of the conversations, which is a file of the backup."""
         name = self.name + INDEX + (ENCRYPTED if self.is_encrypted else "")
-        with self.write(name, threads=1) as writer:
+        with self.write(name, threads=0) as writer:
             yield IndexWriter(writer, name)
 
 
