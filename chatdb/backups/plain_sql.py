@@ -96,13 +96,14 @@ class PlainDump:
     """What a look through a plain dump found.
 
     `rows` counts the rows of every table that is filled by COPY, by its name as it is written;
-    `others` are what it makes beside tables, kind and name; `dangers` tell what it would run, with
-    the lines; `databases` how many it goes to.
+    `others` are what it makes beside tables, kind and name; `owners` those of `roles` that own
+    something; `dangers` tell what it would run, with the lines; `databases` how many it goes to.
     """
 
     server_major: int | None = None
     tool_version: tuple[int, int] | None = None
     roles: set[str] = field(default_factory=set)
+    owners: set[str] = field(default_factory=set)
     extensions: set[str] = field(default_factory=set)
     tables: list[str] = field(default_factory=list)
     others: list[tuple[str, str]] = field(default_factory=list)
@@ -117,11 +118,12 @@ class PlainDump:
 class Omissions:
     """What is left out of a dump: the rights of these roles, and what an older server knows not.
 
-    `schemas` are there already. `commands` leaves out those of psql, too; without it only those
-    that pg_dump writes.
+    Of `owners` only what they own, and the rights on what they will make. `schemas` are there
+    already. `commands` leaves out those of psql, too; without it only those that pg_dump writes.
     """
 
     roles: frozenset[str] = frozenset()
+    owners: frozenset[str] = frozenset()
     schemas: frozenset[str] = frozenset()
     server_major: int = 1000
     commands: bool = True
@@ -166,7 +168,7 @@ def rights(stream: IO[bytes], omissions: Omissions) -> Iterator[bytes]:
     """Yield the statements of a dump that say who owns what, and who may do what."""
     for segment in segments(stream):
         if segment.kind == "statement" and (roles := _roles(segment.bare)):
-            if omissions.roles.isdisjoint(roles):
+            if not _is_of_an_omitted_role(segment.bare, roles, omissions):
                 yield segment.data
         elif segment.kind == "statement" and _PUBLIC_RIGHTS.match(segment.bare):
             yield segment.data
@@ -183,7 +185,13 @@ def _is_left_out(segment: Segment, omissions: Omissions, *, fresh: bool) -> bool
     setting = _SET.match(bare)
     if setting is not None:
         return _SINCE.get(setting[1].lower(), 0) > omissions.server_major
-    return not omissions.roles.isdisjoint(_roles(bare))
+    return _is_of_an_omitted_role(bare, _roles(bare), omissions)
+
+
+def _is_of_an_omitted_role(bare: bytes, roles: set[str], omissions: Omissions) -> bool:
+    return not (
+        omissions.roles.isdisjoint(roles) and omissions.owners.isdisjoint(_acting_roles(bare))
+    )
 
 
 def _look_at_statement(found: PlainDump, segment: Segment) -> None:
@@ -200,6 +208,7 @@ def _look_at_statement(found: PlainDump, segment: Segment) -> None:
     is_insert = _INSERT.match(bare) is not None
     found.has_inserts = found.has_inserts or is_insert
     found.roles |= _roles(bare)
+    found.owners |= _acting_roles(bare)
     # What is written in strings is chat text in an INSERT, and could be run anywhere else.
     text = bare if is_insert else bare + b"\n" + segment.bodies + b"\n" + _strings_of(segment)
     if not _HINTS.search(text):
@@ -243,6 +252,12 @@ def _look_for_commands(found: PlainDump, segment: Segment) -> None:
         found.dangers.append(
             f"line {segment.line} and after: the data hold {_shown(match[0])}, which no dump writes"
         )
+
+
+def _acting_roles(bare: bytes) -> set[str]:
+    """Return the roles that a statement makes an owner, or speaks for: only a member may."""
+    match = _OWNER.match(bare) or _DEFAULT_FOR.match(bare)
+    return set() if match is None else {_unquoted(match[1])}
 
 
 def _roles(bare: bytes) -> set[str]:

@@ -23,12 +23,15 @@ _LISTS = frozenset(
 """Settings whose value is a list of quoted names: written back as one text they mean another."""
 
 _DATABASE = """
-SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype, spcname,
-       datconnlimit, datacl IS NOT NULL, coalesce(shobj_description(d.oid, 'pg_database'), ''),
+SELECT pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
+       CASE WHEN d.dattablespace <> t.dattablespace THEN s.spcname END,
+       d.datconnlimit, d.datacl IS NOT NULL, coalesce(shobj_description(d.oid, 'pg_database'), ''),
        to_jsonb(d) ->> 'datlocprovider',
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
        to_jsonb(d) ->> 'daticurules'
-FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = %s
+FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace
+  LEFT JOIN pg_database t ON t.datname = 'template0'
+WHERE d.datname = %s
 """
 _GRANTS = """
 SELECT CASE grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(grantee) END, privilege_type,
@@ -63,7 +66,10 @@ class RoleSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseProperties:
-    """All that `ALTER`, `GRANT` and `COMMENT ON DATABASE` set; `grants` None are the default."""
+    """All that `ALTER`, `GRANT` and `COMMENT ON DATABASE` set; `grants` None are the default.
+
+    `tablespace` None is the one that every new database has: to name it takes a right of its own.
+    """
 
     owner: str
     encoding: str
@@ -72,7 +78,7 @@ class DatabaseProperties:
     provider: str
     locale: str | None
     icu_rules: str | None
-    tablespace: str
+    tablespace: str | None
     connection_limit: int
     comment: str
     grants: tuple[Grant, ...] | None
@@ -164,7 +170,8 @@ def _options(like: DatabaseProperties) -> "Iterator[Composable]":
     for text, value in named:
         if value is not None:
             yield sql.SQL(text).format(sql.Literal(value))
-    yield sql.SQL("TABLESPACE {}").format(sql.Identifier(like.tablespace))
+    if like.tablespace is not None:
+        yield sql.SQL("TABLESPACE {}").format(sql.Identifier(like.tablespace))
 
 
 def _grants(name: str, like: DatabaseProperties) -> "Iterator[Composed]":

@@ -20,7 +20,7 @@ from chatdb.db.revision import translated
 from chatdb.db.schema import TABLE_NAMES, leases, settings
 from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError, UsageError
+from chatdb.errors import ChatdbError, RefusedError, UsageError
 from chatdb.operations.restore_script import run_script
 from chatdb.workflows.restore import (
     Clock,
@@ -32,16 +32,19 @@ from chatdb.workflows.restore import (
 )
 from chatdb.workflows.restore_parts import Restored, RestorePlan, RestoreWish, Task, Watch
 from chatdb.workflows.restore_postgresql import PostgresqlFilling, planned_postgresql
+from chatdb.workflows.restore_server import SHOWN
 
 _LOCK_WAIT = "10s"
 
 _OBJECTS = """
-SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, format('%%I.%%I', nspname, relname)
+SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, format('%%I.%%I', nspname, relname),
+       pg_get_userbyid(relowner), pg_has_role(relowner, 'USAGE') OR pg_has_role(nspowner, 'USAGE')
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE nspname = coalesce(%(schema)s, current_schema()) AND relkind IN ('r', 'p', 'v')
   AND relname = ANY(%(names)s)
 UNION ALL
-SELECT 'FUNCTION', p.oid::regprocedure::text
+SELECT 'FUNCTION', p.oid::regprocedure::text,
+       pg_get_userbyid(proowner), pg_has_role(proowner, 'USAGE') OR pg_has_role(nspowner, 'USAGE')
 FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
 WHERE nspname = coalesce(%(schema)s, current_schema()) AND proname LIKE 'chatdb\\_%%'
 """
@@ -76,7 +79,9 @@ def planned_in_place(
         open_replacement(url, watch.note) as replacement,
         planned_postgresql(task, in_place=True) as filling,
     ):
-        yield RestoreInPlace(task, replacement, filling, save)
+        planned = RestoreInPlace(task, replacement, filling, save)
+        planned.require_rights()
+        yield planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,23 @@ class RestoreInPlace:
     def plan(self) -> RestorePlan:
         """Tell what will happen."""
         return plan_of(self.task, self.filling, replaces=True, in_place=True)
+
+    def require_rights(self) -> None:
+        """Raise RefusedError that names what of chatdb's this user may not replace."""
+        there, _ = self._look()
+        lost = [
+            f"  {kind.lower()} {name}, of {owner}" for kind, name, owner, own in there if not own
+        ]
+        if not lost:
+            return
+        if len(lost) > SHOWN:
+            lost = [*lost[:SHOWN], f"  and {len(lost) - SHOWN} more"]
+        heading = f"the user of {self.task.url.redacted()} does not own what would be replaced:"
+        raise RefusedError(
+            "\n".join([heading, *lost]),
+            hint="use the owner of all of it: --database-url; or have it given to this user:"
+            " ALTER ... OWNER TO",
+        )
 
     def require_alone(self) -> None:
         """Return: who is connected is waited for, while the locks are."""
@@ -146,20 +168,23 @@ class RestoreInPlace:
                 self.task.url,
                 options=[*tuning.options(), f"-c lock_timeout={_LOCK_WAIT}"],
                 restricted=not self.task.wish.trust,
-                before=list(_drops([*there, *self._made()])),
+                before=list(_drops([*(each[:2] for each in there), *self._made()])),
                 after=[*self._ends(), *rights],
             )
         for line in said:
             if "WARNING:" in line:
                 self.task.watch.warning(line.partition("WARNING:")[2].strip())
 
-    def _look(self) -> tuple[list[tuple[str, str]], frozenset[str]]:
-        """Return chatdb's objects that are there, kind and name, and the names of the schemas."""
+    def _look(self) -> tuple[list[tuple[str, str, str, bool]], frozenset[str]]:
+        """Return chatdb's objects that are there, and the names of the schemas.
+
+        Of each its kind, name and owner, and whether this user may remove it.
+        """
         names = {"schema": self.task.schema, "names": sorted(TABLE_NAMES)}
         with translated(self.task.url), closing(connect_postgresql(self.task.url)) as connection:
             there = connection.execute(_OBJECTS, names).fetchall()
             schemas = connection.execute("SELECT nspname FROM pg_namespace").fetchall()
-        return [(kind, name) for kind, name in there], frozenset(name for (name,) in schemas)
+        return there, frozenset(name for (name,) in schemas)
 
     def _made(self) -> list[tuple[str, str]]:
         """Return what the dump makes."""

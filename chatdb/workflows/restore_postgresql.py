@@ -58,8 +58,8 @@ class PostgresqlFilling:
         """Restore into the empty database."""
         self.begin()
         if self.archive is not None and self.archive.suits(self.server.major):
-            missing = self._missing_roles()
-            with_rights = self.task.wish.owner and not missing
+            is_amiss = bool(self._missing_roles() or self._other_owners())
+            with_rights = self.task.wish.owner and not is_amiss
             restore_archive(
                 self.task.wish.programs,
                 self.archive,
@@ -68,7 +68,7 @@ class PostgresqlFilling:
                 with_rights=with_rights,
                 on_bytes=self.task.watch.advance,
             )
-            if self.task.wish.owner and missing:
+            if self.task.wish.owner and is_amiss:
                 self._apply_rights(new)
         else:
             self._run_script(new)
@@ -132,11 +132,16 @@ class PostgresqlFilling:
     def _missing_roles(self) -> frozenset[str]:
         return frozenset(self.dump.roles) - self.server.roles
 
+    def _other_owners(self) -> frozenset[str]:
+        """Return the owners that there are, and that this user cannot give anything to."""
+        return (frozenset(self.dump.owners) & self.server.roles) - self.server.own_roles
+
     def omissions(self, schemas: frozenset[str] = frozenset()) -> Omissions:
         """Return what of the dump cannot be, or is there already."""
         roles = self.dump.roles if not self.task.wish.owner else self._missing_roles()
         return Omissions(
             roles=frozenset(roles),
+            owners=self._other_owners(),
             schemas=schemas,
             server_major=self.server.major,
             commands=not self.task.wish.trust,
@@ -300,6 +305,9 @@ def _remarks(task: Task, filling: PostgresqlFilling, lost: list[str]) -> Iterato
     missing = sorted(set(dump.roles) - server.roles)
     if missing and task.wish.owner:
         yield f"the server has no role {', '.join(missing)}: what was theirs becomes yours"
+    others = sorted((dump.owners & server.roles) - server.own_roles)
+    if others and task.wish.owner:
+        yield f"you are no member of role {', '.join(others)}: what was theirs becomes yours"
     if lost:
         yield f"tables that the backup has not: {', '.join(lost[:SHOWN])}"
     if filling.archive is None:

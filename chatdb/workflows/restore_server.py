@@ -22,13 +22,20 @@ WHERE relkind IN ('r', 'p') AND nspname !~ '^pg_' AND nspname <> 'information_sc
 ORDER BY 1, 2
 """
 
+_ROLES = """
+SELECT rolname, pg_has_role(oid, CASE WHEN current_setting('server_version_num')::int >= 160000
+                                      THEN 'SET' ELSE 'MEMBER' END)
+FROM pg_roles
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetServer:
-    """What a restore has to know of the server."""
+    """What a restore has to know of the server; `own_roles` are those that this user may act as."""
 
     major: int
     roles: frozenset[str]
+    own_roles: frozenset[str]
     extensions: frozenset[str]
     tables: tuple[str, ...]
     is_superuser: bool
@@ -40,7 +47,7 @@ def look_at_server(task: Task) -> TargetServer:
     """Ask the server, and the database that is in the place if there is one."""
     with Server.open(task.url) as server:
         connection = server.connection
-        roles = connection.execute("SELECT rolname FROM pg_roles").fetchall()
+        roles = connection.execute(_ROLES).fetchall()
         extensions = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
         row = connection.execute("SELECT current_setting('is_superuser')").fetchone()
         there = any(item.name == task.url.database for item in server.databases())
@@ -52,7 +59,8 @@ def look_at_server(task: Task) -> TargetServer:
             tables = target.execute(TABLES).fetchall()
     return TargetServer(
         major=major,
-        roles=frozenset(name for (name,) in roles),
+        roles=frozenset(name for name, _ in roles),
+        own_roles=frozenset(name for name, is_own in roles if is_own),
         extensions=frozenset(name for (name,) in extensions),
         tables=tuple(f"{schema}.{table}" for schema, table in tables),
         is_superuser=row == ("on",),

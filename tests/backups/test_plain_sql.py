@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatdb.backups.plain_sql import Omissions, PlainDump, for_psql, inspect
+from chatdb.backups.plain_sql import Omissions, PlainDump, for_psql, inspect, rights
 
 DUMP = """\
 --
@@ -73,6 +73,22 @@ def test_psql_is_given_what_can_be_done_here() -> None:
     assert "Reader One" not in text
     for there in ("statement_timeout", "CREATE EXTENSION", "CREATE TABLE", "TO PUBLIC", "2\t\\N\n"):
         assert there in text
+
+
+def test_what_only_a_member_of_a_role_may_say_is_left_out_and_its_rights_are_not() -> None:
+    script = (
+        "ALTER TABLE t OWNER TO relay;\n"
+        "GRANT SELECT ON TABLE t TO relay;\n"
+        "ALTER DEFAULT PRIVILEGES FOR ROLE relay GRANT SELECT ON TABLES TO reader;\n"
+        "ALTER TABLE u OWNER TO reader;\n"
+    )
+    wanted = "\nGRANT SELECT ON TABLE t TO relay;\nALTER TABLE u OWNER TO reader;\n"
+    omissions = Omissions(owners=frozenset({"relay"}))
+
+    assert look(script).owners == {"relay", "reader"}
+    assert kept(script, owners=frozenset({"relay"})).replace("\n\n", "\n") == wanted
+    told = b"".join(rights(io.BytesIO(script.encode()), omissions)).decode()
+    assert told.replace("\n\n", "\n").strip() == wanted.strip()
 
 
 def test_a_cut_dump_is_known_by_its_end() -> None:

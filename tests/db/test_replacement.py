@@ -261,6 +261,27 @@ def test_owner_rights_comment_and_settings_stay_with_the_name(
         postgres.execute(f"REASSIGN OWNED BY {role} TO chatdb; DROP ROLE {role}", database=name)
 
 
+def test_an_owner_who_is_no_superuser_may_put_a_database_there(
+    empty_postgresql_url: DatabaseUrl, postgres: PostgresServer
+) -> None:
+    name = empty_postgresql_url.database
+    role = f"maker_of_{name}"
+    postgres.execute(
+        f"CREATE ROLE {role} LOGIN CREATEDB PASSWORD 'abc'",
+        f"ALTER DATABASE {name} OWNER TO {role}",
+    )
+    url = replace(empty_postgresql_url, user=role, password="abc")
+    kept = put_new(url, 2)
+
+    try:
+        assert number_in(url) == 2
+    finally:
+        with Server.open(empty_postgresql_url) as server:
+            server.drop(kept.name if kept else "")
+        postgres.execute(f"ALTER DATABASE {name} OWNER TO chatdb")
+        postgres.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}", database=name)
+
+
 def test_a_long_name_is_kept_under_a_name_that_fits(postgres: PostgresServer) -> None:
     name = "wörter_" * 7
     postgres.execute(f'CREATE DATABASE "{name}"')

@@ -278,6 +278,37 @@ def test_roles_that_are_missing_are_named_and_done_without(
         assert there in execute(filled_server, query)[0][0]
 
 
+def test_an_owner_who_is_no_member_of_the_roles_of_the_backup_gets_what_was_theirs(
+    run: Run, filled_server: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    name = filled_server.database
+    role = f"maker_of_{name}"
+    archive = foreign_backup(filled_server, tmp_path, postgres)
+    script = plain_backup(filled_server, tmp_path, postgres)
+    execute(
+        filled_server,
+        f"CREATE ROLE {role} LOGIN CREATEDB PASSWORD 'abc'",
+        f"ALTER DATABASE {name} OWNER TO {role}",
+        "DROP SCHEMA public CASCADE",
+        "CREATE SCHEMA public",
+    )
+    try:
+        as_maker = ("--database-url", replace(filled_server, user=role, password="abc").exposed())
+        verified = run("backup", "verify", archive, "--restore", *as_maker)
+        done = run("restore", script, "--yes", *as_maker)
+
+        assert verified.exit_code == 0, verified.stdout
+        assert done.exit_code == 0, done.stderr
+        assert "no member of role chatdb" in done.stderr
+        owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'messages'"
+        assert execute(filled_server, owner) == [(role,)]
+        assert conversations_in(filled_server) == 3
+    finally:
+        # What was restored, and what is kept, go with their databases.
+        postgres.execute(f"REASSIGN OWNED BY {role} TO chatdb")
+        postgres.execute(f"REASSIGN OWNED BY {role} TO chatdb", database=name)
+
+
 @pytest.mark.parametrize("major", [15, 18])
 def test_a_dump_goes_to_a_server_as_new_or_newer_and_to_no_older_one(
     run: Run, filled_server: DatabaseUrl, major: int

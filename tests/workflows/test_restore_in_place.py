@@ -134,6 +134,8 @@ def test_without_the_right_to_make_databases_it_is_the_way(
         "DROP SCHEMA app CASCADE",
     )
     poor = replace(filled, user=role, password="abc")
+    path = foreign_backup(filled, tmp_path, postgres)  # of the owner that was
+    backup = recognised(find(str(path), str(tmp_path)))
     tables = execute(
         filled,
         "SELECT format('ALTER %s public.%I OWNER TO', CASE relkind WHEN 'v' THEN 'VIEW' ELSE"
@@ -141,11 +143,7 @@ def test_without_the_right_to_make_databases_it_is_the_way(
         " AND relkind IN ('r', 'v')",
     )
     execute(filled, *(f"{statement} {role}" for (statement,) in tables))
-    for name in ("chatdb_touch_conversations", "chatdb_search_hits"):
-        execute(filled, f"ALTER FUNCTION {name} OWNER TO {role}")
-    path = foreign_backup(filled, tmp_path, postgres)
     execute(filled, "DELETE FROM conversations")
-    backup = recognised(find(str(path), str(tmp_path)))
 
     try:
         with (
@@ -154,6 +152,13 @@ def test_without_the_right_to_make_databases_it_is_the_way(
         ):
             pass
         assert "--in-place" in str(refused.value.hint)
+        with (
+            pytest.raises(RefusedError, match=r"function chatdb_search_hits\(.*, of chatdb"),
+            planned_in_place(backup, poor, wish, Silence(), lambda: backup),
+        ):
+            pass
+        for name in ("chatdb_touch_conversations", "chatdb_search_hits"):
+            execute(filled, f"ALTER FUNCTION {name} OWNER TO {role}")
         with planned_in_place(backup, poor, wish, Silence(), lambda: backup) as planned:
             planned.run()
 
