@@ -58,8 +58,11 @@ class RelayWriter(BaseWriter):
     )
 
     def rows(self, record: Conversation) -> Iterator[WrittenRow]:
-        """Yield the chat, its messages and its snapshots."""
-        yield WrittenRow("chats", self._chat(record))
+        """Yield the chat, its messages and snapshots, and its times again: triggers change them."""
+        chat = self._chat(record)
+        yield WrittenRow("chats", chat)
+        times = {name: chat[name] for name in ("id", "updated_at", "last_accessed_at")}
+        yield WrittenRow("chats", times, "update")
         for message in self._messages(record):
             marks = message.metadata.get(MARKS)
             if isinstance(marks, dict) and marks.get("from") == "snapshot":

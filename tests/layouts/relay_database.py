@@ -88,3 +88,14 @@ ROWS = (
     f"INSERT INTO messages VALUES {_MESSAGES}",
     f"INSERT INTO chat_snapshots VALUES {_SNAPSHOTS}",
 )
+
+TRIGGERS = (
+    """CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN NEW.updated_at = now(); RETURN NEW; END $$""",
+    """CREATE FUNCTION access() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN UPDATE chats SET last_accessed_at = now() WHERE id = NEW.chat_id; RETURN NEW; END $$""",
+    "CREATE TRIGGER touched BEFORE UPDATE ON chats FOR EACH ROW EXECUTE FUNCTION touch()",
+    "CREATE TRIGGER accessed AFTER INSERT ON messages FOR EACH ROW EXECUTE FUNCTION access()",
+    "ALTER TABLE messages ENABLE ALWAYS TRIGGER accessed",
+)
+"""What the document's SQL makes beside the tables: each message changes the times of its chat."""

@@ -297,3 +297,27 @@ def test_a_conversation_that_is_there_keeps_its_time(
     with connect_postgresql(empty_postgresql_url) as connection:
         after = connection.execute("SELECT DISTINCT updatedat::date::text FROM conversations")
         assert after.fetchall() == [("2025-06-01",)]
+
+
+def test_triggers_change_no_time_and_stay_as_they_were(
+    run: Run,
+    sqlite_url: DatabaseUrl,
+    empty_postgresql_url: DatabaseUrl,
+    other_postgresql_url: DatabaseUrl,
+) -> None:
+    times = "SELECT id, updated_at, last_accessed_at FROM chats ORDER BY id"
+    make_postgresql(empty_postgresql_url, *relay_database.TABLES, *relay_database.ROWS)
+    make_postgresql(other_postgresql_url, *relay_database.TABLES, *relay_database.TRIGGERS)
+    ours = ("-d", sqlite_url.exposed())
+    run("import", empty_postgresql_url.exposed(), *ours)
+
+    done = run("export", "--to", "relay", "--output", other_postgresql_url.exposed(), *ours)
+
+    assert done.exit_code == 0, done.stderr
+    with (
+        connect_postgresql(empty_postgresql_url) as theirs,
+        connect_postgresql(other_postgresql_url) as back,
+    ):
+        assert back.execute(times).fetchall() == theirs.execute(times).fetchall()
+        states = back.execute("SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal")
+        assert sorted(states.fetchall()) == [("accessed", "A"), ("touched", "O")]
