@@ -166,7 +166,7 @@ ACTS: dict[str, Act] = {
 }
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_nothing_that_the_api_does_reaches_another_tenant(
     shared: Deployment, data: st.DataObject
