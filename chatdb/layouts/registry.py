@@ -100,7 +100,7 @@ def recognise(
         _check_rights(foreign, found[0])
         return found[0]
     if not found:
-        raise _unknown(foreign, name)
+        raise _unknown(foreign, name, schema)
     candidates = ", ".join(_candidate(each) for each in found)
     raise UsageError(
         f"{foreign.name} may be read in several ways: {candidates}",
@@ -124,8 +124,20 @@ def _candidate(found: Recognised) -> str:
     return found.layout.name + (f" in the schema {found.schema}" if found.schema else "")
 
 
-def _unknown(foreign: ForeignDatabase, name: str | None) -> InvalidInputError:
-    tables = [table for found in foreign.catalogues().values() for table in found]
+def _unknown(foreign: ForeignDatabase, name: str | None, schema: str | None) -> InvalidInputError:
+    if schema is not None and schema not in foreign.catalogues():
+        there = ", ".join(foreign.catalogues()) or "none"
+        return InvalidInputError(
+            f"{foreign.name} has no schema {schema} with another system's tables;"
+            f" there are: {there}",
+            hint="check --source-schema",
+        )
+    tables = [
+        table
+        for place, found in foreign.catalogues().items()
+        if schema in (None, place)
+        for table in found
+    ]
     if not tables and foreign.chatdb_schemas:
         return InvalidInputError(
             f"{foreign.name} is a database of chatdb's own",

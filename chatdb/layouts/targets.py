@@ -305,15 +305,15 @@ def _look(url: DatabaseUrl, layout: Layout) -> tuple[Catalogue | None, str]:
     if url.path is not None and not url.path.exists():
         return None, ""
     with open_foreign(url) as foreign:
+        catalogues = foreign.catalogues()
+        for schema, catalogue in catalogues.items():
+            if layout.recognises(catalogue):
+                return catalogue, schema
         if foreign.chatdb_schemas:
             raise RefusedError(
                 f"{foreign.name} has chatdb's own tables; nothing was written",
                 hint="name a database of the other system, or a file: --output chats.sql",
             )
-        catalogues = foreign.catalogues()
-        for schema, catalogue in catalogues.items():
-            if layout.recognises(catalogue):
-                return catalogue, schema
         taken = {name for catalogue in catalogues.values() for name in catalogue}
         taken &= {"conversations", "messages", "chats", "chat_threads", "organizations"}
         if taken:

@@ -87,10 +87,11 @@ def export_database(
 ) -> DatabaseWritten:
     """Write into a live database of the layout, or an empty one, in one transaction.
 
-    Rows whose id is there stay as they are, unless `force`. Raises RefusedError for a database with
+    Rows whose id is there stay as they are, unless `force`. On PostgreSQL it may be the database
+    that chatdb shares, in a schema of its own. Raises RefusedError for a database with
     other tables, and the errors of `chatdb.errors`.
     """
-    if url == database.url:
+    if url == database.url and url.path is not None:
         raise UsageError(
             "this is chatdb's own database", hint="name another with --output, or a file"
         )

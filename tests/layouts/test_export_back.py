@@ -321,3 +321,27 @@ def test_triggers_change_no_time_and_stay_as_they_were(
         assert back.execute(times).fetchall() == theirs.execute(times).fetchall()
         states = back.execute("SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal")
         assert sorted(states.fetchall()) == [("accessed", "A"), ("touched", "O")]
+
+
+def test_a_database_that_chatdb_shares_is_written_to(
+    run: Run, empty_postgresql_url: DatabaseUrl
+) -> None:
+    make_postgresql(empty_postgresql_url, *relay_database.TABLES, *relay_database.ROWS)
+    url = empty_postgresql_url.exposed()
+    ours = ("-d", url, "--schema", "chatdb")
+    run("migrate", *ours)
+    run("import", url, *ours)
+    make_postgresql(empty_postgresql_url, "DELETE FROM chats")
+
+    done = run("export", "--to", "relay", "--output", url, *ours)
+    elsewhere = run("export", "--to", "helvino", "--output", url, *ours)
+    nowhere = run("import", url, "--source-schema", "nope", *ours)
+
+    assert done.exit_code == 0, done.stderr
+    with connect_postgresql(empty_postgresql_url) as connection:
+        counts = connection.execute(
+            "SELECT (SELECT count(*) FROM public.chats), (SELECT count(*) FROM public.messages)"
+        )
+        assert counts.fetchone() == (3, 9)
+    assert elsewhere.exit_code == 6
+    assert "has no schema nope with another system's tables; there are: public" in nowhere.stderr
