@@ -131,9 +131,11 @@ def check_plain(stream: IO[bytes], name: str) -> list[str]:
     if not head:
         return [f"{name} is empty"]
     is_ended = _PLAIN_END in tail[-_TAIL:] or _CLUSTER_END in tail[-_TAIL:]
-    if _PLAIN_START in head[:_TAIL] and not is_ended:
+    if is_ended:
+        return []
+    if _PLAIN_START in head[:_TAIL]:
         return [f"{name} is cut off: the mark at the end of a dump is missing"]
-    return []
+    return [f"{name} is no dump: it has neither the mark of pg_dump nor that of its end"]
 
 
 class _Running:

@@ -234,6 +234,7 @@ def _looked_at(task: Task) -> Iterator[tuple[PlainDump, Prepared | None]]:
                 f"{backup.name} holds several databases: it was made by pg_dumpall",
                 hint="dump the one that is wanted: pg_dump -Fc DATABASE",
             )
+        _require_all_of_it(task, dump)
         yield dump, None
         return
     with (
@@ -247,6 +248,20 @@ def _looked_at(task: Task) -> Iterator[tuple[PlainDump, Prepared | None]]:
         ) as readable,
     ):
         yield readable.script, readable
+
+
+def _require_all_of_it(task: Task, dump: PlainDump) -> None:
+    """Raise InvalidInputError for a file without a table, or without pg_dump's mark at its end."""
+    if not dump.tables:
+        raise InvalidInputError(
+            f"{task.backup.name} makes no tables: there is nothing in it to restore",
+            hint="try another backup: chatdb backup list; data alone go into a database by psql",
+        )
+    if dump.tool_version is not None and not dump.is_complete and not task.wish.force:
+        raise InvalidInputError(
+            f"{task.backup.name} is cut off: the mark at the end of a dump is missing",
+            hint="try another backup; to make do with what there is of it: --force",
+        )
 
 
 @contextmanager

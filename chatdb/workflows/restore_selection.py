@@ -1,5 +1,6 @@
 """Some conversations out of a backup, merged into the database as an import is."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -112,7 +113,9 @@ def _wanted(source: Database, selection: Selection, backup: Backup) -> Conversat
     try:
         ids = find_ids(source, selection.conversations, organization_key=key)
     except NotFoundError as error:
-        raise NotFoundError(f"{backup.name}: {error.text}", hint="chatdb backup show") from error
+        raise NotFoundError(
+            f"{backup.name}: {error.text}", hint=f"chatdb backup show {shlex.quote(backup.file)}"
+        ) from error
     return ConversationFilter(ids=ids if selection.conversations else None, user_id=selection.user)
 
 

@@ -141,6 +141,7 @@ def test_a_swapped_file_is_noticed(run: Run, url: str, sqlite_url: DatabaseUrl) 
     [
         ("-- PostgreSQL database dump\n\nCREATE TABLE x ();\n", "is cut off"),
         ("", "is empty"),
+        ("the disk was full\n", "is no dump"),
         ("-- PostgreSQL database dump\n--\n-- PostgreSQL database dump complete\n--\n", None),
     ],
 )

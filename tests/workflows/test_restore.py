@@ -247,6 +247,24 @@ def test_a_script_with_an_error_in_it_changes_nothing(
     assert conversations_in(filled_server) == 0
 
 
+def test_a_script_that_lacks_its_end_or_any_table_is_refused_before_anything(
+    run: Run, filled_server: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    path = plain_backup(filled_server, tmp_path, postgres)
+    whole = path.read_text()
+    cut = whole[: whole.index("ALTER TABLE ONLY")]
+    words = ("restore", path, "--yes", "--database-url", filled_server.exposed())
+
+    for text, why in (("", "no tables"), ("-- nothing\n", "no tables"), (cut, "is cut off")):
+        path.write_text(text)
+        done = run(*words)
+
+        assert done.exit_code == 1
+        assert why in done.stderr
+    assert conversations_in(filled_server) == 3
+    assert run(*words, "--force", "--dry-run").exit_code == 0
+
+
 def test_roles_that_are_missing_are_named_and_done_without(
     run: Run, filled_server: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
 ) -> None:

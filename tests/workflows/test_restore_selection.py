@@ -95,6 +95,7 @@ def test_what_the_backup_has_not_is_not_found(restore: Run) -> None:
         ("--conversation", "000000000002", "--org", "acme"),
     ):
         restore(*words, code=5)
+    restore("--user", "alice", "--in-place", code=2)
 
 
 def test_a_dump_comes_into_a_file_by_way_of_a_server(

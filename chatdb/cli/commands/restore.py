@@ -71,7 +71,7 @@ def restore(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="End the sessions of who is connected; give up tables it has not."
+            "--force", help="End the sessions of who is connected; give up what it has not."
         ),
     ] = False,
     trust: Annotated[
@@ -142,6 +142,11 @@ def restore(
     )
     key = restoring.organization()
     if conversations or user is not None or key is not None:
+        if in_place:
+            raise UsageError(
+                "--in-place replaces everything; --conversation, --user and --org merge something",
+                hint="leave --in-place out",
+            )
         restoring.selection(key or command.org, conversations or [], user, via)
     else:
         restoring.all(in_place=in_place)
