@@ -87,15 +87,23 @@ def find_all(store: Store, *, database: str | None = None) -> list[Backup]:
     return sorted(wanted, key=lambda item: (item.made_at, item.name), reverse=True)
 
 
-def find(text: str, folder: str, *, database: str | None = None, keys: Keys = NO_KEYS) -> Backup:
+def find(
+    text: str,
+    folder: str,
+    *,
+    database: str | None = None,
+    full_first: bool = False,
+    keys: Keys = NO_KEYS,
+) -> Backup:
     """Return the backup that is meant: a file of it, its name, or `latest`, with its place or not.
 
     A text without a place is looked for in the store at `folder`, then in the current directory;
-    `database` narrows what `latest` may mean; `keys` open what is encrypted. Raises NotFoundError.
+    `database` narrows what `latest` may mean; with `full_first` it is one of a part only where none
+    is full. `keys` open what is encrypted. Raises NotFoundError.
     """
     place, slash, name = text.rstrip("/").rpartition("/")
     if name == LATEST:
-        return _latest(open_store(place or folder, keys), database)
+        return _latest(open_store(place or folder, keys), database, full_first=full_first)
     places = [place or slash] if slash else [folder, "."]
     for address in places:
         store = open_store(address, keys)
@@ -135,10 +143,11 @@ def remove_incomplete(store: Store, names: Iterable[str]) -> list[str]:
     return removed
 
 
-def _latest(store: Store, database: str | None) -> Backup:
-    for backup in find_all(store, database=database):
-        if backup.state == "complete":
-            return backup
+def _latest(store: Store, database: str | None, *, full_first: bool) -> Backup:
+    whole = [each for each in find_all(store, database=database) if each.state == "complete"]
+    full = [each for each in whole if each.manifest is not None and each.manifest.part == "full"]
+    if whole:
+        return (full or whole)[0] if full_first else whole[0]
     whose = f" of {database}" if database else ""
     raise NotFoundError(
         f"there is no whole backup{whose} in {store.address}", hint="make one: chatdb backup"

@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def put(folder: Path, name: str) -> Manifest:
+def put(folder: Path, name: str, **changes: Any) -> Manifest:
     (folder / f"{name}.dump.zst").write_bytes(b"x" * 100)
-    written = manifest(name)
+    written = manifest(name, **changes)
     (folder / (name + MANIFEST)).write_bytes(encode(written))
     return written
 
@@ -106,6 +107,17 @@ def test_a_backup_is_found_by_whatever_names_it(folder: Path, text: str) -> None
     assert find(text, str(folder)).name == NAME
     if text != "latest":
         assert find(f"{folder}/{text}", "elsewhere").name == NAME
+
+
+def test_a_newer_backup_of_a_part_does_not_hide_the_latest_full_one(folder: Path) -> None:
+    part = f"{NAME}_org-acme"
+    put(folder, OLDER)
+    put(folder, part, part="organization", organization="acme")
+
+    assert find("latest", str(folder)).name == part
+    assert find("latest", str(folder), full_first=True).name == OLDER
+    (folder / f"{OLDER}{MANIFEST}").unlink()
+    assert find("latest", str(folder), full_first=True).name == part
 
 
 def test_a_file_of_another_tool_is_found_by_its_path(tmp_path: Path) -> None:

@@ -148,10 +148,13 @@ def _print_created(
     if result is not None:
         command.output.text("\n".join(verified_lines(summary.name, result)))
         return
-    verify_it = f"chatdb backup verify --restore {shlex.quote(summary.file)}"
+    is_restored_alone = summary.part in ("full", "organization")
+    way = "--restore " if is_restored_alone else ""
+    verify_it = f"chatdb backup verify {way}{shlex.quote(summary.file)}"
     if summary.tool is not None and summary.tool.startswith("pg_dump"):  # it needs the server
         verify_it = for_the_same_database(verify_it, command.options)
-    command.diagnostics.note(f"see that it can be restored: {verify_it}")
+    what = "can be restored" if is_restored_alone else "is whole"
+    command.diagnostics.note(f"see that it {what}: {verify_it}")
 
 
 @app.command(name="list")

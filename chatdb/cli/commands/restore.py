@@ -287,6 +287,7 @@ def _find(
         text,
         backup_place(command, None),
         database=safe_database(_named(command, url)),
+        full_first=command.options.org is None,
         keys=reading_keys(command, identity),
     )
     return recognised(found)
