@@ -16,7 +16,15 @@ from chatdb.db.replacement_postgresql import refuse_pooler, scratch, sweep
 from chatdb.db.revision import look, translated
 from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError, DatabaseUnreachableError, ProgramMissingError, UsageError
+from chatdb.errors import (
+    ChatdbError,
+    DatabaseLockedError,
+    DatabaseUnreachableError,
+    ProgramMissingError,
+    RefusedError,
+    StorageError,
+    UsageError,
+)
 from chatdb.operations.contents import measure
 from chatdb.operations.imports import ImportOptions
 from chatdb.operations.organizations import DEFAULT, require
@@ -26,7 +34,14 @@ from chatdb.workflows.import_inputs import find_inputs
 from chatdb.workflows.restore_checks import compare, filling_of
 from chatdb.workflows.restore_parts import Filling, RestoreWish, Task, Watch
 
-_NO_FAULT_OF_THE_BACKUP = (DatabaseUnreachableError, ProgramMissingError, UsageError)
+_NO_FAULT_OF_THE_BACKUP = (
+    DatabaseLockedError,
+    DatabaseUnreachableError,
+    ProgramMissingError,
+    RefusedError,
+    StorageError,
+    UsageError,
+)
 
 
 def verify_by_restoring(
@@ -36,7 +51,8 @@ def verify_by_restoring(
 
     `url` names the server for a dump of PostgreSQL; a SQLite file, and the native format, need
     none. What a killed run left there is removed first. Raises UsageError for a dump without a
-    server, and what has nothing to do with the backup: an unreachable server, a missing program.
+    server, and what has nothing to do with the backup: an unreachable server, a missing program or
+    right, a full disk.
     """
     try:
         require_whole(backup)
@@ -86,9 +102,19 @@ def _place(backup: Backup, url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseU
     refuse_pooler(url)
     with Server.open(url) as server, translated(url):
         server.connection.execute("SET idle_session_timeout = 0")
+        _require_creator(server, url)
         sweep(server, watch.note)
         with scratch(server, url, like_target=False) as new:
             yield new
+
+
+def _require_creator(server: Server, url: DatabaseUrl) -> None:
+    query = "SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreatedb)"
+    if server.connection.execute(query).fetchone() is None:
+        raise RefusedError(
+            f"the user of {url.redacted()} may not create databases: a dump is unpacked into one",
+            hint="name a server where you may: --database-url, or --via for a part of it",
+        )
 
 
 def _faults(task: Task) -> Iterator[str]:

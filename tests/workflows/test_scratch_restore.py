@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from chatdb.backups.catalogue import Backup, find
 from chatdb.backups.reading import recognised
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import UsageError
+from chatdb.errors import RefusedError, UsageError
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.workflows.restore_parts import RestoreWish
 from chatdb.workflows.scratch_restore import verify_by_restoring
@@ -78,6 +79,20 @@ def test_a_file_that_is_none_is_a_problem_and_no_error(
     path.write_bytes(path.read_bytes()[:3000])
 
     assert len(problems(path, database_url, server)) > 0
+
+
+def test_a_user_who_may_not_try_it_is_told_and_the_backup_is_not_called_damaged(
+    postgresql_url: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    path = foreign_backup(postgresql_url, tmp_path, postgres)
+    role = f"poor_{postgresql_url.database}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'abc'")
+
+    try:
+        with pytest.raises(RefusedError, match="may not create databases"):
+            problems(path, replace(postgresql_url, user=role, password="abc"), postgres)
+    finally:
+        postgres.execute(f"DROP ROLE {role}")
 
 
 def test_a_dump_needs_a_server_to_be_tried_on(
