@@ -131,6 +131,22 @@ def test_what_is_broken_fails_its_check_and_stops_no_other(
     assert status.last_smoke_test.failed == report.failed
 
 
+AHEAD = """
+CREATE TRIGGER ahead AFTER UPDATE OF current_message_id ON conversations BEGIN
+  UPDATE conversations SET updated_at = '2099-01-01T00:00:00.000000Z'
+  WHERE organization_id = new.organization_id AND id = new.id;
+END
+"""
+
+
+def test_a_server_whose_clock_is_behind_ours_passes(sqlite_url: DatabaseUrl) -> None:
+    execute(sqlite_url, AHEAD)
+
+    report = smoke_test(sqlite_url)
+
+    assert report.failed == ("schema-unchanged",)
+
+
 LEAK = """
 CREATE TRIGGER leak AFTER INSERT ON conversations
 WHEN new.organization_id NOT IN (SELECT id FROM organizations WHERE key LIKE '%-other') BEGIN
