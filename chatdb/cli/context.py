@@ -111,6 +111,18 @@ class CommandContext:
         finally:
             database.close()
 
+    def tell_more(self, after: str, *, than: int | None = None) -> None:
+        """Say that a list is cut (after `than` rows), and by which option it goes on."""
+        from shlex import quote
+
+        from chatdb.cli.text import one_line
+
+        more = "there are more" if than is None else f"there are more than {than}"
+        place = quote(one_line(after))
+        self.diagnostics.note(
+            f"{more}: --limit shows more at once, --after {place} goes on from here"
+        )
+
     def _prepare(self, database: Database, *, create: bool) -> None:
         from chatdb.operations.schema import prepare_new_sqlite, require_current
 

@@ -94,7 +94,7 @@ def organization_id(connection: sa.Connection, key: str) -> UUID:
     statement = sa.select(organizations.c.id).where(organizations.c.key == key)
     found: UUID | None = connection.execute(statement).scalar_one_or_none()
     if found is None:
-        raise NotFoundError(f"there is no organization {key!r}", hint="check --org")
+        raise NotFoundError(f"there is no organization {key!r}", hint="chatdb organizations list")
     return found
 
 

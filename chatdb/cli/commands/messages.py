@@ -203,10 +203,7 @@ def list_messages(
     else:
         command.output.rows(page.items, operation.ListedMessage, output_format)
     if page.next_cursor is not None:
-        command.diagnostics.note(
-            f"there are more: --limit shows more at once, "
-            f"--after {page.next_cursor} goes on from here"
-        )
+        command.tell_more(page.next_cursor)
 
 
 @app.command()

@@ -61,10 +61,7 @@ def list_organizations(
         page = organizations.list_page(database, limit=limit, after=after)
     command.output.rows(page.items, organizations.OrganizationSummary, output_format)
     if page.next_key is not None:
-        command.diagnostics.note(
-            "there are more: --limit shows more at once,"
-            f" --after {quote(one_line(page.next_key))} goes on from here"
-        )
+        command.tell_more(page.next_key)
 
 
 @app.command()

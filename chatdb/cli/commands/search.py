@@ -96,10 +96,7 @@ def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
         titles = "" if page.in_titles else "; titles are searched by in:title"
         command.diagnostics.note(f"nothing found{titles}")
     elif page.next_cursor is not None:
-        command.diagnostics.note(
-            f"there are more than {limit}: --limit shows more at once, "
-            f"--after {page.next_cursor} goes on from here"
-        )
+        command.tell_more(page.next_cursor, than=limit)
     elif page.has_more:
         command.diagnostics.note(f"there are more than {limit}: --limit shows more")
 

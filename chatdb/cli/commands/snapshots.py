@@ -48,10 +48,7 @@ def list_snapshots(
         )
     command.output.rows(page.items, snapshots.ListedSnapshot, output_format)
     if page.next_cursor is not None:
-        command.diagnostics.note(
-            f"there are more: --limit shows more at once, "
-            f"--after {page.next_cursor} goes on from here"
-        )
+        command.tell_more(page.next_cursor)
 
 
 @app.command()

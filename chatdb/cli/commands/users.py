@@ -1,6 +1,5 @@
 """`chatdb users`: list, show and rename the users found on conversations."""
 
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -40,10 +39,7 @@ def list_users(
         page = users.list_page(database, organization_key=command.org, limit=limit, after=after)
     command.output.rows(page.items, users.UserSummary, output_format)
     if page.next_user is not None:
-        command.diagnostics.note(
-            "there are more: --limit shows more at once,"
-            f" --after {quote(one_line(page.next_user))} goes on from here"
-        )
+        command.tell_more(page.next_user)
 
 
 @app.command()

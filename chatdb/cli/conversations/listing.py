@@ -150,10 +150,7 @@ def list_conversations(
         )
     show_summaries(command, page.items, output_format, order)
     if page.next_cursor is not None:
-        command.diagnostics.note(
-            f"there are more: --limit shows more at once, "
-            f"--after {page.next_cursor} goes on from here"
-        )
+        command.tell_more(page.next_cursor)
 
 
 def show_summaries(
