@@ -12,17 +12,30 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption, LimitOption, YesOption
+from chatdb.cli.output import field_names
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
-    from chatdb.operations.organizations import OrganizationContents
+    from chatdb.operations.organizations import OrganizationContents, OrganizationSummary
     from chatdb.workflows.delete_organization import OrganizationDeletion
 
 app = group_app("List, create, rename and delete organizations (tenants).")
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The key of the organization.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOrganization:
+    """A row of the table: what fits a terminal."""
+
+    key: str
+    name: str
+    users: int
+    conversations: int
+    messages: int
+    last_activity_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +72,11 @@ def list_organizations(
     command = CommandContext.of(context)
     with command.open_database() as database:
         page = organizations.list_page(database, limit=limit, after=after)
-    command.output.rows(page.items, organizations.OrganizationSummary, output_format)
+    if output_format is Format.TABLE:
+        shown = [_listed(item) for item in page.items]
+        command.output.rows(shown, ListedOrganization, output_format)
+    else:
+        command.output.rows(page.items, organizations.OrganizationSummary, output_format)
     if page.next_key is not None:
         command.tell_more(page.next_key)
 
@@ -162,6 +179,12 @@ def delete(
     command.output.record(_summary(report, dry_run=dry_run), output_format)
     if report.kept is not None and not dry_run:
         command.diagnostics.note(f"to bring it back: {_way_back(report.contents, report.kept)}")
+
+
+def _listed(item: "OrganizationSummary") -> ListedOrganization:
+    return ListedOrganization(
+        **{name: getattr(item, name) for name in field_names(ListedOrganization)}
+    )
 
 
 def _delete(
