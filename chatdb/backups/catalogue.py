@@ -18,6 +18,7 @@ from chatdb.backups.manifest import (
 from chatdb.backups.names import (
     MANIFEST,
     PARTIAL,
+    TOC,
     VERIFICATIONS,
     FileName,
     Kind,
@@ -213,12 +214,14 @@ def _foreign(
     store: Store, name: str, files: Sequence[StoredFile], names: Collection[str]
 ) -> Backup:
     read: FileName | None = read_file_name(name)
+    is_folder = any(file.name == f"{name}/{TOC}" for file in files)
+    found: Kind | None = None if read is None else read.kind
     return Backup(
         name=name,
         store=store,
         state="foreign",
         database=Path(name).stem if read is None else read.database,
-        kind=None if read is None else read.kind,
+        kind="directory" if is_folder else found,
         made_at=files[0].modified_at if read is None else read.made_at or files[0].modified_at,
         files=tuple(files),
         verifications=_verifications(store, names, name + VERIFICATIONS),

@@ -21,6 +21,9 @@ VERIFICATIONS = ".verified.json"
 ENCRYPTED = ".age"
 PARTIAL = ".partial"
 COMPRESSED = ".zst"
+TOC = "toc.dat"
+"""The table of contents in a folder that pg_dump made."""
+
 
 _SUFFIX_OF: dict[Kind, str] = {
     "custom": ".dump",

@@ -20,7 +20,7 @@ from typing import IO, Protocol
 from chatdb.atomic_write import atomic_write, storage_error, sync_folder
 from chatdb.backups.archives import OnBytes
 from chatdb.backups.encryption import NO_KEYS, Keys
-from chatdb.backups.names import PARTIAL
+from chatdb.backups.names import PARTIAL, TOC
 from chatdb.errors import NotFoundError, StorageError
 
 
@@ -187,10 +187,15 @@ class FolderStore:
         for entry in os.scandir(self.folder):
             if entry.is_file():
                 yield _stored(entry, entry.name)
-            elif entry.is_dir() and entry.name.endswith(".dir"):
+            elif entry.is_dir() and _is_archive(entry):
                 for inner in os.scandir(entry.path):
                     if inner.is_file():
                         yield _stored(inner, f"{entry.name}/{inner.name}")
+
+
+def _is_archive(folder: os.DirEntry[str]) -> bool:
+    """Tell whether it is an archive of the directory format: by its name, or by what is in it."""
+    return folder.name.endswith(".dir") or Path(folder.path, TOC).is_file()
 
 
 def is_remote(address: str) -> bool:

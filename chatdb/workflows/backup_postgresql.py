@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from chatdb.backups.archives import PIECE, ArchiveWriter, sum_up
 from chatdb.backups.contents import Contents
 from chatdb.backups.manifest import BackupFile
-from chatdb.backups.names import COMPRESSED, ENCRYPTED, Kind
+from chatdb.backups.names import COMPRESSED, ENCRYPTED, TOC, Kind
 from chatdb.db.database import Database
 from chatdb.errors import DatabaseLockedError, UsageError
 from chatdb.operations.contents import measure
@@ -28,7 +28,6 @@ _INSIDE = "--compress=zstd:3"
 _OUTSIDE = "--compress=0"
 _POLL_SECONDS = 0.2
 _PARTS = {"schema-only": ["--schema-only"], "data-only": ["--data-only"]}
-_TOC = "toc.dat"
 
 
 def back_up_postgresql(database: Database, wish: BackupWish, bench: Bench) -> Made:
@@ -167,7 +166,7 @@ class _Dump:
         """
         advance = self.bench.watch.advance
         name = f"{path.parent.name}/{path.name}"
-        is_left = inside or path.name == _TOC or path.suffix != ".dat"
+        is_left = inside or path.name == TOC or path.suffix != ".dat"
         around = "" if is_left else COMPRESSED
         around += ENCRYPTED if self.bench.is_encrypted else ""
         if not around:

@@ -115,8 +115,10 @@ def find_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> Probl
 
 def _foreign_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> Problems:
     """Read another tool's archive by what its first bytes say that it is."""
-    (name,) = backup.archive_names
     kind = recognised(backup).kind
+    if kind == "directory":
+        return _restored_folder(backup, programs)
+    (name,) = backup.archive_names
     check: Check = _drained
     if kind in ("custom", "tar"):
         client = programs.newest("pg_restore")
@@ -221,6 +223,24 @@ def _restored_to_nowhere(
     if manifest is None or not manifest.has_rows:
         return []
     return rows_that_differ(manifest.contents, manifest.schema, found.rows)
+
+
+def _restored_folder(backup: Backup, programs: DumpPrograms) -> Problems:
+    """Let pg_restore read another tool's folder to its end, which has to be on this machine."""
+    folder = backup.store.local_path(backup.archive_names[0].partition("/")[0])
+    if folder is None:
+        raise UsageError(
+            f"{backup.file} is a folder in a store, which pg_restore does not read",
+            hint="restore it, or verify a copy of it on this machine",
+        )
+    client = programs.newest("pg_restore")
+    words = ["--file=-", str(folder)]
+    with programs.running(client, words, stdout=subprocess.DEVNULL) as running:
+        try:
+            running.finish()
+        except InvalidInputError as error:
+            return [error.text]
+    return []
 
 
 def _feed(data: IO[bytes], pipe: IO[bytes], stopped: Event) -> None:
