@@ -121,6 +121,12 @@ def missing(database: Database, keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(key for key in wanted if key not in found)
 
 
+def check_usable(database: Database | None, key: str) -> None:
+    """Raise UsageError for a key that `create` would refuse, unless an organization has it."""
+    if database is None or missing(database, [key]):
+        check_key(key)
+
+
 def add_missing(database: Database, records: Iterable[Organization]) -> tuple[str, ...]:
     """Make those that are missing, also when two do so at once; return the keys of the new ones.
 

@@ -179,7 +179,7 @@ def _sessions(server: SecuredServer) -> Iterator[Finding]:
     for user, program, count in found:
         yield warning(
             "unbound-sessions",
-            f"{program} is connected as {user} ({count} sessions): no policy binds it",
+            f"{program} is connected as {user} (sessions: {count}): no policy binds it",
             "chatdb roles create app, and let the program use that role",
         )
     if not found:
@@ -288,7 +288,7 @@ def _logins(server: SecuredServer) -> Iterator[Finding]:
         severe = error if method == "trust" and kind != "local" else warning
         yield severe(
             "authentication",
-            f"{count} rules of pg_hba.conf let users in from {where} {text}",
+            f"pg_hba.conf lets users in from {where} {text} (rules: {count})",
             f"write scram-sha-256 instead of {method}, then SELECT pg_reload_conf()",
         )
     if not rules:

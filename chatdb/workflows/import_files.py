@@ -42,6 +42,7 @@ def import_files(
     before the search index is built.
     """
     started = datetime.now(UTC)
+    _check_key(database, organization_key, inputs)
     reading = Reading(inputs, on_size)
     arrivals = _Watched(reading.arrivals())
     counts = ImportCounts()
@@ -75,6 +76,7 @@ def preview_files(
 ) -> ImportReport:
     """Return the report of an import without writing anything; `database` may not exist yet."""
     started = datetime.now(UTC)
+    _check_key(database, organization_key, inputs)
     reading = Reading(inputs, on_size)
     counts = ImportCounts()
     for organization, own in _by_organization(_Watched(reading.arrivals()), inputs):
@@ -89,6 +91,12 @@ def explain_files(inputs: Inputs, on_size: OnSize | None = None) -> list[FileRep
     for arrival in reading.arrivals():
         reading.book_unread(arrival)
     return reading.reports
+
+
+def _check_key(database: Database | None, key: str, inputs: Inputs) -> None:
+    """Raise UsageError for a key that can be none; those of another database are as they are."""
+    if not inputs.has_database:
+        organizations.check_usable(database, key)
 
 
 class _Watched:

@@ -54,10 +54,12 @@ def seed(
     """Add the planned conversations that are missing and return the report.
 
     `on_progress` is called with a number of conversations done, `on_index` before the search
-    index is built. Raises UsageError for a plan that cannot be, RefusedError on production.
+    index is built. Raises UsageError for a plan or a key that cannot be, RefusedError on
+    production.
     """
     run = _Seeding(options, on_progress)
     environment.refuse_on_production(database, "seeding")
+    run.check_key(database)
     run.made = organizations.add_missing(database, run.organizations())
     last = run.keys[-1]
     for key in run.keys:
@@ -83,6 +85,7 @@ def preview_seed(
     if database is not None:
         environment.refuse_on_production(database, "seeding")
         run.made = organizations.missing(database, wanted)
+    run.check_key(database)
     for key in run.keys:
         counts = preview(
             database, key, run.arrivals(key), options=ImportOptions(), on_placed=run.book
@@ -108,6 +111,11 @@ class _Seeding:
         self._skipped: list[SkippedItem] = []
         own = options.organization_key
         self.keys = tuple(ORGANIZATIONS) if own is None else (own,)
+
+    def check_key(self, database: Database | None) -> None:
+        """Raise UsageError when what was typed can be no organization's key."""
+        if self._options.organization_key is not None:
+            organizations.check_usable(database, self._options.organization_key)
 
     def organizations(self) -> Iterator[Organization]:
         """Yield those that shall exist: where it goes, and the demonstration's in any case."""

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ExitCode
 from tests.operations.tenants import ACME, GLOBEX, HOSTILE_TEXTS, Tenant, two_tenants
 
 Command = Callable[..., Any]
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs/examples/chatgpt-export.json"
 
 
 @pytest.fixture
@@ -52,6 +54,26 @@ def test_organizations_are_made_listed_and_named(command: Command) -> None:
     assert command("organizations", "create", ACME, "--if-missing").exit_code == 0
     assert command("organizations", "create", " ").exit_code == ExitCode.USAGE
     assert command("organizations", "rename", "nobody", "x").exit_code == ExitCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("key", [" x", "a\x1b[31mb", "x" * 201])
+def test_no_command_makes_an_organization_that_create_refuses(
+    run: Command, sqlite_url: DatabaseUrl, key: str
+) -> None:
+    on = ("--database-url", sqlite_url.exposed(), "--org", key)
+    before = run(*on[:2], "organizations", "list", "--format", "json").stdout
+
+    for words in (
+        ("organizations", "create", key),
+        ("seed", "--conversations", "1"),
+        ("seed", "--conversations", "1", "--dry-run"),
+        ("import", EXAMPLE),
+        ("import", EXAMPLE, "--dry-run"),
+    ):
+        answer = run(*on, *words)
+        assert answer.exit_code == ExitCode.USAGE, (words, answer.stderr)
+        assert "the key" in answer.stderr
+    assert run(*on[:2], "organizations", "list", "--format", "json").stdout == before
 
 
 @pytest.mark.usefixtures("tenants")
