@@ -44,7 +44,7 @@ def record_lines(
     margin = max((cell_len(name) for name in names), default=0)
     room = None if width is None else max(width - margin - len(_GAP), _NARROWEST_COLUMN)
     for name, value in zip(names, values, strict=True):
-        first, *more = _folded(cell_text(value), room)
+        first, *more = folded(cell_text(value), room)
         yield (_bold(name, color) + " " * (margin - cell_len(name)) + _GAP + first).rstrip()
         yield from (" " * margin + _GAP + line for line in more)
 
@@ -94,13 +94,13 @@ def _row_lines(row: Sequence[str], widths: Sequence[int], numeric: Sequence[bool
     if all(cell_len(text) <= width for text, width in zip(row, widths, strict=True)):
         yield _joined([_padded(*cell) for cell in zip(row, widths, numeric, strict=True)])
         return
-    folded = [_folded(text, width) for text, width in zip(row, widths, strict=True)]
-    for number in range(max(map(len, folded))):
-        line = [lines[number] if number < len(lines) else "" for lines in folded]
+    folded_cells = [folded(text, width) for text, width in zip(row, widths, strict=True)]
+    for number in range(max(map(len, folded_cells))):
+        line = [lines[number] if number < len(lines) else "" for lines in folded_cells]
         yield _joined([_padded(*cell) for cell in zip(line, widths, numeric, strict=True)])
 
 
-def _folded(text: str, width: int | None) -> list[str]:
+def folded(text: str, width: int | None) -> list[str]:
     """Break a line at spaces, a longer word anywhere; wide characters count twice."""
     if width is None or cell_len(text) <= width:
         return [text]

@@ -20,6 +20,7 @@ LONGEST_MARKDOWN = 20_000
 _FOLDED_LINES = 6
 _FOLDED_WIDTH = 200
 _DEEPEST_INDENT = 12
+_NARROWEST = 20
 
 
 def plain(record: Conversation, messages: Iterable[Message], *, full: bool) -> Iterator[str]:
@@ -51,15 +52,24 @@ def rendered(record: Conversation, messages: Iterable[Message], *, full: bool) -
         yield Text("")
 
 
-def tree_lines(nodes: Iterable[TreeNode]) -> Iterator[str]:
-    """Yield a line for each message: forks indented, the active path marked by `*`."""
+def tree_lines(nodes: Iterable[TreeNode], *, width: int | None = None) -> Iterator[str]:
+    """Yield a line for each message: forks indented, the active path marked by `*`.
+
+    What is longer than `width` goes on below, behind the same indent.
+    """
+    from chatdb.cli.table import folded
+
     for node in nodes:
         indent = "  " * min(node.depth, _DEEPEST_INDENT)
         if node.depth > _DEEPEST_INDENT:
             indent += f"({node.depth}) "
         mark = "*" if node.is_active else "-"
         start = one_line(node.message.content[: _FOLDED_WIDTH * 2], limit=60)
-        yield f"{indent}{mark} {_heading(node.message)}  {start}".rstrip()
+        line = f"{_heading(node.message)}  {start}".rstrip()
+        taken = len(indent) + len(mark) + 1
+        first, *more = folded(line, None if width is None else max(width - taken, _NARROWEST))
+        yield f"{indent}{mark} {first}".rstrip()
+        yield from (" " * taken + each for each in more)
 
 
 def _title(record: Conversation) -> str:

@@ -8,13 +8,17 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from rich.cells import cell_len
 
+from chatdb.cli.transcript import tree_lines
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
 from chatdb.db.url import DatabaseUrl
+from chatdb.formats.branches import TreeNode
+from chatdb.records import Message
 from tests.cli.conftest import Run
 from tests.cli.test_search import HOSTILE
-from tests.operations.conversation_rows import add_conversation, change_message, message_id
+from tests.operations.conversation_rows import START, add_conversation, change_message, message_id
 
 MARKDOWN = "# Heading\n\nText with `code` and <b>html</b>:\n\n```python\nprint('[x]')\n```\n"
 
@@ -139,6 +143,20 @@ def test_json_is_the_whole_record(command: Command, database: Database) -> None:
     assert record["id"] == str(identifier)
     assert record["metadata"] == {"k": [1]}
     assert [message["content"] for message in record["messages"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["word " * 20, "漢字" * 20])
+def test_a_tree_keeps_its_shape_where_lines_are_folded(text: str) -> None:
+    message = Message(id=UUID(int=1), role="user", content=text, created_at=START)
+    nodes = [TreeNode(message, depth, is_active=depth < 2) for depth in (0, 2, 20)]
+
+    lines = list(tree_lines(nodes, width=60))
+
+    assert max(map(cell_len, lines)) <= 60
+    tops = [line for line in lines if line.lstrip("(20) ").startswith(("* user", "- user"))]
+    assert [line.index("user") for line in tops] == [2, 6, 31]
+    indents = {len(line) - len(line.lstrip()) for line in lines if line not in tops}
+    assert indents == {2, 6, 31}
 
 
 def test_hostile_text_does_nothing_on_a_terminal(

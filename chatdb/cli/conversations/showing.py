@@ -61,13 +61,14 @@ def show(
 
 
 def _show_tree(command: CommandContext, record: "Conversation", *, include_hidden: bool) -> None:
+    from chatdb.cli.table import terminal_width
     from chatdb.cli.transcript import tree_lines
     from chatdb.formats.branches import tree
     from chatdb.records import is_hidden
 
     nodes = (node for node in tree(record) if include_hidden or not is_hidden(node.message))
     if command.output.is_terminal:
-        command.output.page(tree_lines(nodes))
+        command.output.page(tree_lines(nodes, width=terminal_width()))
         return
     for line in tree_lines(nodes):
         command.output.text(line)
