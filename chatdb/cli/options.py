@@ -33,7 +33,9 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for con
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would happen; write nothing at all.")
 ]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most so many.")]
+LimitOption = Annotated[
+    int, typer.Option("--limit", min=1, max=1_000_000_000, help="Show at most so many.")
+]
 AfterOption = Annotated[
     str | None,
     typer.Option("--after", metavar="CURSOR", help="Go on after the cursor of the page before."),

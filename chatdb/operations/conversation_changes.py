@@ -19,6 +19,7 @@ from chatdb.operations.conversations import ConversationSummary, summaries
 from chatdb.operations.held_conversations import CHANGING, Held, change, hold, with_retries
 from chatdb.operations.messages import NewMessage, insert
 from chatdb.operations.naming import resolve_conversation
+from chatdb.operations.users import check_id
 from chatdb.records import new_id
 
 Mark = Literal["star", "unstar", "archive", "unarchive"]
@@ -45,14 +46,12 @@ def create(
     database: Database, new: NewConversation, *, organization_key: str
 ) -> ConversationSummary:
     """Make a conversation, with messages if some are given; raises NotFoundError, UsageError."""
-    if new.user_id is not None and not new.user_id.strip():
-        raise UsageError("the user's id is empty", hint="leave it out, or name a user")
     identifier = new_id()
     now = datetime.now(UTC)
     row = {
         "id": identifier,
         "title": None if new.title is None else clean_title(new.title),
-        "user_id": None if new.user_id is None else canonical.clean_text(new.user_id)[0],
+        "user_id": None if new.user_id is None else check_id(new.user_id),
         "created_at": now,
         "updated_at": now,
         "metadata": canonical.clean(new.metadata)[0],

@@ -118,12 +118,9 @@ def rename(
     `updated_at` stays: nothing was said in them. Raises NotFoundError for a user without
     conversations, RefusedError when the new id has some already and `merge` was not given.
     """
-    checked = clean_text(new_user_id)[0]
-    if not checked or len(checked) > LONGEST_ID or checked == clean_text(user_id)[0]:
-        raise UsageError(
-            f"{new_user_id[:60]!r} cannot be the new id: it is empty, too long, or the same",
-            hint="chatdb users rename OLD NEW",
-        )
+    checked = check_id(new_user_id)
+    if checked == clean_text(user_id)[0]:
+        raise UsageError("both ids are the same", hint="chatdb users rename OLD NEW")
     with database.transaction(write=not dry_run) as connection:
         organization = organization_id(connection, organization_key)
         _require(connection, organization, user_id)
@@ -147,6 +144,17 @@ def rename(
                 sa.update(conversations).where(*_of(organization, user_id)).values(user_id=checked)
             )
     return report
+
+
+def check_id(user_id: str) -> str:
+    """Return a user's id as it is stored; raises UsageError for one that is empty or too long."""
+    checked = clean_text(user_id)[0]
+    if not checked.strip() or len(checked) > LONGEST_ID:
+        raise UsageError(
+            f"a user's id has 1 to {LONGEST_ID:,} characters, not all of them blanks",
+            hint="leave it out, or name a user",
+        )
+    return checked
 
 
 def _ids_after(

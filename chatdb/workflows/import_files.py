@@ -15,7 +15,7 @@ from chatdb.db.search_index import search_index_state
 from chatdb.errors import StorageError
 from chatdb.formats.base import Skipped
 from chatdb.formats.outputs import open_output
-from chatdb.operations import organizations
+from chatdb.operations import organizations, users
 from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_preview import preview
@@ -42,7 +42,7 @@ def import_files(
     before the search index is built.
     """
     started = datetime.now(UTC)
-    _check_key(database, organization_key, inputs)
+    _check_owner(database, organization_key, inputs, options)
     reading = Reading(inputs, on_size)
     arrivals = _Watched(reading.arrivals())
     counts = ImportCounts()
@@ -76,7 +76,7 @@ def preview_files(
 ) -> ImportReport:
     """Return the report of an import without writing anything; `database` may not exist yet."""
     started = datetime.now(UTC)
-    _check_key(database, organization_key, inputs)
+    _check_owner(database, organization_key, inputs, options)
     reading = Reading(inputs, on_size)
     counts = ImportCounts()
     for organization, own in _by_organization(_Watched(reading.arrivals()), inputs):
@@ -93,8 +93,12 @@ def explain_files(inputs: Inputs, on_size: OnSize | None = None) -> list[FileRep
     return reading.reports
 
 
-def _check_key(database: Database | None, key: str, inputs: Inputs) -> None:
-    """Raise UsageError for a key that can be none; those of another database are as they are."""
+def _check_owner(
+    database: Database | None, key: str, inputs: Inputs, options: ImportOptions
+) -> None:
+    """Raise UsageError for a key or user that can be none; another database's are as they are."""
+    if options.user_id is not None:
+        users.check_id(options.user_id)
     if not inputs.has_database:
         organizations.check_usable(database, key)
 

@@ -76,6 +76,36 @@ def test_no_command_makes_an_organization_that_create_refuses(
     assert run(*on[:2], "organizations", "list", "--format", "json").stdout == before
 
 
+@pytest.mark.parametrize("user", ["", " ", "x" * 1001])
+def test_no_command_gives_chats_to_a_user_that_rename_refuses(
+    run: Command, sqlite_url: DatabaseUrl, user: str
+) -> None:
+    on = ("--database-url", sqlite_url.exposed())
+    run(*on, "conversations", "create", "--user", "ann")
+
+    for words in (
+        ("users", "rename", "ann", user),
+        ("conversations", "create", "--user", user),
+        ("import", EXAMPLE, "--user", user),
+        ("import", EXAMPLE, "--user", user, "--dry-run"),
+    ):
+        answer = run(*on, *words)
+        assert answer.exit_code == ExitCode.USAGE, (words, answer.stderr)
+        assert "a user's id" in answer.stderr
+    assert [row["user_id"] for row in rows(run(*on, "users", "list", "--format", "json"))] == [
+        "ann"
+    ]
+
+
+def test_a_limit_that_no_database_takes_is_a_usage_error(
+    run: Command, sqlite_url: DatabaseUrl
+) -> None:
+    answer = run("users", "list", "--limit", 2**64, "-d", sqlite_url.exposed())
+
+    assert answer.exit_code == ExitCode.USAGE
+    assert "--limit" in answer.stderr
+
+
 @pytest.mark.usefixtures("tenants")
 def test_a_deletion_is_shown_confirmed_kept_and_taken_back(command: Command) -> None:
     rows(command("organizations", "rename", ACME, "Acme 'Ltd.'", "--format", "json"))
