@@ -40,6 +40,8 @@ Problems = list[str]
 Check = Callable[[IO[bytes]], Problems]
 
 _WANTED_LINES = 20
+_SECONDS_AFTER_THE_INPUT = 60.0
+"""What pg_restore may take to write what it has read to its end."""
 
 
 def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verification:
@@ -212,7 +214,7 @@ def _restored_to_nowhere(
     pipe = subprocess.PIPE
     with (
         programs.running(client, ["--file=-"], stdin=pipe, stdout=pipe) as running,
-        beside(lambda stopped: _feed(data, running.stdin, stopped)) as feeding,
+        beside(lambda stopped: _feed_to_the_end(data, running, stopped)) as feeding,
         _ended_on_failure(running),
     ):
         widen_pipe(running.stdout.fileno())
@@ -252,6 +254,12 @@ def _feed(data: IO[bytes], pipe: IO[bytes], stopped: Event) -> None:
     finally:  # also when the data are damaged: the program would wait for the rest
         with suppress(BrokenPipeError):
             pipe.close()
+
+
+def _feed_to_the_end(data: IO[bytes], running: Running, stopped: Event) -> None:
+    _feed(data, running.stdin, stopped)
+    if not stopped.is_set():
+        running.end_within(_SECONDS_AFTER_THE_INPUT)
 
 
 @contextmanager

@@ -16,6 +16,9 @@ from tests.operations.export_rows import conversation, every_shape, message
 
 Runner = Callable[..., Any]
 
+SHAPES = len(every_shape())
+"""How many conversations the exported file has."""
+
 
 @pytest.fixture
 def exported() -> Path:
@@ -31,7 +34,7 @@ def test_native_goes_through_unchanged(run: Runner, exported: Path) -> None:
     again = run("convert", "out.jsonl.gz", "-", "--to", "jsonl")
 
     assert (result.exit_code, again.exit_code) == (0, 0)
-    assert "wrote 4 conversations" in result.stderr
+    assert f"wrote {SHAPES} conversations" in result.stderr
     assert again.stdout_bytes.split(b"\n", 1)[1] == exported.read_bytes().split(b"\n", 1)[1]
 
 
@@ -39,7 +42,7 @@ def test_the_name_of_the_output_tells_the_format(run: Runner, exported: Path) ->
     assert run("convert", str(exported), "out.json").exit_code == 0
     assert run("convert", str(exported), "out.md").exit_code == 0
 
-    assert len(json.loads(Path("out.json").read_bytes())) == 4
+    assert len(json.loads(Path("out.json").read_bytes())) == SHAPES
     assert Path("out.md").read_text().startswith("---\n")
 
 
@@ -49,21 +52,21 @@ def test_several_inputs_become_one(run: Runner, exported: Path) -> None:
 
     result = run("convert", str(exported), str(second), "-", "--from", "jsonl", "--to", "json")
 
-    assert len(json.loads(result.stdout)) == 5
+    assert len(json.loads(result.stdout)) == SHAPES + 1
 
 
 def test_a_folder_gets_a_file_for_each_conversation(run: Runner, exported: Path) -> None:
     result = run("convert", str(exported), "notes/", "--to", "markdown")
 
     assert result.exit_code == 0
-    assert len(list(Path("notes").glob("*.md"))) == 4
+    assert len(list(Path("notes").glob("*.md"))) == SHAPES
 
 
 def test_standard_input_is_read(run: Runner, exported: Path) -> None:
     result = run("convert", "-", "-", "--to", "json", input=exported.read_bytes())
 
     assert result.exit_code == 0
-    assert len(json.loads(result.stdout)) == 4
+    assert len(json.loads(result.stdout)) == SHAPES
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_written(run: Runner, exported: Path) -> None:
@@ -77,7 +80,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_written(run: Runner, exported
     assert "line 3" in result.stderr
     assert "line 4" in result.stderr
     assert "2 items skipped" in result.stderr
-    assert len(json.loads(Path("out.json").read_bytes())) == 4
+    assert len(json.loads(Path("out.json").read_bytes())) == SHAPES
 
 
 def test_an_input_is_never_written_over(run: Runner, exported: Path) -> None:
