@@ -127,15 +127,22 @@ class FolderStore:
                 folder.mkdir(mode=0o700)
             except FileExistsError:
                 return None
-            lock = lock_folder(folder)
+            try:
+                lock = lock_folder(folder)
+            except BaseException:
+                self._remove(folder)
+                raise
         return None if lock is None else Staging(folder, lock)
 
     def release(self, staging: Staging) -> None:
         # Removed before the lock is: whoever sweeps would find half of it.
         try:
-            shutil.rmtree(staging.folder, ignore_errors=True)
+            self._remove(staging.folder)
         finally:
             os.close(staging.lock)
+
+    def _remove(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
         if self._made:  # a failure leaves nothing where nothing was
             with suppress(OSError):
                 self.folder.rmdir()
