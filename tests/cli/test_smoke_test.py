@@ -142,7 +142,8 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_done(
     assert count_of(database_url, organizations) == 1
 
 
-def test_times_that_are_none_are_refused(run: Any) -> None:
+def test_options_that_cannot_be_meant_are_refused(run: Any) -> None:
+    assert run("smoke-test", "--junit", "-").exit_code == 2
     assert run("smoke-test", "--timeout", "nan").exit_code == 2
     assert run("smoke-test", "--timeout", "0").exit_code == 2
 

@@ -11,7 +11,7 @@ from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import A_DAY, Format, FormatOption, a_number
-from chatdb.errors import ExitCode
+from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from chatdb.workflows.smoke_check import CheckResult
@@ -56,6 +56,11 @@ def smoke_test(
     """
     from chatdb.workflows.smoke_check import CheckResult
 
+    if junit == Path("-"):
+        raise UsageError(
+            "--junit writes a file: the results are on standard output",
+            hint="--junit results/smoke-test.xml",
+        )
     command = CommandContext.of(context)
     report = _run(command, timeout) if junit is None else _run_into(junit, command, timeout)
     if output_format is Format.TABLE:
