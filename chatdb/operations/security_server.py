@@ -70,6 +70,18 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p'
               AND has_table_privilege(r.oid, c.oid, 'SELECT'))
 ORDER BY 1
 """
+_VIEWS = """
+SELECT DISTINCT v.oid::regclass::text, v.relkind = 'v'
+FROM pg_class t JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
+JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm') AND v.relname <> ALL(%(own)s)
+WHERE t.relnamespace = current_schema()::regnamespace AND t.relname = ANY(%(own)s)
+  AND NOT EXISTS (SELECT FROM pg_options_to_table(v.reloptions)
+                  WHERE option_name = 'security_invoker' AND option_value::boolean)
+  AND EXISTS (SELECT FROM pg_roles r WHERE r.rolname = ANY(%(roles)s)
+              AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))
+ORDER BY 1
+"""
 _PUBLIC = """
 SELECT format('%%s on the schema %%I', a.privilege_type, n.nspname),
        format('REVOKE %%s ON SCHEMA %%I FROM PUBLIC', a.privilege_type, n.nspname)
@@ -230,6 +242,14 @@ def _unprotected(server: SecuredServer) -> Iterator[Finding]:
             f"the table {table} has organization_id and no row-level security; roles may read it",
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, with a policy like that of messages",
         )
+    for view, may_ask in server.rows(_VIEWS, values):
+        yield warning(
+            "unprotected-tables",
+            f"the view {view} shows rows of all tenants: it reads as its owner; roles may read it",
+            f"ALTER VIEW {view} SET (security_invoker = true)"
+            if may_ask
+            else f"REVOKE ALL ON {view} FROM {', '.join(map(quoted, server.bound))}",
+        )
 
 
 def _public(server: SecuredServer) -> Iterator[Finding]:
@@ -248,10 +268,12 @@ def _public(server: SecuredServer) -> Iterator[Finding]:
 
 def _tls(server: SecuredServer) -> Iterator[Finding]:
     for url in server.urls:
-        remote = [host for host in url.host.split(",") if _is_remote(host)]
+        parameters = dict(url.parameters)
+        hosts = parameters.get("hostaddr", url.host)
+        remote = [host for host in hosts.split(",") if _is_remote(host)]
         if not remote:
             continue
-        mode = dict(url.parameters).get("sslmode", server.ssl_mode)
+        mode = parameters.get("sslmode", server.ssl_mode)
         if mode in _WEAK_MODES:
             yield warning(
                 "tls",

@@ -77,6 +77,15 @@ HOLES = [
         "CREATE TABLE notes (organization_id uuid); GRANT SELECT ON notes TO {app}",
         {"unprotected-tables"},
     ),
+    ("CREATE VIEW texts AS SELECT content FROM messages", {"unprotected-tables"}),
+    (
+        "CREATE VIEW texts WITH (security_invoker) AS SELECT * FROM messages",
+        set(),
+    ),
+    (
+        "CREATE MATERIALIZED VIEW counts AS SELECT count(*) FROM messages",
+        {"unprotected-tables"},
+    ),
     (
         "CREATE FUNCTION of_mine() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
         {"public-grants"},
@@ -129,6 +138,8 @@ _MENDED = (
     "REVOKE ALL ON FUNCTION chatdb_search_hits FROM PUBLIC",
     "GRANT EXECUTE ON FUNCTION chatdb_search_hits TO {app}",
     "DROP TABLE IF EXISTS notes",
+    "DROP VIEW IF EXISTS texts",
+    "DROP MATERIALIZED VIEW IF EXISTS counts",
     "DROP FUNCTION IF EXISTS of_mine",
 )
 
@@ -187,6 +198,7 @@ MODES = [
     ("127.0.0.1,::1", None, []),
     ("/var/run/postgresql", None, []),
     ("", None, []),
+    ("localhost?hostaddr=10.0.0.1", None, ["warning"]),
 ]
 
 
@@ -194,8 +206,10 @@ MODES = [
 def test_a_connection_over_a_network_must_check_the_server(
     host: str, mode: str | None, severities: list[str]
 ) -> None:
-    parameters = () if mode is None else (("sslmode", mode),)
-    url = DatabaseUrl(dialect_name="postgresql", host=host, parameters=parameters)
+    name, _, address = host.partition("?hostaddr=")
+    given = {"sslmode": mode, "hostaddr": address}
+    parameters = tuple((key, value) for key, value in given.items() if value)
+    url = DatabaseUrl(dialect_name="postgresql", host=name, parameters=parameters)
     [check] = [check for check in SERVER_SECURITY if check.id == "tls"]
     connection: Any = None  # this one looks at addresses only
     server = SecuredServer(connection=connection, urls=[url], schema=None, roles={})
