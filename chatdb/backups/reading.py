@@ -9,6 +9,7 @@ from typing import IO
 from chatdb.backups.archives import CheckedStream, unpacked
 from chatdb.backups.catalogue import Backup
 from chatdb.backups.names import Kind
+from chatdb.backups.tar_archives import require_whole_tar
 from chatdb.errors import InvalidInputError
 
 _MAGICS: tuple[tuple[bytes, int, Kind], ...] = (
@@ -39,11 +40,15 @@ def open_data(backup: Backup, name: str, *, on_bytes: OnBytes | None = None) -> 
 
 
 def check_files(backup: Backup, *, on_bytes: OnBytes | None = None) -> None:
-    """Compare every file with the manifest; one without a manifest has nothing to compare.
+    """Compare every file with the manifest; another tool's tar archive must have its end.
 
     Raises InvalidInputError that names the first file that is not the one that was written.
     """
     if backup.manifest is None:
+        if backup.kind == "tar":
+            for name in backup.archive_names:
+                with open_data(backup, name, on_bytes=on_bytes) as data:
+                    require_whole_tar(data, name)
         return
     for file in backup.manifest.files:
         with (

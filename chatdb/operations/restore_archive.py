@@ -24,6 +24,7 @@ from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pi
 _HEAD = 256 * 1024
 _LARGEST_HEAD = 256 * 1024 * 1024
 _PIECE = 1 << 20
+_TAR_HEADER = 512
 _NEWER_SETTINGS = 17
 """From this version on pg_restore makes a setting that older servers do not know."""
 
@@ -241,7 +242,9 @@ def _version_of(archive: Archive) -> int:
             start = (archive.folder / "toc.dat").read_bytes()[:7]
         else:
             with archive.open(None) as stream:
-                start = stream.read(7)
+                start = stream.read(_TAR_HEADER + 7)
+            if archive.kind == "tar":  # its first member is the table of contents
+                start = start[_TAR_HEADER:]
         if start.startswith(b"PGDMP"):
             return _FORMATS.get((start[5], start[6]), _OLDEST)
     return _OLDEST

@@ -207,18 +207,6 @@ class Running:
             raise failure_of(self._client.describe(), code, self.said, self._url)
         return self.said
 
-    def end_within(self, seconds: float) -> None:
-        """End it if it still runs then: what has read all of its input has little left to do.
-
-        pg_restore 18 turns round for ever in a tar archive that is cut.
-        """
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._said.append("error: it read all of the input and did not come to an end")
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
     def end(self) -> None:
         """End it, with what it has started, if it still runs."""
         if self._process.poll() is None:

@@ -23,7 +23,7 @@ from chatdb.backups.checks import (
 )
 from chatdb.backups.contents import Contents, differences
 from chatdb.backups.manifest import BackupFile, Manifest, Verification, Way
-from chatdb.backups.reading import recognised
+from chatdb.backups.reading import check_files, recognised
 from chatdb.db.database import Database
 from chatdb.db.sqlite_copies import damages_of
 from chatdb.db.url import DatabaseUrl
@@ -40,8 +40,6 @@ Problems = list[str]
 Check = Callable[[IO[bytes]], Problems]
 
 _WANTED_LINES = 20
-_SECONDS_AFTER_THE_INPUT = 60.0
-"""What pg_restore may take to write what it has read to its end."""
 
 
 def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verification:
@@ -117,9 +115,14 @@ def find_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> Probl
 
 def _foreign_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> Problems:
     """Read another tool's archive by what its first bytes say that it is."""
-    kind = recognised(backup).kind
+    backup = recognised(backup)
+    kind = backup.kind
     if kind == "directory":
         return _restored_folder(backup, programs)
+    try:
+        check_files(backup)
+    except InvalidInputError as error:
+        return [error.text]
     (name,) = backup.archive_names
     check: Check = _drained
     if kind in ("custom", "tar"):
@@ -214,7 +217,7 @@ def _restored_to_nowhere(
     pipe = subprocess.PIPE
     with (
         programs.running(client, ["--file=-"], stdin=pipe, stdout=pipe) as running,
-        beside(lambda stopped: _feed_to_the_end(data, running, stopped)) as feeding,
+        beside(lambda stopped: _feed(data, running.stdin, stopped)) as feeding,
         _ended_on_failure(running),
     ):
         widen_pipe(running.stdout.fileno())
@@ -254,12 +257,6 @@ def _feed(data: IO[bytes], pipe: IO[bytes], stopped: Event) -> None:
     finally:  # also when the data are damaged: the program would wait for the rest
         with suppress(BrokenPipeError):
             pipe.close()
-
-
-def _feed_to_the_end(data: IO[bytes], running: Running, stopped: Event) -> None:
-    _feed(data, running.stdin, stopped)
-    if not stopped.is_set():
-        running.end_within(_SECONDS_AFTER_THE_INPUT)
 
 
 @contextmanager
