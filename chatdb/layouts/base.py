@@ -92,13 +92,13 @@ class Context:
     source_name: str
     tenant: str | None = None
 
-    def read(self, table: str, outcome: RowOutcome, count: int = 1) -> None:
+    def count(self, table: str, outcome: RowOutcome, count: int = 1) -> None:
         """Count rows by what became of them: `imported`, `merged` or `skipped`."""
         self.tally.count_rows(table, outcome, count)
 
     def skip(self, table: str, key: Any, reason: str) -> Found:
         """Count a row as skipped and return what names it."""
-        self.read(table, "skipped")
+        self.count(table, "skipped")
         self.tally.skipped += 1
         known = None if key is None else str(key)
         return Found(Skipped(f"{table} {key}" if key is not None else table, reason, known))

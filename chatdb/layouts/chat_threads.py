@@ -61,7 +61,7 @@ layout = ChatThreadsLayout()
 
 
 def _conversation(row: Row, entries: list[Any], context: Context) -> Conversation:
-    context.read(TABLE, "imported")
+    context.count(TABLE, "imported")
     source_id = str(row.pop("id"))
     made, changed = taken_time(row, "created_at").at, taken_time(row, "updated_at").at
     created = made or changed or EPOCH

@@ -107,7 +107,7 @@ def names_in(catalogue: Catalogue) -> Names | None:
 
 
 def _conversation(row: Row, rows: list[Row], names: Names, context: Context) -> Conversation:
-    context.read("conversations", "imported")
+    context.count("conversations", "imported")
     source_id = str(row.pop("id"))
     identifier = conversation_id(context.layout.name, context.source_name, source_id)
     made, changed = taken_time(row, names["created"]).at, taken_time(row, names["updated"]).at
@@ -132,7 +132,7 @@ def _messages(
 ) -> list[Message]:
     chain = Chain(context.tally, conversation, started, [row["id"] for row in rows])
     for row in rows:
-        context.read("messages", "imported")
+        context.count("messages", "imported")
         del row[names["conversation"]]
         at = taken_time(row, names["created"])
         message = chain.add(str(row.pop("id")), at, row.pop("content"))

@@ -88,7 +88,7 @@ class HelvinoLayout:
         _note_settings(catalogue["organizations"], context)
         for tenant in _tenants(foreign, catalogue):
             if context.tenant in (None, tenant.organization.key):
-                context.read("organizations", "imported")
+                context.count("organizations", "imported")
                 yield from _Reading(foreign, catalogue, context, tenant).conversations()
         yield from _strays(foreign, catalogue, context)
 
@@ -123,7 +123,7 @@ class _Reading:
         for row, (messages, *notes) in gathered(parents, "id", *streams):
             record = self._conversation(row, messages, visitors)
             if notes and notes[0]:
-                self._context.read("conversation_notes", "merged", len(notes[0]))
+                self._context.count("conversation_notes", "merged", len(notes[0]))
                 record.metadata["notes"] = [_note(note) for note in notes[0]]
             yield Found(self._context.finished(record), self._tenant.organization)
         self._count_visitors(visitors)
@@ -153,7 +153,7 @@ class _Reading:
 
     def _count_visitors(self, visitors: dict[str, tuple[Row, list[str]]]) -> None:
         for _, conversations in visitors.values():
-            self._context.read("visitors", "merged" if conversations else "skipped")
+            self._context.count("visitors", "merged" if conversations else "skipped")
             if not conversations:
                 self._context.tally.lossy["a visitor without a conversation left out"] += 1
 
@@ -161,7 +161,7 @@ class _Reading:
         self, row: Row, rows: list[Row], visitors: dict[str, tuple[Row, list[str]]]
     ) -> Conversation:
         context = self._context
-        context.read("conversations", "imported")
+        context.count("conversations", "imported")
         source_id = str(row.pop("id"))
         identifier = conversation_id(context.layout.name, context.source_name, source_id)
         made, changed = taken_time(row, "createdAt").at, taken_time(row, "updatedAt").at
@@ -188,7 +188,7 @@ class _Reading:
     def _messages(self, rows: list[Row], conversation: UUID, started: datetime) -> list[Message]:
         chain = Chain(self._context.tally, conversation, started)
         for row in rows:
-            self._context.read("messages", "imported")
+            self._context.count("messages", "imported")
             del row["conversationId"], row["orgId"]
             at = taken_time(row, "timestamp")
             message = chain.add(str(row.pop("id")), at, row.pop("content"))

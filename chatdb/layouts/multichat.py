@@ -76,7 +76,7 @@ layout = MultichatLayout()
 
 
 def _conversation(row: Row, rows: list[Row], context: Context) -> Iterator[Found]:
-    context.read("conversations", "imported")
+    context.count("conversations", "imported")
     source_id = str(row.pop("id"))
     identifier = conversation_id(context.layout.name, context.source_name, source_id)
     made, changed = taken_time(row, "created_at").at, taken_time(row, "updated_at").at
@@ -115,7 +115,7 @@ def _messages(
 ) -> list[Message]:
     chain = Chain(context.tally, conversation, started)
     for row in rows:
-        context.read("messages", "imported")
+        context.count("messages", "imported")
         del row["conversation_id"]
         said, made = taken_time(row, "timestamp"), taken_time(row, "created_at")
         message = chain.add(str(row.pop("id")), said if said.at else made, row.pop("content"))

@@ -119,7 +119,7 @@ def _conversation(
         metadata=left_over(chat, context, _CHAT_COLUMNS, "chats"),
         messages=_messages(messages, identifier, created, context),
     )
-    context.read("chats", "imported")
+    context.count("chats", "imported")
     record.snapshots = [_snapshot(row, identifier, created, context) for row in snapshots]
     if not record.messages:
         record.messages = talk_of(record, context.tally)
@@ -132,7 +132,7 @@ def _messages(
 ) -> list[Message]:
     chain = Chain(context.tally, conversation, started, [row["id"] for row in rows])
     for row in rows:
-        context.read("messages", "imported")
+        context.count("messages", "imported")
         del row["chat_id"]
         at = taken_time(row, "created_at")
         message = chain.add(str(row.pop("id")), at, row.pop("content"))
@@ -165,7 +165,7 @@ def _set_type(chain: Chain, message: Message, row: Row, context: Context) -> Non
 
 
 def _snapshot(row: Row, conversation: UUID, started: datetime, context: Context) -> Snapshot:
-    context.read("chat_snapshots", "imported")
+    context.count("chat_snapshots", "imported")
     source_id = str(row["id"])
     state = {
         name: context.json(row.pop(name), f"chat_snapshots.{name}")
