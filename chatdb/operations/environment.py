@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import sqlalchemy as sa
 
-import chatdb
 from chatdb.db.database import Database
 from chatdb.db.label import ENVIRONMENTS, KEY, PRODUCTION
-from chatdb.db.schema import log, settings
+from chatdb.db.schema import settings
+from chatdb.db.work_log import write_work
 from chatdb.errors import RefusedError, UsageError
 
 
@@ -54,16 +53,8 @@ def set_label(
             )
         connection.execute(sa.delete(settings).where(settings.c.key == KEY))
         connection.execute(sa.insert(settings).values(key=KEY, value=environment))
-        connection.execute(
-            sa.insert(log).values(
-                id=uuid4(),
-                kind="environment",
-                subject=environment,
-                started_at=now,
-                finished_at=datetime.now(UTC),
-                outcome="succeeded",
-                details={"chatdb": chatdb.__version__, "before": before},
-            )
+        write_work(
+            connection, "environment", environment, started_at=now, details={"before": before}
         )
     return change
 

@@ -1,14 +1,13 @@
 """What is set right in a database that comes out of a backup, before it takes another's place."""
 
-from datetime import UTC, datetime
-from uuid import uuid4
+from datetime import datetime
 
 import sqlalchemy as sa
 
-import chatdb
 from chatdb.db.database import Database
 from chatdb.db.label import KEY
 from chatdb.db.schema import leases, log, settings
+from chatdb.db.work_log import write_work
 
 
 def settle(
@@ -32,14 +31,4 @@ def settle(
         if leases.name in there:
             connection.execute(sa.delete(leases))
         if log.name in there:
-            connection.execute(
-                sa.insert(log).values(
-                    id=uuid4(),
-                    kind="restore",
-                    subject=subject,
-                    started_at=began_at,
-                    finished_at=datetime.now(UTC),
-                    outcome="succeeded",
-                    details={"chatdb": chatdb.__version__},
-                )
-            )
+            write_work(connection, "restore", subject, started_at=began_at)

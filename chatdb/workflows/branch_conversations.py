@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
 
-import chatdb
 from chatdb.db.database import Database
-from chatdb.db.schema import log
+from chatdb.db.work_log import write_work
 from chatdb.errors import UsageError
 from chatdb.operations import conversation_branches as branches
 from chatdb.operations.conversation_batches import organization_id
@@ -135,23 +134,17 @@ def _write_log(
     kept: Path | None,
     started: datetime,
 ) -> None:
-    connection.execute(
-        sa.insert(log).values(
-            id=uuid4(),
-            kind="deletion",
-            subject=organization_key,
-            sha256=None,
-            started_at=started,
-            finished_at=datetime.now(UTC),
-            outcome="succeeded",
-            details={
-                "chatdb": chatdb.__version__,
-                "organization_id": str(organization),
-                "into": str(merged.id),
-                "conversation": str(merged.from_id),
-                "messages": merged.messages,
-                "snapshots": merged.snapshots,
-                "kept": None if kept is None else str(kept),
-            },
-        )
+    write_work(
+        connection,
+        "deletion",
+        organization_key,
+        started_at=started,
+        details={
+            "organization_id": str(organization),
+            "into": str(merged.id),
+            "conversation": str(merged.from_id),
+            "messages": merged.messages,
+            "snapshots": merged.snapshots,
+            "kept": None if kept is None else str(kept),
+        },
     )

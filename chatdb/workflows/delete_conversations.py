@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
 
-import chatdb
 from chatdb.db.database import Database
-from chatdb.db.schema import log
+from chatdb.db.work_log import write_work
 from chatdb.errors import NotFoundError
 from chatdb.operations.conversation_batches import organization_id
 from chatdb.operations.conversation_deletion import (
@@ -87,22 +86,16 @@ def _write_log(
     *,
     started: datetime,
 ) -> None:
-    connection.execute(
-        sa.insert(log).values(
-            id=uuid4(),
-            kind="deletion",
-            subject=organization_key,
-            sha256=None,
-            started_at=started,
-            finished_at=datetime.now(UTC),
-            outcome="succeeded",
-            details={
-                "chatdb": chatdb.__version__,
-                "organization_id": str(organization),
-                "conversations": [str(each.id) for each in report.conversations],
-                "messages": report.messages,
-                "snapshots": report.snapshots,
-                "kept": None if report.kept is None else str(report.kept),
-            },
-        )
+    write_work(
+        connection,
+        "deletion",
+        organization_key,
+        started_at=started,
+        details={
+            "organization_id": str(organization),
+            "conversations": [str(each.id) for each in report.conversations],
+            "messages": report.messages,
+            "snapshots": report.snapshots,
+            "kept": None if report.kept is None else str(report.kept),
+        },
     )

@@ -7,13 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import sqlalchemy as sa
 
-import chatdb
 from chatdb.db.database import Database
-from chatdb.db.schema import log
+from chatdb.db.work_log import write_work
 from chatdb.errors import DatabaseFailedError, RefusedError
 from chatdb.formats.native import header_line
 from chatdb.operations.conversation_batches import READING, ConversationFilter
@@ -157,23 +155,17 @@ def _write_log(
     started: datetime,
 ) -> None:
     contents = report.contents
-    connection.execute(
-        sa.insert(log).values(
-            id=uuid4(),
-            kind="deletion",
-            subject=organization.key,
-            sha256=None,
-            started_at=started,
-            finished_at=datetime.now(UTC),
-            outcome="succeeded",
-            details={
-                "chatdb": chatdb.__version__,
-                "organization_id": str(organization.id),
-                "organization": not report.row_kept,
-                "conversations": contents.conversations,
-                "messages": contents.messages,
-                "snapshots": contents.snapshots,
-                "kept": None if report.kept is None else str(report.kept),
-            },
-        )
+    write_work(
+        connection,
+        "deletion",
+        organization.key,
+        started_at=started,
+        details={
+            "organization_id": str(organization.id),
+            "organization": not report.row_kept,
+            "conversations": contents.conversations,
+            "messages": contents.messages,
+            "snapshots": contents.snapshots,
+            "kept": None if report.kept is None else str(report.kept),
+        },
     )
