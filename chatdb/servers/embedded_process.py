@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,7 +35,7 @@ _PORT_LINE, _STATUS_LINE = 3, 7
 _APART = 'log=$1; shift; umask 077; (exec "$@" >>"$log" 2>&1 </dev/null) & echo $!'
 
 
-def launch(server: DevServer, home: Home, programs: Path) -> Process:
+def launch(server: DevServer, home: Home, programs: Path, settings: Mapping[str, str]) -> Process:
     """Start the server apart from this process and note which one it is.
 
     The server and all its processes hold a lock on a file beside the data: so one that we cannot
@@ -43,7 +43,7 @@ def launch(server: DevServer, home: Home, programs: Path) -> Process:
     """
     with only_user(home) as lock:
         _clear_stale_pid(home)
-        return _launch(server, home, programs, lock)
+        return _launch(server, home, programs, settings, lock)
 
 
 @contextmanager
@@ -77,11 +77,13 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _launch(server: DevServer, home: Home, programs: Path, lock: int) -> Process:
+def _launch(
+    server: DevServer, home: Home, programs: Path, settings: Mapping[str, str], lock: int
+) -> Process:
     home.log.touch(mode=0o600)
     home.account.own(home.log)
     position = size_of(home.log)
-    settings = {
+    all_settings = {
         "listen_addresses": HOST,
         "port": str(server.port),
         "unix_socket_directories": "",
@@ -89,8 +91,9 @@ def _launch(server: DevServer, home: Home, programs: Path, lock: int) -> Process
         "timezone": "UTC",
         "log_checkpoints": "off",
         "log_line_prefix": "%m [%p] %q%a ",
+        **settings,
     }
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    options = [word for name, value in all_settings.items() for word in ("-c", f"{name}={value}")]
     words = [*CLEAN_ENVIRONMENT, str(programs / "postgres"), "-D", str(home.data), *options]
     done = subprocess.run(
         ["/bin/sh", "-c", _APART, "sh", str(home.log), *words],

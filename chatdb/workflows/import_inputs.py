@@ -1,30 +1,58 @@
-"""What is to be imported: files, folders, globs, standard input, and databases."""
+"""What is to be imported: files, folders, globs, standard input, databases, and dumps of them."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatdb.backups.dump_files import DumpFile, find_dump
 from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import ChatdbError, NotFoundError, UsageError
 from chatdb.formats import registry as formats
 from chatdb.formats.sources import STDIN, open_source
 from chatdb.layouts import registry as layouts
-from chatdb.layouts.foreign import open_foreign
+from chatdb.layouts.foreign import ForeignDatabase, OnRows, open_foreign
 from chatdb.layouts.foreign_sqlite import is_sqlite
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One thing to read: a path, `-`, or a database with its URL."""
+    """One thing to read: a path, `-`, a database with its URL, or a dump of one.
+
+    A dump has a `url` once it is restored, and the `source_name` of the database that it was made
+    of; `failure` is why it could not be restored.
+    """
 
     path: str
     url: DatabaseUrl | None = None
+    dump: DumpFile | None = None
+    source_name: str | None = None
+    failure: ChatdbError | None = None
+
+    @property
+    def is_database(self) -> bool:
+        """Whether it has rows, in place of bytes: a database, or a dump of one."""
+        return self.url is not None or self.dump is not None
 
     @property
     def name(self) -> str:
         """The input for people and reports: a URL without its password."""
-        return self.path if self.url is None else self.url.redacted()
+        return self.path if self.url is None or self.dump is not None else self.url.redacted()
+
+    @contextmanager
+    def opened(self, on_rows: OnRows | None = None) -> Iterator[ForeignDatabase]:
+        """Open the database, under the dump's name if it is of one; raises its failure."""
+        if self.failure is not None:
+            raise self.failure
+        if self.url is None:
+            raise TypeError(f"{self.name} is no database")
+        with open_foreign(self.url, on_rows) as foreign:
+            if self.dump is not None:
+                foreign.name = self.name
+            if self.source_name is not None:
+                foreign.source_name = self.source_name
+            yield foreign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +73,7 @@ class Inputs:
     def subject(self) -> str:
         """The inputs in a few words, for the log."""
         names = ", ".join(
-            each.name if each.url is not None else Path(each.path).name or each.path
+            Path(each.path).name or each.path if each.name == each.path else each.name
             for each in self.inputs[:3]
         )
         more = len(self.inputs) - 3
@@ -54,7 +82,12 @@ class Inputs:
     @property
     def has_database(self) -> bool:
         """Tell whether one of them is a database: then rows are counted, not bytes."""
-        return any(each.url is not None for each in self.inputs)
+        return any(each.is_database for each in self.inputs)
+
+    @property
+    def has_dump(self) -> bool:
+        """Tell whether one of them is a dump: it has to be restored before it is read."""
+        return any(each.dump is not None for each in self.inputs)
 
 
 def find_inputs(
@@ -89,7 +122,7 @@ def total_size(inputs: Inputs) -> int | None:
     """Return what reading will count, bytes or rows; None when it cannot be known before."""
     total = 0
     for each in inputs.inputs:
-        if inputs.has_database != (each.url is not None) or not _is_measurable(each):
+        if inputs.has_database != each.is_database or not _is_measurable(each):
             return None
         try:
             total += _size(inputs, each)
@@ -100,14 +133,14 @@ def total_size(inputs: Inputs) -> int | None:
 
 def _is_measurable(each: Input) -> bool:
     path = Path(each.path)
-    return each.url is not None or (each.path != STDIN and (path.is_file() or path.is_dir()))
+    return each.is_database or (each.path != STDIN and (path.is_file() or path.is_dir()))
 
 
 def _size(inputs: Inputs, each: Input) -> int:
-    if each.url is None:
+    if not each.is_database:
         with open_source(each.path) as source:
             return source.size
-    with open_foreign(each.url) as foreign:
+    with each.opened() as foreign:
         found = layouts.recognise(foreign, name=inputs.format_name, schema=inputs.source_schema)
         return sum(foreign.count(table) for table in found.layout.tables(found.catalogue))
 
@@ -116,13 +149,17 @@ def _found(path: str) -> list[Input]:
     if "://" in path:
         return [Input(path, parse_url(path))]
     names = [path] if path == STDIN or Path(path).exists() else _matches(path)
-    return [Input(name, _file_url(name)) for name in names]
+    return [_file(name) for name in names]
 
 
-def _file_url(path: str) -> DatabaseUrl | None:
-    if path == STDIN or not Path(path).is_file() or not is_sqlite(Path(path)):
-        return None
-    return DatabaseUrl(dialect_name="sqlite", path=Path(path))
+def _file(name: str) -> Input:
+    """Look into a file: a SQLite database and a dump are databases."""
+    path = Path(name)
+    if name == STDIN or not (path.is_file() or path.is_dir()):
+        return Input(name)
+    if is_sqlite(path):
+        return Input(name, DatabaseUrl(dialect_name="sqlite", path=path))
+    return Input(name, dump=find_dump(path))
 
 
 def _matches(pattern: str) -> list[str]:
@@ -144,26 +181,34 @@ def _check_names(inputs: Inputs) -> None:
     if not layouts.is_layout(name):
         formats.reader(name)
     for each in inputs.inputs:
-        if layouts.is_layout(name) and each.url is None:
+        if layouts.is_layout(name) and not each.is_database:
             raise UsageError(
                 f"--from {name} is the layout of a database, and {each.name} is none",
-                hint="name its URL: postgresql://user@host/database or sqlite:///file.db",
+                hint="name its URL: postgresql://user@host/database; or a SQLite file, or a dump",
             )
-        if not layouts.is_layout(name) and each.url is not None:
+        if not layouts.is_layout(name) and each.is_database:
+            what = "a database" if each.dump is None else "a dump of a database"
             raise UsageError(
-                f"--from {name} is a format of files, and {each.name} is a database",
+                f"--from {name} is a format of files, and {each.name} is {what}",
                 hint="leave out --from: the layout is recognised by its tables",
             )
 
 
 def _check(inputs: Inputs, only: Input) -> None:
-    """Raise now what would end the run at its start."""
+    """Raise now what would end the run at its start; a dump has to be restored before."""
     if only.url is not None:
-        with open_foreign(only.url) as foreign:
-            layouts.recognise(foreign, name=inputs.format_name, schema=inputs.source_schema)
+        check_layout(inputs, only)
+    elif only.dump is not None:
+        return
     elif inputs.format_name is None:
         with open_source(only.path) as source:
             formats.detect(source)
     else:
         with open_source(only.path):
             pass
+
+
+def check_layout(inputs: Inputs, each: Input) -> None:
+    """Raise unless a database is of a layout: of the one that is asked for, if one is."""
+    with each.opened() as foreign:
+        layouts.recognise(foreign, name=inputs.format_name, schema=inputs.source_schema)

@@ -10,7 +10,6 @@ from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.sources import open_source
 from chatdb.layouts import registry as layouts
 from chatdb.layouts.base import Context
-from chatdb.layouts.foreign import open_foreign
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_report import FileReport, Placed, SkippedItem
 from chatdb.workflows.import_inputs import Input, Inputs
@@ -40,7 +39,7 @@ class Reading:
         """Yield what is in the inputs, in their order."""
         for index, each in enumerate(self._inputs.inputs):
             report = self.reports[index]
-            read = self._read_file if each.url is None else self._read_database
+            read = self._read_database if each.is_database else self._read_file
             any_yet = False
             try:
                 for arrival in read(index, each, report):
@@ -93,10 +92,8 @@ class Reading:
                 _note_tally(report, tally)
 
     def _read_database(self, index: int, each: Input, report: FileReport) -> Iterator[Arrival]:
-        if each.url is None:
-            raise TypeError(f"{each.name} is no database")
         tally = Tally()
-        with open_foreign(each.url, self._on_size) as foreign:
+        with each.opened(self._on_size) as foreign:
             known = layouts.recognise(
                 foreign, name=self._inputs.format_name, schema=self._inputs.source_schema
             )

@@ -19,16 +19,9 @@ from chatdb.db.dialects.postgresql_bulk import SEARCH_INDEX
 from chatdb.db.revision import translated
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, InvalidInputError, StorageError
-from chatdb.operations.restore_archive import (
-    Archive,
-    Prepared,
-    feed,
-    prepared,
-    restore_archive,
-    script_of,
-)
+from chatdb.operations.restore_archive import Archive, Prepared, prepared, restore_archive
 from chatdb.operations.restore_script import can_restrict, count_rows, run_script
-from chatdb.workflows.beside import beside
+from chatdb.workflows.archive_script import archive_script
 from chatdb.workflows.restore_parts import Task
 from chatdb.workflows.restore_server import (
     SHOWN,
@@ -168,18 +161,9 @@ class PostgresqlFilling:
             with open_data(self.task.backup, name, on_bytes=self.task.watch.advance) as stream:
                 yield stream
             return
-        with script_of(self.task.wish.programs, self.archive) as running:
-            if self.archive.archive.folder is not None:
-                yield running.stdout
-                running.finish()
-                return
-            archive = self.archive.archive
-            with beside(
-                lambda _stopped: feed(running, archive, self.task.watch.advance)
-            ) as feeding:
-                yield running.stdout
-                feeding.wait()
-            running.finish()
+        programs, advance = self.task.wish.programs, self.task.watch.advance
+        with archive_script(programs, self.archive, advance) as stream:
+            yield stream
 
     def _apply_rights(self, new: DatabaseUrl) -> None:
         """Give owners and rights to the roles that there are."""

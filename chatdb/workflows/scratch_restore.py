@@ -99,6 +99,17 @@ def _place(backup: Backup, url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseU
             f"{backup.name} is a dump of PostgreSQL, and {url.redacted()} is no server for it",
             hint="name one where you may create databases: --database-url postgresql://...",
         )
+    with scratch_database(url, watch) as new:
+        yield new
+
+
+@contextmanager
+def scratch_database(url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseUrl]:
+    """Make an empty database of no lasting name on a server; it is gone at the end.
+
+    What killed runs left there is removed first. Raises RefusedError for a pooler, or a user who
+    may not create databases.
+    """
     refuse_pooler(url)
     with Server.open(url) as server, translated(url):
         server.connection.execute("SET idle_session_timeout = 0")

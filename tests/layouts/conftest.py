@@ -59,13 +59,14 @@ def import_from(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> ImportFrom:
-    """Run `chatdb import` of a database into a migrated SQLite file: what comes in is the same."""
+    """Run `chatdb import` of a database or its dump into a migrated SQLite file, as good as any."""
     monkeypatch.setenv("DATABASE_URL", sqlite_url.exposed())
     report = tmp_path / "report.json"
 
-    def invoke(url: DatabaseUrl, *words: str) -> Imported:
+    def invoke(source: DatabaseUrl | Path, *words: str) -> Imported:
         report.unlink(missing_ok=True)
-        done = run("import", url.exposed(), "--report", str(report), *words)
+        typed = str(source) if isinstance(source, Path) else source.exposed()
+        done = run("import", typed, "--report", str(report), *words)
         told = json.loads(report.read_text()) if report.exists() else {}
         return Imported(done.exit_code, done.stdout, done.stderr, told, sqlite_url)
 

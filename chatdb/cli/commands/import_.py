@@ -1,5 +1,6 @@
 """`chatdb import`: read chat exports into the database."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from chatdb.cli.progress import Progress
@@ -33,7 +34,8 @@ def import_(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH|URL...", help="Files, folders, globs, databases, or - for standard input."
+            metavar="PATH|URL...",
+            help="Files, folders, globs, databases, dumps of them, or - for standard input.",
         ),
     ] = None,
     format_name: Annotated[
@@ -61,6 +63,14 @@ def import_(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what is in the files; no database is needed.")
     ] = False,
+    scratch_url: Annotated[
+        str | None,
+        typer.Option(
+            "--scratch-url",
+            metavar="URL",
+            help="The server that unpacks a dump.  [default: one that is made for it]",
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="FILE", help="Write all that happened to a JSON file."),
@@ -86,6 +96,7 @@ def import_(
       chatdb import 'exports/*.json' --user alice --report report.json
       chatdb import export.zip --explain
       chatdb import postgresql://reader@host/relay --dry-run
+      chatdb import relay_dev_20231220_143022.sql
     """
     from chatdb.operations.imports import ImportOptions
     from chatdb.workflows.import_files import check_report_path
@@ -109,16 +120,17 @@ def import_(
     )
     if report is not None:
         check_report_path(report)
-    if explain:
-        if report is not None:
-            raise UsageError("--explain has no report", hint="use --dry-run with --report")
-        _explain(command, inputs, output_format)
-        return
+    if explain and report is not None:
+        raise UsageError("--explain has no report", hint="use --dry-run with --report")
     options = ImportOptions(
         user_id=user, restore_deleted=restore_deleted, search_index=not no_search_index
     )
-    run = _Importing(command, inputs, options)
-    done = run.preview() if dry_run else run.run()
+    with _with_dumps(command, inputs, scratch_url) as ready:
+        if explain:
+            _explain(command, ready, output_format)
+            return
+        run = _Importing(command, ready, options)
+        done = run.preview() if dry_run else run.run()
     _finish(command, done, report, output_format)
 
 
@@ -189,6 +201,32 @@ class _Importing:
         count = self._count()
         there = f"{counted(count, 'conversation')} {'is' if count == 1 else 'are'} in the database"
         return f"{there}; run the same command again: it goes on where it stopped"
+
+
+@contextmanager
+def _with_dumps(
+    command: CommandContext, inputs: "Inputs", scratch_url: str | None
+) -> "Iterator[Inputs]":
+    """Have databases for the dumps among the inputs, for the while of the block."""
+    if not inputs.has_dump:
+        if scratch_url is not None:
+            raise UsageError("--scratch-url is for a dump, and there is none to read")
+        yield inputs
+        return
+    from chatdb.cli.backup_options import StageWatch, dump_programs
+    from chatdb.cli.dev_server import dev_database
+    from chatdb.db.url import parse_url
+    from chatdb.workflows.dump_places import ScratchWish
+    from chatdb.workflows.import_dumps import restored_dumps
+
+    wish = ScratchWish(
+        programs=dump_programs(command),
+        dev_database=dev_database(command).running,
+        url=None if scratch_url is None else parse_url(scratch_url),
+    )
+    with StageWatch(command) as watch, restored_dumps(inputs, wish, watch) as ready:
+        watch.end()
+        yield ready
 
 
 def _progress(

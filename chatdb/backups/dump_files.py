@@ -1,0 +1,142 @@
+"""Files of pg_dump as they lie on the disk: known by their first bytes, read as what is inside.
+
+Zstandard and gzip around a dump are unpacked on the way, whatever the file is called.
+"""
+
+import gzip
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from chatdb.backups.names import TOC, Kind, read_file_name
+from chatdb.errors import InvalidInputError, StorageError
+from chatdb.formats.streams import (
+    BUFFER,
+    CountedStream,
+    OnBytes,
+    UnpackedStream,
+    ZstandardStream,
+    utf8_stream,
+)
+
+_GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_ARCHIVE = b"PGDMP"
+_TAR, _TAR_AT = b"ustar", 257
+_START = 512
+_SQL = re.compile(
+    rb"\s*(?:--(?!-)|/\*|\\restrict\b|\\connect\b"
+    rb"|(?:SET|BEGIN|CREATE|DROP|INSERT|COPY|ALTER|SELECT)\b)",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(rb"\s*-- (MySQL|MariaDB|phpMyAdmin)\b")
+_SQLITE = re.compile(rb"\s*PRAGMA\s+foreign_keys", re.IGNORECASE)
+_PACKED = (".gz", ".zst", ".age")
+
+
+@dataclass(frozen=True, slots=True)
+class DumpFile:
+    """A file of pg_dump, or a folder in its directory format.
+
+    `database` is what the file's name tells of the database that it was made of.
+    """
+
+    path: Path
+    kind: Kind
+    database: str
+
+    @property
+    def size(self) -> int:
+        """What `open` will have counted at its end; the size of all files of a folder."""
+        if self.kind == "directory":
+            return sum(each.stat().st_size for each in self.path.iterdir() if each.is_file())
+        return self.path.stat().st_size
+
+    @contextmanager
+    def open(self, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]]:
+        """Open a file for reading what is packed in it; SQL comes as UTF-8 where it was UTF-16.
+
+        `on_bytes` is told of the bytes of the file itself. Raises StorageError; reading raises
+        InvalidInputError where the packing is damaged.
+        """
+        try:
+            handle = self.path.open("rb")
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be read: {error.strerror or error}") from error
+        with handle:
+            raw, name = _unpacked(handle, str(self.path), on_bytes), str(self.path)
+            is_text = self.kind == "plain"
+            yield cast(
+                IO[bytes],
+                utf8_stream(raw, name=name) if is_text else io.BufferedReader(raw, BUFFER),
+            )
+
+
+def find_dump(path: Path) -> DumpFile | None:
+    """Return the dump that a file or folder is, by its first bytes; None for anything else.
+
+    Raises InvalidInputError for a dump of another database system.
+    """
+    if path.is_dir():
+        kind: Kind | None = "directory" if _start(path / TOC).startswith(_ARCHIVE) else None
+    else:
+        kind = _kind(_start(path), str(path))
+    return None if kind is None else DumpFile(path, kind, _database(path, kind))
+
+
+def _kind(start: bytes, name: str) -> Kind | None:
+    if start.startswith(_ARCHIVE):
+        return "custom"
+    if start.startswith(TOC.encode() + b"\0") and start[_TAR_AT:].startswith(_TAR):
+        return "tar"
+    other = _OTHER.match(start)
+    if other is not None:
+        raise InvalidInputError(
+            f"{name} is a dump of {other[1].decode()}, and chatdb reads those of PostgreSQL",
+            hint="`chatdb formats` lists what can be read",
+        )
+    if _SQLITE.match(start):
+        raise InvalidInputError(
+            f"{name} is a dump of SQLite",
+            hint=f"make the database again and import it: sqlite3 chats.db < {name}",
+        )
+    return "plain" if _SQL.match(start) else None
+
+
+def _start(path: Path) -> bytes:
+    """Return the first bytes inside a file; nothing of one that cannot be read."""
+    try:
+        with path.open("rb") as handle:
+            stream = utf8_stream(_unpacked(handle, str(path), None), name=str(path))
+            return stream.read1(_START)
+    except (OSError, InvalidInputError):
+        return b""
+
+
+def _unpacked(handle: IO[bytes], name: str, on_bytes: OnBytes | None) -> io.RawIOBase:
+    magic = handle.read(4)
+    handle.seek(0)
+    counted = CountedStream(handle, on_bytes)
+    read: Callable[[int], bytes]
+    if magic[:2] == _GZIP:
+        read = gzip.GzipFile(fileobj=io.BufferedReader(counted, BUFFER)).read1
+    elif magic == _ZSTANDARD:
+        read = ZstandardStream(io.BufferedReader(counted, BUFFER)).read
+    else:
+        return counted
+    return UnpackedStream(read, name=name, packed_size=lambda: counted.total)
+
+
+def _database(path: Path, kind: Kind) -> str:
+    """Return the database's name as the file's tells it; without suffixes where it tells none."""
+    if kind == "directory":
+        found = read_file_name(path.name) or read_file_name(f"{path.name}.dir")
+    else:
+        name = path.name
+        while Path(name).suffix.lower() in _PACKED:
+            name = Path(name).stem
+        found = read_file_name(name) or read_file_name(f"{Path(name).stem}.sql")
+    return path.stem if found is None else found.database

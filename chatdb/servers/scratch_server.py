@@ -1,0 +1,149 @@
+"""A throw-away PostgreSQL: started for one piece of work, private, and gone when that is done.
+
+Its folder is the user's own and locked while it is in use. A chatdb that was killed leaves it
+behind, with its server perhaps; the next one stops and removes what nobody holds the lock of.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError, PortTakenError, StorageError
+from chatdb.servers.base import DevServer, Note
+from chatdb.servers.embedded import EmbeddedEngine
+from chatdb.servers.ports import first_free
+from chatdb.servers.postgres_tools import Program
+
+_PREFIX = "chatdb-scratch-"
+_FIRST_PORT = 54_330
+_PORT_TRIES = 20
+_START_SECONDS = 60.0
+_SETTINGS = {
+    # Nothing in it outlives the work: no write is ever waited for.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "autovacuum": "off",
+    "work_mem": "64MB",
+    "jit": "off",
+}
+
+
+@contextmanager
+def scratch_server(program: Program, note: Note) -> Iterator[DatabaseUrl]:
+    """Start a server by the programs beside this `postgres`; yield its superuser's URL.
+
+    It is stopped and removed at the end, whatever happens; those of killed runs go first. Raises
+    StorageError, EngineUnavailableError and ServerFailedError.
+    """
+    parent = roomy_folder()
+    sweep(parent, note)
+    engine = EmbeddedEngine(bindir=program.path.parent, settings=_SETTINGS)
+    with _own_folder(parent) as folder:
+        server = _server(folder)
+        try:
+            yield _started(engine, server, note).url
+        finally:
+            engine.remove(server, data=True, note=note)
+
+
+def sweep(parent: Path, note: Note) -> None:
+    """Stop and remove the servers that killed runs left below a folder; not those in use."""
+    for folder in sorted(parent.glob(f"{_PREFIX}*")):
+        with suppress(OSError):
+            if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+                continue
+            lock = _locked(folder)
+            if lock is None:
+                continue
+            try:
+                if any(folder.iterdir()):
+                    note(f"removing {folder}: the chatdb that made it was broken off")
+                    _remove(folder, note)
+            finally:
+                os.close(lock)
+
+
+def roomy_folder() -> Path:
+    """Return where a database may lie for a while: /tmp is often a part of the memory."""
+    chosen, roomy = Path(tempfile.gettempdir()), Path("/var/tmp")  # noqa: S108
+    if chosen == Path("/tmp") and os.access(roomy, os.W_OK):  # noqa: S108
+        return roomy
+    return chosen
+
+
+@contextmanager
+def _own_folder(parent: Path) -> Iterator[Path]:
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    except OSError as error:
+        raise StorageError(
+            f"no database can be made in {parent}: {error.strerror or error}",
+            hint="name a folder with room in TMPDIR",
+        ) from error
+    lock = _locked(folder)
+    try:
+        # Something in it: an empty folder is one that is just being made, and not swept.
+        (folder / "in-use").touch(0o600)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Take the folder's lock, which ends with the process; None when somebody has it."""
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _remove(folder: Path, note: Note) -> None:
+    try:
+        EmbeddedEngine().remove(_server(folder), data=True, note=note)
+    except ChatdbError as error:
+        note(f"{folder} cannot be removed: {error.text}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _server(folder: Path) -> DevServer:
+    """Return the server of a folder; only its name and folder matter to who removes it."""
+    return DevServer(
+        project=folder.name,
+        folder=folder,
+        port=_FIRST_PORT,
+        user="chatdb",
+        password=secrets.token_urlsafe(24),
+        database="postgres",
+        image="",
+    )
+
+
+def _started(engine: EmbeddedEngine, server: DevServer, note: Note) -> DevServer:
+    from dataclasses import replace
+
+    for left in reversed(range(_PORT_TRIES)):
+        server = replace(server, port=first_free(server.port))
+        try:
+            engine.start(server, seconds=_START_SECONDS, note=note)
+        except PortTakenError:
+            if not left:
+                raise
+        else:
+            break
+    return server

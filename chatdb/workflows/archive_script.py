@@ -1,0 +1,29 @@
+"""An archive of pg_dump as SQL, however large: fed to pg_restore while what it writes is read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from chatdb.operations.restore_archive import OnBytes, Prepared, feed, script_of
+from chatdb.servers.dump_programs import DumpPrograms
+from chatdb.workflows.beside import beside
+
+
+@contextmanager
+def archive_script(
+    programs: DumpPrograms, prepared: Prepared, on_bytes: OnBytes | None
+) -> Iterator[IO[bytes]]:
+    """Have pg_restore write the archive as SQL; raises what it finds wrong at the end."""
+    with script_of(programs, prepared) as running:
+        if prepared.archive.folder is not None:
+            yield running.stdout
+            running.finish()
+            return
+        with beside(lambda _stopped: feed(running, prepared.archive, on_bytes)) as feeding:
+            try:
+                yield running.stdout
+            except BaseException:
+                running.end()  # else the thread would wait for ever for who reads no more
+                raise
+            feeding.wait()
+        running.finish()

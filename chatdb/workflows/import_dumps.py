@@ -1,0 +1,198 @@
+"""Dumps among the inputs of an import: restored first, then read as the databases they were of."""
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
+from typing import IO
+
+from chatdb.backups.dump_files import DumpFile
+from chatdb.backups.plain_sql import PlainDump, inspect
+from chatdb.backups.table_script import LEFT_OUT, ScriptStart, look_at_start, table_script
+from chatdb.backups.tar_archives import require_whole_tar
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.revision import translated
+from chatdb.db.schema import TABLE_NAMES
+from chatdb.db.scripts import VERSION_TABLE
+from chatdb.errors import (
+    ChatdbError,
+    DatabaseFailedError,
+    InvalidInputError,
+    RefusedError,
+    StorageError,
+)
+from chatdb.operations.restore_archive import (
+    Archive,
+    Prepared,
+    prepared,
+    schema_of,
+)
+from chatdb.operations.restore_script import run_script
+from chatdb.servers.dump_programs import DumpPrograms
+from chatdb.workflows.archive_script import archive_script
+from chatdb.workflows.dump_places import WITH_TYPES, Place, Places, ScratchWish, places
+from chatdb.workflows.import_inputs import Input, Inputs, check_layout
+from chatdb.workflows.restore_parts import Watch
+
+_SHOWN = 8
+_OLDEST = 15
+_OPTIONS = ("-c statement_timeout=0", "-c lock_timeout=0")
+_MISSING = re.compile(r'(?:type|function|operator class) "?([^"\s(]+)"?.* does not exist')
+
+
+@contextmanager
+def restored_dumps(inputs: Inputs, wish: ScratchWish, watch: Watch) -> Iterator[Inputs]:
+    """Restore the dumps among the inputs; yield the inputs with a database for each of them.
+
+    The databases, and a server that was started for them, are gone when the block is left. One of
+    several that cannot be restored keeps its error, the only one raises it.
+    """
+    if not inputs.has_dump:
+        yield inputs
+        return
+    with places(wish, watch) as made:
+        found = []
+        for each in inputs.inputs:
+            try:
+                found.append(each if each.dump is None else restored_dump(each, each.dump, made))
+            except ChatdbError as error:
+                if len(inputs.inputs) == 1:
+                    raise
+                found.append(replace(each, failure=error))
+        ready = replace(inputs, inputs=tuple(found))
+        if len(found) == 1:
+            check_layout(ready, found[0])
+        yield ready
+
+
+def restored_dump(each: Input, dump: DumpFile, made: Places) -> Input:
+    """Return the input with the database that its dump was restored into.
+
+    Raises RefusedError for a dump that would run programs, changes rows, or needs an extension that
+    is not to be had, InvalidInputError for one that is cut or holds no tables.
+    """
+    programs, watch = made.wish.programs, made.watch
+    with _looked_at(dump, made) as (what, start, archive):
+        _require_readable(dump, what)
+        place = made.make(str(dump.path), start, major=what.server_major or _OLDEST)
+        watch.begin(f"restoring {dump.path.name}", dump.size)
+        try:
+            said = _restore(dump, archive, place, programs, watch)
+        except ChatdbError as error:
+            raise _explained(dump, what, place, error) from error
+        _tell_what_is_left_out(dump, place, said, watch)
+    return replace(each, url=place.url, source_name=dump.database)
+
+
+@contextmanager
+def _looked_at(
+    dump: DumpFile, made: Places
+) -> Iterator[tuple[PlainDump, ScriptStart, Prepared | None]]:
+    """Tell what is in a dump: of a script all of it, of an archive its table of contents."""
+    if dump.kind == "plain":
+        made.watch.begin(f"reading {dump.path.name}", dump.size)
+        with dump.open() as stream:
+            start = look_at_start(stream)
+        with dump.open(made.watch.advance) as stream:
+            what = inspect(stream)
+        yield what, start, None
+        return
+    if dump.kind == "tar":
+        with dump.open() as stream:
+            require_whole_tar(stream, str(dump.path))
+    folder = dump.path if dump.kind == "directory" else None
+    archive = Archive(kind=dump.kind, open=dump.open, folder=folder)
+    programs = made.wish.programs
+    with prepared(programs, archive, url=made.known_url(), tool_major=None) as readable:
+        with schema_of(programs, readable) as running:
+            start = look_at_start(running.stdout)
+        yield readable.script, start, readable
+
+
+def _require_readable(dump: DumpFile, what: PlainDump) -> None:
+    """Raise for a dump that is cut, empty, chatdb's own, of a whole server, or that acts."""
+    name = dump.path
+    if what.dangers:
+        lines = [f"  {danger}" for danger in what.dangers[:_SHOWN]]
+        if len(what.dangers) > _SHOWN:
+            lines.append(f"  and {len(what.dangers) - _SHOWN} more")
+        raise RefusedError(
+            "\n".join([f"{name} would run more than a dump does:", *lines]),
+            hint="look at these lines; if you trust the file: chatdb restore FILE --trust --into"
+            " URL, and import from there",
+        )
+    if what.databases > 1:
+        raise InvalidInputError(
+            f"{name} holds several databases: it was made by pg_dumpall",
+            hint="dump the one that is wanted: pg_dump -Fc DATABASE",
+        )
+    if not what.tables:
+        raise InvalidInputError(f"{name} makes no tables: there is nothing in it to import")
+    if dump.kind == "plain" and what.tool_version is not None and not what.is_complete:
+        raise InvalidInputError(
+            f"{name} is cut off: the mark at the end of a dump is missing",
+            hint=f"dump it anew; to make do with what there is: chatdb restore {name} --force"
+            " --into URL, and import from there",
+        )
+    tables = {each.rpartition(".")[2].strip('"') for each in what.tables}
+    if VERSION_TABLE in tables and tables <= {*TABLE_NAMES, VERSION_TABLE}:
+        raise InvalidInputError(
+            f"{name} is a dump of chatdb's own database",
+            hint=f"bring it back: chatdb restore {name}",
+        )
+
+
+def _restore(
+    dump: DumpFile, archive: Prepared | None, place: Place, programs: DumpPrograms, watch: Watch
+) -> list[str]:
+    """Put types, tables and rows into the place; return what psql said."""
+    client = programs.find("psql", place.major, url=place.url)
+    with _script(dump, archive, programs, watch) as stream:
+        pieces = table_script(stream, made=place.made)
+        said = run_script(programs, client, pieces, place.url, options=_OPTIONS)
+    with translated(place.url), closing(connect_postgresql(place.url, autocommit=True)) as database:
+        database.execute("ANALYZE")
+    return said
+
+
+def _tell_what_is_left_out(dump: DumpFile, place: Place, said: list[str], watch: Watch) -> None:
+    if place.left_out:
+        names = ", ".join(place.left_out)
+        watch.note(f"left out of {dump.path.name}: extension {names}; no column has a type of it")
+    left = [line.partition(LEFT_OUT)[2] for line in said if LEFT_OUT in line]
+    if left:
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        watch.note(f"left out of {dump.path.name}: {left[0]}{more}; the rows do not need it")
+
+
+def _script(
+    dump: DumpFile, archive: Prepared | None, programs: DumpPrograms, watch: Watch
+) -> AbstractContextManager[IO[bytes]]:
+    """Open the dump as SQL: the file itself, or what pg_restore writes of an archive."""
+    if archive is None:
+        return dump.open(watch.advance)
+    return archive_script(programs, archive, watch.advance)
+
+
+def _explained(dump: DumpFile, what: PlainDump, place: Place, error: ChatdbError) -> ChatdbError:
+    """Return the error in terms of the dump: what it lacks, or where it stopped."""
+    if isinstance(error, StorageError):
+        error.hint = "free some space, or name a folder with more in TMPDIR"
+        return error
+    missing = _MISSING.search(error.text)
+    if missing is None or not place.left_out:
+        error.text = f"{dump.path} could not be restored: {error.text}"
+        if isinstance(error, DatabaseFailedError):
+            error.hint = None
+        if (major := what.server_major or 0) > place.major:
+            error.hint = f"it comes from PostgreSQL {major}, and {place.server} is older"
+        return error
+    lacking = missing[1].rpartition(".")[2]
+    named = [name for name in place.left_out if lacking in WITH_TYPES.get(name, ())]
+    names = ", ".join(named or place.left_out)
+    return RefusedError(
+        f"{dump.path}: its tables need {lacking} of the extension {names}, which {place.server}"
+        " has not",
+        hint="install it (packages postgresql-NN-pgvector, postgresql-contrib), or name a server"
+        " that has it: --scratch-url postgresql://...",
+    )
