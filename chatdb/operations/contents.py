@@ -199,9 +199,7 @@ def _time(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC)
 
 
-def _table_rows(
-    connection: sa.Connection, tables: Sequence[str], merge: _Merge
-) -> dict[str, int]:
+def _table_rows(connection: sa.Connection, tables: Sequence[str], merge: _Merge) -> dict[str, int]:
     """Count every table, but not again the two that have just been read to their ends."""
     counts = merge.rows()
     wanted = [name for name in schema.metadata.tables if name in tables and name not in _LEFT_OUT]

@@ -40,6 +40,12 @@ _PATTERNS: tuple[tuple[str, type[ChatdbError], str, str], ...] = (
         "install a newer one, or name its folder in CHATDB_PG_BINDIR",
     ),
     (
+        r"(?:ERROR|FATAL|PANIC): .*(?:No space left on device|disk full)",
+        StorageError,
+        "{program} stopped: the server's disk is full ({place})",
+        "free some space there",
+    ),
+    (
         r"No space left on device|disk full",
         StorageError,
         "{program} stopped: the disk is full",

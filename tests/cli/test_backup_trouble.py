@@ -18,6 +18,7 @@ from chatdb.workflows.verify_backup import find_problems
 from tests.cli.conftest import command_line, unmeasured_environment
 from tests.operations.conversation_rows import add_conversation
 from tests.postgres_server import wait_until
+from tests.small_disk import small_disk
 from tests.workflows.backups import PROGRAMS, Quiet, back_up
 
 Reached = Callable[[Path], bool]
@@ -120,31 +121,22 @@ def test_an_interrupted_backup_leaves_nothing(large: Database, tmp_path: Path, p
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)],
-        check=False,
-        stderr=subprocess.DEVNULL,
-    )
-    if mounted.returncode:
-        pytest.skip("only root can make a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 4) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_full_disk_is_named_and_nothing_is_left(
-    large: Database, small_disk: Path, run: Callable[..., Any], jobs: str
+    large: Database, disk: Path, run: Callable[..., Any], jobs: str
 ) -> None:
     jobs = "1" if large.url.path is not None else jobs
     done = run(
-        *("backup", "--output", str(small_disk / "backups"), "--jobs", jobs),
+        *("backup", "--output", str(disk / "backups"), "--jobs", jobs),
         *("-d", large.url.exposed()),
     )
 
     assert done.exit_code == 1
     assert "disk" in done.stderr or "No space left" in done.stderr
-    assert str(small_disk) in done.stderr or jobs == "2"
-    assert list(small_disk.iterdir()) == []
+    assert str(disk) in done.stderr or jobs == "2"
+    assert list(disk.iterdir()) == []

@@ -18,7 +18,7 @@ from tests.cli.importing import count_of
 from tests.operations.export_rows import conversation, fill, insert, message
 from tests.operations.importing import check_search, load
 from tests.postgres_server import wait_until
-from tests.servers.projects import may_mount, small_disk
+from tests.small_disk import enlarge, small_disk
 
 Invoke = Callable[..., Any]
 
@@ -81,16 +81,13 @@ def test_a_copy_that_was_ended_goes_on_where_it_stopped(
         check_search(database, "word", 2 * CONVERSATIONS)
 
 
-@pytest.mark.skipif(not may_mount(), reason="only root can mount a small disk")
 def test_a_full_disk_is_told_and_the_copy_goes_on_when_there_is_room(
     run: Invoke, large: DatabaseUrl, tmp_path: Path
 ) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    with small_disk(disk, 4):
+    with small_disk(tmp_path / "disk", 4) as disk:
         words = ("copy", large.exposed(), f"sqlite:///{disk}/copy.db", "--format", "json")
         full = run(*words)
-        subprocess.run(["mount", "-o", "remount,size=60m", disk], check=True)
+        enlarge(disk, 60)
         again = run(*words)
 
     assert full.exit_code == 1

@@ -33,6 +33,7 @@ from tests.operations.importing import (
     stored,
 )
 from tests.postgres_server import PostgresServer, wait_until
+from tests.small_disk import small_disk
 
 Invoke = Callable[..., Any]
 
@@ -195,16 +196,7 @@ def test_a_locked_file_is_an_error_after_a_while(
 def test_a_full_disk_leaves_the_file_sound(
     run_process: Run, sqlite_url: DatabaseUrl, tmp_path: Path, large: Path
 ) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)],
-        check=False,
-        stderr=subprocess.DEVNULL,
-    )
-    if mounted.returncode:
-        pytest.skip("only root can make a small disk")
-    try:
+    with small_disk(tmp_path / "disk", 4) as disk:
         path = disk / "chatdb.db"
         shutil.copy(sqlite_url.sqlite_path, path)
         done = run_process("import", str(large), "-d", f"sqlite:///{path}")
@@ -214,8 +206,6 @@ def test_a_full_disk_leaves_the_file_sound(
             "SELECT count(*) FROM conversation_summaries WHERE message_count <> 2"
         ).fetchone()[0]
         connection.close()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
     assert done.exit_code == 1
     assert "disk is full" in done.stderr

@@ -18,6 +18,7 @@ from chatdb.db.scripts import head_revision, migrations_directory, scripts
 from chatdb.db.url import DatabaseUrl
 from tests.cli.conftest import Run
 from tests.postgres_server import PostgresServer
+from tests.small_disk import small_disk
 
 CHAIN = [script.revision for script in scripts()]
 Invoke = Callable[..., Any]
@@ -214,12 +215,7 @@ def test_waiting_goes_on_until_the_database_is_there(run: Invoke, postgres: Post
 def test_no_room_for_the_copy_stops_it_before_anything_changes(
     run_process: Run, tmp_path: Path
 ) -> None:
-    """The free space comes from a tiny file system where one can be mounted; else it is skipped."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0 or os.system(f"mount -t tmpfs -o size=12m tmpfs {folder} 2>/dev/null"):  # noqa: S605
-        pytest.skip("only root can mount a small file system")
-    try:
+    with small_disk(tmp_path / "small", 12) as folder:
         path = folder / "chatdb.db"
         assert run_process("migrate", CHAIN[1], "-d", str(path)).exit_code == 0
 
@@ -229,8 +225,6 @@ def test_no_room_for_the_copy_stops_it_before_anything_changes(
         assert "no room for the copy" in answer.stderr
         status = run_process("schema", "status", "--format=json", "-d", str(path))
         assert json.loads(status.stdout)["revision"] == CHAIN[1]
-    finally:
-        os.system(f"umount {folder}")  # noqa: S605
 
 
 def test_nothing_to_do_loads_neither_sqlalchemy_nor_alembic(

@@ -1,6 +1,5 @@
 """Projects with an embedded server of their own, in folders that every user may enter."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -111,27 +110,3 @@ def listening() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield int(listener.getsockname()[1])
-
-
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """Mount a disk of so many megabytes at the folder; only root can."""
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "chatdb-test", folder],
-        check=True,
-    )
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def may_mount() -> bool:
-    """Tell whether a disk can be mounted here."""
-    if os.geteuid() != 0:
-        return False
-    with open_folder() as folder, suppress(subprocess.CalledProcessError, FileNotFoundError):
-        with small_disk(folder, 1):
-            pass
-        return True
-    return False

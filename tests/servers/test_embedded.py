@@ -27,15 +27,14 @@ from tests.servers.projects import (
     free_port,
     is_alive,
     listening,
-    may_mount,
     open_folder,
     pid_of,
     query,
     removed_at_the_end,
     server_at,
-    small_disk,
     start,
 )
+from tests.small_disk import enlarge, small_disk
 
 ENGINE = EmbeddedEngine()
 
@@ -275,9 +274,7 @@ def test_a_server_that_dies_at_its_start_shows_the_end_of_its_log(server: DevSer
     assert "chatdb dev-db logs" in str(caught.value.hint)
 
 
-@pytest.mark.skipif(not may_mount(), reason="only root can mount a small disk")
 def test_a_full_disk_is_named_and_leaves_no_half_made_data(new: DevServer) -> None:
-    new.folder.mkdir()
     with small_disk(new.folder, 20):
         with pytest.raises(ServerFailedError, match="initdb failed: the disk is full") as caught:
             start(new)
@@ -286,7 +283,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_made_data(new: DevServer) -> No
         assert ENGINE.look(new).state is ServerState.ABSENT
         assert not list((new.folder / "postgresql").glob("data*"))
 
-        subprocess.run(["mount", "-o", "remount,size=200m", new.folder], check=True)
+        enlarge(new.folder, 200)
         start(new)
         assert query(new, "SELECT 1") == [(1,)]
         ENGINE.remove(new, data=True, note=ignore)

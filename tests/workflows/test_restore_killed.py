@@ -18,6 +18,7 @@ from chatdb.errors import DatabaseLockedError
 from tests.db.test_replacement import left_over
 from tests.migrations.test_pooler import pooled_url  # noqa: F401 - a fixture
 from tests.postgres_server import PostgresServer, wait_until
+from tests.small_disk import small_disk
 from tests.workflows.restoring import (
     Run,
     conversations_in,
@@ -131,19 +132,6 @@ def test_ctrl_c_removes_what_was_begun(filled: DatabaseUrl, backup: Path) -> Non
     assert filled.path is None or left_over(filled) == []
 
 
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """Mount a small file system; the test is skipped where only root may."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def test_a_full_disk_leaves_the_file_and_nothing_else(run: Run, tmp_path: Path) -> None:
     large = tmp_path / "large.db"
     with closing(sqlite3.connect(large)) as file:
@@ -161,6 +149,46 @@ def test_a_full_disk_leaves_the_file_and_nothing_else(run: Run, tmp_path: Path) 
             assert done.exit_code == 1
             assert "No space left" in done.stderr or "no room" in done.stderr
             assert [path.name for path in disk.iterdir()] == ["chatdb.db"]
+
+
+@contextmanager
+def on_a_small_disk(url: DatabaseUrl, postgres: PostgresServer, megabytes: int) -> Iterator[None]:
+    """Move a database into a tablespace that is soon full, and back."""
+    place = f"small_{url.database}"
+    folder = postgres.folder / place
+    with small_disk(folder, megabytes):
+        owner = (postgres.folder / "data").stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
+        postgres.execute(
+            f"CREATE TABLESPACE {place} LOCATION '{folder}'",
+            f"ALTER DATABASE {url.database} SET TABLESPACE {place}",
+        )
+        try:
+            yield
+        finally:
+            postgres.execute(
+                f"ALTER DATABASE {url.database} SET TABLESPACE pg_default",
+                f"DROP TABLESPACE {place}",
+            )
+
+
+@pytest.mark.postgresql
+def test_a_full_disk_of_the_server_leaves_the_database_as_it_was(
+    run: Run, postgresql_url: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    fill(postgresql_url)
+    with postgres.new_database() as large:
+        rows = "SELECT repeat('x', 1000) AS text FROM generate_series(1, 20000)"
+        execute(large, f"CREATE TABLE bulky AS {rows}")
+        backup = foreign_backup(large, tmp_path, postgres)
+
+    with on_a_small_disk(postgresql_url, postgres, 28):
+        done = run("restore", backup, "--yes", "-d", postgresql_url.exposed())
+
+        assert done.exit_code == 1
+        assert "the server's disk is full" in done.stderr
+        assert conversations_in(postgresql_url) == 3
+        assert left_over(postgresql_url) == []
 
 
 def test_a_pooler_is_refused(
