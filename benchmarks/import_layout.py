@@ -1,12 +1,16 @@
 """`chatdb import` of another live PostgreSQL against the import of the same rows as a file.
 
 A database of each system, written by `chatdb export --to`. Whole processes, into empty migrated
-databases; the ratio is of rows per second.
+databases; the ratio is of rows per second. Every row of the source must be in the report.
 
     python -m benchmarks.import_layout
 """
 
+import json
+import tempfile
 from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 from benchmarks.databases import chatdb_import, fresh_postgresql, imported_postgresql
 from benchmarks.dataset import native_file
@@ -22,6 +26,7 @@ from benchmarks.measure import (
     run_alone,
     speed_figure,
 )
+from chatdb.db.connect import connect_postgresql
 from chatdb.db.url import DatabaseUrl
 from chatdb.layouts.registry import LAYOUTS
 
@@ -33,7 +38,7 @@ def from_layout(name: str, bench: Bench) -> Figure:
 
     def ours() -> Run:
         with fresh_postgresql(bench) as url:
-            return _import(url, source)
+            return _import(url, source, messages)
 
     def theirs() -> Run:
         with fresh_postgresql(bench) as url:
@@ -48,7 +53,7 @@ def memory(bench: Bench) -> Figure:
 
     def peak(messages: int) -> tuple[int, int]:
         with fresh_postgresql(bench) as url:
-            return messages, _import(url, database_of(bench, "relay", messages)).peak
+            return messages, _import(url, database_of(bench, "relay", messages), messages).peak
 
     large, small = bench.size(1_000_000, quick=100_000), bench.size(100_000, quick=20_000)
     return memory_figure("import from relay", peak(large), peak(small))
@@ -67,9 +72,25 @@ def database_of(bench: Bench, name: str, messages: int) -> DatabaseUrl:
     return url
 
 
-def _import(url: DatabaseUrl, source: DatabaseUrl) -> Run:
-    command = ("-m", "chatdb", "import", "--quiet", source.exposed())
-    return python(*command, DATABASE_URL=url.exposed())
+def _import(url: DatabaseUrl, source: DatabaseUrl, messages: int) -> Run:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        command = ("-m", "chatdb", "import", "--quiet", "--report", report, source.exposed())
+        run = python(*command, DATABASE_URL=url.exposed())
+        _account_for(json.loads(report.read_bytes()), source, messages)
+    return run
+
+
+def _account_for(report: dict[str, Any], source: DatabaseUrl, messages: int) -> None:
+    """Raise RuntimeError if a row of the source is not told of, or a message is missing."""
+    if report["counts"]["messages_new"] != messages:
+        raise RuntimeError(f"{report['counts']['messages_new']} of {messages} messages came over")
+    with connect_postgresql(source) as connection:
+        for table, told in report["files"][0]["rows"].items():
+            row = connection.execute(f'SELECT count(*) FROM "{table}"'.encode()).fetchone()
+            accounted = told["imported"] + told["merged"] + told["skipped"]
+            if row is None or not row[0] == told["read"] == accounted:
+                raise RuntimeError(f"{table}: the source has {row}, the report {told}")
 
 
 CLAIMS = (

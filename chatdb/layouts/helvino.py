@@ -42,6 +42,23 @@ FROM {child} AS child JOIN {conversations} AS parent ON child."conversationId" =
 WHERE child."orgId" IS DISTINCT FROM parent."orgId"
 """
 
+_VISITORS = """
+SELECT {columns}, {conversation} AS conversation
+FROM {visitors} AS child JOIN {conversations} AS parent
+ON parent."visitorId" = child."id" AND parent."orgId" = child."orgId"
+WHERE parent."orgId" = ? ORDER BY parent."id"
+"""
+
+_COUNTED = """
+SELECT count(*) AS whole, count(*) FILTER (WHERE {met}) AS met
+FROM {visitors} AS child WHERE child."orgId" = ?
+"""
+
+_MET = """
+EXISTS (SELECT FROM {conversations} AS parent
+        WHERE parent."visitorId" = child."id" AND parent."orgId" = child."orgId")
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Tenant:
@@ -115,20 +132,23 @@ class _Reading:
         """Yield them by id; rows of another tenant are in none of them."""
         conversations = self._catalogue["conversations"]
         own = Where('parent."orgId" = ?', (self._tenant.id,))
-        visitors = self._visitors()
         parents = ordered(self._foreign, conversations, by="id", where=own)
-        streams = [(self._children("messages", "timestamp"), "conversationId")]
-        if "conversation_notes" in self._catalogue:
-            streams.append((self._children("conversation_notes", "createdAt"), "conversationId"))
-        for row, (messages, *notes) in gathered(parents, "id", *streams):
-            record = self._conversation(row, messages, visitors)
-            if notes and notes[0]:
-                self._context.count("conversation_notes", "merged", len(notes[0]))
-                record.metadata["notes"] = [_note(note) for note in notes[0]]
+        streams = (
+            (self._children("messages", "timestamp"), "conversationId"),
+            (self._children("conversation_notes", "createdAt"), "conversationId"),
+            (self._visitors(), "conversation"),
+        )
+        for row, (messages, notes, visitors) in gathered(parents, "id", *streams):
+            record = self._conversation(row, messages, next(iter(visitors), {}))
+            if notes:
+                self._context.count("conversation_notes", "merged", len(notes))
+                record.metadata["notes"] = [_note(note) for note in notes]
             yield Found(self._context.finished(record), self._tenant.organization)
-        self._count_visitors(visitors)
+        self._count_visitors()
 
     def _children(self, name: str, time: str) -> Iterator[Row]:
+        if name not in self._catalogue:
+            return iter(())
         table = self._catalogue[name]
         condition = 'parent."orgId" = ?'
         if table.has("orgId"):
@@ -142,24 +162,34 @@ class _Reading:
             where=Where(condition, (self._tenant.id,)),
         )
 
-    def _visitors(self) -> dict[str, tuple[Row, list[str]]]:
-        """Return the tenant's visitors by id, and the conversations of each as they are met."""
-        table = self._catalogue.get("visitors")
-        if table is None or not table.has("id", "orgId", "visitorKey"):
-            return {}
-        own = Where('parent."orgId" = ?', (self._tenant.id,))
-        rows = ordered(self._foreign, table, by="id", where=own)
-        return {row["id"]: (row, []) for row in rows}
+    def _visitors(self) -> Iterator[Row]:
+        """Yield the visitor of each conversation that has one of its own tenant."""
+        visitors, conversations = _visitors(self._catalogue), self._catalogue["conversations"]
+        if visitors is None or not conversations.has("visitorId"):
+            return iter(())
+        statement = _VISITORS.format(
+            columns=self._foreign.columns(visitors, of="child"),
+            conversation=self._foreign.expression(conversations, "id", of="parent"),
+            visitors=self._foreign.place(visitors),
+            conversations=self._foreign.place(conversations),
+        )
+        return self._foreign.rows(statement, (self._tenant.id,))
 
-    def _count_visitors(self, visitors: dict[str, tuple[Row, list[str]]]) -> None:
-        for _, conversations in visitors.values():
-            self._context.count("visitors", "merged" if conversations else "skipped")
-            if not conversations:
-                self._context.tally.lossy["a visitor without a conversation left out"] += 1
+    def _count_visitors(self) -> None:
+        visitors, conversations = _visitors(self._catalogue), self._catalogue["conversations"]
+        if visitors is None:
+            return
+        place, met = self._foreign.place, "false"
+        if conversations.has("visitorId"):
+            met = _MET.format(conversations=place(conversations))
+        statement = _COUNTED.format(visitors=place(visitors), met=met)
+        found = next(self._foreign.rows(statement, (self._tenant.id,)))
+        self._context.count("visitors", "merged", found["met"])
+        if alone := found["whole"] - found["met"]:
+            self._context.count("visitors", "skipped", alone)
+            self._context.tally.lossy["a visitor without a conversation left out"] += alone
 
-    def _conversation(
-        self, row: Row, rows: list[Row], visitors: dict[str, tuple[Row, list[str]]]
-    ) -> Conversation:
+    def _conversation(self, row: Row, rows: list[Row], visitor: Row) -> Conversation:
         context = self._context
         context.count("conversations", "imported")
         source_id = str(row.pop("id"))
@@ -169,10 +199,8 @@ class _Reading:
         del row["orgId"]
         if row.pop("messageCount") != len(rows):
             context.tally.lossy["messageCount that was not the number of messages: corrected"] += 1
-        visitor, conversations = visitors.get(row.get("visitorId") or "", ({}, []))
-        conversations.append(source_id)
         if visitor:
-            row["visitor"] = kept({**visitor, "orgId": None})
+            row["visitor"] = kept({**visitor, "orgId": None, "conversation": None})
         record = Conversation(
             id=identifier,
             user_id=visitor.get("visitorKey") or row.get("visitorId") or None,
@@ -200,6 +228,12 @@ class _Reading:
             rest = left_over(row, self._context, _MESSAGE_COLUMNS, "messages")
             add_fields(message, rest)
         return chain.messages
+
+
+def _visitors(catalogue: Catalogue) -> Table | None:
+    """Return the table of visitors, if it is Helvino's."""
+    table = catalogue.get("visitors")
+    return table if table is not None and table.has("id", "orgId", "visitorKey") else None
 
 
 def _note(row: Row) -> Row:
@@ -242,8 +276,9 @@ def _strays(foreign: ForeignDatabase, catalogue: Catalogue, context: Context) ->
             yield from _stray_children(foreign, catalogue[name], conversations, wanted, context)
     if wanted:
         return
-    for row in without_parent(foreign, conversations, tenants, on=("orgId", "id")):
-        yield context.skip("conversations", row["id"], f"no organization {row['orgId']}")
+    for table in filter(None, (conversations, _visitors(catalogue))):
+        for row in without_parent(foreign, table, tenants, on=("orgId", "id")):
+            yield context.skip(table.name, row["id"], f"no organization {row['orgId']}")
 
 
 def _stray_children(

@@ -132,6 +132,37 @@ def test_later_columns_visitors_and_notes_come_over(
     assert done.rows["conversation_notes"]["merged"] == 1
 
 
+def test_each_visitor_counts_once_and_a_strangers_visitor_is_not_told(
+    first: DatabaseUrl, import_from: ImportFrom
+) -> None:
+    more = values(
+        [
+            (f"1770304200000-c{n}", "cl1", AT % n, AT % n, 0, v)
+            for n, v in enumerate("v1 v4".split())
+        ]
+    )
+    make_postgresql(
+        first,
+        *LATER,
+        *LATER_ROWS,
+        "INSERT INTO visitors VALUES ('v3', 'gone', 'k3', NULL), ('v4', 'cl2', 'k4', NULL)",
+        """INSERT INTO conversations
+        (id, "orgId", "createdAt", "updatedAt", "messageCount", "visitorId") VALUES """
+        + more,
+    )
+
+    done = import_from(first)
+
+    users = {record.source_id: record.user_id for record in done.records("demo")}
+    assert users == {
+        "1770304200000-a1": "key-1",
+        "1770304200000-c0": "key-1",
+        "1770304200000-c1": "v4",
+    }
+    assert done.rows["visitors"] == {"read": 4, "imported": 0, "merged": 1, "skipped": 3}
+    assert done.report["files"][0]["skipped"][-1]["reason"] == "no organization gone"
+
+
 def test_with_org_only_that_tenant_comes(first: DatabaseUrl, import_from: ImportFrom) -> None:
     done = import_from(first, "--org", "acme")
 
