@@ -22,6 +22,7 @@ from chatdb.operations.copies_lines import (
     WHOLE,
     ContentDigest,
     LineReader,
+    TableCounts,
     count_rows,
     digest_of_table,
     read_organizations,
@@ -85,12 +86,14 @@ def copy_database(
     that was broken off. What cannot be stored there is skipped and named.
     """
     _check(source, destination)
-    if not _is_made(destination):
-        _make(destination, watch.note)
+    is_made = _is_made(destination)
     with source.snapshot(settings=WHOLE) as fixed:
+        counts = count_rows(fixed)
+        if not is_made:
+            _make(destination, watch.note)
         state = begin(destination, _address(source), search_index=search_index)
         with state.logged_failure():
-            copying = _Copying(fixed, state, watch)
+            copying = _Copying(fixed, state, watch, counts)
             copying.run()
             if search_index:
                 watch.stage("building the search index", None)
@@ -123,7 +126,9 @@ def preview_copy(source: Database, destination: Database) -> CopyReport:
 class _Copying:
     """One run of a copy; `source` is one state of it."""
 
-    def __init__(self, source: Database, state: CopyState, watch: CopyWatch) -> None:
+    def __init__(
+        self, source: Database, state: CopyState, watch: CopyWatch, counts: TableCounts
+    ) -> None:
         self._source = source
         self._state = state
         self._watch = watch
@@ -131,7 +136,7 @@ class _Copying:
         self._renewed = 0
         self._replaced = 0
         self._skipped: list[SkippedItem] = []
-        self.counts = count_rows(source)
+        self.counts = counts
         self.organizations = read_organizations(source)
 
     def run(self) -> None:

@@ -136,10 +136,7 @@ def test_each_visitor_counts_once_and_a_strangers_visitor_is_not_told(
     first: DatabaseUrl, import_from: ImportFrom
 ) -> None:
     more = values(
-        [
-            (f"1770304200000-c{n}", "cl1", AT % n, AT % n, 0, v)
-            for n, v in enumerate("v1 v4".split())
-        ]
+        [(f"1770304200000-c{n}", "cl1", AT % n, AT % n, 0, v) for n, v in enumerate(["v1", "v4"])]
     )
     make_postgresql(
         first,

@@ -3,11 +3,13 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     DatabaseFailedError,
     DatabaseLockedError,
@@ -158,8 +160,8 @@ def test_a_lost_connection_to_the_destination_is_made_again(make: Make) -> None:
 
 
 @pytest.mark.postgresql
-def test_rows_that_the_user_may_not_see_are_not_left_out_unsaid(make: Make) -> None:
-    source, destination = make("postgresql"), make("sqlite")
+def test_rows_that_the_user_may_not_see_are_not_left_out_unsaid(make: Make, tmp_path: Path) -> None:
+    source, missing = make("postgresql"), tmp_path / "missing.db"
     many(source, 2)
     role = f"reader_{source.url.database}"
     with source.transaction(write=True) as connection:
@@ -170,8 +172,14 @@ def test_rows_that_the_user_may_not_see_are_not_left_out_unsaid(make: Make) -> N
     limited = Database.open(replace(source.url, user=role, password="x"))
 
     try:
-        with limited, pytest.raises(DatabaseFailedError, match="row-level security"):
+        destination = Database.open(DatabaseUrl(dialect_name="sqlite", path=missing), create=True)
+        with (
+            limited,
+            destination,
+            pytest.raises(DatabaseFailedError, match="row-level security"),
+        ):
             _copy(limited, destination)
+        assert not missing.exists()
     finally:
         with source.transaction(write=True) as connection:
             connection.exec_driver_sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
