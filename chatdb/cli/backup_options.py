@@ -1,6 +1,6 @@
 """What the commands of `chatdb backup` share: the place, the programs, the progress."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Self
@@ -10,6 +10,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.progress import BYTES, Progress, QuietProgress, Unit
+from chatdb.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from chatdb.servers.dump_programs import DumpPrograms
@@ -30,8 +31,11 @@ def dump_programs(command: CommandContext) -> "DumpPrograms":
 
     settings.export_libpq(command.config)
     bindir = command.config.pg_bindir
+    server = None
+    with suppress(ConfigurationError):  # a file is verified without any database
+        server = command.direct_url or command.url
     return DumpPrograms(
-        settings.process_environment(), None if bindir is None else Path(bindir.value)
+        settings.process_environment(), None if bindir is None else Path(bindir.value), server
     )
 
 

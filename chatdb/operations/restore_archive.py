@@ -95,6 +95,8 @@ def prepared(
     with private_folder() as folder:
         needed = tool_major or _version_of(archive)
         client = programs.find("pg_restore", needed, url=url)
+        if archive.folder is not None:
+            client.require_here("a folder")
         head = archive.folder or folder / "head"
         listing = _listing(programs, client, archive, head)
         use_list = folder / "list"
@@ -123,11 +125,9 @@ def restore_archive(
 
     Without `with_rights` everything belongs to who restores it, and nobody is granted anything.
     """
-    words = ["--exit-on-error", "--no-password"]
+    words = ["--exit-on-error", "--no-password", *_use_list(prepared)]
     if not with_rights:
         words += ["--no-owner", "--no-privileges"]
-    if prepared.client.container is None:
-        words.append(f"--use-list={prepared.use_list}")
     run = _Run(programs, prepared.client, url, tuning)
     parallel = [f"--jobs={tuning.jobs}"] if tuning.jobs > 1 else []
     if prepared.archive.folder is not None:
@@ -142,7 +142,7 @@ def restore_archive(
 
 def script_of(programs: DumpPrograms, prepared: Prepared) -> AbstractContextManager[Running]:
     """Start pg_restore writing the archive as SQL to its `stdout`, fed by the caller."""
-    words = ["--file=-", f"--use-list={prepared.use_list}"]
+    words = ["--file=-", *_use_list(prepared)]
     if prepared.archive.folder is not None:
         return programs.running(prepared.client, [*words, str(prepared.head)])
     return programs.running(prepared.client, words, stdin=subprocess.PIPE)
@@ -188,6 +188,11 @@ class _Run:
             stdout=subprocess.DEVNULL,
             options=self.tuning.options(),
         )
+
+
+def _use_list(prepared: Prepared) -> list[str]:
+    """Name the list; in a container, where our files are not, everything is restored."""
+    return [] if prepared.client.container else [f"--use-list={prepared.use_list}"]
 
 
 def _listing(programs: DumpPrograms, client: Client, archive: Archive, head: Path) -> list[str]:

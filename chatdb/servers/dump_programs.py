@@ -20,7 +20,7 @@ from typing import IO, Literal
 
 from chatdb.db.conninfo import conninfo, secrets
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import EngineUnavailableError, ProgramMissingError
+from chatdb.errors import EngineUnavailableError, ProgramMissingError, UsageError
 from chatdb.servers import postgres_tools
 from chatdb.servers.dump_failures import failure_of
 
@@ -60,26 +60,38 @@ class Client:
         where = f" in the container {self.container}" if self.container else ""
         return f"{self.name} {self.version_text}{where}"
 
+    def require_here(self, what: str, *, hint: str = "") -> None:
+        """Raise UsageError where it would have to see files of ours from inside a container."""
+        if self.container is not None:
+            raise UsageError(
+                f"{what} needs a {self.name} on this machine: there is only {self.describe()}",
+                hint=f"{hint}install the package postgresql-client",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class DumpPrograms:
-    """Finds and runs the programs; `environment` is what they are given, `bindir` where to look."""
+    """Finds and runs the programs; `environment` is what they are given, `bindir` where to look.
+
+    `server` is the one in whose container they are looked for where no other is named.
+    """
 
     environment: Mapping[str, str]
     bindir: Path | None = None
+    server: DatabaseUrl | None = None
 
     def find(
         self, name: ProgramName, server_major: int, *, url: DatabaseUrl | None = None
     ) -> Client:
         """Return the program to use for a server, or for an archive, of this major version.
 
-        With the server's `url` the container that publishes its port is looked at last.
+        The container that publishes the port of the server's `url` is looked at last.
         Raises ProgramMissingError that names what is there and what is needed.
         """
         found = postgres_tools.smallest_for(name, server_major, bindir=self.bindir)
         if found is not None:
             return Client(name=name, version=found.version, words=(str(found.path),))
-        contained = None if url is None else self._in_container(name, server_major, url)
+        contained = self._in_container(name, server_major, url or self.server)
         if contained is not None:
             return contained
         newest = postgres_tools.newest(name, bindir=self.bindir)
@@ -95,9 +107,12 @@ class DumpPrograms:
         Raises ProgramMissingError.
         """
         found = postgres_tools.newest(name, bindir=self.bindir)
-        if found is None:
+        if found is not None:
+            return Client(name=name, version=found.version, words=(str(found.path),))
+        contained = self._in_container(name, 0, self.server)
+        if contained is None:
             raise ProgramMissingError(f"{name} is not installed", hint=_INSTALL.format(major=""))
-        return Client(name=name, version=found.version, words=(str(found.path),))
+        return contained
 
     @contextmanager
     def running(
@@ -142,13 +157,15 @@ class DumpPrograms:
         return _can_compress(client.words, method)
 
     def _in_container(
-        self, name: ProgramName, server_major: int, url: DatabaseUrl
+        self, name: ProgramName, server_major: int, url: DatabaseUrl | None
     ) -> Client | None:
         from chatdb.servers.compose_objects import Objects
         from chatdb.servers.compose_programs import Runner, find_programs
 
+        if url is None or url.path is not None or url.host not in _LOCAL_HOSTS:
+            return None
         port = url.port or _DEFAULT_PORT
-        if url.host not in _LOCAL_HOSTS or not port.isdigit():
+        if not port.isdigit():
             return None
         with suppress(EngineUnavailableError):
             objects = Objects(runner := Runner(self.environment), find_programs(runner))
@@ -198,6 +215,11 @@ class Running:
     def said(self) -> list[str]:
         """The last lines of its stderr."""
         return list(self._said)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended by itself with an error."""
+        return self._process.poll() not in (None, 0)
 
     def finish(self) -> list[str]:
         """Wait for its end and return its warnings; raises what its errors mean."""

@@ -23,6 +23,8 @@ def archive_script(
             try:
                 yield running.stdout
             except BaseException:
+                if running.has_failed:  # what its reader made of half a script matters less
+                    running.finish()
                 running.end()  # else the thread would wait for ever for who reads no more
                 raise
             feeding.wait()

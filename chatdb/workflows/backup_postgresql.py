@@ -16,7 +16,7 @@ from chatdb.backups.contents import Contents
 from chatdb.backups.manifest import BackupFile
 from chatdb.backups.names import COMPRESSED, ENCRYPTED, TOC, Kind
 from chatdb.db.database import Database
-from chatdb.errors import DatabaseLockedError, UsageError
+from chatdb.errors import DatabaseLockedError
 from chatdb.operations.contents import measure
 from chatdb.operations.conversation_batches import READING
 from chatdb.operations.server_facts import ServerFacts, export_snapshot, look_at_server
@@ -97,11 +97,7 @@ class _Dump:
 
     def directory(self) -> Made:
         """Dump into a folder with a file for each table, several at once."""
-        if self.client.container is not None:
-            raise UsageError(
-                f"--jobs needs a pg_dump on this machine: there is only {self.client.describe()}",
-                hint="leave --jobs out, or install the package postgresql-client",
-            )
+        self.client.require_here("--jobs", hint="leave --jobs out, or ")
         inside = self._packs_itself()
         folder = self.bench.path(self.bench.archive_name("directory", compressed=False))
         words = ["--format=directory", f"--jobs={self.wish.jobs}", f"--file={folder}"]

@@ -239,6 +239,7 @@ def _restored_folder(backup: Backup, programs: DumpPrograms) -> Problems:
             hint="restore it, or verify a copy of it on this machine",
         )
     client = programs.newest("pg_restore")
+    client.require_here("a folder")
     words = ["--file=-", str(folder)]
     with programs.running(client, words, stdout=subprocess.DEVNULL) as running:
         try:
@@ -275,6 +276,7 @@ def _check_folder(backup: Backup, manifest: Manifest, programs: DumpPrograms) ->
     if folder is None:
         return []
     client = _pg_restore(programs, manifest)
+    client.require_here("a folder")
     with programs.running(client, ["--list", str(folder)], stdout=subprocess.DEVNULL) as running:
         try:
             running.finish()

@@ -24,7 +24,10 @@ _TOOLS = (
     *("cat", "chmod", "chown", "dirname", "env", "find", "id", "ls", "mkdir", "mktemp", "mv"),
     *("rm", "sed", "setpriv", "sh", "sleep", "tail"),
 )
-_PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql", "pg_isready", "pg_controldata", "pg_dump")
+_PROGRAMS = (
+    *("initdb", "postgres", "pg_ctl", "psql", "pg_isready", "pg_controldata"),
+    *("pg_dump", "pg_restore"),
+)
 _LEFT_OUT = re.compile(
     r"llvmjit|bitcode|/locale/|/doc/|/man/|plperl|plpython|pltcl|\.a$|/pkgconfig/"
 )
