@@ -10,12 +10,16 @@ import hashlib
 import json
 import math
 import re
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 REPLACEMENT = "\ufffd"
+
+LONGEST_VECTOR = 16_000
+"""Numbers of an embedding: as many as pgvector holds."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
@@ -120,6 +124,23 @@ def clean(value: Any) -> tuple[Any, int]:
         return item
 
     return _map_leaves(value, leaf), replaced
+
+
+def vector(numbers: Sequence[float]) -> list[float]:
+    """Return the numbers of an embedding as the four bytes that pgvector keeps of each hold them.
+
+    Raises ValueError for none, for more than 16,000, and for one that is not finite in four bytes.
+    """
+    if not 1 <= len(numbers) <= LONGEST_VECTOR:
+        raise ValueError(f"a vector has 1 to {LONGEST_VECTOR:,} numbers, not {len(numbers):,}")
+    try:
+        kept = array("f", numbers).tolist()
+    except OverflowError:
+        kept = [math.inf]
+    if not math.isfinite(sum(kept)) and not all(map(math.isfinite, kept)):
+        raise ValueError("a vector has a number that is not finite in four bytes")
+    # JSONB has no negative zero.
+    return [number + 0.0 for number in kept] if 0.0 in kept else kept
 
 
 def _normal_numbers(value: Any) -> Any:

@@ -7,6 +7,7 @@ promises, `docs/formats.md` how a record looks as a line of the native format.
 
 import secrets
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid5
@@ -59,12 +60,24 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_
     created_at: datetime
 
 
+class Embedding(msgspec.Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """A message's vector by one model, as `chatdb.canonical.vector` returns it.
+
+    `message_id` may name a message that does not exist: an application may have deleted it.
+    """
+
+    message_id: UUID
+    model: str
+    vector: list[float]
+
+
 class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A conversation with all its messages (every branch, parents before children) and snapshots.
 
     `current_message_id` is the leaf of the active branch. `source` is the format it came from,
     `source_name` which installation, `source_hash` the digest of the source record and of the
-    reader's version; all three are None for a conversation made here.
+    reader's version; all three are None for a conversation made here. `embeddings` stand by
+    message id and model, one of each pair.
     """
 
     id: UUID
@@ -84,6 +97,7 @@ class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unkn
     metadata: dict[str, Any] = {}
     messages: list[Message] = []
     snapshots: list[Snapshot] = []
+    embeddings: list[Embedding] = []
 
 
 class Organization(msgspec.Struct, kw_only=True, frozen=True):
@@ -93,6 +107,12 @@ class Organization(msgspec.Struct, kw_only=True, frozen=True):
     key: str
     name: str
     created_at: datetime
+
+
+def sorted_embeddings(embeddings: Iterable[Embedding]) -> list[Embedding]:
+    """Return embeddings in their order, the last one where two are of one message and model."""
+    found = {(each.message_id, each.model): each for each in embeddings}
+    return [found[key] for key in sorted(found)]
 
 
 def organization_id_of(key: str) -> UUID:

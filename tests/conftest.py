@@ -125,6 +125,16 @@ def empty_postgresql_url(postgres: PostgresServer) -> Iterator[DatabaseUrl]:
         yield url
 
 
+@pytest.fixture
+def pgvector_url(postgres: PostgresServer) -> Iterator[DatabaseUrl]:
+    """A migrated PostgreSQL database whose embeddings are of pgvector's type."""
+    postgres.require_pgvector()
+    with postgres.new_database() as url:
+        postgres.execute("CREATE EXTENSION vector", database=url.database)
+        _migrate(url)
+        yield url
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def database_url(request: pytest.FixtureRequest) -> DatabaseUrl:
     """A migrated database of this test's own: the test runs once on each kind."""

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.url import DatabaseUrl
 
@@ -50,6 +52,13 @@ class PostgresServer:
         with connect_postgresql(self.url(database), autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+    def require_pgvector(self) -> None:
+        """Skip the test on a server without pgvector; the wheel's 18 has it."""
+        available = "SELECT FROM pg_available_extensions WHERE name = 'vector'"
+        with connect_postgresql(self.url("postgres")) as connection:
+            if connection.execute(available).fetchone() is None:
+                pytest.skip("this server has no pgvector: Debian 12 has no package of it for 15")
 
     @contextmanager
     def new_database(self, *, template: str | None = None) -> Iterator[DatabaseUrl]:

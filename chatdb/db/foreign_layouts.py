@@ -12,6 +12,7 @@ _OWN: _Shape = {
     "conversations": frozenset({"organization_id", "id", "metadata", "source_hash"}),
     "messages": frozenset({"organization_id", "conversation_id", "id", "position", "role"}),
     "snapshots": frozenset({"organization_id", "conversation_id", "id", "state"}),
+    "message_embeddings": frozenset({"organization_id", "message_id", "model", "vector"}),
     "tombstones": frozenset({"organization_id", "conversation_id", "message_id"}),
     "chatdb_log": frozenset({"id", "kind", "subject", "outcome"}),
     "chatdb_settings": frozenset({"key", "value"}),

@@ -7,7 +7,7 @@ promises.
 import sqlalchemy as sa
 
 from chatdb.db import scripts
-from chatdb.db.types import CanonicalJson, HyphenUuid, StoredText, UtcTime
+from chatdb.db.types import CanonicalJson, FloatVector, HyphenUuid, StoredText, UtcTime
 
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -117,6 +117,23 @@ snapshots = sa.Table(
         ondelete="CASCADE",
     ),
 )
+
+message_embeddings = sa.Table(
+    "message_embeddings",
+    metadata,
+    sa.Column("organization_id", HyphenUuid, nullable=False),
+    sa.Column("conversation_id", HyphenUuid, nullable=False),
+    sa.Column("message_id", HyphenUuid, nullable=False),
+    sa.Column("model", StoredText, nullable=False),
+    sa.Column("vector", FloatVector, nullable=False),
+    sa.PrimaryKeyConstraint("organization_id", "conversation_id", "message_id", "model"),
+    sa.ForeignKeyConstraint(
+        ["organization_id", "conversation_id"],
+        ["conversations.organization_id", "conversations.id"],
+        ondelete="CASCADE",
+    ),
+)
+"""On PostgreSQL `vector` is pgvector's type or JSONB: what revision 0005 found, or one altered."""
 
 tombstones = sa.Table(
     "tombstones",

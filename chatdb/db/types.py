@@ -102,3 +102,30 @@ class CanonicalJson(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return canonical.decode(value) if value is not None and _keeps_text(dialect) else value
+
+
+class FloatVector(TypeDecorator[list[float]]):
+    """The numbers of an embedding: pgvector's type or JSONB on PostgreSQL, JSON text on SQLite."""
+
+    impl = sa.Text()
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if _keeps_text(dialect) else _OfTheColumn())
+
+    def process_bind_param(self, value: list[float] | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        return None if value is None else canonical.encode_text(canonical.vector(value))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> list[float] | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return canonical.vector(canonical.decode(value) if isinstance(value, str) else value)
+
+
+class _OfTheColumn(sa.types.UserDefinedType[Any]):
+    """What PostgreSQL is given as a literal without a type, which becomes the column's."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "JSONB"

@@ -25,6 +25,9 @@ def clean_conversation(record: Conversation, tally: Tally) -> None:
     for snapshot in record.snapshots:
         snapshot.state, count = canonical.clean(snapshot.state)
         tally.replaced_characters += count
+    for embedding in record.embeddings:
+        embedding.model, count = canonical.clean_text(embedding.model)
+        tally.replaced_characters += count
 
 
 def clean_message(message: Message, tally: Tally) -> None:

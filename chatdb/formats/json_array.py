@@ -27,7 +27,11 @@ class JsonArrayWriter:
 
     def conversation(self, record: Conversation) -> bytes:
         messages = [chosen.message for chosen in chosen_messages(record, self._options)]
-        return conversation_line(msgspec.structs.replace(record, messages=messages))[:-1]
+        record = msgspec.structs.replace(record, messages=messages)
+        if record.embeddings:
+            chosen = {message.id for message in messages}
+            record.embeddings = [each for each in record.embeddings if each.message_id in chosen]
+        return conversation_line(record)[:-1]
 
     def end(self) -> bytes:
         return b"\n]\n"

@@ -17,7 +17,7 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.identity import REPEATED, MessageIds
-from chatdb.records import Conversation, Message
+from chatdb.records import Conversation, Message, sorted_embeddings
 
 if TYPE_CHECKING:
     from chatdb.formats.sources import Source, SourceFile
@@ -27,6 +27,7 @@ VERSION = 1
 
 _JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
 _EXPONENT = re.compile(rb"e-?[0-9]+[,}\]]")
+_EMBEDDINGS = b',"embeddings":['
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(Conversation).decode
 
@@ -48,7 +49,9 @@ def header_line(*, created: datetime, source: str | None = None) -> bytes:
 def conversation_line(record: Conversation) -> bytes:
     """Return a conversation as a line; reading it back gives an equal record and the same line."""
     line = _encode(record)
-    if b"-0.0" in line or _EXPONENT.search(line):
+    # The numbers of embeddings, which come last, are as they should be: see `canonical.vector`.
+    end = line.rfind(_EMBEDDINGS) if record.embeddings else len(line)
+    if line.find(b"-0.0", 0, end) >= 0 or _EXPONENT.search(line, 0, end):
         line = _encode(_with_canonical_numbers(record))
     return line + b"\n"
 
@@ -149,7 +152,19 @@ def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
         _give_new_ids(record, tally)
     if dirty:
         clean_conversation(record, tally)
+    try:
+        if record.embeddings:
+            _make_vectors(record)
+    except ValueError as error:
+        return Skipped(place, f"not an embedding: {error}", str(record.id))
     return record
+
+
+def _make_vectors(record: Conversation) -> None:
+    """Give the embeddings their order, and their numbers as databases keep them; ValueError."""
+    for embedding in record.embeddings:
+        embedding.vector = canonical.vector(embedding.vector)
+    record.embeddings = sorted_embeddings(record.embeddings)
 
 
 def _give_new_ids(record: Conversation, tally: Tally) -> None:

@@ -50,6 +50,7 @@ class ChatThreadsWriter(BaseWriter):
                 entries.insert(place, odd)
         self._writing.lose("metadata of conversations left out", bool(fields))
         self._lose_snapshots(record)
+        self._lose_embeddings(record)
         row: dict[str, Value] = {}
         source_id = own_id(record, "chat-threads")
         if source_id is not None and source_id.isdecimal():

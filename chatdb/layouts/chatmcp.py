@@ -9,6 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
+from chatdb import canonical
 from chatdb.formats.cleaning import add_fields
 from chatdb.formats.identity import conversation_id
 from chatdb.formats.linear import Chain
@@ -29,7 +32,10 @@ from chatdb.layouts.base import (
 )
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row
-from chatdb.records import Conversation, Message
+from chatdb.records import Conversation, Embedding, Message, sorted_embeddings
+
+UNKNOWN_MODEL = "unknown"
+"""The model of an embedding: none of the schemas tells it, and who added a column may."""
 
 Names = Mapping[str, str]
 """The names of the columns in one of the schemas, by what they hold."""
@@ -57,7 +63,7 @@ class ChatMcpLayout(WithoutTenants):
 
     name = "chatmcp"
     title = "ChatMCP's database, in each of its three schemas"
-    version = 1
+    version = 2
 
     def recognises(self, catalogue: Catalogue) -> bool:
         return names_in(catalogue) is not None
@@ -121,16 +127,17 @@ def _conversation(row: Row, rows: list[Row], names: Names, context: Context) -> 
         updated_at=changed or created,
         source_id=source_id,
         metadata=left_over(row, context, NONE, "conversations"),
-        messages=_messages(rows, identifier, created, names, context),
     )
+    record.messages, record.embeddings = _messages(rows, identifier, created, names, context)
     record.current_message_id = newest_leaf(record.messages)
     return context.finished(record)
 
 
 def _messages(
     rows: list[Row], conversation: UUID, started: datetime, names: Names, context: Context
-) -> list[Message]:
+) -> tuple[list[Message], list[Embedding]]:
     chain = Chain(context.tally, conversation, started, [row["id"] for row in rows])
+    embeddings: list[Embedding] = []
     for row in rows:
         context.count("messages", "imported")
         del row[names["conversation"]]
@@ -140,12 +147,33 @@ def _messages(
         message.reasoning = _json(row, "reasoning", context)
         message.tool_calls = _json(row, names["calls"], context)
         message.tool_outputs = _json(row, names["outputs"], context)
-        embedding = row.pop("embedding", None)
-        if embedding is not None:
-            row["embedding"] = context.json(embedding, "messages.embedding")
+        vector = _vector(row, context)
+        if vector is not None:
+            model = row.get("embedding_model")
+            embeddings.append(
+                Embedding(
+                    message_id=message.id,
+                    model=model if isinstance(model, str) and model else UNKNOWN_MODEL,
+                    vector=vector,
+                )
+            )
         rest = left_over(row, context, frozenset(("embedding",)), "messages")
         add_fields(message, rest)
-    return chain.messages
+    return chain.messages, sorted_embeddings(embeddings)
+
+
+def _vector(row: Row, context: Context) -> list[float] | None:
+    """Take a message's embedding out of its row; one that is no vector stays in it."""
+    embedding = row.pop("embedding", None)
+    if embedding is None:
+        return None
+    value = context.json(embedding, "messages.embedding")
+    try:
+        return canonical.vector(msgspec.convert(value, list[float]))
+    except (msgspec.ValidationError, ValueError):
+        context.tally.lossy["messages.embedding that is no vector kept in metadata"] += 1
+        row["embedding"] = value
+        return None
 
 
 def _json(row: Row, column: str, context: Context) -> Any:

@@ -1,7 +1,9 @@
 """Conversations into ChatMCP's tables. `docs/layouts.md` tells what has no place there."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
+from uuid import UUID
 
 from chatdb.layouts.chatmcp import FOLDED, names_in
 from chatdb.layouts.writing import (
@@ -19,6 +21,8 @@ from chatdb.layouts.writing import (
 from chatdb.records import Conversation, Message
 
 _NOBODY = "anonymous"
+_FIXED = re.compile(r"\bvector\((\d+)\)")
+"""A column that takes vectors of one length only."""
 
 
 class ChatMcpWriter(BaseWriter):
@@ -45,7 +49,8 @@ class ChatMcpWriter(BaseWriter):
         super().__init__(writing, place)
         catalogue = place.catalogue
         self._names = (names_in(catalogue) if catalogue is not None else None) or FOLDED
-        self._has_embedding = catalogue is not None and catalogue["messages"].has("embedding")
+        columns = {} if catalogue is None else catalogue["messages"].columns
+        self._embedding_type = columns.get("embedding")
 
     def rows(self, record: Conversation) -> Iterator[WrittenRow]:
         """Yield the conversation, its messages, and its time again: a trigger changes it."""
@@ -67,9 +72,27 @@ class ChatMcpWriter(BaseWriter):
                 names["updated"]: updated,
             },
         )
-        for message in self._folded(self._messages(record)):
-            yield WrittenRow("messages", self._message(record, message))
+        messages = self._folded(self._messages(record))
+        vectors = self._vectors(record, messages)
+        for message in messages:
+            row = self._message(record, message)
+            if message.id in vectors:
+                row["embedding"] = json_text(vectors[message.id])
+            yield WrittenRow("messages", row)
         yield WrittenRow("conversations", {"id": identifier, names["updated"]: updated}, "update")
+
+    def _vectors(self, record: Conversation, messages: list[Message]) -> dict[UUID, list[float]]:
+        """Return the vectors to write by message: one of each, if the column takes it."""
+        found: dict[UUID, list[float]] = {}
+        fixed = _FIXED.search(self._embedding_type or "")
+        if self._embedding_type is not None and record.embeddings:
+            there = {message.id for message in messages}
+            for each in record.embeddings:
+                fits = fixed is None or int(fixed[1]) == len(each.vector)
+                if fits and each.message_id in there:
+                    found.setdefault(each.message_id, each.vector)
+        self._lose_embeddings(record, written=len(found))
+        return found
 
     def _folded(self, messages: list[Message]) -> list[Message]:
         """Fold the tools' messages into the answer before: the role does not exist there."""
@@ -91,7 +114,9 @@ class ChatMcpWriter(BaseWriter):
         names = self._names
         self._lose_fields(message, "author", "model", "attachments")
         metadata = without_marks(message.metadata)
-        embedding = metadata.pop("embedding", None)
+        column = self._embedding_type
+        takes_any = column is not None and "vector" not in column
+        embedding = metadata.pop("embedding", None) if takes_any else None
         self._writing.lose("metadata of messages left out", bool(metadata))
         row: dict[str, Value] = {
             "id": str(message_uuid(record, message, "chatmcp")),
@@ -103,7 +128,7 @@ class ChatMcpWriter(BaseWriter):
             names["outputs"]: json_text(message.tool_outputs),
             names["created"]: zoned(message.created_at),
         }
-        if embedding is not None and self._has_embedding:
+        if embedding is not None:
             row["embedding"] = json_text(embedding)
         return row
 

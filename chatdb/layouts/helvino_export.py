@@ -94,6 +94,7 @@ class HelvinoWriter(BaseWriter):
         messages = self._messages(record)
         identifier = own_id(record, "helvino") or str(record.id)
         self._lose_snapshots(record)
+        self._lose_embeddings(record)
         self._writing.lose("titles of conversations left out", bool(record.title))
         is_own = record.source == "helvino"
         left, metadata = ({}, metadata) if is_own else (metadata, {})

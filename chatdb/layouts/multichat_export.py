@@ -41,6 +41,7 @@ class MultichatWriter(BaseWriter):
         identifier = own_id(record, "multichat") or str(record.id)
         messages = self._messages(record)
         self._lose_snapshots(record)
+        self._lose_embeddings(record)
         self._writing.lose("user_id of conversations left out", record.user_id is not None)
         self._writing.lose(
             "metadata of conversations left out", bool(without_marks(record.metadata))

@@ -68,6 +68,7 @@ class RelayWriter(BaseWriter):
             if isinstance(marks, dict) and marks.get("from") == "snapshot":
                 continue  # it stands in the snapshot that it was made of
             yield WrittenRow("messages", self._message(record, message))
+        self._lose_embeddings(record)
         for snapshot in record.snapshots:
             values = _snapshot(record, snapshot)
             if values is None:

@@ -105,6 +105,9 @@ class BaseWriter:
     def _lose_snapshots(self, record: Conversation) -> None:
         self._writing.lose("snapshots left out", len(record.snapshots))
 
+    def _lose_embeddings(self, record: Conversation, *, written: int = 0) -> None:
+        self._writing.lose("embeddings left out", len(record.embeddings) - written)
+
 
 def own_id(record: Conversation, layout: str) -> str | None:
     """Return the id that a conversation had in this system; None for one from elsewhere."""

@@ -14,6 +14,11 @@ import sqlalchemy as sa
 
 from chatdb.db.schema import conversations, messages, snapshots, tombstones
 from chatdb.errors import RefusedError, UsageError
+from chatdb.operations.embeddings_moved import (
+    copy_embeddings,
+    move_embeddings,
+    rename_embeddings,
+)
 from chatdb.operations.held_conversations import (
     AT_ONCE,
     WHOLE_CONVERSATION,
@@ -53,7 +58,8 @@ class Branch(Protocol):
 def fork(connection: sa.Connection, held: Held, at: UUID, *, title: str | None) -> Branching:
     """Copy the messages from the first one to `at` into a new conversation.
 
-    The copies have ids of their own and are made here; snapshots stay where they are.
+    The copies have ids of their own, the embeddings of what they copy, and are made here;
+    snapshots stay where they are.
     """
     tree = read_tree(connection, held.organization_id, held.id)
     path = tree.path_to(at)
@@ -80,6 +86,7 @@ def fork(connection: sa.Connection, held: Held, at: UUID, *, title: str | None) 
         }
 
     _copy(connection, held, path, row_of)
+    copy_embeddings(connection, held, made, ids)
     return _finished(connection, held, made, title, messages=len(path))
 
 
@@ -101,6 +108,7 @@ def split(connection: sa.Connection, held: Held, at: UUID, *, title: str | None)
     leaf = current if current in moved_tree.nodes else newest_leaf(moved_tree)
     made = _make(connection, held, title, origin, leaf=leaf, created_at=tree.nodes[at].created_at)
     _move(connection, held, made, moved)
+    move_embeddings(connection, held, made, moved)
     if tree.nodes[at].parent_id is not None:
         connection.execute(_update(held, made, at).values(parent_id=None))
     bury(connection, held, moved, reason="chatdb conversations split")
@@ -116,9 +124,11 @@ def merge(connection: sa.Connection, into: Held, other: Held) -> Branching:
     # Before they hang on messages of the other, which may have one of these ids.
     ids = _free_ids(connection, messages, other, before.nodes.keys() & theirs.nodes.keys())
     _rename_parents(connection, other, ids)
+    rename_embeddings(connection, other, ids)
     tree = _attachable(connection, into, other, before)
     offset = 1 + max((node.position for node in before.nodes.values()), default=-1)
     _move(connection, other, into.id, None, offset=offset)
+    move_embeddings(connection, other, into.id, None)
     _lift_tombstones(connection, into, list(tree.nodes))
     moved = _move_snapshots(connection, into, other)
     leaf = other.current_message_id

@@ -147,9 +147,13 @@ class _Loading:
             for arrival, record in zip(part, records, strict=True)
             if record.messages
         ]
-        with_snapshots = [record for record in records if record.snapshots]
         return BatchRows(
-            new=records, changed=[], stale=[], messages=messages, snapshots_of=with_snapshots
+            new=records,
+            changed=[],
+            stale=[],
+            messages=messages,
+            snapshots_of=[record for record in records if record.snapshots],
+            embeddings_of=[record for record in records if record.embeddings],
         )
 
     def _placed(self, arrival: Arrival, record: Conversation) -> Sequence[tuple[int, Message]]:

@@ -70,6 +70,7 @@ class TableCounts:
     conversations: int
     messages: int
     snapshots: int
+    embeddings: int
     tombstones: int
 
 
@@ -189,11 +190,18 @@ def read_organizations(database: Database) -> list[Organization]:
 
 def count_rows(database: Database) -> TableCounts:
     """Count what a copy moves."""
-    tables = ("organizations", "conversations", "messages", "snapshots", "tombstones")
+    tables = {
+        "organizations": schema.organizations,
+        "conversations": schema.conversations,
+        "messages": schema.messages,
+        "snapshots": schema.snapshots,
+        "embeddings": schema.message_embeddings,
+        "tombstones": schema.tombstones,
+    }
     with database.transaction() as connection:
         counts = {
-            name: connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0
-            for name in tables
+            name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+            for name, table in tables.items()
         }
     return TableCounts(**counts)
 

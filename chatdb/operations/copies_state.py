@@ -180,7 +180,8 @@ def _standing(
 
 def _first_content(connection: sa.Connection) -> str | None:
     """Return what a database has that a copy would mix with, in a word."""
-    for table in (schema.conversations, schema.tombstones, schema.snapshots):
+    own = (schema.conversations, schema.tombstones, schema.snapshots, schema.message_embeddings)
+    for table in own:
         column = next(iter(table.primary_key.columns))
         if connection.execute(sa.select(column).limit(1)).first() is not None:
             return table.name

@@ -17,6 +17,8 @@ MAX_CONVERSATIONS = 1_000
 MAX_MESSAGES = 20_000
 MAX_SIZE = 32 << 20
 """Characters of text and bytes of JSON; a larger conversation is a batch of its own."""
+_NUMBER_SIZE = 32
+"""Bytes of a Python number in a list."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -168,6 +170,8 @@ def _size_of(record: Conversation) -> int:
                 size += len(_encode(value))
     for snapshot in record.snapshots:
         size += len(_encode(snapshot.state))
+    for embedding in record.embeddings:
+        size += _NUMBER_SIZE * len(embedding.vector)
     return size
 
 

@@ -11,9 +11,10 @@ from uuid import UUID
 import msgspec
 
 from chatdb import canonical
-from chatdb.records import Conversation, Message
+from chatdb.records import Conversation, Embedding, Message, sorted_embeddings
 
 _JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
+_OTHER_ROWS = ("messages", "snapshots", "embeddings")
 _FOLLOWED = ("title", "archived_at", "starred_at", "metadata")
 
 
@@ -28,6 +29,7 @@ def merge(stored: Conversation, incoming: Conversation) -> Conversation:
     changes: dict[str, Any] = {
         "messages": messages,
         "snapshots": _merge_snapshots(stored, incoming, current=current),
+        "embeddings": _merge_embeddings(stored, incoming, current=current),
         "updated_at": max(stored.updated_at, incoming.updated_at),
         "current_message_id": _leaf(stored, incoming, messages),
         "user_id": stored.user_id if stored.user_id is not None else incoming.user_id,
@@ -71,7 +73,10 @@ def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversati
         if message.id not in gone
     ]
     leaf = _above(record.current_message_id, parents, gone)
-    return msgspec.structs.replace(record, messages=kept, current_message_id=leaf)
+    embeddings = [each for each in record.embeddings if each.message_id not in gone]
+    return msgspec.structs.replace(
+        record, messages=kept, embeddings=embeddings, current_message_id=leaf
+    )
 
 
 def with_parents_restored(
@@ -105,9 +110,9 @@ def _above(
 
 
 def same_conversation_row(one: Conversation, other: Conversation, *, but_hash: bool) -> bool:
-    """Tell whether two records have the same row of their own, messages and snapshots aside."""
+    """Tell whether two records have the same row of their own, whatever belongs to them aside."""
     for name in Conversation.__struct_fields__:
-        if name in ("messages", "snapshots", "metadata") or (but_hash and name == "source_hash"):
+        if name in _OTHER_ROWS or name == "metadata" or (but_hash and name == "source_hash"):
             continue
         if getattr(one, name) != getattr(other, name):
             return False
@@ -203,6 +208,15 @@ def _merge_snapshots(stored: Conversation, incoming: Conversation, *, current: b
         if held is None or (current and not same_snapshot(held, snapshot)):
             merged[snapshot.id] = snapshot
     return list(merged.values())
+
+
+def _merge_embeddings(
+    stored: Conversation, incoming: Conversation, *, current: bool
+) -> list[Embedding]:
+    if not incoming.embeddings:
+        return stored.embeddings
+    sides = (stored, incoming) if current else (incoming, stored)
+    return sorted_embeddings(each for side in sides for each in side.embeddings)
 
 
 def same_snapshot(one: Any, other: Any) -> bool:

@@ -211,6 +211,7 @@ def _same_but_hash(one: Conversation, other: Conversation) -> bool:
         same_conversation_row(one, other, but_hash=True)
         and len(one.snapshots) == len(other.snapshots)
         and all(map(same_snapshot, one.snapshots, other.snapshots))
+        and one.embeddings == other.embeddings
     )
 
 
@@ -239,6 +240,7 @@ def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchR
         if record.messages
     ]
     snapshots = [record for record in new if record.snapshots]
+    embeddings = [record for record in new if record.embeddings]
     for key, stored in known.stored.items():
         record = known.current.get(key)
         if record is None:
@@ -252,7 +254,8 @@ def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchR
             stale.append((key, gone))
         if not _same_but_hash(stored.record, record):
             snapshots += _with_new_snapshots(stored.record, record)
-    return BatchRows(new, changed, stale, messages, snapshots)
+            embeddings += _with_new_embeddings(stored.record, record)
+    return BatchRows(new, changed, stale, messages, snapshots, embeddings)
 
 
 def _message_changes(
@@ -288,3 +291,12 @@ def _with_new_snapshots(before: Conversation, after: Conversation) -> list[Conve
         if snapshot.id not in held or not same_snapshot(held[snapshot.id], snapshot)
     ]
     return [replace(after, snapshots=fresh)] if fresh else []
+
+
+def _with_new_embeddings(before: Conversation, after: Conversation) -> list[Conversation]:
+    """Return a record that has only the embeddings to write, in a list, or nothing."""
+    from msgspec.structs import replace
+
+    held = {(each.message_id, each.model): each for each in before.embeddings}
+    fresh = [each for each in after.embeddings if held.get((each.message_id, each.model)) != each]
+    return [replace(after, embeddings=fresh)] if fresh else []

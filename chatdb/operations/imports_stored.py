@@ -8,13 +8,16 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.db import schema
+from chatdb.operations.embeddings_stored import has_embeddings, read_embeddings
 from chatdb.records import Conversation, Message, Snapshot
 
 _AT_ONCE = 500
 """Ids a statement: far below SQLite's limit of variables."""
 
 _CONVERSATION = tuple(
-    name for name in Conversation.__struct_fields__ if name not in ("messages", "snapshots")
+    name
+    for name in Conversation.__struct_fields__
+    if name not in ("messages", "snapshots", "embeddings")
 )
 _MESSAGE = Message.__struct_fields__
 _SNAPSHOT = Snapshot.__struct_fields__
@@ -49,7 +52,7 @@ def _read_some(
         )
     ):
         record = Conversation(**dict(zip(_CONVERSATION, row, strict=True)))
-        record.messages, record.snapshots = [], []
+        record.messages, record.snapshots, record.embeddings = [], [], []
         found[record.id] = Stored(record, {})
     messages = schema.messages
     for conversation_id, position, *values in connection.execute(
@@ -67,6 +70,10 @@ def _read_some(
         if conversation_id in found:
             snapshot = Snapshot(**dict(zip(_SNAPSHOT, values, strict=True)))
             found[conversation_id].record.snapshots.append(snapshot)
+    if has_embeddings(connection, organization_id):
+        for conversation_id, embedding in read_embeddings(connection, organization_id, ids):
+            if conversation_id in found:
+                found[conversation_id].record.embeddings.append(embedding)
 
 
 def _select(table: sa.Table, names: Sequence[str]) -> sa.Select[Any]:

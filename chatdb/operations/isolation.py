@@ -30,6 +30,9 @@ INSERT INTO messages
 INSERT INTO snapshots (organization_id, conversation_id, id, state, created_at)
   SELECT organization_id, id, id, '{}', now()
   FROM conversations WHERE organization_id IN (%(a)s, %(b)s);
+INSERT INTO message_embeddings (organization_id, conversation_id, message_id, model, vector)
+  SELECT organization_id, id, id, 'm', '[1]'
+  FROM conversations WHERE organization_id IN (%(a)s, %(b)s);
 INSERT INTO tombstones (organization_id, conversation_id, message_id, deleted_at)
   VALUES (%(a)s, %(ann)s, %(a)s, now()), (%(b)s, %(other)s, %(b)s, now())
 """
@@ -39,15 +42,23 @@ _OTHERS = {
     "conversation_summaries": "organization_id <> %(a)s",
     "messages": "organization_id <> %(a)s",
     "snapshots": "organization_id <> %(a)s",
+    "message_embeddings": "organization_id <> %(a)s",
     "tombstones": "organization_id <> %(a)s",
 }
 """Which rows of each table are another organization's."""
-_OF_USERS = ("conversations", "conversation_summaries", "messages", "snapshots")
+_OF_USERS = (
+    "conversations",
+    "conversation_summaries",
+    "messages",
+    "snapshots",
+    "message_embeddings",
+)
 _OTHER_USERS = {
     "conversations": "user_id IS DISTINCT FROM 'ann'",
     "conversation_summaries": "user_id IS DISTINCT FROM 'ann'",
     "messages": "conversation_id <> %(ann)s",
     "snapshots": "conversation_id <> %(ann)s",
+    "message_embeddings": "conversation_id <> %(ann)s",
 }
 _MESSAGE = (
     "INSERT INTO messages"
@@ -61,6 +72,10 @@ _CONVERSATION = (
 _SNAPSHOT = (
     "INSERT INTO snapshots (organization_id, conversation_id, id, state, created_at)"
     " VALUES (%(b)s, %(other)s, %(new)s, '{}', now())"
+)
+_EMBEDDING = (
+    "INSERT INTO message_embeddings (organization_id, conversation_id, message_id, model, vector)"
+    " VALUES (%(b)s, %(other)s, %(new)s, 'm', '[1]')"
 )
 _TOMBSTONE = (
     "INSERT INTO tombstones (organization_id, conversation_id, message_id, deleted_at)"
@@ -76,8 +91,10 @@ _FOREIGN_WRITES = (
     "DELETE FROM conversations WHERE organization_id = %(b)s",
     "DELETE FROM messages WHERE organization_id = %(b)s",
     "DELETE FROM snapshots WHERE organization_id = %(b)s",
+    "DELETE FROM message_embeddings WHERE organization_id = %(b)s",
     "DELETE FROM tombstones WHERE organization_id = %(b)s",
     _SNAPSHOT,
+    _EMBEDDING,
     _TOMBSTONE,
     "UPDATE organizations SET name = 'x'",
     "DELETE FROM organizations",
@@ -94,6 +111,7 @@ _OTHER_USERS_WRITES = (
     "DELETE FROM conversations WHERE id = %(bob)s",
     "DELETE FROM messages WHERE conversation_id = %(bob)s",
     "DELETE FROM snapshots WHERE conversation_id = %(bob)s",
+    "DELETE FROM message_embeddings WHERE conversation_id = %(bob)s",
 )
 _OWN_WRITES = (
     _MESSAGE.format(org="%(a)s", conversation="%(ann)s"),

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from chatdb.db.database import Database
 from chatdb.db.schema import messages
 from chatdb.operations.conversation_batches import organization_id
+from chatdb.operations.embeddings_moved import delete_embeddings
 from chatdb.operations.held_conversations import AT_ONCE, Held, bury, change
 from chatdb.operations.messages import ListedMessage, read_listed
 from chatdb.operations.naming import resolve_conversation, resolve_message
@@ -55,6 +56,7 @@ def delete(
     for start in range(0, len(gone), AT_ONCE):
         some = gone[start : start + AT_ONCE]
         connection.execute(sa.delete(messages).where(*own, columns.id.in_(some)))
+        delete_embeddings(connection, held, some)
     bury(connection, held, gone, reason=reason)
     change(connection, held, current_message_id=leaf_left(tree, left, held.current_message_id))
     return gone

@@ -32,6 +32,7 @@ from chatdb.operations.conversation_batches import (
     batches,
     organization_id,
 )
+from chatdb.operations.embeddings_stored import EmbeddingLines
 
 PIECE = 1 << 18
 """Bytes handed on at once."""
@@ -119,17 +120,19 @@ def lines_within(
     """Yield what `native_lines` does, in the caller's transaction with the settings READING."""
     with rare_collections() as after_batch:
         has_snapshots = _has_snapshots(connection, organization)
+        embeddings = EmbeddingLines(connection, organization)
         texts = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw)
         pieces = _Pieces()
         for rows in batches(
             connection, organization, columns=_COLUMNS, wanted=wanted, at_once=at_once
         ):
-            ids = [row[0] for row in rows]
-            selection = Selection(ids, gapless=wanted.is_everything)
-            snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
-            messages = dialect.read_messages(connection, organization, selection)
-            with closing(messages):
-                yield from pieces.lines(_heads(texts, rows), messages, snapshots)
+            for group in embeddings.groups(rows):
+                ids = [row[0] for row in group]
+                selection = Selection(ids, gapless=wanted.is_everything)
+                snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
+                messages = dialect.read_messages(connection, organization, selection)
+                with closing(messages):
+                    yield from pieces.lines(_heads(texts, group), messages, snapshots, embeddings)
             on_read(len(rows), pieces.take_count())
             after_batch()
         yield pieces.take()
@@ -144,7 +147,11 @@ class _Pieces:
         self._messages = 0
 
     def lines(
-        self, heads: Iterable[tuple[str, bytes]], chunks: Iterator[Chunk], snapshots: _Snapshots
+        self,
+        heads: Iterable[tuple[str, bytes]],
+        chunks: Iterator[Chunk],
+        snapshots: _Snapshots,
+        embeddings: EmbeddingLines,
     ) -> Iterator[bytes]:
         """Put together lines of heads and messages, both by ascending id; yield full pieces."""
         chunk = next(chunks, None)
@@ -163,11 +170,23 @@ class _Pieces:
                 self._add(b"]")
             if identifier in snapshots:
                 self._add(b',"snapshots":' + _encode(snapshots[identifier]))
+            if not embeddings.is_empty:
+                yield from self._add_embeddings(embeddings.of(identifier))
             self._add(b"}\n")
             if self._size >= PIECE:
                 yield self.take()
         if chunk is not None:
             raise RuntimeError(f"messages of {chunk[0]} came out of their order")
+
+    def _add_embeddings(self, embeddings: Iterator[bytes]) -> Iterator[bytes]:
+        opening = b',"embeddings":['
+        for embedding in embeddings:
+            self._add(opening + embedding)
+            opening = b","
+            if self._size >= PIECE:
+                yield self.take()
+        if opening == b",":
+            self._add(b"]")
 
     def take(self) -> bytes:
         """Return what was collected."""

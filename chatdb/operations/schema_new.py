@@ -13,7 +13,7 @@ from chatdb.db.alembic_scripts import write_script
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.scripts import head_revision, is_checkout, migrations_directory
-from chatdb.db.types import CanonicalJson, HyphenUuid, StoredText, UtcTime
+from chatdb.db.types import CanonicalJson, FloatVector, HyphenUuid, StoredText, UtcTime
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import RefusedError, UsageError
 
@@ -22,6 +22,7 @@ _SPELLED = {
     HyphenUuid: 'sa.Uuid().with_variant(sa.Text(), "sqlite")',
     UtcTime: 'sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")',
     CanonicalJson: 'postgresql.JSONB().with_variant(sa.Text(), "sqlite")',
+    FloatVector: 'postgresql.JSONB().with_variant(sa.Text(), "sqlite")',
 }
 """A migration imports nothing of chatdb: it spells what `db/types.py` does today."""
 
@@ -84,7 +85,7 @@ def include_object(
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
     """Spell chatdb's types with SQLAlchemy's own; False leaves a thing to Alembic."""
     if kind == "type" and type(item) in _SPELLED:
-        if isinstance(item, CanonicalJson):
+        if isinstance(item, CanonicalJson | FloatVector):
             autogen_context.imports.add("from sqlalchemy.dialects import postgresql")
         return _SPELLED[type(item)]
     return False

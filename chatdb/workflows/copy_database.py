@@ -68,6 +68,7 @@ class CopyReport:
     conversations: int
     messages: int
     snapshots: int
+    embeddings: int
     tombstones: int
     replaced_characters: int = 0
     search_index: str | None = None

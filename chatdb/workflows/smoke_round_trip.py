@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from chatdb.db.schema import conversations, messages, snapshots
+from chatdb.db.schema import conversations, message_embeddings, messages, snapshots
 from chatdb.formats.native import conversation_line
 from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.exports import read_conversations
@@ -30,7 +30,7 @@ def _found(place: Place) -> str:
 
 def _same_again(place: Place) -> str:
     """Export, import into the other organization, and export that."""
-    _save_snapshot(place)
+    _save_snapshot_and_embedding(place)
     before = _exported(place, place.traces.own)
     with ImportRun(place.database, place.traces.other, subject=place.traces.other) as run:
         run.load([Arrival(record) for record in before])
@@ -57,16 +57,21 @@ def _difference(before: list[bytes], after: list[bytes]) -> str:
     return f"{one[around]!r} became {other[around]!r}"
 
 
-def _save_snapshot(place: Place) -> None:
+def _save_snapshot_and_embedding(place: Place) -> None:
+    key = {
+        "organization_id": organization_id_of(place.traces.own),
+        "conversation_id": place.conversation,
+    }
     snapshot = Snapshot(id=new_id(), state={"smoke": ["test"]}, created_at=place.now)
     with place.database.transaction(write=True) as connection:
         connection.execute(
             sa.insert(snapshots).values(
-                organization_id=organization_id_of(place.traces.own),
-                conversation_id=place.conversation,
-                id=snapshot.id,
-                state=snapshot.state,
-                created_at=snapshot.created_at,
+                **key, id=snapshot.id, state=snapshot.state, created_at=snapshot.created_at
+            )
+        )
+        connection.execute(
+            sa.insert(message_embeddings).values(
+                **key, message_id=place.sent[0].id, model="smoke test", vector=[0.5, -1e-7]
             )
         )
 
@@ -84,16 +89,16 @@ def _cascades(place: Place) -> str:
         sa.select(sa.func.count())
         .where(part.c.organization_id == own, part.c.conversation_id == place.conversation)
         .scalar_subquery()
-        for part in (messages, snapshots)
+        for part in (messages, snapshots, message_embeddings)
     ]
     with place.database.transaction() as connection:
         left = connection.execute(sa.select(*counts)).one()
-    expect_equal(tuple(left), (0, 0), "messages and snapshots left")
+    expect_equal(tuple(left), (0, 0, 0), "messages, snapshots and embeddings left")
     page = search(
         place.database, place.word, organization_key=place.traces.own, options=SearchOptions()
     )
     expect(not page.hits, "search still finds a message that is gone")
-    return "its messages, snapshots and words went with the conversation"
+    return "its messages, snapshots, embeddings and words went with the conversation"
 
 
 ROUND_TRIP_CHECKS: tuple[Check, ...] = (

@@ -112,3 +112,13 @@ def test_the_same_counts_over_other_conversations_differ() -> None:
     found = contents(organizations=(replace(one, content_hash="f" * 64),))
 
     assert "content hash" in differences(wanted, found)[0]
+
+
+def test_a_manifest_of_before_a_table_misses_nothing_while_the_table_is_empty() -> None:
+    old, found = contents(), contents()
+    found = replace(found, rows={**found.rows, "message_embeddings": 0})
+
+    assert differences(old, found) == ()
+    assert differences(found, old) == ("message_embeddings has no such table, not 0 rows",)
+    found = replace(found, rows={**found.rows, "message_embeddings": 2})
+    assert differences(old, found) == ("message_embeddings has 2 rows, not no such table",)

@@ -183,8 +183,9 @@ def test_an_owner_who_is_no_superuser_makes_roles(
                     ),
                     *(
                         ("TABLE", table)
-                        for table in ("tombstones", "chatdb_log", "chatdb_settings")
+                        for table in ("tombstones", "message_embeddings", "chatdb_log")
                     ),
+                    ("TABLE", "chatdb_settings"),
                     ("TABLE", "chatdb_version"),
                     ("TABLE", "chatdb_leases"),
                     ("VIEW", "conversation_summaries"),

@@ -16,7 +16,7 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.native import conversation_line, header_line
 from chatdb.formats.registry import writer
-from chatdb.records import MARKS, Conversation, Message, Snapshot
+from chatdb.records import MARKS, Conversation, Embedding, Message, Snapshot, sorted_embeddings
 from tests.formats.reading import read_bytes
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
@@ -51,6 +51,17 @@ MESSAGES = st.builds(
     metadata=METADATA,
     created_at=TIMES,
 )
+EMBEDDINGS = st.lists(
+    st.builds(
+        Embedding,
+        message_id=st.uuids(),
+        model=TEXTS,
+        vector=st.lists(
+            st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=5
+        ).map(canonical.vector),
+    ),
+    max_size=3,
+).map(sorted_embeddings)
 CONVERSATIONS = st.builds(
     Conversation,
     id=st.uuids(),
@@ -70,6 +81,7 @@ CONVERSATIONS = st.builds(
     metadata=METADATA,
     messages=st.lists(MESSAGES, max_size=4, unique_by=lambda message: message.id),
     snapshots=st.lists(st.builds(Snapshot, id=st.uuids(), state=VALUES, created_at=TIMES)),
+    embeddings=EMBEDDINGS,
 )
 
 
@@ -201,3 +213,31 @@ def test_a_message_id_that_occurs_twice_gets_another_the_second_time() -> None:
 
 def test_an_empty_file_with_a_header_is_no_error() -> None:
     assert read_bytes(HEADER).conversations == []
+
+
+def test_embeddings_come_in_order_one_of_each_and_as_four_bytes_hold_them() -> None:
+    other = "00000000-0000-4000-8000-000000000001"
+    told = [(ID, "m", [0.1]), (other, "m\x00", [1]), (ID, "a", [-0.0]), (ID, "m", [0.5, 2**60])]
+    entries = [dict(zip(("message_id", "model", "vector"), each, strict=True)) for each in told]
+
+    reading = read_bytes(HEADER + line(embeddings=entries))
+
+    record = reading.only
+    found = sorted((str(each.message_id), each.model, each.vector) for each in record.embeddings)
+    assert found == sorted([(ID, "a", [0.0]), (ID, "m", [0.5, 2.0**60]), (other, "m\ufffd", [1.0])])
+    assert read_bytes(HEADER + conversation_line(record)).only == record
+    assert reading.tally.replaced_characters == 1
+
+
+@pytest.mark.parametrize("vector", [[], [1e39], [0.5] * 16_001, ["1"], [None], None, 10**400])
+def test_a_conversation_with_an_embedding_that_is_no_vector_is_skipped_and_named(
+    vector: Any,
+) -> None:
+    entry = {"message_id": ID, "model": "m", "vector": vector}
+
+    reading = read_bytes(HEADER + line(embeddings=[entry]) + line(title="whole"))
+
+    assert [each.title for each in reading.conversations] == ["whole"]
+    (skipped,) = reading.skipped
+    assert "line 2" in skipped.place
+    assert "embedding" in skipped.reason or "vector" in skipped.reason

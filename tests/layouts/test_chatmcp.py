@@ -1,8 +1,11 @@
 """ChatMCP in each of its three schemas."""
 
+from uuid import UUID
+
 import pytest
 
 from chatdb.db.url import DatabaseUrl
+from chatdb.records import Embedding
 from tests.layouts import chatmcp_database
 from tests.layouts.chatmcp_database import COMPOSE, FIRST_MIGRATION, MESSAGE, SUPABASE, TALK
 from tests.layouts.conftest import ImportFrom
@@ -66,4 +69,34 @@ def test_the_compose_files_schema_has_vectors_that_are_kept(
     done = import_from(postgres_with_vector)
 
     assert done.exit_code == 0
-    assert done.record("Weather").messages[1].metadata == {"embedding": [1, 2.5, -3]}
+    record = done.record("Weather")
+    assert record.messages[1].metadata == {}
+    assert record.embeddings == [
+        Embedding(message_id=UUID(MESSAGE % 2), model="unknown", vector=[1, 2.5, -3])
+    ]
+
+
+def test_an_embedding_that_is_no_vector_stays_in_the_metadata(
+    empty_postgresql_url: DatabaseUrl, import_from: ImportFrom
+) -> None:
+    values = {1: "[]", 2: "[0.1, 1]", 3: "none yet"}
+    make_postgresql(
+        empty_postgresql_url,
+        *(*SUPABASE, *chatmcp_database.rows(folded=False)),
+        "ALTER TABLE messages ADD embedding_model text DEFAULT 'small-3'",
+        *(
+            f"UPDATE messages SET embedding = '{text}' WHERE id = '{MESSAGE % number}'"
+            for number, text in values.items()
+        ),
+    )
+
+    done = import_from(empty_postgresql_url)
+
+    record = done.record("Weather")
+    assert [(each.model, each.vector) for each in record.embeddings] == [
+        ("small-3", [0.10000000149011612, 1.0])
+    ]
+    kept = [each.metadata.get("embedding") for each in record.messages]
+    assert kept == [None, None, "none yet"]
+    (file,) = done.report["files"]
+    assert file["lossy"]["messages.embedding that is no vector kept in metadata"] == 2

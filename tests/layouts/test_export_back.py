@@ -197,6 +197,39 @@ def test_chatdbs_own_database_is_refused(run: Run, chats: DatabaseUrl) -> None:
     assert done.exit_code == 2
 
 
+def test_chatmcps_vectors_go_back_where_the_column_takes_them(
+    run: Run, sqlite_url: DatabaseUrl, postgres_with_vector: DatabaseUrl, tmp_path: Path
+) -> None:
+    vectors = {1: "[1,2.5,-3]", 2: "[0.1,0,1]", 3: "[1,2]"}
+    make_postgresql(
+        postgres_with_vector,
+        *(*chatmcp_database.COMPOSE, *chatmcp_database.rows(folded=False)),
+        "ALTER TABLE messages ALTER embedding TYPE vector",
+        *(
+            f"UPDATE messages SET embedding = '{text}'"
+            f" WHERE id = '{chatmcp_database.MESSAGE % number}'"
+            for number, text in vectors.items()
+        ),
+    )
+    theirs, ours = postgres_with_vector.exposed(), ("-d", sqlite_url.exposed())
+    run("import", theirs, *ours)
+    make_postgresql(
+        postgres_with_vector,
+        "DELETE FROM conversations",
+        "ALTER TABLE messages ALTER embedding TYPE vector(3)",
+    )
+
+    done = run("export", "--to", "chatmcp", "--output", theirs, *ours)
+
+    assert done.exit_code == 0, done.stderr
+    assert "embeddings left out (1)" in done.stderr
+    with connect_postgresql(postgres_with_vector) as connection:
+        found = connection.execute("SELECT embedding::text FROM messages ORDER BY id").fetchall()
+    assert found == [("[1,2.5,-3]",), ("[0.1,0,1]",), (None,)]
+    elsewhere = run("export", "--to", "multichat", "--output", tmp_path / "other.db", *ours)
+    assert "embeddings left out (3)" in elsewhere.stderr
+
+
 def test_a_failure_in_the_middle_leaves_nothing(
     run: Run, chats: DatabaseUrl, empty_postgresql_url: DatabaseUrl
 ) -> None:

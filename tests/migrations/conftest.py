@@ -130,6 +130,10 @@ def fill(database: Database, conversations: int = 3, messages: int = 4) -> None:
                 {**key, "id": uuid4(), "state": {"a": 1}, "created_at": now},
             )
             connection.execute(
+                schema.message_embeddings.insert(),
+                {**key, "message_id": rows[0]["id"], "model": "m", "vector": [0.5]},
+            )
+            connection.execute(
                 schema.tombstones.insert(), {**key, "message_id": uuid4(), "deleted_at": now}
             )
 

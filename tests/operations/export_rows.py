@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from chatdb import canonical
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.records import Conversation, Message, Snapshot, organization_id_of
+from chatdb.records import Conversation, Embedding, Message, Snapshot, organization_id_of
 
 ORGANIZATION = organization_id_of("default")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -61,6 +62,13 @@ ODD_TIMES = [
 ]
 
 
+def embedding(message_number: int, *numbers: float, model: str = "m1") -> Embedding:
+    """Return the embedding of a message by its number."""
+    return Embedding(
+        message_id=UUID(int=message_number), model=model, vector=canonical.vector(numbers)
+    )
+
+
 def every_shape() -> list[Conversation]:
     """Return conversations that between them use every field and every odd value."""
     full = message(
@@ -102,6 +110,11 @@ def every_shape() -> list[Conversation]:
                 Snapshot(id=UUID(int=7), state=ODD_VALUES, created_at=NOON),
                 Snapshot(id=UUID(int=8), state=[], created_at=NOON + timedelta(seconds=1)),
             ],
+            embeddings=[
+                embedding(1, 0.1, -0.000001, 1e30),
+                embedding(1, 1, model='m2 "\\ 日本'),
+                embedding(99, 2.5),
+            ],
         ),
         conversation(4, [message(n, f"line {n}") for n in range(1, 1203)]),
         conversation(5, [message(n, "long " * n * n * 300) for n in range(6, 0, -1)]),
@@ -131,18 +144,21 @@ def fill(url: DatabaseUrl, count: int = 3, size: int = 20) -> None:
 
 def _insert_one(connection: sa.Connection, record: Conversation) -> None:
     owner = {"organization_id": ORGANIZATION, "conversation_id": record.id}
-    own = {"organization_id": ORGANIZATION, **_fields(record, "messages", "snapshots")}
+    parts = ("messages", "snapshots", "embeddings")
+    own = {"organization_id": ORGANIZATION, **_fields(record, *parts)}
     connection.execute(sa.insert(schema.conversations), own)
     for position, each in enumerate(record.messages):
         row = {**owner, "position": position, **_fields(each)}
         connection.execute(sa.insert(schema.messages), row)
     for snapshot in record.snapshots:
         connection.execute(sa.insert(schema.snapshots), {**owner, **_fields(snapshot)})
+    for each in record.embeddings:
+        connection.execute(sa.insert(schema.message_embeddings), {**owner, **_fields(each)})
     statement = sa.update(schema.conversations).values(updated_at=record.updated_at)
     connection.execute(statement.where(schema.conversations.c.id == record.id))
 
 
-def _fields(record: Conversation | Message | Snapshot, *without: str) -> dict[str, Any]:
+def _fields(record: msgspec.Struct, *without: str) -> dict[str, Any]:
     names = [name for name in record.__struct_fields__ if name not in without]
     return {name: _storable(name, getattr(record, name)) for name in names}
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatdb.canonical import vector
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
@@ -19,7 +20,7 @@ from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.exports import native_lines
 from chatdb.operations.imports import ImportRun
 from chatdb.operations.imports_batches import Arrival
-from chatdb.records import Conversation, Message, Snapshot
+from chatdb.records import Conversation, Embedding, Message, Snapshot, sorted_embeddings
 from tests.operations.export_rows import NOON, insert
 
 _texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
@@ -56,6 +57,17 @@ _messages = st.builds(
 )
 _states = _json.filter(lambda value: value is not None)
 _snapshots = st.builds(Snapshot, id=st.uuids(), state=_states, created_at=_times)
+_embeddings = st.lists(
+    st.builds(
+        Embedding,
+        message_id=st.uuids(),
+        model=_texts,
+        vector=st.lists(
+            st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=5
+        ).map(vector),
+    ),
+    max_size=3,
+).map(sorted_embeddings)
 _conversations = st.builds(
     Conversation,
     id=st.uuids(),
@@ -77,6 +89,7 @@ _conversations = st.builds(
     snapshots=st.lists(_snapshots, max_size=2, unique_by=lambda each: each.id).map(
         lambda each: sorted(each, key=lambda one: (one.created_at, one.id))
     ),
+    embeddings=_embeddings,
 )
 _databases = st.lists(_conversations, max_size=4, unique_by=lambda each: each.id).map(
     lambda each: sorted(each, key=lambda one: one.id)

@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
 from chatdb.db.migrations import downgrade, upgrade
-from chatdb.db.schema import conversations, messages, snapshots, tombstones
+from chatdb.db.schema import (
+    conversations,
+    message_embeddings,
+    messages,
+    snapshots,
+    tombstones,
+)
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, DatabaseFailedError
 from chatdb.operations import conversations as conversations_operation
@@ -54,7 +60,7 @@ def rows_of(deployment: Deployment, tenant: Tenant) -> list[Any]:
     """Return every row of a tenant, as the owner sees it."""
     found: list[Any] = []
     with Database.open(deployment.owner, schema=deployment.schema).transaction() as connection:
-        for table in (conversations, messages, snapshots, tombstones):
+        for table in (conversations, messages, snapshots, message_embeddings, tombstones):
             statement = sa.select(table).where(table.c.organization_id == tenant.id)
             found += sorted(map(tuple, connection.execute(statement)), key=repr)
     return found

@@ -19,6 +19,7 @@ COPIED = (
     schema.conversations,
     schema.messages,
     schema.snapshots,
+    schema.message_embeddings,
     schema.tombstones,
 )
 KINDS = ("sqlite", "postgresql")

@@ -60,6 +60,7 @@ def test_every_row_and_field_goes_over(make: Make, from_kind: str, to_kind: str)
     assert rows_of(destination) == before == rows_of(source)
     assert (report.outcome, report.search_index, report.differences) == ("done", "present", ())
     assert (report.conversations, report.snapshots, report.tombstones) == (4, 2, TOMBSTONES)
+    assert report.embeddings == 3
     assert watch.stages == ["copying", "building the search index", "comparing"]
     assert watch.seen == watch.total == report.messages
     assert watch.notes == [f"made the tables of chatdb in {destination.url.redacted()}"]

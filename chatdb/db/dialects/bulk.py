@@ -60,6 +60,8 @@ MESSAGE_COLUMNS = (
 )
 SNAPSHOT_COLUMNS = ("organization_id", "conversation_id", "id", "state", "created_at")
 
+EMBEDDING_COLUMNS = ("organization_id", "conversation_id", "message_id", "model", "vector")
+
 SEARCH_CHUNK = 20_000
 """Rows a statement when SQLite's index is filled."""
 
@@ -97,7 +99,7 @@ class BatchRows:
     """All rows of a batch: `changed` conversations exist and get new values of their own row.
 
     `stale` are the ids of messages to delete first, by conversation; a message that changes is
-    deleted and inserted anew. Snapshots are only ever added or replaced.
+    deleted and inserted anew. Snapshots and embeddings are only ever added or replaced.
     """
 
     new: Sequence[Conversation]
@@ -105,6 +107,7 @@ class BatchRows:
     stale: Sequence[tuple[UUID, Sequence[UUID]]]
     messages: Sequence[MessageRows]
     snapshots_of: Sequence[Conversation]
+    embeddings_of: Sequence[Conversation] = ()
 
 
 class Bulk(ABC):

@@ -28,6 +28,7 @@ from chatdb.db.dialects.bulk import (
     is_record_error,
     json_bytes,
 )
+from chatdb.db.dialects.postgresql_embeddings import EMBEDDINGS, embedding_rows
 from chatdb.records import Conversation, Message
 
 SEARCH_INDEX = "ix_messages_content_search"
@@ -156,6 +157,9 @@ class PostgresqlBulk(Bulk):
                 )
             if rows.snapshots_of:
                 _replace_snapshots(cursor, organization_id, rows.snapshots_of, staged=staged)
+            if rows.embeddings_of:
+                rows_of = embedding_rows(cursor, organization_id, rows.embeddings_of)
+                _copy(cursor, EMBEDDINGS, rows_of, staged=staged)
 
     def drop_search_index(self, connection: sa.Connection) -> list[str]:
         driver = driver_connection(connection)

@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from chatdb.db.dialects.migration_base import CatalogueEntry
-from chatdb.db.schema import TABLE_NAMES
+from chatdb.db.schema import TABLE_NAMES, message_embeddings
 
 _PREPARER = PGDialect_psycopg().identifier_preparer  # type: ignore[no-untyped-call]
 _NAMES = sorted(TABLE_NAMES)
 _FUNCTIONS = "chatdb\\_%"
+_VECTOR = re.compile(r"(?:.*\.)?vector(?:\(\d+\))?")
 _OWN_PATH = "SET search_path FROM CURRENT"
 _MAKE_OWN_PATH = (
     "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', false)"
@@ -122,6 +123,11 @@ def dump(connection: sa.Connection) -> Sequence[str]:
     columns = _query(connection, _COLUMNS)
     constraints = _query(connection, _CONSTRAINTS)
     statements = [
+        _create_extension(type_name)
+        for table, _, type_name, *_ in columns
+        if _is_vector(table, type_name)
+    ]
+    statements += [
         _create_table(table, persistence, [row for row in columns if row[0] == table])
         for table, kind, persistence, *_ in relations
         if kind in ("r", "p")
@@ -205,10 +211,21 @@ def _create_functions(connection: sa.Connection) -> list[str]:
 
 
 def _columns(connection: sa.Connection) -> list[CatalogueEntry]:
+    """Describe the columns; embeddings are as right in pgvector's type as in JSONB."""
     return [
-        CatalogueEntry("column", row[0], row[1], _column(*row[2:]))
-        for row in _query(connection, _COLUMNS)
+        CatalogueEntry(
+            "column",
+            table,
+            name,
+            _column("jsonb" if _is_vector(table, type_name) else type_name, *more),
+        )
+        for table, name, type_name, *more in _query(connection, _COLUMNS)
     ]
+
+
+def _is_vector(table: str, type_name: str) -> bool:
+    """Tell pgvector's type, wherever it lies and however many numbers it may have."""
+    return table == message_embeddings.name and _VECTOR.fullmatch(type_name) is not None
 
 
 def _column(
@@ -231,6 +248,12 @@ def _column(
     if not_null:
         parts.append("NOT NULL")
     return " ".join(parts)
+
+
+def _create_extension(type_name: str) -> str:
+    """Write what makes pgvector's type, in the schema that the name of the type may have."""
+    place = type_name.rpartition(".")[0]
+    return "CREATE EXTENSION IF NOT EXISTS vector" + (f" WITH SCHEMA {place}" if place else "")
 
 
 def _create_table(table: str, persistence: str, columns: Sequence[Any]) -> str:

@@ -15,9 +15,11 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
+from chatdb import canonical
 from chatdb.db.database import driver_connection
 from chatdb.db.dialects.bulk import (
     CONVERSATION_COLUMNS,
+    EMBEDDING_COLUMNS,
     MESSAGE_COLUMNS,
     SEARCH_CHUNK,
     SNAPSHOT_COLUMNS,
@@ -132,6 +134,12 @@ class SqliteBulk(Bulk):
                 driver,
                 ("snapshots", SNAPSHOT_COLUMNS),
                 _snapshot_rows(organization, rows.snapshots_of),
+                verb="INSERT OR REPLACE",
+            )
+            _insert_all(
+                driver,
+                ("message_embeddings", EMBEDDING_COLUMNS),
+                _embedding_rows(organization, rows.embeddings_of),
                 verb="INSERT OR REPLACE",
             )
             if index and rows.messages:
@@ -294,6 +302,18 @@ def _snapshot_rows(organization: str, records: Sequence[Conversation]) -> Iterat
                 str(snapshot.id),
                 _json(snapshot.state) or "null",
                 _time(snapshot.created_at),
+            )
+
+
+def _embedding_rows(organization: str, records: Sequence[Conversation]) -> Iterator[Row]:
+    for record in records:
+        for embedding in record.embeddings:
+            yield (
+                organization,
+                str(record.id),
+                str(embedding.message_id),
+                checked_text(embedding.model),
+                canonical.encode_text(canonical.vector(embedding.vector)),
             )
 
 

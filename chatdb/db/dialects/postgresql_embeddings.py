@@ -1,0 +1,55 @@
+"""Embeddings for COPY into PostgreSQL: the column is pgvector's type or JSONB."""
+
+from collections.abc import Iterator, Sequence
+from struct import pack
+from typing import Any
+from uuid import UUID
+
+from chatdb import canonical
+from chatdb.db.dialects.bulk import EMBEDDING_COLUMNS, Row, checked_text
+from chatdb.records import Conversation
+
+EMBEDDINGS = ("message_embeddings", EMBEDDING_COLUMNS, ("bytea", "bytea", "bytea", "text", "bytea"))
+"""The table, its columns and how the driver writes them."""
+
+_TYPE = """
+SELECT t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = 'message_embeddings'::regclass AND a.attname = 'vector'
+"""
+
+
+def embedding_rows(
+    cursor: Any, organization_id: UUID, records: Sequence[Conversation]
+) -> Iterator[Row]:
+    """Delete the embeddings that the records bring again; return their rows in binary form."""
+    conversations = [record.id for record in records for _ in record.embeddings]
+    keys = [(each.message_id, each.model) for record in records for each in record.embeddings]
+    cursor.execute(
+        "DELETE FROM message_embeddings e"
+        " USING unnest(%s::uuid[], %s::uuid[], %s::text[]) AS k(conversation_id, message_id, model)"
+        " WHERE e.organization_id = %s AND e.conversation_id = k.conversation_id"
+        " AND e.message_id = k.message_id AND e.model = k.model",
+        (conversations, *map(list, zip(*keys, strict=True)), organization_id),
+    )
+    is_pgvector = cursor.execute(_TYPE).fetchone() == ("vector",)
+    binary = _vector if is_pgvector else _jsonb
+    return (
+        (
+            organization_id.bytes,
+            record.id.bytes,
+            each.message_id.bytes,
+            checked_text(each.model),
+            binary(canonical.vector(each.vector)),
+        )
+        for record in records
+        for each in record.embeddings
+    )
+
+
+def _vector(numbers: list[float]) -> bytes:
+    """Return pgvector's binary form: how many, two bytes of zero, then four bytes each."""
+    return pack(f">HH{len(numbers)}f", len(numbers), 0, *numbers)
+
+
+def _jsonb(numbers: list[float]) -> bytes:
+    return b"\x01" + canonical.encode(numbers)
