@@ -238,7 +238,7 @@ def test_a_revision_that_breaks_references_is_taken_back(
         fill(database)
         before = counts(database)
 
-        with pytest.raises(MigrationFailedError, match="rows of messages point at rows of conv"):
+        with pytest.raises(MigrationFailedError, match=r"rows of message\w* point at rows of conv"):
             upgrade(database, settings=MigrationSettings(directory=longer_chain(orphan)))
 
         assert counts(database) == before

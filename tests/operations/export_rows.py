@@ -152,8 +152,8 @@ def _insert_one(connection: sa.Connection, record: Conversation) -> None:
         connection.execute(sa.insert(schema.messages), row)
     for snapshot in record.snapshots:
         connection.execute(sa.insert(schema.snapshots), {**owner, **_fields(snapshot)})
-    for each in record.embeddings:
-        connection.execute(sa.insert(schema.message_embeddings), {**owner, **_fields(each)})
+    for embedded in record.embeddings:
+        connection.execute(sa.insert(schema.message_embeddings), {**owner, **_fields(embedded)})
     statement = sa.update(schema.conversations).values(updated_at=record.updated_at)
     connection.execute(statement.where(schema.conversations.c.id == record.id))
 

@@ -391,27 +391,3 @@ def test_real_dumps_of_other_applications_come_in_with_every_row(
         else:
             assert done.exit_code == 0, done.stderr
             assert "public.messages: " in done.stdout
-
-
-@pytest.mark.postgresql
-def test_vectors_of_pgvector_come_back_beside_and_in_place(
-    run: Run, pgvector_url: DatabaseUrl, tmp_path: Path
-) -> None:
-    fill(pgvector_url)
-    write = """INSERT INTO message_embeddings
-        SELECT organization_id, conversation_id, id, 'm', '[0.1,-2.5]' FROM messages"""
-    execute(pgvector_url, write)
-    read = "SELECT message_id, vector::text FROM message_embeddings ORDER BY message_id"
-    before = execute(pgvector_url, read)
-    words = ("-d", pgvector_url.exposed())
-    made = run("backup", "create", "--output", tmp_path, *words, "--format", "json")
-    backup = json.loads(made.stdout)["file"]
-    manifest = run("backup", "show", backup, "--format", "json")
-    assert json.loads(manifest.stdout)["rows"]["message_embeddings"] == len(before) == 6
-
-    with kept_removed(pgvector_url):
-        for way in ((), ("--in-place",)):
-            execute(pgvector_url, "DELETE FROM message_embeddings")
-            done = run("restore", backup, "--yes", *way, *words)
-            assert done.exit_code == 0, done.stderr
-            assert execute(pgvector_url, read) == before

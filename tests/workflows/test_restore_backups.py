@@ -252,3 +252,27 @@ def test_owners_rights_and_policies_are_those_of_the_place(
     functions = "SELECT proacl::text FROM pg_proc WHERE proname = 'chatdb_touch_conversations'"
     assert "=X/" not in execute(server_database, functions)[0][0].replace("chatdb=X/", "")
     assert execute(server_database, "SELECT count(*) FROM pg_default_acl") == [(1,)]
+
+
+@pytest.mark.postgresql
+def test_vectors_of_pgvector_come_back_beside_and_in_place(
+    run: Run, pgvector_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    fill(pgvector_url)
+    write = """INSERT INTO message_embeddings
+        SELECT organization_id, conversation_id, id, 'm', '[0.1,-2.5]' FROM messages"""
+    execute(pgvector_url, write)
+    read = "SELECT message_id, vector::text FROM message_embeddings ORDER BY message_id"
+    before = execute(pgvector_url, read)
+    words = ("-d", pgvector_url.exposed())
+    made = run("backup", "create", "--output", tmp_path, *words, "--format", "json")
+    backup = json.loads(made.stdout)["file"]
+    manifest = run("backup", "show", backup, "--format", "json")
+    assert json.loads(manifest.stdout)["rows"]["message_embeddings"] == len(before) == 6
+
+    with kept_removed(pgvector_url):
+        for way in ((), ("--in-place",)):
+            execute(pgvector_url, "DELETE FROM message_embeddings")
+            done = run("restore", backup, "--yes", *way, *words)
+            assert done.exit_code == 0, done.stderr
+            assert execute(pgvector_url, read) == before
