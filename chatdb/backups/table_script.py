@@ -31,7 +31,7 @@ _RUN = re.compile(
     rb"\s*(?:SELECT\s+(?:pg_catalog\s*\.\s*)?set_config\s*\("
     rb"|CREATE\s+(?:DOMAIN|(?:(?:UNLOGGED|GLOBAL|LOCAL)\s+)*TABLE)\b"
     rb"|ALTER\s+TABLE\s+(?:ONLY\s+)?\S+\s+(?:ATTACH\s+PARTITION|ADD\s+COLUMN|INHERIT)\b"
-    rb"|ALTER\s+TYPE\s+\S+\s+ADD\b|INSERT\b)",
+    rb"|ALTER\s+TYPE\s+\S+\s+ADD\b|(?:INSERT|UPDATE|DELETE)\b)",
     re.IGNORECASE,
 )
 _COPY = re.compile(rb"\s*COPY\b", re.IGNORECASE)
@@ -53,10 +53,8 @@ _ENCODING = re.compile(
     rb"^SET\s+client_encoding\s*(?:=|TO)\s*'([^']+)'", re.IGNORECASE | re.MULTILINE
 )
 _TABLE = re.compile(rb"\s*(?:CREATE\s+[^(;]*\bTABLE|COPY|INSERT)\b", re.IGNORECASE)
-_CHANGES = re.compile(
-    rb"\s*(?:UPDATE|DELETE|MERGE|TRUNCATE|WITH|DO|CALL|EXECUTE|PREPARE)\b", re.IGNORECASE
-)
-"""Statements that change rows, which no pg_dump writes: without them others would be read."""
+_CHANGES = re.compile(rb"\s*(?:MERGE|TRUNCATE|WITH|DO|CALL|EXECUTE|PREPARE)\b", re.IGNORECASE)
+"""Statements that may change rows, which no pg_dump writes: without them others would be read."""
 
 _STAND_INS = {
     "uuid-ossp": ("uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4"),

@@ -1,22 +1,26 @@
 """A throw-away PostgreSQL: started for one piece of work, private, and gone when that is done.
 
-Its folder is the user's own and locked while it is in use. A chatdb that was killed leaves it
-behind, with its server perhaps; the next one stops and removes what nobody holds the lock of.
+Its folder is the user's own and locked while it is in use. When a chatdb is killed, a shell that
+waits for its end stops the server and removes the folder; what was left all the same (the machine
+went down) is removed by the next one: what nobody holds the lock of.
 """
 
 import fcntl
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, PortTakenError, StorageError
 from chatdb.servers.base import DevServer, Note
 from chatdb.servers.embedded import EmbeddedEngine
+from chatdb.servers.embedded_home import find_home
 from chatdb.servers.ports import first_free
 from chatdb.servers.postgres_tools import Program
 
@@ -37,6 +41,17 @@ _SETTINGS = {
     "jit": "off",
 }
 
+_WILL = """
+read -r word && exit
+data=$1; shift
+pid=$(head -n 1 "$data/postmaster.pid")
+if [ -n "$pid" ] && { [ ! -e /proc/self ] || [ "$(readlink "/proc/$pid/cwd")" = "$data" ]; }; then
+    kill -INT "$pid"
+    while kill -0 "$pid"; do sleep 0.1; done
+fi
+rm -rf -- "$@"
+"""
+
 
 @contextmanager
 def scratch_server(program: Program, note: Note) -> Iterator[DatabaseUrl]:
@@ -50,10 +65,11 @@ def scratch_server(program: Program, note: Note) -> Iterator[DatabaseUrl]:
     engine = EmbeddedEngine(bindir=program.path.parent, settings=_SETTINGS)
     with _own_folder(parent) as folder:
         server = _server(folder)
-        try:
-            yield _started(engine, server, note).url
-        finally:
-            engine.remove(server, data=True, note=note)
+        with _last_will(server):
+            try:
+                yield _started(engine, server, note).url
+            finally:
+                engine.remove(server, data=True, note=note)
 
 
 def sweep(parent: Path, note: Note) -> None:
@@ -101,6 +117,26 @@ def _own_folder(parent: Path) -> Iterator[Path]:
             os.close(lock)
 
 
+@contextmanager
+def _last_will(server: DevServer) -> Iterator[None]:
+    """Have a shell remove the server when this process ends without having done so itself."""
+    home = find_home(server)
+    # What the next chatdb looks for goes last.
+    folders = [*([home.folder.parent] if home.is_away else []), server.folder]
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", _WILL, "sh", home.data.resolve(), *folders],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        # With a word it knows that nothing is left to do; without one the pipe was closed for us.
+        shell.communicate(b"done\n")
+
+
 def _locked(folder: Path) -> int | None:
     """Take the folder's lock, which ends with the process; None when somebody has it."""
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -135,8 +171,6 @@ def _server(folder: Path) -> DevServer:
 
 
 def _started(engine: EmbeddedEngine, server: DevServer, note: Note) -> DevServer:
-    from dataclasses import replace
-
     for left in reversed(range(_PORT_TRIES)):
         server = replace(server, port=first_free(server.port))
         try:

@@ -1,7 +1,7 @@
 """Where a dump is restored to be read: a throw-away server, the development server, one named."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
@@ -79,13 +79,18 @@ class Places:
         """Drop and stop all that was made."""
         self._stack.close()
 
-    def known_url(self) -> DatabaseUrl | None:
-        """Return the server that is not ours, if it will be one: its container has programs too."""
-        if self.wish.url is not None or find_servers(bindir=self.wish.programs.bindir):
+    def require_any(self, name: str) -> DatabaseUrl | None:
+        """Raise EngineUnavailableError now where no server is to be had for the dump `name`.
+
+        Returns the URL of one that is not ours, whose container may have the programs too.
+        """
+        bindir = self.wish.programs.bindir
+        if self.wish.url is not None or find_servers(bindir=bindir):
             return self.wish.url
-        with suppress(ChatdbError):
+        try:
             return self.wish.dev_database()
-        return None
+        except ChatdbError:
+            raise _nowhere(name, [], 0, bindir) from None
 
     def make(self, name: str, start: "ScriptStart", *, major: int) -> Place:
         """Make an empty database for the dump called `name`, of PostgreSQL `major`.

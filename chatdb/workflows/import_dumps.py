@@ -75,7 +75,7 @@ def restored_dump(each: Input, dump: DumpFile, made: Places) -> Input:
     with _looked_at(dump, made) as (what, start, archive):
         _require_readable(dump, what)
         place = made.make(str(dump.path), start, major=what.server_major or _OLDEST)
-        watch.begin(f"restoring {dump.path.name}", dump.size)
+        watch.begin("restoring", dump.size)
         try:
             said = _restore(dump, archive, place, programs, watch)
         except ChatdbError as error:
@@ -89,8 +89,9 @@ def _looked_at(
     dump: DumpFile, made: Places
 ) -> Iterator[tuple[PlainDump, ScriptStart, Prepared | None]]:
     """Tell what is in a dump: of a script all of it, of an archive its table of contents."""
+    url = made.require_any(str(dump.path))
     if dump.kind == "plain":
-        made.watch.begin(f"reading {dump.path.name}", dump.size)
+        made.watch.begin("reading", dump.size)
         with dump.open() as stream:
             start = look_at_start(stream)
         with dump.open(made.watch.advance) as stream:
@@ -103,7 +104,7 @@ def _looked_at(
     folder = dump.path if dump.kind == "directory" else None
     archive = Archive(kind=dump.kind, open=dump.open, folder=folder)
     programs = made.wish.programs
-    with prepared(programs, archive, url=made.known_url(), tool_major=None) as readable:
+    with prepared(programs, archive, url=url, tool_major=None) as readable:
         with schema_of(programs, readable) as running:
             start = look_at_start(running.stdout)
         yield readable.script, start, readable
@@ -177,7 +178,8 @@ def _script(
 def _explained(dump: DumpFile, what: PlainDump, place: Place, error: ChatdbError) -> ChatdbError:
     """Return the error in terms of the dump: what it lacks, or where it stopped."""
     if isinstance(error, StorageError):
-        error.hint = "free some space, or name a folder with more in TMPDIR"
+        error.text = f"{dump.path} could not be restored: {error.text}"
+        error.hint = "free some space, or name a folder with more of it in TMPDIR"
         return error
     missing = _MISSING.search(error.text)
     if missing is None or not place.left_out:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,28 @@ def servers_below(folder: Path) -> list[int]:
     return [pid for pid, place in places if place is not None and place.is_relative_to(folder)]
 
 
+def shells_about(folder: Path) -> list[int]:
+    """Return the shells that wait to remove a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_bytes().startswith(b"/bin/sh\0-c\0\nread") and bytes(folder) in (
+                path.read_bytes()
+            ):
+                found.append(int(path.parent.name))
+    return found
+
+
+def working() -> "subprocess.Popen[str]":
+    """Start a process that has a server for a minute."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WORK],
+        env=unmeasured_environment(dict(os.environ)),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
 def in_initdb(parent: Path, _: "subprocess.Popen[str]") -> None:
     """Wait until initdb is at work."""
     wait_until(lambda: any(parent.glob("*/postgresql/data.partial-*/base/1")))
@@ -70,26 +93,35 @@ def test_a_server_is_private_not_swept_while_in_use_and_gone_afterwards(parent: 
 
     assert list(parent.iterdir()) == []
     assert servers_below(folder) == []
+    assert shells_about(folder) == []
 
 
 @pytest.mark.parametrize("moment", [in_initdb, at_work])
-def test_what_a_killed_run_leaves_is_stopped_and_removed_by_the_next(
+def test_a_killed_run_leaves_nothing(
     parent: Path, moment: Callable[[Path, "subprocess.Popen[str]"], None]
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", WORK],
-        env=unmeasured_environment(dict(os.environ)),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with working() as process:
         moment(parent, process)
         process.send_signal(signal.SIGKILL)
-    (folder,) = parent.iterdir()
+
+    wait_until(lambda: list(parent.iterdir()) == [] and servers_below(parent) == [])
+
+
+@pytest.mark.parametrize("moment", [in_initdb, at_work])
+def test_what_is_left_all_the_same_is_stopped_and_removed_by_the_next(
+    parent: Path, moment: Callable[[Path, "subprocess.Popen[str]"], None]
+) -> None:
+    with working() as process:
+        moment(parent, process)
+        (folder,) = parent.iterdir()
+        for pid in shells_about(folder):
+            os.kill(pid, signal.SIGKILL)
+        process.send_signal(signal.SIGKILL)
     said: list[str] = []
 
     def is_gone() -> bool:
         sweep(parent, said.append)
-        return list(parent.iterdir()) == [] and servers_below(folder) == []
+        return list(parent.iterdir()) == [] and servers_below(parent) == []
 
     wait_until(is_gone)
     assert f"removing {folder}: the chatdb that made it was broken off" in said
