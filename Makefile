@@ -6,6 +6,8 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 BIN := .venv/bin
 # One worker more than there are cores: some tests wait for a lock, a server or a container.
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
+# Hundreds of processes are started: Python may keep what it has compiled.
+export PYTHONDONTWRITEBYTECODE :=
 PYTEST := -n auto --dist loadgroup
 # What speaks to the server itself; the commands above it were run on 18.
 ON_15 := tests/db tests/migrations tests/operations tests/seeds tests/workflows

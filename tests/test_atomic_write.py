@@ -11,7 +11,7 @@ from chatdb.atomic_write import atomic_write
 from chatdb.db.url import parse_url
 from chatdb.errors import StorageError
 from chatdb.workflows.env_file import put_database_url
-from tests.cli.conftest import unmeasured_environment
+from tests.cli.conftest import process_environment
 
 INTERRUPTED = """
 import signal, sys
@@ -36,7 +36,7 @@ for attempt in range(600):
 def test_an_interrupt_at_any_moment_leaves_nothing_behind(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", INTERRUPTED, tmp_path],
-        env=unmeasured_environment(),
+        env=process_environment(),
         capture_output=True,
         text=True,
         timeout=60,

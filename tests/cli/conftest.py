@@ -88,16 +88,6 @@ def process_environment(extra: Mapping[str, str] | None = None) -> dict[str, str
     return {**os.environ, "PYTHONPATH": str(ROOT), **(extra or {})}
 
 
-def unmeasured_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for a process that is interrupted, which coverage does not survive.
-
-    With threads its tracer takes a lock for each new file; a KeyboardInterrupt in there leaves it
-    held, and the process waits for it for ever.
-    """
-    environment = process_environment(extra)
-    return {name: environment[name] for name in environment if not name.startswith("COVERAGE_")}
-
-
 def run_on_pty(
     words: Sequence[str], columns: int, env: Mapping[str, str], prompt: str, keys: str
 ) -> Answer:

@@ -15,7 +15,7 @@ from chatdb.backups.stores import FolderStore
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.workflows.verify_backup import find_problems
-from tests.cli.conftest import command_line, unmeasured_environment
+from tests.cli.conftest import command_line, process_environment
 from tests.operations.conversation_rows import add_conversation
 from tests.postgres_server import wait_until
 from tests.small_disk import small_disk
@@ -54,7 +54,7 @@ POINTS: dict[str, Reached] = {
 def start(url: DatabaseUrl, folder: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         command_line("backup", "--output", str(folder)),
-        env=unmeasured_environment({"DATABASE_URL": url.exposed()}),
+        env=process_environment({"DATABASE_URL": url.exposed()}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

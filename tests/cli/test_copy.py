@@ -13,7 +13,7 @@ import pytest
 
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from tests.cli.conftest import Run, command_line, unmeasured_environment
+from tests.cli.conftest import Run, command_line, process_environment
 from tests.cli.importing import count_of
 from tests.operations.export_rows import conversation, fill, insert, message
 from tests.operations.importing import check_search, load
@@ -60,7 +60,7 @@ def test_a_copy_that_was_ended_goes_on_where_it_stopped(
     words = ("copy", large.exposed(), database_url.exposed())
     process = subprocess.Popen(
         command_line(*words),
-        env=unmeasured_environment(),
+        env=process_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -15,7 +15,7 @@ import pytest
 
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from tests.cli.conftest import command_line, process_environment, unmeasured_environment
+from tests.cli.conftest import command_line, process_environment
 from tests.operations.export_rows import conversation, fill, insert, message
 
 Runner = Callable[..., Any]
@@ -49,7 +49,7 @@ def test_head_ends_the_export_quietly(sqlite_url: DatabaseUrl) -> None:
 def slow_export(url: DatabaseUrl, output: Path) -> "subprocess.Popen[bytes]":
     """Start an export and return when its partial file is there and growing."""
     words = command_line("export", "-d", url.exposed(), "--output", str(output))
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, env=unmeasured_environment())
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, env=process_environment())
     partial = output.with_name(output.name + ".partial")
     ends = time.monotonic() + 30
     while not partial.exists() and process.poll() is None and time.monotonic() < ends:

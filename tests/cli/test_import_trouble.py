@@ -23,7 +23,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
 from chatdb.formats.native import conversation_line, header_line
 from tests import postgres_server
-from tests.cli.conftest import Run, command_line, unmeasured_environment
+from tests.cli.conftest import Run, command_line, process_environment
 from tests.cli.importing import count_of, native
 from tests.operations.importing import (
     check_search,
@@ -42,7 +42,7 @@ def start(url: DatabaseUrl, *words: object) -> subprocess.Popen[str]:
     """Start an import as a process."""
     return subprocess.Popen(
         command_line("import", *map(str, words)),
-        env=unmeasured_environment({"DATABASE_URL": url.exposed()}),
+        env=process_environment({"DATABASE_URL": url.exposed()}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

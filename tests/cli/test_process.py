@@ -28,7 +28,7 @@ def imported_by(*words: str) -> set[str]:
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=process_environment({"COVERAGE_PROCESS_CONFIG": ""}),
+        env=process_environment(),
         capture_output=True,
         encoding="utf-8",
         check=True,

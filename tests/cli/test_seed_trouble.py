@@ -13,7 +13,7 @@ from chatdb.db.database import Database
 from chatdb.db.search_index import search_index_state
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
-from tests.cli.conftest import Run, command_line, unmeasured_environment
+from tests.cli.conftest import Run, command_line, process_environment
 from tests.cli.importing import count_of
 from tests.postgres_server import wait_until
 
@@ -26,7 +26,7 @@ def start(url: DatabaseUrl) -> subprocess.Popen[str]:
     """Start a seeding as a process."""
     return subprocess.Popen(
         command_line(*WORDS),
-        env=unmeasured_environment({"DATABASE_URL": url.exposed()}),
+        env=process_environment({"DATABASE_URL": url.exposed()}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -20,7 +20,7 @@ from chatdb.db.migrations import downgrade
 from chatdb.db.schema import conversations, organizations
 from chatdb.db.url import DatabaseUrl
 from chatdb.workflows.smoke_check import CheckResult, Outcome
-from tests.cli.conftest import command_line, unmeasured_environment
+from tests.cli.conftest import command_line, process_environment
 from tests.cli.importing import count_of
 from tests.postgres_server import PASSWORD, wait_until
 
@@ -153,7 +153,7 @@ def test_control_c_cleans_up(postgresql_url: DatabaseUrl) -> None:
         holder.execute("LOCK TABLE snapshots IN SHARE MODE")
         process = subprocess.Popen(
             command_line("smoke-test"),
-            env=unmeasured_environment({"DATABASE_URL": postgresql_url.exposed()}),
+            env=process_environment({"DATABASE_URL": postgresql_url.exposed()}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

@@ -15,7 +15,7 @@ from chatdb.db.connect import connect_postgresql
 from chatdb.servers.postgres_tools import find_servers
 from chatdb.servers.processes import working_folder
 from chatdb.servers.scratch_server import scratch_server, sweep
-from tests.cli.conftest import unmeasured_environment
+from tests.cli.conftest import process_environment
 from tests.postgres_server import wait_until
 from tests.servers.projects import open_folder
 
@@ -61,7 +61,7 @@ def working() -> "subprocess.Popen[str]":
     """Start a process that has a server for a minute."""
     return subprocess.Popen(
         [sys.executable, "-c", WORK],
-        env=unmeasured_environment(dict(os.environ)),
+        env=process_environment(),
         stdout=subprocess.PIPE,
         text=True,
     )

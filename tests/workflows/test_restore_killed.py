@@ -15,6 +15,7 @@ import zstandard
 from chatdb.db.replacement import open_replacement
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError
+from tests.cli.conftest import ROOT, process_environment
 from tests.db.test_replacement import left_over
 from tests.migrations.test_pooler import pooled_url  # noqa: F401 - a fixture
 from tests.postgres_server import PostgresServer, wait_until
@@ -27,8 +28,6 @@ from tests.workflows.restoring import (
     foreign_backup,
     kept_removed,
 )
-
-ROOT = Path(__file__).resolve().parents[2]
 
 RESTORE = """
 import os, signal, sys
@@ -64,13 +63,10 @@ def killed_restore(
 ) -> int:
     """Restore in a process of its own that ends itself at a moment; return its exit code."""
     words = [sys.executable, "-c", RESTORE, url.exposed(), str(path), moment, str(int(number))]
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
-    }
     done = subprocess.run(
         words,
         cwd=ROOT,
-        env={**environment, "PYTHONPATH": str(ROOT)},
+        env=process_environment(),
         stderr=subprocess.PIPE,
         check=False,
         timeout=60,

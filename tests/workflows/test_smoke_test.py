@@ -22,7 +22,7 @@ from chatdb.operations.smoke_traces import is_old
 from chatdb.workflows.smoke_check import CheckResult, Outcome
 from chatdb.workflows.smoke_test import CHECKS, CLEAN_UP, SmokeReport, smoke_test
 from chatdb.workflows.status import read_status
-from tests.cli.conftest import ROOT, unmeasured_environment
+from tests.cli.conftest import ROOT, process_environment
 from tests.db.silent_servers import serving, silent
 from tests.operations.app_roles import deployed
 from tests.operations.conversation_rows import add_conversation, add_organization
@@ -276,7 +276,7 @@ def test_one_killed_after_any_step_is_swept_by_the_next_an_hour_later(
 ) -> None:
     before = rows(database_url)
     words = [sys.executable, "-c", KILLED, database_url.exposed(), *WRITING]
-    subprocess.run(words, cwd=ROOT, env=unmeasured_environment(), check=True, timeout=120)
+    subprocess.run(words, cwd=ROOT, env=process_environment(), check=True, timeout=120)
 
     left = rows(database_url)
     soon = smoke_test(database_url, now=datetime.now(UTC) - timedelta(minutes=1))
