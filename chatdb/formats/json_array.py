@@ -27,11 +27,14 @@ class JsonArrayWriter:
 
     def conversation(self, record: Conversation) -> bytes:
         messages = [chosen.message for chosen in chosen_messages(record, self._options)]
-        record = msgspec.structs.replace(record, messages=messages)
+        shown = msgspec.structs.replace(record, messages=messages)
         if record.embeddings:
-            chosen = {message.id for message in messages}
-            record.embeddings = [each for each in record.embeddings if each.message_id in chosen]
-        return conversation_line(record)[:-1]
+            left_out = {message.id for message in record.messages}
+            left_out -= {message.id for message in messages}
+            shown.embeddings = [
+                each for each in shown.embeddings if each.message_id not in left_out
+            ]
+        return conversation_line(shown)[:-1]
 
     def end(self) -> bytes:
         return b"\n]\n"

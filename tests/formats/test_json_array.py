@@ -11,7 +11,7 @@ from chatdb.formats import native, registry
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.writing import Written, write_stream
 from chatdb.records import Conversation
-from tests.operations.export_rows import conversation, every_shape, message
+from tests.operations.export_rows import conversation, embedding, every_shape, message
 
 
 def document(records: list[Conversation], **options: Any) -> bytes:
@@ -43,7 +43,8 @@ def test_branches_and_hidden_messages_are_left_out_unless_asked_for() -> None:
         message(2, "answer", parent_id=UUID(int=1)),
         message(3, "other answer", parent_id=UUID(int=1)),
     ]
-    record = conversation(1, messages, current_message_id=UUID(int=3))
+    embeddings = [embedding(number, number) for number in (1, 2, 3)]
+    record = conversation(1, messages, current_message_id=UUID(int=3), embeddings=embeddings)
 
     def contents(**options: Any) -> list[str]:
         return [
@@ -53,6 +54,8 @@ def test_branches_and_hidden_messages_are_left_out_unless_asked_for() -> None:
     assert contents() == ["other answer"]
     assert contents(include_hidden=True) == ["root", "other answer"]
     assert contents(all_branches=True) == ["answer", "other answer"]
+    (shown,) = json.loads(document([record]))
+    assert [each["vector"] for each in shown["embeddings"]] == [[3.0]]
     assert len(record.messages) == 3
 
 

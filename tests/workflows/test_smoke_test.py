@@ -45,8 +45,9 @@ def rows(url: DatabaseUrl) -> dict[str, list[Any]]:
     """Return all rows of all tables but for the outcome that is kept."""
     found = {}
     with Database.open(url) as database, database.transaction() as connection:
+        present = set(database.dialect.existing_tables(connection))
         for name, table in schema.metadata.tables.items():
-            if name not in KEPT:
+            if name in present and name not in KEPT:
                 found[name] = sorted(map(str, connection.execute(sa.select(table))))
     return found
 
