@@ -7,7 +7,7 @@ and generated columns call them; one that cannot be made here is told and left o
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -86,7 +86,7 @@ def look_at_start(stream: IO[bytes]) -> ScriptStart:
     return ScriptStart(extensions, encoding)
 
 
-def table_script(stream: IO[bytes], *, made: Mapping[str, str]) -> Iterator[bytes]:
+def table_script(stream: IO[bytes], *, made: Collection[str]) -> Iterator[bytes]:
     """Yield what of a script is run; the extensions in `made` are there already.
 
     Raises RefusedError for a script that is none of pg_dump's.
@@ -102,7 +102,7 @@ def table_script(stream: IO[bytes], *, made: Mapping[str, str]) -> Iterator[byte
             yield from _run(segment, made)
 
 
-def _run(segment: Segment, made: Mapping[str, str]) -> Iterator[bytes]:
+def _run(segment: Segment, made: Collection[str]) -> Iterator[bytes]:
     bare = segment.bare
     if _COPY_IN.match(bare) or _SET.match(bare) or _RUN.match(bare):
         yield segment.data

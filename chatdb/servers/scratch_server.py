@@ -18,7 +18,7 @@ from pathlib import Path
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, PortTakenError, StorageError
-from chatdb.servers.base import DevServer, Note
+from chatdb.servers.base import HOST, DevServer, Note
 from chatdb.servers.embedded import EmbeddedEngine
 from chatdb.servers.embedded_home import find_home
 from chatdb.servers.ports import first_free
@@ -28,6 +28,7 @@ _PREFIX = "chatdb-scratch-"
 _FIRST_PORT = 54_330
 _PORT_TRIES = 20
 _START_SECONDS = 60.0
+_ADDRESS = (("hostaddr", HOST), ("sslmode", "disable"), ("gssencmode", "disable"))
 _SETTINGS = {
     # Nothing in it outlives the work: no write is ever waited for.
     "fsync": "off",
@@ -40,7 +41,6 @@ _SETTINGS = {
     "work_mem": "64MB",
     "jit": "off",
 }
-
 _WILL = """
 read -r word && exit
 data=$1; shift
@@ -157,9 +157,17 @@ def _remove(folder: Path, note: Note) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class _ScratchServer(DevServer):
+    """A server whose address no PG* variable of the user's changes (PGSSLMODE, PGHOSTADDR)."""
+
+    @property
+    def url(self) -> DatabaseUrl:
+        return replace(super().url, parameters=_ADDRESS)
+
+
 def _server(folder: Path) -> DevServer:
     """Return the server of a folder; only its name and folder matter to who removes it."""
-    return DevServer(
+    return _ScratchServer(
         project=folder.name,
         folder=folder,
         port=_FIRST_PORT,

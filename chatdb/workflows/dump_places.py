@@ -54,7 +54,7 @@ class ScratchWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An empty database for one dump, and the extensions in it by their schemas.
+    """An empty database for one dump, and the extensions that are made in it.
 
     `left_out` are those that the dump names and the server cannot make; `server` names it.
     """
@@ -62,7 +62,7 @@ class Place:
     url: DatabaseUrl
     server: str
     major: int
-    made: Mapping[str, str]
+    made: frozenset[str]
     left_out: tuple[str, ...]
 
 
@@ -170,38 +170,37 @@ def _make_database(connection: Any, name: str, password: str, encoding: str | No
 
 def _with_extensions(url: DatabaseUrl, maker: DatabaseUrl, start: "ScriptStart") -> Place:
     """Make the dump's extensions, by the URL of who may: the harmless ones that there are."""
-    from psycopg import Error, sql
-
-    made: dict[str, str] = {}
     with translated(maker), closing(connect_postgresql(maker, autocommit=True)) as connection:
-        names = sorted(start.extensions)
-        usable = connection.execute(_USABLE, (names, list(WITH_TYPES))).fetchall()
-        for (name,) in usable:
-            schema = sql.Identifier(start.extensions[name])
-            try:
-                with connection.transaction():
-                    connection.execute(
-                        sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(
-                            schema,
-                            sql.Identifier(url.user) if url.user else sql.SQL("SESSION_USER"),
-                        )
-                    )
-                    connection.execute(
-                        sql.SQL("CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {} CASCADE").format(
-                            sql.Identifier(name), schema
-                        )
-                    )
-            except Error:
-                continue
-            made[name] = start.extensions[name]
+        there = {name for (name,) in connection.execute("SELECT extname FROM pg_extension")}
+        wanted = {name: each for name, each in start.extensions.items() if name not in there}
+        usable = connection.execute(_USABLE, (list(wanted), list(WITH_TYPES))).fetchall()
+        made = [name for (name,) in usable if _extension(connection, name, wanted[name], url.user)]
         version = connection.info.server_version
     return Place(
         url=url,
         server=f"PostgreSQL {version // 10_000}.{version % 10_000}",
         major=version // 10_000,
-        made=made,
-        left_out=tuple(name for name in names if name not in made),
+        made=frozenset(made) | there,
+        left_out=tuple(sorted(wanted.keys() - set(made))),
     )
+
+
+def _extension(connection: Any, name: str, schema: str, owner: str) -> bool:
+    """Make an extension, in a schema of the dump's owner; tell whether that could be."""
+    from psycopg import Error, sql
+
+    place = sql.Identifier(schema)
+    role = sql.Identifier(owner) if owner else sql.SQL("SESSION_USER")
+    words = "CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {} CASCADE"
+    try:
+        with connection.transaction():
+            connection.execute(
+                sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(place, role)
+            )
+            connection.execute(sql.SQL(words).format(sql.Identifier(name), place))
+    except Error:
+        return False
+    return True
 
 
 @contextmanager

@@ -159,7 +159,8 @@ def _restore(
 def _tell_what_is_left_out(dump: DumpFile, place: Place, said: list[str], watch: Watch) -> None:
     if place.left_out:
         names = ", ".join(place.left_out)
-        watch.note(f"left out of {dump.path.name}: extension {names}; no column has a type of it")
+        noun, them = ("extension", "it") if len(place.left_out) == 1 else ("extensions", "them")
+        watch.note(f"left out of {dump.path.name}: {noun} {names}; no column has a type of {them}")
     left = [line.partition(LEFT_OUT)[2] for line in said if LEFT_OUT in line]
     if left:
         more = f" and {len(left) - 1} more" if len(left) > 1 else ""
@@ -191,7 +192,7 @@ def _explained(dump: DumpFile, what: PlainDump, place: Place, error: ChatdbError
         return error
     lacking = missing[1].rpartition(".")[2]
     named = [name for name in place.left_out if lacking in WITH_TYPES.get(name, ())]
-    names = ", ".join(named or place.left_out)
+    names = " or ".join(named or place.left_out)
     return RefusedError(
         f"{dump.path}: its tables need {lacking} of the extension {names}, which {place.server}"
         " has not",

@@ -21,6 +21,8 @@ from tests.layouts import (
     test_multichat,
 )
 from tests.layouts.foreign_databases import make_postgresql
+from tests.postgres_server import PostgresServer
+from tests.workflows.restoring import pg_dump
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from.md"
 Invoke = Callable[..., Any]
@@ -40,6 +42,7 @@ OWN = {
         *test_multichat.ROWS,
     ),
 }
+RELAY_DUMP = "backups/relay_dev_20231220_143022.sql"
 FILES: dict[str, Any] = {
     "chat-storage.json": {
         "state": {"conversations": [{"id": "c-1", "title": "Welcome", "userId": "auth0|ann"}]},
@@ -83,7 +86,10 @@ def sections() -> dict[str, list[Row]]:
 
 @pytest.fixture
 def moved(
-    run: Invoke, empty_postgresql_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+    run: Invoke,
+    postgres: PostgresServer,
+    empty_postgresql_url: DatabaseUrl,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str], None]:
     """Put a system's database, and what it kept before, into the working folder's reach."""
 
@@ -93,6 +99,9 @@ def moved(
         for name, value in FILES.items():
             Path(name).parent.mkdir(exist_ok=True)
             Path(name).write_text(json.dumps(value))
+        if system == "Relay":
+            Path("backups").mkdir()
+            Path(RELAY_DUMP).write_bytes(pg_dump(postgres, empty_postgresql_url))
         run("import", empty_postgresql_url.exposed())
 
     return move

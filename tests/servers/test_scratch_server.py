@@ -78,7 +78,12 @@ def at_work(_: Path, process: "subprocess.Popen[str]") -> None:
     assert process.stdout.readline() == "ready\n"
 
 
-def test_a_server_is_private_not_swept_while_in_use_and_gone_afterwards(parent: Path) -> None:
+def test_a_server_is_private_not_swept_while_in_use_and_gone_afterwards(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGSSLMODE", "require")
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+
     with scratch_server(find_servers()[0], lambda _: None) as url:
         sweep(parent, lambda _: None)
 
