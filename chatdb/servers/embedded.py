@@ -34,6 +34,7 @@ from chatdb.servers.processes import Process, started_at
 from chatdb.servers.target_database import make_database
 
 _POLL_SECONDS = 0.005
+_ORPHAN_SECONDS = 3.0
 
 
 class EmbeddedEngine:
@@ -132,7 +133,9 @@ class EmbeddedEngine:
             yield from follow_log(log)
 
     def _launch(self, server: DevServer, home: Home, major: int | None, note: Note) -> Process:
-        require_free(server.port)
+        # The children of a server that was killed hold its port until they notice.
+        was_killed = embedded_process.left_its_pid(home)
+        require_free(server.port, seconds=_ORPHAN_SECONDS if was_killed else 0)
         program = self._program(major)
         home.make()
         remove_partial(home)

@@ -128,6 +128,11 @@ def find(home: Home) -> Process | None:
     return process if process is not None and _serves(home, process) else None
 
 
+def left_its_pid(home: Home) -> bool:
+    """Tell whether the last server of this data was killed: it did not tidy up."""
+    return bool(_pid_file(home))
+
+
 def is_ready(home: Home, process: Process) -> bool:
     """Tell whether the server says that it takes connections."""
     lines = _pid_file(home)

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from chatdb.servers.processes import program_name, working_folder
 _LISTENING = "0A"
 _TRIED_IN_A_ROW = 100
 _LAST_PORT = 65_535
+_POLL_SECONDS = 0.02
 
 
 def is_free(port: int) -> bool:
@@ -43,10 +45,13 @@ def first_free(start: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def require_free(port: int) -> None:
-    """Raise PortTakenError, naming who has it, unless the port is free."""
-    if not is_free(port):
-        raise port_taken(port)
+def require_free(port: int, *, seconds: float = 0.0) -> None:
+    """Raise PortTakenError, naming who has it, unless the port is free within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not is_free(port):
+        if time.monotonic() >= deadline:
+            raise port_taken(port)
+        time.sleep(_POLL_SECONDS)
 
 
 def port_taken(port: int) -> PortTakenError:

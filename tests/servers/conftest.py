@@ -70,6 +70,15 @@ def any_compose(container_engine: ContainerEngine) -> ContainerEngine:
 
 
 @pytest.fixture
+def plugin_compose(container_engine: ContainerEngine) -> ContainerEngine:
+    """The engine with Compose 2 or newer."""
+    try:
+        return engines.with_compose(container_engine, engines.COMPOSE_KINDS[1])
+    except NoEngineError as error:
+        give_up(str(error))
+
+
+@pytest.fixture
 def server(container_engine: ContainerEngine, tmp_path: Path) -> Iterator[DevServer]:
     """A server of this test's own, with a password that careless quoting breaks on."""
     asked = new_server(tmp_path)

@@ -222,11 +222,13 @@ def test_a_volume_whose_making_was_interrupted_is_told(
     assert "chatdb dev-db down --volumes" in str(error.hint)
 
 
-def test_a_full_disk_is_called_a_full_disk(any_compose: ContainerEngine, server: DevServer) -> None:
+def test_a_full_disk_is_called_a_full_disk(
+    plugin_compose: ContainerEngine, server: DevServer
+) -> None:
     small = ("--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", "o=size=12m,mode=1777")
-    make_volume(any_compose, server, *small)
+    make_volume(plugin_compose, server, *small)
 
-    error = failure(any_compose, server)
+    error = failure(plugin_compose, server)
 
     assert isinstance(error, StorageError)
     assert "disk" in error.text
