@@ -69,7 +69,7 @@ def any_compose(container_engine: ContainerEngine) -> ContainerEngine:
     give_up(reason)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plugin_compose(container_engine: ContainerEngine) -> ContainerEngine:
     """The engine with Compose 2 or newer."""
     try:
