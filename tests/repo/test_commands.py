@@ -28,12 +28,8 @@ def every_command() -> Iterator[tuple[str, Any]]:
             ]
 
 
-COMMAND_NAMES = [path for path, _ in every_command()]
-
-
-def command_named(path: str) -> Any:
-    """Return a command by its full name."""
-    return dict(every_command())[path]
+EVERY_COMMAND = dict(every_command())
+COMMAND_NAMES = list(EVERY_COMMAND)
 
 
 def test_the_table_names_every_command_module() -> None:
@@ -44,12 +40,12 @@ def test_the_table_names_every_command_module() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_tables_help_is_the_commands_own(name: str) -> None:
-    assert command_named(name).get_short_help_str(limit=200) == COMMANDS[name].help
+    assert EVERY_COMMAND[name].get_short_help_str(limit=200) == COMMANDS[name].help
 
 
 @pytest.mark.parametrize("path", COMMAND_NAMES)
 def test_every_command_has_help_that_fits_a_line_of_80_columns(path: str) -> None:
-    line = command_named(path).get_short_help_str(limit=200)
+    line = EVERY_COMMAND[path].get_short_help_str(limit=200)
 
     assert 0 < len(line) <= 60
     assert line.endswith(".")
@@ -57,7 +53,7 @@ def test_every_command_has_help_that_fits_a_line_of_80_columns(path: str) -> Non
 
 @pytest.mark.parametrize("path", COMMAND_NAMES)
 def test_every_command_shows_an_example(path: str) -> None:
-    command = command_named(path)
+    command = EVERY_COMMAND[path]
 
     if not isinstance(command, TyperGroup):
         assert f"chatdb {path}" in (command.help or "").partition("\b")[2]
@@ -65,7 +61,7 @@ def test_every_command_shows_an_example(path: str) -> None:
 
 @pytest.mark.parametrize("path", COMMAND_NAMES)
 def test_every_option_of_a_command_has_help(path: str) -> None:
-    for parameter in command_named(path).params:
+    for parameter in EVERY_COMMAND[path].params:
         assert parameter.help, parameter.name
 
 
@@ -73,7 +69,7 @@ def test_every_option_of_a_command_has_help(path: str) -> None:
 def test_a_command_takes_every_global_option(path: str) -> None:
     found = {
         name
-        for parameter in command_named(path).params
+        for parameter in EVERY_COMMAND[path].params
         if isinstance(parameter, GlobalOption)
         for name in parameter.opts
     }
