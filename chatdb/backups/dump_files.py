@@ -29,7 +29,8 @@ _TAR, _TAR_AT = b"ustar", 257
 _START = 512
 _SQL = re.compile(
     rb"\s*(?:--(?!-)|/\*|\\restrict\b|\\connect\b"
-    rb"|(?:SET|BEGIN|CREATE|DROP|INSERT|COPY|ALTER|SELECT)\b)",
+    rb"|(?:SET|ALTER|COPY)\s+\w[^;]*;|BEGIN\s*;|INSERT\s+INTO\b|SELECT\s+pg_catalog\."
+    rb"|(?:CREATE|DROP)\s+(?:UNLOGGED\s+)?(?:TABLE|SCHEMA|EXTENSION|TYPE|DATABASE|FUNCTION)\s)",
     re.IGNORECASE,
 )
 _OTHER = re.compile(rb"\s*-- (MySQL|MariaDB|phpMyAdmin)\b")

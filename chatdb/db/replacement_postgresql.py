@@ -143,7 +143,9 @@ def scratch(server: Server, url: DatabaseUrl, *, like_target: bool) -> Iterator[
 def sweep(server: Server, note: Note) -> None:
     """Drop the scratch databases that no living chatdb has the lock of."""
     for database in server.databases():
-        if database.name.startswith(_SCRATCH) and database.owned and server.try_lock(database.name):
+        if not (database.name.startswith(_SCRATCH) and database.owned):
+            continue
+        if not server.is_locked_by_others(database.name) and server.try_lock(database.name):
             try:
                 note(f"removing {database.name}: the chatdb that made it was broken off")
                 _drop(server, database.name)

@@ -45,6 +45,12 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = %s AND pid <> pg_backend_pid()
 """
 
+_HOLDERS = """
+SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
+  AND classid = %s AND objid = %s AND objsubid = 2
+"""
+"""Such a lock is one of the database that its holder is connected to: two may have the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerDatabase:
@@ -167,6 +173,11 @@ class Server:
         """Take the lock of `exclusive` if nobody has it; it ends with this connection at last."""
         query = "SELECT pg_try_advisory_lock(%s, %s)"
         return self._connection.execute(query, _lock_key(name)).fetchone() == (True,)
+
+    def is_locked_by_others(self, name: str) -> bool:
+        """Tell whether somebody else has the lock, over whichever database they are connected."""
+        space, key = _lock_key(name)
+        return self._connection.execute(_HOLDERS, (space, key % (1 << 32))).fetchone() is not None
 
     def unlock(self, name: str) -> None:
         """Give the lock back; a lost connection has done so."""

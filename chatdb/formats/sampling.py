@@ -11,6 +11,8 @@ HEAD = 64 << 10
 MAX_VALUES = 50
 """Broken entries come in the first places too: look a little further."""
 MAX_BYTES = 4 << 20
+_DUMPS = (b"PGDMP", b"--\n-- PostgreSQL database dump")
+"""What comes by standard input or a pipe can be read once, and a dump is read twice."""
 
 
 def sample_of(file: SourceFile) -> Sample:
@@ -45,6 +47,8 @@ def seen(name: str, sample: Sample) -> str:
         return f"{name} is empty"
     if not head:
         return f"{name} holds nothing but white space"
+    if head.startswith(_DUMPS):
+        return f"{name} is a dump of PostgreSQL: write it to a file, and import that"
     if sample.layout == "other":
         return f"{name} is not JSON: it begins with {_beginning(head)}"
     if not sample.values:

@@ -35,6 +35,7 @@ def tar_archive() -> bytes:
         (BOM + SQL, "plain"),
         (b"\n\n\\restrict abc\n", "plain"),
         (b"SET statement_timeout = 0;\n", "plain"),
+        (b"create table chats (id integer);", "plain"),
         (ARCHIVE, "custom"),
         (tar_archive(), "tar"),
     ],
@@ -55,7 +56,11 @@ def test_a_dump_is_known_under_any_name(
 
 
 @pytest.mark.parametrize(
-    "start", [b"", b"{}", b"---\ntitle: chat\n---\n", b"[1]", b"toc.dat", b"\x1f\x8b\x08broken"]
+    "start",
+    [
+        *(b"", b"{}", b"[1]", b"toc.dat", b"\x1f\x8b\x08broken", b"---\ntitle: chat\n---\n"),
+        *(b"Create a plan", b"Set the table and copy this", b"Select all of it", b"Begin here"),
+    ],
 )
 def test_anything_else_is_no_dump(tmp_path: Path, start: bytes) -> None:
     path = tmp_path / "relay.sql"

@@ -16,6 +16,7 @@ import pytest
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
 from chatdb.db.replacement import Kept, open_replacement
+from chatdb.db.replacement_postgresql import scratch, sweep
 from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError, NotFoundError, RefusedError, StorageError
@@ -375,3 +376,17 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match=r"a\.db"):
         put_new(url, 1)
+
+
+def test_a_scratch_database_in_use_is_not_swept_by_way_of_another_database(
+    postgres: PostgresServer, empty_postgresql_url: DatabaseUrl
+) -> None:
+    first = postgres.url("postgres")
+    with (
+        Server.open(first) as one,
+        scratch(one, first, like_target=False) as new,
+        Server.open(empty_postgresql_url) as other,
+    ):
+        sweep(other, silent)
+
+        assert execute(new, "SELECT 1") == [(1,)]

@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 import zstandard
@@ -76,11 +77,11 @@ def script(relay: DatabaseUrl, postgres: PostgresServer) -> bytes:
 
 
 @pytest.fixture
-def import_dump(import_from: ImportFrom, postgres: PostgresServer) -> ImportFrom:
+def import_dump(import_from: ImportFrom, relay: DatabaseUrl) -> ImportFrom:
     """Import a dump by way of a database on the run's server."""
 
     def invoke(path: Path, *words: str) -> Any:
-        return import_from(path, "--scratch-url", postgres.url("postgres").exposed(), *words)
+        return import_from(path, "--scratch-url", relay.exposed(), *words)
 
     return invoke
 
@@ -97,10 +98,11 @@ def write(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
     return write_one
 
 
-def databases_on(server: PostgresServer) -> list[tuple[str]]:
-    """Return the scratch databases of a server."""
-    query = "SELECT datname FROM pg_database WHERE datname LIKE 'chatdb_scratch%'"
-    found: list[tuple[str]] = execute(server.url("postgres"), query)
+def places_of(url: DatabaseUrl) -> list[tuple[str]]:
+    """Return the scratch databases that were made by way of a URL."""
+    start = f"chatdb_scratch_{crc32(url.database.encode()):08x}"
+    query = f"SELECT datname FROM pg_database WHERE starts_with(datname, '{start}')"
+    found: list[tuple[str]] = execute(url, query)
     return found
 
 
@@ -134,7 +136,7 @@ def test_a_dump_gives_what_its_database_gives(
     assert {each.source_name for each in done.records()} == {"relay_dev"}
     live = import_from(relay, "--source-schema", "public", "--dry-run")
     assert live.report["counts"]["unchanged"] == 3
-    assert databases_on(postgres) == []
+    assert places_of(relay) == []
 
 
 def test_a_folder_of_pg_dump_is_read(
@@ -242,13 +244,13 @@ def test_an_extension_that_no_column_needs_is_left_out(
 
 
 def test_an_extension_whose_type_a_column_has_is_an_error_that_names_it(
-    import_dump: ImportFrom, write: Callable[..., Path], postgres: PostgresServer
+    import_dump: ImportFrom, write: Callable[..., Path], relay: DatabaseUrl
 ) -> None:
     done = import_dump(write("x.sql", NOBODY.format(type="public.thing")))
 
     assert done.exit_code == 6
     assert "its tables need thing of the extension nowhere, which PostgreSQL" in done.stderr
-    assert databases_on(postgres) == []
+    assert places_of(relay) == []
 
 
 def test_one_of_several_dumps_that_is_cut_is_skipped_and_named(
@@ -303,6 +305,16 @@ def test_options_that_do_not_fit_a_dump_are_refused(
     assert run("import", path, "--scratch-url", "sqlite:///x.db").exit_code == 2
     assert run("import", lines, "--scratch-url", "postgresql://localhost/x").exit_code in (1, 2)
     assert run("import", path, "--from", "nosuch").exit_code == 2
+
+
+def test_a_dump_by_standard_input_is_asked_for_as_a_file(
+    run: Callable[..., Any], script: bytes, archive: bytes
+) -> None:
+    for dump in (script, archive):
+        done = run("import", "-", input=dump)
+
+        assert done.exit_code == 1
+        assert "standard input is a dump of PostgreSQL: write it to a file" in done.stderr
 
 
 @pytest.mark.corpus
