@@ -28,6 +28,7 @@ from chatdb.backups.remote_errors import is_worth_a_retry, translated
 from chatdb.backups.remote_files import Upload, modified_at, open_file_system
 from chatdb.backups.stores import Staging, StoredFile, lock_folder, redacted_url
 from chatdb.errors import NotFoundError, StorageError
+from chatdb.roomy_folder import roomy_folder
 
 _TRIES = 4
 _FIRST_WAIT = 0.5
@@ -128,7 +129,7 @@ class RemoteStore:
         taken = (name for name, _ in self._listed("") if name.startswith(backup + "."))
         if next(taken, None) is not None:
             return None
-        folder = Path(tempfile.mkdtemp(prefix=f"{backup}-", suffix=PARTIAL, dir=_roomy_folder()))
+        folder = Path(tempfile.mkdtemp(prefix=f"{backup}-", suffix=PARTIAL, dir=roomy_folder()))
         lock = lock_folder(folder)
         if lock is None:
             raise StorageError(f"{folder} was taken by another process", hint="run it again")
@@ -316,11 +317,3 @@ def _machine() -> str:
     """Return what tells this machine, since it was started, from any other."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     return f"{platform.node()} {boot.read_text().strip() if boot.exists() else ''}".strip()
-
-
-def _roomy_folder() -> Path:
-    """Return where large files may lie for a while: /tmp is often a part of the memory."""
-    chosen, roomy = Path(tempfile.gettempdir()), Path("/var/tmp")  # noqa: S108
-    if chosen == Path("/tmp") and os.access(roomy, os.W_OK):  # noqa: S108
-        return roomy
-    return chosen

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, PortTakenError, StorageError
+from chatdb.roomy_folder import roomy_folder
 from chatdb.servers.base import HOST, DevServer, Note
 from chatdb.servers.embedded import EmbeddedEngine
 from chatdb.servers.embedded_home import find_home
@@ -87,14 +88,6 @@ def sweep(parent: Path, note: Note) -> None:
                     _remove(folder, note)
             finally:
                 os.close(lock)
-
-
-def roomy_folder() -> Path:
-    """Return where a database may lie for a while: /tmp is often a part of the memory."""
-    chosen, roomy = Path(tempfile.gettempdir()), Path("/var/tmp")  # noqa: S108
-    if chosen == Path("/tmp") and os.access(roomy, os.W_OK):  # noqa: S108
-        return roomy
-    return chosen
 
 
 @contextmanager

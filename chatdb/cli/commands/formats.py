@@ -27,7 +27,8 @@ class KnownFormat:
 def formats(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
     """List the formats and databases that can be read and written.
 
-    What a file or database is, is found by what is in it; --from and --to take these names.
+    What a file or database is, is found by what is in it; --from and --to take these names. A dump
+    of such a database by pg_dump is read as the database is.
 
     \b
     Example:
