@@ -34,6 +34,7 @@ from chatdb.servers.processes import Process, started_at
 from chatdb.servers.target_database import make_database
 
 _POLL_SECONDS = 0.005
+_IN_USE = "already in use"
 _ORPHAN_SECONDS = 3.0
 
 
@@ -209,7 +210,8 @@ def _make_database(server: DevServer, note: Note) -> None:
 
 def _ended_at_start(server: DevServer, home: Home) -> ChatdbError:
     lines = embedded_process.log_since_start(home)
-    if any("could not bind" in line for line in lines) and not is_free(server.port):
+    cannot_bind = any("could not bind" in line for line in lines)
+    if cannot_bind and (_IN_USE in "\n".join(lines) or not is_free(server.port)):
         return port_taken(server.port)
     return failed("the server ended at its start", lines)
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError, PortTakenError, StorageError
+from chatdb.errors import ChatdbError, PortTakenError, ServerFailedError, StorageError
 from chatdb.roomy_folder import roomy_folder
 from chatdb.servers.base import HOST, DevServer, Note
 from chatdb.servers.embedded import EmbeddedEngine
@@ -26,8 +26,11 @@ from chatdb.servers.ports import first_free
 from chatdb.servers.postgres_tools import Program
 
 _PREFIX = "chatdb-scratch-"
-_FIRST_PORT = 54_330
+_FIRST_PORT = 25_433
+"""Below those that the system gives to outgoing connections."""
+
 _PORT_TRIES = 20
+_IN_USE = "already in use"
 _START_SECONDS = 60.0
 _ADDRESS = (("hostaddr", HOST), ("sslmode", "disable"), ("gssencmode", "disable"))
 _SETTINGS = {
@@ -172,13 +175,15 @@ def _server(folder: Path) -> DevServer:
 
 
 def _started(engine: EmbeddedEngine, server: DevServer, note: Note) -> DevServer:
+    """Start it on the next free port, which another one may have taken in the meantime."""
     for left in reversed(range(_PORT_TRIES)):
         server = replace(server, port=first_free(server.port))
         try:
             engine.start(server, seconds=_START_SECONDS, note=note)
-        except PortTakenError:
-            if not left:
+        except (PortTakenError, ServerFailedError) as error:
+            if not left or (isinstance(error, ServerFailedError) and _IN_USE not in error.text):
                 raise
+            server = replace(server, port=server.port + 1)
         else:
             break
     return server

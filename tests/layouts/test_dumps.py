@@ -151,6 +151,22 @@ def test_a_folder_of_pg_dump_is_read(
     assert done.record("Voice").source_name == "relay_dev"
 
 
+def test_a_folder_with_a_file_missing_is_told_as_such(
+    import_dump: ImportFrom, relay: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "relay"
+    pg_dump(postgres, relay, "-Fd", "-Z0", "-f", str(folder))
+    max(
+        folder.glob("*.dat"), key=lambda path: path.stat().st_size * path.name[0].isdigit()
+    ).unlink()
+
+    done = import_dump(folder)
+
+    assert done.exit_code == 1
+    assert "could not open input file" in done.stderr
+    assert done.records() == []
+
+
 def test_two_dumps_of_one_database_give_the_same_ids(
     import_dump: ImportFrom, write: Callable[..., Path]
 ) -> None:
