@@ -38,7 +38,7 @@ def from_layout(name: str, bench: Bench) -> Figure:
 
     def ours() -> Run:
         with fresh_postgresql(bench) as url:
-            return _import(url, source, messages)
+            return import_of(url, source, messages)
 
     def theirs() -> Run:
         with fresh_postgresql(bench) as url:
@@ -53,7 +53,7 @@ def memory(bench: Bench) -> Figure:
 
     def peak(messages: int) -> tuple[int, int]:
         with fresh_postgresql(bench) as url:
-            return messages, _import(url, database_of(bench, "relay", messages), messages).peak
+            return messages, import_of(url, database_of(bench, "relay", messages), messages).peak
 
     large, small = bench.size(1_000_000, quick=100_000), bench.size(100_000, quick=20_000)
     return memory_figure("import from relay", peak(large), peak(small))
@@ -72,7 +72,8 @@ def database_of(bench: Bench, name: str, messages: int) -> DatabaseUrl:
     return url
 
 
-def _import(url: DatabaseUrl, source: DatabaseUrl, messages: int) -> Run:
+def import_of(url: DatabaseUrl, source: DatabaseUrl, messages: int) -> Run:
+    """Run `chatdb import` of a system's database; every row of it must be in the report."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         command = ("-m", "chatdb", "import", "--quiet", "--report", report, source.exposed())

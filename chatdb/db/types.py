@@ -114,7 +114,7 @@ class FloatVector(TypeDecorator[list[float]]):
         return dialect.type_descriptor(sa.Text() if _keeps_text(dialect) else _OfTheColumn())
 
     def process_bind_param(self, value: list[float] | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else canonical.encode_text(canonical.vector(value))
+        return None if value is None else canonical.encode_vector(value).decode()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> list[float] | None:  # noqa: ARG002
         if value is None:

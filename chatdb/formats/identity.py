@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from struct import pack
 from typing import Any
 from uuid import UUID
 
@@ -100,7 +101,13 @@ def source_hash(reader: str, version: int, record: Conversation) -> str:
     source is in there, while the order of its keys, white space and nulls do not count.
     """
     digest = hashlib.sha256(f"{reader} {version}\n".encode())
-    digest.update(_encode(record))
+    embeddings, rest = record.embeddings, record
+    if embeddings:
+        rest = msgspec.structs.replace(record, embeddings=[])
+    digest.update(_encode(rest))
+    for each in embeddings:  # their bytes: numbers in full would cost more than all the rest
+        digest.update(_encode([each.message_id, each.model]))
+        digest.update(pack(f"<{len(each.vector)}f", *each.vector))
     return digest.hexdigest()[:32]
 
 

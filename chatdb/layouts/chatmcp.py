@@ -6,6 +6,7 @@ and Supabase's script write snake_case. `docs/layouts.md` tells where each colum
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,9 @@ from chatdb.layouts.base import (
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row
 from chatdb.records import Conversation, Embedding, Message, sorted_embeddings
+
+_numbers = msgspec.json.Decoder(list[float]).decode
+_as_numbers = partial(msgspec.convert, type=list[float])
 
 UNKNOWN_MODEL = "unknown"
 """The model of an embedding: none of the schemas tells it, and who added a column may."""
@@ -167,12 +171,12 @@ def _vector(row: Row, context: Context) -> list[float] | None:
     embedding = row.pop("embedding", None)
     if embedding is None:
         return None
-    value = context.json(embedding, "messages.embedding")
     try:
-        return canonical.vector(msgspec.convert(value, list[float]))
-    except (msgspec.ValidationError, ValueError):
+        read = _numbers if isinstance(embedding, str) else _as_numbers
+        return canonical.vector(read(embedding))
+    except ValueError:
+        row["embedding"] = context.json(embedding, "messages.embedding")
         context.tally.lossy["messages.embedding that is no vector kept in metadata"] += 1
-        row["embedding"] = value
         return None
 
 

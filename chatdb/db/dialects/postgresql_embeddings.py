@@ -39,7 +39,7 @@ def embedding_rows(
             record.id.bytes,
             each.message_id.bytes,
             checked_text(each.model),
-            binary(canonical.vector(each.vector)),
+            binary(each.vector),
         )
         for record in records
         for each in record.embeddings
@@ -48,8 +48,9 @@ def embedding_rows(
 
 def _vector(numbers: list[float]) -> bytes:
     """Return pgvector's binary form: how many, two bytes of zero, then four bytes each."""
-    return pack(f">HH{len(numbers)}f", len(numbers), 0, *numbers)
+    kept = canonical.vector(numbers)
+    return pack(f">HH{len(kept)}f", len(kept), 0, *kept)
 
 
 def _jsonb(numbers: list[float]) -> bytes:
-    return b"\x01" + canonical.encode(numbers)
+    return b"\x01" + canonical.encode_vector(numbers)

@@ -313,7 +313,7 @@ def _embedding_rows(organization: str, records: Sequence[Conversation]) -> Itera
                 str(record.id),
                 str(embedding.message_id),
                 checked_text(embedding.model),
-                canonical.encode_text(canonical.vector(embedding.vector)),
+                canonical.encode_vector(embedding.vector).decode(),
             )
 
 
