@@ -46,12 +46,13 @@ _SETTINGS = {
     "jit": "off",
 }
 _WILL = """
-read -r word && exit
+read -r _
 data=$1; shift
 pid=$(head -n 1 "$data/postmaster.pid")
 if [ -n "$pid" ] && { [ ! -e /proc/self ] || [ "$(readlink "/proc/$pid/cwd")" = "$data" ]; }; then
     kill -INT "$pid"
-    while kill -0 "$pid"; do sleep 0.1; done
+    tries=600
+    while kill -0 "$pid" && [ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done
 fi
 rm -rf -- "$@"
 """
@@ -115,7 +116,7 @@ def _own_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _last_will(server: DevServer) -> Iterator[None]:
-    """Have a shell remove the server when this process ends without having done so itself."""
+    """Have a shell remove what is left of the server when the block, or this process, has ended."""
     home = find_home(server)
     # What the next chatdb looks for goes last.
     folders = [*([home.folder.parent] if home.is_away else []), server.folder]
@@ -129,8 +130,7 @@ def _last_will(server: DevServer) -> Iterator[None]:
     try:
         yield
     finally:
-        # With a word it knows that nothing is left to do; without one the pipe was closed for us.
-        shell.communicate(b"done\n")
+        shell.communicate()
 
 
 def _locked(folder: Path) -> int | None:
