@@ -57,11 +57,14 @@ def is_conflict(stored: Conversation, incoming: Conversation) -> bool:
 
 
 def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversation:
-    """Return the record without the messages of these ids.
+    """Return the record without the messages of these ids, and their embeddings.
 
     Their answers, and the leaf, move up to the nearest message that is left, as when they were
     deleted here.
     """
+    embeddings = [each for each in record.embeddings if each.message_id not in gone]
+    if len(embeddings) < len(record.embeddings):
+        record = msgspec.structs.replace(record, embeddings=embeddings)
     if not any(message.id in gone for message in record.messages):
         return record
     parents = {message.id: message.parent_id for message in record.messages}
@@ -73,10 +76,7 @@ def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversati
         if message.id not in gone
     ]
     leaf = _above(record.current_message_id, parents, gone)
-    embeddings = [each for each in record.embeddings if each.message_id not in gone]
-    return msgspec.structs.replace(
-        record, messages=kept, embeddings=embeddings, current_message_id=leaf
-    )
+    return msgspec.structs.replace(record, messages=kept, current_message_id=leaf)
 
 
 def with_parents_restored(

@@ -13,6 +13,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.exports import read_conversations
 from chatdb.records import Conversation
+from tests.postgres_server import PostgresServer
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,8 @@ def import_from(
 
 @pytest.fixture
 def postgres_with_vector(
-    empty_postgresql_url: DatabaseUrl, request: pytest.FixtureRequest
+    empty_postgresql_url: DatabaseUrl, postgres: PostgresServer
 ) -> DatabaseUrl:
     """An empty database of a server that has pgvector: the wheel's 18, not Debian's 15."""
-    if request.config.getoption("--pg"):
-        pytest.skip("Debian has no pgvector for this version")
+    postgres.require_pgvector()
     return empty_postgresql_url

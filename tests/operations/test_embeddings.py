@@ -141,9 +141,11 @@ def test_a_message_takes_its_embeddings_with_it_and_no_import_brings_them_back(
 
     delete_messages(database, identifier("talk"), [identifier("b")], **OWN, keep_to=None)
     load(database, [talk(embedding("a", 1), embedding("b", 2), minutes=1)])
+    without = conversation(messages=TALK[:1], minutes=2, embeddings=[embedding("b", 2)])
+    load(database, [without])
 
     assert list(vectors(the_one(database))) == [(identifier("a"), "m")]
-    load(database, [talk(embedding("b", 2), minutes=1)], restore_deleted=True)
+    load(database, [talk(embedding("b", 2), minutes=3)], restore_deleted=True)
     assert len(vectors(the_one(database))) == 2
 
 
