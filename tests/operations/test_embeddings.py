@@ -170,6 +170,18 @@ def test_forks_copy_splits_and_merges_move(database: Database) -> None:
     assert vectors(found[identifier("talk")]) == vectors(expected)
 
 
+def test_merged_messages_that_get_other_ids_keep_their_embeddings(database: Database) -> None:
+    """One message id in two conversations, as ChatGPT's exports have it."""
+    other = conversation("other", TALK[:1], embeddings=[embedding("a", 7)])
+    load(database, [talk(embedding("a", 1)), other])
+
+    branches.merge(database, identifier("talk"), other.id, **OWN, keep_to=None)
+
+    record = the_one(database)
+    (moved,) = {each.id for each in record.messages} - {each.id for each in TALK}
+    assert vectors(record) == {(identifier("a"), "m"): [1.0], (moved, "m"): [7.0]}
+
+
 def add_orphan(database: Database, of: Embedding) -> None:
     """Write an embedding of a message that is not there, as when an application deleted it."""
     with database.transaction(write=True) as connection:
