@@ -7,7 +7,7 @@ and generated columns call them; one that cannot be made here is told and left o
 
 import re
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -52,7 +52,8 @@ _EXTENSION = re.compile(
 _ENCODING = re.compile(
     rb"^SET\s+client_encoding\s*(?:=|TO)\s*'([^']+)'", re.IGNORECASE | re.MULTILINE
 )
-_TABLE = re.compile(rb"\s*(?:CREATE\s+[^(;]*\bTABLE|COPY|INSERT)\b", re.IGNORECASE)
+_TABLE = re.compile(rb"\s*CREATE\s+[^(;]*\bTABLE\b", re.IGNORECASE)
+_ROWS = re.compile(rb"\s*(?:COPY|INSERT)\b", re.IGNORECASE)
 _CHANGES = re.compile(rb"\s*(?:MERGE|TRUNCATE|WITH|DO|CALL|EXECUTE|PREPARE)\b", re.IGNORECASE)
 """Statements that may change rows, which no pg_dump writes: without them others would be read."""
 
@@ -62,36 +63,70 @@ _STAND_INS = {
 }
 """Functions of extensions that are defaults of columns, where the extension is not to be had."""
 
+WITH_TYPES: Mapping[str, tuple[str, ...]] = {
+    "vector": ("vector", "halfvec", "sparsevec"),
+    "citext": ("citext",),
+    "hstore": ("hstore",),
+    "ltree": ("ltree", "lquery", "ltxtquery"),
+    "postgis": ("geometry", "geography", "box2d", "box3d"),
+    "cube": ("cube",),
+    "seg": ("seg",),
+    "isn": ("ean13", "isbn13", "ismn13", "issn13", "isbn", "ismn", "issn", "upc"),
+}
+"""Extensions whose types columns have: a dump cannot be read without them."""
+
+_BY_NAME = {
+    name: extension
+    for table in (WITH_TYPES, {"uuid-ossp": _STAND_INS["uuid-ossp"]})
+    for extension, names in table.items()
+    for name in names
+}
+_NAMED = re.compile(rb"(" + _IDENTIFIER + rb")\.(" + "|".join(_BY_NAME).encode() + rb")\b")
+_MADE = re.compile(rb"\s*CREATE\s+(?:TYPE|DOMAIN|FUNCTION)\s+(?:" + _IDENTIFIER + rb"\.)?(\w+)")
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptStart:
-    """What a script says before its first table: extensions with their schemas, its encoding."""
+    """What a script says before its first row: extensions with their schemas, its encoding.
+
+    A dump of one schema has no statements that make extensions: tables that use one tell.
+    """
 
     extensions: Mapping[str, str]
     encoding: str | None
 
 
 def look_at_start(stream: IO[bytes]) -> ScriptStart:
-    """Read a script as far as its first table."""
-    extensions, encoding = {}, None
+    """Read a script as far as its first row."""
+    extensions: dict[str, str] = {}
+    used: dict[str, str] = {}
+    own, encoding = set(), None
     for segment in segments(stream):
+        bare = segment.bare
         if segment.kind != "statement":
             continue
-        if _TABLE.match(segment.bare):
+        if _ROWS.match(bare):
             break
-        if match := _EXTENSION.match(segment.bare):
+        if match := _EXTENSION.match(bare):
             extensions[_unquoted(match[1])] = _unquoted(match[2] or b"public")
+        elif match := _MADE.match(bare):
+            own.add(match[1].decode(errors="replace"))
+        elif _TABLE.match(bare):
+            for schema, name in _NAMED.findall(bare.partition(b"(")[2]):
+                used[name.decode()] = _unquoted(schema)
         elif match := _ENCODING.search(segment.data):
             encoding = match[1].decode(errors="replace").upper()
-    return ScriptStart(extensions, encoding)
+    needed = {_BY_NAME[name]: schema for name, schema in used.items() if name not in own}
+    return ScriptStart({**needed, **extensions}, encoding)
 
 
-def table_script(stream: IO[bytes], *, made: Collection[str]) -> Iterator[bytes]:
-    """Yield what of a script is run; the extensions in `made` are there already.
+def table_script(stream: IO[bytes], *, missing: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield what of a script is run; `missing` are extensions that are not to be had.
 
-    Raises RefusedError for a script that is none of pg_dump's.
+    What can stand in for a function of theirs is made before the first table, in the extension's
+    schema. Raises RefusedError for a script that is none of pg_dump's.
     """
-    takes_data = False
+    takes_data = has_tables = False
     for segment in segments(stream):
         if segment.kind == "data" and takes_data:
             yield segment.data
@@ -99,10 +134,13 @@ def table_script(stream: IO[bytes], *, made: Collection[str]) -> Iterator[bytes]
             yield segment.data  # the end of a line before data
         elif segment.kind == "statement":
             takes_data = _COPY_IN.match(segment.bare) is not None
-            yield from _run(segment, made)
+            if not has_tables and _TABLE.match(segment.bare):
+                has_tables = True
+                yield from _stand_ins(missing)
+            yield from _run(segment)
 
 
-def _run(segment: Segment, made: Collection[str]) -> Iterator[bytes]:
+def _run(segment: Segment) -> Iterator[bytes]:
     bare = segment.bare
     if _COPY_IN.match(bare) or _SET.match(bare) or _RUN.match(bare):
         yield segment.data
@@ -112,9 +150,6 @@ def _run(segment: Segment, made: Collection[str]) -> Iterator[bytes]:
         )
     elif match := _SCHEMA.match(bare):
         yield b"\nCREATE SCHEMA IF NOT EXISTS " + match[1] + b";"
-    elif match := _EXTENSION.match(bare):
-        if (name := _unquoted(match[1])) not in made:
-            yield from _stand_ins(name, match[2] or b"public")
     elif _CHANGES.match(bare) or _COPY.match(bare):
         raise _no_dump(segment)
 
@@ -131,12 +166,14 @@ def _tried(statement: bytes, what: str) -> bytes:
     )
 
 
-def _stand_ins(extension: str, schema: bytes) -> Iterator[bytes]:
-    for name in _STAND_INS.get(extension, ()):
-        yield (
-            b"\nCREATE FUNCTION " + schema + b"." + name.encode() + b"() RETURNS pg_catalog.uuid"
-            b" LANGUAGE sql AS 'SELECT pg_catalog.gen_random_uuid()';"
-        )
+def _stand_ins(missing: Mapping[str, str]) -> Iterator[bytes]:
+    for extension, schema in missing.items():
+        place = '"' + schema.replace('"', '""') + '"'
+        for name in _STAND_INS.get(extension, ()):
+            yield f"\nCREATE SCHEMA IF NOT EXISTS {place};".encode()
+            made = f"CREATE FUNCTION {place}.{name}() RETURNS pg_catalog.uuid LANGUAGE sql"
+            made += " AS 'SELECT pg_catalog.gen_random_uuid()';"
+            yield _tried(made.encode(), f"function {name}")
 
 
 def _no_dump(segment: Segment) -> RefusedError:

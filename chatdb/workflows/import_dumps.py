@@ -4,11 +4,18 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
+from shlex import quote
 from typing import IO
 
 from chatdb.backups.dump_files import DumpFile
 from chatdb.backups.plain_sql import PlainDump, inspect
-from chatdb.backups.table_script import LEFT_OUT, ScriptStart, look_at_start, table_script
+from chatdb.backups.table_script import (
+    LEFT_OUT,
+    WITH_TYPES,
+    ScriptStart,
+    look_at_start,
+    table_script,
+)
 from chatdb.backups.tar_archives import require_whole_tar
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.revision import translated
@@ -22,17 +29,12 @@ from chatdb.errors import (
     RefusedError,
     StorageError,
 )
-from chatdb.operations.restore_archive import (
-    Archive,
-    Prepared,
-    prepared,
-    schema_of,
-)
+from chatdb.operations.restore_archive import Archive, Prepared, prepared, schema_of
 from chatdb.operations.restore_script import run_script
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.servers.postgres_tools import EMBEDDED_EXTRA
 from chatdb.workflows.archive_script import archive_script
-from chatdb.workflows.dump_places import WITH_TYPES, Place, Places, ScratchWish, places
+from chatdb.workflows.dump_places import Place, Places, ScratchWish, places
 from chatdb.workflows.import_inputs import Input, Inputs, check_layout
 from chatdb.workflows.restore_parts import Watch
 
@@ -128,15 +130,15 @@ def _looked_at(
 
 def _require_readable(dump: DumpFile, what: PlainDump) -> None:
     """Raise for a dump that is cut, empty, chatdb's own, of a whole server, or that acts."""
-    name = dump.path
+    name, typed = dump.path, quote(str(dump.path))
     if what.dangers:
         lines = [f"  {danger}" for danger in what.dangers[:_SHOWN]]
         if len(what.dangers) > _SHOWN:
             lines.append(f"  and {len(what.dangers) - _SHOWN} more")
         raise RefusedError(
             "\n".join([f"{name} would run more than a dump does:", *lines]),
-            hint="look at these lines; if you trust the file: chatdb restore FILE --trust --into"
-            " URL, and import from there",
+            hint=f"look at these lines; if you trust the file: chatdb restore {typed} --trust"
+            " --into URL, and import from there",
         )
     if what.databases > 1:
         raise InvalidInputError(
@@ -148,14 +150,14 @@ def _require_readable(dump: DumpFile, what: PlainDump) -> None:
     if dump.kind == "plain" and what.tool_version is not None and not what.is_complete:
         raise InvalidInputError(
             f"{name} is cut off: the mark at the end of a dump is missing",
-            hint=f"dump it anew; to make do with what there is: chatdb restore {name} --force"
+            hint=f"dump it anew; to make do with what there is: chatdb restore {typed} --force"
             " --into URL, and import from there",
         )
     tables = {each.rpartition(".")[2].strip('"') for each in what.tables}
     if VERSION_TABLE in tables and tables <= {*TABLE_NAMES, VERSION_TABLE}:
         raise InvalidInputError(
             f"{name} is a dump of chatdb's own database",
-            hint=f"bring it back: chatdb restore {name}",
+            hint=f"bring it back: chatdb restore {typed}",
         )
 
 
@@ -165,7 +167,7 @@ def _restore(
     """Put types, tables and rows into the place; return what psql said."""
     client = programs.find("psql", place.major, url=place.url)
     with _script(dump, archive, programs, watch) as stream:
-        pieces = table_script(stream, made=place.made)
+        pieces = table_script(stream, missing=place.left_out)
         said = run_script(programs, client, pieces, place.url, options=_OPTIONS)
     with translated(place.url), closing(connect_postgresql(place.url, autocommit=True)) as database:
         database.execute("ANALYZE")

@@ -43,13 +43,13 @@ DROP TABLE public.chats;
 _TRIED = re.compile(r"DO \$o\w+\$ BEGIN EXECUTE \$i\w+\$\s*(.*?)\$i.*? END \$o\w+\$;", re.DOTALL)
 
 
-def run_of(script: str, *made: str) -> str:
+def run_of(script: str, **missing: str) -> str:
     """Return what is run of a script."""
-    return b"".join(table_script(io.BytesIO(script.encode()), made=made)).decode()
+    return b"".join(table_script(io.BytesIO(script.encode()), missing=missing)).decode()
 
 
 def test_types_tables_and_rows_are_run_and_nothing_else() -> None:
-    kept = _TRIED.sub(r"tried: \1", run_of(DUMP, "vector", "uuid-ossp")).split("\n")
+    kept = _TRIED.sub(r"tried: \1", run_of(DUMP)).split("\n")
 
     assert [line for line in kept if line] == [
         "SET client_encoding = 'SQL_ASCII';",
@@ -66,12 +66,25 @@ def test_types_tables_and_rows_are_run_and_nothing_else() -> None:
     ]
 
 
-def test_a_missing_extension_has_stand_ins_for_defaults() -> None:
-    kept = run_of(DUMP)
+def test_a_missing_extension_has_stand_ins_for_defaults_before_the_first_table() -> None:
+    kept = run_of(DUMP, **{"uuid-ossp": 'my "own"', "vector": "public"})
 
-    assert kept.count("CREATE FUNCTION extensions.uuid_generate_v") == 3
+    assert kept.count('CREATE FUNCTION "my ""own""".uuid_generate_v') == 3
+    assert kept.index("uuid_generate_v4()") < kept.index("CREATE UNLOGGED TABLE")
     assert "CREATE EXTENSION" not in kept
-    assert "CREATE FUNCTION" not in run_of(DUMP, "uuid-ossp")
+    assert "CREATE FUNCTION" not in run_of(DUMP)
+
+
+def test_a_dump_of_one_schema_tells_its_extensions_by_its_tables() -> None:
+    found = look_at_start(
+        io.BytesIO(
+            b"CREATE TYPE public.hstore AS (x integer);\n"
+            b"CREATE TABLE public.vector (id uuid DEFAULT extensions.uuid_generate_v4(),"
+            b" embedding extensions.vector(3), own public.hstore, vector public.vectors);\n"
+        )
+    )
+
+    assert found.extensions == {"uuid-ossp": "extensions", "vector": "extensions"}
 
 
 def test_what_may_fail_is_run_so_that_its_failure_is_a_warning() -> None:
@@ -98,7 +111,7 @@ def test_a_script_that_does_more_than_a_dump_is_refused(statement: str) -> None:
         run_of(f"SET search_path = '';\n{statement};\n")
 
 
-def test_extensions_and_encoding_are_told_before_the_first_table() -> None:
+def test_extensions_and_encoding_are_told_before_the_first_row() -> None:
     found = look_at_start(io.BytesIO(DUMP.encode()))
 
     assert found.extensions == {"uuid-ossp": "extensions", "vector": "public"}
