@@ -43,12 +43,14 @@ class Place:
     """An empty database for one dump, in which its extensions are made.
 
     `left_out` are those that the server cannot make, with their schemas; `server` names it.
+    `is_superuser` tells of who restores the dump.
     """
 
     url: DatabaseUrl
     server: str
     major: int
     left_out: Mapping[str, str]
+    is_superuser: bool
 
 
 @dataclass(slots=True)
@@ -118,7 +120,13 @@ class Places:
                 hint="name one where you may create databases: --scratch-url postgresql://...",
             )
         new = self._stack.enter_context(scratch_database(url, self.watch))
-        return _with_extensions(new, new, start)
+        place = _with_extensions(new, new, start)
+        if place.is_superuser:
+            self.watch.warning(
+                f"what the dump's functions do is done as a superuser of {url.redacted()}: import"
+                " what you trust, or name a user who may create databases only: --scratch-url"
+            )
+        return place
 
 
 @contextmanager
@@ -161,10 +169,12 @@ def _with_extensions(url: DatabaseUrl, maker: DatabaseUrl, start: ScriptStart) -
         usable = connection.execute(_USABLE, (list(wanted), list(WITH_TYPES))).fetchall()
         made = [name for (name,) in usable if _extension(connection, name, wanted[name], url.user)]
         version = connection.info.server_version
+        is_superuser = connection.info.parameter_status("is_superuser") == "on"
     return Place(
         url=url,
         server=f"PostgreSQL {version // 10_000}.{version % 10_000}",
         major=version // 10_000,
+        is_superuser=is_superuser and url == maker,
         left_out={name: wanted[name] for name in sorted(wanted.keys() - set(made))},
     )
 
