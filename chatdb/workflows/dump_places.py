@@ -12,7 +12,13 @@ from chatdb.db.connect import connect_postgresql
 from chatdb.db.revision import translated
 from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError, EngineUnavailableError, ServerFailedError, UsageError
+from chatdb.errors import (
+    ChatdbError,
+    EngineUnavailableError,
+    RefusedError,
+    ServerFailedError,
+    UsageError,
+)
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.servers.extension_files import extensions_of
 from chatdb.servers.postgres_tools import EMBEDDED_EXTRA, Program, find_servers
@@ -119,7 +125,14 @@ class Places:
                 f"{url.redacted()} is no server: a dump of PostgreSQL needs one",
                 hint="name one where you may create databases: --scratch-url postgresql://...",
             )
-        new = self._stack.enter_context(scratch_database(url, self.watch))
+        try:
+            new = self._stack.enter_context(scratch_database(url, self.watch))
+        except RefusedError as error:
+            error.hint = (
+                "name the server's own address, and a user who may create databases:"
+                " --scratch-url postgresql://..."
+            )
+            raise
         place = _with_extensions(new, new, start)
         if place.is_superuser:
             self.watch.warning(

@@ -214,8 +214,8 @@ def _explained(dump: DumpFile, what: PlainDump, place: Place, error: ChatdbError
     named = [name for name in place.left_out if lacking in WITH_TYPES.get(name, ())]
     names = " or ".join(named or place.left_out)
     return RefusedError(
-        f"{dump.path}: its tables need {lacking} of the extension {names}, which {place.server}"
-        " has not",
+        f"{dump.path}: its tables need {lacking} of the extension {names}, which cannot be made on"
+        f" {place.server}",
         hint="install it (packages postgresql-NN-pgvector, postgresql-contrib), or name a server"
-        " that has it: --scratch-url postgresql://...",
+        " that has it, and a user who may make it: --scratch-url postgresql://...",
     )

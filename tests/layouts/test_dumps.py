@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -265,7 +266,7 @@ def test_an_extension_whose_type_a_column_has_is_an_error_that_names_it(
     done = import_dump(write("x.sql", NOBODY.format(type="public.thing")))
 
     assert done.exit_code == 6
-    assert "its tables need thing of the extension nowhere, which PostgreSQL" in done.stderr
+    assert "its tables need thing of the extension nowhere, which cannot be made on" in done.stderr
     assert places_of(relay) == []
 
 
@@ -309,6 +310,29 @@ def test_without_any_server_it_is_said_clearly_and_the_configured_one_is_not_use
     assert "relay.dump is a dump, which only a PostgreSQL server can unpack" in done.stderr
     assert "chatdb dev-db up" in done.stderr
     assert "--scratch-url postgresql://..." in done.stderr
+
+
+def test_a_user_of_the_named_server_needs_one_right_only(
+    import_from: ImportFrom,
+    write: Callable[..., Path],
+    archive: bytes,
+    relay: DatabaseUrl,
+    postgres: PostgresServer,
+) -> None:
+    path, role = write("relay.dump", archive), f"limited_{relay.database}"
+    url = replace(relay, user=role, password="p").exposed()
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'p'")
+    try:
+        refused = import_from(path, "--scratch-url", url)
+        postgres.execute(f"ALTER ROLE {role} CREATEDB")
+        done = import_from(path, "--scratch-url", url)
+    finally:
+        postgres.execute(f"DROP ROLE {role}")
+
+    assert refused.exit_code == 6
+    assert "hint: name the server's own address, and a user who may create" in refused.stderr
+    assert done.exit_code == 0, done.stderr
+    assert "superuser" not in done.stderr
 
 
 def test_options_that_do_not_fit_a_dump_are_refused(
