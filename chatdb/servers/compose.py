@@ -33,7 +33,7 @@ from chatdb.servers.compose_file import (
 from chatdb.servers.compose_objects import Belongings, Container, Objects, major_of
 from chatdb.servers.compose_programs import ANSWER_SECONDS, Programs, Runner, end, find_programs
 from chatdb.servers.lock import only_one
-from chatdb.servers.target_database import make_database
+from chatdb.servers.target_database import make_database, tls_missing
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DOWNLOAD_SECONDS = 1800.0
@@ -255,6 +255,8 @@ class ComposeEngine:
                 )
             if found.reason in (Reason.TLS_DEMANDED, Reason.NOT_ALLOWED):
                 raise compose_failures.half_made(server, volume)
+            if found.reason is Reason.TLS_MISSING:
+                raise tls_missing(found)
             if found.reason is Reason.NO_DATABASE:
                 _make_database(server, note)
 

@@ -31,7 +31,7 @@ from chatdb.servers.embedded_log import bound, follow_log, last_lines
 from chatdb.servers.ports import is_free, port_taken, require_free
 from chatdb.servers.postgres_tools import EMBEDDED_EXTRA, Program, find_servers
 from chatdb.servers.processes import Process, started_at
-from chatdb.servers.target_database import make_database
+from chatdb.servers.target_database import make_database, tls_missing
 
 _POLL_SECONDS = 0.005
 _IN_USE = "already in use"
@@ -102,6 +102,8 @@ class EmbeddedEngine:
             _require_alive(home, process)
             if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
                 raise _login_refused(found)
+            if found.reason is Reason.TLS_MISSING:
+                raise tls_missing(found)
             if found.reason is Reason.NO_DATABASE:
                 _make_database(server, note)
 
@@ -205,6 +207,8 @@ def _make_database(server: DevServer, note: Note) -> None:
         found = diagnose(str(error), server.url)
         if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
             raise _login_refused(found) from error
+        if found.reason is Reason.TLS_MISSING:
+            raise tls_missing(found) from error
         raise ServerFailedError(found.text, hint="the log: chatdb dev-db logs") from error
 
 

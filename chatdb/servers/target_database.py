@@ -1,8 +1,17 @@
 """The database that a development server is there for, made where it is missing."""
 
+from chatdb.db.unreachable import Diagnosis
+from chatdb.errors import ServerFailedError
 from chatdb.servers.base import DevServer, Note
 
 _MAINTENANCE_DATABASE = "postgres"
+
+
+def tls_missing(found: Diagnosis) -> ServerFailedError:
+    """Return the error for an address that demands TLS: a development server has none."""
+    return ServerFailedError(
+        found.text, hint="PGSSLMODE demands it: unset it, or prefer: PGSSLMODE=prefer"
+    )
 
 
 def make_database(server: DevServer, note: Note) -> None:

@@ -121,6 +121,20 @@ def test_a_server_that_was_killed_has_all_that_was_committed(server: DevServer) 
     assert query(server, "SELECT n FROM kept") == [(42,)]
 
 
+def test_tls_that_the_environment_demands_is_told_at_once(
+    server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(server)
+    monkeypatch.setenv("PGSSLMODE", "require")
+
+    with pytest.raises(ServerFailedError, match="has no TLS") as caught:
+        start(server)
+
+    assert "PGSSLMODE" in str(caught.value.hint)
+    monkeypatch.delenv("PGSSLMODE")
+    ENGINE.stop(server, note=ignore)
+
+
 def test_a_pid_that_another_process_has_now_stops_nothing(server: DevServer) -> None:
     start(server)
     os.kill(pid_of(server), signal.SIGKILL)
