@@ -1,7 +1,7 @@
 """Another system's PostgreSQL database: one read-only snapshot, server-side cursors."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from chatdb.db.connect import connect_postgresql
 from chatdb.db.revision import translated
 from chatdb.db.scripts import VERSION_TABLE
 from chatdb.db.url import DatabaseUrl
+from chatdb.errors import DatabaseFailedError, DatabaseLockedError
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, OnRows, Row, quoted
 
@@ -32,6 +33,7 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL TimeZone = 'UTC';
 SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL statement_timeout = 0;
+SET LOCAL lock_timeout = '30s';
 SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL row_security = off
 """
@@ -82,7 +84,7 @@ class ForeignPostgresql(ForeignDatabase):
 
         query = _with_values(statement) if parameters else statement
         with (
-            translated(self.url),
+            _explained(self.url),
             self._connection.cursor(f"chatdb_{uuid4().hex[:8]}", row_factory=dict_row) as cursor,
         ):
             cursor.itersize = _ROWS_AT_ONCE
@@ -112,13 +114,31 @@ class ForeignPostgresql(ForeignDatabase):
 @contextmanager
 def open_postgresql(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[ForeignDatabase]:
     """Open a snapshot; see `chatdb.layouts.foreign.open_foreign`."""
-    with translated(url), connect_postgresql(url, autocommit=True) as connection:
+    # Closed, not rolled back: an interrupt leaves it in the middle of a cursor.
+    with _explained(url), closing(connect_postgresql(url, autocommit=True)) as connection:
         connection.execute(_BEGIN.encode())
         if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
             _take_any_text(connection)
         elif connection.info.encoding != "utf-8":
             connection.execute("SET LOCAL client_encoding = 'UTF8'")
         yield ForeignPostgresql(connection, url, on_rows)
+
+
+@contextmanager
+def _explained(url: DatabaseUrl) -> Iterator[None]:
+    """Turn a driver's error into one about the database that is read, which is not chatdb's."""
+    try:
+        with translated(url):
+            yield
+    except DatabaseLockedError as error:
+        error.text = f"another session holds a lock on a table of {url.redacted()}"
+        error.hint = "run the command again when it is gone: pg_locks there tells whose it is"
+        raise
+    except DatabaseFailedError as error:
+        if "row-level security" in error.text:
+            error.text = f"{url.redacted()}: row-level security would hide rows from its user"
+            error.hint = "name the tables' owner in its URL, or a user with BYPASSRLS"
+        raise
 
 
 def _take_any_text(connection: "psycopg.Connection[Any]") -> None:

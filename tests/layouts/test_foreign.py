@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError
+from chatdb.layouts import foreign_postgresql
 from chatdb.layouts.foreign import open_foreign
 from tests.layouts import relay_database
 from tests.layouts.conftest import ImportFrom
@@ -257,7 +259,39 @@ def test_policies_that_would_hide_rows_end_it(
         make_postgresql(empty_postgresql_url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
     assert done.exit_code == 1
-    assert "row-level security" in done.stderr
+    assert "row-level security would hide rows from its user" in done.stderr
+    assert "--database-url" not in done.stderr
+
+
+def test_a_lock_that_stays_ends_it_with_the_databases_name(
+    import_from: ImportFrom, empty_postgresql_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_postgresql(empty_postgresql_url, *relay_database.TABLES, *relay_database.ROWS)
+    soon = foreign_postgresql._BEGIN.replace("'30s'", "'100ms'")
+    monkeypatch.setattr(foreign_postgresql, "_BEGIN", soon)
+
+    with connect_postgresql(empty_postgresql_url) as holder:
+        holder.execute("LOCK TABLE chats IN ACCESS EXCLUSIVE MODE")
+        done = import_from(empty_postgresql_url)
+
+    assert done.exit_code == 1
+    assert "another session holds a lock on a table of postgresql://" in done.stderr
+    assert "--lock-timeout" not in done.stderr
+
+
+def test_an_interrupt_in_the_middle_of_a_query_says_nothing_of_the_connection(
+    empty_postgresql_url: DatabaseUrl, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_off() -> None:
+        with open_foreign(empty_postgresql_url) as foreign:
+            assert isinstance(foreign, foreign_postgresql.ForeignPostgresql)
+            foreign._connection.pgconn.send_query(b"SELECT pg_sleep(2)")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+
+    assert caplog.messages == []
 
 
 def test_explain_counts_rows_without_a_database_of_ours(
