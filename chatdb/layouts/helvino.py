@@ -42,6 +42,13 @@ FROM {child} AS child JOIN {conversations} AS parent ON child."conversationId" =
 WHERE child."orgId" IS DISTINCT FROM parent."orgId"
 """
 
+_LOST = """
+SELECT child."id", child."conversationId" FROM {child} AS child
+JOIN {conversations} AS parent ON child."conversationId" = parent."id"
+LEFT JOIN {organizations} AS tenant ON parent."orgId" = tenant."id"
+WHERE tenant."id" IS NULL
+"""
+
 _VISITORS = """
 SELECT {columns}, {conversation} AS conversation
 FROM {visitors} AS child JOIN {conversations} AS parent
@@ -276,9 +283,29 @@ def _strays(foreign: ForeignDatabase, catalogue: Catalogue, context: Context) ->
             yield from _stray_children(foreign, catalogue[name], conversations, wanted, context)
     if wanted:
         return
+    lost = False
     for table in filter(None, (conversations, _visitors(catalogue))):
         for row in without_parent(foreign, table, tenants, on=("orgId", "id")):
+            lost = lost or table is conversations
             yield context.skip(table.name, row["id"], f"no organization {row['orgId']}")
+    if lost:
+        yield from _of_lost_conversations(foreign, catalogue, context)
+
+
+def _of_lost_conversations(
+    foreign: ForeignDatabase, catalogue: Catalogue, context: Context
+) -> Iterator[Found]:
+    """Yield the rows of conversations without an organization; those of two tenants are told."""
+    places = {name: foreign.place(catalogue[name]) for name in ("conversations", "organizations")}
+    for name in ("messages", "conversation_notes"):
+        if name not in catalogue:
+            continue
+        statement = _LOST.format(child=foreign.place(catalogue[name]), **places)
+        if catalogue[name].has("orgId"):
+            statement += 'AND child."orgId" IS NOT DISTINCT FROM parent."orgId"'
+        for row in foreign.rows(statement):
+            reason = f"its conversation {row['conversationId']} has no organization"
+            yield context.skip(name, row["id"], reason)
 
 
 def _stray_children(

@@ -176,3 +176,27 @@ def test_a_second_run_changes_nothing(first: DatabaseUrl, import_from: ImportFro
 
     assert again.report["counts"]["unchanged"] == 2
     assert again.report["counts"]["new"] == 0
+
+
+def test_rows_of_a_conversation_without_an_organization_are_named_too(
+    first: DatabaseUrl, import_from: ImportFrom
+) -> None:
+    make_postgresql(
+        first,
+        "SET session_replication_role = replica",
+        """INSERT INTO conversations (id, "orgId", "createdAt", "updatedAt")
+        VALUES ('lost', 'gone', now(), now())""",
+        'INSERT INTO messages (id, "conversationId", "orgId", role, content, "timestamp") VALUES '
+        + values(
+            [
+                ("m8", "lost", "gone", "user", "Whose?", AT % 1),
+                ("m9", "lost", "cl1", "user", "Ours?", AT % 2),
+            ]
+        ),
+    )
+
+    done = import_from(first)
+
+    assert done.rows["messages"] == {"read": 6, "imported": 3, "merged": 0, "skipped": 3}
+    assert {each["source_id"] for each in done.skipped} == {"m3", "lost", "m8", "m9"}
+    assert done.report["counts"]["skipped"] == 4
