@@ -146,11 +146,16 @@ def taken_time(row: Row, column: str) -> Moment:
 def left_over(row: Row, context: Context, known: frozenset[str], table: str) -> dict[str, Any]:
     """Return what is left of a row for the metadata, and count columns that nobody knows."""
     for column in row.keys() - known:
-        if column in _TIMES:
+        if column in _TIMES and not _is_time(row[column]):
             context.tally.lossy[f"{table}.{column} that is no time kept in metadata"] += 1
         else:
             context.tally.unknown_fields[f"{table}.{column}"] += 1
     return kept(row)
+
+
+def _is_time(value: Any) -> bool:
+    """Tell whether a column that is left over holds a time, or none: then it was not looked for."""
+    return value is None or parse_time(value).at is not None
 
 
 def gathered(

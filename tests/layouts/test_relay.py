@@ -121,6 +121,19 @@ def test_a_second_run_changes_nothing_and_a_later_one_brings_what_is_new(
     assert (counts["updated"], counts["unchanged"], counts["messages_new"]) == (1, 2, 1)
 
 
+def test_a_time_that_nobody_knows_is_a_field_and_no_mistake(
+    relay: DatabaseUrl, import_from: ImportFrom
+) -> None:
+    make_postgresql(relay, "ALTER TABLE messages ADD updated_at timestamptz DEFAULT '2025-06-21'")
+
+    done = import_from(relay)
+
+    (file,) = done.report["files"]
+    assert file["unknown_fields"] == {"messages.updated_at": 9}
+    assert not any("no time" in each for each in file["lossy"])
+    assert done.record("Voice").messages[0].metadata["updated_at"] == "2025-06-21 00:00:00+00"
+
+
 def test_rows_without_a_chat_are_named(relay: DatabaseUrl, import_from: ImportFrom) -> None:
     make_postgresql(
         relay,
