@@ -1,18 +1,19 @@
 """Conversations into `chat_threads`. `docs/layouts.md` tells what has no place there."""
 
+import json
 from base64 import b64decode
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, ClassVar
 from zlib import crc32
 
+from chatdb import canonical
 from chatdb.layouts.writing import (
     BaseWriter,
     Value,
     WrittenRow,
-    json_text,
     own_id,
-    short,
+    title_for,
     without_marks,
     zoned,
 )
@@ -57,8 +58,8 @@ class ChatThreadsWriter(BaseWriter):
             row["id"] = int(source_id)
         row |= {
             "user_id": self._user(record),
-            "title": short(record.title or "Untitled", self._writing),
-            "messages": json_text(entries),
+            "title": title_for(record, "chat-threads", self._writing),
+            "messages": _array(entries),
             "created_at": zoned(record.created_at),
             "updated_at": zoned(record.updated_at),
         }
@@ -85,6 +86,14 @@ class ChatThreadsWriter(BaseWriter):
 
 
 writer = ChatThreadsWriter
+
+
+def _array(entries: list[Any]) -> str:
+    """Return the array as text; half a character, which UTF-8 has not, as its escape sequence."""
+    try:
+        return canonical.encode_text(entries)
+    except UnicodeEncodeError:
+        return json.dumps(entries, sort_keys=True, separators=(",", ":"))
 
 
 def _odd_entries(found: Any) -> Iterator[tuple[int, Any]]:

@@ -14,7 +14,7 @@ from chatdb.layouts.writing import (
     WrittenRow,
     json_text,
     message_uuid,
-    short,
+    title_for,
     without_marks,
     zoned,
 )
@@ -66,7 +66,7 @@ class ChatMcpWriter(BaseWriter):
             "conversations",
             {
                 "id": identifier,
-                "title": short(record.title or "Untitled", self._writing),
+                "title": title_for(record, "chatmcp", self._writing),
                 names["user"]: record.user_id or _NOBODY,
                 names["created"]: zoned(record.created_at),
                 names["updated"]: updated,

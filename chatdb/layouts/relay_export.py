@@ -11,7 +11,7 @@ from chatdb.layouts.writing import (
     json_text,
     message_uuid,
     raw_role,
-    short,
+    title_for,
     without_marks,
     zoned,
 )
@@ -90,7 +90,7 @@ class RelayWriter(BaseWriter):
             self._writing.lose("user_id of conversations left out")
         row: dict[str, Value] = {
             "id": str(record.id),
-            "title": short(record.title or "Untitled", self._writing),
+            "title": title_for(record, "relay", self._writing),
             "repository_name": str(name or full_name or _UNNAMED),
             "repository_full_name": str(full_name or name or _UNNAMED),
             "created_at": zoned(record.created_at),

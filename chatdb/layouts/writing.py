@@ -114,6 +114,12 @@ def own_id(record: Conversation, layout: str) -> str | None:
     return record.source_id if record.source == layout else None
 
 
+def title_for(record: Conversation, layout: str, writing: Writing) -> str:
+    """Return a title for a column that must have one: none of its own is an empty one there."""
+    untitled = "" if record.source == layout else "Untitled"
+    return short(record.title or untitled, writing)
+
+
 def message_uuid(record: Conversation, message: Message, layout: str) -> UUID:
     """Return an id that is unique in a table of all messages.
 

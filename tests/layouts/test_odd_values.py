@@ -2,13 +2,21 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.layouts.foreign_postgresql import _with_values
 from tests.layouts.conftest import ImportFrom
-from tests.layouts.foreign_databases import make_sqlite
+from tests.layouts.foreign_databases import make_postgresql, make_sqlite
+from tests.layouts.test_export_back import SYSTEMS
+from tests.postgres_server import PostgresServer
+
+Run = Callable[..., Any]
 
 CONVERSATIONS = (
     "CREATE TABLE conversations (id VARCHAR(255) {key} PRIMARY KEY, title, created_at TIMESTAMP,"
@@ -129,3 +137,38 @@ def test_question_marks_in_names_are_no_values() -> None:
     assert _with_values(statement) == (
         'SELECT "is it?" AS "is ""it?" FROM t WHERE "a%%" = %s AND b = %s'
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        ("chatmcp", "UPDATE conversations SET title = ''"),
+        ("relay", "UPDATE chats SET title = ''"),
+        (
+            "chat-threads",
+            """UPDATE chat_threads SET title = '',
+            messages = '[{"role": "user", "content": "half \\ud83d of one"}]'""",
+        ),
+    ],
+)
+def test_no_title_and_half_a_character_go_back_as_they_were(
+    name: str,
+    odd: str,
+    run: Run,
+    sqlite_url: DatabaseUrl,
+    empty_postgresql_url: DatabaseUrl,
+    postgres: PostgresServer,
+) -> None:
+    make_postgresql(empty_postgresql_url, *SYSTEMS[name][0], odd)
+    first = ("-d", sqlite_url.exposed())
+    run("import", empty_postgresql_url.exposed(), "--source-name", "theirs", *first)
+
+    with postgres.new_database() as other:
+        back = other.exposed()
+        out = run("export", "--to", name, "--output", back, "--include-hidden", *first)
+        again = run("import", back, "--source-name", "theirs", "--format", "json", *first)
+
+    assert out.exit_code == 0, out.stderr
+    counts = json.loads(again.stdout)
+    assert (counts["new"], counts["updated"], counts["skipped"]) == (0, 0, 0)
+    assert counts["unchanged"] > 0
