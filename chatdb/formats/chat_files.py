@@ -78,8 +78,11 @@ class _Reading:
         """Yield the conversations of a file; of a cut one what was complete before the cut."""
         messages: list[Any] = []
         broken: str | None = None
+        is_empty = True
         with file.open() as stream:
-            for element in JsonStream(stream):
+            values = JsonStream(stream)
+            for element in values:
+                is_empty = False
                 if not isinstance(element, Element):
                     broken = f"broken at byte {element.offset}: {element.reason}"
                     break
@@ -98,6 +101,16 @@ class _Reading:
                 raise InvalidInputError(f"{file.name} is {broken}")
             yield self._skip(file.name, broken, _stem(file.name))
             self._index.met.add(_stem(file.name))
+        elif is_empty and not alone:
+            yield self._empty(file, is_list=values.layout == "list")
+
+    def _empty(self, file: SourceFile, *, is_list: bool) -> Conversation | Skipped:
+        """Return the conversation without messages that an empty list is to an index."""
+        source_id = _stem(file.name)
+        if is_list and source_id in self._index.entries:
+            return self._finished(source_id, {"messages": []})
+        self._index.met.add(source_id)
+        return self._skip(file.name, "there is no conversation in it", source_id)
 
     def _value(self, file: SourceFile, value: Any, number: int) -> Iterator[Conversation | Skipped]:
         inside = _conversations_in(value)

@@ -67,6 +67,25 @@ def test_a_cut_file_gives_what_was_complete_and_is_named(tmp_path: Path) -> None
 ONE = {"id": "a1", "title": "First", "created_at": "2025-08-01T10:00:00Z", "messages": HELLO}
 
 
+def test_an_empty_file_is_named_and_an_empty_list_of_the_index_is_a_conversation(
+    tmp_path: Path,
+) -> None:
+    index = {"a1": {"title": "Greeting"}, "c3": {"title": "New"}, "d4": {"title": "Lost"}}
+    files = folder(
+        tmp_path / "conversations", a1=HELLO, b2=[], c3=[], d4="", e5="null", index=index
+    )
+
+    reading = read_path(files)
+
+    assert {key: (each.title, len(each.messages)) for key, each in by_id(reading).items()} == {
+        "a1": ("Greeting", 2),
+        "c3": ("New", 0),
+    }
+    assert {each.source_id: each.reason for each in reading.skipped} == dict.fromkeys(
+        ("b2", "d4", "e5"), "there is no conversation in it"
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "ids"),
     [
