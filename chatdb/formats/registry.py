@@ -104,6 +104,11 @@ def reader(name: str) -> Reader:
     return _reader_of(_find(name, [known for known in FORMATS if known.reads]))
 
 
+def is_reader(name: str) -> bool:
+    """Tell whether a name is that of a format that can be read."""
+    return any(known.reads and known.name == name for known in FORMATS)
+
+
 def writer(name: str, options: WriteOptions | None = None) -> Writer:
     """Return a writer of a format by name; raises UsageError for an unknown one."""
     found = _find(name, [known for known in FORMATS if known.writes])

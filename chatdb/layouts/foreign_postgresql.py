@@ -11,7 +11,7 @@ from chatdb.db.connect import connect_postgresql
 from chatdb.db.revision import translated
 from chatdb.db.scripts import VERSION_TABLE
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import DatabaseFailedError, DatabaseLockedError
+from chatdb.errors import DatabaseFailedError, DatabaseLockedError, DatabaseUnreachableError
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, OnRows, Row, quoted
 
@@ -27,6 +27,9 @@ _PLAIN = (
     *("integer", "bigint", "smallint", "boolean", "real", "double precision"),
 )
 """Types that come as they are; every other is asked for as text."""
+
+_OF_CHATDBS_OWN = ("createdb", "chatdb config show")
+"""What stands in hints that are of use only for the database that chatdb keeps its tables in."""
 
 _BEGIN = """
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
@@ -133,6 +136,11 @@ def _explained(url: DatabaseUrl) -> Iterator[None]:
     except DatabaseLockedError as error:
         error.text = f"another session holds a lock on a table of {url.redacted()}"
         error.hint = "run the command again when it is gone: pg_locks there tells whose it is"
+        raise
+    except DatabaseUnreachableError as error:
+        # Nobody wants to read a database that is made now, or chatdb's own configuration.
+        if error.hint is not None and any(each in error.hint for each in _OF_CHATDBS_OWN):
+            error.hint = "check the host, the port and the database's name in the URL"
         raise
     except DatabaseFailedError as error:
         if "row-level security" in error.text:

@@ -179,6 +179,8 @@ def _check_names(inputs: Inputs) -> None:
     if name is None:
         return
     if not layouts.is_layout(name):
+        if all(each.is_database for each in inputs.inputs) and not formats.is_reader(name):
+            layouts.layout(name)
         formats.reader(name)
     for each in inputs.inputs:
         if layouts.is_layout(name) and not each.is_database:

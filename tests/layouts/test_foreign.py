@@ -182,9 +182,11 @@ def test_a_file_format_is_refused_for_a_database(
     import_from: ImportFrom, empty_postgresql_url: DatabaseUrl
 ) -> None:
     done = import_from(empty_postgresql_url, "--from", "chatgpt")
+    unknown = import_from(empty_postgresql_url, "--from", "nosuch")
 
-    assert done.exit_code == 2
+    assert (done.exit_code, unknown.exit_code) == (2, 2)
     assert "is a format of files" in done.stderr
+    assert "unknown database layout 'nosuch'; there are chatmcp, relay" in unknown.stderr
 
 
 def test_a_layout_is_refused_for_a_file(run: Run, tmp_path: Path) -> None:
@@ -214,6 +216,17 @@ def test_an_unreachable_database_is_3_and_shows_no_password(run: Run) -> None:
 
     assert done.exit_code == 3
     assert "s3cret" not in done.stderr
+
+
+def test_a_database_that_is_not_there_is_not_to_be_made(
+    run: Run, empty_postgresql_url: DatabaseUrl
+) -> None:
+    done = run("import", empty_postgresql_url.with_database("nosuch").exposed())
+
+    assert done.exit_code == 3
+    assert "has no database nosuch" in done.stderr
+    assert "createdb" not in done.stderr
+    assert "hint: check the host, the port and the database's name in the URL" in done.stderr
 
 
 def test_chatdb_beside_an_application_reads_its_tables(
