@@ -1,5 +1,6 @@
 """What `chatdb import` prints: the summary of a run and the explanation of a file."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -80,6 +81,14 @@ def notes(report: "ImportReport") -> Iterator[str]:
     if counts.deleted_here:
         gone = counted(counts.deleted_here, "conversation")
         yield f"left out {gone} deleted here; --restore-deleted brings back what was deleted"
+    for each in report.files:
+        if each.other_source_names:
+            names, first = ", ".join(each.other_source_names), each.other_source_names[0]
+            yield (
+                f"all of {each.path} is new under the source name {each.source_name}, and"
+                f" {each.format} is here under {names} already: if both are one installation,"
+                f" import it by the same name: --source-name {shlex.quote(first)}"
+            )
     if report.search_index in ("off", "deferred"):
         yield f"there is no full-text index yet; build it: {COMPLETE_HINT}"
 

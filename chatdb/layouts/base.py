@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from chatdb import canonical
@@ -9,7 +10,7 @@ from chatdb.formats.base import RowOutcome, Skipped, Tally
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import source_hash
-from chatdb.formats.times import MISSING, Moment, parse_time
+from chatdb.formats.times import EPOCH, MISSING, Moment, parse_time
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
 from chatdb.records import Conversation, Message, Organization
@@ -141,6 +142,20 @@ def taken_time(row: Row, column: str) -> Moment:
     if moment.at is None:
         row[column] = raw
     return moment
+
+
+def span(
+    made: datetime | None, changed: datetime | None, rows: Sequence[Row], column: str
+) -> tuple[datetime, datetime]:
+    """Return when a conversation was made and last changed: as it says, else as its messages do.
+
+    `column` is that of the messages' times.
+    """
+    if made is not None and changed is not None:
+        return made, changed
+    known = [at for row in rows if (at := parse_time(row.get(column)).at) is not None]
+    made = made or min(known, default=changed or EPOCH)
+    return made, changed or max(known, default=made)
 
 
 def left_over(row: Row, context: Context, known: frozenset[str], table: str) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from chatdb import canonical
 from chatdb.formats.cleaning import add_fields
 from chatdb.formats.identity import conversation_id
 from chatdb.formats.linear import Chain
-from chatdb.formats.times import EPOCH
 from chatdb.formats.trees import newest_leaf
 from chatdb.layouts.base import (
     NONE,
@@ -27,6 +26,7 @@ from chatdb.layouts.base import (
     joined,
     left_over,
     ordered,
+    span,
     taken_time,
     without_key,
     without_parent,
@@ -121,14 +121,14 @@ def _conversation(row: Row, rows: list[Row], names: Names, context: Context) -> 
     source_id = str(row.pop("id"))
     identifier = conversation_id(context.layout.name, context.source_name, source_id)
     made, changed = taken_time(row, names["created"]).at, taken_time(row, names["updated"]).at
-    created = made or changed or EPOCH
+    created, updated = span(made, changed, rows, names["created"])
     user = row.pop(names["user"])
     record = Conversation(
         id=identifier,
         user_id=user or None,
         title=row.pop("title") or None,
         created_at=created,
-        updated_at=changed or created,
+        updated_at=updated,
         source_id=source_id,
         metadata=left_over(row, context, NONE, "conversations"),
     )

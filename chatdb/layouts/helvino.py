@@ -23,6 +23,7 @@ from chatdb.layouts.base import (
     joined,
     left_over,
     ordered,
+    span,
     taken_time,
     without_parent,
 )
@@ -202,7 +203,7 @@ class _Reading:
         source_id = str(row.pop("id"))
         identifier = conversation_id(context.layout.name, context.source_name, source_id)
         made, changed = taken_time(row, "createdAt").at, taken_time(row, "updatedAt").at
-        created = made or changed or EPOCH
+        created, updated = span(made, changed, rows, "timestamp")
         del row["orgId"]
         if row.pop("messageCount") != len(rows):
             context.tally.lossy["messageCount that was not the number of messages: corrected"] += 1
@@ -212,7 +213,7 @@ class _Reading:
             id=identifier,
             user_id=visitor.get("visitorKey") or row.get("visitorId") or None,
             created_at=created,
-            updated_at=changed or created,
+            updated_at=updated,
             source_id=source_id,
             metadata=left_over(row, context, _CONVERSATION_COLUMNS, "conversations"),
             messages=self._messages(rows, identifier, created),

@@ -23,6 +23,7 @@ from chatdb.layouts.base import (
     joined,
     left_over,
     ordered,
+    span,
     taken_time,
     without_key,
     without_parent,
@@ -80,7 +81,7 @@ def _conversation(row: Row, rows: list[Row], context: Context) -> Iterator[Found
     source_id = str(row.pop("id"))
     identifier = conversation_id(context.layout.name, context.source_name, source_id)
     made, changed = taken_time(row, "created_at").at, taken_time(row, "updated_at").at
-    created = made or changed or EPOCH
+    created, updated = span(made, changed, rows, "timestamp")
     counted = row.pop("message_count")
     if counted is not None and counted != len(rows):
         context.tally.lossy["message_count that was not the number of messages: counted anew"] += 1
@@ -90,7 +91,7 @@ def _conversation(row: Row, rows: list[Row], context: Context) -> Iterator[Found
         id=identifier,
         title=row.pop("title") or None,
         created_at=created,
-        updated_at=changed or created,
+        updated_at=updated,
         source_id=source_id,
         metadata=left_over(row, context, NONE, "conversations"),
         messages=_messages(rows, identifier, created, context),

@@ -12,7 +12,7 @@ from chatdb.formats.base import Skipped
 from chatdb.formats.cleaning import add_fields, mark
 from chatdb.formats.identity import conversation_id, message_id
 from chatdb.formats.linear import Chain
-from chatdb.formats.times import EPOCH, parse_time
+from chatdb.formats.times import parse_time
 from chatdb.formats.trees import newest_leaf
 from chatdb.layouts.base import (
     NONE,
@@ -23,6 +23,7 @@ from chatdb.layouts.base import (
     joined,
     left_over,
     ordered,
+    span,
     taken_time,
     without_key,
     without_parent,
@@ -108,12 +109,12 @@ def _conversation(
     identifier = conversation_id(context.layout.name, context.source_name, source_id)
     created, updated = taken_time(chat, "created_at").at, taken_time(chat, "updated_at").at
     accessed = taken_time(chat, "last_accessed_at").at
-    created = created or updated or EPOCH
+    created, updated = span(created, updated, messages, "created_at")
     record = Conversation(
         id=identifier,
         title=chat.pop("title", None) or None,
         created_at=created,
-        updated_at=updated or created,
+        updated_at=updated,
         last_accessed_at=accessed,
         source_id=source_id,
         metadata=left_over(chat, context, _CHAT_COLUMNS, "chats"),

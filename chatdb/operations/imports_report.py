@@ -50,12 +50,15 @@ class SkippedItem:
 class FileReport:
     """What became of one input; the counters by name are what its reader met.
 
-    `rows` counts those of each table of a database. `error` is set when the input as a whole could
-    not be read (to its end).
+    `rows` counts those of each table of a database; `source_name` is what its ids were made with,
+    `other_source_names` are those under which the same system is here too, if all that came under
+    this one is new. `error` is set when the input as a whole could not be read (to its end).
     """
 
     path: str
     format: str | None = None
+    source_name: str | None = None
+    other_source_names: tuple[str, ...] = ()
     bytes: int = 0
     counts: ImportCounts = field(default_factory=ImportCounts)
     messages: int = 0

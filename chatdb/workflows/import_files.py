@@ -20,6 +20,7 @@ from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_preview import preview
 from chatdb.operations.imports_report import FileReport, ImportCounts, ImportReport
+from chatdb.operations.source_names import other_source_names
 from chatdb.records import Organization
 from chatdb.workflows.import_inputs import Inputs
 from chatdb.workflows.import_reading import OnSize, Reading
@@ -169,6 +170,9 @@ def _report(
     state: str = "",
     dry_run: bool = False,
 ) -> ImportReport:
+    if database is not None:
+        for report in reading.reports:
+            _look_for_other_names(database, report)
     return ImportReport(
         chatdb=chatdb.__version__,
         database=None if database is None else database.url.redacted(),
@@ -183,3 +187,12 @@ def _report(
         search_index=state,
         files=reading.reports,
     )
+
+
+def _look_for_other_names(database: Database, report: FileReport) -> None:
+    """Note under which other names a system is here that seems to have come for the first time."""
+    counts = report.counts
+    known = counts.updated + counts.unchanged + counts.deleted_here
+    if report.source_name is not None and report.format is not None and counts.new and not known:
+        names = other_source_names(database, report.format, report.source_name)
+        report.other_source_names = names

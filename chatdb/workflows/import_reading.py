@@ -99,6 +99,7 @@ class Reading:
             )
             report.format = known.layout.name
             source_name = self._inputs.source_name or foreign.source_name
+            report.source_name = source_name
             tenant = self._inputs.tenant
             context = Context(known.layout, tally, source_name, tenant)
             tenants = known.layout.organizations(foreign, known.catalogue)

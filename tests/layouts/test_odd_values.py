@@ -1,6 +1,7 @@
 """Sources whose values are not what their columns promise: nothing is lost, nothing breaks."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -65,6 +66,42 @@ def test_bytes_and_numbers_come_as_text(import_from: ImportFrom, tmp_path: Path)
     assert [each.content for each in messages] == ["caf\u00e9", "\ufffd", "7"]
     assert messages[0].role == "user"
     assert messages[1].metadata["chatdb"]["original"]["content"] == "7bO/"
+
+
+def test_a_conversation_without_times_has_those_of_its_messages(
+    import_from: ImportFrom, tmp_path: Path
+) -> None:
+    url = source(
+        tmp_path / "odd.db",
+        ("m1", "1", "user", "first", "2025-03-01 10:00:00", None),
+        ("m2", "1", "user", "last", "2025-03-02 10:00:00", None),
+        ("m3", "1", "user", "of no time", "infinity", None),
+    )
+    with closing(sqlite3.connect(tmp_path / "odd.db")) as connection:
+        connection.execute("UPDATE conversations SET created_at = NULL, updated_at = NULL")
+        connection.commit()
+
+    record = import_from(url).record("T")
+
+    assert (record.created_at.month, record.created_at.day) == (3, 1)
+    assert (record.updated_at.month, record.updated_at.day) == (3, 2)
+
+
+def test_one_installation_under_two_names_is_pointed_out(
+    import_from: ImportFrom, tmp_path: Path
+) -> None:
+    monday = source(tmp_path / "monday.db", ("m1", "1", "user", "hi", AT, None))
+    tuesday = make_sqlite(tmp_path / "tuesday.db")
+    shutil.copy(monday.sqlite_path, tuesday.sqlite_path)
+    assert "source name" not in import_from(monday).stderr
+
+    rehearsed = import_from(tuesday, "--dry-run")
+    done = import_from(tuesday, "--source-name", "monday.db")
+
+    assert "is here under monday.db already" in rehearsed.stderr
+    assert "--source-name monday.db" in rehearsed.stderr
+    assert "source name" not in done.stderr
+    assert done.report["counts"]["unchanged"] == 1
 
 
 def test_messages_find_their_conversation_by_the_databases_own_equality(

@@ -6,19 +6,22 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import zstandard
 
+from chatdb.db.database import Database
+from chatdb.db.migrations import upgrade
 from chatdb.db.replacement import open_replacement
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError
 from tests.cli.conftest import ROOT, process_environment
 from tests.db.test_replacement import left_over
 from tests.migrations.test_pooler import pooled_url  # noqa: F401 - a fixture
-from tests.postgres_server import PostgresServer, wait_until
+from tests.postgres_server import PostgresServer, running_server, stop, wait_until
+from tests.servers.projects import open_folder
 from tests.small_disk import small_disk
 from tests.workflows.restoring import (
     Run,
@@ -147,44 +150,40 @@ def test_a_full_disk_leaves_the_file_and_nothing_else(run: Run, tmp_path: Path) 
             assert [path.name for path in disk.iterdir()] == ["chatdb.db"]
 
 
-@contextmanager
-def on_a_small_disk(url: DatabaseUrl, postgres: PostgresServer, megabytes: int) -> Iterator[None]:
-    """Move a database into a tablespace that is soon full, and back."""
-    place = f"small_{url.database}"
-    folder = postgres.folder / place
-    with small_disk(folder, megabytes):
-        owner = (postgres.folder / "data").stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
-        postgres.execute(
-            f"CREATE TABLESPACE {place} LOCATION '{folder}'",
-            f"ALTER DATABASE {url.database} SET TABLESPACE {place}",
-        )
-        try:
-            yield
-        finally:
-            postgres.execute(
-                f"ALTER DATABASE {url.database} SET TABLESPACE pg_default",
-                f"DROP TABLESPACE {place}",
-            )
+@pytest.fixture
+def other_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """A server of this test's own: where a disk is full, no checkpoint of a server succeeds."""
+    with open_folder() as folder:
+        yield running_server(folder, request.config.getoption("--pg"))
+        stop(folder)
 
 
 @pytest.mark.postgresql
 def test_a_full_disk_of_the_server_leaves_the_database_as_it_was(
-    run: Run, postgresql_url: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
+    run: Run, other_server: PostgresServer, tmp_path: Path
 ) -> None:
-    fill(postgresql_url)
-    with postgres.new_database() as large:
+    with other_server.new_database() as large:
         rows = "SELECT repeat('x', 1000) AS text FROM generate_series(1, 20000)"
         execute(large, f"CREATE TABLE bulky AS {rows}")
-        backup = foreign_backup(large, tmp_path, postgres)
+        backup = foreign_backup(large, tmp_path, other_server)
+    folder = other_server.folder / "disk"
+    with small_disk(folder, 22):
+        owner = (other_server.folder / "data").stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
+        other_server.execute(
+            f"CREATE TABLESPACE small LOCATION '{folder}'", "CREATE DATABASE chat TABLESPACE small"
+        )
+        url = other_server.url("chat")
+        with Database.open(url) as database:
+            upgrade(database)
+        fill(url)
 
-    with on_a_small_disk(postgresql_url, postgres, 28):
-        done = run("restore", backup, "--yes", "-d", postgresql_url.exposed())
+        done = run("restore", backup, "--yes", "-d", url.exposed())
 
         assert done.exit_code == 1
         assert "the server's disk is full" in done.stderr
-        assert conversations_in(postgresql_url) == 3
-        assert left_over(postgresql_url) == []
+        assert conversations_in(url) == 3
+        assert left_over(url) == []
 
 
 def test_a_pooler_is_refused(
