@@ -129,6 +129,8 @@ def scratch(server: Server, url: DatabaseUrl, *, like_target: bool) -> Iterator[
     `like_target` gives it owner, locale and rights of the database that the URL names. Its lock
     tells that it is in use: without one it is what a killed chatdb left, and swept.
     """
+    import psycopg
+
     name = f"{_SCRATCH}{crc32(url.database.encode()):08x}_{uuid4().hex[:8]}"
     like = read_properties(server.connection, url.database) if like_target else None
     with server.exclusive(name):
@@ -136,7 +138,8 @@ def scratch(server: Server, url: DatabaseUrl, *, like_target: bool) -> Iterator[
             create_like(server.connection, name, like)
             yield url.with_database(name)
         finally:
-            with suppress(ChatdbError):
+            # What went wrong before matters more; the next run sweeps.
+            with suppress(ChatdbError, psycopg.Error):
                 _drop(server, name)
 
 

@@ -22,7 +22,7 @@ from tests.db.test_replacement import left_over
 from tests.migrations.test_pooler import pooled_url  # noqa: F401 - a fixture
 from tests.postgres_server import PostgresServer, running_server, stop, wait_until
 from tests.servers.projects import open_folder
-from tests.small_disk import small_disk
+from tests.small_disk import enlarge, small_disk
 from tests.workflows.restoring import (
     Run,
     conversations_in,
@@ -167,7 +167,7 @@ def test_a_full_disk_of_the_server_leaves_the_database_as_it_was(
         execute(large, f"CREATE TABLE bulky AS {rows}")
         backup = foreign_backup(large, tmp_path, other_server)
     folder = other_server.folder / "disk"
-    with small_disk(folder, 22):
+    with small_disk(folder, 22) as disk:
         owner = (other_server.folder / "data").stat()
         os.chown(folder, owner.st_uid, owner.st_gid)
         other_server.execute(
@@ -183,6 +183,9 @@ def test_a_full_disk_of_the_server_leaves_the_database_as_it_was(
         assert done.exit_code == 1
         assert "the server's disk is full" in done.stderr
         assert conversations_in(url) == 3
+
+        enlarge(disk, 80)
+        assert run("restore", backup, "--yes", "-d", url.exposed()).exit_code == 0
         assert left_over(url) == []
 
 
