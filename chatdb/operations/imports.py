@@ -5,7 +5,7 @@ again goes on where it stopped.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -59,8 +59,9 @@ class ImportRun:
     """One import into one organization, from its line in `chatdb_log` to the search index.
 
     Enter it, `load` records, `complete_search_index`, leave it. `counts` tells at any moment
-    what has been committed. Raises the errors of `chatdb.errors`; records that cannot be stored
-    are skipped and reported, they stop nothing.
+    what has been committed. `loading` is a handle for the load that its caller keeps open over
+    several imports. Raises the errors of `chatdb.errors`; records that cannot be stored are skipped
+    and reported, they stop nothing.
     """
 
     def __init__(
@@ -71,10 +72,13 @@ class ImportRun:
         subject: str,
         options: ImportOptions | None = None,
         on_placed: Callable[[Sequence[Placed]], None] | None = None,
+        loading: Database | None = None,
     ) -> None:
         self.counts = ImportCounts()
         self.made_organization = False
-        self._database = self._loading = database.for_tenant(organization_id_of(organization_key))
+        tenant = organization_id_of(organization_key)
+        self._database = self._loading = database.for_tenant(tenant)
+        self._shared = None if loading is None else loading.for_tenant(tenant)
         self.organization_key = organization_key
         self._subject = subject
         self._options = options or ImportOptions()
@@ -84,7 +88,7 @@ class ImportRun:
         self._index_looked_at = False
 
     def __enter__(self) -> Self:
-        with self._database.transaction(write=True) as connection:
+        with (self._shared or self._database).transaction(write=True) as connection:
             self._organization_id = self._make_organization(connection)
             connection.execute(
                 sa.insert(schema.log).values(
@@ -109,23 +113,26 @@ class ImportRun:
     ) -> None:
         outcome: LogOutcome = "partial" if self.counts.skipped else "done"
         if error is None:
-            self._log_end(outcome)
+            self._log_end(outcome, self._shared or self._database)
             return
         outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with suppress(ChatdbError, sa.exc.SQLAlchemyError):
-            self._log_end(outcome)
+            self._log_end(outcome, self._database)
 
     def load(self, arrivals: Iterable[Arrival]) -> None:
         """Write all records; raises what the iterator raises, after what came before it is in."""
         prepare = partial(self._bulk.prepare, self._organization_id)
         with (
             closing(Batches(arrivals, prepare)) as batches,
-            self._database.loading() as self._loading,
+            self._opened() as self._loading,
             rare_collections() as after_batch,
         ):
             while batch := batches.next_batch():
                 self._write(batch, batches.ahead)
                 after_batch()
+
+    def _opened(self) -> AbstractContextManager[Database]:
+        return self._database.loading() if self._shared is None else nullcontext(self._shared)
 
     def complete_search_index(self, on_start: Callable[[], None] | None = None) -> bool:
         """Build the full-text index if this import or one before left it out; tell whether."""
@@ -236,8 +243,8 @@ class ImportRun:
         """Return what the log says; the organization tells row-level security whose row it is."""
         return {"organization_id": str(self._organization_id), **asdict(counts)}
 
-    def _log_end(self, outcome: LogOutcome) -> None:
-        with self._database.transaction(write=True) as connection:
+    def _log_end(self, outcome: LogOutcome, database: Database) -> None:
+        with database.transaction(write=True) as connection:
             connection.execute(
                 sa.update(schema.log)
                 .where(schema.log.c.id == self._log_id)

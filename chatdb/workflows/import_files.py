@@ -47,20 +47,26 @@ def import_files(
     reading = Reading(inputs, on_size)
     arrivals = _Watched(reading.arrivals())
     counts = ImportCounts()
-    for organization, own in _by_organization(arrivals, inputs):
-        key = organization_key
-        if organization is not None:
-            organizations.add_missing(database, [organization])
-            key = organization.key
-        with ImportRun(
-            database, key, subject=inputs.subject, options=options, on_placed=reading.book
-        ) as run:
-            if on_run is not None:
-                on_run(run)
-            run.load(own)
-            if arrivals.is_over:
-                run.complete_search_index(on_index)
-        counts.add(run.counts)
+    with database.loading() as loading:
+        for organization, own in _by_organization(arrivals, inputs):
+            key = organization_key
+            if organization is not None:
+                organizations.add_missing(loading, [organization])
+                key = organization.key
+            with ImportRun(
+                database,
+                key,
+                subject=inputs.subject,
+                options=options,
+                on_placed=reading.book,
+                loading=loading,
+            ) as run:
+                if on_run is not None:
+                    on_run(run)
+                run.load(own)
+                if arrivals.is_over:
+                    run.complete_search_index(on_index)
+            counts.add(run.counts)
     organizations.add_missing(database, reading.organizations)
     with database.transaction() as connection:
         state = search_index_state(connection)
