@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chatdb.formats.claude_content import Blocks, read_blocks
-from chatdb.formats.fields import kept, without_marks
+from chatdb.formats.fields import kept, kind_of, without_marks
 from chatdb.formats.identity import REPEATED, MessageIds, message_id
 from chatdb.formats.json_records import Context
 from chatdb.formats.roles import mapped_role, usual_role
@@ -69,8 +69,7 @@ class Messages:
         usable: dict[str, Fields] = {}
         for number, entry in enumerate(entries, 1):
             if not isinstance(entry, dict):
-                kind = "null" if entry is None else type(entry).__name__
-                self._context.skip(f"message {number}", f"not an object but {kind}")
+                self._context.skip(f"message {number}", f"not an object but {kind_of(entry)}")
                 continue
             raw_id = entry.get("uuid")
             source_id = raw_id if isinstance(raw_id, str) and raw_id else None

@@ -5,6 +5,12 @@ from typing import Any
 from chatdb.records import MARKS
 
 _EMPTY: tuple[Any, ...] = ([], {})
+_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
+
+
+def kind_of(value: Any) -> str:
+    """Say what a JSON value is, in JSON's own words."""
+    return "null" if value is None else _KINDS.get(type(value), "a number")
 
 
 def kept(fields: dict[str, Any]) -> dict[str, Any]:

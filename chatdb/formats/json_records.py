@@ -11,6 +11,7 @@ import msgspec
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally
 from chatdb.formats.cleaning import clean_conversation
+from chatdb.formats.fields import kind_of
 from chatdb.formats.identity import source_hash
 from chatdb.formats.json_stream import Element, JsonStream
 from chatdb.formats.sources import Source, SourceFile
@@ -185,8 +186,7 @@ class JsonReader(ABC):
             return Skipped(place, decoded.error)
         record = decoded.value
         if not isinstance(record, dict):
-            kind = "null" if record is None else type(record).__name__
-            return Skipped(place, f"not an object but {kind}")
+            return Skipped(place, f"not an object but {kind_of(record)}")
         identifier = _identifier(record)
         try:
             conversation = self.convert(record, context)

@@ -6,6 +6,7 @@ The array has neither ids nor times. `docs/layouts.md` tells where each field go
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from chatdb.formats.fields import kind_of
 from chatdb.formats.identity import conversation_id
 from chatdb.formats.linear import add_entries
 from chatdb.formats.times import EPOCH
@@ -50,8 +51,8 @@ class ChatThreadsLayout(WithoutTenants):
         for row in ordered(foreign, catalogue[TABLE], by="id"):
             messages = context.json(row.pop("messages"), f"{TABLE}.messages")
             if not isinstance(messages, list):
-                kind = "null" if messages is None else type(messages).__name__
-                yield context.skip(TABLE, row["id"], f"its messages are no list but {kind}")
+                reason = f"its messages are no list but {kind_of(messages)}"
+                yield context.skip(TABLE, row["id"], reason)
                 continue
             yield Found(_conversation(row, messages, context))
         yield from without_key(foreign, catalogue[TABLE], context)

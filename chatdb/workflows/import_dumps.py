@@ -146,7 +146,10 @@ def _require_readable(dump: DumpFile, what: PlainDump) -> None:
             hint="dump the one that is wanted: pg_dump -Fc DATABASE",
         )
     if not what.tables:
-        raise InvalidInputError(f"{name} makes no tables: there is nothing in it to import")
+        raise InvalidInputError(
+            f"{name} makes no tables, and rows alone cannot be read",
+            hint="dump both, without --data-only: pg_dump -Fc DATABASE",
+        )
     if dump.kind == "plain" and what.tool_version is not None and not what.is_complete:
         raise InvalidInputError(
             f"{name} is cut off: the mark at the end of a dump is missing",

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,10 @@ def start(url: DatabaseUrl, folder: Path) -> "subprocess.Popen[str]":
 def stop_at(process: "subprocess.Popen[str]", reached: Reached, folder: Path, number: int) -> str:
     """Send the signal as soon as the point is reached; return what was said on stderr."""
     ends = time.monotonic() + 30
-    while process.poll() is None and not reached(folder) and time.monotonic() < ends:
+    while process.poll() is None and time.monotonic() < ends:
+        with suppress(FileNotFoundError):  # a folder that was renamed while it was looked at
+            if reached(folder):
+                break
         time.sleep(0.0005)
     process.send_signal(number)
     return process.communicate(timeout=30)[1]
@@ -83,13 +87,21 @@ def dumps_of(database: Database) -> list[str]:
         )
 
 
+def is_left_over(folder: Path) -> bool:
+    """Tell whether there is a backup whose making was broken off before its manifest was put."""
+    names = FolderStore(folder).leftovers()
+    return any(not (folder / f"{name}.manifest.json").exists() for name in names)
+
+
 def test_a_killed_backup_leaves_none_and_the_next_one_removes_it(
     large: Database, tmp_path: Path
 ) -> None:
     folder = tmp_path / "backups"
+    left: list[str] = []
     for name, reached in POINTS.items():
         process = start(large.url, folder)
         stop_at(process, reached, folder, signal.SIGKILL)
+        left += [name] if is_left_over(folder) else []
 
         whole = find_all(FolderStore(folder))
         assert {backup.state for backup in whole} <= {"complete", "incomplete"}, name
@@ -97,7 +109,9 @@ def test_a_killed_backup_leaves_none_and_the_next_one_removes_it(
             if backup.state == "complete":
                 assert find_problems(backup, PROGRAMS, Quiet()) == []
     wait_until(lambda: dumps_of(large) == [])
+    assert left  # where much else runs, the last points are met too late
 
+    is_left = is_left_over(folder)
     watch = Quiet()
     made = back_up(large, folder, watch)
 
@@ -105,7 +119,7 @@ def test_a_killed_backup_leaves_none_and_the_next_one_removes_it(
     assert made.name in {backup.name for backup in found}
     assert {backup.state for backup in found} == {"complete"}
     assert list(folder.glob("*.partial")) == []
-    assert any("its making was broken off" in note for note in watch.notes)
+    assert any("its making was broken off" in note for note in watch.notes) == is_left
 
 
 @pytest.mark.parametrize("point", ["begun", "data written"])

@@ -56,7 +56,7 @@ def test_threads_come_over_and_the_interviews_messages_do_not(
     assert done.report["files"][0]["format"] == "chat-threads"
     assert done.rows == {"chat_threads": {"read": 4, "imported": 3, "merged": 0, "skipped": 1}}
     assert done.skipped[0]["source_id"] == "3"
-    assert "no list but dict" in done.skipped[0]["reason"]
+    assert "no list but an object" in done.skipped[0]["reason"]
     texts = [each.content for record in done.records() for each in record.messages]
     assert "not ours" not in texts
 
