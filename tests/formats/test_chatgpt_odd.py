@@ -22,7 +22,7 @@ from tests.formats.reading import read_bytes, read_value
         ({"title": "Corrupted", "mapping": None}, "mapping"),
         (None, "null"),
         ([1], "list"),
-        ("text", "str"),
+        ("text", "a text"),
     ],
 )
 def test_a_broken_entry_is_skipped_and_the_others_read(entry: Any, reason: str) -> None:

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -107,6 +107,7 @@ class SqliteDialect(Dialect):
             statement = connection.get_execution_options().get(_BEGIN, "BEGIN")
             connection.exec_driver_sql(statement)
 
+        event.listen(engine, "do_execute", _execute)
         return engine
 
     def begin(
@@ -181,3 +182,19 @@ def _is_full(folder: Path) -> bool:
         return shutil.disk_usage(folder).free < _SHARED_MEMORY_BYTES
     except OSError:
         return False
+
+
+def _execute(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
+    """Run a statement, once more if SQLite did not find a table: a fault of its own (3.40).
+
+    When another connection has changed the schema since (a load takes triggers off and puts them
+    back) and a statement fires a trigger on the full-text index, it misses the table that it is
+    about, and reads the schema anew. Nothing was done then.
+    """
+    try:
+        cursor.execute(statement, parameters)
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        cursor.execute(statement, parameters)
+    return True
