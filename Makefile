@@ -12,6 +12,8 @@ PYTEST := -n auto --dist loadgroup
 # What speaks to the server itself; the commands above it were run on 18.
 ON_15 := tests/db tests/migrations tests/operations tests/seeds tests/workflows
 PG ?=
+# `make check` measures it, which takes a minute.
+COVERAGE ?=
 NAME ?=
 FILE ?=
 
@@ -130,13 +132,14 @@ env-template: .venv/.ready  ## Write .env.example with every setting.
 # PG=15 runs everything on Debian's PostgreSQL of that version. Without it: the wheel's 18, and
 # what needs PostgreSQL once more on 15 where Debian's is installed.
 test: .venv/.ready  ## Run every test, on SQLite and PostgreSQL (PG=15: another server version).
-	$(BIN)/python -m pytest $(PYTEST) --cov $(if $(PG),--pg $(PG))
+	$(BIN)/python -m pytest $(PYTEST) $(COVERAGE) $(if $(PG),--pg $(PG))
 ifeq ($(PG),)
 	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then \
 		set -x; $(BIN)/python -m pytest $(PYTEST) -m postgresql --pg 15 $(ON_15); \
 	elif [ "$$CI" = true ]; then echo 'PostgreSQL 15 is missing, and CI skips nothing' >&2; exit 1; fi
 endif
 
+check: COVERAGE := --cov
 check: format-check lint types docs-check test  ## Run all that CI runs.
 
 bench: .venv/.ready  ## Measure what docs/performance.md promises.
