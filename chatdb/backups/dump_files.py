@@ -3,10 +3,9 @@
 Zstandard and gzip around a dump are unpacked on the way, whatever the file is called.
 """
 
-import gzip
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +13,8 @@ from typing import IO, cast
 
 from chatdb.backups.names import TOC, Kind, read_file_name
 from chatdb.errors import InvalidInputError, StorageError
-from chatdb.formats.streams import (
-    BUFFER,
-    CountedStream,
-    OnBytes,
-    UnpackedStream,
-    ZstandardStream,
-    utf8_stream,
-)
+from chatdb.formats.streams import BUFFER, OnBytes, unpacked_stream, utf8_stream
 
-_GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _ARCHIVE = b"PGDMP"
 _TAR, _TAR_AT = b"ustar", 257
 _START = 512
@@ -68,7 +59,7 @@ class DumpFile:
         except OSError as error:
             raise StorageError(f"{self.path} cannot be read: {error.strerror or error}") from error
         with handle:
-            raw, name = _unpacked(handle, str(self.path), on_bytes), str(self.path)
+            raw, name = unpacked_stream(handle, str(self.path), on_bytes), str(self.path)
             is_text = self.kind == "plain"
             yield cast(
                 IO[bytes],
@@ -111,24 +102,10 @@ def _start(path: Path) -> bytes:
     """Return the first bytes inside a file; nothing of one that cannot be read."""
     try:
         with path.open("rb") as handle:
-            stream = utf8_stream(_unpacked(handle, str(path), None), name=str(path))
+            stream = utf8_stream(unpacked_stream(handle, str(path), None), name=str(path))
             return stream.read1(_START)
     except (OSError, InvalidInputError):
         return b""
-
-
-def _unpacked(handle: IO[bytes], name: str, on_bytes: OnBytes | None) -> io.RawIOBase:
-    magic = handle.read(4)
-    handle.seek(0)
-    counted = CountedStream(handle, on_bytes)
-    read: Callable[[int], bytes]
-    if magic[:2] == _GZIP:
-        read = gzip.GzipFile(fileobj=io.BufferedReader(counted, BUFFER)).read1
-    elif magic == _ZSTANDARD:
-        read = ZstandardStream(io.BufferedReader(counted, BUFFER)).read
-    else:
-        return counted
-    return UnpackedStream(read, name=name, packed_size=lambda: counted.total)
 
 
 def _database(path: Path, kind: Kind) -> str:

@@ -5,7 +5,6 @@ memory. Nothing is ever extracted: members of an archive are read as streams, so
 never touch the file system.
 """
 
-import gzip
 import io
 import shutil
 import stat
@@ -25,14 +24,12 @@ from chatdb.formats.streams import (
     CountedStream,
     OnBytes,
     UnpackedStream,
-    ZstandardStream,
+    unpacked_stream,
     utf8_stream,
 )
 
 STDIN = "-"
 
-_GZIP = b"\x1f\x8b"
-_ZSTANDARD = b"\x28\xb5\x2f\xfd"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 Opener = Callable[[OnBytes | None, ExitStack], io.BufferedIOBase]
@@ -174,19 +171,7 @@ def _folder_file(path: Path, on_bytes: OnBytes | None) -> SourceFile:
 
 def _unpacked(handle: IO[bytes], name: str, counter: OnBytes | None) -> io.BufferedIOBase:
     """Return the UTF-8 of a file from its start, unpacked when it is compressed."""
-    handle.seek(0)
-    magic = handle.read(4)
-    handle.seek(0)
-    counted = CountedStream(handle, counter)
-    read: Callable[[int], bytes]
-    if magic[:2] == _GZIP:
-        read = gzip.GzipFile(fileobj=io.BufferedReader(counted, BUFFER)).read1
-    elif magic == _ZSTANDARD:
-        read = ZstandardStream(io.BufferedReader(counted, BUFFER)).read
-    else:
-        return utf8_stream(counted, name=name)
-    unpacked = UnpackedStream(read, name=name, packed_size=lambda: counted.total)
-    return utf8_stream(unpacked, name=name)
+    return utf8_stream(unpacked_stream(handle, name, counter), name=name)
 
 
 def _spooled(stream: IO[bytes], name: str, stack: ExitStack) -> IO[bytes]:

@@ -22,6 +22,7 @@ RATIO_COUNTS_FROM = 64 << 20
 """A small file may pack to almost nothing (one repeated message): no harm in a bounded size."""
 MAX_UNPACKED = 1 << 40
 
+_GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _ZSTANDARD_INPUT = 2048
 """Input per step: 2 kB of Zstandard unpack to 64 MB at most, whatever the file claims."""
 _DAMAGE = (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zstandard.ZstdError)
@@ -172,3 +173,22 @@ def utf8_stream(raw: io.RawIOBase, *, name: str) -> io.BufferedIOBase:
     elif encoding != "utf-8":
         return io.BufferedReader(TranscodedStream(stream, encoding, name=name), BUFFER)
     return stream
+
+
+def unpacked_stream(handle: IO[bytes], name: str, on_bytes: OnBytes | None) -> io.RawIOBase:
+    """Return what is in a file from its start, unpacked where its first bytes say it is packed.
+
+    `on_bytes` is told of the bytes of the file itself.
+    """
+    handle.seek(0)
+    magic = handle.read(4)
+    handle.seek(0)
+    counted = CountedStream(handle, on_bytes)
+    read: Callable[[int], bytes]
+    if magic[:2] == _GZIP:
+        read = gzip.GzipFile(fileobj=io.BufferedReader(counted, BUFFER)).read1
+    elif magic == _ZSTANDARD:
+        read = ZstandardStream(io.BufferedReader(counted, BUFFER)).read
+    else:
+        return counted
+    return UnpackedStream(read, name=name, packed_size=lambda: counted.total)
