@@ -1,7 +1,6 @@
 """Which extensions a PostgreSQL on this machine could make, by the files beside its programs."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from chatdb.servers.postgres_tools import Program
 
@@ -15,9 +14,8 @@ _ELSEWHERE = (
 
 def extensions_of(program: Program, names: Iterable[str]) -> frozenset[str]:
     """Return those of the extensions whose control file is there; none where it is not known."""
-    folders = [program.path.resolve().parents[1] / each for each in _BESIDE]
-    folders += [Path(each.format(major=program.major)) for each in _ELSEWHERE]
-    places = [Path(str(each).format(major=program.major)) for each in folders]
+    above = program.path.resolve().parents[1]
+    places = [above / each.format(major=program.major) for each in (*_BESIDE, *_ELSEWHERE)]
     return frozenset(
         name for name in names if any((place / f"{name}.control").is_file() for place in places)
     )

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError, PortTakenError, ServerFailedError, StorageError
+from chatdb.errors import ChatdbError, PortTakenError, StorageError
 from chatdb.roomy_folder import roomy_folder
 from chatdb.servers.base import HOST, DevServer, Note
 from chatdb.servers.embedded import EmbeddedEngine
@@ -30,7 +30,6 @@ _FIRST_PORT = 25_433
 """Below those that the system gives to outgoing connections."""
 
 _PORT_TRIES = 20
-_IN_USE = "already in use"
 _START_SECONDS = 60.0
 _ADDRESS = (("hostaddr", HOST), ("sslmode", "disable"), ("gssencmode", "disable"))
 _SETTINGS = {
@@ -180,8 +179,8 @@ def _started(engine: EmbeddedEngine, server: DevServer, note: Note) -> DevServer
         server = replace(server, port=first_free(server.port))
         try:
             engine.start(server, seconds=_START_SECONDS, note=note)
-        except (PortTakenError, ServerFailedError) as error:
-            if not left or (isinstance(error, ServerFailedError) and _IN_USE not in error.text):
+        except PortTakenError:
+            if not left:
                 raise
             server = replace(server, port=server.port + 1)
         else:
