@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from chatdb.backups.first_bytes import LONGEST, kind_of_start
 from chatdb.backups.names import TOC, Kind, read_file_name
 from chatdb.errors import InvalidInputError, StorageError
 from chatdb.formats.streams import BUFFER, OnBytes, unpacked_stream, utf8_stream
 
-_ARCHIVE = b"PGDMP"
-_TAR, _TAR_AT = b"ustar", 257
-_START = 512
 _SQL = re.compile(
     rb"\s*(?:--(?!-)|/\*|\\restrict\b|\\connect\b"
     rb"|(?:SET|ALTER|COPY)\s+\w[^;]*;|BEGIN\s*;|INSERT\s+INTO\b|SELECT\s+pg_catalog\."
@@ -73,17 +71,17 @@ def find_dump(path: Path) -> DumpFile | None:
     Raises InvalidInputError for a dump of another database system.
     """
     if path.is_dir():
-        kind: Kind | None = "directory" if _start(path / TOC).startswith(_ARCHIVE) else None
+        is_archive = kind_of_start(_start(path / TOC)) == "custom"
+        kind: Kind | None = "directory" if is_archive else None
     else:
         kind = _kind(_start(path), str(path))
     return None if kind is None else DumpFile(path, kind, _database(path, kind))
 
 
 def _kind(start: bytes, name: str) -> Kind | None:
-    if start.startswith(_ARCHIVE):
-        return "custom"
-    if start.startswith(TOC.encode() + b"\0") and start[_TAR_AT:].startswith(_TAR):
-        return "tar"
+    kind = kind_of_start(start)
+    if kind == "custom" or (kind == "tar" and start.startswith(TOC.encode() + b"\0")):
+        return kind
     other = _OTHER.match(start)
     if other is not None:
         raise InvalidInputError(
@@ -103,7 +101,7 @@ def _start(path: Path) -> bytes:
     try:
         with path.open("rb") as handle:
             stream = utf8_stream(unpacked_stream(handle, str(path), None), name=str(path))
-            return stream.read1(_START)
+            return stream.read1(LONGEST)
     except (OSError, InvalidInputError):
         return b""
 

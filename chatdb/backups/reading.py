@@ -8,16 +8,11 @@ from typing import IO
 
 from chatdb.backups.archives import CheckedStream, unpacked
 from chatdb.backups.catalogue import Backup
+from chatdb.backups.first_bytes import LONGEST, kind_of_start
 from chatdb.backups.names import Kind
 from chatdb.backups.tar_archives import require_whole_tar
 from chatdb.errors import InvalidInputError
 
-_MAGICS: tuple[tuple[bytes, int, Kind], ...] = (
-    (b"PGDMP", 0, "custom"),
-    (b"SQLite format 3\x00", 0, "sqlite"),
-    (b"ustar", 257, "tar"),
-)
-_LONGEST_MAGIC = 512
 _SQL = re.compile(
     rb"\s*(?:--|/\*|\\restrict|(?:SET|BEGIN|CREATE|DROP|INSERT|COPY|ALTER)\b)", re.IGNORECASE
 )
@@ -75,7 +70,7 @@ def recognised(backup: Backup) -> Backup:
     if backup.manifest is not None or backup.kind == "directory" or not backup.files:
         return backup
     with open_data(backup, backup.files[0].name) as stream:
-        start = stream.read(_LONGEST_MAGIC)
+        start = stream.read(LONGEST)
     return replace(backup, kind=_kind_of(start) or backup.kind)
 
 
@@ -86,7 +81,4 @@ def packed_bytes(backup: Backup) -> int:
 
 
 def _kind_of(start: bytes) -> Kind | None:
-    for magic, at, kind in _MAGICS:
-        if start[at : at + len(magic)] == magic:
-            return kind
-    return "plain" if _SQL.match(start) else None
+    return kind_of_start(start) or ("plain" if _SQL.match(start) else None)

@@ -6,7 +6,6 @@ one left behind can be told and removed.
 """
 
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ from chatdb.backups.archives import OnBytes
 from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.names import PARTIAL, TOC
 from chatdb.errors import NotFoundError, StorageError
+from chatdb.folder_lock import lock_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,25 +232,6 @@ def open_store(address: str, keys: Keys = NO_KEYS) -> Store:
 def _stored(entry: "os.DirEntry[str]", name: str) -> StoredFile:
     status = entry.stat()
     return StoredFile(name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
-
-
-def lock_folder(folder: Path) -> int | None:
-    """Lock a folder for this process and those that inherit it; None while another has it."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), folder.stat()):
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
 
 
 def _escaped(name: str) -> str:

@@ -5,7 +5,6 @@ waits for its end stops the server and removes the folder; what was left all the
 went down) is removed by the next one: what nobody holds the lock of.
 """
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, PortTakenError, StorageError
+from chatdb.folder_lock import lock_folder
 from chatdb.roomy_folder import roomy_folder
 from chatdb.servers.base import HOST, DevServer, Note
 from chatdb.servers.embedded import EmbeddedEngine
@@ -82,7 +82,7 @@ def sweep(parent: Path, note: Note) -> None:
         with suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
                 continue
-            lock = _locked(folder)
+            lock = lock_folder(folder)
             if lock is None:
                 continue
             try:
@@ -102,7 +102,7 @@ def _own_folder(parent: Path) -> Iterator[Path]:
             f"no database can be made in {parent}: {error.strerror or error}",
             hint="name a folder with room in TMPDIR",
         ) from error
-    lock = _locked(folder)
+    lock = lock_folder(folder)
     try:
         # Something in it: an empty folder is one that is just being made, and not swept.
         (folder / "in-use").touch(0o600)
@@ -130,17 +130,6 @@ def _last_will(server: DevServer) -> Iterator[None]:
         yield
     finally:
         shell.communicate()
-
-
-def _locked(folder: Path) -> int | None:
-    """Take the folder's lock, which ends with the process; None when somebody has it."""
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
 
 
 def _remove(folder: Path, note: Note) -> None:

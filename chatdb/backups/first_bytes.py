@@ -1,0 +1,20 @@
+"""What a file of another tool is by its first bytes, whatever it is called."""
+
+from chatdb.backups.names import Kind
+
+LONGEST = 512
+"""So many bytes tell it."""
+
+_MAGICS: tuple[tuple[bytes, int, Kind], ...] = (
+    (b"PGDMP", 0, "custom"),
+    (b"SQLite format 3\x00", 0, "sqlite"),
+    (b"ustar", 257, "tar"),
+)
+
+
+def kind_of_start(start: bytes) -> Kind | None:
+    """Return the kind of an archive or database; None for what has no such mark, as SQL."""
+    for magic, at, kind in _MAGICS:
+        if start[at : at + len(magic)] == magic:
+            return kind
+    return None

@@ -1,0 +1,24 @@
+"""Whose a folder is while it is worked in: a lock that ends with the process that holds it."""
+
+import fcntl
+import os
+from pathlib import Path
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Lock a folder for this process and those that inherit it; None while another has it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), folder.stat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
