@@ -12,6 +12,8 @@ PYTEST := -n auto --dist loadgroup
 # What speaks to the server itself; the commands above it were run on 18.
 ON_15 := tests/db tests/migrations tests/operations tests/seeds tests/workflows
 PG ?=
+INSTALL ?=
+LEFT_OUT := .pytest_cache/left-out
 # `make check` measures it, which takes a minute.
 COVERAGE ?=
 NAME ?=
@@ -131,13 +133,21 @@ env-template: .venv/.ready  ## Write .env.example with every setting.
 
 # PG=15 runs everything on Debian's PostgreSQL of that version. Without it: the wheel's 18, and
 # what needs PostgreSQL once more on 15 where Debian's is installed.
+# As root it first installs what is missing (INSTALL=no: it does not). Its last lines name what was left out, and why.
 test: .venv/.ready  ## Run every test, on SQLite and PostgreSQL (PG=15: another server version).
-	$(BIN)/python -m pytest $(PYTEST) $(COVERAGE) $(if $(PG),--pg $(PG))
+	@rm -f $(LEFT_OUT)
+ifneq ($(INSTALL),no)
+	@.ci/install
+endif
+	$(BIN)/python -m pytest $(PYTEST) $(COVERAGE) --left-out $(LEFT_OUT) $(if $(PG),--pg $(PG))
 ifeq ($(PG),)
 	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then \
-		set -x; $(BIN)/python -m pytest $(PYTEST) -m postgresql --pg 15 $(ON_15); \
-	elif [ "$$CI" = true ]; then echo 'PostgreSQL 15 is missing, and CI skips nothing' >&2; exit 1; fi
+		set -x; $(BIN)/python -m pytest $(PYTEST) --left-out $(LEFT_OUT) -m postgresql --pg 15 $(ON_15); \
+	elif [ "$$CI" = true ]; then echo 'PostgreSQL 15 is missing, and CI skips nothing' >&2; exit 1; \
+	else echo 'left out: everything on PostgreSQL 15: it is not installed; as root: apt-get install postgresql-15' \
+		>> $(LEFT_OUT); fi
 endif
+	@if [ -s $(LEFT_OUT) ]; then cat $(LEFT_OUT); else echo 'left out: nothing'; fi
 
 check: COVERAGE := --cov
 check: format-check lint types docs-check test  ## Run all that CI runs.

@@ -14,7 +14,7 @@ from hypothesis import settings
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
-from tests import object_store, postgres_server, watch_server
+from tests import object_store, postgres_server, programs, watch_server
 from tests.object_store import ObjectStore
 from tests.postgres_server import TEMPLATE, PostgresServer
 from tests.watch_server import Watch
@@ -34,6 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--pg",
         metavar="VERSION",
         help="use Debian's PostgreSQL of this major version instead of the wheel's 18",
+    )
+    parser.addoption(
+        "--left-out",
+        metavar="FILE",
+        type=Path,
+        help="append to this file how many tests were skipped, and why",
     )
 
 
@@ -62,6 +68,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgresql)
     # What one worker must run alone comes first: at the end the others would wait for it.
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write down what was skipped, for the last lines of `make test`."""
+    config = terminalreporter.config
+    file: Path | None = config.getoption("--left-out")
+    if file is not None and not hasattr(config, "workerinput"):
+        file.parent.mkdir(exist_ok=True)
+        with file.open("a") as output:
+            output.writelines(f"{line}\n" for line in programs.left_out_lines(terminalreporter))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

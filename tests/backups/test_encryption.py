@@ -1,7 +1,6 @@
 """Encryption by age: what the `age` program reads and writes, and what damage is told."""
 
 import io
-import shutil
 import subprocess
 import sys
 import threading
@@ -27,6 +26,7 @@ from chatdb.backups.encryption import (
 from chatdb.backups.encryption import Keys as StoreKeys
 from chatdb.backups.names import archive_name
 from chatdb.errors import ConfigurationError, InvalidInputError, NotFoundError, UsageError
+from tests.programs import program
 
 DATA = bytes(range(256)) * 2000
 
@@ -59,10 +59,8 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture(scope="module")
 def age() -> str:
-    """The `age` program; CI installs it."""
-    found = shutil.which("age")
-    assert found, "the program age is missing: apt-get install age"
-    return found
+    """The `age` program."""
+    return program("age")
 
 
 def encrypted(data: bytes, recipients: Recipients) -> bytes:
@@ -122,7 +120,7 @@ def test_an_archive_is_packed_then_encrypted_and_summed_up_as_it_lies_there(
 
 def test_an_ssh_key_is_a_recipient_too(age: str, tmp_path: Path) -> None:
     key = tmp_path / "id_ed25519"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    subprocess.run([program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     recipients = read_recipients([str(key) + ".pub"])
     assert recipients is not None
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,12 @@ from typing import Any
 import pytest
 
 from chatdb.variables import env_template
-from tests.servers.container_engine import COMPOSE_KINDS, PLUGIN_VARIABLE
+from tests.programs import COMPOSE_PLUGIN, leave_out, program
+from tests.servers.container_engine import COMPOSE_KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = ROOT / "chatdb/project_files/docker-compose.production.yml"
 DEVELOPMENT = ["docker-compose.dev.yml", ".env.example"]
-PLUGIN = os.environ.get(PLUGIN_VARIABLE)  # now: a test's own environment does not have it
 SECRETS = {
     "POSTGRES_USER": "chat",
     "POSTGRES_PASSWORD": "p%@/:w%41 #?$$",
@@ -117,11 +116,12 @@ def test_what_is_no_ordinary_file_is_refused_and_not_waited_for(
 
 
 def test_a_repository_is_told_to_ignore_what_is_secret(run: Any) -> None:
-    subprocess.run(["git", "init", "--quiet"], check=True)
+    git = program("git")
+    subprocess.run([git, "init", "--quiet"], check=True)
 
     assert init(run)[".gitignore"] == "written"
     for name in (".env", ".chatdb/run", "data/chatdb.db-wal", "backups/x"):
-        subprocess.run(["git", "check-ignore", "--quiet", name], check=True)
+        subprocess.run([git, "check-ignore", "--quiet", name], check=True)
 
 
 def test_the_lines_of_a_gitignore_stay_and_missing_ones_are_named(run: Any) -> None:
@@ -174,27 +174,16 @@ def test_env_template_never_overwrites_without_force(run: Any) -> None:
     assert Path(".env.old").read_text() == left
 
 
-def compose_words(kind: str) -> list[str] | None:
-    """Return the words that call this kind of Compose, None where it is not installed."""
-    if kind == "docker-compose":
-        return [kind] if shutil.which(kind) else None
-    if PLUGIN:
-        return [PLUGIN]
-    words = ["docker", "compose"]
-    if shutil.which("docker") is None:
-        return None
-    asked = subprocess.run([*words, "version"], capture_output=True, check=False)
-    return words if asked.returncode == 0 else None
-
-
 @pytest.fixture(params=COMPOSE_KINDS)
 def compose(request: pytest.FixtureRequest) -> list[str]:
     """The words of a Compose program, of version 1 and then of 2 or newer."""
-    words = compose_words(request.param)
-    if words is None and os.environ.get("CI") == "true":
-        pytest.fail(f"{request.param} is not installed, and CI skips nothing")
-    if words is None:
-        pytest.skip(f"{request.param} is not installed")
+    if request.param == "docker-compose":
+        return [program("docker-compose")]
+    if COMPOSE_PLUGIN.exists():
+        return [str(COMPOSE_PLUGIN)]
+    words = [program("docker"), "compose"]
+    if subprocess.run([*words, "version"], capture_output=True, check=False).returncode:
+        leave_out("docker has no Compose plugin", ".ci/install")
     return words
 
 

@@ -1,8 +1,6 @@
 """Migrating through PgBouncer in transaction mode, where it is installed."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,8 +21,7 @@ from tests.migrations.conftest import Listener, start_migrator
 from tests.operations.export_rows import every_shape, fill, insert
 from tests.operations.test_exports import exported
 from tests.postgres_server import PostgresServer, wait_until
-
-_PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+from tests.programs import program
 
 
 @pytest.fixture
@@ -32,10 +29,7 @@ def pooled_url(
     empty_postgresql_url: DatabaseUrl, postgres: PostgresServer
 ) -> Iterator[DatabaseUrl]:
     """The empty database behind a pooler of this test's own."""
-    if _PROGRAM is None and os.environ.get("CI") == "true":
-        pytest.fail("PgBouncer is missing, and CI skips nothing")
-    if _PROGRAM is None:
-        pytest.skip("PgBouncer is not installed")
+    program("pgbouncer")
     name, port = empty_postgresql_url.database, postgres_server._free_port()
     role = f"pooled_{name}"
     postgres.execute(f"CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'abc'")
@@ -62,7 +56,7 @@ def start_pooler(folder: Path) -> "subprocess.Popen[bytes]":
     account = postgres_server._server_account()
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [str(_PROGRAM), str(folder / "ini")],
+            [program("pgbouncer"), str(folder / "ini")],
             stderr=log,
             user=None if account is None else account.pw_uid,
             group=None if account is None else account.pw_gid,

@@ -1,6 +1,5 @@
 """Row-level security through PgBouncer in transaction mode, all clients on one connection."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,10 +10,11 @@ from chatdb.db.database import Database
 from chatdb.operations import conversations, search
 from chatdb.operations.search import SearchOptions
 from tests import postgres_server
-from tests.migrations.test_pooler import _PROGRAM, answers, start_pooler
+from tests.migrations.test_pooler import answers, start_pooler
 from tests.operations.app_roles import Deployment, new_deployment
 from tests.operations.tenants import ACME, GLOBEX
 from tests.postgres_server import TEMPLATE, PostgresServer, wait_until
+from tests.programs import program
 
 pytestmark = pytest.mark.postgresql
 
@@ -22,10 +22,7 @@ pytestmark = pytest.mark.postgresql
 @pytest.fixture
 def pooled(postgres: PostgresServer) -> Iterator[Deployment]:
     """A deployment whose application's address is the pooler's."""
-    if _PROGRAM is None and os.environ.get("CI") == "true":
-        pytest.fail("PgBouncer is missing, and CI skips nothing")
-    if _PROGRAM is None:
-        pytest.skip("PgBouncer is not installed")
+    program("pgbouncer")
     with new_deployment(postgres, TEMPLATE) as made:
         port = postgres_server._free_port()
         folder = postgres.folder / made.app.user

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.postgres_server import wait_until
+from tests.programs import COMPOSE_PLUGIN
 from tests.servers import stand_in_image
 
 IMAGE = "pgvector/pgvector:pg17"
@@ -21,7 +22,6 @@ IMAGE = "pgvector/pgvector:pg17"
 
 NEWER_IMAGE = "pgvector/pgvector:pg18"
 COMPOSE_KINDS = ("docker-compose", "docker compose")
-PLUGIN_VARIABLE = "CHATDB_TEST_COMPOSE_PLUGIN"
 """Names the program of Compose 2 or newer, where Docker has it not as a plugin."""
 
 _START_SECONDS = 30.0
@@ -79,7 +79,7 @@ class ContainerEngine:
 
 
 class NoEngineError(Exception):
-    """Why there is no engine here."""
+    """Why there is no engine here, and the command that brings one."""
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def running_engine() -> Iterator[ContainerEngine]:
     The environment is that of the whole run, as it is when this is first asked for.
     """
     if shutil.which("docker") is None:
-        raise NoEngineError("docker is not installed")
+        raise NoEngineError("docker is not installed", "apt-get install docker.io")
     folder = Path(tempfile.mkdtemp(prefix="chatdb-docker-"))
     try:
         (folder / "config").mkdir()
@@ -110,17 +110,16 @@ def with_compose(engine: ContainerEngine, kind: str) -> ContainerEngine:
     """Return the engine with exactly this kind of Compose; raises NoEngineError."""
     if kind == "docker-compose":
         if shutil.which("docker-compose") is None:
-            raise NoEngineError("docker-compose is not installed")
+            raise NoEngineError("docker-compose is not installed", "apt-get install docker-compose")
         hidden = 'if [ "$1" = compose ]; then echo "unknown command: compose" >&2; exit 1; fi'
         return engine.wrapped(engine.folder / "v1", "docker", f'{hidden}\nexec "$real" "$@"')
-    plugin = os.environ.get(PLUGIN_VARIABLE)
-    if plugin:
+    if COMPOSE_PLUGIN.exists():
         plugins = engine.folder / "config" / "cli-plugins"
         plugins.mkdir(exist_ok=True)
         with suppress(FileExistsError):
-            (plugins / "docker-compose").symlink_to(plugin)
+            (plugins / "docker-compose").symlink_to(COMPOSE_PLUGIN)
     if engine.try_docker("compose", "version").returncode != 0:
-        raise NoEngineError(f"docker has no Compose plugin, and {PLUGIN_VARIABLE} names none")
+        raise NoEngineError("docker has no Compose plugin", ".ci/install")
     return engine
 
 
@@ -171,8 +170,10 @@ def _endpoint() -> str:
 @contextmanager
 def _daemon(folder: Path) -> Iterator[str]:
     program = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    if os.geteuid() != 0 or program is None:
-        raise NoEngineError("no engine answers, and only root with dockerd can start one")
+    if program is None:
+        raise NoEngineError("no container engine answers", "apt-get install docker.io")
+    if os.geteuid() != 0:
+        raise NoEngineError("no container engine answers, and only root can start one", "make test")
     for driver in ("overlay2", "vfs"):
         address = f"unix://{folder}/{driver}.sock"
         options = {

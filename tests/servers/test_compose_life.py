@@ -19,7 +19,8 @@ from chatdb.servers.base import DevServer, ServerState
 from chatdb.servers.compose_file import shipped_compose_file
 from chatdb.servers.dump_programs import DumpPrograms
 from tests.postgres_server import wait_until
-from tests.servers.conftest import compose_engine, give_up
+from tests.programs import leave_out
+from tests.servers.conftest import compose_engine
 from tests.servers.container_engine import (
     COMPOSE_KINDS,
     ContainerEngine,
@@ -204,7 +205,7 @@ def test_another_compose_takes_the_server_over_with_its_data(
     try:
         kinds = [with_compose(container_engine, kind) for kind in COMPOSE_KINDS]
     except NoEngineError as error:
-        give_up(str(error))
+        leave_out(*error.args)
     for number, kind in enumerate((*kinds, kinds[0])):
         engine = compose_engine(kind)
         engine.start(server, seconds=SECONDS, note=silent)

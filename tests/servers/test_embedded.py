@@ -22,6 +22,7 @@ from chatdb.servers.embedded import EmbeddedEngine
 from chatdb.servers.embedded_home import find_home
 from chatdb.servers.postgres_tools import find_servers, wheel_folder
 from tests.postgres_server import PostgresServer, wait_until
+from tests.programs import leave_out
 from tests.servers.projects import (
     copy_of,
     free_port,
@@ -246,7 +247,7 @@ def test_data_of_another_major_version_is_left_alone(server: DevServer) -> None:
 def test_data_is_started_by_the_version_that_made_it(new: DevServer) -> None:
     others = [item for item in find_servers() if item.path.parent != wheel_folder()]
     if not others:
-        pytest.skip("there is only one PostgreSQL on this machine")
+        leave_out("there is only one PostgreSQL here", "apt-get install postgresql-15")
     older = EmbeddedEngine(bindir=others[-1].path.parent)
     start(new, older)
     ENGINE.stop(new, note=ignore)

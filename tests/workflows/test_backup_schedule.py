@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import time
@@ -22,6 +21,7 @@ from chatdb.workflows.backup_schedule import (
     Target,
     schedule_files,
 )
+from tests.programs import program
 
 ODD = "/srv/ba $HOME %d \"q\" 'a' \\b"
 POSTGRESQL = parse_url("postgresql://ada:very-secret@127.0.0.1/chat")
@@ -43,12 +43,6 @@ def wish(**changes: Any) -> ScheduleWish:
 
 def only(target: Target, **changes: Any) -> ScheduleFile:
     return schedule_files(wish(**changes), [target])[0]
-
-
-def program(name: str) -> str:
-    found = shutil.which(name)
-    assert found, f"{name} is missing: CI installs it"
-    return found
 
 
 @pytest.mark.parametrize(
