@@ -19,6 +19,7 @@ PACKAGES = {
     "dockerd": "docker.io",
     "git": "git",
     "pgbouncer": "pgbouncer",
+    "sqlite3": "sqlite3",
     "ssh-keygen": "openssh-client",
     "systemd-analyze": "systemd",
 }

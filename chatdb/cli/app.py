@@ -86,7 +86,9 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        Output().text(f"chatdb {__version__}")
+        output = Output()
+        output.text(f"chatdb {__version__}")
+        output.flush()  # nothing comes after it that would tell a full disk
         raise typer.Exit
 
 

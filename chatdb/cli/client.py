@@ -19,4 +19,6 @@ def become(call: "ClientCall") -> NoReturn:
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-    os.execve(call.program, list(call.words), settings.process_environment(call.variables))  # noqa: S606
+    # By its path: psql looks for itself where the name in its words says.
+    words = [str(call.program), *call.words[1:]]
+    os.execve(call.program, words, settings.process_environment(call.variables))  # noqa: S606

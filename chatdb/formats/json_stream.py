@@ -30,11 +30,13 @@ Layout = Literal["list", "objects", "wrapped", "other"]
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
-_STRING = rb'"(?:[^"\\]++|\\.)*+"'
-_FLAT = rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+"
-_NESTED = rb'(?:[^"\[\]{}]++|' + _STRING + rb"|[\[{]" + _FLAT + rb"[\]}])*+"
+# Python before 3.11.5 matches possessive groups wrongly (python/cpython#106052), and a group that
+# may give back remembers every step: hence a bound each.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+){0,9999}"'
+_FLAT = rb'(?:[^"\[\]{}]++|' + _STRING + rb"){0,99}"
+_NESTED = rb'(?:[^"\[\]{}]++|' + _STRING + rb"|[\[{]" + _FLAT + rb"[\]}]){0,99}"
 _INSIDE = re.compile(
-    rb'(?:[^"\[\]{}]++|' + _STRING + rb"|[\[{]" + _NESTED + rb"[\]}])*+", re.DOTALL
+    rb'(?:[^"\[\]{}]++|' + _STRING + rb"|[\[{]" + _NESTED + rb"[\]}]){0,99}", re.DOTALL
 )
 """Runs over whole strings, small containers and what else is no bracket, at the speed of C."""
 _SCALAR = re.compile(rb"[^ \t\r\n,\[\]{}\"]*")

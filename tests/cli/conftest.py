@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import program
+
 ROOT = Path(__file__).resolve().parents[2]
 
 Run = Callable[..., "Answer"]
@@ -27,6 +29,12 @@ class Answer:
     exit_code: int
     stdout: str
     stderr: str
+
+
+@pytest.fixture
+def sqlite3_program() -> str:
+    """The client of SQLite, which a machine may lack."""
+    return program("sqlite3")
 
 
 @pytest.fixture

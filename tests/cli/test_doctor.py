@@ -269,6 +269,7 @@ def test_who_holds_the_write_lock_is_found_by_a_deep_look(
     assert (held["severity"], free["severity"]) == ("warning", "ok")
 
 
+@pytest.mark.usefixtures("sqlite3_program")
 def test_another_journal_mode_is_told_and_the_fix_mends_it(
     run: Any, run_process: Run, sqlite_url: DatabaseUrl
 ) -> None:

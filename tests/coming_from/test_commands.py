@@ -22,6 +22,7 @@ from tests.layouts import (
 )
 from tests.layouts.foreign_databases import make_postgresql
 from tests.postgres_server import PostgresServer
+from tests.programs import program
 from tests.workflows.restoring import pg_dump
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from.md"
@@ -139,6 +140,8 @@ def test_every_command_of_a_system_works(
             identifier = newest(run, [*org, *user_of(command)]) if " ID" in command else ""
             words = words_of(command, identifier)
             if command.startswith(CLIENTS):
+                if system != "Helvino":
+                    program("sqlite3")
                 done: Any = run_process(*words, stdin="")
             else:
                 done = run(*words, input="")

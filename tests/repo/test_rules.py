@@ -122,3 +122,8 @@ def test_tables_are_made_by_migrations_only() -> None:
     }
 
     assert everywhere == set()
+
+
+def test_no_pattern_has_a_possessive_group() -> None:
+    """Python before 3.11.5 matches them wrongly (python/cpython#106052), and chatdb runs there."""
+    assert users_of(r"""\)[*+?]\+(?!=)["')\\(|]""") == set()
