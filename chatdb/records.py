@@ -109,6 +109,10 @@ class Organization(msgspec.Struct, kw_only=True, frozen=True):
     created_at: datetime
 
 
+WHOLE_CONVERSATION = UUID(int=0)
+"""What stands in place of a message's id for what is of the conversation as a whole."""
+
+
 def sorted_embeddings(embeddings: Iterable[Embedding]) -> list[Embedding]:
     """Return embeddings in their order, the last one where two are of one message and model."""
     found = {(each.message_id, each.model): each for each in embeddings}

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from chatdb import canonical
 from chatdb.formats.base import RowOutcome, Skipped, Tally
-from chatdb.formats.cleaning import clean_conversation
+from chatdb.formats.cleaning import clean_conversation, mark
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import source_hash
 from chatdb.formats.times import EPOCH, MISSING, Moment, parse_time
@@ -129,19 +129,27 @@ class Context:
             return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
 
 
-def taken_time(row: Row, column: str) -> Moment:
+def taken_time(row: Row, column: str, as_it_came: dict[str, Any]) -> Moment:
     """Take a time out of a row; a column that is missing or NULL is no time.
 
     A text without a zone is UTC: that is what these systems write. What cannot be read as a time
-    stays in the row.
+    stays in the row. What is no time goes into `as_it_came`, for the way back.
     """
-    raw = row.pop(column, None)
-    if raw is None:
+    if column not in row:
         return MISSING
-    moment = parse_time(raw)
+    raw = row.pop(column)
+    moment = MISSING if raw is None else parse_time(raw)
     if moment.at is None:
-        row[column] = raw
+        as_it_came[column] = raw
+        if raw is not None:
+            row[column] = raw
     return moment
+
+
+def set_as_it_came(record: Conversation | Message, columns: dict[str, Any]) -> None:
+    """Mark the values of columns that a record's fields do not give back: they go back so."""
+    if columns:
+        mark(record, "columns", columns)
 
 
 def span(

@@ -12,6 +12,7 @@ class Table:
     `schema` is "" on SQLite. `row_address` is the hidden column that tells in which order rows were
     written (SQLite's rowid, PostgreSQL's ctid), "" where there is none. `closed` are the columns
     that the user may not read; they are not among `columns`, unless all of them are closed.
+    `required` are the columns that are never NULL and that the database does not fill by itself.
     """
 
     schema: str
@@ -19,6 +20,7 @@ class Table:
     columns: Mapping[str, str]
     row_address: str = ""
     closed: tuple[str, ...] = ()
+    required: frozenset[str] = frozenset()
 
     @property
     def is_closed(self) -> bool:

@@ -17,6 +17,7 @@ from chatdb.layouts.base import (
     WithoutTenants,
     left_over,
     ordered,
+    set_as_it_came,
     taken_time,
     without_key,
 )
@@ -32,7 +33,7 @@ class ChatThreadsLayout(WithoutTenants):
 
     name = "chat-threads"
     title = "The interview app's chat threads (FastAPI)"
-    version = 1
+    version = 2
 
     def recognises(self, catalogue: Catalogue) -> bool:
         threads = catalogue.get(TABLE)
@@ -64,7 +65,8 @@ layout = ChatThreadsLayout()
 def _conversation(row: Row, entries: list[Any], context: Context) -> Conversation:
     context.count(TABLE, "imported")
     source_id = str(row.pop("id"))
-    made, changed = taken_time(row, "created_at").at, taken_time(row, "updated_at").at
+    came: dict[str, Any] = {}
+    made, changed = (taken_time(row, name, came).at for name in ("created_at", "updated_at"))
     created = made or changed or EPOCH
     updated = max(changed or created, created)
     user = row.pop("user_id")
@@ -78,5 +80,16 @@ def _conversation(row: Row, entries: list[Any], context: Context) -> Conversatio
         source_id=source_id,
         metadata=left_over(row, context, NONE, TABLE),
     )
+    odd = [_as_it_came(entry) for entry in entries if isinstance(entry, dict)]
     add_entries(record, entries, context.tally)
+    for message, columns in zip(record.messages, odd, strict=True):
+        set_as_it_came(message, columns)
+    set_as_it_came(record, came)
     return context.finished(record)
+
+
+def _as_it_came(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what an entry says without words: a null content, and the names it lacks."""
+    columns: dict[str, Any] = {} if entry.get("content", "") is not None else {"content": None}
+    absent = [name for name in ("role", "content") if name not in entry]
+    return columns | ({"absent": absent} if absent else {})

@@ -14,6 +14,7 @@ from chatdb.layouts.writing import (
     WrittenRow,
     own_id,
     title_for,
+    whole_number,
     without_marks,
     zoned,
 )
@@ -25,6 +26,7 @@ _LARGEST = 2**31 - 1
 class ChatThreadsWriter(BaseWriter):
     """Writes `chat_threads`; conversations from elsewhere get numbers of the target."""
 
+    name: ClassVar[str] = "chat-threads"
     names: ClassVar[tuple[str, ...]] = ("chat_threads",)
     tables: ClassVar[tuple[str, ...]] = (
         (
@@ -49,13 +51,12 @@ class ChatThreadsWriter(BaseWriter):
         if is_own:
             for place, odd in sorted(_odd_entries(fields.pop("messages", None)), key=itemgetter(0)):
                 entries.insert(place, odd)
-        self._writing.lose("metadata of conversations left out", bool(fields))
         self._lose_snapshots(record)
         self._lose_embeddings(record)
         row: dict[str, Value] = {}
-        source_id = own_id(record, "chat-threads")
-        if source_id is not None and source_id.isdecimal():
-            row["id"] = int(source_id)
+        number = whole_number(own_id(record, "chat-threads"))
+        if number is not None:
+            row["id"] = number
         row |= {
             "user_id": self._user(record),
             "title": title_for(record, "chat-threads", self._writing),
@@ -63,12 +64,16 @@ class ChatThreadsWriter(BaseWriter):
             "created_at": zoned(record.created_at),
             "updated_at": zoned(record.updated_at),
         }
-        yield WrittenRow("chat_threads", row)
+        written = WrittenRow("chat_threads", row)
+        self._as_it_came(record, record, written, fields)
+        self._writing.lose("metadata of conversations left out", bool(fields))
+        yield written
 
     def _user(self, record: Conversation) -> int:
         user = record.user_id
-        if user is not None and user.isdecimal() and int(user) <= _LARGEST:
-            return int(user)
+        number = whole_number(user)
+        if number is not None:
+            return number
         self._writing.lose("users who are no numbers: written as a number made of the id")
         return crc32((user or "").encode()) & _LARGEST
 
@@ -82,7 +87,12 @@ class ChatThreadsWriter(BaseWriter):
             "content": _original(marks) or message.content,
         }
         fields = without_marks(message.metadata)
-        return entry | fields if is_own else fields | entry
+        if not is_own:
+            return fields | entry
+        columns = {} if message.edited_at is not None else dict(marks.get("columns", {}))
+        absent = columns.pop("absent", ())
+        entry = entry | fields | columns
+        return {name: value for name, value in entry.items() if name not in absent}
 
 
 writer = ChatThreadsWriter

@@ -18,7 +18,6 @@ from chatdb.formats.identity import conversation_id
 from chatdb.formats.linear import Chain
 from chatdb.formats.trees import newest_leaf
 from chatdb.layouts.base import (
-    NONE,
     Context,
     Found,
     WithoutTenants,
@@ -26,6 +25,7 @@ from chatdb.layouts.base import (
     joined,
     left_over,
     ordered,
+    set_as_it_came,
     span,
     taken_time,
     without_key,
@@ -33,10 +33,18 @@ from chatdb.layouts.base import (
 )
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row
-from chatdb.records import Conversation, Embedding, Message, sorted_embeddings
+from chatdb.records import (
+    WHOLE_CONVERSATION,
+    Conversation,
+    Embedding,
+    Message,
+    sorted_embeddings,
+)
 
 _numbers = msgspec.json.Decoder(list[float]).decode
 _as_numbers = partial(msgspec.convert, type=list[float])
+
+_EMBEDDING = frozenset(("embedding",))
 
 UNKNOWN_MODEL = "unknown"
 """The model of an embedding: none of the schemas tells it, and who added a column may."""
@@ -67,7 +75,7 @@ class ChatMcpLayout(WithoutTenants):
 
     name = "chatmcp"
     title = "ChatMCP's database, in each of its three schemas"
-    version = 2
+    version = 3
 
     def recognises(self, catalogue: Catalogue) -> bool:
         return names_in(catalogue) is not None
@@ -120,9 +128,14 @@ def _conversation(row: Row, rows: list[Row], names: Names, context: Context) -> 
     context.count("conversations", "imported")
     source_id = str(row.pop("id"))
     identifier = conversation_id(context.layout.name, context.source_name, source_id)
-    made, changed = taken_time(row, names["created"]).at, taken_time(row, names["updated"]).at
+    came: dict[str, Any] = {}
+    made = taken_time(row, names["created"], came).at
+    changed = taken_time(row, names["updated"], came).at
     created, updated = span(made, changed, rows, names["created"])
     user = row.pop(names["user"])
+    if user == "":
+        came[names["user"]] = user
+    embeddings = _embeddings(row, WHOLE_CONVERSATION, context, "conversations")
     record = Conversation(
         id=identifier,
         user_id=user or None,
@@ -130,9 +143,11 @@ def _conversation(row: Row, rows: list[Row], names: Names, context: Context) -> 
         created_at=created,
         updated_at=updated,
         source_id=source_id,
-        metadata=left_over(row, context, NONE, "conversations"),
+        metadata=left_over(row, context, _EMBEDDING, "conversations"),
     )
-    record.messages, record.embeddings = _messages(rows, identifier, created, names, context)
+    set_as_it_came(record, came)
+    record.messages, more = _messages(rows, identifier, created, names, context)
+    record.embeddings = sorted_embeddings([*embeddings, *more])
     record.current_message_id = newest_leaf(record.messages)
     return context.finished(record)
 
@@ -145,41 +160,42 @@ def _messages(
     for row in rows:
         context.count("messages", "imported")
         del row[names["conversation"]]
-        at = taken_time(row, names["created"])
+        came: dict[str, Any] = {}
+        at = taken_time(row, names["created"], came)
         message = chain.add(str(row.pop("id")), at, row.pop("content"))
         chain.set_role(message, row.pop("role"))
-        message.reasoning = _json(row, "reasoning", context)
-        message.tool_calls = _json(row, names["calls"], context)
-        message.tool_outputs = _json(row, names["outputs"], context)
-        vector = _vector(row, context)
-        if vector is not None:
-            model = row.get("embedding_model")
-            embeddings.append(
-                Embedding(
-                    message_id=message.id,
-                    model=model if isinstance(model, str) and model else UNKNOWN_MODEL,
-                    vector=vector,
-                )
-            )
-        rest = left_over(row, context, frozenset(("embedding",)), "messages")
-        add_fields(message, rest)
-    return chain.messages, sorted_embeddings(embeddings)
+        message.reasoning = _json(row, "reasoning", context, came)
+        message.tool_calls = _json(row, names["calls"], context, came)
+        message.tool_outputs = _json(row, names["outputs"], context, came)
+        embeddings += _embeddings(row, message.id, context, "messages")
+        add_fields(message, left_over(row, context, _EMBEDDING, "messages"))
+        set_as_it_came(message, came)
+    return chain.messages, embeddings
 
 
-def _vector(row: Row, context: Context) -> list[float] | None:
-    """Take a message's embedding out of its row; one that is no vector stays in it."""
+def _embeddings(row: Row, of: UUID, context: Context, table: str) -> list[Embedding]:
+    """Take the embedding out of a row; one that is no vector stays in it."""
     embedding = row.pop("embedding", None)
     if embedding is None:
-        return None
+        return []
     try:
         read = _numbers if isinstance(embedding, str) else _as_numbers
-        return canonical.vector(read(embedding))
+        vector = canonical.vector(read(embedding))
     except ValueError:
-        row["embedding"] = context.json(embedding, "messages.embedding")
-        context.tally.lossy["messages.embedding that is no vector kept in metadata"] += 1
-        return None
+        row["embedding"] = context.json(embedding, f"{table}.embedding")
+        context.tally.lossy[f"{table}.embedding that is no vector kept in metadata"] += 1
+        return []
+    model = row.get("embedding_model")
+    known = model if isinstance(model, str) and model else UNKNOWN_MODEL
+    return [Embedding(message_id=of, model=known, vector=vector)]
 
 
-def _json(row: Row, column: str, context: Context) -> Any:
-    value = context.json(row.pop(column), f"messages.{column}")
-    return None if value in (None, [], {}) else value
+def _json(row: Row, column: str, context: Context, came: dict[str, Any]) -> Any:
+    """Take a JSON value; one that says nothing is none, and goes back as it came."""
+    raw = row.pop(column)
+    value = context.json(raw, f"messages.{column}")
+    if value not in (None, [], {}):
+        return value
+    if raw is not None:
+        came[column] = raw
+    return None

@@ -18,7 +18,7 @@ from chatdb.layouts.writing import (
     without_marks,
     zoned,
 )
-from chatdb.records import Conversation, Message
+from chatdb.records import WHOLE_CONVERSATION, Conversation, Message
 
 _NOBODY = "anonymous"
 _FIXED = re.compile(r"\bvector\((\d+)\)")
@@ -28,6 +28,7 @@ _FIXED = re.compile(r"\bvector\((\d+)\)")
 class ChatMcpWriter(BaseWriter):
     """Writes `conversations` and `messages` in whichever schema the target has."""
 
+    name: ClassVar[str] = "chatmcp"
     names: ClassVar[tuple[str, ...]] = ("conversations", "messages")
     tables: ClassVar[tuple[str, ...]] = (
         (
@@ -49,48 +50,51 @@ class ChatMcpWriter(BaseWriter):
         super().__init__(writing, place)
         catalogue = place.catalogue
         self._names = (names_in(catalogue) if catalogue is not None else None) or FOLDED
-        columns = {} if catalogue is None else catalogue["messages"].columns
-        self._embedding_type = columns.get("embedding")
+        self._embedding_types = {
+            name: None if catalogue is None else catalogue[name].columns.get("embedding")
+            for name in self.names
+        }
 
     def rows(self, record: Conversation) -> Iterator[WrittenRow]:
         """Yield the conversation, its messages, and its time again: a trigger changes it."""
         names = self._names
-        identifier, updated = str(record.id), zoned(record.updated_at)
+        identifier, metadata = str(record.id), without_marks(record.metadata)
         if record.user_id is None:
             self._writing.lose(f"conversations of nobody: written as those of {_NOBODY}")
-        self._writing.lose(
-            "metadata of conversations left out", bool(without_marks(record.metadata))
-        )
         self._lose_snapshots(record)
-        yield WrittenRow(
+        messages = self._folded(self._messages(record))
+        vectors = self._vectors(record, messages)
+        row = WrittenRow(
             "conversations",
             {
                 "id": identifier,
                 "title": title_for(record, "chatmcp", self._writing),
                 names["user"]: record.user_id or _NOBODY,
                 names["created"]: zoned(record.created_at),
-                names["updated"]: updated,
+                names["updated"]: zoned(record.updated_at),
             },
         )
-        messages = self._folded(self._messages(record))
-        vectors = self._vectors(record, messages)
+        if WHOLE_CONVERSATION in vectors:
+            row.values["embedding"] = json_text(vectors[WHOLE_CONVERSATION])
+        self._as_it_came(record, record, row, metadata)
+        self._writing.lose("metadata of conversations left out", bool(metadata))
+        yield row
         for message in messages:
-            row = self._message(record, message)
-            if message.id in vectors:
-                row["embedding"] = json_text(vectors[message.id])
-            yield WrittenRow("messages", row)
-        yield WrittenRow("conversations", {"id": identifier, names["updated"]: updated}, "update")
+            yield self._message(record, message, vectors)
+        times = {"id": identifier, names["updated"]: row.values[names["updated"]]}
+        yield WrittenRow("conversations", times, "update")
 
     def _vectors(self, record: Conversation, messages: list[Message]) -> dict[UUID, list[float]]:
         """Return the vectors to write by message: one of each, if the column takes it."""
         found: dict[UUID, list[float]] = {}
-        fixed = _FIXED.search(self._embedding_type or "")
-        if self._embedding_type is not None and record.embeddings:
-            there = {message.id for message in messages}
-            for each in record.embeddings:
-                fits = fixed is None or int(fixed[1]) == len(each.vector)
-                if fits and each.message_id in there:
-                    found.setdefault(each.message_id, each.vector)
+        there = {message.id for message in messages} if record.embeddings else set()
+        for each in record.embeddings:
+            is_whole = each.message_id == WHOLE_CONVERSATION
+            kind = self._embedding_types["conversations" if is_whole else "messages"]
+            fixed = _FIXED.search(kind or "")
+            fits = kind is not None and (fixed is None or int(fixed[1]) == len(each.vector))
+            if fits and (is_whole or each.message_id in there):
+                found.setdefault(each.message_id, each.vector)
         self._lose_embeddings(record, written=len(found))
         return found
 
@@ -110,14 +114,17 @@ class ChatMcpWriter(BaseWriter):
             above.tool_outputs = [*outputs, *_outputs(message)]
         return found
 
-    def _message(self, record: Conversation, message: Message) -> dict[str, Value]:
+    def _message(
+        self, record: Conversation, message: Message, vectors: dict[UUID, list[float]]
+    ) -> WrittenRow:
         names = self._names
         self._lose_fields(message, "author", "model", "attachments")
         metadata = without_marks(message.metadata)
-        column = self._embedding_type
+        column = self._embedding_types["messages"]
         takes_any = column is not None and "vector" not in column
-        embedding = metadata.pop("embedding", None) if takes_any else None
-        self._writing.lose("metadata of messages left out", bool(metadata))
+        embedding = vectors.get(message.id) or (
+            metadata.pop("embedding", None) if takes_any else None
+        )
         row: dict[str, Value] = {
             "id": str(message_uuid(record, message, "chatmcp")),
             names["conversation"]: str(record.id),
@@ -130,7 +137,10 @@ class ChatMcpWriter(BaseWriter):
         }
         if embedding is not None:
             row["embedding"] = json_text(embedding)
-        return row
+        written = WrittenRow("messages", row)
+        self._as_it_came(record, message, written, metadata)
+        self._writing.lose("metadata of messages left out", bool(metadata))
+        return written
 
 
 writer = ChatMcpWriter

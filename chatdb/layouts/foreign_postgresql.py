@@ -42,7 +42,8 @@ SET LOCAL row_security = off
 """
 _COLUMNS = """
 SELECT n.nspname, c.relname, c.relkind = 'r', a.attname, format_type(a.atttypid, a.atttypmod),
-       has_column_privilege(c.oid, a.attnum, 'SELECT')
+       has_column_privilege(c.oid, a.attnum, 'SELECT'),
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -97,7 +98,11 @@ class ForeignPostgresql(ForeignDatabase):
     def _look(self) -> None:
         rows = self._connection.execute(_COLUMNS).fetchall()
         for (schema, name, is_plain), found in groupby(rows, key=itemgetter(0, 1, 2)):
-            columns = {column: (kind, is_open) for *_, column, kind, is_open in found}
+            rows_of_table = [*found]
+            columns = {column: (kind, is_open) for *_, column, kind, is_open, _ in rows_of_table}
+            required = frozenset(
+                column for *_, column, _, _, is_required in rows_of_table if is_required
+            )
             closed = tuple(column for column, (_, is_open) in columns.items() if not is_open)
             shown = {
                 column: kind
@@ -106,7 +111,7 @@ class ForeignPostgresql(ForeignDatabase):
             }
             address = "ctid" if is_plain and not closed else ""
             self._catalogues.setdefault(schema, {})[name] = Table(
-                schema, name, shown, address, closed
+                schema, name, shown, address, closed, required
             )
         own = [name for name, tables in self._catalogues.items() if VERSION_TABLE in tables]
         self._chatdb_schemas = tuple(own)

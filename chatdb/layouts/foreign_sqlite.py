@@ -143,9 +143,13 @@ def _tables(connection: sqlite3.Connection) -> Iterator[Table]:
             found = connection.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
         except sqlite3.OperationalError:  # a view of a table that is gone, a module we have not
             continue
-        columns = {row[1]: row[2] for row in found if row[6] != _HIDDEN}
-        if columns:
-            yield Table("", name, columns, _row_address(connection, name))
+        shown = [row for row in found if row[6] != _HIDDEN]
+        # A primary key of one column may be the rowid, which SQLite fills.
+        required = frozenset(row[1] for row in shown if row[3] and row[4] is None and not row[5])
+        if shown:
+            columns = {row[1]: row[2] for row in shown}
+            address = _row_address(connection, name)
+            yield Table("", name, columns, address, required=required)
 
 
 def _row_address(connection: sqlite3.Connection, name: str) -> str:

@@ -7,6 +7,7 @@ column goes.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from chatdb.formats.cleaning import add_fields
@@ -23,6 +24,7 @@ from chatdb.layouts.base import (
     joined,
     left_over,
     ordered,
+    set_as_it_came,
     span,
     taken_time,
     without_parent,
@@ -81,7 +83,7 @@ class HelvinoLayout:
 
     name = "helvino"
     title = "Helvino's database, of any of its migrations"
-    version = 1
+    version = 2
 
     def recognises(self, catalogue: Catalogue) -> bool:
         wanted = {
@@ -202,7 +204,8 @@ class _Reading:
         context.count("conversations", "imported")
         source_id = str(row.pop("id"))
         identifier = conversation_id(context.layout.name, context.source_name, source_id)
-        made, changed = taken_time(row, "createdAt").at, taken_time(row, "updatedAt").at
+        came: dict[str, Any] = {}
+        made, changed = (taken_time(row, name, came).at for name in ("createdAt", "updatedAt"))
         created, updated = span(made, changed, rows, "timestamp")
         del row["orgId"]
         if row.pop("messageCount") != len(rows):
@@ -218,6 +221,7 @@ class _Reading:
             metadata=left_over(row, context, _CONVERSATION_COLUMNS, "conversations"),
             messages=self._messages(rows, identifier, created),
         )
+        set_as_it_came(record, came)
         record.current_message_id = newest_leaf(record.messages)
         return record
 
@@ -226,7 +230,8 @@ class _Reading:
         for row in rows:
             self._context.count("messages", "imported")
             del row["conversationId"], row["orgId"]
-            at = taken_time(row, "timestamp")
+            came: dict[str, Any] = {}
+            at = taken_time(row, "timestamp", came)
             message = chain.add(str(row.pop("id")), at, row.pop("content"))
             chain.set_role(message, row.pop("role"))
             message.author = row.pop("aiProvider", None) or None
@@ -235,6 +240,7 @@ class _Reading:
                 del row["isAIGenerated"]
             rest = left_over(row, self._context, _MESSAGE_COLUMNS, "messages")
             add_fields(message, rest)
+            set_as_it_came(message, came)
         return chain.messages
 
 

@@ -10,8 +10,8 @@ from chatdb.layouts.writing import (
     Writing,
     WrittenRow,
     columns_in,
-    message_uuid,
     own_id,
+    own_message_id,
     raw_role,
     unzoned,
     without_marks,
@@ -25,6 +25,7 @@ _AI = ("isAIGenerated", "aiProvider", "aiModel", "aiTokensUsed", "aiCost", "aiRe
 class HelvinoWriter(BaseWriter):
     """Writes `organizations`, `visitors`, `conversations` and `messages`, as far as they exist."""
 
+    name: ClassVar[str] = "helvino"
     names: ClassVar[tuple[str, ...]] = (
         *("organizations", "visitors", "conversations", "messages"),
         "conversation_notes",
@@ -77,7 +78,15 @@ class HelvinoWriter(BaseWriter):
         """Yield the organization; one with the same key is taken as it is."""
         organization = self._writing.organization
         if self._known is not None:
+            named = self._place.find("organizations", key=organization.key, name=organization.name)
+            self._writing.lose(
+                f"name of the organization {organization.key} left as it is there", named is None
+            )
             return
+        self._writing.lose(
+            f"organization {organization.key} made: none there had that key",
+            self._place.catalogue is not None,
+        )
         yield WrittenRow(
             "organizations",
             {
@@ -92,7 +101,8 @@ class HelvinoWriter(BaseWriter):
         """Yield the visitor, the conversation and its messages."""
         metadata = without_marks(record.metadata)
         messages = self._messages(record)
-        identifier = own_id(record, "helvino") or str(record.id)
+        own = own_id(record, "helvino")
+        identifier = str(record.id) if own is None else own
         self._lose_snapshots(record)
         self._lose_embeddings(record)
         self._writing.lose("titles of conversations left out", bool(record.title))
@@ -114,18 +124,20 @@ class HelvinoWriter(BaseWriter):
             made = str(visitor_id or f"{self._organization}:{record.user_id}")
             row["visitorId"] = there or made
             if there is None:
-                yield WrittenRow("visitors", self._visitor(made, record.user_id, known))
+                yield WrittenRow("visitors", self._visitor(made, record, known))
         elif record.user_id is not None:
             self._writing.lose("user_id of conversations left out")
         row |= {
             name: metadata.pop(name) for name in _STATES if name in metadata and name in columns
         }
         notes = metadata.pop("notes", None)
+        written = WrittenRow("conversations", row)
+        self._as_it_came(record, record, written, metadata)
         self._writing.lose("metadata of conversations left out", bool(metadata or left))
-        yield WrittenRow("conversations", row)
+        yield written
         yield from self._notes(identifier, notes)
         for message in messages:
-            yield WrittenRow("messages", self._message(record, identifier, message))
+            yield self._message(record, identifier, message)
 
     def _notes(self, identifier: str, notes: Any) -> Iterator[WrittenRow]:
         for note in notes if isinstance(notes, list) else ():
@@ -146,19 +158,28 @@ class HelvinoWriter(BaseWriter):
             )
         return self._visitors[key]
 
-    def _visitor(self, identifier: Value, key: str, known: dict[str, Any]) -> dict[str, Value]:
-        columns = columns_in(self._place, "visitors", (*known, "orgId", "visitorKey"))
-        row: dict[str, Value] = {"id": identifier, "orgId": self._organization, "visitorKey": key}
-        extra = {name: known[name] for name in sorted(known) if name in columns}
-        return {**extra, **row}
+    def _visitor(
+        self, identifier: Value, record: Conversation, known: dict[str, Any]
+    ) -> dict[str, Value]:
+        first, last = (unzoned(at, digits=3) for at in (record.created_at, record.updated_at))
+        known = {
+            "firstSeenAt": first,
+            "lastSeenAt": last,
+            "createdAt": first,
+            "updatedAt": last,
+        } | known
+        columns = columns_in(self._place, "visitors", (*known,))
+        row: dict[str, Value] = {name: known[name] for name in sorted(known) if name in columns}
+        row |= {"id": identifier, "orgId": self._organization, "visitorKey": record.user_id}
+        return row
 
-    def _message(self, record: Conversation, identifier: str, message: Message) -> dict[str, Value]:
+    def _message(self, record: Conversation, identifier: str, message: Message) -> WrittenRow:
         self._lose_fields(message, "reasoning", "tool_calls", "tool_outputs", "attachments")
         metadata = without_marks(message.metadata)
         columns = columns_in(self._place, "messages", _AI)
-        own = record.source == "helvino" and message.source_id
+        own = record.source == "helvino" and message.source_id is not None
         row: dict[str, Value] = {
-            "id": str(own or message_uuid(record, message, "helvino")),
+            "id": own_message_id(record, message, "helvino"),
             "conversationId": identifier,
             "orgId": self._organization,
             "role": raw_role(record, message, "helvino") or message.role,
@@ -169,9 +190,11 @@ class HelvinoWriter(BaseWriter):
         known |= metadata if own else {}
         row |= {name: known.pop(name) for name in _AI if name in columns and known.get(name)}
         known |= {} if own else metadata
+        written = WrittenRow("messages", row)
+        self._as_it_came(record, message, written, known)
         left = {name: value for name, value in known.items() if value is not None}
         self._writing.lose("metadata of messages left out", bool(left))
-        return row
+        return written
 
 
 writer = HelvinoWriter

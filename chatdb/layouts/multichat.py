@@ -23,6 +23,7 @@ from chatdb.layouts.base import (
     joined,
     left_over,
     ordered,
+    set_as_it_came,
     span,
     taken_time,
     without_key,
@@ -41,7 +42,7 @@ class MultichatLayout(WithoutTenants):
 
     name = "multichat"
     title = "Multichat's database, SQLite or PostgreSQL"
-    version = 1
+    version = 2
 
     def recognises(self, catalogue: Catalogue) -> bool:
         conversations, messages = catalogue.get("conversations"), catalogue.get("messages")
@@ -80,7 +81,10 @@ def _conversation(row: Row, rows: list[Row], context: Context) -> Iterator[Found
     context.count("conversations", "imported")
     source_id = str(row.pop("id"))
     identifier = conversation_id(context.layout.name, context.source_name, source_id)
-    made, changed = taken_time(row, "created_at").at, taken_time(row, "updated_at").at
+    came: dict[str, Any] = {}
+    made, changed = (taken_time(row, name, came).at for name in ("created_at", "updated_at"))
+    if row["title"] == "":
+        came["title"] = ""
     created, updated = span(made, changed, rows, "timestamp")
     counted = row.pop("message_count")
     if counted is not None and counted != len(rows):
@@ -96,6 +100,7 @@ def _conversation(row: Row, rows: list[Row], context: Context) -> Iterator[Found
         metadata=left_over(row, context, NONE, "conversations"),
         messages=_messages(rows, identifier, created, context),
     )
+    set_as_it_came(record, came)
     record.current_message_id = newest_leaf(record.messages)
     yield Found(context.finished(record))
     for each in without_id:
@@ -118,10 +123,14 @@ def _messages(
     for row in rows:
         context.count("messages", "imported")
         del row["conversation_id"]
-        said, made = taken_time(row, "timestamp"), taken_time(row, "created_at")
+        came: dict[str, Any] = {}
+        said, made = (taken_time(row, name, came) for name in ("timestamp", "created_at"))
         message = chain.add(str(row.pop("id")), said if said.at else made, row.pop("content"))
         chain.set_role(message, row.pop("role"))
-        meta = context.json(row.pop("meta"), "messages.meta")
+        raw = row.pop("meta")
+        meta = context.json(raw, "messages.meta")
+        if raw is not None and (not meta or not isinstance(meta, dict)):
+            came["meta"] = raw
         fields = meta if isinstance(meta, dict) else {} if meta is None else {"meta": meta}
         _take_model(message, fields)
         if made.at is not None and made.at != message.created_at:
@@ -129,6 +138,7 @@ def _messages(
         rest = left_over(row, context, frozenset(("created_at",)), "messages")
         add_fields(message, rest)
         add_fields(message, fields)
+        set_as_it_came(message, came)
     return chain.messages
 
 

@@ -8,8 +8,8 @@ from chatdb.layouts.writing import (
     Value,
     WrittenRow,
     json_text,
-    message_uuid,
     own_id,
+    own_message_id,
     raw_role,
     unzoned,
     without_marks,
@@ -20,6 +20,7 @@ from chatdb.records import Conversation, Message
 class MultichatWriter(BaseWriter):
     """Writes `conversations` and `messages`; what has no column goes into `meta`."""
 
+    name: ClassVar[str] = "multichat"
     on_sqlite: ClassVar[bool] = True
     names: ClassVar[tuple[str, ...]] = ("conversations", "messages")
     tables: ClassVar[tuple[str, ...]] = (
@@ -38,15 +39,16 @@ class MultichatWriter(BaseWriter):
 
     def rows(self, record: Conversation) -> Iterator[WrittenRow]:
         """Yield the conversation and its messages."""
-        identifier = own_id(record, "multichat") or str(record.id)
+        own = own_id(record, "multichat")
+        identifier, metadata = (
+            str(record.id) if own is None else own,
+            without_marks(record.metadata),
+        )
         messages = self._messages(record)
         self._lose_snapshots(record)
         self._lose_embeddings(record)
         self._writing.lose("user_id of conversations left out", record.user_id is not None)
-        self._writing.lose(
-            "metadata of conversations left out", bool(without_marks(record.metadata))
-        )
-        yield WrittenRow(
+        row = WrittenRow(
             "conversations",
             {
                 "id": identifier,
@@ -56,8 +58,14 @@ class MultichatWriter(BaseWriter):
                 "message_count": len(messages),
             },
         )
+        self._as_it_came(record, record, row, metadata)
+        self._writing.lose("metadata of conversations left out", bool(metadata))
+        yield row
         for message in messages:
-            yield WrittenRow("messages", _message(record, identifier, message))
+            row = WrittenRow("messages", _message(record, identifier, message))
+            # The metadata is that of the column `meta`: no field of it is a column.
+            self._as_it_came(record, message, row, {})
+            yield row
 
 
 writer = MultichatWriter
@@ -67,9 +75,8 @@ def _message(record: Conversation, identifier: str, message: Message) -> dict[st
     meta = without_marks(message.metadata)
     created = meta.pop("created_at", None) if record.source == "multichat" else None
     at = unzoned(message.created_at)
-    own = record.source == "multichat" and message.source_id
     return {
-        "id": str(own or message_uuid(record, message, "multichat")),
+        "id": own_message_id(record, message, "multichat"),
         "conversation_id": identifier,
         "role": raw_role(record, message, "multichat") or message.role,
         "content": message.content,

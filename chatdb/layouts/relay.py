@@ -6,6 +6,7 @@ As its Sequelize migrations make it. `docs/layouts.md` tells where each column g
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
+from typing import Any
 from uuid import UUID
 
 from chatdb.formats.base import Skipped
@@ -23,6 +24,7 @@ from chatdb.layouts.base import (
     joined,
     left_over,
     ordered,
+    set_as_it_came,
     span,
     taken_time,
     without_key,
@@ -62,7 +64,7 @@ class RelayLayout(WithoutTenants):
 
     name = "relay"
     title = "Relay's database"
-    version = 1
+    version = 2
 
     def recognises(self, catalogue: Catalogue) -> bool:
         chats, messages = catalogue.get("chats"), catalogue.get("messages")
@@ -107,9 +109,10 @@ def _conversation(
 ) -> Conversation | Skipped:
     source_id = str(chat.pop("id"))
     identifier = conversation_id(context.layout.name, context.source_name, source_id)
-    created, updated = taken_time(chat, "created_at").at, taken_time(chat, "updated_at").at
-    accessed = taken_time(chat, "last_accessed_at").at
-    created, updated = span(created, updated, messages, "created_at")
+    came: dict[str, Any] = {}
+    made, changed = (taken_time(chat, name, came).at for name in ("created_at", "updated_at"))
+    accessed = taken_time(chat, "last_accessed_at", came).at
+    created, updated = span(made, changed, messages, "created_at")
     record = Conversation(
         id=identifier,
         title=chat.pop("title", None) or None,
@@ -120,6 +123,7 @@ def _conversation(
         metadata=left_over(chat, context, _CHAT_COLUMNS, "chats"),
         messages=_messages(messages, identifier, created, context),
     )
+    set_as_it_came(record, came)
     context.count("chats", "imported")
     record.snapshots = [_snapshot(row, identifier, created, context) for row in snapshots]
     if not record.messages:
@@ -135,20 +139,26 @@ def _messages(
     for row in rows:
         context.count("messages", "imported")
         del row["chat_id"]
-        at = taken_time(row, "created_at")
+        came: dict[str, Any] = {}
+        at = taken_time(row, "created_at", came)
         message = chain.add(str(row.pop("id")), at, row.pop("content"))
-        _set_type(chain, message, row, context)
+        _set_type(chain, message, row, context, came)
         add_fields(message, left_over(row, context, NONE, "messages"))
+        set_as_it_came(message, came)
     return chain.messages
 
 
-def _set_type(chain: Chain, message: Message, row: Row, context: Context) -> None:
+def _set_type(
+    chain: Chain, message: Message, row: Row, context: Context, came: dict[str, Any]
+) -> None:
     """Set what the type of the message says of it; the type itself stays in the metadata."""
     kind, metadata = row.pop("type"), row.pop("metadata", None)
     context.tally.content_types[str(kind)] += 1
     known = TYPES.get(kind)
     value = context.json(metadata, "messages.metadata")
     own = value if isinstance(value, dict) else {} if value is None else {"metadata": value}
+    if metadata is not None and (not value or own is not value):
+        came["metadata"] = metadata
     add_fields(message, own)
     if known is None:
         chain.set_role(message, kind)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from chatdb import canonical
 from chatdb.layouts.relay import STATE_COLUMNS, TYPES
 from chatdb.layouts.writing import (
     BaseWriter,
@@ -32,6 +33,7 @@ _UNNAMED = "unknown"
 class RelayWriter(BaseWriter):
     """Writes `chats`, `messages` and `chat_snapshots`."""
 
+    name: ClassVar[str] = "relay"
     names: ClassVar[tuple[str, ...]] = ("chats", "messages", "chat_snapshots")
     tables: ClassVar[tuple[str, ...]] = (
         (
@@ -60,14 +62,14 @@ class RelayWriter(BaseWriter):
     def rows(self, record: Conversation) -> Iterator[WrittenRow]:
         """Yield the chat, its messages and snapshots, and its times again: triggers change them."""
         chat = self._chat(record)
-        yield WrittenRow("chats", chat)
-        times = {name: chat[name] for name in ("id", "updated_at", "last_accessed_at")}
+        yield chat
+        times = {name: chat.values[name] for name in ("id", "updated_at", "last_accessed_at")}
         yield WrittenRow("chats", times, "update")
         for message in self._messages(record):
             marks = message.metadata.get(MARKS)
             if isinstance(marks, dict) and marks.get("from") == "snapshot":
                 continue  # it stands in the snapshot that it was made of
-            yield WrittenRow("messages", self._message(record, message))
+            yield self._message(record, message)
         self._lose_embeddings(record)
         for snapshot in record.snapshots:
             values = _snapshot(record, snapshot)
@@ -78,8 +80,8 @@ class RelayWriter(BaseWriter):
             self._writing.lose("fields of snapshots left out", len(left))
             yield WrittenRow("chat_snapshots", values)
 
-    def _chat(self, record: Conversation) -> dict[str, Value]:
-        fields = dict(record.metadata)
+    def _chat(self, record: Conversation) -> WrittenRow:
+        fields = without_marks(record.metadata)
         name, full_name = (
             fields.pop("repository_name", None),
             fields.pop("repository_full_name", None),
@@ -100,11 +102,13 @@ class RelayWriter(BaseWriter):
         for column, kind in _CHAT_FIELDS.items():
             fits = type(fields.get(column)) is kind
             row[column] = fields.pop(column) if fits else False if kind is bool else None
-        self._writing.lose("metadata of conversations left out", bool(without_marks(fields)))
-        return row
+        written = WrittenRow("chats", row)
+        self._as_it_came(record, record, written, fields)
+        self._writing.lose("metadata of conversations left out", bool(fields))
+        return written
 
-    def _message(self, record: Conversation, message: Message) -> dict[str, Value]:
-        return {
+    def _message(self, record: Conversation, message: Message) -> WrittenRow:
+        row: dict[str, Value] = {
             "id": str(message_uuid(record, message, "relay")),
             "chat_id": str(record.id),
             "type": self._type(record, message),
@@ -112,6 +116,10 @@ class RelayWriter(BaseWriter):
             "metadata": json_text(self._metadata(record, message) or None),
             "created_at": zoned(message.created_at),
         }
+        written = WrittenRow("messages", row)
+        # The metadata is that of the column of this name: no field of it is a column.
+        self._as_it_came(record, message, written, {})
+        return written
 
     def _type(self, record: Conversation, message: Message) -> str:
         raw = raw_role(record, message, "relay")
@@ -153,5 +161,6 @@ def _snapshot(record: Conversation, snapshot: Snapshot) -> dict[str, Value] | No
     }
     for column in STATE_COLUMNS:
         value = state.get(column)
-        row[column] = value if column == "claude_session_id" else json_text(value)
+        is_text = column == "claude_session_id" or column not in state
+        row[column] = value if is_text else canonical.encode_text(value)
     return row

@@ -76,6 +76,7 @@ class LayoutWriter(Protocol):
 class BaseWriter:
     """What most writers have in common."""
 
+    name: ClassVar[str]
     on_sqlite: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()
 
@@ -96,6 +97,29 @@ class BaseWriter:
         writing.lose("hidden messages left out", len(path) - len(shown))
         return shown
 
+    def _as_it_came(
+        self,
+        record: Conversation,
+        item: Conversation | Message,
+        row: WrittenRow,
+        metadata: dict[str, Any],
+    ) -> None:
+        """Give columns what they held in this system, as far as the record does not say so.
+
+        What is used of the metadata is taken out of it. What was changed here is not undone.
+        """
+        if record.source != self.name or item.edited_at is not None:
+            return
+        marks = item.metadata.get(MARKS)
+        columns = marks.get("columns") if isinstance(marks, dict) else None
+        row.values.update(columns if isinstance(columns, dict) else {})
+        catalogue = self._place.catalogue
+        table = None if catalogue is None else catalogue.get(row.table)
+        there = row.values.keys() if table is None else table.columns.keys()
+        for name in sorted(metadata.keys() & there):
+            value = metadata.pop(name)
+            row.values[name] = json_text(value) if isinstance(value, dict | list) else value
+
     def _lose_fields(self, message: Message, *names: str) -> None:
         """Count fields of a message that the layout has no place for."""
         for name in names:
@@ -112,6 +136,21 @@ class BaseWriter:
 def own_id(record: Conversation, layout: str) -> str | None:
     """Return the id that a conversation had in this system; None for one from elsewhere."""
     return record.source_id if record.source == layout else None
+
+
+def own_message_id(record: Conversation, message: Message, layout: str) -> str:
+    """Return the id that a message had in this system, else one that nothing else has there."""
+    if record.source == layout and message.source_id is not None:
+        return message.source_id
+    return str(message_uuid(record, message, layout))
+
+
+def whole_number(text: str | None) -> int | None:
+    """Return a number that fits into a column of integers; None for any other text."""
+    if text is None or not text.removeprefix("-").isdecimal():
+        return None
+    number = int(text)
+    return number if -(2**31) <= number < 2**31 and str(number) == text else None
 
 
 def title_for(record: Conversation, layout: str, writing: Writing) -> str:

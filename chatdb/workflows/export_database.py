@@ -13,6 +13,7 @@ from chatdb.formats.base import Tally, WriteOptions
 from chatdb.formats.outputs import open_output
 from chatdb.formats.writing import check_file
 from chatdb.layouts import registry
+from chatdb.layouts.fitting import Fitting
 from chatdb.layouts.targets import (
     CONVERSATIONS_AT_ONCE,
     RowsWritten,
@@ -115,14 +116,15 @@ def _export(
         written.messages += messages
         on_read(conversations, messages)
 
+    fitting = Fitting(target.catalogue, writing)
     target.begin(writer.tables)
-    target.write(writer, writer.begin())
+    target.write(writer, fitting.rows(writer.begin()))
     records = read_conversations(
         database, request.wanted, organization_key=request.organization_key, on_read=count
     )
     with closing(records):
         for batch in _batches(records):
-            target.write(writer, _rows(writer, batch))
+            target.write(writer, fitting.rows(_rows(writer, batch)))
     target.end(writer.after)
     written.rows = target.written
     written.lossy = dict(tally.lossy.most_common())

@@ -135,7 +135,8 @@ def test_a_time_that_is_none_is_kept_and_reported(import_from: ImportFrom, tmp_p
     done = import_from(url)
 
     record = done.record("T")
-    assert record.metadata == {"updated_at": "yesterday"}
+    yesterday = {"updated_at": "yesterday"}
+    assert record.metadata == {**yesterday, "chatdb": {"columns": yesterday}}
     assert record.messages[0].metadata["timestamp"] == "infinity"
     assert record.updated_at == record.created_at
     told = done.report["files"][0]
@@ -156,6 +157,7 @@ def test_a_source_cannot_set_marks_of_ours(import_from: ImportFrom, tmp_path: Pa
         "chatdb": {
             "role": "ai",
             "time": "interpolated",
+            "columns": {"timestamp": None},
             "field": {"hidden": True, "time": "x"},
         },
     }
