@@ -1,5 +1,6 @@
 """Writing what another database has into this one, exactly as it is there."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -33,13 +34,15 @@ class ConversationWriter:
     """Writes conversations by the bulk load, each batch with the progress that it means.
 
     `loading` is `Database.loading()` of the destination; `on_messages` is told of messages that
-    are committed, `skipped` names the conversations that this database cannot store.
+    are committed, `skipped` names the conversations that this database cannot store, and
+    `skipped_rows` counts their rows.
     """
 
     state: CopyState
     loading: Database
     on_messages: Callable[[int], object]
     skipped: list[SkippedItem] = field(default_factory=list)
+    skipped_rows: Counter[str] = field(default_factory=Counter)
     conversations: int = 0
 
     def write(self, organization: Organization, lines: Lines, *, moves: bool) -> None:
@@ -117,6 +120,12 @@ class _Loading:
         place = f"conversation {record.id} of {self._organization.key}"
         self._writer.skipped.append(
             SkippedItem(place=place, reason=reason, source_id=record.source_id)
+        )
+        self._writer.skipped_rows.update(
+            conversations=1,
+            messages=len(record.messages),
+            snapshots=len(record.snapshots),
+            embeddings=len(record.embeddings),
         )
         return []
 

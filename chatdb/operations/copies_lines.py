@@ -32,6 +32,17 @@ _decode = msgspec.json.Decoder(Conversation).decode
 _encode = msgspec.json.Encoder().encode
 
 
+COPIED = {
+    "organizations": schema.organizations,
+    "conversations": schema.conversations,
+    "messages": schema.messages,
+    "snapshots": schema.snapshots,
+    "embeddings": schema.message_embeddings,
+    "tombstones": schema.tombstones,
+}
+"""The tables that a copy moves, by the names of their counts."""
+
+
 class Line(NamedTuple):
     """A conversation without its line end; `positions` are those of its messages, if odd."""
 
@@ -190,26 +201,18 @@ def read_organizations(database: Database) -> list[Organization]:
 
 def count_rows(database: Database) -> TableCounts:
     """Count what a copy moves."""
-    tables = {
-        "organizations": schema.organizations,
-        "conversations": schema.conversations,
-        "messages": schema.messages,
-        "snapshots": schema.snapshots,
-        "embeddings": schema.message_embeddings,
-        "tombstones": schema.tombstones,
-    }
     with database.transaction() as connection:
         counts = {
             name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
-            for name, table in tables.items()
+            for name, table in COPIED.items()
         }
     return TableCounts(**counts)
 
 
 def stream_rows(connection: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[Any]]]:
-    """Yield a table's rows in the order of its key, some at a time."""
+    """Yield a table's rows that belong to something by ascending key, some at a time."""
     key = list(table.primary_key.columns)
-    page = sa.select(table).order_by(*key).limit(AT_ONCE)
+    page = sa.select(table).where(belongs(table)).order_by(*key).limit(AT_ONCE)
     rows = connection.execute(page).fetchall()
     while rows:
         yield rows
@@ -220,6 +223,20 @@ def stream_rows(connection: sa.Connection, table: sa.Table) -> Iterator[Sequence
             *(sa.literal(last[column.name], column.type) for column in key)
         )
         rows = connection.execute(page.where(behind)).fetchall()
+
+
+def belongs(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that a row's organization, and conversation if any, are there."""
+    organizations, conversations = schema.organizations, schema.conversations
+    if table is organizations:
+        return sa.true()
+    whole = sa.exists().where(organizations.c.id == table.c.organization_id)
+    if table in (conversations, schema.tombstones):
+        return whole
+    return whole & sa.exists().where(
+        conversations.c.organization_id == table.c.organization_id,
+        conversations.c.id == table.c.conversation_id,
+    )
 
 
 def digest_of_table(database: Database, table: sa.Table) -> str:

@@ -22,7 +22,7 @@ from chatdb.db.search_index import (
     set_search_index_state,
     take_off_search_index,
 )
-from chatdb.errors import ChatdbError, RefusedError
+from chatdb.errors import ChatdbError, DatabaseLockedError, RefusedError
 from chatdb.operations.organizations import DEFAULT
 
 KEY = "copy"
@@ -74,7 +74,10 @@ class CopyState:
             )
         bulk = self.destination.dialect.bulk()
         target = database or self.destination
-        with target.transaction(write=True, settings=bulk.transaction_settings) as connection:
+        with (
+            _holder_named(self.destination, self.progress),
+            target.transaction(write=True, settings=bulk.transaction_settings) as connection,
+        ):
             held = standing_copy(connection, lock=True)
             if held == reached:
                 yield None
@@ -121,16 +124,18 @@ def begin(destination: Database, source: str, *, search_index: bool) -> CopyStat
     Raises RefusedError for a database that has something else in it.
     """
     bulk = destination.dialect.bulk()
-    with destination.transaction(write=True, settings=bulk.transaction_settings) as connection:
-        before = _standing(connection, destination, source, lock=True)
-        progress = Progress(
-            run=uuid4().hex,
-            step=0,
-            source=source,
-            organization=None if before is None else before.organization,
-            conversation=None if before is None else before.conversation,
-        )
-        _write(connection, progress)
+    progress = Progress(run=uuid4().hex, step=0, source=source)
+    with (
+        _holder_named(destination, progress),
+        destination.transaction(write=True, settings=bulk.transaction_settings) as connection,
+    ):
+        found = None if _claim(connection, progress) else standing_copy(connection, lock=True)
+        before = _checked(connection, destination, source, found)
+        if before is not None:
+            progress = msgspec.structs.replace(
+                progress, organization=before.organization, conversation=before.conversation
+            )
+            _write(connection, progress)
         _prepare_search_index(connection, destination, search_index=search_index)
         state = CopyState(destination, progress, before, uuid4())
         connection.execute(
@@ -152,13 +157,13 @@ def standing(destination: Database, source: str) -> Progress | None:
     Raises RefusedError for one that has something else in it.
     """
     with destination.transaction() as connection:
-        return _standing(connection, destination, source)
+        return _checked(connection, destination, source, standing_copy(connection))
 
 
-def _standing(
-    connection: sa.Connection, destination: Database, source: str, *, lock: bool = False
+def _checked(
+    connection: sa.Connection, destination: Database, source: str, found: Progress | None
 ) -> Progress | None:
-    found = standing_copy(connection, lock=lock)
+    """Return the copy that was found there, if it is of this source, None for an empty database."""
     place = destination.url.redacted()
     if found is not None:
         if found.source != source:
@@ -215,9 +220,33 @@ def standing_copy(connection: sa.Connection, *, lock: bool = False) -> Progress 
     return None if value is None else msgspec.json.decode(value, type=Progress)
 
 
+def _claim(connection: sa.Connection, progress: Progress) -> bool:
+    """Write down that a copy begins, and tell whether none had; who does the same waits here."""
+    statement = sa.text(
+        f"INSERT INTO {schema.settings.name} (key, value) VALUES (:key, :value)"
+        " ON CONFLICT (key) DO NOTHING"
+    )
+    value = msgspec.json.encode(progress).decode()
+    return connection.execute(statement, {"key": KEY, "value": value}).rowcount == 1
+
+
 def _write(connection: sa.Connection, progress: Progress) -> None:
     table = schema.settings
     value = msgspec.json.encode(progress).decode()
-    done = connection.execute(sa.update(table).where(table.c.key == KEY).values(value=value))
-    if done.rowcount == 0:
-        connection.execute(sa.insert(table).values(key=KEY, value=value))
+    connection.execute(sa.update(table).where(table.c.key == KEY).values(value=value))
+
+
+@contextmanager
+def _holder_named(destination: Database, own: Progress) -> Iterator[None]:
+    """Refuse a database that is locked while another copy into it stands: it may be the holder."""
+    try:
+        yield
+    except DatabaseLockedError as error:
+        with destination.transaction() as connection:
+            found = standing_copy(connection)
+        if found is None or found.run == own.run:
+            raise
+        raise RefusedError(
+            f"{error.text}; a copy of {found.source} into it was begun and may still go on",
+            hint="let it come to its end, or end it; then run the same command again",
+        ) from error

@@ -64,18 +64,30 @@ def require_current(database: "Database") -> None:
 def prepare_new_sqlite(database: "Database") -> bool:
     """Migrate a SQLite file that does not exist yet or has no tables; tell whether it was one.
 
-    A file with any table in it is somebody's: it is left alone, and only `chatdb migrate` asked
-    by name puts chatdb's tables beside them.
+    One that is behind and holds no conversation is new as well: its making was broken off. A file
+    with any other table in it is somebody's: it is left alone, and only `chatdb migrate` asked by
+    name puts chatdb's tables beside them.
     """
     if database.url.path is None:
         return False
     if database.url.sqlite_path.exists():
         seen = look(database.url)
-        if seen.state != "empty" or seen.tables:
+        is_new = seen.state == "empty" and not seen.tables
+        if not is_new and not (seen.state == "behind" and holds_nothing(database)):
             return False
     from chatdb.db.migrations import upgrade
 
     return bool(upgrade(database))
+
+
+def holds_nothing(database: "Database") -> bool:
+    """Tell whether a database with a schema of chatdb's, of any revision, has no conversation."""
+    import sqlalchemy as sa
+
+    from chatdb.db.schema import conversations
+
+    with database.transaction() as connection:
+        return connection.execute(sa.select(conversations.c.id).limit(1)).first() is None
 
 
 def status(database: "Database") -> SchemaStatus:

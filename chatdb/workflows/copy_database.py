@@ -1,5 +1,6 @@
 """Copying everything from one database into another, and comparing the two at the end."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal, Protocol
@@ -18,7 +19,9 @@ from chatdb.operations.copies import (
     put_organizations,
     put_tombstones,
 )
+from chatdb.operations.copies_left_out import columns_left_out, rows_left_out
 from chatdb.operations.copies_lines import (
+    COPIED,
     WHOLE,
     ContentDigest,
     LineReader,
@@ -30,6 +33,7 @@ from chatdb.operations.copies_lines import (
 )
 from chatdb.operations.copies_state import CopyState, Progress, begin, standing
 from chatdb.operations.imports_report import SkippedItem
+from chatdb.operations.schema import holds_nothing
 from chatdb.records import Organization
 
 _NAMED = 20
@@ -55,7 +59,7 @@ class CopyReport:
 
     `resumed` tells that an earlier copy was gone on with, `renewed` how many of its conversations
     were not what the source has now. `content_hash` is over every row, and given when both have
-    the same; `differences` names what is not.
+    the same; `differences` names what is not, `skipped` what was left out.
     """
 
     source: str
@@ -82,9 +86,10 @@ def copy_database(
 ) -> CopyReport:
     """Copy one state of the source into the destination, or go on with a copy of it.
 
-    A destination without tables is migrated. Raises SchemaMismatchError, UsageError when both are
-    one database, RefusedError for a destination that is neither empty nor a copy of this source
-    that was broken off. What cannot be stored there is skipped and named.
+    A destination without tables is migrated, as is one that is behind and holds no conversation.
+    What is in the source's catalogue and not chatdb's is skipped and named, as is what cannot be
+    stored there. Raises SchemaMismatchError, UsageError when both are one database, RefusedError
+    for a destination that is neither empty nor a copy of this source that was broken off.
     """
     _check(source, destination)
     is_made = _is_made(destination)
@@ -114,12 +119,14 @@ def preview_copy(source: Database, destination: Database) -> CopyReport:
     before = standing(destination, _address(source)) if _is_made(destination) else None
     with source.snapshot(settings=WHOLE) as fixed:
         counts = count_rows(fixed)
+        skipped = (*columns_left_out(fixed), *rows_left_out(fixed)[0])
     return CopyReport(
         source=source.url.redacted(),
         destination=destination.url.redacted(),
         dry_run=True,
-        outcome="done",
+        outcome="partial" if skipped else "done",
         resumed=before is not None,
+        skipped=skipped,
         **asdict(counts),
     )
 
@@ -136,7 +143,11 @@ class _Copying:
         self._digests: dict[UUID, ContentDigest] = {}
         self._renewed = 0
         self._replaced = 0
-        self._skipped: list[SkippedItem] = []
+        self._skipped = columns_left_out(source)
+        rows, orphans = rows_left_out(source)
+        self._skipped += rows
+        self._expected = Counter(asdict(counts))
+        self._expected.subtract(asdict(orphans))
         self.counts = counts
         self.organizations = read_organizations(source)
 
@@ -152,7 +163,8 @@ class _Copying:
             writer = ConversationWriter(self._state, loading, self._watch.advance)
             for organization in self.organizations:
                 self._copy(writer, organization)
-            self._skipped = writer.skipped
+            self._skipped += writer.skipped
+            self._expected.subtract(writer.skipped_rows)
         put_tombstones(self._state, self._source)
 
     def compared(self) -> CopyReport:
@@ -173,6 +185,7 @@ class _Copying:
                 LineReader(there, organization).add_all(found, self._watch.advance)
                 if found.hexdigest() != expected:
                     differences += self._differences(there, organization)
+            differences += self._miscounted(there)
             with there.transaction() as connection:
                 index = search_index_state(connection)
         is_same = not (differences or self._skipped)
@@ -190,6 +203,15 @@ class _Copying:
             skipped=tuple(self._skipped),
             differences=tuple(differences),
         )
+
+    def _miscounted(self, there: Database) -> list[str]:
+        """Compare how many rows each table has: a row that no conversation has is seen so only."""
+        found = asdict(count_rows(there))
+        return [
+            f"table {COPIED[word].name} has {found[word]} rows, not {self._expected[word]}"
+            for word in COPIED
+            if found[word] != self._expected[word]
+        ]
 
     def _copy(self, writer: ConversationWriter, organization: Organization) -> None:
         """Copy an organization; what an earlier run wrote of it is made what it is now."""
@@ -274,8 +296,14 @@ def _check(source: Database, destination: Database) -> None:
 
 
 def _is_made(destination: Database) -> bool:
-    """Tell whether the destination has its tables; raises SchemaMismatchError for others."""
+    """Tell whether the destination has its tables; raises SchemaMismatchError for others.
+
+    Some of them only, without a conversation, are what a chatdb left that was killed on its first
+    use.
+    """
     seen = look(destination.url, schema=destination.schema)
+    if seen.state == "behind" and holds_nothing(destination):
+        return False
     if seen.state not in ("current", "empty"):
         raise _named_mismatch(destination, "DST")
     if seen.state == "empty" and seen.tables:

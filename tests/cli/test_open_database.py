@@ -7,8 +7,13 @@ import pytest
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import GlobalOptions
+from chatdb.db.database import Database
+from chatdb.db.migrations import downgrade, upgrade
+from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError, DatabaseUnreachableError, SchemaMismatchError
+from chatdb.operations.schema import require_current
+from tests.operations.conversation_rows import add_conversation
 
 
 def context(url: str | None = None, *, quiet: bool = False) -> CommandContext:
@@ -121,3 +126,30 @@ def test_a_url_that_cannot_be_read_names_the_option() -> None:
         context("mysql://h/d").open_database(),
     ):
         pass
+
+
+def test_a_file_that_a_killed_first_use_left_half_made_is_made_at_the_next() -> None:
+    for revision in (f"{number:04}" for number in range(1, int(head_revision()))):
+        url = DatabaseUrl(dialect_name="sqlite", path=Path(f"{revision}.db"))
+        with Database.open(url, create=True) as half_made:
+            upgrade(half_made, revision=revision)
+
+        with context(f"sqlite:///{revision}.db").open_database() as database:
+            require_current(database)
+        assert [path.name for path in Path().glob(f"{revision}*before*")] == []
+
+
+def test_a_file_that_is_behind_and_holds_a_conversation_is_left_to_migrate(
+    sqlite_url: DatabaseUrl,
+) -> None:
+    with Database.open(sqlite_url) as database:
+        add_conversation(database, ["a word"])
+        downgrade(database, "0004")
+
+    with (
+        pytest.raises(SchemaMismatchError) as caught,
+        context(sqlite_url.exposed()).open_database(),
+    ):
+        pass
+
+    assert caught.value.state == "behind"

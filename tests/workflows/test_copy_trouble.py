@@ -74,6 +74,7 @@ def test_the_later_of_two_copies_goes_on_and_the_earlier_ends(
 
 def test_schemas_that_are_not_at_head_are_told_with_the_way(make: Make) -> None:
     good, behind = make("sqlite"), make("sqlite")
+    many(behind, 1)
     with behind.transaction(write=True) as connection:
         connection.exec_driver_sql("UPDATE chatdb_version SET version_num = '0001'")
     ahead = make("sqlite")

@@ -117,6 +117,13 @@ class MigrationWays(ABC):
         """Return every table and view of the schema with its column names."""
 
     @abstractmethod
+    def stored_columns(self, connection: sa.Connection) -> Mapping[str, Sequence[str]]:
+        """Return every table of the schema that has rows of its own, with its column names.
+
+        Views, what an extension or a virtual table keeps, and partitions are not among them.
+        """
+
+    @abstractmethod
     def sizes(self, connection: sa.Connection, tables: Sequence[str]) -> Mapping[str, TableSize]:
         """Return the sizes of those of the tables that exist."""
 

@@ -54,6 +54,16 @@ JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamesp
 WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND a.attnum > 0 AND NOT a.attisdropped
 """
+_STORED_COLUMNS = """
+SELECT c.relname, a.attname FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'f')
+  AND a.attnum > 0 AND NOT a.attisdropped
+  AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+                  AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY c.relname, a.attnum
+"""
 _PARENTS = """
 SELECT DISTINCT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint
 WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
@@ -161,6 +171,12 @@ class PostgresqlMigrationWays(MigrationWays):
         for table, column in _all(connection, _COLUMNS, ()):
             columns[table].add(column)
         return {table: frozenset(names) for table, names in columns.items()}
+
+    def stored_columns(self, connection: sa.Connection) -> Mapping[str, Sequence[str]]:
+        columns: dict[str, list[str]] = defaultdict(list)
+        for table, column in _all(connection, _STORED_COLUMNS, ()):
+            columns[table].append(column)
+        return columns
 
     def sizes(self, connection: sa.Connection, tables: Sequence[str]) -> Mapping[str, TableSize]:
         return {

@@ -158,6 +158,17 @@ class SqliteMigrationWays(MigrationWays):
             columns[table.lower()].add(column)  # SQLite's names are the same in any case
         return {table: frozenset(names) for table, names in columns.items()}
 
+    def stored_columns(self, connection: sa.Connection) -> Mapping[str, Sequence[str]]:
+        columns: dict[str, list[str]] = defaultdict(list)
+        query = (
+            "SELECT t.name, c.name FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c"
+            " WHERE t.schema = 'main' AND t.type IN ('table', 'virtual')"
+            " AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid"
+        )
+        for table, column in connection.exec_driver_sql(query):
+            columns[table].append(column)
+        return columns
+
     def sizes(self, connection: sa.Connection, tables: Sequence[str]) -> Mapping[str, TableSize]:
         present = {name for name, _ in _named(connection, "table")}
         found = {}
