@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,10 @@ from chatdb.errors import ChatdbError, StorageError
 
 BUFFER = 1 << 20
 PRIVATE = 0o600
+PARTIAL = ".partial"
+
+_SETTLED_SECONDS = 60.0
+"""A file without a byte that is younger may not have been locked yet by who makes it."""
 
 
 @contextmanager
@@ -25,7 +30,7 @@ def atomic_write(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """
     if path.is_symlink():
         path = path.resolve()
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + PARTIAL)
     ours: list[Path] = []
     try:
         # Renamed or removed before it is closed: the lock is held until then.
@@ -93,16 +98,48 @@ def _removed_on_failure(partial: Path, ours: list[Path]) -> Iterator[None]:
         raise
 
 
-def _sweep(partial: Path) -> None:
-    """Remove the file unless a process holds it."""
+def is_abandoned(partial: Path) -> bool:
+    """Tell whether a file that is written under a lock was left by a process that is gone."""
     with suppress(OSError):
-        descriptor = os.open(partial, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(descriptor, partial):
-                partial.unlink()
-        finally:
-            os.close(descriptor)
+        told = partial.lstat()
+        if told.st_size or time.time() - told.st_mtime > _SETTLED_SECONDS:
+            with _held(partial):
+                return True
+    return False
+
+
+def remove_abandoned(partial: Path) -> None:
+    """Remove a file that a process that is gone left, with what SQLite left beside a database."""
+    if is_abandoned(partial):
+        _sweep(partial)
+
+
+def sweep_abandoned(folder: Path, start: str = "") -> None:
+    """Remove the `.partial` files of a folder, by the start of their names, that are abandoned."""
+    with suppress(OSError):
+        for partial in folder.glob("*" + PARTIAL):
+            if partial.name.startswith(start):
+                remove_abandoned(partial)
+
+
+def _sweep(partial: Path) -> None:
+    """Remove the file unless a process holds it, with what SQLite left beside a database."""
+    with suppress(OSError), _held(partial):
+        for side in ("-wal", "-shm", "-journal", ""):
+            partial.with_name(partial.name + side).unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(partial: Path) -> Iterator[None]:
+    """Hold the lock of a file that nobody holds; raises OSError."""
+    descriptor = os.open(partial, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_still(descriptor, partial):
+            raise FileNotFoundError(partial)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -22,6 +22,7 @@ from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.names import PARTIAL, TOC
 from chatdb.errors import NotFoundError, StorageError
 from chatdb.folder_lock import lock_folder
+from chatdb.own_folder import IGNORE_FILE, make_own_folder, remove_own_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,7 @@ class FolderStore:
     def staging(self, backup: str) -> Staging | None:
         folder = self.folder / (backup + PARTIAL)
         with _translated(self.folder):
-            if not self.folder.is_dir():
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if make_own_folder(self.folder, mode=0o700):
                 self._made = True
             if any(self.folder.glob(_escaped(backup) + ".*")):
                 return None
@@ -144,8 +144,7 @@ class FolderStore:
     def _remove(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if self._made:  # a failure leaves nothing where nothing was
-            with suppress(OSError):
-                self.folder.rmdir()
+            remove_own_folder(self.folder)
 
     def put(self, path: Path, name: str, on_bytes: OnBytes | None = None) -> None:  # noqa: ARG002
         target = self.folder / name
@@ -192,6 +191,8 @@ class FolderStore:
         if not self.folder.exists():
             return
         for entry in os.scandir(self.folder):
+            if entry.name == IGNORE_FILE:
+                continue
             if entry.is_file():
                 yield _stored(entry, entry.name)
             elif entry.is_dir() and _is_archive(entry):

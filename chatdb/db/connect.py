@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError, DatabaseUnreachableError
+from chatdb.own_folder import make_own_folder
 
 if TYPE_CHECKING:
     import psycopg
@@ -41,7 +42,7 @@ def connect_sqlite(
         )
     is_new = create and not path.exists()
     if is_new:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_own_folder(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     uri = f"file:{quote(str(path.absolute()))}?mode=rw" + _immutable(url)
     connection = sqlite3.connect(

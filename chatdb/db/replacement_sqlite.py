@@ -3,23 +3,28 @@
 import errno
 import fcntl
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
-from chatdb.atomic_write import sync_folder
+from chatdb.atomic_write import PARTIAL, sweep_abandoned, sync_folder
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.replacement import MARK, Kept, Replacement, new_mark, read_mark
 from chatdb.db.revision import translated
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError, RefusedError, StorageError
+from chatdb.own_folder import make_own_folder
 
 _SIDES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file; a log that outlives its file would be read into the next."""
 
-_NEW = ".restoring"
+NEW = ".restoring"
+_COPIED_AT = "%Y%m%dT%H%M%S%fZ"
+_MIGRATION_COPY = re.compile(r"\.before_[^_]+_(\d{8}T\d{6}\d{3})Z\.db")
 _BUSY_SECONDS = 2.0
 _DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 _IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -47,6 +52,27 @@ class SqliteReplacement(Replacement):
                     found.append((told, Kept(name=str(path), kept_at=told[0], bytes=size)))
         return [kept for _, kept in sorted(found, key=lambda item: item[0])]
 
+    def kept_by_migrations(self) -> list[Kept]:
+        """Return the copies that migrations left of the file, the oldest first.
+
+        They lie beside the path that was given, a link too.
+        """
+        found = {}
+        for place in (self._path, self.url.sqlite_path.absolute()):
+            for path in place.parent.glob("*.before_*.db"):
+                at = _migrated_at(path.name.removeprefix(place.stem))
+                if at is not None and path.name.startswith(place.stem):
+                    kept = Kept(name=str(path), kept_at=at, bytes=path.stat().st_size)
+                    found[path.resolve()] = kept
+        return sorted(found.values(), key=lambda kept: (kept.kept_at, kept.name))
+
+    def find_kept(self, name: str | None) -> Kept:
+        """Return what a restore kept, or by its name what a migration did."""
+        for kept in self.kept_by_migrations():
+            if name is not None and Path(name).resolve() == Path(kept.name).resolve():
+                return kept
+        return super().find_kept(name)
+
     def require_rights(self) -> None:
         folder = self._path.parent
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
@@ -62,9 +88,9 @@ class SqliteReplacement(Replacement):
 
     @contextmanager
     def new(self) -> Iterator[DatabaseUrl]:
-        path = self._path.with_name(self._path.name + _NEW)
+        path = self._path.with_name(self._path.name + NEW)
         with _storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_own_folder(path.parent)
             descriptor = _claimed(path)
         try:
             yield DatabaseUrl(dialect_name="sqlite", path=path)
@@ -147,6 +173,15 @@ class SqliteReplacement(Replacement):
         return named(new_mark(lambda mark: named(mark).exists()))
 
 
+def _migrated_at(ending: str) -> datetime | None:
+    """Return the time in the end of the name of a migration's copy; None for another file."""
+    match = _MIGRATION_COPY.fullmatch(ending)
+    try:
+        return match and datetime.strptime(f"{match[1]}000Z", _COPIED_AT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def _lock(connection: sqlite3.Connection) -> str:
     """Take the file for this connection alone, without a log; return the mode it was in."""
     mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
@@ -194,13 +229,23 @@ def _keep(path: Path, aside: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
             raise
-        partial = aside.with_name(aside.name + ".partial")
-        try:
-            shutil.copy2(path, partial)
-            partial.rename(aside)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        _keep_copy(path, aside)
+
+
+def _keep_copy(path: Path, aside: Path) -> None:
+    """Copy the file under a lock that tells that somebody does; a killed one's copy is swept."""
+    sweep_abandoned(aside.parent, path.stem + MARK)
+    partial = aside.with_name(aside.name + PARTIAL)
+    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.copy2(path, partial)
+        partial.rename(aside)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _keep_sides(path: Path, aside: Path) -> None:

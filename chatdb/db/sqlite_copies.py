@@ -23,6 +23,13 @@ def copy_file(
     FileExistsError.
     """
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    copy_into(url, target, on_bytes=on_bytes)
+
+
+def copy_into(
+    url: DatabaseUrl, target: Path, *, on_bytes: Callable[[int, int], object] | None = None
+) -> None:
+    """Do as `copy_file` with a file that has been made for it."""
     with closing(connect_sqlite(url)) as source, closing(sqlite3.connect(target)) as copy:
         copy.execute("PRAGMA synchronous=OFF")  # the caller syncs the file once, at the end
         # Without a transaction of its own the copy would begin again at every foreign write.

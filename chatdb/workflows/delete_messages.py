@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from chatdb.db.database import Database
+from chatdb.db.work_log import write_work
 from chatdb.errors import NotFoundError
 from chatdb.operations.conversation_batches import organization_id
 from chatdb.operations.held_conversations import CHANGING, hold
@@ -39,6 +41,7 @@ def delete_messages(
     NotFoundError when one of them is gone, StorageError when the file cannot be written; then
     nothing was deleted.
     """
+    started = datetime.now(UTC)
     with database.transaction(write=True, settings=CHANGING) as connection:
         organization = organization_id(connection, organization_key)
         held = hold(connection, organization, conversation)
@@ -52,6 +55,18 @@ def delete_messages(
                 f"the message {min(missing)} is gone: somebody else deleted it meanwhile",
                 hint="run the command again",
             )
+        write_work(
+            connection,
+            "deletion",
+            organization_key,
+            started_at=started,
+            details={
+                "organization_id": str(organization),
+                "conversation": str(conversation),
+                "messages": len(gone),
+                "kept": None if keep_to is None else str(keep_to),
+            },
+        )
     return MessageDeletion(
         conversation_id=conversation, ids=tuple(gone), kept=keep_to, dry_run=False
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chatdb.atomic_write import atomic_write
 from chatdb.errors import ConfigurationError
+from chatdb.own_folder import ignore_all_in, make_own_folder
 from chatdb.servers.base import DevServer
 from chatdb.servers.embedded_home import user_folder
 from chatdb.servers.lock import only_one
@@ -118,10 +119,8 @@ class Project:
             raise ConfigurationError(
                 f"{self.folder} is no folder", hint="move it away, then run: chatdb dev-db up"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        ignore = self.folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
+        make_own_folder(self.folder)
+        ignore_all_in(self.folder)
 
     @contextmanager
     def locked(self, note: Callable[[str], None]) -> Iterator[None]:

@@ -6,31 +6,36 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from chatdb.atomic_write import sweep_abandoned
 from chatdb.db.database import Database
 from chatdb.errors import StorageError
 from chatdb.formats.outputs import open_output
-
-FOLDER = "chatdb-deleted"
+from chatdb.own_folder import make_own_folder
+from chatdb.workflows.kept_list import FOLDER, deletions_folder
 
 
 def default_keep_path(
     database: Database, *, now: datetime, prefix: str = "deleted", suffix: str = ".jsonl"
 ) -> Path:
     """Return where the deleted go: beside a SQLite file, else under data/ of this directory."""
-    beside = database.url.sqlite_path.parent if database.url.path is not None else Path("data")
-    return beside / FOLDER / f"{prefix}_{now:%Y%m%dT%H%M%S_%fZ}{suffix}"
+    return deletions_folder(database.url) / f"{prefix}_{now:%Y%m%dT%H%M%S_%fZ}{suffix}"
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that must not exist, in a folder for the owner alone; raises StorageError."""
+    """Open a file that must not exist, in a folder for the owner alone; raises StorageError.
+
+    What killed runs left half written there goes first.
+    """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_own_folder(path.parent, mode=0o700)
     except OSError as error:
         raise StorageError(
             f"{path.parent} cannot be made: {error.strerror or error}",
             hint="name another place with --keep-to, or keep nothing with --no-keep",
         ) from error
+    if path.parent.name == FOLDER:
+        sweep_abandoned(path.parent)
     if path.exists():
         raise StorageError(f"{path} exists already", hint="name another file with --keep-to")
     with open_output(path) as stream:

@@ -15,8 +15,20 @@ Action = Literal["written", "replaced", "extended", "kept", "unchanged"]
 ENV_EXAMPLE = ".env.example"
 GITIGNORE = ".gitignore"
 PRODUCTION_FILES = ("docker-compose.production.yml", "Dockerfile.chatdb")
-IGNORED = (".env", ".chatdb/", "data/chatdb.db*", "backups/")
-"""What holds passwords or chats, and does not belong into a repository."""
+IGNORED = (
+    ".env",
+    ".env.partial",
+    ".chatdb/",
+    "data/chatdb.db*",
+    "*.before_[0-9]*Z.db*",
+    "*_before_restore_[0-9]*",
+    "chatdb-deleted/",
+    "backups/",
+)
+"""What holds passwords or chats, and does not belong into a repository: all that chatdb writes.
+
+Its copies of a file before a migration and before a restore lie beside it, wherever that is.
+"""
 
 _TEMPLATES = Path(__file__).parent.parent / "project_files"
 _PUBLIC_MODE = 0o644

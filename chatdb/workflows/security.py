@@ -22,7 +22,7 @@ from chatdb.operations.doctor_findings import (
     warning,
 )
 from chatdb.operations.security_files import FILE_SECURITY, SecuredFiles
-from chatdb.workflows.kept_files import FOLDER
+from chatdb.workflows.kept_list import FOLDER
 
 if TYPE_CHECKING:
     from chatdb.operations.security_server import SecuredServer

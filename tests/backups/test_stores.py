@@ -87,7 +87,7 @@ def test_what_a_killed_process_left_is_found_and_swept(store: FolderStore) -> No
     assert store.leftovers() == [NAME]
     store.sweep(NAME)
 
-    assert list(store.folder.iterdir()) == []
+    assert [path.name for path in store.folder.iterdir()] == [".gitignore"]
 
 
 def test_files_of_a_directory_archive_are_listed_with_their_folder(store: FolderStore) -> None:

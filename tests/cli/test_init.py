@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatdb.variables import env_template
+from chatdb.workflows.project_files import IGNORED
 from tests.programs import COMPOSE_PLUGIN, leave_out, program
 from tests.servers.container_engine import COMPOSE_KINDS
 
@@ -120,7 +121,20 @@ def test_a_repository_is_told_to_ignore_what_is_secret(run: Any) -> None:
     subprocess.run([git, "init", "--quiet"], check=True)
 
     assert init(run)[".gitignore"] == "written"
-    for name in (".env", ".chatdb/run", "data/chatdb.db-wal", "backups/x"):
+    for name in (
+        ".env",
+        ".env.partial",
+        ".chatdb/run",
+        "data/chatdb.db-wal",
+        "data/chatdb.db.restoring",
+        "data/chatdb.before_0005_20261129T103011123Z.db",
+        "data/chatdb_before_restore_20261129T103011Z.db",
+        "data/chatdb-deleted/deleted_20261129T103011_123456Z.jsonl",
+        "elsewhere/chatdb-deleted/x",
+        "elsewhere/chat.before_0005_20261129T103011123Z.db.partial",
+        "chat_before_restore_20261129T103011Z_2.db-wal",
+        "backups/x",
+    ):
         subprocess.run([git, "check-ignore", "--quiet", name], check=True)
 
 
@@ -133,9 +147,44 @@ def test_the_lines_of_a_gitignore_stay_and_missing_ones_are_named(run: Any) -> N
 
     assert actions(kept)[".gitignore"] == "kept"
     assert left == "*.pyc\n/data/\n.env"
-    assert "add to it: .chatdb/ backups/" in kept.stderr
+    missing = [line for line in IGNORED if line not in (".env", "data/chatdb.db*")]
+    assert f"add to it: {' '.join(missing)} (or" in kept.stderr
     assert extended[".gitignore"] == "extended"
-    assert Path(".gitignore").read_text() == "*.pyc\n/data/\n.env\n.chatdb/\nbackups/\n"
+    lines = "".join(f"{line}\n" for line in missing)
+    assert Path(".gitignore").read_text() == f"*.pyc\n/data/\n.env\n{lines}"
+
+
+def test_nothing_that_chatdb_writes_can_be_committed(run: Any) -> None:
+    """Without `init`: each folder that chatdb makes has git ignore what is in it."""
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    for words in (
+        ("seed", "--org", "default", "--conversations", "5", "--messages", "20"),
+        ("backup",),
+        ("restore", "latest", "--yes"),
+        ("schema", "downgrade", "0004", "--yes"),
+        ("migrate",),
+        ("conversations", "delete", "last", "--yes"),
+    ):
+        result = run(*words)
+        assert result.exit_code == 0, result.stderr
+
+    there = {path.name for path in Path().rglob("*") if path.is_file() and path.parts[0] != ".git"}
+    left = subprocess.run(
+        ["git", "status", "--short"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    assert left == ""
+    for start in ("chatdb.db", "chatdb.before_", "chatdb_before_restore_", "deleted_"):
+        assert any(name.startswith(start) for name in there)
+
+
+def test_a_folder_that_was_there_gets_no_gitignore(run: Any) -> None:
+    for name in ("data", "backups"):
+        Path(name).mkdir()
+
+    assert run("migrate").exit_code == 0
+    assert run("backup").exit_code == 0
+
+    assert list(Path().rglob(".gitignore")) == []
 
 
 def test_a_file_in_the_folders_place_is_refused(run: Any) -> None:

@@ -89,6 +89,7 @@ def test_files_are_for_the_owner_alone_and_nothing_else_is_left(
         backup.name + suffix,
         backup.name + ".conversations.zst",
         backup.name + ".manifest.json",
+        ".gitignore",
     }
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 

@@ -1,5 +1,6 @@
 """Migrating SQLite: a checked copy first, and nothing lost silently after (DESIGN, traps 1, 18)."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from chatdb.atomic_write import PARTIAL, sweep_abandoned
 from chatdb.db.alembic_scripts import run_script
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.dialects import sqlite_catalogue
@@ -29,7 +31,7 @@ from chatdb.db.dialects.migration_base import (
     Witness,
 )
 from chatdb.db.scripts import Script
-from chatdb.db.sqlite_copies import copy_file, damages_of
+from chatdb.db.sqlite_copies import copy_into, damages_of
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, DatabaseLockedError, StorageError
 
@@ -225,21 +227,26 @@ def _scratch() -> Iterator[sa.Connection]:
 
 
 def _copy(url: DatabaseUrl, target: Path) -> None:
-    """Copy by the backup API (a plain copy misses the write-ahead log), check, rename."""
-    partial = target.with_name(target.name + ".partial")
+    """Copy by the backup API (a plain copy misses the write-ahead log), check, rename.
+
+    A lock on what is being written tells that somebody does: what a killed one left is swept.
+    """
+    partial = target.with_name(target.name + PARTIAL)
+    sweep_abandoned(target.parent, f"{url.sqlite_path.stem}.before_")
+    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        copy_file(url, partial)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        copy_into(url, partial)
         with closing(sqlite3.connect(partial)) as copy:
             copy.execute("PRAGMA journal_mode=DELETE")
         _require_intact(partial, url.sqlite_path)
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
+        os.fsync(descriptor)
         partial.rename(target)
-    except FileExistsError:
-        raise
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
 
 
 def _require_intact(copy: Path, path: Path) -> None:

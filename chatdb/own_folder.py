@@ -1,0 +1,36 @@
+"""Folders that chatdb makes for files of its own: git ignores what is in them."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+IGNORE_FILE = ".gitignore"
+_EVERYTHING = b"*\n"
+
+
+def make_own_folder(folder: Path, *, mode: int = 0o777) -> bool:
+    """Make a folder for what holds chats or passwords; tell whether it was missing.
+
+    It gets a `.gitignore` of `*`. One that is there already is left as it is: it may be somebody
+    else's. Raises OSError.
+    """
+    if folder.is_dir():
+        return False
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    ignore_all_in(folder)
+    return True
+
+
+def ignore_all_in(folder: Path) -> None:
+    """Have git ignore what is in a folder, unless that has a `.gitignore`. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with suppress(FileExistsError), os.fdopen(os.open(folder / IGNORE_FILE, flags, 0o600), "wb") as file:
+        file.write(_EVERYTHING)
+
+
+def remove_own_folder(folder: Path) -> None:
+    """Remove a folder that has nothing in it but what `make_own_folder` put there."""
+    with suppress(OSError):
+        if [entry.name for entry in folder.iterdir()] == [IGNORE_FILE]:
+            (folder / IGNORE_FILE).unlink()
+        folder.rmdir()

@@ -1,0 +1,116 @@
+"""What restores, migrations and deletions kept of a database, and what killed runs left behind.
+
+By the bare driver and the file system alone: `chatdb status` tells of it at a glance.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from chatdb.atomic_write import PARTIAL, is_abandoned
+from chatdb.db.replacement import MARK, Kept
+from chatdb.db.url import DatabaseUrl
+
+MadeBy = Literal["restore", "migration", "deletion", "broken_off"]
+
+FOLDER = "chatdb-deleted"
+"""Where deleted conversations are kept: beside a SQLite file, else in `data`."""
+
+_DELETED = re.compile(r".*_(\d{8}T\d{6}_\d{6}Z)\.jsonl(\.zst|\.gz)?")
+_STAMP = "%Y%m%dT%H%M%S_%fZ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptItem:
+    """One thing that is kept: a database on the server by its name, or a file by its path.
+
+    `made_by` is what kept it; `broken_off` is what a killed run left, of no use to anybody.
+    """
+
+    name: str
+    made_by: MadeBy
+    kept_at: datetime
+    bytes: int
+
+
+def find_kept(url: DatabaseUrl) -> list[KeptItem]:
+    """Return what is kept of a database, the oldest first.
+
+    Raises the errors of `chatdb.errors` for a server that cannot be reached.
+    """
+    found = [*_files(url)] if url.path is not None else [*_databases(url)]
+    found += _deletions(deletions_folder(url))
+    return sorted(found, key=lambda item: (item.kept_at, item.name))
+
+
+def deletions_folder(url: DatabaseUrl) -> Path:
+    """Return where the deleted conversations of a database are kept."""
+    beside = url.sqlite_path.parent if url.path is not None else Path("data")
+    return beside / FOLDER
+
+
+def _files(url: DatabaseUrl) -> Iterator[KeptItem]:
+    from chatdb.db.replacement_sqlite import NEW, SqliteReplacement
+
+    place = SqliteReplacement(url)
+    for kept in place.kept():
+        yield _item(kept, "restore")
+    for kept in place.kept_by_migrations():
+        yield _item(kept, "migration")
+    path = url.sqlite_path.resolve()
+    starts = (f"{path.stem}.before_", f"{path.stem}{MARK}")
+    for left in path.parent.glob("*" + PARTIAL):
+        if left.name.startswith(starts) and is_abandoned(left):
+            yield _left(left)
+    restoring = path.with_name(path.name + NEW)
+    if restoring.exists() and is_abandoned(restoring):
+        yield _left(restoring)
+
+
+def _databases(url: DatabaseUrl) -> Iterator[KeptItem]:
+    from chatdb.db.replacement_postgresql import PostgresqlReplacement
+    from chatdb.db.server_databases import Server
+
+    with Server.open(url) as server:
+        for kept in PostgresqlReplacement(url, server, lambda _: None).kept():
+            yield _item(kept, "restore")
+
+
+def _deletions(folder: Path) -> Iterator[KeptItem]:
+    try:
+        there = sorted(folder.iterdir())
+    except OSError:
+        return
+    for path in there:
+        if path.name.endswith(PARTIAL):
+            if is_abandoned(path):
+                yield _left(path)
+            continue
+        kept_at = deletion_time(path)
+        if kept_at is not None:
+            size = path.stat().st_size
+            yield KeptItem(name=str(path), made_by="deletion", kept_at=kept_at, bytes=size)
+
+
+def deletion_time(path: Path) -> datetime | None:
+    """Return when a file of deleted conversations was written, by its name; None for others."""
+    match = _DELETED.fullmatch(path.name)
+    if match is None:
+        return None
+    try:
+        return datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _item(kept: Kept, made_by: MadeBy) -> KeptItem:
+    return KeptItem(name=kept.name, made_by=made_by, kept_at=kept.kept_at, bytes=kept.bytes)
+
+
+def _left(path: Path) -> KeptItem:
+    told = path.stat()
+    changed = datetime.fromtimestamp(told.st_mtime, UTC)
+    return KeptItem(name=str(path), made_by="broken_off", kept_at=changed, bytes=told.st_size)
