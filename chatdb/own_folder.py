@@ -24,7 +24,10 @@ def make_own_folder(folder: Path, *, mode: int = 0o777) -> bool:
 def ignore_all_in(folder: Path) -> None:
     """Have git ignore what is in a folder, unless that has a `.gitignore`. Raises OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with suppress(FileExistsError), os.fdopen(os.open(folder / IGNORE_FILE, flags, 0o600), "wb") as file:
+    with (
+        suppress(FileExistsError),
+        os.fdopen(os.open(folder / IGNORE_FILE, flags, 0o600), "wb") as file,
+    ):
         file.write(_EVERYTHING)
 
 

@@ -39,6 +39,7 @@ COMMANDS = {
         _MODULES + "restore",
         "Bring a backup back and put it in the database's place.",
     ),
+    "kept": Entry(_MODULES + "kept", "List, show, bring back and remove what was kept."),
     "conversations": Entry(
         _MODULES + "conversations", "List, show, create, change and delete conversations."
     ),

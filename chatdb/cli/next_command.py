@@ -7,7 +7,8 @@ from chatdb.cli.options import GlobalOptions
 
 _ON_A_DATABASE = (
     "migrate|schema|import|export|copy|search|conversations|messages|snapshots|organizations|users"
-    "|status|stats|doctor|wait|connect|seed|environment|backup|restore|smoke-test|dev-db checkpoint"
+    "|status|stats|doctor|wait|connect|seed|environment|backup|restore|kept"
+    "|smoke-test|dev-db checkpoint"
 )
 _COMMAND = re.compile(rf"\bchatdb (?=(?:{_ON_A_DATABASE})\b)")
 _NAMED = ("-d ", "--database-url", "--schema")

@@ -10,6 +10,7 @@ from chatdb.cli.text import ago, counted, size_text
 
 if TYPE_CHECKING:
     from chatdb.operations.smoke_record import SmokeRecord
+    from chatdb.workflows.kept_list import KeptSummary
     from chatdb.workflows.status import StatusReport
 
 _BAR_WIDTH = 32
@@ -60,7 +61,13 @@ def _fields(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
     if report.newest_message_at is not None:
         time = report.newest_message_at
         yield "newest message", f"{ago(time, now)} ({time:%Y-%m-%d %H:%M}Z)"
+    yield from _safety(report, now)
+
+
+def _safety(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
     yield "backup", _backup_text(report, now)
+    if report.kept is not None:
+        yield "kept", _kept_text(report.kept, now)
     record = report.last_smoke_test
     if record is not None:
         yield "smoke test", _smoke_text(record, now)
@@ -78,6 +85,12 @@ def _backup_text(report: "StatusReport", now: datetime) -> str:
         other = "" if last.verified_file == last.file else "an earlier one "
         verified = f"{other}verified {ago(last.verified_at, now)}"
     return f"{ago(last.made_at, now)}, {verified} ({last.file})"
+
+
+def _kept_text(kept: "KeptSummary", now: datetime) -> str:
+    oldest = ago(kept.oldest, now)
+    items = counted(kept.items, "item")
+    return f"{items}, {size_text(kept.bytes)}, the oldest {oldest}: chatdb kept list"
 
 
 def _smoke_text(record: "SmokeRecord", now: datetime) -> str:

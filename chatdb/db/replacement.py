@@ -72,6 +72,10 @@ class Replacement(ABC):
     def put_back(self, kept: Kept, *, force: bool) -> Kept | None:
         """Put what was kept back into its place, as it was; return the one that was there."""
 
+    @abstractmethod
+    def drop_kept(self, name: str) -> None:
+        """Remove what is kept under a name for good; raises NotFoundError, RefusedError."""
+
     def find_kept(self, name: str | None) -> Kept:
         """Return what was kept under a name, the newest without one; raises NotFoundError."""
         found = self.kept()

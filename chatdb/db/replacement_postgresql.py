@@ -98,6 +98,12 @@ class PostgresqlReplacement(Replacement):
         self._server.rename(Move(name=kept.name, target=self.url.database), force=force)
         return None
 
+    def drop_kept(self, name: str) -> None:
+        kept = self.find_kept(name)
+        self._server.require_alone(kept.name, force=False)
+        with translated(self.url):
+            self._server.drop(kept.name)
+
     def _swap(self, name: str, *, force: bool) -> Kept:
         taken = {item.name for item in self._server.databases()}
         mark = new_mark(lambda mark: _kept_name(self.url.database, mark) in taken)

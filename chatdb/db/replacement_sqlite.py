@@ -111,6 +111,12 @@ class SqliteReplacement(Replacement):
             raise _in_use(path, users)
         return self._put(path)
 
+    def drop_kept(self, name: str) -> None:
+        path = Path(self.find_kept(name).name)
+        with _storage_errors(path):
+            _remove(path)
+            sync_folder(path.parent)
+
     def _put(self, path: Path) -> Kept | None:
         with _storage_errors(self._path):
             _complete(path)

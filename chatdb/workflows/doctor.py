@@ -14,6 +14,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
 from chatdb.operations.doctor_findings import Finding, error, examined, info
 from chatdb.workflows.doctor_dev_db import DEV_DB_CHECK
+from chatdb.workflows.doctor_kept import KEPT_CHECK
 from chatdb.workflows.doctor_machine import COMPOSE_CHECK, MACHINE_CHECKS, Machine, Settings
 
 _BUSY_SECONDS = 1.0
@@ -68,7 +69,7 @@ def _server(settings: Settings, url: DatabaseUrl) -> tuple[list[Finding], int | 
         )
         found = [*examined(SERVER_CHECKS, server)]
         major = server.major
-    return [*found, *_schema(settings, url)], major
+    return [*found, *_schema(settings, url), *examined((KEPT_CHECK,), url)], major
 
 
 def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
@@ -85,7 +86,7 @@ def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
             found = [*examined(FILE_CHECKS, file)]
     except (ChatdbError, sqlite3.Error, OSError) as failure:
         return [_unreadable(url, failure)]
-    return [*found, *_schema(settings, url)]
+    return [*found, *_schema(settings, url), *examined((KEPT_CHECK,), url)]
 
 
 def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:

@@ -5,14 +5,20 @@ By the bare driver and the file system alone: `chatdb status` tells of it at a g
 
 import re
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from chatdb.atomic_write import PARTIAL, is_abandoned
+from chatdb.db.connect import connect_postgresql
 from chatdb.db.replacement import MARK, Kept
+from chatdb.db.revision import translated
 from chatdb.db.url import DatabaseUrl
+
+if TYPE_CHECKING:
+    from chatdb.db.server_databases import Server
 
 MadeBy = Literal["restore", "migration", "deletion", "broken_off"]
 
@@ -34,6 +40,32 @@ class KeptItem:
     made_by: MadeBy
     kept_at: datetime
     bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSummary:
+    """How much is kept: bytes in all, and since when the oldest is.
+
+    `broken_off` counts what killed runs left, which is in the other figures too.
+    """
+
+    items: int
+    bytes: int
+    oldest: datetime
+    broken_off: int
+
+
+def summarise_kept(url: DatabaseUrl) -> KeptSummary | None:
+    """Return how much is kept of a database, None for nothing; raises as `find_kept` does."""
+    items = find_kept(url)
+    if not items:
+        return None
+    return KeptSummary(
+        items=len(items),
+        bytes=sum(item.bytes for item in items),
+        oldest=items[0].kept_at,
+        broken_off=sum(item.made_by == "broken_off" for item in items),
+    )
 
 
 def find_kept(url: DatabaseUrl) -> list[KeptItem]:
@@ -72,11 +104,27 @@ def _files(url: DatabaseUrl) -> Iterator[KeptItem]:
 
 def _databases(url: DatabaseUrl) -> Iterator[KeptItem]:
     from chatdb.db.replacement_postgresql import PostgresqlReplacement
-    from chatdb.db.server_databases import Server
 
-    with Server.open(url) as server:
+    with _server(url) as server, translated(url):
         for kept in PostgresqlReplacement(url, server, lambda _: None).kept():
             yield _item(kept, "restore")
+
+
+@contextmanager
+def _server(url: DatabaseUrl) -> "Iterator[Server]":
+    """Ask the database itself which others there are, and one beside it where it is gone."""
+    import psycopg
+
+    from chatdb.db.server_databases import Server
+
+    try:
+        connection = connect_postgresql(url, autocommit=True)
+    except psycopg.Error:
+        with Server.open(url) as server:
+            yield server
+        return
+    with closing(connection):
+        yield Server(connection)
 
 
 def _deletions(folder: Path) -> Iterator[KeptItem]:

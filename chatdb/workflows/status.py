@@ -13,6 +13,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
 from chatdb.operations.smoke_record import SmokeRecord, read_record
 from chatdb.records import organization_id_of
+from chatdb.workflows.kept_list import KeptSummary, summarise_kept
 
 if TYPE_CHECKING:
     from chatdb.operations.last_backup import LastBackup
@@ -33,7 +34,8 @@ class StatusReport:
     `source` tells where the redacted URL came from; `size` is in bytes; `estimated` names the
     counts that are estimates; `last_days` end with today; `notes` tell what could not be read.
     `backups` is where they go; only a folder of this machine is looked into for the last one.
-    `row_security` is the key of the only organization whose rows this user sees.
+    `kept` is what restores, migrations and deletions kept. `row_security` is the key of the only
+    organization whose rows this user sees.
     """
 
     database: str
@@ -56,6 +58,7 @@ class StatusReport:
     backups: str
     last_backup: "LastBackup | None"
     last_smoke_test: SmokeRecord | None
+    kept: KeptSummary | None
     notes: tuple[str, ...]
 
 
@@ -96,6 +99,11 @@ def read_status(
     except ChatdbError as error:
         last = None
         report = replace(report, notes=(*report.notes, f"the last backup: {error.text}"))
+    if report.reachable:
+        try:
+            report = replace(report, kept=summarise_kept(url))
+        except (ChatdbError, OSError) as failure:
+            report = replace(report, notes=(*report.notes, f"what is kept: {failure}"))
     return replace(report, backups=_shown(backups), last_backup=last), trouble
 
 
@@ -134,6 +142,7 @@ def _report(
         backups="",
         last_backup=None,
         last_smoke_test=read_record(settings),
+        kept=None,
         notes=() if seen is None else tuple(seen.notes),
     )
 

@@ -22,6 +22,8 @@ from chatdb.operations.snapshots import ListedSnapshot, SavedSnapshot
 from chatdb.operations.stats import LongConversation, StatsGroup, StatsReport, StatsTotals
 from chatdb.operations.users import UserDetails, UserRenaming, UserSummary
 from chatdb.records import Organization, Snapshot
+from chatdb.workflows.kept_entries import KeptDetails, KeptEntry
+from chatdb.workflows.kept_prune import PrunedItem
 from chatdb.workflows.seed_database import SeedReport
 from chatdb.workflows.smoke_check import CheckResult
 from chatdb.workflows.status import StatusReport
@@ -36,11 +38,13 @@ IN_ONE_LIST = {
         *(OrganizationSummary, Organization, OrganizationDeletionSummary, UserSummary),
         *(UserDetails, UserRenaming, Role, CreatedRole, Finding),
     ),
+    "kept.md": (KeptEntry,),
     "status.md": (StatsGroup, StatsTotals, LongConversation, SmokeRecord),
 }
 """Types of which a document lists all keys one after another, in the order of the JSON."""
 IN_PLACES = {
     "conversations.md": (MergeSummary,),
+    "kept.md": (KeptDetails, PrunedItem),
     "seed.md": (SeedReport,),
     "smoke-test.md": (CheckResult,),
     "status.md": (StatusReport, StatsReport),

@@ -1,0 +1,32 @@
+"""What the doctor says of what restores, migrations, deletions and killed runs left behind."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from chatdb.db.url import DatabaseUrl
+from chatdb.operations.doctor_findings import Check, Finding, info, megabytes, ok, warning
+from chatdb.workflows.kept_list import summarise_kept
+
+_OLD = timedelta(days=30)
+
+
+def _kept(url: DatabaseUrl) -> Iterator[Finding]:
+    found = summarise_kept(url)
+    if found is None:
+        yield ok("kept", "nothing is kept that restores, migrations or deletions replaced")
+        return
+    age = datetime.now(UTC) - found.oldest
+    what = "item is" if found.items == 1 else "items are"
+    text = f"{found.items} {what} kept ({megabytes(found.bytes)}), the oldest for {age.days} days"
+    fix = "chatdb kept list; then: chatdb kept prune --older-than 30d"
+    make = warning if age > _OLD else info
+    yield make("kept", text, fix)
+    if found.broken_off:
+        yield warning(
+            "kept",
+            f"{found.broken_off} of them were left by runs that were broken off",
+            "chatdb kept prune",
+        )
+
+
+KEPT_CHECK: Check[DatabaseUrl] = Check("kept", _kept)

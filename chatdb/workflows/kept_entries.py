@@ -1,0 +1,129 @@
+"""What is kept of a database, with what its log tells of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from chatdb.db.database import Database
+from chatdb.db.revision import look
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError, NotFoundError, UsageError
+from chatdb.operations.kept_deletions import LoggedDeletion, logged_deletions
+from chatdb.workflows.kept_list import KeptItem, MadeBy, deletion_time, find_kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEntry:
+    """One thing that is kept; `name` is the database's on the server, or the file's path.
+
+    Of a deletion `organization`, `conversations` and `messages` tell what went; None where the
+    log of this database does not name it: it is another database's.
+    """
+
+    name: str
+    made_by: MadeBy
+    kept_at: datetime
+    bytes: int
+    organization: str | None = None
+    conversations: int | None = None
+    messages: int | None = None
+
+    @property
+    def is_logged(self) -> bool:
+        """Tell whether the log of the database names it."""
+        return self.organization is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDetails(KeptEntry):
+    """One thing that is kept, with the revision of a database's schema, if it tells."""
+
+    revision: str | None
+
+
+def kept_entries(url: DatabaseUrl, *, schema: str | None = None) -> list[KeptEntry]:
+    """Return what is kept, the oldest first; deletions that were kept elsewhere too.
+
+    A database that cannot be read has no log. Raises the errors of `chatdb.errors` for a server
+    that cannot be reached.
+    """
+    logged = {each.path.name: each for each in _logged(url, schema)}
+    items = find_kept(url)
+    there = {Path(item.name).name for item in items}
+    items += [
+        _elsewhere(each)
+        for name, each in logged.items()
+        if name not in there and each.path.is_file()
+    ]
+    entries = [
+        _entry(item, logged.get(Path(item.name).name) if item.made_by == "deletion" else None)
+        for item in items
+    ]
+    return sorted(entries, key=lambda entry: (entry.kept_at, entry.name))
+
+
+def named(entries: Sequence[KeptEntry], text: str) -> KeptEntry:
+    """Return the entry of a name: the whole of it, or the end of a path.
+
+    Raises NotFoundError, UsageError for an ending that several have.
+    """
+    found = [entry for entry in entries if text == entry.name]
+    found = found or [entry for entry in entries if Path(text).name == Path(entry.name).name]
+    if not found:
+        raise NotFoundError(f"nothing of the name {text} is kept", hint="chatdb kept list")
+    if len(found) > 1:
+        raise UsageError(
+            f"{text} may be {' or '.join(entry.name for entry in found)}",
+            hint="name it with its folder",
+        )
+    return found[0]
+
+
+def details(entry: KeptEntry, url: DatabaseUrl, *, schema: str | None = None) -> KeptDetails:
+    """Look closer at an entry."""
+    return KeptDetails(**asdict(entry), revision=_revision(entry, url, schema))
+
+
+def _revision(entry: KeptEntry, url: DatabaseUrl, schema: str | None) -> str | None:
+    if entry.made_by not in ("restore", "migration"):
+        return None
+    place = url.with_database(entry.name)
+    if url.path is not None:
+        place = DatabaseUrl(dialect_name="sqlite", path=Path(entry.name))
+    try:
+        return look(place, schema=schema).revision
+    except ChatdbError:
+        return None
+
+
+def _logged(url: DatabaseUrl, schema: str | None) -> list[LoggedDeletion]:
+    if url.path is not None and not url.path.exists():
+        return []
+    try:
+        with Database.open(url, schema=schema) as database:
+            return logged_deletions(database)
+    except (ChatdbError, sa.exc.SQLAlchemyError):
+        return []
+
+
+def _elsewhere(deletion: LoggedDeletion) -> KeptItem:
+    told = deletion.path.stat()
+    kept_at = deletion_time(deletion.path) or deletion.kept_at
+    return KeptItem(
+        name=str(deletion.path), made_by="deletion", kept_at=kept_at, bytes=told.st_size
+    )
+
+
+def _entry(item: KeptItem, deletion: LoggedDeletion | None) -> KeptEntry:
+    return KeptEntry(
+        name=item.name,
+        made_by=item.made_by,
+        kept_at=item.kept_at,
+        bytes=item.bytes,
+        organization=None if deletion is None else deletion.organization,
+        conversations=None if deletion is None else deletion.conversations,
+        messages=None if deletion is None else deletion.messages,
+    )
