@@ -132,7 +132,8 @@ def _sweep(partial: Path) -> None:
 @contextmanager
 def _held(partial: Path) -> Iterator[None]:
     """Hold the lock of a file that nobody holds; raises OSError."""
-    descriptor = os.open(partial, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    flags = os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0)  # it may be a pipe
+    descriptor = os.open(partial, flags)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not _is_still(descriptor, partial):

@@ -104,23 +104,36 @@ def _keep_label(url: DatabaseUrl, making: str) -> None:
             put_labels(url.with_database(making), labels)
 
 
-def start_afresh(url: DatabaseUrl, *, force: bool = False) -> Checkpoint | None:
-    """Put an empty database in the database's place and keep the old one as a checkpoint.
+def start_afresh(
+    url: DatabaseUrl,
+    *,
+    force: bool = False,
+    note: Callable[[str], None],
+    fill: Callable[[DatabaseUrl], object],
+) -> Checkpoint | None:
+    """Put a new database in the database's place and keep the old one as a checkpoint.
 
-    Returns the checkpoint; None when there was no database. Raises RefusedError that names who
-    is connected.
+    `fill` is given the new one while it lies beside the old: what it raises leaves the old one as
+    it was. Returns the checkpoint; None when there was no database. Raises RefusedError that names
+    who is connected.
     """
     with Server.open(url) as server, server.exclusive(url.database):
-        if not _exists(server, url.database):
-            server.create(url.database)
-            return None
+        _sweep(server, url.database, note)
+        is_there = _exists(server, url.database)
+        if is_there and not force:
+            server.require_alone(url.database, force=False)
         making = _making(url.database)
         server.create(making)
         try:
+            fill(url.with_database(making))
+            new = Move(name=making, target=url.database)
+            if not is_there:
+                server.rename(new)
+                return None
             aside = _move_aside(server, url, f"before-reset-{_stamp()}")
-            server.rename(aside, Move(name=making, target=url.database), force=force)
+            server.rename(aside, new, force=force)
         except BaseException:
-            server.drop(making)
+            _remove(server, making)
             raise
         return _of_database(server, url.database, aside.target)
 
@@ -251,8 +264,14 @@ def _sweep(server: Server, of: str, note: Callable[[str], None]) -> None:
     start = _making(of).rpartition("_")[0] + "_"
     for database in server.databases():
         if database.name.startswith(start) and database.owned:
-            note(f"removing {database.name}: its copying was broken off")
-            server.drop(database.name)
+            note(f"removing {database.name}: its making was broken off")
+            _remove(server, database.name)
+
+
+def _remove(server: Server, making: str) -> None:
+    """Remove a database that is not finished; who was broken off may still be at work in it."""
+    server.end_sessions(making)
+    server.drop(making)
 
 
 def _stamp() -> str:

@@ -85,18 +85,47 @@ class EmbeddedEngine:
     def start(self, server: DevServer, *, seconds: float, note: Note) -> None:
         """Make what is missing and start it; return when the target database answers.
 
-        A running server is left as it is, on whichever port. Raises EngineUnavailableError,
-        PortTakenError, RefusedError, ServerFailedError.
+        A running server is left as it is, on whichever port; one that is just being stopped is
+        waited for and started again. Raises EngineUnavailableError, PortTakenError, RefusedError,
+        ServerFailedError.
         """
         deadline = time.monotonic() + seconds
         home = find_home(server)
         major = data_major(home)
-        process = embedded_process.find(home)
-        if process is None:
-            process = self._launch(server, home, major, note)
-        process = self._wait(server, home, process, deadline)
+        process = self._joined(home, deadline, note)
+        if process is not None:
+            try:
+                self._serve(server, home, process, deadline, note)
+            except ServerFailedError:
+                if process.is_alive():
+                    raise
+                note("the server was being stopped: starting it again")
+            else:
+                return
+        process = self._launch(server, home, major, note)
         if major is None:
+            process = self._wait(server, home, process, deadline)
             _make_database(server, note)
+        self._serve(server, home, process, deadline, note)
+
+    def _joined(self, home: Home, deadline: float, note: Note) -> Process | None:
+        """Return the server that runs, None where none does or the one that did has ended."""
+        process = embedded_process.find(home)
+        if process is None or not embedded_process.is_stopping(home, process):
+            return process
+        note(f"waiting for the server (pid {process.pid}) that is being stopped")
+        if not process.wait_for_end(max(deadline - time.monotonic(), 1)):
+            raise ServerFailedError(
+                f"the server (pid {process.pid}) is being stopped, and did not end in time",
+                hint="see what it does: chatdb dev-db logs; or wait longer: --wait 600",
+            )
+        return None
+
+    def _serve(
+        self, server: DevServer, home: Home, process: Process, deadline: float, note: Note
+    ) -> None:
+        """Return when the target database answers, made if it is missing."""
+        process = self._wait(server, home, process, deadline)
 
         def give_up(found: Diagnosis) -> None:
             _require_alive(home, process)

@@ -17,12 +17,14 @@ from typing import Any
 from uuid import uuid4
 
 from chatdb.errors import EngineUnavailableError
+from chatdb.folder_lock import lock_folder
 from chatdb.servers.base import DevServer, Note
 from chatdb.servers.postgres_tools import Program
 
 SYSTEM_FOLDER = Path("/var/lib/chatdb")
 """For root only, where the server's user cannot reach the project."""
 
+_PARTIAL = ".partial-"
 _ACCOUNTS = ("postgres", "nobody")
 _LONGEST_PATH = 700
 """Bytes; PostgreSQL itself takes 1023 for any file below its data."""
@@ -142,7 +144,10 @@ def reachable_program(program: Program, account: Account, *, note: Note) -> Path
 
 def _copy_programs(package: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.partial-{uuid4().hex[:8]}")
+    _sweep_copies(target.parent)
+    partial = target.with_name(f"{target.name}{_PARTIAL}{uuid4().hex[:8]}")
+    partial.mkdir()
+    lock = lock_folder(partial)
     try:
         for source in (package, package.with_name(package.name + ".libs")):
             if source.is_dir():
@@ -155,6 +160,18 @@ def _copy_programs(package: Path, target: Path) -> None:
             partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _sweep_copies(folder: Path) -> None:
+    """Remove what killed runs have half copied: nobody has the lock of it."""
+    for left in folder.glob(f"*{_PARTIAL}*"):
+        lock = lock_folder(left)
+        if lock is not None:
+            if any(left.iterdir()):  # else it is just being made
+                shutil.rmtree(left, ignore_errors=True)
+            os.close(lock)
 
 
 def _link_or_copy(source: str, target: str) -> None:

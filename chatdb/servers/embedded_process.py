@@ -27,7 +27,7 @@ _STOP_SECONDS = 60.0
 _SAY_AFTER_SECONDS = 1.0
 _LEFTOVERS_SECONDS = 5.0
 _POLL_SECONDS = 0.02
-_READY = "ready"
+_READY, _STOPPING = "ready", "stopping"
 _PORT_LINE, _STATUS_LINE = 3, 7
 """Lines of postmaster.pid (src/include/utils/pidfile.h of PostgreSQL), from 0."""
 
@@ -135,11 +135,20 @@ def left_its_pid(home: Home) -> bool:
 
 def is_ready(home: Home, process: Process) -> bool:
     """Tell whether the server says that it takes connections."""
+    return _says(home, process, _READY)
+
+
+def is_stopping(home: Home, process: Process) -> bool:
+    """Tell whether the server says that it is shutting down."""
+    return _says(home, process, _STOPPING)
+
+
+def _says(home: Home, process: Process, status: str) -> bool:
     lines = _pid_file(home)
     return (
         len(lines) > _STATUS_LINE
         and lines[0].strip() == str(process.pid)
-        and lines[_STATUS_LINE].strip() == _READY
+        and lines[_STATUS_LINE].strip() == status
         and process.is_alive()
     )
 

@@ -32,5 +32,5 @@ def make_database(server: DevServer, note: Note) -> None:
         name = sql.Identifier(server.database)
         try:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
-        except errors.DuplicateDatabase:  # another chatdb was quicker
-            return
+        except (errors.DuplicateDatabase, errors.UniqueViolation):
+            return  # another session was quicker: it had made it, or did so meanwhile

@@ -95,7 +95,8 @@ class DevDatabase:
             server = self._resolve(wishes, remembered)
             engine = self._engine(wishes.engine, remembered, server, note)
             before = engine.look(server)
-            is_up = before.state in (ServerState.RUNNING, ServerState.STARTING)
+            is_ready = before.state is ServerState.RUNNING
+            is_up = is_ready or before.state is ServerState.STARTING
             server = self._with_port(server, wishes.port, before, is_up=is_up)
             if remembered is None:
                 self._remember(engine, server)
@@ -120,7 +121,7 @@ class DevDatabase:
             return Started(
                 engine=engine.name,
                 server=server,
-                look=before if is_up else engine.look(server),
+                look=before if is_ready else engine.look(server),
                 outcome=_OUTCOMES.get(before.state, "running"),
                 seconds=time.monotonic() - began,
             )

@@ -5,7 +5,7 @@ By the bare driver and the file system alone: `chatdb status` tells of it at a g
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from chatdb.db.connect import connect_postgresql
 from chatdb.db.replacement import MARK, Kept
 from chatdb.db.revision import translated
 from chatdb.db.url import DatabaseUrl
+from chatdb.errors import StorageError
 
 if TYPE_CHECKING:
     from chatdb.db.server_databases import Server
@@ -71,7 +72,8 @@ def summarise_kept(url: DatabaseUrl) -> KeptSummary | None:
 def find_kept(url: DatabaseUrl) -> list[KeptItem]:
     """Return what is kept of a database, the oldest first.
 
-    Raises the errors of `chatdb.errors` for a server that cannot be reached.
+    Raises the errors of `chatdb.errors` for a server that cannot be reached, StorageError for a
+    folder that cannot be read.
     """
     found = [*_files(url)] if url.path is not None else [*_databases(url)]
     found += _deletions(deletions_folder(url))
@@ -130,17 +132,18 @@ def _server(url: DatabaseUrl) -> "Iterator[Server]":
 def _deletions(folder: Path) -> Iterator[KeptItem]:
     try:
         there = sorted(folder.iterdir())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be read: {error.strerror or error}") from error
     for path in there:
-        if path.name.endswith(PARTIAL):
-            if is_abandoned(path):
-                yield _left(path)
-            continue
         kept_at = deletion_time(path)
-        if kept_at is not None:
-            size = path.stat().st_size
-            yield KeptItem(name=str(path), made_by="deletion", kept_at=kept_at, bytes=size)
+        with suppress(FileNotFoundError):  # removed in this moment
+            if path.name.endswith(PARTIAL) and is_abandoned(path):
+                yield _left(path)
+            elif kept_at is not None:
+                size = path.stat().st_size
+                yield KeptItem(name=str(path), made_by="deletion", kept_at=kept_at, bytes=size)
 
 
 def deletion_time(path: Path) -> datetime | None:

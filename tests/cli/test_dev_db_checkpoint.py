@@ -246,7 +246,7 @@ def test_a_copy_that_was_broken_off_is_cleared_away(
 
     saved = checkpoint("save", "one")
 
-    assert f"removing {left}: its copying was broken off" in saved.stderr
+    assert f"removing {left}: its making was broken off" in saved.stderr
     rows = execute(url, "SELECT datname::text FROM pg_database")
     assert (left,) not in rows
 
@@ -330,7 +330,7 @@ def test_reset_begins_afresh_and_prints_the_way_back(
         done = run("dev-db", "reset", "--yes", "--seed")
         assert done.exit_code == 0
         assert "is migrated" in done.stdout
-        assert done.stderr.index("to bring it back") < done.stderr.index("made-up conversation")
+        assert done.stderr.index("made-up conversation") < done.stderr.index("to bring it back")
         assert execute(at, "SELECT count(*) > 0 FROM messages") == [(True,)]
         assert execute(at, "SELECT to_regclass('mine')::text") == [(None,)]
         assert run("schema", "status", "--exit-code").exit_code == 0

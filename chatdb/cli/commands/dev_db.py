@@ -180,7 +180,8 @@ def reset(
 ) -> None:
     """Begin afresh with an empty, migrated database.
 
-    The old one is kept as a checkpoint, and the command that brings it back is printed.
+    It is made beside the old one, which is left as it was when anything fails. The old one is
+    kept as a checkpoint, and the command that brings it back is printed.
 
     \b
     Example:
@@ -197,14 +198,16 @@ def reset(
         return
     started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
     url = started.server.url
-    if started.outcome != "made":
+    filling = _Filling(command, seed=seed, output_format=output_format)
+    if started.outcome == "made":
+        filling.fill(url)
+    else:
         plan = ["by an empty one, migrated", "(what is there now is kept as a checkpoint)"]
         confirm(command, plan, yes=yes, action="replace", url=url)
-        kept = checkpoints.start_afresh(url, force=force)
-        # Before the rest, which may be interrupted or fail.
+        note = command.diagnostics.note
+        kept = checkpoints.start_afresh(url, force=force, note=note, fill=filling.fill)
         dev_db_checkpoint.tell_way_back(command, kept)
-    revisions = _migrate(command, url, output_format)
-    seeded = _seed(command, url) if seed else None
+    revisions, seeded = filling.revisions, filling.seeded
     report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=None)
     if output_format is Format.TABLE:
         filled = "empty" if seeded is None else f"with {counted(seeded, 'conversation')}"
@@ -319,6 +322,23 @@ def url(
     command = CommandContext.of(context)
     _, server = dev_database(command).remembered()
     command.output.text(server.url.exposed() if show_password else server.url.redacted())
+
+
+class _Filling:
+    """Migrates a new database and fills it; tells afterwards what was done."""
+
+    def __init__(self, command: CommandContext, *, seed: bool, output_format: Format) -> None:
+        self._command = command
+        self._seed = seed
+        self._format = output_format
+        self.revisions: tuple[str, ...] = ()
+        self.seeded: int | None = None
+
+    def fill(self, url: "DatabaseUrl") -> None:
+        """Bring it to head, with made-up chats if they are wanted."""
+        self.revisions = _migrate(self._command, url, self._format)
+        if self._seed:
+            self.seeded = _seed(self._command, url)
 
 
 def _migrate(command: CommandContext, url: "DatabaseUrl", output_format: Format) -> tuple[str, ...]:

@@ -299,7 +299,7 @@ def _age(time: datetime) -> str:
 def _short(name: str) -> str:
     """Return a path as one would type it from here."""
     beside = os.path.relpath(name) if os.sep in name else name
-    return name if beside.startswith("..") else beside
+    return one_line(name if beside.startswith("..") else beside)
 
 
 def _note(command: CommandContext, text: str) -> None:
