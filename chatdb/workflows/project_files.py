@@ -1,6 +1,7 @@
 """Files that chatdb puts into a project that uses it: written whole, and never over another's."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,12 +88,19 @@ def _name_for_old(path: Path, data: bytes) -> Path:
 
 
 def init_project(
-    folder: Path, env_example: str, *, production: bool, force: bool, dry_run: bool
+    folder: Path,
+    env_example: str,
+    *,
+    production: bool,
+    force: bool,
+    dry_run: bool,
+    database: Path | None = None,
 ) -> list[ProjectFile]:
     """Put the development compose file and `.env.example` into a project.
 
     `production` adds the compose file for production and what builds chatdb's image. In a git
-    repository `.gitignore` gets what must not be committed; one that is there only with `force`.
+    repository `.gitignore` gets what must not be committed, the file `database` too if it lies in
+    the project; one that is there only with `force`.
     With `dry_run` nothing is written, the folder is not made, and the answer is the same.
     Raises UsageError when the folder is a file, StorageError.
     """
@@ -105,7 +113,8 @@ def init_project(
         for name, text in _texts(env_example, production=production)
     ]
     if (folder / GITIGNORE).exists() or _is_repository(folder):
-        files.append(_ignore(folder / GITIGNORE, force=force, dry_run=dry_run))
+        lines = (*IGNORED, *_lines_of(database, folder))
+        files.append(_ignore(folder / GITIGNORE, lines, force=force, dry_run=dry_run))
     return files
 
 
@@ -116,13 +125,24 @@ def _texts(env_example: str, *, production: bool) -> Iterator[tuple[str, str]]:
         yield name, (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _ignore(path: Path, *, force: bool, dry_run: bool) -> ProjectFile:
+def _lines_of(database: Path | None, folder: Path) -> Iterator[str]:
+    """Yield what has git ignore a SQLite file in the project and what lies beside it."""
+    if database is None:
+        return
+    path, root = database.absolute(), folder.absolute()
+    if path.is_relative_to(root):
+        name = re.sub(r"([][*?!#\\ ])", r"\\\1", path.relative_to(root).as_posix())
+        if f"{name}*" not in IGNORED:
+            yield f"{name}*"
+
+
+def _ignore(path: Path, ignored: Sequence[str], *, force: bool, dry_run: bool) -> ProjectFile:
     """Add the lines that are missing, after those that are there."""
     found = path.read_bytes() if path.exists() else b""
     present = {
         line.strip().removeprefix("/") for line in found.decode(errors="replace").split("\n")
     }
-    missing = tuple(line for line in IGNORED if not _covers(present, line))
+    missing = tuple(line for line in ignored if not _covers(present, line))
     if not missing:
         return ProjectFile(str(path), "unchanged")
     if found and not force:

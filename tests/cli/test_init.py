@@ -154,6 +154,22 @@ def test_the_lines_of_a_gitignore_stay_and_missing_ones_are_named(run: Any) -> N
     assert Path(".gitignore").read_text() == f"*.pyc\n/data/\n.env\n{lines}"
 
 
+def test_the_configured_file_is_ignored_wherever_it_lies_in_the_project(
+    run: Any, tmp_path: Path
+) -> None:
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    Path(".env").write_text("DATABASE_URL=sqlite:///my chats/[all] #1.db\n")
+
+    init(run)
+
+    for name in ("my chats/[all] #1.db", "my chats/[all] #1.db-wal"):
+        subprocess.run(["git", "check-ignore", "--quiet", name], check=True)
+    Path(".env").write_text(f"DATABASE_URL=sqlite:///{tmp_path.parent}/elsewhere.db\n")
+    assert init(run)[".gitignore"] == "unchanged"
+    Path(".env").write_text("DATABASE_URL=nonsense\n")
+    assert init(run)[".gitignore"] == "unchanged"
+
+
 def test_nothing_that_chatdb_writes_can_be_committed(run: Any) -> None:
     """Without `init`: each folder that chatdb makes has git ignore what is in it."""
     subprocess.run(["git", "init", "--quiet"], check=True)

@@ -9,6 +9,7 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.errors import ConfigurationError
 from chatdb.variables import env_template
 
 app = command_app()
@@ -38,8 +39,8 @@ def init(
 ) -> None:
     """Put the compose file and .env.example into a project.
 
-    In a git repository .gitignore gets what holds passwords or chats. What exists is left
-    as it is without --force.
+    In a git repository .gitignore gets all that chatdb writes and that holds passwords or chats.
+    What exists is left as it is without --force.
 
     \b
     Examples:
@@ -50,7 +51,12 @@ def init(
 
     command = CommandContext.of(context)
     files = init_project(
-        folder, env_template(), production=production, force=force, dry_run=dry_run
+        folder,
+        env_template(),
+        production=production,
+        force=force,
+        dry_run=dry_run,
+        database=_database_file(command),
     )
     command.output.rows(files, ProjectFile, output_format)
     missing = lines_to_add(files)
@@ -67,3 +73,11 @@ def init(
     command.diagnostics.note(f"next: {place}{_NEXT}")
     if production:
         command.diagnostics.note(_NEXT_IN_PRODUCTION)
+
+
+def _database_file(command: CommandContext) -> Path | None:
+    """Return the configured SQLite file; settings that cannot be used are no matter here."""
+    try:
+        return command.url.path
+    except ConfigurationError:
+        return None
