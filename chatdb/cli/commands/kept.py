@@ -255,7 +255,7 @@ def _listed(entry: "KeptEntry") -> ListedKept:
         count = counted(entry.conversations, "conversation")
         what = f"{count} of {one_line(entry.organization, limit=40)}"
     elif entry.made_by == "deletion":
-        what = "of another database"
+        what = "not in the log of this database"
     return ListedKept(
         name=_short(entry.name),
         made_by=_MADE_BY[entry.made_by],
