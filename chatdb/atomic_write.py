@@ -15,8 +15,9 @@ BUFFER = 1 << 20
 PRIVATE = 0o600
 PARTIAL = ".partial"
 
-_SETTLED_SECONDS = 60.0
-"""A file without a byte that is younger may not have been locked yet by who makes it."""
+_LOOKED_AT_SECONDS = 0.2
+_POLL_SECONDS = 0.01
+"""Who looks whether a file is abandoned has its lock for a moment."""
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def atomic_write(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         # Renamed or removed before it is closed: the lock is held until then.
         with (
             _removed_on_failure(partial, ours),
-            os.fdopen(_claimed(partial, path, ours, mode), "wb", buffering=BUFFER) as stream,
+            os.fdopen(claim_partial(partial, path, ours, mode), "wb", buffering=BUFFER) as stream,
             _removed_on_failure(partial, ours),
         ):
             yield stream
@@ -50,12 +51,14 @@ def atomic_write(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         raise storage_error(path, error) from error
 
 
-def _claimed(partial: Path, path: Path, ours: list[Path], mode: int) -> int:
-    """Open the partial file for this process alone, empty; the lock ends with the process.
+def claim_partial(partial: Path, path: Path, ours: list[Path], mode: int = PRIVATE) -> int:
+    """Open the partial file of `path` for this process alone, empty; the lock ends with it.
 
-    It is put into `ours` as soon as it is.
+    It is put into `ours` as soon as it is. Removed by who sweeps before it is locked, it is made
+    again. Raises StorageError while another process has it.
     """
-    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+    deadline = time.monotonic() + _LOOKED_AT_SECONDS
     while True:
         descriptor = os.open(partial, flags, mode)
         try:
@@ -66,11 +69,13 @@ def _claimed(partial: Path, path: Path, ours: list[Path], mode: int) -> int:
                 os.ftruncate(descriptor, 0)
                 return descriptor
         except BlockingIOError as error:
-            os.close(descriptor)
-            raise StorageError(
-                f"{path} is being written by another process (to {partial.name})",
-                hint="wait until it is done, or choose another name",
-            ) from error
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise StorageError(
+                    f"{path} is being written by another process (to {partial.name})",
+                    hint="wait until it is done, or choose another name",
+                ) from error
+            time.sleep(_POLL_SECONDS)
         except BaseException:
             os.close(descriptor)
             raise
@@ -100,11 +105,8 @@ def _removed_on_failure(partial: Path, ours: list[Path]) -> Iterator[None]:
 
 def is_abandoned(partial: Path) -> bool:
     """Tell whether a file that is written under a lock was left by a process that is gone."""
-    with suppress(OSError):
-        told = partial.lstat()
-        if told.st_size or time.time() - told.st_mtime > _SETTLED_SECONDS:
-            with _held(partial):
-                return True
+    with suppress(OSError), _held(partial):
+        return True
     return False
 
 

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chatdb.atomic_write import PARTIAL, sweep_abandoned, sync_folder
+from chatdb.atomic_write import PARTIAL, claim_partial, sweep_abandoned, sync_folder
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.replacement import MARK, Kept, Replacement, new_mark, read_mark
 from chatdb.db.revision import translated
@@ -242,9 +242,8 @@ def _keep_copy(path: Path, aside: Path) -> None:
     """Copy the file under a lock that tells that somebody does; a killed one's copy is swept."""
     sweep_abandoned(aside.parent, path.stem + MARK)
     partial = aside.with_name(aside.name + PARTIAL)
-    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = claim_partial(partial, aside, [])
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.copy2(path, partial)
         partial.rename(aside)
     except BaseException:

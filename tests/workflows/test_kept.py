@@ -282,11 +282,12 @@ def test_the_next_run_removes_what_a_killed_one_left_half_written(
     deleted.mkdir()
     names = [
         deleted / "deleted_20260131T120000_000000Z.jsonl.partial",
+        deleted / "acme_20260131T120000_000000Z.jsonl.zst.partial",
         folder / "chatdb.before_0005_20260131T120000000Z.db.partial",
         folder / "chatdb.before_0005_20260131T120000000Z.db.partial-journal",
     ]
     for path in names:
-        path.write_text("half")
+        path.write_text("" if path.name.startswith("acme") else "half")
     at = ("--database-url", sqlite_url.exposed())
 
     assert run("conversations", "delete", "last", "--yes", *at).exit_code == 0

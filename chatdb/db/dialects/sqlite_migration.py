@@ -1,6 +1,5 @@
 """Migrating SQLite: a checked copy first, and nothing lost silently after (DESIGN, traps 1, 18)."""
 
-import fcntl
 import os
 import re
 import shutil
@@ -17,7 +16,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from chatdb.atomic_write import PARTIAL, sweep_abandoned
+from chatdb.atomic_write import PARTIAL, claim_partial, sweep_abandoned
 from chatdb.db.alembic_scripts import run_script
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.dialects import sqlite_catalogue
@@ -233,9 +232,8 @@ def _copy(url: DatabaseUrl, target: Path) -> None:
     """
     partial = target.with_name(target.name + PARTIAL)
     sweep_abandoned(target.parent, f"{url.sqlite_path.stem}.before_")
-    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = claim_partial(partial, target, [])
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         copy_into(url, partial)
         with closing(sqlite3.connect(partial)) as copy:
             copy.execute("PRAGMA journal_mode=DELETE")
