@@ -11,6 +11,7 @@ import msgspec
 
 from chatdb import canonical
 from chatdb.backups.contents import Contents
+from chatdb.backups.left_out import LeftOut
 from chatdb.backups.names import Kind, Part
 from chatdb.errors import InvalidInputError
 
@@ -41,6 +42,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     PostgreSQL; `seconds` is what making it took; `unpacked_bytes` the archive's size without our
     compression; `index` names the file that lists the conversations. `organization` is the key
     of the only one that is in it. `recipients` are whom it is encrypted to.
+    `needs_superuser` are objects that only a superuser can make again, `extensions` each with the
+    tables that use it (None: not known).
     """
 
     format: str = FORMAT
@@ -67,6 +70,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     index: str | None = None
     unpacked_bytes: int
     contents: Contents
+    needs_superuser: tuple[str, ...] = ()
+    extensions: dict[str, tuple[str, ...]] | None = None
 
     @property
     def archive(self) -> tuple[BackupFile, ...]:
@@ -88,6 +93,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """One look whether a backup is whole: its files read to the end, or restored as well.
 
     `checksums`: of an encrypted one without its key, which is all that can be looked at.
+    `left_out` are objects of others than chatdb that do not come back.
     """
 
     at: datetime
@@ -95,6 +101,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
     seconds: float
     problems: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     chatdb_version: str = ""
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from chatdb.backups.sql_text import Segment, segments
+from chatdb.backups.tolerant_script import TolerantScript
 
 _SHOWN = 70
 _IDENTIFIER = rb'(?:"(?:[^"]|"")+"|[\w$\x80-\xff]+)'
@@ -148,8 +149,13 @@ def inspect(stream: IO[bytes]) -> PlainDump:
     return found
 
 
-def for_psql(stream: IO[bytes], omissions: Omissions) -> Iterator[bytes]:
-    """Yield a dump for psql, without psql's own commands and what is left out."""
+def for_psql(
+    stream: IO[bytes], omissions: Omissions, tolerant: TolerantScript | None = None
+) -> Iterator[bytes]:
+    """Yield a dump for psql, without psql's own commands and what is left out.
+
+    Where it is `tolerant`, what may fail may.
+    """
     fresh = True
     for segment in segments(stream):
         if segment.kind == "command":
@@ -161,7 +167,7 @@ def for_psql(stream: IO[bytes], omissions: Omissions) -> Iterator[bytes]:
                 fresh = False
             if _is_left_out(segment, omissions, fresh=fresh):
                 continue
-        yield segment.data
+        yield segment.data if tolerant is None else tolerant.take(segment)
 
 
 def rights(stream: IO[bytes], omissions: Omissions) -> Iterator[bytes]:

@@ -6,12 +6,12 @@ and generated columns call them; one that cannot be made here is told and left o
 """
 
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
 from chatdb.backups.sql_text import Segment, segments
+from chatdb.backups.tried_sql import tried
 from chatdb.errors import RefusedError
 
 LEFT_OUT = "chatdb left out "
@@ -145,25 +145,12 @@ def _run(segment: Segment) -> Iterator[bytes]:
     if _COPY_IN.match(bare) or _SET.match(bare) or _RUN.match(bare):
         yield segment.data
     elif match := _TRIED.match(bare):
-        yield _tried(
-            segment.data, f"{match[1].decode().lower()} {match[2].decode(errors='replace')}"
-        )
+        what = f"{match[1].decode().lower()} {match[2].decode(errors='replace')}"
+        yield tried(segment.data, LEFT_OUT + what)
     elif match := _SCHEMA.match(bare):
         yield b"\nCREATE SCHEMA IF NOT EXISTS " + match[1] + b";"
     elif _CHANGES.match(bare) or _COPY.match(bare):
         raise _no_dump(segment)
-
-
-def _tried(statement: bytes, what: str) -> bytes:
-    """Wrap a statement so that its failure is a warning."""
-    tag = secrets.token_hex(8)
-    shown = what.replace("'", "''").replace("%", "%%")
-    return (
-        f"\nDO $o{tag}$ BEGIN EXECUTE $i{tag}$".encode()
-        + statement
-        + f"$i{tag}$; EXCEPTION WHEN OTHERS THEN"
-        f" RAISE WARNING '{LEFT_OUT}{shown}: %', SQLERRM; END $o{tag}$;".encode()
-    )
 
 
 def _stand_ins(missing: Mapping[str, str]) -> Iterator[bytes]:
@@ -173,7 +160,7 @@ def _stand_ins(missing: Mapping[str, str]) -> Iterator[bytes]:
             yield f"\nCREATE SCHEMA IF NOT EXISTS {place};".encode()
             made = f"CREATE FUNCTION {place}.{name}() RETURNS pg_catalog.uuid LANGUAGE sql"
             made += " AS 'SELECT pg_catalog.gen_random_uuid()';"
-            yield _tried(made.encode(), f"function {name}")
+            yield tried(made.encode(), f"{LEFT_OUT}function {name}")
 
 
 def _no_dump(segment: Segment) -> RefusedError:

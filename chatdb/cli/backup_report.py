@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from chatdb.backups.left_out import left_out_lines
 from chatdb.cli.progress import BYTES, amount_text, duration_text
 from chatdb.cli.text import counted, one_line
 
@@ -55,8 +56,11 @@ def verified_lines(name: str, result: "Verification") -> list[str]:
     """Return what a verification found."""
     if result.passed and result.way == "checksums":
         return [f"{name} is encrypted and has the right checksums; to look inside: --identity FILE"]
-    if result.passed:
+    if result.passed and not result.left_out:
         return [f"{name} is whole ({result.seconds:.1f} s)"]
+    if result.passed:
+        left_out = (f"  {line}" for line in left_out_lines(result.left_out))
+        return [f"{name} is whole ({result.seconds:.1f} s), restorable but for:", *left_out]
     return [f"{name} is not whole:", *(f"  {problem}" for problem in result.problems)]
 
 

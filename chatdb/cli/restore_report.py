@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from chatdb.backups.left_out import left_out_lines
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted
 
@@ -62,13 +63,20 @@ def restored_lines(done: "Restored") -> list[str]:
             f"{counted(done.conversations, 'conversation')}, {counted(done.messages, 'message')}"
         )
         lines.append(f"{counts}, revision {done.revision}, {took}")
-        return lines
+        return [*lines, *_left_out_lines(done)]
     shown = list(done.rows.items())[:_TABLES_SHOWN]
     lines += [f"  {name}: {counted(count, 'row')}" for name, count in shown]
     if len(done.rows) > len(shown):
         lines.append(f"  and {counted(len(done.rows) - len(shown), 'table')} more")
     lines.append(f"{counted(sum(done.rows.values()), 'row')} {took}")
-    return lines
+    return [*lines, *_left_out_lines(done)]
+
+
+def _left_out_lines(done: "Restored") -> list[str]:
+    if not done.left_out:
+        return []
+    heading = f"{counted(len(done.left_out), 'object')} could not be made, none of chatdb's own:"
+    return [heading, *(f"  {line}" for line in left_out_lines(done.left_out))]
 
 
 def kept_lines(kept: "Kept", *, is_there: bool) -> list[str]:

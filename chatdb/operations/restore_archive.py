@@ -1,24 +1,24 @@
-"""Archives of pg_dump into an empty database: the data as a stream, then the indexes in parallel.
+"""Archives of pg_dump made ready for pg_restore, which reads a start of one for all but the data.
 
 Several jobs of pg_restore need a file that they can go back and forth in; a stream has none. But
 only the data are in the way: the table of contents stands at the start of an archive, and is all
-that building indexes and constraints needs. So the stream is passed through once, nothing of it
-unpacked onto the disk, and its head, cut off, serves for the rest.
+that making tables, indexes and constraints needs. So its head is cut off, and nothing is unpacked
+onto the disk.
 """
 
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from chatdb.backups.dump_entries import Entry, entries_of
 from chatdb.backups.names import Kind
 from chatdb.backups.plain_sql import PlainDump, inspect
 from chatdb.backups.private_folder import private_folder
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, InvalidInputError
-from chatdb.operations.restore_tuning import Tuning
 from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pipe
 
 _HEAD = 256 * 1024
@@ -33,10 +33,8 @@ _FORMATS = {(1, 15): 16, (1, 16): 17}
 
 _OLDEST = 15
 _SCHEMA = ("--schema-only", "--file=-")
-_EXTENSION_COMMENT = " COMMENT - EXTENSION "
-_PUBLIC = " SCHEMA - public "
-"""Lines of the table of contents that are left out: only the owner may comment on an extension,
-and a new database has this schema already."""
+_THERE = (("SCHEMA", "public"), ("COMMENT", "EXTENSION plpgsql"))
+"""What a new database has already, and dumps of old versions have as well."""
 
 OnBytes = Callable[[int], object]
 
@@ -57,19 +55,20 @@ class Archive:
 class Prepared:
     """An archive that pg_restore can read: `head` is its start, `script` what its DDL says.
 
-    `use_list` is a file with what of it is restored.
+    `entries` are what of it is restored, `folder` is for our own files.
     """
 
     archive: Archive
     client: Client
     head: Path
     script: PlainDump
-    use_list: Path
+    entries: tuple[Entry, ...]
+    folder: Path
 
     @property
-    def is_streamed(self) -> bool:
-        """Whether data and indexes are restored one after the other, the data from a stream."""
-        return self.archive.kind == "custom" and self.client.container is None
+    def is_in_phases(self) -> bool:
+        """Whether it can be restored bit by bit; else in one run, fed with the archive."""
+        return self.archive.kind in ("custom", "directory") and self.client.container is None
 
     def suits(self, server_major: int) -> bool:
         """Tell whether pg_restore's own settings are known to a server of this version."""
@@ -99,12 +98,16 @@ def prepared(
             client.require_here("a folder")
         head = archive.folder or folder / "head"
         listing = _listing(programs, client, archive, head)
-        use_list = folder / "list"
-        use_list.write_text("\n".join(_wanted(listing, without)), encoding="utf-8")
+        entries = tuple(_wanted(entries_of(listing), without))
         with _reading(programs, client, head, _SCHEMA) as running:
             script = inspect(running.stdout)
             running.finish()
-        yield Prepared(archive=archive, client=client, head=head, script=script, use_list=use_list)
+        owners = {entry.owner for entry in entries if entry.is_large_object}  # not in the DDL
+        script.owners |= owners
+        script.roles |= owners
+        yield Prepared(
+            archive=archive, client=client, head=head, script=script, entries=entries, folder=folder
+        )
 
 
 def schema_of(programs: DumpPrograms, prepared: Prepared) -> AbstractContextManager[Running]:
@@ -112,37 +115,9 @@ def schema_of(programs: DumpPrograms, prepared: Prepared) -> AbstractContextMana
     return _reading(programs, prepared.client, prepared.head, _SCHEMA)
 
 
-def restore_archive(
-    programs: DumpPrograms,
-    prepared: Prepared,
-    url: DatabaseUrl,
-    *,
-    tuning: Tuning,
-    with_rights: bool = True,
-    on_bytes: OnBytes | None = None,
-) -> None:
-    """Fill an empty database; stops at the first error, which it raises.
-
-    Without `with_rights` everything belongs to who restores it, and nobody is granted anything.
-    """
-    words = ["--exit-on-error", "--no-password", *_use_list(prepared)]
-    if not with_rights:
-        words += ["--no-owner", "--no-privileges"]
-    run = _Run(programs, prepared.client, url, tuning)
-    parallel = [f"--jobs={tuning.jobs}"] if tuning.jobs > 1 else []
-    if prepared.archive.folder is not None:
-        run.all_of([*words, *parallel, str(prepared.head)])
-    elif prepared.is_streamed:
-        sections = ["--section=pre-data", "--section=data"]
-        run.fed([*words, *sections], prepared.archive, on_bytes)
-        run.all_of([*words, *parallel, "--section=post-data", str(prepared.head)])
-    else:
-        run.fed(words, prepared.archive, on_bytes)
-
-
 def script_of(programs: DumpPrograms, prepared: Prepared) -> AbstractContextManager[Running]:
     """Start pg_restore writing the archive as SQL to its `stdout`, fed by the caller."""
-    words = ["--file=-", *_use_list(prepared)]
+    words = ["--file=-", *use_list(prepared, prepared.entries)]
     if prepared.archive.folder is not None:
         return programs.running(prepared.client, [*words, str(prepared.head)])
     return programs.running(prepared.client, words, stdin=subprocess.PIPE)
@@ -161,38 +136,13 @@ def feed(running: Running, archive: Archive, on_bytes: OnBytes | None) -> None:
         raise InvalidInputError("the archive goes on after its end") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Runs pg_restore on one database."""
-
-    programs: DumpPrograms
-    client: Client
-    url: DatabaseUrl
-    tuning: Tuning
-
-    def all_of(self, words: Sequence[str]) -> None:
-        with self._running(words, stdin=subprocess.DEVNULL) as running:
-            running.finish()
-
-    def fed(self, words: Sequence[str], archive: Archive, on_bytes: OnBytes | None) -> None:
-        with self._running(words, stdin=subprocess.PIPE) as running:
-            feed(running, archive, on_bytes)
-            running.finish()
-
-    def _running(self, words: Sequence[str], *, stdin: int) -> AbstractContextManager[Running]:
-        return self.programs.running(
-            self.client,
-            words,
-            url=self.url,
-            stdin=stdin,
-            stdout=subprocess.DEVNULL,
-            options=self.tuning.options(),
-        )
-
-
-def _use_list(prepared: Prepared) -> list[str]:
-    """Name the list; in a container, where our files are not, everything is restored."""
-    return [] if prepared.client.container else [f"--use-list={prepared.use_list}"]
+def use_list(prepared: Prepared, entries: Iterable[Entry]) -> list[str]:
+    """Name a list of the entries; in a container, where our files are not, all are restored."""
+    if prepared.client.container is not None:
+        return []
+    path = prepared.folder / "list"
+    path.write_text("\n".join(entry.line for entry in entries), encoding="utf-8")
+    return [f"--use-list={path}"]
 
 
 def _listing(programs: DumpPrograms, client: Client, archive: Archive, head: Path) -> list[str]:
@@ -233,17 +183,13 @@ def _reading(
         yield running
 
 
-def _wanted(listing: Sequence[str], without: Sequence[str]) -> Iterator[str]:
-    for line in listing:
-        words = line.split()
-        is_left_out = (
-            line.startswith(";")
-            or _EXTENSION_COMMENT in line
-            or _PUBLIC in line
-            or (words[3:4] == ["INDEX"] and not set(without).isdisjoint(words[4:]))
+def _wanted(entries: Iterable[Entry], without: Sequence[str]) -> Iterator[Entry]:
+    for entry in entries:
+        is_left_out = (entry.kind, entry.name) in _THERE or (
+            entry.kind == "INDEX" and entry.name in without
         )
         if not is_left_out:
-            yield line
+            yield entry
 
 
 def _version_of(archive: Archive) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError
-from chatdb.servers.dump_programs import Client, DumpPrograms
+from chatdb.servers.dump_programs import Client, DumpPrograms, OnLine
 
 _RESTRICTS = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
 """The first minor version of each major one whose psql can refuse its own commands."""
@@ -23,23 +23,30 @@ def run_script(
     *,
     options: Sequence[str],
     restricted: bool = True,
-    before: Sequence[bytes] = (),
-    after: Sequence[bytes] = (),
+    around: tuple[Sequence[bytes], Sequence[bytes]] = ((), ()),
+    on_line: OnLine | None = None,
 ) -> list[str]:
-    """Run the pieces as one script in one transaction; return what psql said of it.
+    """Run the pieces as one script in one transaction; return the last that psql said of it.
 
-    Raises what its first error means.
+    Raises what its first error means. `on_line` is handed all that psql says.
 
-    `before` and `after` are statements of ours around it. `restricted` lets no command of psql
+    `around` it are statements of ours, before and after. `restricted` lets no command of psql
     pass, where psql knows how to. Pieces that end in an error are never committed.
     """
     words = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
     with programs.running(
-        client, words, url=url, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, options=options
+        client,
+        words,
+        url=url,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        options=options,
+        on_line=on_line,
     ) as running:
         try:
             with running.stdin as pipe:
                 # Not --single-transaction, which commits what came before an end that is none.
+                before, after = around
                 pipe.writelines(statement + b";\n" for statement in (b"BEGIN", *before))
                 if restricted and can_restrict(client):
                     pipe.write(b"\\restrict " + secrets.token_hex(16).encode() + b"\n")
@@ -47,7 +54,7 @@ def run_script(
                     pipe.write(piece)
                 pipe.writelines(b"\n" + statement + b";" for statement in (*after, b"COMMIT"))
         except BrokenPipeError:
-            running.finish()
+            return running.finish()
             raise DatabaseFailedError("psql ended before it had read the script") from None
         return running.finish()
 

@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -20,11 +20,17 @@ from typing import IO, Literal
 
 from chatdb.db.conninfo import conninfo, secrets
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import EngineUnavailableError, ProgramMissingError, UsageError
+from chatdb.errors import (
+    ChatdbError,
+    EngineUnavailableError,
+    ProgramMissingError,
+    UsageError,
+)
 from chatdb.servers import postgres_tools
 from chatdb.servers.dump_failures import failure_of
 
 ProgramName = Literal["pg_dump", "pg_restore", "psql"]
+OnLine = Callable[[str], object]
 
 _LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 _DEFAULT_PORT = "5432"
@@ -125,12 +131,13 @@ class DumpPrograms:
         stdout: int | IO[bytes] = subprocess.PIPE,
         handed_on: tuple[int, ...] = (),
         options: Sequence[str] = (),
+        on_line: OnLine | None = None,
     ) -> Iterator["Running"]:
         """Start the program, with the address of `url` among its words; end it when left early.
 
-        `options` are settings of its session (`-c maintenance_work_mem=1GB`). The caller reads
-        what it needs of `stdout` and calls `finish`. Ctrl-C reaches us, not the program: it ends
-        with us.
+        `options` are settings of its session (`-c maintenance_work_mem=1GB`), `on_line` is handed
+        each line of its stderr, in a thread. The caller reads what it needs of `stdout` and calls
+        `finish`. Ctrl-C reaches us, not the program: it ends with us.
         """
         additions = {} if url is None else secrets(url)
         before = self.environment.get("PGOPTIONS", "")
@@ -144,7 +151,7 @@ class DumpPrograms:
             start_new_session=True,
             pass_fds=handed_on,
         )
-        running = Running(client, process, url)
+        running = Running(client, process, url, on_line)
         try:
             yield running
         finally:
@@ -188,11 +195,16 @@ class Running:
     """A program at work; what it writes to stderr is read along, its end kept."""
 
     def __init__(
-        self, client: Client, process: "subprocess.Popen[bytes]", url: DatabaseUrl | None
+        self,
+        client: Client,
+        process: "subprocess.Popen[bytes]",
+        url: DatabaseUrl | None,
+        on_line: OnLine | None,
     ) -> None:
         self._client = client
         self._process = process
         self._url = url
+        self._on_line = on_line
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -223,11 +235,20 @@ class Running:
 
     def finish(self) -> list[str]:
         """Wait for its end and return its warnings; raises what its errors mean."""
+        if self.wait() != 0:
+            raise self.failure(self.said)
+        return self.said
+
+    def wait(self) -> int:
+        """Wait for its end, and for the last of its lines; return its exit code."""
         code = self._process.wait()
         self._listener.join()
-        if code != 0:
-            raise failure_of(self._client.describe(), code, self.said, self._url)
-        return self.said
+        return code
+
+    def failure(self, said: Sequence[str]) -> ChatdbError:
+        """Return what some of its lines mean, once it has ended."""
+        code = self._process.returncode
+        return failure_of(self._client.describe(), code, said, self._url)
 
     def end(self) -> None:
         """End it, with what it has started, if it still runs."""
@@ -249,7 +270,10 @@ class Running:
         if stderr is not None:
             with stderr:
                 for line in stderr:
-                    self._said.append(line.decode("utf-8", "replace").rstrip("\n"))
+                    text = line.decode("utf-8", "replace").rstrip("\n")
+                    self._said.append(text)
+                    if self._on_line is not None:
+                        self._on_line(text)
 
 
 def widen_pipe(descriptor: int) -> None:

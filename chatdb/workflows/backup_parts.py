@@ -115,3 +115,5 @@ class Made:
     index: BackupFile | None = None
     unpacked_bytes: int
     contents: Contents = field(repr=False)
+    needs_superuser: tuple[str, ...] = ()
+    extensions: dict[str, tuple[str, ...]] | None = None

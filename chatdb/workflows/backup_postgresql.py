@@ -20,6 +20,7 @@ from chatdb.errors import DatabaseLockedError
 from chatdb.operations.contents import measure
 from chatdb.operations.conversation_batches import READING
 from chatdb.operations.server_facts import ServerFacts, export_snapshot, look_at_server
+from chatdb.operations.superuser_objects import extension_tables, superuser_objects
 from chatdb.servers.dump_programs import Client, Running, widen_pipe
 from chatdb.workflows.backup_parts import BackupWish, Bench, Made
 from chatdb.workflows.beside import beside
@@ -43,7 +44,9 @@ def back_up_postgresql(database: Database, wish: BackupWish, bench: Bench) -> Ma
     ):
         server = look_at_server(database, connection)
         client = wish.programs.find("pg_dump", server.major, url=server.url)
-        dump = _Dump(database, connection, wish, bench, server, client)
+        needs_superuser = () if wish.part == "data-only" else superuser_objects(connection)
+        extensions = extension_tables(connection)
+        dump = _Dump(database, connection, wish, bench, server, client, needs_superuser, extensions)
         bench.watch.begin("dumping", server.table_bytes if wish.part != "schema-only" else None)
         return dump.directory() if wish.jobs > 1 else dump.custom()
 
@@ -78,6 +81,8 @@ class _Dump:
     bench: Bench
     server: ServerFacts
     client: Client
+    needs_superuser: tuple[str, ...]
+    extensions: dict[str, tuple[str, ...]]
 
     def custom(self) -> Made:
         """Dump into one file, compressed on other cores than pg_dump's where it cannot itself."""
@@ -192,6 +197,8 @@ class _Dump:
             index=told.index,
             unpacked_bytes=size,
             contents=told.contents,
+            needs_superuser=self.needs_superuser,
+            extensions=self.extensions,
         )
 
 

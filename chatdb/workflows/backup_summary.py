@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from chatdb.backups.catalogue import Backup, State
 from chatdb.backups.contents import OrganizationContents
+from chatdb.backups.left_out import LeftOut
 from chatdb.backups.manifest import BackupFile, Verification
 from chatdb.backups.names import Kind, Part
 
@@ -41,6 +42,7 @@ class BackupSummary:
     encryption: str | None
     verified_at: datetime | None
     verified_by: str | None
+    needs_superuser: tuple[str, ...]
 
     @classmethod
     def of(cls, backup: Backup) -> Self:
@@ -50,7 +52,7 @@ class BackupSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedBackup:
-    """What a verification found; `way` is files or restore."""
+    """What a verification found; `way` is files or restore, `left_out` what does not come back."""
 
     name: str
     file: str
@@ -59,6 +61,7 @@ class VerifiedBackup:
     at: datetime
     seconds: float
     problems: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
 
     @classmethod
     def of(cls, backup: Backup, result: Verification) -> Self:
@@ -71,6 +74,7 @@ class VerifiedBackup:
             at=result.at,
             seconds=result.seconds,
             problems=result.problems,
+            left_out=result.left_out,
         )
 
 
@@ -155,6 +159,7 @@ def _fields(backup: Backup) -> dict[str, Any]:
         "encryption": None if manifest is None else manifest.encryption,
         "verified_at": None if passed is None else passed.at,
         "verified_by": None if passed is None else passed.way,
+        "needs_superuser": () if manifest is None else manifest.needs_superuser,
     }
 
 

@@ -135,6 +135,8 @@ def _manifest(made: Made, *, bench: Bench, wish: BackupWish, **fields: Any) -> M
         index=None if made.index is None else made.index.name,
         unpacked_bytes=made.unpacked_bytes,
         contents=_told(made.contents, bench),
+        needs_superuser=made.needs_superuser,
+        extensions=made.extensions,
         encryption="age" if bench.is_encrypted else "none",
         recipients=() if bench.keys.recipients is None else bench.keys.recipients.keys,
         **fields,

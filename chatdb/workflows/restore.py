@@ -85,6 +85,7 @@ class Restore:
             conversations=None if contents is None else contents.conversations,
             messages=None if contents is None else contents.messages,
             rows=rows,
+            left_out=tuple(self.filling.left_out),
             seconds=clock.seconds("fill"),
             analyze_seconds=clock.seconds("analyze"),
             check_seconds=clock.seconds("check"),

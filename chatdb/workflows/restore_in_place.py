@@ -31,7 +31,7 @@ from chatdb.workflows.restore import (
     require_restorable,
 )
 from chatdb.workflows.restore_parts import Restored, RestorePlan, RestoreWish, Task, Watch
-from chatdb.workflows.restore_postgresql import PostgresqlFilling, planned_postgresql
+from chatdb.workflows.restore_postgresql import ADD_CHECKS, PostgresqlFilling, planned_postgresql
 from chatdb.workflows.restore_server import SHOWN
 
 _LOCK_WAIT = "10s"
@@ -48,17 +48,9 @@ SELECT 'FUNCTION', p.oid::regprocedure::text,
 FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
 WHERE nspname = coalesce(%(schema)s, current_schema()) AND proname LIKE 'chatdb\\_%%'
 """
-_ORDER = (
-    "VIEW",
-    "MATERIALIZED VIEW",
-    "TABLE",
-    "FUNCTION",
-    "PROCEDURE",
-    "AGGREGATE",
-    "SEQUENCE",
-    "DOMAIN",
-    "TYPE",
-)
+_AT_ONCE = ("VIEW", "MATERIALIZED VIEW", "TABLE")
+_ONE_BY_ONE = ("FUNCTION", "PROCEDURE", "AGGREGATE", "SEQUENCE", "DOMAIN", "TYPE")
+"""Each of these may hang on any other: a domain on a function, and that on another domain."""
 
 Save = Callable[[], Backup]
 
@@ -147,6 +139,7 @@ class RestoreInPlace:
             conversations=None if contents is None else contents.conversations,
             messages=None if contents is None else contents.messages,
             rows=rows,
+            left_out=tuple(self.filling.left_out),
             seconds=clock.seconds("fill"),
             analyze_seconds=clock.seconds("analyze"),
             check_seconds=clock.seconds("check"),
@@ -158,22 +151,26 @@ class RestoreInPlace:
         client = programs.find("psql", self.filling.server.major, url=self.task.url)
         there, schemas = self._look()
         rights = [statement.encode() for statement in self.filling.rights_of_the_place()]
-        omissions = self.filling.omissions(schemas)
+        before = list(_drops([*(each[:2] for each in there), *self._made()]))
+        omissions, tolerant = self.filling.omissions(schemas), self.filling.tolerant(in_place=True)
+
+        def hear(line: str) -> None:
+            if not self.filling.hear(tolerant, line) and "WARNING:" in line:
+                self.task.watch.warning(line.partition("WARNING:")[2].strip())
+
         self.filling.begin()
         with self.filling.script() as stream:
-            said = run_script(
+            run_script(
                 programs,
                 client,
-                for_psql(stream, omissions),
+                for_psql(stream, omissions, tolerant),
                 self.task.url,
                 options=[*tuning.options(), f"-c lock_timeout={_LOCK_WAIT}"],
                 restricted=not self.task.wish.trust,
-                before=list(_drops([*(each[:2] for each in there), *self._made()])),
-                after=[*self._ends(), *rights],
+                around=(before, [ADD_CHECKS, *self._ends(), *rights]),
+                on_line=hear,
             )
-        for line in said:
-            if "WARNING:" in line:
-                self.task.watch.warning(line.partition("WARNING:")[2].strip())
+        self.filling.left_out.extend(tolerant.left_out.values())
 
     def _look(self) -> tuple[list[tuple[str, str, str, bool]], frozenset[str]]:
         """Return chatdb's objects that are there, and the names of the schemas.
@@ -219,11 +216,26 @@ class RestoreInPlace:
 
 
 def _drops(objects: Sequence[tuple[str, str]]) -> Iterator[bytes]:
-    """Yield what removes the objects, each kind at once; what hangs on them stops it."""
-    for kind in _ORDER:
+    """Yield what removes the objects; what else hangs on them stops it."""
+    for kind in _AT_ONCE:
         names = list(dict.fromkeys(name for each, name in objects if each == kind))
         if names:
             yield f"DROP {kind} IF EXISTS {', '.join(names)}".encode()
+    rest = [
+        f"{each} IF EXISTS {name}" for kind in _ONE_BY_ONE for each, name in objects if each == kind
+    ]
+    if rest:
+        words = ", ".join(sql.Literal(each).as_string(None) for each in dict.fromkeys(rest))
+        yield f"""DO $chatdb$ DECLARE todo text[] := ARRAY[{words}]; rest text[]; each text; BEGIN
+WHILE todo <> '{{}}' LOOP
+  rest := '{{}}';
+  FOREACH each IN ARRAY todo LOOP
+    BEGIN EXECUTE 'DROP ' || each;
+    EXCEPTION WHEN dependent_objects_still_exist THEN rest := rest || each; END;
+  END LOOP;
+  IF rest = todo THEN EXECUTE 'DROP ' || rest[1]; END IF;
+  todo := rest;
+END LOOP; END $chatdb$""".encode()
 
 
 def _counts(rows: dict[bytes, int]) -> Iterator[bytes]:

@@ -1,10 +1,12 @@
 """What the ways to restore share: what is wanted, what is planned, what was done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from chatdb.backups.catalogue import Backup
+from chatdb.backups.left_out import LeftOut
 from chatdb.db.url import DatabaseUrl
 from chatdb.servers.dump_programs import DumpPrograms
 
@@ -73,7 +75,8 @@ class Restored:
 
     `seconds` is what putting the data in and swapping took, `analyze_seconds` the planner's
     statistics, `check_seconds` comparing the checksums, and then everything that is in it.
-    `rows` counts the rows of every table.
+    `rows` counts the rows of every table, `left_out` are objects of others than chatdb that could
+    not be made.
     """
 
     backup: str
@@ -84,6 +87,7 @@ class Restored:
     conversations: int | None
     messages: int | None
     rows: dict[str, int]
+    left_out: tuple[LeftOut, ...] = ()
     seconds: float
     analyze_seconds: float
     check_seconds: float
@@ -113,6 +117,10 @@ class Filling(Protocol):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What to know before."""
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """What of others than chatdb could not be made, as far as it has come."""
 
     def fill(self, new: DatabaseUrl) -> None:
         """Put everything in; raises what is in the way."""

@@ -9,17 +9,22 @@ from typing import IO, Any
 
 from chatdb.backups.archives import PIECE
 from chatdb.backups.catalogue import Backup
+from chatdb.backups.left_out import LeftOut
 from chatdb.backups.names import COMPRESSED, ENCRYPTED
 from chatdb.backups.plain_sql import Omissions, PlainDump, for_psql, inspect, rights
 from chatdb.backups.private_folder import private_folder
 from chatdb.backups.reading import OnBytes, open_data, packed_bytes
+from chatdb.backups.tolerant_script import TolerantScript
 from chatdb.db.carried_rights import carried_rights
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.dialects.postgresql_bulk import SEARCH_INDEX
 from chatdb.db.revision import translated
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, InvalidInputError, StorageError
-from chatdb.operations.restore_archive import Archive, Prepared, prepared, restore_archive
+from chatdb.operations import deferred_checks
+from chatdb.operations.archive_restore import ArchiveRestore
+from chatdb.operations.own_objects import OwnObjects
+from chatdb.operations.restore_archive import Archive, Prepared, prepared
 from chatdb.operations.restore_script import can_restrict, count_rows, run_script
 from chatdb.workflows.archive_script import archive_script
 from chatdb.workflows.restore_parts import Task
@@ -29,12 +34,19 @@ from chatdb.workflows.restore_server import (
     TargetServer,
     look_at_server,
     lost_tables,
-    require_extensions,
+    missing_extensions,
     require_harmless,
     require_newer,
 )
 
-_UNCHECKED = "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE NOT convalidated"
+ADD_CHECKS = deferred_checks.restore(one_session=True).encode()
+"""What comes after the rows in a script that a `TolerantScript` passes on."""
+
+_UNCHECKED = """
+SELECT relname, conname FROM pg_constraint c JOIN pg_class t ON t.oid = conrelid
+  JOIN pg_namespace n ON n.oid = relnamespace
+WHERE nspname = %s AND NOT convalidated
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class PostgresqlFilling:
     dump: PlainDump
     archive: Prepared | None
     remarks: tuple[str, ...] = field(default=())
+    left_out: list[LeftOut] = field(default_factory=list)
 
     def fill(self, new: DatabaseUrl) -> None:
         """Restore into the empty database."""
@@ -53,18 +66,26 @@ class PostgresqlFilling:
         if self.archive is not None and self.archive.suits(self.server.major):
             is_amiss = bool(self._missing_roles() or self._other_owners())
             with_rights = self.task.wish.owner and not is_amiss
-            restore_archive(
-                self.task.wish.programs,
-                self.archive,
-                new,
+            restoring = ArchiveRestore(
+                programs=self.task.wish.programs,
+                prepared=self.archive,
+                url=new,
                 tuning=self.server.tuning,
+                is_own=self.own.has,
+                file=self.task.backup.file,
                 with_rights=with_rights,
                 on_bytes=self.task.watch.advance,
             )
+            self.left_out.extend(restoring.run())
             if self.task.wish.owner and is_amiss:
                 self._apply_rights(new)
         else:
             self._run_script(new)
+
+    @property
+    def own(self) -> OwnObjects:
+        """What of the dump is chatdb's own."""
+        return OwnObjects.of(self.task.schema)
 
     def finish(self, new: DatabaseUrl) -> None:
         """Give the planner its statistics, which no dump holds."""
@@ -93,8 +114,12 @@ class PostgresqlFilling:
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:  # noqa: ARG002
         """Return the constraints that were not checked for every row, and rows that are missing."""
         with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
-            rows = connection.execute(_UNCHECKED).fetchall()
-            problems = [f"the constraint {name} of {table} is not checked" for table, name in rows]
+            rows = connection.execute(_UNCHECKED, (self.own.schema,)).fetchall()
+            problems = [
+                f"the constraint {name} of {table} is not checked"
+                for table, name in rows
+                if (table, name) in self.own.names
+            ]
             if self.archive is None:
                 wanted = self.dump.rows
                 found = count_rows(connection, wanted)
@@ -143,15 +168,34 @@ class PostgresqlFilling:
     def _run_script(self, new: DatabaseUrl) -> None:
         programs = self.task.wish.programs
         client = programs.find("psql", self.server.major, url=new)
+        tolerant = self.tolerant(in_place=False)
         with self.script() as stream:
             run_script(
                 programs,
                 client,
-                for_psql(stream, self.omissions()),
+                for_psql(stream, self.omissions(), tolerant),
                 new,
                 options=self.server.tuning.options(),
                 restricted=not self.task.wish.trust,
+                around=((), [ADD_CHECKS]),
+                on_line=lambda line: self.hear(tolerant, line),
             )
+        self.left_out.extend(tolerant.left_out.values())
+
+    def tolerant(self, *, in_place: bool) -> TolerantScript:
+        """Return what lets an application's objects fail in the script of the dump."""
+        dump = self.dump
+        domains = [name for kind, name in dump.others if kind == "DOMAIN"]
+        made = [*dump.tables, *domains] if in_place else None
+        before = deferred_checks.defer(made, one_session=True)
+        return TolerantScript(self.own.has, before.encode(), in_place=in_place)
+
+    def hear(self, tolerant: TolerantScript, line: str) -> bool:
+        """Take a line of psql's; tell whether it was about what is left out."""
+        if (check := deferred_checks.heard(line)) is not None:
+            self.left_out.append(check)
+            return True
+        return tolerant.hear(line)
 
     @contextmanager
     def script(self) -> Iterator[Any]:
@@ -173,8 +217,20 @@ class PostgresqlFilling:
             closing(connect_postgresql(new)) as connection,
         ):
             for statement in rights(stream, self.omissions()):
-                connection.execute(statement)
+                self._apply(connection, statement)
             connection.commit()
+
+    def _apply(self, connection: Any, statement: bytes) -> None:
+        """Give one right; that on what was left out cannot be."""
+        from psycopg import errors
+
+        gone = (errors.UndefinedObject, errors.UndefinedTable, errors.UndefinedFunction)
+        try:
+            with connection.transaction():
+                connection.execute(statement)
+        except gone:
+            if not self.left_out:
+                raise
 
     @contextmanager
     def script_of_rights(self) -> Iterator[IO[bytes]]:
@@ -199,10 +255,10 @@ def planned_postgresql(task: Task, *, in_place: bool = False) -> Iterator[Postgr
         server = look_at_server(task)
         filling = PostgresqlFilling(task, server, dump, archive)
         require_newer(task, dump, server)
-        require_extensions(dump, server)
+        missing = missing_extensions(task, dump, server)
         require_harmless(task, dump, is_script=archive is None)
         lost = [] if in_place else lost_tables(task, dump, server)
-        remarks = tuple(_remarks(task, filling, lost))
+        remarks = (*_remarks(task, filling, lost), *_left_out_remarks(task, server, missing))
         yield PostgresqlFilling(task, server, dump, archive, remarks)
 
 
@@ -318,3 +374,11 @@ def _remarks(task: Task, filling: PostgresqlFilling, lost: list[str]) -> Iterato
             client = task.wish.programs.find("psql", server.major, url=task.url)
             if not can_restrict(client):
                 yield f"{client.describe()} is too old to refuse commands of its own by itself"
+
+
+def _left_out_remarks(task: Task, server: TargetServer, missing: list[str]) -> Iterator[str]:
+    if missing:
+        yield f"the server has no extension {', '.join(missing)}: left out"
+    manifest = task.backup.manifest
+    if manifest is not None and manifest.needs_superuser and not server.is_superuser:
+        yield f"left out, for only a superuser can make it: {', '.join(manifest.needs_superuser)}"

@@ -84,15 +84,22 @@ def require_newer(task: Task, dump: PlainDump, server: TargetServer) -> None:
         )
 
 
-def require_extensions(dump: PlainDump, server: TargetServer) -> None:
-    """Raise RefusedError that names the extensions that the server does not have."""
+def missing_extensions(task: Task, dump: PlainDump, server: TargetServer) -> list[str]:
+    """Return the extensions that the server does not have, and that no table needs.
+
+    Raises RefusedError for others, without --force: tables of an application may be lost.
+    """
     missing = sorted(dump.extensions - server.extensions)
-    if missing:
+    manifest = task.backup.manifest
+    told = None if manifest is None else manifest.extensions
+    needed = [name for name in missing if told is None or told.get(name, ("?",))]
+    if needed and not task.wish.force:
         raise RefusedError(
-            f"the backup wants extensions that the server has not: {', '.join(missing)}",
+            f"the backup wants extensions that the server has not: {', '.join(needed)}",
             hint="install them on the server (packages postgresql-contrib, postgresql-NN-pgvector),"
-            " or restore on another one: --into URL",
+            " or restore on another one: --into URL; to leave out what needs them: --force",
         )
+    return missing
 
 
 def require_harmless(task: Task, dump: PlainDump, *, is_script: bool) -> None:

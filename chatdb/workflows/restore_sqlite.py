@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from chatdb.backups.archives import PIECE
+from chatdb.backups.left_out import LeftOut
 from chatdb.backups.reading import open_data, packed_bytes
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.revision import translated
@@ -31,6 +32,7 @@ class SqliteFilling:
 
     task: Task
     remarks: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def fill(self, new: DatabaseUrl) -> None:
         """Unpack it, all of it on the disk."""

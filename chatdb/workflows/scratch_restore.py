@@ -3,12 +3,14 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from chatdb.backups.archives import PIECE
 from chatdb.backups.catalogue import Backup
 from chatdb.backups.contents import differences
+from chatdb.backups.left_out import LeftOut
 from chatdb.backups.private_folder import private_folder
 from chatdb.backups.reading import check_files, open_data, packed_bytes, require_whole
 from chatdb.db.database import Database
@@ -44,10 +46,16 @@ _NO_FAULT_OF_THE_BACKUP = (
 )
 
 
-def verify_by_restoring(
-    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
-) -> tuple[str, ...]:
-    """Restore the backup into a scratch database and return what is wrong with it; nothing is good.
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a restore on trial found: `problems`, none of which is good, and what is left out."""
+
+    problems: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def verify_by_restoring(backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch) -> Trial:
+    """Restore the backup into a scratch database and return what was found.
 
     `url` names the server for a dump of PostgreSQL; a SQLite file, and the native format, need
     none. What a killed run left there is removed first. Raises UsageError for a dump without a
@@ -59,15 +67,15 @@ def verify_by_restoring(
         watch.begin("checking", backup.bytes)
         check_files(backup, on_bytes=watch.advance)
         if backup.kind == "native":
-            return _native(backup, watch)
+            return Trial(_native(backup, watch))
         with scratch_restore(backup, url, wish, watch) as (task, filling):
             watch.begin("comparing", None)
             problems = compare(task, filling, task.url, thorough=True).problems
-            return (*problems, *_faults(task))
+            return Trial((*problems, *_faults(task)), tuple(filling.left_out))
     except _NO_FAULT_OF_THE_BACKUP:
         raise
     except ChatdbError as error:
-        return (error.text,)
+        return Trial((error.text,))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from chatdb.backups.checks import (
     rows_that_differ,
 )
 from chatdb.backups.contents import Contents, differences
+from chatdb.backups.left_out import ONLY_A_SUPERUSER, LeftOut
 from chatdb.backups.manifest import BackupFile, Manifest, Verification, Way
 from chatdb.backups.reading import check_files, recognised
 from chatdb.db.database import Database
@@ -50,7 +51,10 @@ def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verifi
     """
     started = time.monotonic()
     way: Way = "files" if can_be_opened(backup) else "checksums"
-    return _result(backup, way, find_problems(backup, programs, watch), started, watch)
+    problems = find_problems(backup, programs, watch)
+    names = () if backup.manifest is None else backup.manifest.needs_superuser
+    left_out = tuple(LeftOut(name, ONLY_A_SUPERUSER) for name in names)
+    return _result(backup, way, problems, started, watch, left_out=left_out)
 
 
 def verify_restored(
@@ -68,12 +72,25 @@ def verify_restored(
             hint=f"read it to its end: chatdb backup verify {backup.name}",
         )
     started = time.monotonic()
-    problems = list(verify_by_restoring(backup, url, wish, watch))
-    return _result(backup, "restore", problems, started, watch)
+    found = verify_by_restoring(backup, url, wish, watch)
+    problems = list(found.problems)
+    return _result(backup, "restore", problems, started, watch, left_out=found.left_out)
+
+
+def broken(backup: Backup, result: Verification) -> list[LeftOut]:
+    """Return what was left out that the backup itself does not tell of."""
+    known = () if backup.manifest is None else backup.manifest.needs_superuser
+    return [each for each in result.left_out if each.object not in known]
 
 
 def _result(
-    backup: Backup, way: Way, problems: Problems, started: float, watch: Watch
+    backup: Backup,
+    way: Way,
+    problems: Problems,
+    started: float,
+    watch: Watch,
+    *,
+    left_out: tuple[LeftOut, ...],
 ) -> Verification:
     verification = Verification(
         at=datetime.now(UTC).replace(microsecond=0),
@@ -81,6 +98,7 @@ def _result(
         passed=not problems,
         seconds=round(time.monotonic() - started, 3),
         problems=tuple(problems[:_WANTED_LINES]),
+        left_out=left_out,
         chatdb_version=chatdb.__version__,
     )
     write_down(backup, verification, watch)

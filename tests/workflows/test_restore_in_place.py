@@ -165,3 +165,36 @@ def test_without_the_right_to_make_databases_it_is_the_way(
         assert conversations_in(poor) == 3
     finally:
         execute(filled, f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+
+
+def test_large_objects_are_those_of_the_backup_and_others_stay(
+    filled: DatabaseUrl, wish: RestoreWish, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    role = f"keeper_{filled.database}"
+    execute(
+        filled,
+        f"CREATE ROLE {role}",
+        "SELECT lo_from_bytea(4242, 'hello blob'), lo_from_bytea(4243, 'gone since')",
+        f"ALTER LARGE OBJECT 4242 OWNER TO {role}",
+    )
+    large = (
+        "SELECT oid::int, convert_from(lo_get(oid), 'UTF8'), pg_get_userbyid(lomowner)"
+        " FROM pg_largeobject_metadata ORDER BY 1"
+    )
+    there = execute(filled, large)
+
+    try:
+        for make in (foreign_backup, plain_backup):
+            path = make(filled, tmp_path, postgres)
+            execute(
+                filled,
+                "SELECT lo_put(4242, 0, 'altered'), lo_unlink(4243), lo_from_bytea(4244, 'new')",
+            )
+            backup = recognised(find(str(path), str(tmp_path)))
+            with planned_in_place(backup, filled, wish, Silence(), lambda: backup) as planned:
+                planned.run()
+
+            assert execute(filled, large) == [*there, (4244, "new", "chatdb")]
+            execute(filled, "SELECT lo_unlink(4244)")
+    finally:
+        execute(filled, f"DROP OWNED BY {role}", f"DROP ROLE {role}")

@@ -28,7 +28,7 @@ def problems(path: Path, url: DatabaseUrl, server: PostgresServer | None) -> tup
     """Return what trying a backup finds."""
     bindir = None if server is None else server.binaries
     wish = RestoreWish(programs=DumpPrograms(os.environ, bindir=bindir))
-    return verify_by_restoring(backup_of(path), url, wish, Silence())
+    return verify_by_restoring(backup_of(path), url, wish, Silence()).problems
 
 
 @pytest.fixture

@@ -145,6 +145,9 @@ def _print_created(
         command.output.record(summary, output_format)
         return
     command.output.text("\n".join(created_lines(summary)))
+    if summary.needs_superuser:
+        names = ", ".join(summary.needs_superuser)
+        command.diagnostics.note(f"only a superuser can restore {names}; others restore the rest")
     if result is not None:
         command.output.text("\n".join(verified_lines(summary.name, result)))
         return
@@ -251,7 +254,7 @@ def verify(
     from chatdb.backups.catalogue import find
     from chatdb.workflows.backup_summary import VerifiedBackup
     from chatdb.workflows.restore_parts import RestoreWish
-    from chatdb.workflows.verify_backup import verify_files, verify_restored
+    from chatdb.workflows.verify_backup import broken, verify_files, verify_restored
 
     command = CommandContext.of(context)
     with notifying(command, "verify", notify_url) as told:
@@ -267,13 +270,16 @@ def verify(
                 result = verify_restored(backup, command.direct_url or command.url, wish, watch)
             else:
                 result = verify_files(backup, programs, watch)
-        told.figures.update(way=result.way, problems=result.problems)
+        left_out = [each.object for each in result.left_out]
+        told.figures.update(way=result.way, problems=result.problems, left_out=left_out)
         if output_format is not Format.TABLE:
             command.output.record(VerifiedBackup.of(backup, result), output_format)
         else:
             command.output.text("\n".join(verified_lines(backup.name, result)))
         if not result.passed:
             raise typer.Exit(ExitCode.FAILED)
+        if restore and broken(backup, result):
+            raise typer.Exit(ExitCode.PARTIAL)
 
 
 @app.command()

@@ -192,6 +192,8 @@ class _Restoring:
         else:
             command.output.record(done, self.output_format)
         _tell(command, way_back(done.kept, self.into, saved=done.saved), self.into)
+        if done.left_out:
+            raise typer.Exit(ExitCode.PARTIAL)
 
     def _planned(
         self, watch: StageWatch, *, in_place: bool

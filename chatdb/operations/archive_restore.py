@@ -1,0 +1,221 @@
+"""An archive of pg_dump into an empty database: chatdb's own objects all, the others as can be.
+
+First what comes before the rows, then those as a stream, then the indexes in parallel. What of an
+application cannot be made is told; what of chatdb's cannot be made ends it.
+"""
+
+import shlex
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
+
+from chatdb.backups.dump_entries import Entry, IsOwn, in_phases
+from chatdb.backups.left_out import LeftOut, write_down
+from chatdb.backups.names import COMPRESSED, ENCRYPTED
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.revision import translated
+from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ChatdbError, RefusedError
+from chatdb.operations import deferred_checks
+from chatdb.operations.restore_archive import OnBytes, Prepared, feed, use_list
+from chatdb.operations.restore_tuning import Tuning
+from chatdb.servers.dump_programs import DumpPrograms, Running
+from chatdb.servers.restore_errors import NO_FAULT_OF_THE_OBJECT, RestoreError, RestoreErrors
+
+_TOC_ENTRY = "-- TOC entry "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveRestore:
+    """One run: `is_own` tells what must come back, `file` names the archive in what is told.
+
+    Without `with_rights` everything belongs to who restores it, and nobody is granted anything.
+    """
+
+    programs: DumpPrograms
+    prepared: Prepared
+    url: DatabaseUrl
+    tuning: Tuning
+    is_own: IsOwn
+    file: str
+    with_rights: bool = True
+    on_bytes: OnBytes | None = None
+    _left_out: dict[Entry, LeftOut] = field(default_factory=dict)
+
+    def run(self) -> list[LeftOut]:
+        """Fill the empty database; return what is left out.
+
+        Raises what keeps one of chatdb's own objects from being made, or concerns the server.
+        """
+        prepared = self.prepared
+        if not prepared.is_in_phases:
+            self._fed(prepared.entries)
+            return list(self._left_out.values())
+        phases = in_phases(prepared.entries)
+        self._of_head(phases["pre-data"], jobs=1)
+        self._run_sql(deferred_checks.defer(one_session=False))
+        if prepared.archive.folder is None:
+            self._fed(phases["data"])
+        else:
+            self._in_parallel(phases["data"])
+        checks = self._run_sql(deferred_checks.restore(one_session=False))
+        self._in_parallel(phases["post-data"])
+        return [*self._left_out.values(), *checks]
+
+    def _in_parallel(self, entries: Sequence[Entry]) -> None:
+        """Restore chatdb's own, which an error ends, and then the others."""
+        own = [entry for entry in entries if self.is_own(entry)]
+        others = [entry for entry in entries if not self.is_own(entry)]
+        if own:
+            words = [*use_list(self.prepared, own), *self._jobs(), "--exit-on-error"]
+            with self._running([*words, str(self.prepared.head)]) as running:
+                running.finish()
+        self._of_head(others, jobs=self.tuning.jobs)
+
+    def _of_head(self, entries: Sequence[Entry], *, jobs: int) -> None:
+        if not entries:
+            return
+        words = [*use_list(self.prepared, entries), *(self._jobs() if jobs > 1 else [])]
+        with self._told(entries, [*words, str(self.prepared.head)], in_order=jobs == 1):
+            pass
+
+    def _fed(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        words = use_list(self.prepared, entries)
+        with self._told(entries, words, in_order=True, stdin=subprocess.PIPE) as running:
+            feed(running, self.prepared.archive, self.on_bytes)
+
+    def _jobs(self) -> list[str]:
+        return [f"--jobs={self.tuning.jobs}"] if self.tuning.jobs > 1 else []
+
+    @contextmanager
+    def _told(
+        self,
+        entries: Sequence[Entry],
+        words: Sequence[str],
+        *,
+        in_order: bool,
+        stdin: int = subprocess.DEVNULL,
+    ) -> Iterator[Running]:
+        """Run it to its end; errors of others than chatdb's own are written down.
+
+        Only `in_order` does it tell to which entry an error belongs.
+        """
+        heard = RestoreErrors()
+        with self._running(["--verbose", *words], stdin=stdin, heard=heard) as running:
+            yield running
+            code = running.wait()
+            if code != 0 and not heard.has_ended:
+                raise running.failure(running.said)
+            self._write_down(running, heard.errors, entries, in_order=in_order)
+
+    def _running(
+        self,
+        words: Sequence[str],
+        *,
+        stdin: int = subprocess.DEVNULL,
+        heard: RestoreErrors | None = None,
+    ) -> AbstractContextManager[Running]:
+        rights = [] if self.with_rights else ["--no-owner", "--no-privileges"]
+        return self.programs.running(
+            self.prepared.client,
+            [*rights, "--no-password", *words],
+            url=self.url,
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            options=self.tuning.options(),
+            on_line=None if heard is None else heard.hear,
+        )
+
+    def _write_down(
+        self,
+        running: Running,
+        errors: Sequence[RestoreError],
+        entries: Sequence[Entry],
+        *,
+        in_order: bool,
+    ) -> None:
+        if not errors:
+            return
+        whose = self._in_order(entries) if in_order else self._by_statement(entries)
+        for error in errors:
+            entry, found = (
+                whose(error),
+                running.failure([f"error: could not execute query: ERROR:  {error.text}"]),
+            )
+            if entry is None or isinstance(found, NO_FAULT_OF_THE_OBJECT):
+                raise found
+            if self.is_own(entry):
+                raise self._own(entry, error, found)
+            told = LeftOut(entry.describe(), error.text, self._remedy(entry, error))
+            write_down(self._left_out, entry, told)
+
+    def _in_order(self, entries: Iterable[Entry]) -> Callable[[RestoreError], Entry | None]:
+        by_id = {entry.id: entry for entry in entries}
+        return lambda error: by_id.get(error.entry)
+
+    def _by_statement(self, entries: Sequence[Entry]) -> Callable[[RestoreError], Entry | None]:
+        """Find the entry by what was to be done: of several jobs the lines are mixed."""
+        by_id = {entry.id: entry for entry in entries}
+        texts: dict[Entry, str] = {}
+        filled = {entry.name: entry for entry in entries if entry.kind == "TABLE DATA"}
+        others = [entry for entry in entries if entry.kind != "TABLE DATA"]
+        words = [*use_list(self.prepared, others), "--verbose", "--file=-", str(self.prepared.head)]
+        if others:
+            with self.programs.running(self.prepared.client, words) as running:
+                script = running.stdout.read().decode("utf-8", "replace")
+                running.finish()
+            for text in script.split(_TOC_ENTRY)[1:]:
+                texts[by_id[int(text.split(maxsplit=1)[0])]] = text
+
+        def find(error: RestoreError) -> Entry | None:
+            if error.table is not None:
+                return filled.get(error.table)
+            wanted = error.statement.strip()
+            return next((each for each, text in texts.items() if wanted and wanted in text), None)
+
+        return find
+
+    def _own(self, entry: Entry, error: RestoreError, found: ChatdbError) -> ChatdbError:
+        """Return the error of one of chatdb's own; it may want an extension that was left out."""
+        missing = [other.name for other in self._left_out if other.kind == "EXTENSION"]
+        if not missing:
+            return found
+        return RefusedError(
+            f"{entry.describe()} cannot be made: {error.text}; left out before:"
+            f" extension {', '.join(missing)}",
+            hint="have a superuser restore it, or where the extension is there already: --in-place",
+        )
+
+    def _remedy(self, entry: Entry, error: RestoreError) -> str:
+        if entry.kind != "TABLE DATA":
+            return error.statement.strip()
+        schema, table = shlex.quote(entry.schema), shlex.quote(entry.name)
+        words = f"pg_restore --data-only --schema={schema} --table={table} --dbname=URL"
+        return _unpacking(self.file, words)
+
+    def _run_sql(self, statement: str) -> list[LeftOut]:
+        """Run a statement of ours in the new database; return what its warnings tell."""
+        told: list[LeftOut | None] = []
+        with translated(self.url), closing(connect_postgresql(self.url)) as connection:
+            connection.add_notice_handler(
+                lambda notice: told.append(deferred_checks.heard(notice.message_primary or ""))
+            )
+            connection.execute(statement.encode())
+            connection.commit()
+        return [each for each in told if each is not None]
+
+
+def _unpacking(file: str, command: str) -> str:
+    """Return a command that is fed with the archive as pg_restore reads it."""
+    steps = [shlex.quote(file)]
+    if file.endswith(ENCRYPTED):
+        steps = [f"age -d -i KEY {steps[0]}"]
+        file = file.removesuffix(ENCRYPTED)
+    if file.endswith(COMPRESSED):
+        steps = [f"zstd -dc {steps[0]}"] if len(steps[0].split()) == 1 else [*steps, "zstd -dc"]
+    if steps == [shlex.quote(file)]:
+        return f"{command} {steps[0]}"
+    return " | ".join([*steps, command])
