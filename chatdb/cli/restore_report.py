@@ -74,9 +74,9 @@ def restored_lines(done: "Restored") -> list[str]:
 
 def _left_out_lines(done: "Restored") -> list[str]:
     if not done.left_out:
-        return []
+        return list(done.bound)
     heading = f"{counted(len(done.left_out), 'object')} could not be made, none of chatdb's own:"
-    return [heading, *(f"  {line}" for line in left_out_lines(done.left_out))]
+    return [*done.bound, heading, *(f"  {line}" for line in left_out_lines(done.left_out))]
 
 
 def kept_lines(kept: "Kept", *, is_there: bool) -> list[str]:

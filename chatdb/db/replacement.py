@@ -11,11 +11,15 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from chatdb.db.bound_objects import BoundObject
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import NotFoundError
+from chatdb.errors import NotFoundError, RefusedError
 
 MARK = "_before_restore_"
 """What stands between the name of a database and the time until which it was in use."""
+
+KEPT = "the database that is kept"
+"""How it is called before it has a name."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _KEPT = re.compile(r"(?P<time>\d{8}T\d{6}Z)(?:_(?P<number>\d+))?")
@@ -53,6 +57,19 @@ class Replacement(ABC):
     def require_alone(self) -> None:
         """Return when nobody else uses the database; raises RefusedError that names them."""
 
+    def bound(self) -> list[BoundObject]:
+        """Return what is bound to the database that is there, not to its name."""
+        return []
+
+    def require_unbound(self) -> None:
+        """Return when there is none; raises RefusedError that tells what becomes of each."""
+        if bound := self.bound():
+            lines = [f"  {each.becomes(KEPT)}" for each in bound]
+            raise RefusedError(
+                "\n".join([f"{self.url.redacted()} has more than its name:", *lines]),
+                hint="end these first, or let that become of them: add --force",
+            )
+
     @abstractmethod
     def new(self) -> AbstractContextManager[DatabaseUrl]:
         """Make a database beside the place, empty; it is removed at the end unless it was put.
@@ -65,7 +82,8 @@ class Replacement(ABC):
         """Put a database made by `new` into the place; return the one that was there.
 
         Owner, rights, comment and settings of the place stay. `force` ends the sessions of who is
-        connected to a server. Raises RefusedError that names them else.
+        connected to a server, rolls prepared transactions back, and leaves what is bound to the
+        database with it. Raises RefusedError that names them else.
         """
 
     @abstractmethod

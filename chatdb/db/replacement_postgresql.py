@@ -8,6 +8,7 @@ from typing import Self
 from uuid import uuid4
 from zlib import crc32
 
+from chatdb.db.bound_objects import BoundObject, bound_objects, roll_back_prepared
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database_properties import apply_settings, create_like, read_properties
 from chatdb.db.replacement import MARK, Kept, Note, Replacement, new_mark, read_mark
@@ -75,6 +76,9 @@ class PostgresqlReplacement(Replacement):
     def require_alone(self) -> None:
         self._server.require_alone(self.url.database, force=False)
 
+    def bound(self) -> list[BoundObject]:
+        return bound_objects(self._server.connection, self.url.database)
+
     @contextmanager
     def new(self) -> Iterator[DatabaseUrl]:
         sweep(self._server, self._note)
@@ -114,7 +118,11 @@ class PostgresqlReplacement(Replacement):
         )
         deadline, said = time.monotonic() + _LEAVING_SECONDS, False
         while True:
+            if force:
+                roll_back_prepared(self.url, self.bound())
             try:
+                if not force:
+                    self.require_unbound()
                 self._server.require_alone(name, force=force)
                 self._server.rename(*moves, force=force)
             except RefusedError as error:

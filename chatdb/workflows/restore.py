@@ -4,15 +4,16 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from chatdb.backups.catalogue import Backup
 from chatdb.backups.contents import Contents
 from chatdb.backups.reading import check_files, require_whole
+from chatdb.db.bound_objects import require_endable
 from chatdb.db.database import Database
 from chatdb.db.label import look_at_label
-from chatdb.db.replacement import Replacement, open_replacement
+from chatdb.db.replacement import KEPT, Replacement, open_replacement
 from chatdb.db.revision import Look, judge, look, mismatch
 from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
@@ -53,11 +54,19 @@ class Restore:
 
     def plan(self) -> RestorePlan:
         """Tell what will happen."""
-        return plan_of(self.task, self.filling, replaces=self.replacement.is_there())
+        plan = plan_of(self.task, self.filling, replaces=self.replacement.is_there())
+        bound = (each.becomes(KEPT) for each in self.replacement.bound())
+        return replace(plan, remarks=(*plan.remarks, *bound))
 
     def require_alone(self) -> None:
-        """Raise RefusedError that names who uses the database, unless they may be cut off."""
-        if self.replacement.is_there() and not self.task.wish.force:
+        """Raise RefusedError that names who uses the database, or what is bound to it.
+
+        Where they may be cut off, only what this user cannot end.
+        """
+        if self.task.wish.force:
+            require_endable(self.task.url, self.replacement.bound())
+        elif self.replacement.is_there():
+            self.replacement.require_unbound()
             self.replacement.require_alone()
 
     def run(self) -> Restored:
@@ -76,6 +85,7 @@ class Restore:
                 self._settle(new, began_at)
                 self.filling.carry_over(new)
                 watch.begin("swapping", None)
+                bound = self.replacement.bound()
                 kept = self.replacement.put(new, force=self.task.wish.force)
         return Restored(
             backup=self.task.backup.file,
@@ -86,6 +96,7 @@ class Restore:
             messages=None if contents is None else contents.messages,
             rows=rows,
             left_out=tuple(self.filling.left_out),
+            bound=() if kept is None else tuple(each.becomes(kept.name) for each in bound),
             seconds=clock.seconds("fill"),
             analyze_seconds=clock.seconds("analyze"),
             check_seconds=clock.seconds("check"),

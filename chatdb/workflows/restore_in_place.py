@@ -13,6 +13,12 @@ from psycopg import sql
 
 from chatdb.backups.catalogue import Backup
 from chatdb.backups.plain_sql import for_psql
+from chatdb.db.bound_objects import (
+    BoundObject,
+    prepared_in_the_way,
+    require_endable,
+    roll_back_prepared,
+)
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.label import KEY
 from chatdb.db.replacement import Replacement, open_replacement
@@ -107,13 +113,26 @@ class RestoreInPlace:
         )
 
     def require_alone(self) -> None:
-        """Return: who is connected is waited for, while the locks are."""
+        """Raise RefusedError for a prepared transaction in the way, unless it may be rolled back.
+
+        Who is connected is waited for, while the locks are.
+        """
+        prepared = self._prepared()
+        if self.task.wish.force:
+            require_endable(self.task.url, prepared)
+        elif prepared:
+            lines = [f"  {each.becomes('')}" for each in prepared]
+            raise RefusedError(
+                "\n".join(["tables that would be replaced are locked:", *lines]),
+                hint="end it, or let that become of it: add --force",
+            )
 
     def run(self) -> Restored:
         """Restore; whatever is raised before the commit, the database is what it was."""
         task, clock = self.task, Clock()
         saved = self.save()
         if task.wish.force:
+            roll_back_prepared(task.url, self._prepared())
             with Server.open(task.url) as server:
                 server.end_sessions(task.url.database)
         with clock.counting("fill"):
@@ -144,6 +163,10 @@ class RestoreInPlace:
             analyze_seconds=clock.seconds("analyze"),
             check_seconds=clock.seconds("check"),
         )
+
+    def _prepared(self) -> list[BoundObject]:
+        with translated(self.task.url), closing(connect_postgresql(self.task.url)) as connection:
+            return prepared_in_the_way(connection, sorted(TABLE_NAMES))
 
     def _replace_all(self) -> None:
         """Run the whole change as one script."""

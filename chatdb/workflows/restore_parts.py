@@ -76,7 +76,7 @@ class Restored:
     `seconds` is what putting the data in and swapping took, `analyze_seconds` the planner's
     statistics, `check_seconds` comparing the checksums, and then everything that is in it.
     `rows` counts the rows of every table, `left_out` are objects of others than chatdb that could
-    not be made.
+    not be made, `bound` tells what became of what was bound to the database itself.
     """
 
     backup: str
@@ -88,6 +88,7 @@ class Restored:
     messages: int | None
     rows: dict[str, int]
     left_out: tuple[LeftOut, ...] = ()
+    bound: tuple[str, ...] = ()
     seconds: float
     analyze_seconds: float
     check_seconds: float

@@ -308,12 +308,15 @@ class _Undoing:
 
     def put_back(self, name: str | None, *, force: bool) -> None:
         """Put back what the last restore, or the one that is named, replaced."""
-        from chatdb.db.replacement import open_replacement
+        from chatdb.db.replacement import KEPT, open_replacement
 
         with open_replacement(self.url, self.command.diagnostics.note) as replacement:
             kept = replacement.find_kept(name)
             lines = kept_lines(kept, is_there=replacement.is_there())
+            lines += [each.becomes(KEPT) for each in replacement.bound()]
             if not self.dry_run:
+                if not force:
+                    replacement.require_unbound()
                 confirm(self.command, lines, yes=self.yes, action="replace", url=self.url)
                 aside = replacement.put_back(kept, force=force)
         place = self.url.redacted()
