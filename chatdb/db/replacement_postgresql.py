@@ -11,6 +11,7 @@ from zlib import crc32
 from chatdb.db.bound_objects import BoundObject, bound_objects, roll_back_prepared
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database_properties import apply_settings, create_like, read_properties
+from chatdb.db.distribution import refuse_distributed_restore
 from chatdb.db.replacement import MARK, Kept, Note, Replacement, new_mark, read_mark
 from chatdb.db.revision import translated
 from chatdb.db.server_databases import LONGEST_NAME, Move, Server
@@ -98,6 +99,7 @@ class PostgresqlReplacement(Replacement):
 
     def put_back(self, kept: Kept, *, force: bool) -> Kept | None:
         if self.is_there():
+            refuse_distributed_restore(self.url)
             return self._swap(kept.name, force=force)
         self._server.rename(Move(name=kept.name, target=self.url.database), force=force)
         return None

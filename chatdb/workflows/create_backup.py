@@ -15,6 +15,7 @@ from chatdb.backups.manifest import Manifest, encode
 from chatdb.backups.names import MANIFEST, Part, backup_name
 from chatdb.backups.stores import Store
 from chatdb.db.database import Database
+from chatdb.db.distribution import refuse_distributed_backup
 from chatdb.db.label import look_at_label
 from chatdb.errors import ChatdbError, DatabaseUnreachableError, UsageError
 from chatdb.workflows.backup_parts import BackupWish, Bench, Made, Watch
@@ -30,6 +31,7 @@ def create_backup(database: Database, store: Store, wish: BackupWish, watch: Wat
     _sweep(store, watch)
     direct = database.direct()
     try:
+        refuse_distributed_backup(direct.url)
         label = look_at_label(direct.url, schema=direct.schema)
         name = direct.url.name if direct.url.path is not None else label.name
         started, created_at = time.monotonic(), datetime.now(UTC)
