@@ -14,9 +14,11 @@ _FACTS = (
     " current_schema(), pg_backend_pid()"
 )
 _SIZE = (
-    "SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint FROM pg_class c"
+    "SELECT coalesce(sum(size), 0)::bigint, coalesce(max(size), 0)::bigint"
+    " FROM (SELECT pg_table_size(c.oid) AS size FROM pg_class c"
     " JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+    " WHERE c.relkind IN ('r', 'm')"
+    " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema') t"
 )
 _OF_SEVERAL_HOSTS = ("target_session_attrs", "load_balance_hosts", "hostaddr")
 
@@ -26,7 +28,7 @@ class ServerFacts:
     """A server as a dump sees it; `url` names the one host of several that we are connected to.
 
     `schema` is the one of chatdb's tables; `table_bytes` is about what a dump without compression
-    will have.
+    will have, `largest_bytes` what of it is one table's.
     """
 
     version: str
@@ -34,6 +36,15 @@ class ServerFacts:
     schema: str | None
     url: DatabaseUrl
     table_bytes: int
+    largest_bytes: int
+
+    def useful_jobs(self, jobs: int) -> int:
+        """Return how many jobs of a dump have something to do until its largest table is done.
+
+        A table is dumped by one job. With one that is most of the data, several jobs only cost
+        what packing afterwards costs, instead of meanwhile.
+        """
+        return max(1, min(jobs, self.table_bytes // max(1, self.largest_bytes)))
 
 
 def look_at_server(database: Database, connection: sa.Connection) -> ServerFacts:
@@ -50,12 +61,14 @@ def look_at_server(database: Database, connection: sa.Connection) -> ServerFacts
             " the server itself",
             hint="name its own address: --direct-url postgresql://..., or CHATDB_DIRECT_URL",
         )
+    total, largest = connection.exec_driver_sql(_SIZE).one()
     return ServerFacts(
         version=str(version).split()[0],
         major=int(number) // 10_000,
         schema=None if schema is None else str(schema),
         url=_one_host(database.url, driver.info),
-        table_bytes=int(connection.exec_driver_sql(_SIZE).scalar_one()),
+        table_bytes=int(total),
+        largest_bytes=int(largest),
     )
 
 

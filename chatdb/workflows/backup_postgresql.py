@@ -46,9 +46,22 @@ def back_up_postgresql(database: Database, wish: BackupWish, bench: Bench) -> Ma
         client = wish.programs.find("pg_dump", server.major, url=server.url)
         needs_superuser = () if wish.part == "data-only" else superuser_objects(connection)
         extensions = extension_tables(connection)
-        dump = _Dump(database, connection, wish, bench, server, client, needs_superuser, extensions)
+        jobs = _useful_jobs(wish, bench, server)
+        dump = _Dump(
+            database, connection, wish, bench, server, client, jobs, needs_superuser, extensions
+        )
         bench.watch.begin("dumping", server.table_bytes if wish.part != "schema-only" else None)
-        return dump.directory() if wish.jobs > 1 else dump.custom()
+        return dump.directory() if jobs > 1 else dump.custom()
+
+
+def _useful_jobs(wish: BackupWish, bench: Bench, server: ServerFacts) -> int:
+    """Return how many jobs to use, and say so when there are fewer than were asked for."""
+    jobs = wish.jobs if wish.part == "schema-only" else server.useful_jobs(wish.jobs)
+    if jobs < wish.jobs:
+        share = 100 * server.largest_bytes // max(1, server.table_bytes)
+        used = "one job is used" if jobs == 1 else f"{jobs} jobs are used"
+        bench.watch.note(f"{share} % of the data is one table, which one job dumps: {used}")
+    return jobs
 
 
 @contextmanager
@@ -81,6 +94,7 @@ class _Dump:
     bench: Bench
     server: ServerFacts
     client: Client
+    jobs: int
     needs_superuser: tuple[str, ...]
     extensions: dict[str, tuple[str, ...]]
 
@@ -105,7 +119,7 @@ class _Dump:
         self.client.require_here("--jobs", hint="leave --jobs out, or ")
         inside = self._packs_itself()
         folder = self.bench.path(self.bench.archive_name("directory", compressed=False))
-        words = ["--format=directory", f"--jobs={self.wish.jobs}", f"--file={folder}"]
+        words = ["--format=directory", f"--jobs={self.jobs}", f"--file={folder}"]
         with (
             self._running(
                 [*self._words(inside=inside), *words], stdout=subprocess.DEVNULL

@@ -251,6 +251,30 @@ def test_several_jobs_make_a_folder(postgresql_url: DatabaseUrl, folder: Path) -
     )
 
 
+@pytest.mark.parametrize(
+    ("tables", "kind", "said"),
+    [
+        (["large"], "custom", " % of the data is one table, which one job dumps: one job is used"),
+        (["large", "larger"], "directory", "one job dumps: 2 jobs are used"),
+    ],
+)
+def test_no_more_jobs_are_used_than_there_are_large_tables(
+    postgresql_url: DatabaseUrl, folder: Path, tables: list[str], kind: str, said: str
+) -> None:
+    watch = Quiet()
+    with Database.open(postgresql_url) as database:
+        with database.transaction(write=True) as connection:
+            for table in tables:
+                rows = "SELECT repeat('x', 1000) AS text FROM generate_series(1, 3000)"
+                connection.exec_driver_sql(f"CREATE TABLE {table} AS {rows}")
+
+        backup = back_up(database, folder, watch, jobs=4)
+
+    assert backup.kind == kind
+    assert [note for note in watch.notes if said in note]
+    assert find_problems(backup, PROGRAMS, Quiet()) == []
+
+
 @pytest.mark.parametrize("part", ["schema-only", "data-only"])
 def test_a_part_says_what_it_is(postgresql_url: DatabaseUrl, folder: Path, part: Any) -> None:
     with Database.open(postgresql_url) as database:

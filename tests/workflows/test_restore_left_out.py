@@ -167,6 +167,7 @@ WAYS = [
     ("index public.app_messages_answer", "plain"),
     ("check constraint app_few of public.app_items", "plain"),
     ("index public.app_messages_answer", "tar"),
+    ("index public.app_items_answer", "folder"),
 ]
 
 
@@ -182,8 +183,9 @@ def test_an_applications_broken_object_is_named_and_the_rest_is_there(
     making, breaking = BROKEN[what]
     execute(owner, TABLE, *making)
     execute(admin, *breaking)
-    if way in ("archive", "in place"):
-        file = chatdb("backup", "create")[1]["file"]
+    if way in ("archive", "folder", "in place"):
+        jobs = ["--jobs", "2"] if way == "folder" else []
+        file = chatdb("backup", "create", *jobs)[1]["file"]
     else:
         path = Path(f"relay_20251125_100000.{'sql' if way == 'plain' else 'tar'}")
         path.write_bytes(pg_dump(postgres, admin, *(["-Ft"] if way == "tar" else [])))

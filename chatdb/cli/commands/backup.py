@@ -74,7 +74,9 @@ def create(
     ] = None,
     jobs: Annotated[
         int,
-        typer.Option("--jobs", "-j", min=1, help="Dump so many tables at once, into a folder."),
+        typer.Option(
+            "--jobs", "-j", min=1, help="Dump so many large tables at once, into a folder."
+        ),
     ] = 1,
     schema_only: Annotated[
         bool, typer.Option("--schema-only", help="Only the tables, none of their rows.")
