@@ -236,3 +236,31 @@ def test_a_constraint_of_an_application_that_never_was_checked_is_no_fault(
 
     assert (code, done["left_out"]) == (0, [])
     assert execute(owner, "SELECT id FROM app_items") == [(1,)]
+
+
+def test_an_extension_that_chatdbs_own_table_needs_is_refused_before_anything(
+    run: Run, postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres.require_pgvector()
+    monkeypatch.chdir(tmp_path)
+    with owned_database(postgres) as (owner, admin):
+        execute(
+            admin,
+            "CREATE EXTENSION vector",
+            "ALTER TABLE message_embeddings ALTER COLUMN vector TYPE vector"
+            " USING vector::text::vector",
+        )
+        made = run("backup", "create", "--format", "json", "-d", owner.exposed())
+        file = json.loads(made.stdout)["file"]
+        execute(owner, "DELETE FROM conversations")
+
+        refused = run("restore", file, "--yes", "-d", owner.exposed())
+        left = conversations_in(owner)
+        in_place = run("restore", file, "--in-place", "--yes", "-d", owner.exposed())
+
+        assert refused.exit_code == 6
+        assert "left out before: extension vector" in refused.stderr
+        assert "--in-place" in refused.stderr
+        assert left == 0
+        assert in_place.exit_code == 0, in_place.stderr
+        assert conversations_in(owner) == 3
