@@ -23,6 +23,7 @@ from chatdb.operations.restore_tuning import Tuning
 from chatdb.servers.dump_programs import DumpPrograms, Running
 from chatdb.servers.restore_errors import NO_FAULT_OF_THE_OBJECT, RestoreError, RestoreErrors
 
+_CALLED = ("FUNCTION", "AGGREGATE", "OPERATOR")
 _TOC_ENTRY = "-- TOC entry "
 
 
@@ -54,14 +55,24 @@ class ArchiveRestore:
             return list(self._left_out.values())
         phases = in_phases(prepared.entries)
         self._of_head(phases["pre-data"], jobs=1)
-        self._run_sql(deferred_checks.defer(one_session=False))
+        if self._has_functions():
+            self._run_sql(deferred_checks.defer(one_session=False))
         if prepared.archive.folder is None:
             self._fed(phases["data"])
         else:
             self._in_parallel(phases["data"])
-        checks = self._run_sql(deferred_checks.restore(one_session=False))
+        checks = []
+        if self._has_functions():
+            checks = self._run_sql(deferred_checks.restore(one_session=False))
         self._in_parallel(phases["post-data"])
         return [*self._left_out.values(), *checks]
+
+    def _has_functions(self) -> bool:
+        """Tell whether a check constraint may call any: chatdb's own call none."""
+        made = self.prepared.entries
+        return any(
+            e.kind == "EXTENSION" or (e.kind in _CALLED and not self.is_own(e)) for e in made
+        )
 
     def _in_parallel(self, entries: Sequence[Entry]) -> None:
         """Restore chatdb's own, which an error ends, and then the others."""

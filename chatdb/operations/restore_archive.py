@@ -102,7 +102,8 @@ def prepared(
         with _reading(programs, client, head, _SCHEMA) as running:
             script = inspect(running.stdout)
             running.finish()
-        owners = {entry.owner for entry in entries if entry.is_large_object}  # not in the DDL
+        # Their owners do not stand in the DDL.
+        owners = {entry.owner for entry in entries if entry.is_large_object and entry.owner}
         script.owners |= owners
         script.roles |= owners
         yield Prepared(
