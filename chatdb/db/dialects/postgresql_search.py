@@ -112,9 +112,11 @@ class PostgresqlSearch(MessageSearch):
             found = _walk(connection, bounds, filters, steps=steps, limit=request.limit)
             if found is not None:
                 return found
-        if expected <= FEW_HITS:
+        if _is_faster_by_words(connection, expected, bounds):
             own = messages.c.organization_id.is_not_distinct_from(request.organization_id)
             bounds[0] = own  # which goes by no index: the words' is the way
+        # The many forms of a word add up to most of the table: the planner would parse all of it.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         # MATERIALIZED: the planner shall not look for the newest by its way.
         hits = (
             sa.select(messages.c.created_at, messages.c.conversation_id, messages.c.id)
@@ -231,6 +233,14 @@ def _expected_hits(connection: sa.Connection, request: SearchRequest) -> int:
     # It adds up a default guess for every form that it does not know: ask for one.
     query = main_query(request, most_forms=1) or ""
     return _estimate(connection, sa.select(_ONE).where(_match(query)))
+
+
+def _is_faster_by_words(connection: sa.Connection, hits: int, bounds: list[Any]) -> bool:
+    """Tell whether to fetch all hits by the words, not look at all messages within the bounds."""
+    if hits <= FEW_HITS:
+        return True
+    own = _estimate(connection, sa.select(_ONE).select_from(messages).where(*bounds))
+    return hits <= WALK_COST * own
 
 
 def _steps_to_walk(connection: sa.Connection, hits: int, limit: int) -> int:
