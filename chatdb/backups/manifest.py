@@ -94,6 +94,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
     `checksums`: of an encrypted one without its key, which is all that can be looked at.
     `left_out` are objects of others than chatdb that do not come back.
+    `warnings` are no loss of data: what is to be done after it is restored.
     """
 
     at: datetime
@@ -102,6 +103,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     problems: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
     chatdb_version: str = ""
 
 

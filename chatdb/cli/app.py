@@ -25,6 +25,9 @@ COMMANDS = {
         _MODULES + "formats", "List the formats and databases that can be read and written."
     ),
     "search": Entry(_MODULES + "search", "Find messages by their words."),
+    "search-index": Entry(
+        _MODULES + "search_index", "Look at the full-text index, check it and rebuild it."
+    ),
     "organizations": Entry(
         _MODULES + "organizations", "List, create, rename and delete organizations (tenants)."
     ),

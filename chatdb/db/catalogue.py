@@ -14,7 +14,7 @@ from chatdb.db.scripts import head_revision, migrations_directory
 from chatdb.db.url import DialectName
 from chatdb.errors import NotFoundError
 
-Problem = Literal["missing", "unexpected", "changed"]
+Problem = Literal["missing", "unexpected", "changed", "damaged"]
 
 
 @dataclass(frozen=True, slots=True)

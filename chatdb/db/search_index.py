@@ -16,8 +16,8 @@ from chatdb.db.schema import settings
 
 SearchIndexState = Literal["present", "deferred", "off"]
 
-COMPLETE_HINT = "chatdb import --build-search-index"
-"""What to type when the index is not there."""
+COMPLETE_HINT = "chatdb search-index rebuild"
+"""What to type when the index is not there, or damaged."""
 
 _STATE = "search_index"
 _STATEMENTS = "search_index_statements"
@@ -39,7 +39,7 @@ def take_off_search_index(
     statements = database.dialect.bulk().drop_search_index(connection)
     if not statements:
         return False
-    connection.execute(sa.delete(settings).where(settings.c.key.in_((_STATE, _STATEMENTS))))
+    forget_search_index_state(connection)
     connection.execute(
         sa.insert(settings),
         [
@@ -53,6 +53,11 @@ def take_off_search_index(
 def set_search_index_state(connection: sa.Connection, state: Literal["deferred", "off"]) -> None:
     """Change why the index is missing; without effect when it is present."""
     connection.execute(sa.update(settings).where(settings.c.key == _STATE).values(value=state))
+
+
+def forget_search_index_state(connection: sa.Connection) -> None:
+    """Note that the index is there."""
+    connection.execute(sa.delete(settings).where(settings.c.key.in_((_STATE, _STATEMENTS))))
 
 
 def build_search_index(database: Database, on_start: Callable[[], None] | None = None) -> bool:
@@ -71,5 +76,5 @@ def build_search_index(database: Database, on_start: Callable[[], None] | None =
             on_start()
         value = connection.scalar(sa.select(settings.c.value).where(settings.c.key == _STATEMENTS))
         bulk.build_search_index(connection, json.loads(value or "[]"))
-        connection.execute(sa.delete(settings).where(settings.c.key.in_((_STATE, _STATEMENTS))))
+        forget_search_index_state(connection)
     return True

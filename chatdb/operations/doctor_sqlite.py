@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatdb.db.sqlite_copies import damages
 from chatdb.operations.doctor_findings import (
     Check,
     Finding,
@@ -131,7 +132,7 @@ def _integrity(file: DatabaseFile) -> Iterator[Finding]:
     if not file.deep:
         return
     said = _quick_check(file.connection)
-    if said != ["ok"]:
+    if said:
         yield error(
             "file-integrity",
             f"{file.path} is damaged: {'; '.join(said[:_SHOWN])}",
@@ -155,7 +156,7 @@ def _quick_check(connection: sqlite3.Connection) -> list[str]:
     """Return what SQLite says of the pages; what is damaged badly ends the check itself."""
     try:
         said = "\n".join(str(row[0]) for row in connection.execute("PRAGMA quick_check(10)"))
-        return [line for line in said.split("\n") if not line.startswith("*** ")]
+        return damages(line for line in said.split("\n") if not line.startswith("*** "))
     except sqlite3.DatabaseError as failure:
         if getattr(failure, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
             return [str(failure)]

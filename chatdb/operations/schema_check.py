@@ -16,8 +16,12 @@ from chatdb.db.scripts import VERSION_TABLE, scripts
 from chatdb.db.search_index import COMPLETE_HINT, search_index_state
 from chatdb.db.types import time_text
 from chatdb.operations.schema import applied_runs
+from chatdb.operations.search_index import LOOK_SECONDS
 
-_SEARCH_NAMES = ("ix_messages_content_search", "messages_search")
+SEARCH_INDEX = "messages_search"
+SEARCH_KIND = "search index"
+"""The kind of a difference that a full-text index has from its messages."""
+_SEARCH_NAMES = ("ix_messages_content_search", SEARCH_INDEX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class CheckReport:
     """What differs from head; `notes` tell what is missing on purpose or does no harm.
 
     An index that others added is a note unless it is unique: it refuses no row.
-    A script that was changed after it was applied is a difference of kind `script`.
+    A script that was changed after it was applied is a difference of kind `script`, a full-text
+    index that lacks words or messages one of kind `search index`.
     """
 
     revision: str
@@ -47,6 +52,7 @@ def check(database: Database, *, settings: Mapping[str, str] | None = None) -> C
         ways = database.dialect.migration_ways()
         found, left_out = ways.catalogue(connection), ways.left_out(connection)
         state = search_index_state(connection)
+        index = database.dialect.search_index().look(connection, seconds=LOOK_SECONDS)
         scripts_changed = list(_changed_scripts(connection))
     differences = compare(expected_catalogue(database.dialect.name), found)
     differences = [item for item in differences if item.name not in left_out]
@@ -57,6 +63,11 @@ def check(database: Database, *, settings: Mapping[str, str] | None = None) -> C
         absent = [item for item in differences if _is_absent_search(item)]
         differences = [item for item in differences if item not in absent]
         notes.append(f"the search index is {state}; build it with: {COMPLETE_HINT}")
+    else:
+        differences += [
+            Difference(SEARCH_KIND, "messages", SEARCH_INDEX, "damaged", "whole", text)
+            for text in index.damages
+        ]
     return CheckReport(seen.revision, state, (*scripts_changed, *differences), tuple(notes))
 
 
@@ -123,6 +134,11 @@ def _changed_scripts(connection: sa.Connection) -> Iterator[Difference]:
 
 def _is_absent_search(difference: Difference) -> bool:
     return difference.problem == "missing" and difference.name.startswith(_SEARCH_NAMES)
+
+
+def is_of_search_index(difference: Difference) -> bool:
+    """Tell whether building the full-text index anew mends the difference."""
+    return difference.name.startswith(_SEARCH_NAMES)
 
 
 def _is_added_index(difference: Difference) -> bool:

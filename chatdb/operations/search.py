@@ -25,6 +25,8 @@ RANKED_HITS = 150
 """How many of the newest hits are put in the order of relevance."""
 _OPERATORS = frozenset(("and", "or", "not", "near"))
 _TITLES_AT_ONCE = 1_000
+_LOOK_SECONDS = 0.05
+"""How long a search that found little looks whether the index is whole."""
 _KEYS_AT_ONCE = 200
 
 
@@ -98,11 +100,18 @@ def search(
         organization = organization_id(connection, organization_key)
         if query.in_title:
             return _search_titles(connection, organization, query, options)
-        indexed = search_index_state(connection) == "present"
+        index = database.dialect.search_index()
+        glance = index.glance(connection)
+        indexed = glance.is_usable and search_index_state(connection) == "present"
         request = _request(organization, query, raw, options, indexed=indexed)
         keys = ways.newest(connection, request)
         found = _messages(connection, organization, keys)
-    return _page(found, query, raw, request, options)
+        problem = glance.problem if indexed else None
+        if indexed and problem is None and len(found) < request.limit:
+            # Few hits, or none: where words are missing from the index, it may be for that.
+            seen = index.look(connection, seconds=_LOOK_SECONDS)
+            problem = next(iter(seen.problems), None)
+    return _page(found, query, raw, request, options, problem)
 
 
 def _read(text: str, options: SearchOptions) -> tuple[Query, str | None]:
@@ -188,12 +197,18 @@ def _page(
     raw: str | None,
     request: SearchRequest,
     options: SearchOptions,
+    problem: str | None,
 ) -> SearchPage:
     all_of = query.all_of if raw is None else _words_of_raw(raw)
     matcher = Matcher(all_of)
     has_more = len(found) >= request.limit
     rows = found[: request.limit - 1]
     notes = _notes(query, request)
+    if problem is not None:
+        notes.append(
+            f"the search index is damaged, hits may be missing ({problem}); build it anew:"
+            f" {COMPLETE_HINT}"
+        )
     if options.rank:
         if has_more:
             notes.append(f"ranked the newest {len(rows)} hits; there are older ones")

@@ -52,7 +52,10 @@ class BackupSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedBackup:
-    """What a verification found; `way` is files or restore, `left_out` what does not come back."""
+    """What a verification found; `way` is files or restore, `left_out` what does not come back.
+
+    With `warnings` it is still whole.
+    """
 
     name: str
     file: str
@@ -62,6 +65,7 @@ class VerifiedBackup:
     seconds: float
     problems: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
+    warnings: tuple[str, ...]
 
     @classmethod
     def of(cls, backup: Backup, result: Verification) -> Self:
@@ -75,6 +79,7 @@ class VerifiedBackup:
             seconds=result.seconds,
             problems=result.problems,
             left_out=result.left_out,
+            warnings=result.warnings,
         )
 
 

@@ -1,4 +1,4 @@
-"""`chatdb doctor`: every check, in order, whatever the others say; nothing is ever changed."""
+"""`chatdb doctor`: every check, in order, whatever the others say; nothing is changed here."""
 
 import shlex
 import sqlite3
@@ -23,7 +23,8 @@ _BUSY_SECONDS = 1.0
 def examine(settings: Settings, *, deep: bool = False) -> list[Finding]:
     """Run every check and return all findings; never raises for what it finds.
 
-    `deep` reads a SQLite file as a whole and tries its write lock. What others' messages say is
+    `deep` reads a SQLite file as a whole and tries its write lock, and compares all of the
+    full-text index. What others' messages say is
     given as they said it: who shows it strikes out the passwords of URLs.
     """
     machine = Machine(settings=settings)
@@ -42,10 +43,12 @@ def _database(settings: Settings, *, deep: bool) -> tuple[list[Finding], int | N
         return [], None
     if settings.url.path is not None:
         return _file(settings, settings.url, deep=deep), None
-    return _server(settings, settings.url)
+    return _server(settings, settings.url, deep=deep)
 
 
-def _server(settings: Settings, url: DatabaseUrl) -> tuple[list[Finding], int | None]:
+def _server(
+    settings: Settings, url: DatabaseUrl, *, deep: bool
+) -> tuple[list[Finding], int | None]:
     import psycopg
 
     from chatdb.operations.doctor_postgresql import SERVER_CHECKS, Server
@@ -69,7 +72,7 @@ def _server(settings: Settings, url: DatabaseUrl) -> tuple[list[Finding], int | 
         )
         found = [*examined(SERVER_CHECKS, server)]
         major = server.major
-    return [*found, *_schema(settings, url), *examined((KEPT_CHECK,), url)], major
+    return [*found, *_schema(settings, url, deep=deep), *examined((KEPT_CHECK,), url)], major
 
 
 def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
@@ -86,7 +89,7 @@ def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
             found = [*examined(FILE_CHECKS, file)]
     except (ChatdbError, sqlite3.Error, OSError) as failure:
         return [_unreadable(url, failure)]
-    return [*found, *_schema(settings, url), *examined((KEPT_CHECK,), url)]
+    return [*found, *_schema(settings, url, deep=deep), *examined((KEPT_CHECK,), url)]
 
 
 def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:
@@ -103,9 +106,10 @@ def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:
     return error("database-reachable", known.text, known.hint)
 
 
-def _schema(settings: Settings, url: DatabaseUrl) -> Iterator[Finding]:
+def _schema(settings: Settings, url: DatabaseUrl, *, deep: bool) -> Iterator[Finding]:
     from chatdb.db.database import Database
     from chatdb.workflows.doctor_schema import SCHEMA_CHECKS
+    from chatdb.workflows.doctor_search_index import search_index_check
 
     with Database.open(url, schema=settings.schema) as database:
-        yield from examined(SCHEMA_CHECKS, database)
+        yield from examined((*SCHEMA_CHECKS, search_index_check(deep=deep)), database)

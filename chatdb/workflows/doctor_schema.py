@@ -10,14 +10,13 @@ from chatdb.db.database import Database
 from chatdb.db.label import PRODUCTION, look_at_label
 from chatdb.db.revision import look, mismatch
 from chatdb.db.schema import leases
-from chatdb.db.search_index import COMPLETE_HINT, search_index_state
 from chatdb.operations.copies_state import standing_copy
 from chatdb.operations.doctor_findings import Check, Finding, error, info, ok, warning
-from chatdb.operations.schema_check import check
+from chatdb.operations.schema_check import SEARCH_KIND, check
 
 _SHOWN = 3
-_LIMITS = {"lock_timeout": "500ms", "statement_timeout": "5s"}
-"""Of every transaction here: a look must not wait in a queue that others then wait behind."""
+LIMITS = {"lock_timeout": "500ms", "statement_timeout": "5s"}
+"""Of every transaction: a look must not wait in a queue that others then wait behind."""
 
 
 def _state(database: Database) -> Iterator[Finding]:
@@ -30,16 +29,17 @@ def _state(database: Database) -> Iterator[Finding]:
     yield make("schema-state", found.text, found.hint)
 
 
-def _is_current(database: Database) -> bool:
+def is_current(database: Database) -> bool:
+    """Tell whether the schema is at the newest revision: else nothing more is looked at."""
     return look(database.url, schema=database.schema).state == "current"
 
 
 def _differences(database: Database) -> Iterator[Finding]:
-    if not _is_current(database):
+    if not is_current(database):
         return
-    report = check(database, settings=_LIMITS)
+    report = check(database, settings=LIMITS)
     scripts = [item for item in report.differences if item.kind == "script"]
-    others = [item for item in report.differences if item.kind != "script"]
+    others = [item for item in report.differences if item.kind not in ("script", SEARCH_KIND)]
     if others:
         names = [f"{item.kind} {item.name} {item.problem}" for item in others]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -61,27 +61,10 @@ def _differences(database: Database) -> Iterator[Finding]:
         yield ok("schema-scripts", "the scripts are those that were applied")
 
 
-def _search_index(database: Database) -> Iterator[Finding]:
-    if not _is_current(database):
-        return
-    with database.transaction(settings=_LIMITS) as connection:
-        state = search_index_state(connection)
-    if state == "present":
-        yield ok("search-index", "the full-text index is there")
-    elif state == "off":
-        yield info("search-index", "the full-text index was left out on demand", COMPLETE_HINT)
-    else:
-        yield warning(
-            "search-index",
-            "an import did not come to its end: search is slow until the index is built",
-            COMPLETE_HINT,
-        )
-
-
 def _leases(database: Database) -> Iterator[Finding]:
-    if not _is_current(database):
+    if not is_current(database):
         return
-    with database.transaction(settings=_LIMITS) as connection:
+    with database.transaction(settings=LIMITS) as connection:
         held = connection.execute(sa.select(leases).order_by(leases.c.name)).fetchall()
     now = datetime.now(UTC)
     for row in held:
@@ -101,9 +84,9 @@ def _leases(database: Database) -> Iterator[Finding]:
 
 
 def _copy(database: Database) -> Iterator[Finding]:
-    if not _is_current(database):
+    if not is_current(database):
         return
-    with database.transaction(settings=_LIMITS) as connection:
+    with database.transaction(settings=LIMITS) as connection:
         progress = standing_copy(connection)
     if progress is None:
         yield ok("copy", "no copy into this database was left unfinished")
@@ -117,7 +100,7 @@ def _copy(database: Database) -> Iterator[Finding]:
 
 
 def _environment(database: Database) -> Iterator[Finding]:
-    if not _is_current(database):
+    if not is_current(database):
         return
     label = look_at_label(database.url, schema=database.schema)
     if label.environment is None:
@@ -139,7 +122,6 @@ def _environment(database: Database) -> Iterator[Finding]:
 SCHEMA_CHECKS: tuple[Check[Database], ...] = (
     Check("schema-state", _state),
     Check("schema-differences", _differences),
-    Check("search-index", _search_index),
     Check("leases", _leases),
     Check("copy", _copy),
     Check("environment", _environment),

@@ -14,6 +14,7 @@ from chatdb.db.connect import connect_sqlite
 from chatdb.db.revision import translated
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import InvalidInputError, StorageError
+from chatdb.operations.schema_check import SEARCH_INDEX
 from chatdb.workflows.restore_parts import Task
 
 _MAGIC = b"SQLite format 3\x00"
@@ -91,9 +92,10 @@ class SqliteFilling:
 
 
 def _search_faults(connection: sqlite3.Connection) -> list[str]:
-    """Have FTS5 compare its indexes with the texts."""
+    """Have FTS5 compare an application's indexes with the texts; chatdb's own can be rebuilt."""
     rows = connection.execute(
-        "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%fts5%'"
+        "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%fts5%' AND name <> ?",
+        (SEARCH_INDEX,),
     ).fetchall()
     faults = []
     for (name,) in rows:

@@ -30,7 +30,8 @@ from chatdb.errors import (
 from chatdb.operations.contents import measure
 from chatdb.operations.imports import ImportOptions
 from chatdb.operations.organizations import DEFAULT, require
-from chatdb.operations.schema_check import check
+from chatdb.operations.schema_check import check, is_of_search_index
+from chatdb.operations.search_index import check_search_index, search_index_warning
 from chatdb.workflows.import_files import import_files
 from chatdb.workflows.import_inputs import find_inputs
 from chatdb.workflows.restore_checks import compare, filling_of
@@ -48,10 +49,14 @@ _NO_FAULT_OF_THE_BACKUP = (
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a restore on trial found: `problems`, none of which is good, and what is left out."""
+    """What a restore on trial found: `problems`, none of which is good, and what is left out.
+
+    `warnings` tell what is wrong with the full-text index alone.
+    """
 
     problems: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def verify_by_restoring(backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch) -> Trial:
@@ -70,8 +75,10 @@ def verify_by_restoring(backup: Backup, url: DatabaseUrl, wish: RestoreWish, wat
             return Trial(_native(backup, watch))
         with scratch_restore(backup, url, wish, watch) as (task, filling):
             watch.begin("comparing", None)
-            problems = compare(task, filling, task.url, thorough=True).problems
-            return Trial((*problems, *_faults(task)), tuple(filling.left_out))
+            warnings: list[str] = []
+            compared = compare(task, filling, task.url, thorough=True).problems
+            problems = (*compared, *_faults(task, warnings))
+            return Trial(problems, tuple(filling.left_out), tuple(warnings))
     except _NO_FAULT_OF_THE_BACKUP:
         raise
     except ChatdbError as error:
@@ -136,13 +143,16 @@ def _require_creator(server: Server, url: DatabaseUrl) -> None:
         )
 
 
-def _faults(task: Task) -> Iterator[str]:
-    """Yield what `schema check` finds in a schema at head."""
+def _faults(task: Task, warnings: list[str]) -> Iterator[str]:
+    """Yield what `schema check` finds in a schema at head, but for the full-text index."""
     if look(task.url, schema=task.schema).state != "current":
         return
     with Database.open(task.url, schema=task.schema) as database:
         for item in check(database).differences:
-            yield f"{item.kind} {item.name}: {item.problem}"
+            if not is_of_search_index(item):
+                yield f"{item.kind} {item.name}: {item.problem}"
+        report = check_search_index(database)
+    warnings += map(search_index_warning, report.problems)
 
 
 def _native(backup: Backup, watch: Watch) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ from contextlib import closing
 from chatdb.db.connect import connect_postgresql, connect_sqlite
 from chatdb.db.reachable import select_one
 from chatdb.db.revision import look, mismatch, translated
+from chatdb.db.search_index import COMPLETE_HINT
 from chatdb.operations import organizations
-from chatdb.operations.schema_check import check
+from chatdb.operations.schema_check import SEARCH_KIND, check
+from chatdb.operations.search_index import look_at_search_index
 from chatdb.operations.smoke_traces import left_behind, organizations_of, remove
 from chatdb.seeds.demo import DEMO
 from chatdb.workflows.smoke_check import Check, CheckSkippedError, Place, expect
@@ -42,11 +44,20 @@ def _current(place: Place) -> str:
 
 def _unchanged(place: Place) -> str:
     report = check(place.database)
-    names = [f"{item.kind} {item.name} {item.problem}" for item in report.differences]
+    changed = [item for item in report.differences if item.kind != SEARCH_KIND]
+    names = [f"{item.kind} {item.name} {item.problem}" for item in changed]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     shown = ", ".join(names[:_SHOWN]) + more
     expect(not names, f"it differs from what the migrations make: {shown} (chatdb schema check)")
     return "; ".join(["the schema is what the migrations make", *report.notes])
+
+
+def _search_index(place: Place) -> str:
+    report = look_at_search_index(place.database)
+    if report.state in ("deferred", "off"):
+        raise CheckSkippedError(f"the search index is {report.state}; {COMPLETE_HINT} builds it")
+    expect(not report.problems, f"{'; '.join(report.problems)} ({COMPLETE_HINT})")
+    return "; ".join(["the full-text index is there", *report.unchecked])
 
 
 def _demo(place: Place) -> str:
@@ -74,6 +85,7 @@ SCHEMA_CHECKS: tuple[Check, ...] = (
     Check(name=REACHABLE, run=_reachable),
     Check(name=CURRENT, run=_current, needs=(REACHABLE,)),
     Check(name="schema-unchanged", run=_unchanged, needs=(CURRENT,)),
+    Check(name="search-index", run=_search_index, needs=(CURRENT,)),
     Check(name="demo-organization", run=_demo, needs=(CURRENT,)),
     Check(name="left-overs-swept", run=_left_overs, needs=(CURRENT,)),
     Check(name=ORGANIZATIONS, run=_organizations, needs=(CURRENT,)),

@@ -30,12 +30,14 @@ from chatdb.db.sqlite_copies import damages_of
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import InvalidInputError, NotFoundError, StorageError, UsageError
 from chatdb.operations.contents import measure
+from chatdb.operations.schema_check import SEARCH_INDEX
+from chatdb.operations.search_index import check_search_index, search_index_warning
 from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pipe
 from chatdb.workflows.backup_parts import Watch
 from chatdb.workflows.backup_sqlite import finished_copy
 from chatdb.workflows.beside import beside
 from chatdb.workflows.restore_parts import RestoreWish
-from chatdb.workflows.scratch_restore import verify_by_restoring
+from chatdb.workflows.scratch_restore import Trial, verify_by_restoring
 
 Problems = list[str]
 Check = Callable[[IO[bytes]], Problems]
@@ -51,10 +53,11 @@ def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verifi
     """
     started = time.monotonic()
     way: Way = "files" if can_be_opened(backup) else "checksums"
-    problems = find_problems(backup, programs, watch)
+    warnings: list[str] = []
+    problems = find_problems(backup, programs, watch, warnings)
     names = () if backup.manifest is None else backup.manifest.needs_superuser
     left_out = tuple(LeftOut(name, ONLY_A_SUPERUSER) for name in names)
-    return _result(backup, way, problems, started, watch, left_out=left_out)
+    return _result(backup, way, Trial(tuple(problems), left_out, tuple(warnings)), started, watch)
 
 
 def verify_restored(
@@ -72,9 +75,7 @@ def verify_restored(
             hint=f"read it to its end: chatdb backup verify {backup.name}",
         )
     started = time.monotonic()
-    found = verify_by_restoring(backup, url, wish, watch)
-    problems = list(found.problems)
-    return _result(backup, "restore", problems, started, watch, left_out=found.left_out)
+    return _result(backup, "restore", verify_by_restoring(backup, url, wish, watch), started, watch)
 
 
 def broken(backup: Backup, result: Verification) -> list[LeftOut]:
@@ -86,19 +87,18 @@ def broken(backup: Backup, result: Verification) -> list[LeftOut]:
 def _result(
     backup: Backup,
     way: Way,
-    problems: Problems,
+    found: Trial,
     started: float,
     watch: Watch,
-    *,
-    left_out: tuple[LeftOut, ...],
 ) -> Verification:
     verification = Verification(
         at=datetime.now(UTC).replace(microsecond=0),
         way=way,
-        passed=not problems,
+        passed=not found.problems,
         seconds=round(time.monotonic() - started, 3),
-        problems=tuple(problems[:_WANTED_LINES]),
-        left_out=left_out,
+        problems=found.problems[:_WANTED_LINES],
+        left_out=found.left_out,
+        warnings=found.warnings[:_WANTED_LINES],
         chatdb_version=chatdb.__version__,
     )
     write_down(backup, verification, watch)
@@ -113,25 +113,33 @@ def write_down(backup: Backup, verification: Verification, watch: Watch) -> None
         watch.warning(f"the result is not written down: {error.text}")
 
 
-def find_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> Problems:
-    """Return everything that is wrong with the files of a backup, each once."""
+def find_problems(
+    backup: Backup, programs: DumpPrograms, watch: Watch, warnings: list[str] | None = None
+) -> Problems:
+    """Return everything that is wrong with the files of a backup, each once.
+
+    What is no loss of data is added to `warnings`.
+    """
+    warnings = [] if warnings is None else warnings
     if backup.state in ("incomplete", "damaged"):
         return [backup.problem or f"{backup.name} is {backup.state}"]
     watch.begin("verifying", backup.bytes)
     manifest = backup.manifest
     if manifest is None:
-        return _foreign_problems(backup, programs, watch)
+        return _foreign_problems(backup, programs, watch, warnings)
     problems: Problems = []
     is_open = can_be_opened(backup)
     for file in manifest.files:
-        check = _check_of(file, manifest, programs, backup) if is_open else None
+        check = _check_of(file, manifest, programs, backup, warnings) if is_open else None
         problems += _read(backup, file, check, watch)
     if manifest.kind == "directory" and is_open and not problems:
         problems += _check_folder(backup, manifest, programs)
     return problems
 
 
-def _foreign_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> Problems:
+def _foreign_problems(
+    backup: Backup, programs: DumpPrograms, watch: Watch, warnings: list[str]
+) -> Problems:
     """Read another tool's archive by what its first bytes say that it is."""
     backup = recognised(backup)
     kind = backup.kind
@@ -147,14 +155,18 @@ def _foreign_problems(backup: Backup, programs: DumpPrograms, watch: Watch) -> P
         client = programs.newest("pg_restore")
         check = partial(_restored_to_nowhere, programs=programs, client=client)
     elif kind == "sqlite":
-        check = partial(_checked_copy, backup=backup, contents=None)
+        check = partial(_checked_copy, backup=backup, contents=None, warnings=warnings)
     elif kind == "plain" or backup.bytes == 0:
         check = partial(check_plain, name=name)
     return _read(backup, BackupFile(name, -1, ""), check, watch)
 
 
 def _check_of(
-    file: BackupFile, manifest: Manifest, programs: DumpPrograms, backup: Backup
+    file: BackupFile,
+    manifest: Manifest,
+    programs: DumpPrograms,
+    backup: Backup,
+    warnings: list[str],
 ) -> Check:
     """Return how the unpacked data of one file of a backup of ours are looked at."""
     contents = manifest.contents
@@ -164,7 +176,7 @@ def _check_of(
         client = _pg_restore(programs, manifest)
         return partial(_restored_to_nowhere, programs=programs, client=client, manifest=manifest)
     if manifest.kind == "sqlite":
-        return partial(_checked_copy, backup=backup, contents=contents)
+        return partial(_checked_copy, backup=backup, contents=contents, warnings=warnings)
     if manifest.kind == "native":
         return partial(check_native, contents=contents, name=file.name)
     return _drained
@@ -303,18 +315,36 @@ def _check_folder(backup: Backup, manifest: Manifest, programs: DumpPrograms) ->
     return []
 
 
-def _checked_copy(data: IO[bytes], *, backup: Backup, contents: Contents | None) -> Problems:
-    """Unpack a SQLite file and let SQLite check it; count what is in it where that is known."""
+def _checked_copy(
+    data: IO[bytes], *, backup: Backup, contents: Contents | None, warnings: list[str]
+) -> Problems:
+    """Unpack a SQLite file and let SQLite check it; count what is in it where that is known.
+
+    Of its full-text index, which is made of the messages, only a warning is told.
+    """
     with scratch_folder(backup) as folder:
         path = folder / "unpacked.db"
         with write_archive(path) as writer:
             while piece := data.read(PIECE):
                 writer.write(piece)
         problems = damages_of(path)
-        if problems or contents is None:
+        if problems:
             return problems
-        with Database.open(finished_copy(path)) as copied, copied.transaction() as connection:
-            return list(differences(contents, measure(copied, connection)))
+        if contents is not None:
+            with Database.open(finished_copy(path)) as copied, copied.transaction() as connection:
+                problems = list(differences(contents, measure(copied, connection)))
+        warnings += _index_warnings(path)
+        return problems
+
+
+def _index_warnings(path: Path) -> Iterator[str]:
+    """Check the full-text index in a copy that is ours to write, where it has one."""
+    with Database.open(DatabaseUrl(dialect_name="sqlite", path=path)) as copied:
+        with copied.transaction() as connection:
+            tables = set(copied.dialect.existing_tables(connection))
+        if {"chatdb_settings", SEARCH_INDEX} <= tables:
+            for problem in check_search_index(copied).problems:
+                yield search_index_warning(problem)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def test_a_missing_search_index_is_told(
     found = findings(run, url=database_url)
 
     assert found["search-index"]["severity"] == severity
-    assert found["search-index"]["fix"] == "chatdb import --build-search-index"
+    assert found["search-index"]["fix"] == "chatdb search-index rebuild"
     assert found["schema-differences"]["severity"] == "ok"
 
 

@@ -245,7 +245,7 @@ def test_the_index_left_off_is_told_of_and_built_on_demand(
     first = into(native(tmp_path / "chats.jsonl"), "--no-search-index")
     second = into("--build-search-index")
 
-    assert "chatdb import --build-search-index" in first.stderr
+    assert "chatdb search-index rebuild" in first.stderr
     assert second.exit_code == 0
     with Database.open(database_url) as database:
         check_search(database, "m1", 3)

@@ -15,10 +15,12 @@ from chatdb.db.migrations import POOLED, upgrade
 from chatdb.db.scripts import scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.operations.schema_check import check
+from chatdb.operations.search_index import look_at_search_index, rebuild_search_index
 from tests import postgres_server
 from tests.cli.test_doctor import findings
 from tests.migrations.conftest import Listener, start_migrator
 from tests.operations.export_rows import every_shape, fill, insert
+from tests.operations.index_damage import INDEX, Told, execute
 from tests.operations.test_exports import exported
 from tests.postgres_server import PostgresServer, wait_until
 from tests.programs import program
@@ -149,3 +151,19 @@ def test_a_backup_goes_around_the_pooler_or_is_refused(
     assert (refused.exit_code, left, made.exit_code) == (6, [], 0)
     assert "is behind a connection pooler" in refused.stderr
     assert "--direct-url" in refused.stderr
+
+
+def test_the_search_index_is_built_through_a_pooler_or_around_it(
+    pooled_url: DatabaseUrl, empty_postgresql_url: DatabaseUrl
+) -> None:
+    through, around = Told(), Told()
+    with Database.open(empty_postgresql_url) as database:
+        upgrade(database)
+    for told, direct_url in ((through, None), (around, empty_postgresql_url)):
+        execute(empty_postgresql_url, f"DROP INDEX {INDEX}")
+        with Database.open(pooled_url, direct_url=direct_url) as database:
+            rebuild_search_index(database, told)
+            assert look_at_search_index(database).problems == ()
+
+    assert "writers of messages wait" in through.notes[0]
+    assert around.notes == []

@@ -152,6 +152,7 @@ def _print_created(
         command.diagnostics.note(f"only a superuser can restore {names}; others restore the rest")
     if result is not None:
         command.output.text("\n".join(verified_lines(summary.name, result)))
+        _warn(command, result)
         return
     is_restored_alone = summary.part in ("full", "organization")
     way = "--restore " if is_restored_alone else ""
@@ -160,6 +161,11 @@ def _print_created(
         verify_it = for_the_same_database(verify_it, command.options)
     what = "can be restored" if is_restored_alone else "is whole"
     command.diagnostics.note(f"see that it {what}: {verify_it}")
+
+
+def _warn(command: CommandContext, result: "Verification") -> None:
+    for text in result.warnings:
+        command.diagnostics.warning(text)
 
 
 @app.command(name="list")
@@ -278,6 +284,7 @@ def verify(
             command.output.record(VerifiedBackup.of(backup, result), output_format)
         else:
             command.output.text("\n".join(verified_lines(backup.name, result)))
+        _warn(command, result)
         if not result.passed:
             raise typer.Exit(ExitCode.FAILED)
         if restore and broken(backup, result):

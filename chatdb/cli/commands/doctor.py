@@ -14,10 +14,13 @@ from chatdb.cli.diagnostics import redact
 from chatdb.cli.doctor_report import report_lines
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import Format, FormatOption
-from chatdb.errors import ConfigurationError, ExitCode
+from chatdb.cli.options import Format, FormatOption, YesOption
+from chatdb.errors import ChatdbError, ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatdb.operations.doctor_findings import Finding
     from chatdb.workflows.doctor_machine import Settings
 
 app = command_app()
@@ -35,8 +38,15 @@ class FailOn(StrEnum):
 def doctor(
     context: typer.Context,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read a SQLite file as a whole, and try its lock.")
+        bool,
+        typer.Option(
+            "--deep", help="Read a SQLite file and the full-text index as a whole, try its lock."
+        ),
     ] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what is safe to mend, after asking; then check.")
+    ] = False,
+    yes: YesOption = False,
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="From which severity on to exit with 1.")
     ] = FailOn.ERROR,
@@ -45,21 +55,28 @@ def doctor(
     """Check what chatdb needs and say how to mend it.
 
     Python, programs, settings, disk, the database and its schema: every check is run, and
-    nothing is changed. docs/doctor.md tells what each id means.
+    nothing is changed without --fix, which builds a damaged search index anew, takes the file
+    from other users and moves a large write-ahead log into it. docs/doctor.md tells what each id
+    means.
 
     \b
     Examples:
       chatdb doctor
       chatdb doctor --fail-on warning --format json
+      chatdb doctor --fix
     """
     from chatdb.cli.table import terminal_width
     from chatdb.operations.doctor_findings import Finding, Severity
     from chatdb.workflows.doctor import examine
 
     command = CommandContext.of(context)
+    where = _settings(command)
+    found = examine(where, deep=deep)
+    if fix and _mend(command, where, found, yes=yes):
+        found = examine(where, deep=deep)
     findings = [
         replace(finding, text=redact(finding.text), fix=_fix(command, finding.fix))
-        for finding in examine(_settings(command), deep=deep)
+        for finding in found
     ]
     if output_format is Format.TABLE:
         width = terminal_width() if command.output.is_terminal else None
@@ -77,6 +94,30 @@ def doctor(
     worst = max(finding.severity.rank for finding in findings)
     if fail_on is not FailOn.NEVER and worst >= Severity(fail_on.value).rank:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _mend(
+    command: CommandContext, where: "Settings", found: "Sequence[Finding]", *, yes: bool
+) -> bool:
+    """Mend what can be, after asking, and say what was done; return whether anything was to do."""
+    from chatdb.cli.backup_options import StageWatch
+    from chatdb.cli.confirm import confirm
+    from chatdb.workflows.doctor_fix import mends_of
+
+    mends = mends_of(found, where)
+    if not mends:
+        command.diagnostics.note("nothing that --fix mends")
+        return False
+    confirm(command, [f"{mend.id}: {mend.text}" for mend in mends], yes=yes, action="mend")
+    for mend in mends:
+        try:
+            with StageWatch(command) as watch:
+                done = mend.run(watch)
+        except (ChatdbError, OSError) as failure:
+            command.diagnostics.warning(f"{mend.id} could not be mended: {failure}")
+        else:
+            command.diagnostics.note(f"{mend.id}: {done}")
+    return True
 
 
 def _fix(command: CommandContext, fix: str | None) -> str | None:

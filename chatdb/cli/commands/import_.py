@@ -241,11 +241,11 @@ def _progress(
 
 def _build_only(command: CommandContext) -> None:
     """Complete what an import left out."""
-    from chatdb.db.search_index import build_search_index
+    from chatdb.cli.backup_options import StageWatch
+    from chatdb.operations.search_index import rebuild_search_index
 
-    label = "building the search index"
-    with command.open_database() as database, command.diagnostics.progress(label, total=None):
-        built = build_search_index(database)
+    with command.open_database() as database, StageWatch(command) as watch:
+        built = rebuild_search_index(database, watch, only_if_needed=True)
     text = "the search index is built" if built else "the search index was there already"
     command.diagnostics.note(text)
 

@@ -7,6 +7,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
 from chatdb.errors import ExitCode
 
@@ -65,13 +66,14 @@ def history(context: typer.Context, output_format: FormatOption = Format.TABLE) 
 def check(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
     """Compare the live database with what the migrations make.
 
-    Exits with 1 and lists the differences when there are any.
+    Exits with 1 and lists the differences when there are any, those of the full-text index too.
 
     \b
     Example:
       chatdb schema check --format json
     """
     from chatdb.db.catalogue import Difference
+    from chatdb.db.search_index import COMPLETE_HINT
     from chatdb.operations import schema_check
 
     command = CommandContext.of(context)
@@ -85,6 +87,9 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
         command.diagnostics.warning(
             f"{schema_check.problems(report.differences)} in {command.url.redacted()}"
         )
+        if any(map(schema_check.is_of_search_index, report.differences)):
+            build_it = for_the_same_database(COMPLETE_HINT, command.options)
+            command.diagnostics.note(f"to build the search index anew: {build_it}")
         raise typer.Exit(ExitCode.FAILED)
     if output_format is Format.TABLE:
         command.output.text(

@@ -8,6 +8,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import AfterOption, Format, FormatOption, LimitOption
 from chatdb.cli.text import one_line, safe
 
@@ -91,7 +92,7 @@ def search(
 
 def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
     for note in page.notes:
-        command.diagnostics.note(note)
+        command.diagnostics.note(for_the_same_database(note, command.options))
     if not page.hits:
         titles = "" if page.in_titles else "; titles are searched by in:title"
         command.diagnostics.note(f"nothing found{titles}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
     from chatdb.db.dialects.message_text import Chunk, Selection
     from chatdb.db.dialects.search import MessageSearch
+    from chatdb.db.dialects.search_index import SearchIndex
     from chatdb.db.dialects.statistics import Statistics
 
 
@@ -84,3 +85,7 @@ class Dialect(ABC):
     @abstractmethod
     def statistics(self) -> "Statistics":
         """Return how all messages are counted, imported only when it is used."""
+
+    @abstractmethod
+    def search_index(self) -> "SearchIndex":
+        """Return how the full-text index is looked at and made anew, imported when it is used."""

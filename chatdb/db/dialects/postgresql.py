@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
     from chatdb.db.dialects.message_text import Chunk, Selection
     from chatdb.db.dialects.search import MessageSearch
+    from chatdb.db.dialects.search_index import SearchIndex
     from chatdb.db.dialects.statistics import Statistics
 
 _LOST = ("08", "57P")
@@ -140,6 +141,11 @@ class PostgresqlDialect(Dialect):
         from chatdb.db.dialects.postgresql_statistics import PostgresqlStatistics
 
         return PostgresqlStatistics()
+
+    def search_index(self) -> "SearchIndex":
+        from chatdb.db.dialects.postgresql_search_index import PostgresqlSearchIndex
+
+        return PostgresqlSearchIndex()
 
 
 def _connect(url: DatabaseUrl) -> "psycopg.Connection[Any]":

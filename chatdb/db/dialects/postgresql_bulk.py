@@ -190,7 +190,7 @@ class PostgresqlBulk(Bulk):
             cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (SEARCH_INDEX,))
             if cursor.fetchone()[0]:
                 return
-            _tune_build(cursor)
+            tune_build(cursor)
             for statement in statements:
                 cursor.execute(statement)
 
@@ -210,11 +210,13 @@ class PostgresqlBulk(Bulk):
         return "record" if state.startswith("54") else None
 
 
-def _tune_build(cursor: Any) -> None:
+def tune_build(cursor: Any, *, session: bool = False) -> None:
     """Give the build memory and one helper, unless the user or database has settings of its own.
 
     One parallel worker beside the leader is the fastest on two cores and leaves others theirs.
+    `session`: for the connection, which then is ours alone, instead of the transaction.
     """
+    scope = "SESSION" if session else "LOCAL"
     cursor.execute(
         "SELECT name, setting::bigint, source FROM pg_settings"
         " WHERE name IN ('maintenance_work_mem', 'max_parallel_maintenance_workers')"
@@ -222,10 +224,10 @@ def _tune_build(cursor: Any) -> None:
     found = {name: (value, source) for name, value, source in cursor.fetchall()}
     memory, source = found["maintenance_work_mem"]
     if source not in _OWN_SETTING and memory < BUILD_MEMORY_KB:
-        cursor.execute(f"SET LOCAL maintenance_work_mem = '{BUILD_MEMORY_KB}kB'")
+        cursor.execute(f"SET {scope} maintenance_work_mem = '{BUILD_MEMORY_KB}kB'")
     workers, source = found["max_parallel_maintenance_workers"]
     if source == "default" and workers > 1:
-        cursor.execute("SET LOCAL max_parallel_maintenance_workers = 1")
+        cursor.execute(f"SET {scope} max_parallel_maintenance_workers = 1")
 
 
 def _driver_error(error: BaseException | None) -> psycopg.Error | None:

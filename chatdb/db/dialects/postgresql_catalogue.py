@@ -95,7 +95,9 @@ def read(connection: sa.Connection) -> Sequence[CatalogueEntry]:
             for table, name, text in _query(connection, _CONSTRAINTS)
         ),
         *(
-            CatalogueEntry("index", table, name, _index(text) + ("" if valid else " (invalid)"))
+            CatalogueEntry(
+                "index", table, name, index_definition(text) + ("" if valid else " (invalid)")
+            )
             for table, name, text, valid in _query(connection, _INDEXES)
         ),
         *(
@@ -138,7 +140,7 @@ def dump(connection: sa.Connection) -> Sequence[str]:
         f"ALTER TABLE {_quoted(table)} ADD CONSTRAINT {_quoted(name)} {text}"
         for table, name, text in own + foreign
     ]
-    statements += [_index(row[2]) for row in _query(connection, _INDEXES)]
+    statements += [index_definition(row[2]) for row in _query(connection, _INDEXES)]
     statements += [
         f"CREATE {'VIEW' if kind == 'v' else 'MATERIALIZED VIEW'} {_quoted(name)}"
         + (f" WITH ({options})" if options else "")
@@ -262,7 +264,7 @@ def _create_table(table: str, persistence: str, columns: Sequence[Any]) -> str:
     return f"CREATE {unlogged}TABLE {_quoted(table)} (\n{lines}\n)"
 
 
-def _index(text: str) -> str:
+def index_definition(text: str) -> str:
     """Strike the schema, which `pg_get_indexdef` writes whatever the search path."""
     return normal(re.sub(r"( ON (?:ONLY )?)(?:\"(?:[^\"]|\"\")+\"|\w+)\.", r"\1", text, count=1))
 

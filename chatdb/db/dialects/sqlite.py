@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
     from chatdb.db.dialects.message_text import Chunk, Selection
     from chatdb.db.dialects.search import MessageSearch
+    from chatdb.db.dialects.search_index import SearchIndex
     from chatdb.db.dialects.statistics import Statistics
 
 _BEGIN = "chatdb_begin"
@@ -130,6 +131,13 @@ class SqliteDialect(Dialect):
                 f"{url.sqlite_path} holds text that is not UTF-8 in a column {undecodable[1]!r}",
                 hint="find it with typeof() and hex() in sqlite3, and correct that row",
             )
+        from chatdb.db.dialects.sqlite_search_index import is_damaged
+        from chatdb.db.search_index import COMPLETE_HINT
+
+        if is_damaged(error):
+            return DatabaseFailedError(
+                f"the search index of {url.sqlite_path} is damaged: {error}", hint=COMPLETE_HINT
+            )
         name = str(getattr(error, "sqlite_errorname", ""))
         if name.startswith("SQLITE_IOERR") and _is_full(url.sqlite_path.parent):
             name = "SQLITE_FULL"
@@ -174,6 +182,11 @@ class SqliteDialect(Dialect):
         from chatdb.db.dialects.sqlite_statistics import SqliteStatistics
 
         return SqliteStatistics()
+
+    def search_index(self) -> "SearchIndex":
+        from chatdb.db.dialects.sqlite_search_index import SqliteSearchIndex
+
+        return SqliteSearchIndex()
 
 
 def _is_full(folder: Path) -> bool:

@@ -5,7 +5,7 @@ sees the table without them and a crash leaves them in place.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from json import dumps
@@ -143,7 +143,7 @@ class SqliteBulk(Bulk):
                 verb="INSERT OR REPLACE",
             )
             if index and rows.messages:
-                _fill_search(driver, after=last, ahead=ahead)
+                fill_search(driver, after=last, ahead=ahead)
 
     def drop_search_index(self, connection: sa.Connection) -> list[str]:
         driver = driver_connection(connection)
@@ -163,7 +163,7 @@ class SqliteBulk(Bulk):
         if any(name.startswith(_SEARCH_TRIGGERS) for name in present):
             return
         driver.execute("INSERT INTO messages_search(messages_search) VALUES ('delete-all')")
-        _fill_search(driver, after=_first_rid(driver) - 1)
+        fill_search(driver)
         for statement in statements:
             driver.execute(statement)
 
@@ -211,18 +211,30 @@ def _first_rid(driver: sqlite3.Connection) -> int:
     return int(driver.execute("SELECT coalesce(min(rid), 1) FROM messages").fetchone()[0])
 
 
-def _fill_search(driver: sqlite3.Connection, *, after: int, ahead: Ahead = nullcontext) -> None:
-    """Index the rows behind `after`; the larger table in memory is set back at the end."""
+def fill_search(
+    driver: sqlite3.Connection,
+    *,
+    after: int | None = None,
+    ahead: Ahead = nullcontext,
+    on_rows: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Index the rows behind `after` (None: all), telling after each chunk how many it had.
+
+    The larger table in memory is set back at the end.
+    """
+    if after is None:
+        after = _first_rid(driver) - 1
     _configure_search(driver, "automerge", AUTOMERGE)
     _configure_search(driver, "hashsize", HASH_SIZE)
     last = _last_rid(driver)
     while after < last:
         with ahead():
-            driver.execute(
+            filled = driver.execute(
                 "INSERT INTO messages_search(rowid, content)"
                 " SELECT rid, content FROM messages_search_source WHERE rid > ? AND rid <= ?",
                 (after, after + SEARCH_CHUNK),
             )
+        on_rows(filled.rowcount)
         after += SEARCH_CHUNK
     _configure_search(driver, "hashsize", DEFAULT_HASH_SIZE)
 

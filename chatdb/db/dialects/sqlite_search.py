@@ -19,6 +19,7 @@ from chatdb.db.dialects.search import (
     like_pattern,
     timed_out,
 )
+from chatdb.db.dialects.sqlite_search_index import is_damaged
 from chatdb.db.schema import messages
 from chatdb.errors import UsageError
 
@@ -47,7 +48,7 @@ class SqliteSearch(MessageSearch):
             original = error.orig
             if time.monotonic() > ends and _error_name(original) == "SQLITE_INTERRUPT":
                 raise timed_out(timeout_seconds) from error
-            if _error_name(original) == "SQLITE_ERROR":
+            if _error_name(original) == "SQLITE_ERROR" and not is_damaged(original):
                 raise UsageError(
                     f"SQLite cannot read the raw query: {original}",
                     hint="https://sqlite.org/fts5.html#full_text_query_syntax, or leave out --raw",

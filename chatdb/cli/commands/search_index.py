@@ -1,0 +1,105 @@
+"""`chatdb search-index`: look at the full-text index, check it, make it anew."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.next_command import for_the_same_database
+from chatdb.cli.options import Format, FormatOption
+from chatdb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from chatdb.operations.search_index import SearchIndexReport
+
+app = group_app("Look at the full-text index, check it and rebuild it.")
+
+
+@app.command()
+def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    """Show the state of the full-text index.
+
+    The state is present, damaged, deferred (an import has yet to build it) or off (left out on
+    demand). Counts what can be counted in two seconds; locks nothing.
+
+    \b
+    Example:
+      chatdb search-index status --format json
+    """
+    from chatdb.operations.search_index import look_at_search_index
+
+    command = CommandContext.of(context)
+    with command.open_database(create=False) as database:
+        report = look_at_search_index(database)
+    command.output.record(report, output_format)
+    _advise(command, report)
+
+
+@app.command()
+def check(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    """Compare the whole full-text index with the messages.
+
+    Exits with 1 if it is damaged, incomplete, invalid or yet to be built. SQLite reads every
+    message for it, and other programs cannot write meanwhile. On PostgreSQL the extension amcheck
+    reads the index through, from version 18 on and where it is installed.
+
+    \b
+    Example:
+      chatdb search-index check
+    """
+    from chatdb.operations.search_index import check_search_index
+
+    command = CommandContext.of(context)
+    with (
+        command.open_database(create=False) as database,
+        command.diagnostics.progress("checking the search index", total=None),
+    ):
+        report = check_search_index(database)
+    if output_format is not Format.TABLE:
+        command.output.record(report, output_format)
+    else:
+        command.output.text("\n".join(_lines(report)))
+    _advise(command, report)
+    if not report.is_whole:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+def rebuild(context: typer.Context) -> None:
+    """Build the full-text index anew from the messages.
+
+    SQLite: in one transaction; other programs can read, not write, meanwhile. PostgreSQL: beside
+    the old index, so that reading and writing go on; behind a pooler without --direct-url writers
+    wait. If it is interrupted, run it again.
+
+    \b
+    Example:
+      chatdb search-index rebuild
+    """
+    from chatdb.cli.backup_options import StageWatch
+    from chatdb.operations.search_index import rebuild_search_index
+
+    command = CommandContext.of(context)
+    with command.open_database(create=False) as database, StageWatch(command) as watch:
+        rebuild_search_index(database, watch)
+    command.diagnostics.note(f"the search index of {command.url.redacted()} is built")
+
+
+def _lines(report: "SearchIndexReport") -> list[str]:
+    if report.problems:
+        return ["the search index is not whole:", *(f"  {text}" for text in report.problems)]
+    if report.state == "off":
+        return ["the search index was left out on demand"]
+    counted = "" if report.messages is None else f" ({report.messages:,} messages)"
+    return [f"the search index is whole{counted}"]
+
+
+def _advise(command: CommandContext, report: "SearchIndexReport") -> None:
+    from chatdb.db.search_index import COMPLETE_HINT
+
+    for text in report.unchecked:
+        command.diagnostics.note(text)
+    if report.state != "present":
+        build_it = for_the_same_database(COMPLETE_HINT, command.options)
+        command.diagnostics.note(f"to build it: {build_it}")

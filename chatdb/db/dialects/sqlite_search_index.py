@@ -1,0 +1,272 @@
+"""FTS5's table on SQLite: looked at, compared with the messages, made anew.
+
+FTS5 keeps four tables of its own (data, idx, docsize, config). Record 1 of `data` holds how many
+rows and words it has: all else is counted against that, without the write lock that FTS5's own
+check takes.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from chatdb.db.catalogue import expected_catalogue
+from chatdb.db.database import driver_connection
+from chatdb.db.dialects.search_index import (
+    BuildWatch,
+    Forget,
+    Glance,
+    IndexSight,
+    SearchIndex,
+)
+from chatdb.db.dialects.sqlite_bulk import CACHE_KIB, fill_search
+from chatdb.db.dialects.sqlite_catalogue import normal
+
+if TYPE_CHECKING:
+    from chatdb.db.database import Database
+
+TABLE = "messages_search"
+_PARTS = ("data", "idx", "docsize", "config")
+_STEPS_BETWEEN_LOOKS = 10_000
+_WORDS = "chatdb_search_words"
+_UNREADABLE = ("SQLITE_CORRUPT", "SQLITE_ERROR")
+
+
+class SqliteSearchIndex(SearchIndex):
+    """`messages_search`, the view it reads and the three triggers that keep it."""
+
+    def glance(self, connection: sa.Connection) -> Glance:
+        driver = driver_connection(connection)
+        objects = {row[0] for row in driver.execute("SELECT name FROM sqlite_master")}
+        if not {TABLE, *(f"{TABLE}_{part}" for part in _PARTS)} <= objects:
+            return Glance(is_usable=False)
+        missing = [
+            name for kind, name, _ in _expected() if kind == "trigger" and name not in objects
+        ]
+        if missing:
+            return Glance(is_usable=True, problem=f"the trigger {missing[0]} is missing")
+        newest, newest_indexed = driver.execute(
+            "SELECT (SELECT max(rid) FROM messages), (SELECT max(id) FROM messages_search_docsize)"
+        ).fetchone()
+        if newest == newest_indexed:
+            return Glance(is_usable=True)
+        return Glance(is_usable=True, problem="it does not have the messages that there are")
+
+    def look(self, connection: sa.Connection, *, seconds: float | None) -> IndexSight:
+        driver = driver_connection(connection)
+        objects = tuple(_missing(driver))
+        messages = indexed = size = None
+        damages: list[str] = []
+        unchecked: list[str] = []
+        try:
+            with _deadline(driver, seconds):
+                messages = _value(driver, "SELECT count(*) FROM messages")
+                indexed = _value(driver, f"SELECT count(*) FROM {TABLE}_docsize")
+                damages += _counts(driver, messages, indexed)
+                size = _size(driver)
+                damages += _words(driver)
+        except sqlite3.Error as error:
+            if _name(error) == "SQLITE_INTERRUPT":
+                unchecked.append(f"it was not counted within {seconds:g} s")
+            elif not _name(error).startswith(_UNREADABLE):
+                raise
+            elif not objects:
+                damages.append(f"it cannot be read: {error}")
+        return IndexSight(
+            bytes=size,
+            messages=messages,
+            indexed=indexed,
+            objects=objects,
+            damages=tuple(damages),
+            unchecked=tuple(unchecked),
+        )
+
+    def check(self, connection: sa.Connection) -> IndexSight:
+        seen = self.look(connection, seconds=None)
+        if seen.problems:
+            return seen
+        driver = driver_connection(connection)
+        try:
+            with _deadline(driver):
+                driver.execute(f"INSERT INTO {TABLE}({TABLE}, rank) VALUES ('integrity-check', 1)")
+        except sqlite3.Error as error:
+            if not _name(error).startswith(_UNREADABLE):
+                raise
+            text = "it does not hold the words of the messages (FTS5's integrity check)"
+            return IndexSight(
+                bytes=seen.bytes, messages=seen.messages, indexed=seen.indexed, damages=(text,)
+            )
+        return seen
+
+    def rebuild(self, database: "Database", watch: BuildWatch, *, forget: Forget) -> None:
+        with database.transaction(write=True) as connection:
+            driver = driver_connection(connection)
+            driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            _remove(driver)
+            triggers = []
+            for kind, _, statement in _expected():
+                if kind == "trigger":
+                    triggers.append(statement)
+                else:
+                    driver.execute(statement)
+            rows = _value(driver, "SELECT count(*) FROM messages")
+            watch.begin("building the search index", rows, "messages")
+            fill_search(driver, on_rows=watch.advance)
+            for statement in triggers:
+                driver.execute(statement)
+            forget(connection)
+
+
+def is_damaged(error: BaseException | None) -> bool:
+    """Tell whether an error of SQLite says that FTS5 cannot read its own tables."""
+    if not isinstance(error, sqlite3.Error):
+        return False
+    return _name(error) == "SQLITE_CORRUPT_VTAB" or str(error).startswith(
+        (
+            "invalid fts5 file format",
+            f"vtable constructor failed: {TABLE}",
+            f"no such table: main.{TABLE}",
+        )
+    )
+
+
+def _expected() -> Sequence[tuple[str, str, str]]:
+    """Return (kind, name, statement) of all that the index is made of, in the order to make it."""
+    found = [
+        (entry.kind, entry.name, entry.definition)
+        for entry in expected_catalogue("sqlite")
+        if entry.name.startswith(TABLE) and entry.kind in ("table", "view", "trigger")
+    ]
+    return sorted(found, key=lambda item: ("view", "table", "trigger").index(item[0]))
+
+
+def _missing(driver: sqlite3.Connection) -> Iterator[str]:
+    there = {
+        name: normal(text or "")
+        for name, text in driver.execute("SELECT name, sql FROM sqlite_master")
+    }
+    for kind, name, statement in _expected():
+        if name not in there:
+            yield f"the {kind} {name} is missing"
+        elif there[name] != statement:
+            yield f"the {kind} {name} is not chatdb's"
+    for part in _PARTS:
+        if TABLE in there and f"{TABLE}_{part}" not in there:
+            yield f"the table {TABLE}_{part} is missing"
+
+
+def _counts(driver: sqlite3.Connection, messages: int, indexed: int) -> Iterator[str]:
+    rows, _ = _totals(driver)
+    if messages != indexed:
+        yield f"it has {indexed:,} messages, and there are {messages:,}"
+    elif rows != indexed and rows is not None:
+        yield f"it has {indexed:,} messages, and says that it has {rows:,}"
+    elif rows is None:
+        yield "its own record of what it has is missing"
+
+
+def _words(driver: sqlite3.Connection) -> Iterator[str]:
+    """Count the words by reading the index through: a part that was lost takes its words along."""
+    _, words = _totals(driver)
+    # Where FTS5 cannot open it this fails; the table below would spoil the commit as well.
+    driver.execute(f"SELECT 1 FROM {TABLE} LIMIT 0").fetchall()
+    driver.execute(f"CREATE VIRTUAL TABLE temp.{_WORDS} USING fts5vocab('main', '{TABLE}', 'row')")
+    try:
+        found = _value(driver, f"SELECT coalesce(sum(cnt), 0) FROM temp.{_WORDS}")
+    finally:
+        driver.execute(f"DROP TABLE temp.{_WORDS}")
+    if words is not None and found != words:
+        yield f"it has {found:,} words, and says that it has {words:,}"
+
+
+def _totals(driver: sqlite3.Connection) -> tuple[int | None, int | None]:
+    """Return FTS5's own numbers of rows and words (record 1 of its data: two varints)."""
+    row = driver.execute(f"SELECT block FROM {TABLE}_data WHERE id = 1").fetchone()
+    numbers = [] if row is None else list(_varints(bytes(row[0] or b"")))
+    if not numbers:
+        return (None, None) if row is None else (0, 0)
+    return numbers[0], numbers[1] if len(numbers) > 1 else 0
+
+
+def _varints(data: bytes) -> Iterator[int]:
+    """Read SQLite's variable-length integers (https://www.sqlite.org/fileformat.html)."""
+    number = count = 0
+    for byte in data:
+        count += 1
+        if count == 9:
+            yield number << 8 | byte
+            number = count = 0
+            continue
+        number = number << 7 | byte & 0x7F
+        if byte < 0x80:
+            yield number
+            number = count = 0
+
+
+def _size(driver: sqlite3.Connection) -> int:
+    return _value(driver, f"SELECT coalesce(sum(length(block)), 0) FROM {TABLE}_data")
+
+
+def _remove(driver: sqlite3.Connection) -> None:
+    """Drop what there is of the index, however damaged: FTS5 drops only what it can open."""
+    for kind, name, _ in reversed(_expected()):
+        if kind == "trigger":
+            driver.execute(f"DROP TRIGGER IF EXISTS {name}")
+    driver.execute("SAVEPOINT remove_search")
+    try:
+        driver.execute(f"DROP TABLE IF EXISTS {TABLE}")
+    except sqlite3.Error as error:
+        if not _name(error).startswith(_UNREADABLE):
+            raise
+        driver.execute("ROLLBACK TO remove_search")
+        _make_readable(driver)
+        driver.execute(f"DROP TABLE IF EXISTS {TABLE}")
+    driver.execute("RELEASE remove_search")
+    for part in _PARTS:
+        driver.execute(f"DROP TABLE IF EXISTS {TABLE}_{part}")
+    driver.execute(f"DROP VIEW IF EXISTS {TABLE}_source")
+
+
+def _make_readable(driver: sqlite3.Connection) -> None:
+    """Put the tables of a new, empty FTS5 table in the place of the damaged ones."""
+    driver.execute(f"CREATE VIRTUAL TABLE temp.{TABLE}_empty USING fts5(content, content='')")
+    try:
+        for part in _PARTS:
+            empty = f"{TABLE}_empty_{part}"
+            (statement,) = driver.execute(
+                "SELECT sql FROM sqlite_temp_master WHERE name = ?", (empty,)
+            ).fetchone()
+            driver.execute(f"DROP TABLE IF EXISTS main.{TABLE}_{part}")
+            driver.execute(statement.replace(empty, f"{TABLE}_{part}"))
+            driver.execute(f"INSERT INTO main.{TABLE}_{part} SELECT * FROM temp.{empty}")
+    finally:
+        driver.execute(f"DROP TABLE temp.{TABLE}_empty")
+
+
+def _value(driver: sqlite3.Connection, query: str) -> int:
+    return int(driver.execute(query).fetchone()[0])
+
+
+def _name(error: BaseException) -> str:
+    return str(getattr(error, "sqlite_errorname", ""))
+
+
+@contextmanager
+def _deadline(driver: sqlite3.Connection, seconds: float | None = None) -> Iterator[None]:
+    """End the statements inside with SQLITE_INTERRUPT when the time is over; let Ctrl-C end them.
+
+    A KeyboardInterrupt that is raised in a call of ours SQLite turns into the same error.
+    """
+    ends = float("inf") if seconds is None else time.monotonic() + seconds
+    driver.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    except sqlite3.Error as error:
+        if _name(error) == "SQLITE_INTERRUPT" and time.monotonic() < ends:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        driver.set_progress_handler(None, 0)
