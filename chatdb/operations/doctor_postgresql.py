@@ -186,8 +186,8 @@ def _rights(server: Server) -> Iterator[Finding]:
         text = (
             f"user {user} is a superuser: a mistake, or a hole, in an application is one anywhere"
         )
-        fix = f"CREATE ROLE app LOGIN PASSWORD '...'; ALTER DATABASE {_name(server.url.database)}"
-        fix += " OWNER TO app"
+        database = quoted_name(server.url.database)
+        fix = f"CREATE ROLE app LOGIN PASSWORD '...'; ALTER DATABASE {database} OWNER TO app"
         yield (info if server.is_here else warning)("server-superuser", text, fix)
     else:
         yield ok("server-superuser", f"user {user} is no superuser")
@@ -195,14 +195,14 @@ def _rights(server: Server) -> Iterator[Finding]:
 
 def _no_schema(server: Server, user: str, *, may_make_schema: bool) -> Finding:
     """Tell why there is no current schema: PostgreSQL skips those that the user may not use."""
-    role = _name(user)
+    role = quoted_name(user)
     with server.reading() as connection:
         closed = connection.execute(_CLOSED_SCHEMA, {"schema": server.schema}).fetchone()
     if closed is not None:
         return error(
             "server-rights",
             f"user {user} may not use the schema {closed[0]}",
-            f"as its owner: GRANT USAGE ON SCHEMA {_name(closed[0])} TO {role}",
+            f"as its owner: GRANT USAGE ON SCHEMA {quoted_name(closed[0])} TO {role}",
         )
     if server.schema is not None and may_make_schema:
         return info("server-rights", f"there is no schema {server.schema} yet", "chatdb migrate")
@@ -210,7 +210,7 @@ def _no_schema(server: Server, user: str, *, may_make_schema: bool) -> Finding:
         "server-rights",
         f"the search path of user {user} leads to no schema it may use",
         "as the owner of the database: CREATE SCHEMA"
-        f" {_name(server.schema or user)} AUTHORIZATION {role}",
+        f" {quoted_name(server.schema or user)} AUTHORIZATION {role}",
     )
 
 
@@ -233,14 +233,14 @@ def _rights_in_schema(
         yield error(
             "server-rights",
             f"user {user} lacks {privileges} on tables of chatdb ({tables} ...)",
-            f"as their owner: GRANT {privileges} ON ALL TABLES IN SCHEMA {_name(schema)}"
-            f" TO {_name(user)}",
+            f"as their owner: GRANT {privileges} ON ALL TABLES IN SCHEMA {quoted_name(schema)}"
+            f" TO {quoted_name(user)}",
         )
     elif not may_create:
         yield warning(
             "server-rights",
             f"user {user} may not create tables in the schema {schema}: it cannot migrate",
-            f"as its owner: GRANT CREATE ON SCHEMA {_name(schema)} TO {_name(user)}",
+            f"as its owner: GRANT CREATE ON SCHEMA {quoted_name(schema)} TO {quoted_name(user)}",
         )
     else:
         yield ok("server-rights", f"user {user} may read, write and migrate in schema {schema}")
@@ -335,7 +335,7 @@ def _writable(server: Server) -> Iterator[Finding]:
         yield ok("server-writable", "the server can be written")
 
 
-def _name(text: str) -> str:
+def quoted_name(text: str) -> str:
     """Write a name for SQL, quoted only where it must be."""
     if text.isidentifier() and text.isascii() and text.islower():
         return text

@@ -51,6 +51,7 @@ def _server(
 ) -> tuple[list[Finding], int | None]:
     import psycopg
 
+    from chatdb.operations.doctor_embeddings import EMBEDDINGS_CHECK
     from chatdb.operations.doctor_postgresql import SERVER_CHECKS, Server
 
     started = time.perf_counter()
@@ -70,7 +71,7 @@ def _server(
             has_direct_url=settings.direct_url is not None,
             seconds=time.perf_counter() - started,
         )
-        found = [*examined(SERVER_CHECKS, server)]
+        found = [*examined((*SERVER_CHECKS, EMBEDDINGS_CHECK), server)]
         major = server.major
     return [*found, *_schema(settings, url, deep=deep), *examined((KEPT_CHECK,), url)], major
 
