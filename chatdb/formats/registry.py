@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import cast
 
 from chatdb.errors import InvalidInputError, UsageError
-from chatdb.formats.base import Reader, Sample, WriteOptions, Writer
+from chatdb.formats.base import Reader, WriteOptions, Writer
 from chatdb.formats.sources import Source
 
 _HINT = "`chatdb formats` lists what can be read; `--from NAME` says which it is"
@@ -121,21 +121,26 @@ def detect(source: Source) -> Reader:
 
     Raises InvalidInputError that says what was seen when none does.
     """
+    from chatdb.formats.products import product_among
     from chatdb.formats.sampling import sample_of, seen
 
     known = list(readers())
-    samples: list[tuple[str, Sample]] = []
+    said, hint, is_named = "", _HINT, False
     for file in source.files:
         sample = sample_of(file)
         for candidate in known:
             if candidate.recognises(sample):
                 return candidate
-        samples.append((file.name, sample))
-    if len(samples) == 1:
-        raise InvalidInputError(seen(*samples[0]), hint=samples[0][1].hint or _HINT)
+        if not is_named:
+            product = product_among(sample.values, sample.head)
+            is_named = product is not None
+            if is_named or not said:
+                said, hint = seen(file.name, sample, product), sample.hint or _HINT
+    if len(source.files) == 1:
+        raise InvalidInputError(said, hint=hint)
     raise InvalidInputError(
         f"{source.name} holds no conversations that can be read "
-        f"({len(samples)} files were looked at; the first: {seen(*samples[0])})",
+        f"({len(source.files)} files were looked at; {said})",
         hint=_HINT,
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 from chatdb.formats.base import Sample
 from chatdb.formats.json_records import decode_value
 from chatdb.formats.json_stream import Element, JsonStream
+from chatdb.formats.products import Product
 from chatdb.formats.sources import SourceFile
 
 HEAD = 64 << 10
@@ -40,8 +41,10 @@ def sample_of(file: SourceFile) -> Sample:
         return Sample(head, elements.layout, tuple(values), trouble, hint)
 
 
-def seen(name: str, sample: Sample) -> str:
-    """Say in a sentence what an unrecognised file looks like."""
+def seen(name: str, sample: Sample, product: Product | None = None) -> str:
+    """Say in a sentence what an unrecognised file looks like, or which product's it is."""
+    if product is not None:
+        return f"{name} is {product.refusal}"
     head = sample.head.strip()
     if not sample.head:
         return f"{name} is empty"

@@ -60,7 +60,10 @@ def test_the_name_of_a_file_says_nothing(tmp_path: Path) -> None:
         (b'{"invalid": "none"}', "an object with 'invalid'"),
         (b'[{"a": 1}]', "a list of objects with 'a'"),
         (b"[1, 2]", "a list of int values"),
-        (b'[{"inserted_at": "x", "mapping": {"a": {"message": null, "parent": null}}}]', "mapping"),
+        (
+            b'[{"inserted_at": "x", "mapping": {"a": {"message": null, "parent": null}}}]',
+            "a DeepSeek export; chatdb does not read it yet",
+        ),
     ],
 )
 def test_what_is_no_chat_export_is_named_with_advice(data: bytes, said: str) -> None:
@@ -69,6 +72,17 @@ def test_what_is_no_chat_export_is_named_with_advice(data: bytes, said: str) -> 
 
     assert said in caught.value.text
     assert "chatdb formats" in str(caught.value.hint)
+
+
+def test_a_folder_without_a_conversation_names_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"invalid": "none"}')
+    (tmp_path / "b.jsonl").write_text('{"type": "summary", "leafUuid": "u"}\n')
+
+    with pytest.raises(InvalidInputError) as caught:
+        read_path(tmp_path)
+
+    assert f"{tmp_path / 'b.jsonl'} is a Claude Code session; chatdb does" in caught.value.text
+    assert "2 files were looked at" in caught.value.text
 
 
 def test_an_unknown_format_is_a_usage_error_that_lists_the_known() -> None:

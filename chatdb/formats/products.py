@@ -1,0 +1,193 @@
+"""What chatdb knows by sight and does not read: other products' files, and parts of exports.
+
+A table of marks. Whoever refuses a file, or leaves one out, names it by this table; a reader asks
+it before it takes an object that another product's marks stand on.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+_LOOKED_AT = 20
+"""Elements of a list that a mark may stand on: the first ones may be odd."""
+_NOT_YET = "chatdb does not read it yet"
+_WHOLE = "give the zip or the folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Something known by its marks: `what` it is, and `advice` for someone who gave it alone.
+
+    `part_of` is the export that it is a part of. `holds_words` tells whether people's words are
+    in it that are nowhere else in its export: leaving it out is a loss.
+    """
+
+    what: str
+    advice: str = _NOT_YET
+    part_of: str | None = None
+    holds_words: bool = True
+
+    @property
+    def refusal(self) -> str:
+        """The end of a sentence that says why a file which was given is not read."""
+        return f"{self.what}{':' if self.part_of else ';'} {self.advice}"
+
+    @property
+    def reason(self) -> str:
+        """Why a file that stands in an export is left out."""
+        return f"{self.what}; {_NOT_YET if self.holds_words else 'no conversation is in it'}"
+
+
+def _part(export: str, of: str, *, holds_words: bool = True, advice: str = _WHOLE) -> Product:
+    return Product(f"a part of a {export} export ({of})", advice, export, holds_words)
+
+
+_CLAUDE_CODE = Product("a Claude Code session")
+_CODEX = Product("a Codex session")
+_CLINE = Product("a Cline session")
+_OPEN_WEBUI = Product("an Open WebUI export")
+_LIBRECHAT = Product("a LibreChat export")
+_GROK = Product("a Grok export")
+_SHAREGPT = Product("a ShareGPT file")
+_FINE_TUNING = Product("an OpenAI fine-tuning file")
+_TAKEOUT = Product("Gemini's part of Google Takeout")
+_OASST = Product("an OpenAssistant file")
+_SILLY_TAVERN = Product("a SillyTavern chat")
+_LLAMA = Product("a llama.cpp chat")
+_COPILOT = Product("a chat of GitHub Copilot in VS Code")
+_MATTERMOST = Product("a Mattermost export")
+_LINKS = _part(
+    "Claude",
+    "a list of links",
+    holds_words=False,
+    advice="each link works once: download the files, and give the folder they are in",
+)
+
+_TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
+    (Product("a Qwen Code session"), ("sessionId", "parentUuid", "provenance")),
+    (Product("a Qwen Code session"), ("sessionId", "parentUuid", "message/parts")),
+    (_CLAUDE_CODE, ("sessionId", "parentUuid")),
+    (_CLAUDE_CODE, ("sessionId", "uuid", "message/role")),
+    (_CLAUDE_CODE, ("sessionId", "type=queue-operation")),
+    (_CLAUDE_CODE, ("type=summary", "leafUuid")),
+    (_CLAUDE_CODE, ("loglines",)),
+    (_CODEX, ("type=session_meta", "payload")),
+    (_CODEX, ("type=response_item", "payload")),
+    (_CODEX, ("type=event_msg", "payload")),
+    (_CODEX, ("record_type=state",)),
+    (Product("a Gemini CLI session"), ("sessionId", "projectHash")),
+    (_LLAMA, ("type=session", "harness")),
+    (_LLAMA, ("type=message", "message/convId")),
+    (Product("a pi session"), ("type=session", "version", "cwd")),
+    (_CLINE, ("messages/*/role", "sessionId", "origin")),
+    (_CLINE, ("session_id", "workspace_root", "prompt")),
+    (_CLINE, ("ts", "type=say", "say")),
+    (_CLINE, ("ts", "type=ask", "ask")),
+    (_OPEN_WEBUI, ("history/messages",)),
+    (_OPEN_WEBUI, ("chat/history",)),
+    (_LIBRECHAT, ("conversationId", "messagesTree")),
+    (_LIBRECHAT, ("conversationId", "messages/*/messageId")),
+    (_LIBRECHAT, ("conversationId", "exportAt")),
+    (_LIBRECHAT, ("messageId", "parentMessageId", "isCreatedByUser")),
+    (Product("a Chatbot UI export"), ("version", "history", "folders")),
+    (Product("a LobeChat export"), ("exportType", "state")),
+    (Product("a DeepSeek export"), ("mapping", "inserted_at")),
+    (_GROK, ("conversation", "responses")),
+    (_TAKEOUT, ("header", "title", "products")),
+    (_TAKEOUT, ("conversation_turns",)),
+    (Product("a chat of Google AI Studio"), ("chunkedPrompt",)),
+    (_OASST, ("message_tree_id", "prompt")),
+    (_OASST, ("message_id", "role=prompter", "text")),
+    (_SILLY_TAVERN, ("user_name", "character_name")),
+    (_SILLY_TAVERN, ("name", "is_user", "mes")),
+    (Product("a chat of text-generation-webui"), ("internal", "visible")),
+    (_COPILOT, ("requests/*/requestId",)),
+    (_COPILOT, ("requesterUsername", "requests")),
+    (Product("a Slack export"), ("type=message", "user", "ts")),
+    (Product("a Discord export"), ("guild", "channel", "messages")),
+    (_MATTERMOST, ("type=version", "version")),
+    (_MATTERMOST, ("type=post", "post")),
+    (_SHAREGPT, ("conversations/*/from", "conversations/*/value")),
+    (_SHAREGPT, ("from", "value")),
+    (Product("a WildChat file"), ("conversation_hash", "conversation/*/role")),
+    (Product("an LMSYS file"), ("conversation_id", "conversation/*/role")),
+    (_part("Claude", "a design chat"), ("uuid", "project/name", "messages")),
+    (_part("Claude", "a project"), ("uuid", "prompt_template")),
+    (_part("Claude", "a project"), ("uuid", "docs/*/filename")),
+    (_part("Claude", "memories"), ("conversations_memory",)),
+    (_part("Claude", "memories"), ("account_uuid", "project_memories")),
+    (_part("Claude", "an artifact"), ("active_version", "versions")),
+    (_part("Claude", "comments on an artifact"), ("threads/*/comments",)),
+    (_part("Claude", "users", holds_words=False), ("uuid", "full_name", "email_address")),
+    (_part("Claude", "logins", holds_words=False), ("login_events",)),
+    (_LINKS, ("data_files/*/export_url",)),
+    (_LINKS, ("export_id", "files/*/url")),
+    (_part("ChatGPT", "group chats"), ("chats/*/messages",)),
+    (_part("ChatGPT", "a canvas"), ("id", "title", "content", "!role", "!messages")),
+    (_part("ChatGPT", "feedback"), ("conversation_id", "rating", "content")),
+    (_part("ChatGPT", "feedback", holds_words=False), ("conversation_id", "rating")),
+    (_part("ChatGPT", "shared links", holds_words=False), ("conversation_id", "is_anonymous")),
+    (_part("ChatGPT", "the account", holds_words=False), ("id=user-*", "email", "!messages")),
+    (_part("ChatGPT", "names of files", holds_words=False), ("file[-_]*.dat=*",)),
+    (_part("ChatGPT", "names of files", holds_words=False), ("file_id", "file_name", "!messages")),
+    (_part("ChatGPT", "a list of its files", holds_words=False), ("files/*=conversations*.json",)),
+    (_FINE_TUNING, ("preferred_output", "non_preferred_output")),
+    (_FINE_TUNING, ("messages/*/role", "!id", "!title", "!uuid")),
+)  # fmt: skip
+"""Marks are paths of keys. `*` is any key or element, `=` what stands there, `!` what must not."""
+
+_TEXTS: tuple[tuple[Product, bytes], ...] = (
+    (
+        _part("ChatGPT", "its pages for reading", holds_words=False),
+        b"<title>ChatGPT Data Export</title>",
+    ),
+    (Product("a Microsoft Copilot export"), b"Conversation,Time,Author,Message"),
+)
+
+
+def product_of(value: Any) -> Product | None:
+    """Return what a decoded value is by its marks, None for anything that has none."""
+    if not isinstance(value, dict):
+        return None
+    for product, marks in _TABLE:
+        if all(_has(value, mark) for mark in marks):
+            return product
+    return None
+
+
+def product_among(values: Iterable[Any], head: bytes = b"") -> Product | None:
+    """Return what a file is by its first values, or by its first bytes where it is no JSON."""
+    found = next(filter(None, map(product_of, values)), None)
+    if found is None:
+        found = next((product for product, text in _TEXTS if text in head), None)
+    return found
+
+
+def _has(value: dict[str, Any], mark: str) -> bool:
+    """Tell whether a mark of the table stands on an object."""
+    if mark.startswith("!"):
+        return mark[1:] not in value
+    path, equals, wanted = mark.partition("=")
+    found = _at(value, path.split("/"))
+    if not equals:
+        return any(True for _ in found)
+    return any(isinstance(each, str) and fnmatchcase(each, wanted) for each in found)
+
+
+def _at(value: Any, path: list[str]) -> Iterator[Any]:
+    """Yield what stands at a path, for each way that its patterns can be read."""
+    if not path:
+        yield value
+        return
+    step, rest = path[0], path[1:]
+    if isinstance(value, dict):
+        if "*" not in step:
+            if step in value:
+                yield from _at(value[step], rest)
+            return
+        for key in [key for key in value if fnmatchcase(str(key), step)][:_LOOKED_AT]:
+            yield from _at(value[key], rest)
+    elif isinstance(value, list) and step == "*":
+        for each in value[:_LOOKED_AT]:
+            yield from _at(each, rest)
