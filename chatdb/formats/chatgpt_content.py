@@ -79,7 +79,13 @@ def _mixed_parts(raw: Fields, parts: list[Any]) -> Content:
         if len(order) > 1:
             raw["order"] = order
         del raw["parts"]
+    if not any(texts):
+        texts = [part["text"] for part in attachments if _has_text(part)]
     return Content("\n".join(text for text in texts if text), attachments=attachments or None)
+
+
+def _has_text(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("text"), str)
 
 
 def _text_in(*names: str) -> Callable[[Fields], Content]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chatdb.formats.claude_content import Blocks, read_blocks
+from chatdb.formats.blocks import Blocks, blocks_in_text, read_blocks
 from chatdb.formats.fields import kept, kind_of, without_marks
 from chatdb.formats.identity import REPEATED, MessageIds, message_id
 from chatdb.formats.json_records import Context
@@ -119,23 +119,24 @@ class Messages:
 
     def _message(self, raw: Fields, inherited: datetime, model: str | None) -> Message:
         marks: Fields = {}
-        content = raw.pop("content", None)
-        blocks = read_blocks(content, self._tally)
+        content = blocks_in_text(raw.pop("content", None), self._tally)
+        blocks = read_blocks(
+            content if isinstance(content, list) else [], self._tally, attach=False
+        )
         role = self._role(raw, blocks, marks)
         text = self._text(raw, content, blocks)
         created_at = _time(raw, inherited, marks)
-        return Message(
+        message = Message(
             id=UUID(int=0),
             role=role,
             model=model if role == "assistant" else None,
             content=text,
-            reasoning=blocks.reasoning or None,
-            tool_calls=blocks.tool_calls or None,
-            tool_outputs=blocks.tool_outputs or None,
             attachments=_attachments(raw) or None,
             created_at=created_at,
             metadata=self._metadata(raw, marks),
         )
+        blocks.fill(message)
+        return message
 
     def _role(self, raw: Fields, blocks: Blocks, marks: Fields) -> Role:
         name = "sender" if raw.get("sender") is not None else "role"
@@ -164,10 +165,10 @@ class Messages:
             if flat in ("", blocks.text):
                 del raw["text"]
             return blocks.text
-        if isinstance(flat, str):
+        if isinstance(flat, str) and (flat or not blocks.result_text):
             del raw["text"]
             return flat
-        return content if isinstance(content, str) else ""
+        return content if isinstance(content, str) else blocks.result_text
 
     def _metadata(self, raw: Fields, marks: Fields) -> Fields:
         parent = raw.get("parent_message_uuid")

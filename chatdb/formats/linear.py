@@ -1,11 +1,13 @@
 """Messages of formats that have them in a plain list: each is the parent of the next."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chatdb.formats.base import Tally
+from chatdb.formats.blocks import is_block, read_blocks
 from chatdb.formats.cleaning import add_fields, mark
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import REPEATED, MessageIds
@@ -27,11 +29,19 @@ class Chain:
         self._latest = started
 
     def add(self, source_id: str, at: Moment, content: Any) -> Message:
-        """Append a message of the user's, to be completed; without a time it has its parent's."""
+        """Append a message of the user's, to be completed; without a time it has its parent's.
+
+        A content that is no text, of a JSON column, is kept in the metadata as it came.
+        """
         identifier, repeated = self._ids.of(source_id)
         if repeated:
             self._tally.lossy[REPEATED] += 1
         message = self._append(identifier, source_id, at.at, content)
+        if isinstance(content, list | dict):
+            message.metadata = {"content": deepcopy(content)}
+            blocks = read_blocks(content, self._tally)
+            message.content = blocks.text or blocks.result_text
+            blocks.fill(message)
         if at.at is None:
             mark(message, "time", "interpolated")
         return message
@@ -80,18 +90,28 @@ def _between(first: datetime, last: datetime, number: int, count: int) -> dateti
 
 
 def add_entries(
-    record: Conversation, entries: Sequence[Any], tally: Tally, *, times: Sequence[Moment] = ()
+    record: Conversation,
+    entries: Sequence[Any],
+    tally: Tally,
+    *,
+    times: Sequence[Moment] = (),
+    keep_contents: bool = False,
 ) -> None:
     """Give a conversation its messages of `{role, content}`, which have no ids, and may no times.
 
     Those without a time stand evenly between the conversation's creation and its update. Other
     fields of an entry become its metadata; an entry that is no object stays in the conversation's.
+    `keep_contents` leaves contents of blocks in the metadata too, as they came: to be given back.
     """
     chain = Chain(tally, record.id, record.created_at)
     for number, entry in enumerate(entries):
         known = times[number].at if times else None
         at = known or _between(record.created_at, record.updated_at, number, len(entries))
+        blocks = entry.get("content") if keep_contents and isinstance(entry, dict) else None
+        as_it_came = deepcopy(blocks) if isinstance(blocks, list | dict) else None
         message = _add_entry(chain, record, number, entry, at, tally)
+        if message is not None and as_it_came:
+            message.metadata = {**message.metadata, "content": as_it_came}
         if message is not None and known is None:
             mark(message, "time", "interpolated")
     record.messages = chain.messages
@@ -108,9 +128,44 @@ def _add_entry(
     role, content = entry.pop("role", None), entry.pop("content", None)
     message = chain.add_without_id(str(number), at, str(role), "" if content is None else content)
     chain.set_role(message, role)
-    if content is not None and not isinstance(content, str):
+    if isinstance(content, list) or (isinstance(content, dict) and is_block(content)):
+        _read_content(message, content, entry, role, tally)
+    elif content is not None and not isinstance(content, str):
         entry["content"] = content
         tally.lossy["content that is no text kept in metadata"] += 1
-    tally.content_types["text" if isinstance(content, str) else "none"] += 1
+    else:
+        tally.content_types["text" if isinstance(content, str) else "none"] += 1
+    _take_calls(message, entry)
     add_fields(message, kept(entry))
     return message
+
+
+def _read_content(
+    message: Message, content: Any, entry: dict[str, Any], role: Any, tally: Tally
+) -> None:
+    """Read a content of blocks; a user's message of nothing but outputs is the tool's."""
+    blocks = read_blocks(content, tally)
+    message.content = blocks.text or blocks.result_text
+    blocks.fill(message)
+    message.attachments = blocks.attachments or None
+    if blocks.rest:
+        entry["content"] = blocks.rest
+    if message.role == "user" and blocks.is_only_results:
+        message.role = "tool"
+        mark(message, "role", role)
+
+
+def _take_calls(message: Message, entry: dict[str, Any]) -> None:
+    """Take what OpenAI's messages have beside the content: calls, thoughts, a refusal."""
+    calls = entry.get("tool_calls")
+    if isinstance(calls, list) and calls:
+        message.tool_calls = [*(message.tool_calls or []), *entry.pop("tool_calls")]
+    if isinstance(entry.get("function_call"), dict):
+        message.tool_calls = [*(message.tool_calls or []), entry.pop("function_call")]
+    for name in ("reasoning_content", "reasoning"):
+        thought = entry.get(name)
+        if isinstance(thought, str) and thought:
+            message.reasoning = [*(message.reasoning or []), {"content": entry.pop(name)}]
+    refusal = entry.get("refusal")
+    if isinstance(refusal, str) and not message.content:
+        message.content = refusal

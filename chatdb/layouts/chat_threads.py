@@ -81,7 +81,7 @@ def _conversation(row: Row, entries: list[Any], context: Context) -> Conversatio
         metadata=left_over(row, context, NONE, TABLE),
     )
     odd = [_as_it_came(entry) for entry in entries if isinstance(entry, dict)]
-    add_entries(record, entries, context.tally)
+    add_entries(record, entries, context.tally, keep_contents=True)
     for message, columns in zip(record.messages, odd, strict=True):
         set_as_it_came(message, columns)
     set_as_it_came(record, came)

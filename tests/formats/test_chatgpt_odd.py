@@ -94,3 +94,14 @@ def test_a_message_of_50_megabytes_is_read() -> None:
     record = read_value([one_message(message(text="x" * size))]).only
 
     assert len(record.messages[0].content) == size
+
+
+def test_a_text_in_a_part_of_an_unknown_kind_is_the_content_where_there_is_no_other() -> None:
+    part = {"content_type": "mystery", "text": "deepword"}
+
+    content = {"content_type": "multimodal_text", "parts": [None, part]}
+
+    (read,) = read_value([one_message(message(text=content))]).only.messages
+
+    assert read.content == "deepword"
+    assert read.attachments == [part]
