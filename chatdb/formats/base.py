@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from chatdb.records import Conversation
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from chatdb.formats.json_stream import Layout
     from chatdb.formats.sources import Source
 
@@ -58,6 +60,9 @@ class Tally:
     unknown_fields: Counter[str] = field(default_factory=Counter)
     lossy: Counter[str] = field(default_factory=Counter)
     rows: dict[str, RowCounts] = field(default_factory=dict)
+    other_ids: "tuple[UUID, ...] | None" = None
+    """Set with each conversation: None where its source names its id; else the id was made of how
+    it begins, and these are others under which it may be known already."""
 
     def count_rows(self, table: str, outcome: RowOutcome, count: int = 1) -> None:
         """Count rows of a table by what became of them."""

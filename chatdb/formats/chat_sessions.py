@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from chatdb.formats.browser_storage import stored_value
+from chatdb.formats.chat_files_shapes import is_message
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import conversation_id
 from chatdb.formats.json_records import BadRecordError, Context, JsonReader
 from chatdb.formats.linear import add_entries
+from chatdb.formats.products import product_of
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.records import Conversation
 
@@ -68,4 +70,6 @@ def _is_session(value: Any) -> bool:
         and _ID.fullmatch(value["id"]) is not None
         and isinstance(value.get("messages"), list)
         and "created_at" in value
+        and (not value["messages"] or any(map(is_message, value["messages"][:20])))
+        and product_of(value) is None
     )

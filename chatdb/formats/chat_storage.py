@@ -29,7 +29,9 @@ class ChatStorageReader(JsonReader):
 
     def recognises_record(self, value: Any) -> bool:
         conversations = self.unwrap(value)
-        return conversations is not None and any(map(_is_conversation, conversations))
+        if conversations is None or any(map(_has_messages, conversations)):
+            return False
+        return any(map(_is_conversation, conversations))
 
     def unwrap(self, value: Any) -> Sequence[Any] | None:
         store = stored_value(value, KEY)
@@ -66,3 +68,8 @@ reader = ChatStorageReader()
 
 def _is_conversation(value: Any) -> bool:
     return isinstance(value, dict) and "id" in value and not _MARKS.isdisjoint(value)
+
+
+def _has_messages(value: Any) -> bool:
+    """Tell whether a conversation has its messages with it, as ChatMCP's never had."""
+    return isinstance(value, dict) and bool(value.get("messages"))

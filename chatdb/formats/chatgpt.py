@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from chatdb.formats.beginnings import Opening
 from chatdb.formats.chatgpt_messages import Messages
 from chatdb.formats.chatgpt_shapes import (
     Nodes,
@@ -105,10 +106,7 @@ class ChatGptReader(JsonReader):
         if source_id:
             identifier = conversation_id(SOURCE, context.source_name, source_id)
         else:
-            first = next((node.message.content for node in nodes.values() if node.message), None)
-            identifier = conversation_id_without_source_id(
-                None, created, repr(first) if first else title or ""
-            )
+            identifier = _made_id(nodes, created, title, context)
         tree = tree_of(*_links(nodes))
         messages = Messages(nodes, tree, context.tally)
         default = record.get("default_model_slug")
@@ -197,6 +195,22 @@ def _times(record: Fields, nodes: Nodes, marks: Fields) -> tuple[datetime, datet
     known = [moment for moment in moments if moment is not None]
     created = made.at or min(known, default=changed.at or EPOCH)
     return created, changed.at or max([*known, created])
+
+
+def _made_id(nodes: Nodes, created: datetime, title: str | None, context: Context) -> UUID:
+    """Return the id of a conversation that names none, by how it begins."""
+    messages = [node.message for node in nodes.values() if node.message]
+    first = messages[0].content if messages else None
+    former = conversation_id_without_source_id(None, created, repr(first) if first else title or "")
+    return context.made_id(
+        (
+            Opening(message.author.role if message.author else None, message.content, at)
+            for message in messages
+            if (at := message.create_time) is not None or message.content
+        ),
+        about=("", created.isoformat()),
+        former=former,
+    )
 
 
 def _source_id(record: Fields) -> str | None:

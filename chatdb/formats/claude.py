@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chatdb.formats.beginnings import Opening
 from chatdb.formats.claude_messages import Messages
 from chatdb.formats.fields import kept, without_marks
 from chatdb.formats.identity import conversation_id, conversation_id_without_source_id
@@ -65,9 +66,7 @@ class ClaudeReader(JsonReader):
         if source_id:
             identifier = conversation_id(SOURCE, context.source_name, source_id)
         else:
-            first = next((entry for entry in entries if isinstance(entry, dict)), {})
-            about = repr((first.get("text"), first.get("content"))) if first else title or ""
-            identifier = conversation_id_without_source_id(user, created, about)
+            identifier = _made_id(entries, (user, created), title, context)
         model = record.get("model")
         messages = Messages(entries, context, identifier).read(
             started=created, model=model if isinstance(model, str) else None
@@ -113,6 +112,28 @@ def _times(record: Fields, entries: list[Any], marks: Fields) -> tuple[datetime,
     known = [moment for moment in (parse_time(raw).at for raw in raw_times) if moment is not None]
     created = made.at or min(known, default=changed.at or EPOCH)
     return created, changed.at or max([*known, created])
+
+
+def _made_id(
+    entries: list[Any], whose: tuple[str | None, datetime], title: str | None, context: Context
+) -> UUID:
+    """Return the id of a conversation that names none, by how it begins."""
+    user, created = whose
+    messages = [entry for entry in entries if isinstance(entry, dict)]
+    first = messages[0] if messages else {}
+    about = repr((first.get("text"), first.get("content"))) if first else title or ""
+    return context.made_id(
+        (
+            Opening(
+                each.get("sender", each.get("role")),
+                [each.get("text"), each.get("content")],
+                each.get("created_at"),
+            )
+            for each in messages
+        ),
+        about=(user or "", created.isoformat()),
+        former=conversation_id_without_source_id(user, created, about),
+    )
 
 
 def _user(record: Fields) -> str | None:

@@ -34,6 +34,17 @@ def conversation_id_without_source_id(
     return _made(CONVERSATIONS, user or "", created_at.isoformat(), first_message)
 
 
+def beginning_id(given: Sequence[str], messages: Sequence[Sequence[str]]) -> UUID:
+    """Return the id of a conversation that has none, from how it begins."""
+    parts = [part for message in messages for part in message]
+    return _made(CONVERSATIONS, "beginning", str(len(given)), *given, *parts)
+
+
+def beside(conversation: UUID, place: str) -> UUID:
+    """Return the id of a conversation that begins as another does, from its place in the source."""
+    return _made(conversation, "beside", place)
+
+
 def message_id(conversation: UUID, source_id: str) -> UUID:
     """Return the id of a message: its own when it is a UUID, else made within its conversation."""
     return uuid_of(source_id) or _made(conversation, source_id)

@@ -2,14 +2,17 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
+from uuid import UUID
 
 import msgspec
 
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally
+from chatdb.formats.beginnings import Beginnings, Opening
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.fields import kind_of
 from chatdb.formats.identity import source_hash
@@ -38,13 +41,21 @@ class Decoded:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
-    """What a conversion needs besides the record itself."""
+    """What a conversion needs besides the record itself; `place` is where that stands."""
 
     tally: Tally
     source_name: str | None
+    beginnings: Beginnings
+    place: str = ""
     skips: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    def made_id(self, messages: Iterable[Opening], *, about: Sequence[str], former: UUID) -> UUID:
+        """Return the id of a conversation that has none, made of how it begins."""
+        made = self.beginnings.made(messages, place=self.place, about=about, former=former)
+        self.tally.other_ids = made.others
+        return made.id
 
     def skip(self, what: str, reason: str, source_id: str | None = None) -> None:
         """Report a part of the conversation that could not be read."""
@@ -120,7 +131,7 @@ class JsonReader(ABC):
 
         Raises InvalidInputError when nothing complete is in the only file of the source.
         """
-        context = Context(tally, source_name)
+        context = Context(tally, source_name, Beginnings(self.name, source_name))
         alone = len(source.files) == 1
         with rare_collections():
             for file in source.files:
@@ -155,6 +166,7 @@ class JsonReader(ABC):
         else:
             decoded = Decoded(element.value[0], dirty=_ESCAPED_NUL in element.data)
         place = _place(file, element, decoded.value)
+        context.place = f"{PurePosixPath(file.name).name}#{element.index}"
         records = None if decoded.error else self.unwrap(decoded.value)
         if records is None:
             yield from self._item(place, decoded, context)
@@ -188,6 +200,7 @@ class JsonReader(ABC):
         if not isinstance(record, dict):
             return Skipped(place, f"not an object but {kind_of(record)}")
         identifier = _identifier(record)
+        context.tally.other_ids = None
         try:
             conversation = self.convert(record, context)
         except BadRecordError as error:

@@ -64,6 +64,8 @@ _LINKS = _part(
     advice="each link works once: download the files, and give the folder they are in",
 )
 
+_SHARED = _part("ChatGPT", "shared links", holds_words=False)
+
 _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (Product("a Qwen Code session"), ("sessionId", "parentUuid", "provenance")),
     (Product("a Qwen Code session"), ("sessionId", "parentUuid", "message/parts")),
@@ -80,7 +82,7 @@ _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (_LLAMA, ("type=session", "harness")),
     (_LLAMA, ("type=message", "message/convId")),
     (Product("a pi session"), ("type=session", "version", "cwd")),
-    (_CLINE, ("messages/*/role", "sessionId", "origin")),
+    (_CLINE, ("messages/*/role", "origin/sessionId")),
     (_CLINE, ("session_id", "workspace_root", "prompt")),
     (_CLINE, ("ts", "type=say", "say")),
     (_CLINE, ("ts", "type=ask", "ask")),
@@ -113,7 +115,7 @@ _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (Product("a WildChat file"), ("conversation_hash", "conversation/*/role")),
     (Product("an LMSYS file"), ("conversation_id", "conversation/*/role")),
     (_part("Claude", "a design chat"), ("uuid", "project/name", "messages")),
-    (_part("Claude", "a project"), ("uuid", "prompt_template")),
+    (_part("Claude", "a project"), ("uuid", "prompt_template", "!messages")),
     (_part("Claude", "a project"), ("uuid", "docs/*/filename")),
     (_part("Claude", "memories"), ("conversations_memory",)),
     (_part("Claude", "memories"), ("account_uuid", "project_memories")),
@@ -125,9 +127,9 @@ _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (_LINKS, ("export_id", "files/*/url")),
     (_part("ChatGPT", "group chats"), ("chats/*/messages",)),
     (_part("ChatGPT", "a canvas"), ("id", "title", "content", "!role", "!messages")),
-    (_part("ChatGPT", "feedback"), ("conversation_id", "rating", "content")),
-    (_part("ChatGPT", "feedback", holds_words=False), ("conversation_id", "rating")),
-    (_part("ChatGPT", "shared links", holds_words=False), ("conversation_id", "is_anonymous")),
+    (_part("ChatGPT", "feedback"), ("conversation_id", "rating", "content", "!messages")),
+    (_part("ChatGPT", "feedback", holds_words=False), ("conversation_id", "rating", "!messages")),
+    (_SHARED, ("conversation_id", "is_anonymous", "!messages")),
     (_part("ChatGPT", "the account", holds_words=False), ("id=user-*", "email", "!messages")),
     (_part("ChatGPT", "names of files", holds_words=False), ("file[-_]*.dat=*",)),
     (_part("ChatGPT", "names of files", holds_words=False), ("file_id", "file_name", "!messages")),

@@ -8,6 +8,9 @@ from typing import Any
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """What a conversation without any time at all gets: the same at every import."""
 
+GUESSED = "interpolated"
+"""The mark `time` of a record whose source does not say when it was."""
+
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 """Later times are mistakes. A fixed bound, not the clock: a file must read alike on every day."""
 

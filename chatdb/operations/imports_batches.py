@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
+from uuid import UUID
 
 import msgspec
 
@@ -36,7 +37,8 @@ class Arrival:
     `file` numbers the file it came from; `hashed` tells that equal `source_hash`es mean equal
     sources (foreign formats), which a native file, written by any chatdb, cannot promise. `rows`
     are its messages as the database takes them, made ahead. `organization` is the one that its
-    source names, None where it knows none.
+    source names, None where it knows none. `other_ids` is None where the source names the record's
+    id; else that was made of how it begins, and they are others by which it may be known.
     """
 
     record: Conversation | Skipped
@@ -44,6 +46,7 @@ class Arrival:
     hashed: bool = True
     rows: Sequence[Row] | None = None
     organization: Organization | None = None
+    other_ids: tuple[UUID, ...] | None = None
 
 
 def with_user(arrival: Arrival, user_id: str | None) -> Arrival:

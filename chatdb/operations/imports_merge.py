@@ -56,6 +56,20 @@ def is_conflict(stored: Conversation, incoming: Conversation) -> bool:
     )
 
 
+def is_across_users(stored: Conversation, incoming: Conversation, gone: Collection[UUID]) -> bool:
+    """Tell whether one id stands for conversations of two users that share no message.
+
+    `gone` are messages deleted here. Where they share one it is the same conversation, whose user
+    was renamed here.
+    """
+    if None in (stored.user_id, incoming.user_id) or stored.user_id == incoming.user_id:
+        return False
+    if not incoming.messages:
+        return bool(stored.messages)
+    held = {message.id for message in stored.messages}
+    return all(each.id not in held and each.id not in gone for each in incoming.messages)
+
+
 def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversation:
     """Return the record without the messages of these ids, and their embeddings.
 

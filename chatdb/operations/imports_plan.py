@@ -10,6 +10,7 @@ from chatdb.db.dialects.bulk import BatchRows, Bulk, MessageRows, Row, StoredKey
 from chatdb.formats.base import Skipped
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_merge import (
+    is_across_users,
     is_conflict,
     merge,
     same_conversation_row,
@@ -18,12 +19,10 @@ from chatdb.operations.imports_merge import (
     with_parents_restored,
     without_messages,
 )
+from chatdb.operations.imports_recognised import WHOLE, Kept, Recogniser, candidates
 from chatdb.operations.imports_report import Placed, SkippedItem
 from chatdb.operations.imports_stored import Stored, read_stored
 from chatdb.records import Conversation, Message
-
-WHOLE = UUID(int=0)
-"""The message id of a tombstone that stands for its whole conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,18 @@ class _Known:
 class Planner:
     """Plans batches against one organization of a database, inside the caller's transaction."""
 
-    def __init__(self, bulk: Bulk, organization_id: UUID, *, restore_deleted: bool) -> None:
+    def __init__(
+        self,
+        bulk: Bulk,
+        organization_id: UUID,
+        *,
+        restore_deleted: bool,
+        recogniser: Recogniser | None = None,
+    ) -> None:
         self._bulk = bulk
         self._organization_id = organization_id
         self._restore_deleted = restore_deleted
+        self._recogniser = recogniser or Recogniser()
 
     def plan(
         self, connection: sa.Connection, arrivals: Sequence[Arrival], *, lock: bool = True
@@ -60,6 +67,7 @@ class Planner:
 
         Reads only; conversations that are to be changed are read again once they are locked.
         """
+        arrivals = self._recognised(connection, arrivals)
         records = [each.record for each in arrivals if isinstance(each.record, Conversation)]
         ids = list({record.id for record in records})
         organization = self._organization_id
@@ -87,6 +95,30 @@ class Planner:
                 placed = self._place_all(arrivals, known)
         prepared = {id(each.record): each.rows for each in arrivals}
         return Plan(_rows(known, prepared), placed, self._restored(records, known))
+
+    def _recognised(
+        self, connection: sa.Connection, arrivals: Sequence[Arrival]
+    ) -> Sequence[Arrival]:
+        """Return the arrivals, those without an id of their own as they are known here."""
+        ids = sorted({each for arrival in arrivals for each in candidates(arrival)})
+        if not ids:
+            return arrivals
+        organization = self._organization_id
+        keys = self._bulk.stored_keys(connection, organization, ids)
+        unchanged = {
+            arrival.record.id
+            for arrival in arrivals
+            if isinstance(arrival.record, Conversation)
+            and (key := keys.get(arrival.record.id)) is not None
+            and arrival.hashed
+            and key.source_hash == arrival.record.source_hash
+        }
+        kept = Kept(
+            keys,
+            read_stored(connection, organization, keys.keys() - unchanged),
+            self._bulk.tombstones(connection, organization, ids),
+        )
+        return [self._recogniser.recognised(arrival, kept) for arrival in arrivals]
 
     def _needs_merge(self, arrival: Arrival, known: _Known) -> bool:
         """Tell whether the stored conversation has to be read: equal hashes say that it has not."""
@@ -120,10 +152,11 @@ class Planner:
         return lifted
 
 
-def place_into_nothing(arrivals: Sequence[Arrival]) -> list[Placed]:
+def place_into_nothing(arrivals: Sequence[Arrival], recogniser: Recogniser) -> list[Placed]:
     """Return what a batch comes to where there is no database yet."""
-    known = _Known({}, {})
-    return [_place(arrival, known, keep_deleted=True) for arrival in arrivals]
+    known, kept = _Known({}, {}), Kept()
+    recognised = [recogniser.recognised(arrival, kept) for arrival in arrivals]
+    return [_place(arrival, known, keep_deleted=True) for arrival in recognised]
 
 
 def _place(arrival: Arrival, known: _Known, *, keep_deleted: bool) -> Placed:
@@ -161,6 +194,13 @@ def _place_known(arrival: Arrival, record: Conversation, known: _Known) -> Place
             arrival,
             f"the id {record.id} belongs to another conversation here"
             " (another user, another creation time)",
+        )
+    whole = arrival.record if isinstance(arrival.record, Conversation) else record
+    if is_across_users(before, whole, known.tombstones.get(record.id, set())):
+        return skipped(
+            arrival,
+            f"the id {record.id} belongs to another conversation here, of another user"
+            f" ({before.user_id})",
         )
     after = merge(before, record)
     if restored := known.tombstones.get(record.id, set()) & {each.id for each in record.messages}:

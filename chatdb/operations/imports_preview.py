@@ -13,6 +13,7 @@ from chatdb.db.database import Database
 from chatdb.operations.imports import ImportOptions
 from chatdb.operations.imports_batches import Arrival, Batches, with_user
 from chatdb.operations.imports_plan import Planner, place_into_nothing
+from chatdb.operations.imports_recognised import Recogniser
 from chatdb.operations.imports_report import ImportCounts, Placed, count
 from chatdb.records import Conversation, organization_id_of
 
@@ -37,9 +38,10 @@ def preview(
     """
     counts = ImportCounts()
     seen = _Seen()
+    recogniser = Recogniser()
     batches = Batches(arrivals)
     while batch := batches.next_batch():
-        found = _place(database, organization_key, batch, options)
+        found = _place(database, organization_key, batch, options, recogniser)
         placed = [seen.corrected(*pair) for pair in zip(found, batch, strict=True)]
         counts.add(count(placed))
         on_placed(placed)
@@ -58,9 +60,10 @@ class _Seen:
         if not isinstance(record, Conversation) or placed.outcome not in ("new", "updated"):
             return placed
         digest = blake2b(_encode(record), digest_size=16).digest()
-        before = self._known.get(record.id)
+        identifier = placed.conversation_id or record.id
+        before = self._known.get(identifier)
         longest = max(len(record.messages), before[1] if before else 0)
-        self._known[record.id] = (digest, longest)
+        self._known[identifier] = (digest, longest)
         if before is None:
             return placed
         if digest == before[0]:
@@ -71,10 +74,14 @@ class _Seen:
 
 
 def _place(
-    database: Database | None, key: str, batch: list[Arrival], options: ImportOptions
+    database: Database | None,
+    key: str,
+    batch: list[Arrival],
+    options: ImportOptions,
+    recogniser: Recogniser,
 ) -> list[Placed]:
     if database is None:
-        return place_into_nothing(batch)
+        return place_into_nothing(batch, recogniser)
     organizations = schema.organizations
     with database.transaction() as connection:
         identifier = connection.scalar(
@@ -84,6 +91,7 @@ def _place(
             database.dialect.bulk(),
             identifier or organization_id_of(key),
             restore_deleted=options.restore_deleted,
+            recogniser=recogniser,
         )
         arrivals = [with_user(each, options.user_id) for each in batch]
         return planner.plan(connection, arrivals, lock=False).placed

@@ -87,7 +87,8 @@ class Reading:
             records = reader.read(source, tally, source_name=self._inputs.source_name)
             try:
                 for record in records:
-                    yield Arrival(record, file=index, hashed=hashed)
+                    others = tally.other_ids
+                    yield Arrival(record, file=index, hashed=hashed, other_ids=others)
             finally:
                 _note_tally(report, tally)
 

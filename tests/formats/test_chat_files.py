@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chatdb.errors import InvalidInputError
 from chatdb.records import MARKS
 from tests.formats.reading import Reading, read_path, read_value
 
@@ -113,6 +114,91 @@ def test_the_model_of_an_answer_and_unusual_roles_are_kept() -> None:
 
     assert (message.role, message.model) == ("assistant", "gpt-4o")
     assert message.metadata == {MARKS: {"role": "bot"}}
+
+
+BRANCHES = {
+    "messages": {
+        "m1": {"id": "m1", "parentId": None, "role": "user", "content": "hello"},
+        "m2": {"id": "m2", "parentId": "m1", "role": "assistant", "content": "hi"},
+    },
+    "currentId": "m2",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"x": []}, "no chat export"),
+        ({"login_events": []}, "part of a Claude export (logins)"),
+        ([{"role": "admin", "content": "ann@example.org"}], "no chat export"),
+        ([{"role": 1, "content": "x"}, {"role": "user", "content": "x"}], "no chat export"),
+        ({"a": {"messages": []}, "b": {"messages": []}}, "no chat export"),
+        ({"id": "", "title": "x", "history": BRANCHES, "messages": HELLO}, "an Open WebUI export"),
+        ([{"id": "c", "title": "x", "chat": {"history": BRANCHES}}], "an Open WebUI export"),
+        ({"c": {"title": "x", "history": BRANCHES, "messages": HELLO}}, "no chat export"),
+        ({"id": "c", "title": "x", "mapping": {}, "messages": HELLO}, "no chat export"),
+        (
+            {"uuid": "u", "title": "x", "project": {"name": "p"}, "messages": HELLO},
+            "part of a Claude export (a design chat)",
+        ),
+        ({"state": {"conversations": [{"id": "1", "title": "x", "messages": HELLO}]}}, "no chat"),
+    ],
+)
+def test_what_is_anothers_or_no_talk_is_not_taken(value: Any, said: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read_value(value)
+
+    assert said in caught.value.text
+
+
+def test_what_is_anothers_among_chat_files_is_named(tmp_path: Path) -> None:
+    other = [{"id": "", "title": "x", "history": BRANCHES, "messages": HELLO}]
+
+    reading = read_path(folder(tmp_path / "chats", a1=HELLO, b2=other))
+
+    assert len(reading.conversations) == 1
+    assert [each.reason for each in reading.skipped] == [
+        "an Open WebUI export; chatdb does not read it yet"
+    ]
+
+
+def test_each_folder_has_its_own_index(tmp_path: Path) -> None:
+    for name in ("ann", "bob"):
+        folder(tmp_path / name, a1=[*HELLO, {"role": "user", "content": name}], index={
+            "a1": {"title": f"Of {name}"}
+        })  # fmt: skip
+
+    reading = read_path(tmp_path)
+
+    assert [each.title for each in reading.conversations] == ["Of ann", "Of bob"]
+    assert not reading.skipped
+    assert len({each.id for each in reading.conversations}) == 2
+
+
+def test_a_talk_without_id_has_the_same_one_wherever_its_file_is_and_however_long(
+    tmp_path: Path,
+) -> None:
+    short = read_path(folder(tmp_path / "one", a1=HELLO)).only
+    longer = read_path(folder(tmp_path / "two", b2=[*HELLO, *HELLO])).only
+    other = read_path(folder(tmp_path / "three", a1=[HELLO[0], HELLO[0]])).only
+
+    assert short.id == longer.id
+    assert other.id != short.id
+
+
+def test_a_file_name_that_is_a_uuid_is_the_id(tmp_path: Path) -> None:
+    name = "3f0c6c1e-7a5e-4a52-9d0e-3c8b6f3a1d11"
+
+    record = read_path(folder(tmp_path / "chats", **{name: HELLO})).only
+
+    assert str(record.id) == name
+
+
+def test_a_conversation_without_times_says_so() -> None:
+    record = read_value(HELLO).only
+
+    assert record.metadata == {MARKS: {"time": "interpolated"}}
+    assert MARKS not in read_value(ONE).only.metadata
 
 
 def test_what_is_no_chat_is_not_taken_for_one() -> None:

@@ -24,7 +24,7 @@ NAMED = [
     ({"timestamp": "t", "type": "response_item", "payload": {}}, "Codex"),
     ({"sessionId": "s", "projectHash": "h", "kind": "main"}, "Gemini CLI"),
     ({"type": "session", "version": 3, "cwd": "/"}, "pi session"),
-    ({"messages": SAID, "sessionId": "s", "origin": {}, "agent": "lead"}, "Cline"),
+    ({"messages": SAID, "origin": {"sessionId": "s"}, "agent": "lead"}, "Cline"),
     ({"ts": 1, "type": "say", "say": "text", "text": "x"}, "Cline"),
     ({"title": "x", "history": {"messages": {}, "currentId": "a"}, "messages": []}, "Open WebUI"),
     ({"id": "c", "chat": {"history": {"messages": {}}}}, "Open WebUI"),

@@ -1,0 +1,106 @@
+"""Ids for conversations whose source names none: digests of how they begin.
+
+A talk grows at its end and files move, so that neither the length nor the path may count. The path
+decides only between talks of one import that begin alike.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from chatdb.formats.identity import beginning_id, beside
+from chatdb.formats.times import parse_time
+
+SPOKEN = 2
+"""A question and its answer: one alone is too often "hello"."""
+_LONGEST = 8
+_SILENT = frozenset(("system", "developer"))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One of the first messages as the source has it: who, what, and when if it says so."""
+
+    role: Any
+    content: Any
+    time: Any = None
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """What is digested."""
+        at = parse_time(self.time).at
+        return str(self.role), _text(self.content), at.isoformat() if at is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeId:
+    """An id made of a beginning, and the `others` under which the same talk may be known.
+
+    Those are of a shorter beginning, and of the way in which earlier versions made ids.
+    """
+
+    id: UUID
+    others: tuple[UUID, ...]
+
+
+class Beginnings:
+    """The ids that one import has made, so that two talks never get the same."""
+
+    def __init__(self, source: str, source_name: str | None) -> None:
+        self._source = source
+        self._source_name = source_name or ""
+        self._given: set[UUID] = set()
+
+    def made(
+        self,
+        messages: Iterable[Opening],
+        *,
+        place: str,
+        about: Sequence[str] = (),
+        former: UUID,
+    ) -> MadeId:
+        """Return the id of a talk; `place` is its path in the source.
+
+        `about` is what else is known of its beginning (user, time), `former` the id that earlier
+        versions made.
+        """
+        known = list(_beginning(messages))
+        given = (self._source, self._source_name, *about)
+        spoken = _spoken(known)
+        others = [former]
+        identifier = beginning_id(given, [each.parts for each in known])
+        if spoken == SPOKEN:
+            others.insert(0, beginning_id(given, [each.parts for each in known[:-1]]))
+        if not known:
+            identifier = beside(identifier, place)
+        elif identifier in self._given:
+            others.insert(0, identifier)
+            identifier = beside(identifier, place)
+        self._given.add(identifier)
+        return MadeId(identifier, tuple(others))
+
+
+def _beginning(messages: Iterable[Opening]) -> Iterator[Opening]:
+    spoken = 0
+    for message in islice(messages, _LONGEST):
+        yield message
+        spoken += _is_spoken(message)
+        if spoken == SPOKEN:
+            return
+
+
+def _spoken(messages: Iterable[Opening]) -> int:
+    return sum(map(_is_spoken, messages))
+
+
+def _is_spoken(message: Opening) -> bool:
+    return str(message.role).lower() not in _SILENT
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return json.dumps(content, sort_keys=True, default=repr)

@@ -1,0 +1,185 @@
+"""Finding a conversation again whose source names no id: by how it begins, and what it says.
+
+Its id is a digest of its beginning. Two talks may begin alike, a talk may have been stored when it
+was shorter, or by a version that made ids of file names: what is stored decides.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import msgspec
+
+from chatdb.db.dialects.bulk import StoredKey
+from chatdb.formats.base import Skipped, Tally
+from chatdb.formats.blocks import read_blocks
+from chatdb.formats.identity import beside
+from chatdb.operations.imports_batches import Arrival
+from chatdb.operations.imports_stored import Stored
+from chatdb.records import Conversation, Message
+
+WHOLE = UUID(int=0)
+"""The message id of a tombstone that stands for its whole conversation."""
+
+Token = tuple[int, str | None, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the database has under the ids that are asked for."""
+
+    keys: Mapping[UUID, StoredKey] = field(default_factory=dict)
+    stored: Mapping[UUID, Stored] = field(default_factory=dict)
+    tombstones: Mapping[UUID, set[UUID]] = field(default_factory=dict)
+
+    def is_deleted(self, identifier: UUID) -> bool:
+        """Tell whether the whole conversation was deleted here."""
+        return identifier not in self.keys and WHOLE in self.tombstones.get(identifier, ())
+
+
+class Recogniser:
+    """Gives each talk of one import a conversation of its own: no two are taken for one."""
+
+    def __init__(self) -> None:
+        self._claims: dict[UUID, Token] = {}
+
+    def recognised(self, arrival: Arrival, kept: Kept) -> Arrival:
+        """Return the arrival under the id that it is known by, or what says why it is not taken."""
+        record = arrival.record
+        if arrival.other_ids is None or not isinstance(record, Conversation):
+            return arrival
+        token = (arrival.file, record.source_id, record.id)
+        known = candidates(arrival)
+        free = [each for each in known if self._claims.get(each, token) == token]
+        for identifier in free:
+            found = _known_as(identifier, arrival, record, kept)
+            if isinstance(found, Skipped):
+                return replace(arrival, record=found)
+            if found is not None:
+                self._claims[identifier] = token
+                return _under(arrival, found)
+        for identifier in free:
+            if identifier in known[:2] and identifier not in kept.keys:
+                self._claims[identifier] = token
+                return _under(arrival, msgspec.structs.replace(record, id=identifier))
+        reason = f"the id {record.id}, made of how it begins, belongs to another conversation here"
+        return replace(arrival, record=_refused(record, reason))
+
+
+def candidates(arrival: Arrival) -> Sequence[UUID]:
+    """Return the ids under which a conversation without one may be known, the likeliest first.
+
+    The first two are those that it may get: of its beginning, and of that and its place.
+    """
+    record = arrival.record
+    if arrival.other_ids is None or not isinstance(record, Conversation):
+        return ()
+    return (record.id, beside(record.id, record.source_id or ""), *arrival.other_ids)
+
+
+def is_same_talk(stored: Conversation, incoming: Conversation, *, same_place: bool) -> bool:
+    """Tell whether two conversations are one at two moments, by what both say at the same places.
+
+    At the same place in the source most of what both have must agree, elsewhere all of it.
+    Without a message there is nothing that could be mixed up but the title.
+    """
+    if not stored.messages or not incoming.messages:
+        return same_place and not stored.messages and stored.title == incoming.title
+    places = _by_place(stored.messages)
+    agree = differ = 0
+    for message in incoming.messages:
+        there = places.get(message.source_id)
+        if there is not None:
+            is_there = any(_agrees(each, message) for each in there)
+            agree, differ = agree + is_there, differ + (not is_there)
+    return agree > 0 and (differ == 0 or (same_place and agree > differ))
+
+
+def with_ids_of(stored: Conversation, incoming: Conversation) -> Conversation:
+    """Return the incoming conversation with the ids of the stored one and its messages."""
+    if stored.id == incoming.id:
+        return incoming
+    places = _by_place(stored.messages)
+    ids: dict[UUID | None, UUID] = {}
+    taken: set[UUID] = set()
+    for message in incoming.messages:
+        for each in places.get(message.source_id, ()):
+            if each.id not in taken and _agrees(each, message):
+                ids[message.id] = each.id
+                taken.add(each.id)
+                break
+    messages = [
+        msgspec.structs.replace(
+            message,
+            id=ids.get(message.id, message.id),
+            parent_id=ids.get(message.parent_id, message.parent_id),
+        )
+        for message in incoming.messages
+    ]
+    leaf = incoming.current_message_id
+    return msgspec.structs.replace(
+        incoming, id=stored.id, messages=messages, current_message_id=ids.get(leaf, leaf)
+    )
+
+
+def _known_as(
+    identifier: UUID, arrival: Arrival, record: Conversation, kept: Kept
+) -> Conversation | Skipped | None:
+    """Return the record under an id if the talk is known by it; what refuses it, if another's."""
+    if kept.is_deleted(identifier) and identifier not in (arrival.other_ids or ())[:-1]:
+        return msgspec.structs.replace(record, id=identifier)
+    key, stored = kept.keys.get(identifier), kept.stored.get(identifier)
+    if key is None:
+        return None
+    if stored is not None:
+        is_own_id = identifier in candidates(arrival)[:2]
+        same_place = _name(stored.record.source_id) == _name(record.source_id)
+        if not (is_own_id or same_place):
+            return None
+        if not is_same_talk(stored.record, record, same_place=same_place):
+            return None
+    if None not in (key.user_id, record.user_id) and key.user_id != record.user_id:
+        return _refused(
+            record, f"the same conversation belongs to another user here ({key.user_id})"
+        )
+    if stored is None:
+        return msgspec.structs.replace(record, id=identifier)
+    return with_ids_of(stored.record, record)
+
+
+def _under(arrival: Arrival, record: Conversation) -> Arrival:
+    before = arrival.record
+    if isinstance(before, Conversation) and record.id == before.id:
+        return arrival
+    return replace(arrival, record=record, rows=None)
+
+
+def _refused(record: Conversation, reason: str) -> Skipped:
+    return Skipped(f"conversation {record.source_id or record.id}", reason, record.source_id)
+
+
+def _name(place: str | None) -> str:
+    return (place or "").rpartition("/")[2]
+
+
+def _by_place(messages: Sequence[Message]) -> dict[str | None, list[Message]]:
+    places: dict[str | None, list[Message]] = {}
+    for message in messages:
+        if message.source_id is not None:
+            places.setdefault(message.source_id, []).append(message)
+    return places
+
+
+def _agrees(stored: Message, incoming: Message) -> bool:
+    """Tell whether a stored message is the incoming one: an edit here counts for it."""
+    return stored.edited_at is not None or incoming.content in (stored.content, _read_anew(stored))
+
+
+def _read_anew(stored: Message) -> str:
+    """Return the text of a list of blocks, which earlier versions left in the metadata."""
+    content = stored.metadata.get("content")
+    if stored.content or not isinstance(content, list):
+        return stored.content
+    blocks = read_blocks(deepcopy(content), Tally())
+    return blocks.text or blocks.result_text
