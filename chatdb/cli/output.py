@@ -16,6 +16,7 @@ from chatdb.cli.diagnostics import is_terminal, use_utf8
 from chatdb.cli.options import Format
 from chatdb.cli.text import escaped_json, one_line, safe
 from chatdb.errors import StorageError
+from chatdb.formats.times import is_known
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -189,7 +190,8 @@ def cell_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return _utc(value).strftime("%Y-%m-%d %H:%M:%SZ")
+        time = _known(value)
+        return "" if time is None else time.strftime("%Y-%m-%d %H:%M:%SZ")
     if isinstance(value, int):
         return f"{value}"
     if isinstance(value, (list, tuple, dict, set, frozenset)):
@@ -241,7 +243,13 @@ def _fields(row: Any, names: Sequence[str]) -> dict[str, Any]:
 
 def _values(row: Any, names: Sequence[str]) -> list[Any]:
     values = [getattr(row, name) for name in names]
-    return [_utc(value) if isinstance(value, datetime) else value for value in values]
+    return [_known(value) if isinstance(value, datetime) else value for value in values]
+
+
+def _known(value: datetime) -> datetime | None:
+    """Return a time in UTC; None for that of what has none, which is no time in 1970."""
+    time = _utc(value)
+    return time if is_known(time) else None
 
 
 def _utc(value: datetime) -> datetime:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chatdb.cli.charts import bar
 from chatdb.cli.table import record_lines
 from chatdb.cli.text import ago, counted, size_text
+from chatdb.formats.times import is_known
 
 if TYPE_CHECKING:
     from chatdb.operations.smoke_record import SmokeRecord
@@ -60,7 +61,8 @@ def _fields(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
             yield name, ("about " if name in report.estimated else "") + f"{count:,}"
     if report.newest_message_at is not None:
         time = report.newest_message_at
-        yield "newest message", f"{ago(time, now)} ({time:%Y-%m-%d %H:%M}Z)"
+        told = f"{ago(time, now)} ({time:%Y-%m-%d %H:%M}Z)"
+        yield "newest message", told if is_known(time) else "time unknown"
     yield from _safety(report, now)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chatdb.cli.text import one_line, safe
 from chatdb.formats.branches import TreeNode
+from chatdb.formats.times import is_known
 from chatdb.records import Conversation, Message
 
 STYLES = {
@@ -85,7 +86,7 @@ def _heading(message: Message) -> str:
 
 
 def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%SZ}"
+    return f"{time:%Y-%m-%d %H:%M:%SZ}" if is_known(time) else "time unknown"
 
 
 def _content(message: Message, *, full: bool) -> str:

@@ -24,6 +24,7 @@ from chatdb.formats.chat_files_shapes import (
     stem,
 )
 from chatdb.formats.cleaning import add_fields, clean_conversation, mark
+from chatdb.formats.duplicate_keys import MOST_NAMED, TWICE, dropped_values
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import conversation_id, source_hash, uuid_of
 from chatdb.formats.json_records import decode_value
@@ -113,6 +114,7 @@ class _Reading:
                 if decoded.error is not None:
                     broken = decoded.error
                     break
+                yield from self._dropped(element, decoded.value)
                 if is_message(decoded.value):
                     messages.append(decoded.value)
                 else:
@@ -126,6 +128,14 @@ class _Reading:
             self._index.met.add(self._stem)
         elif is_empty and not alone:
             yield self._empty(is_list=values.layout == "list")
+
+    def _dropped(self, element: Element, value: Any) -> Iterator[Skipped]:
+        """Yield what keys that stand twice took the place of."""
+        for number, each in enumerate(dropped_values(element.data, value)):
+            self._tally.lossy[TWICE] += 1
+            if number < MOST_NAMED:
+                place = f"{self._file.name}: entry {element.index + 1}: {each.what}"
+                yield self._skip(place, each.reason)
 
     def _empty(self, *, is_list: bool) -> Conversation | Skipped:
         """Return the conversation without messages that an empty list is to an index."""

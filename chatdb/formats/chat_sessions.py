@@ -10,12 +10,13 @@ from typing import Any
 
 from chatdb.formats.browser_storage import stored_value
 from chatdb.formats.chat_files_shapes import is_message
+from chatdb.formats.cleaning import mark
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import conversation_id
 from chatdb.formats.json_records import BadRecordError, Context, JsonReader
 from chatdb.formats.linear import add_entries
 from chatdb.formats.products import product_of
-from chatdb.formats.times import EPOCH, parse_time
+from chatdb.formats.times import EPOCH, GUESSED, parse_time
 from chatdb.records import Conversation
 
 KEY = "ai_chat_sessions_v1"
@@ -44,7 +45,8 @@ class ChatSessionsReader(JsonReader):
         entries = record.pop("messages", None)
         if not isinstance(source_id, str) or not isinstance(entries, list):
             raise BadRecordError("it has no id" if source_id is None else "it has no messages")
-        created = parse_time(record.pop("created_at", None)).at or EPOCH
+        made = parse_time(record.pop("created_at", None)).at
+        created = made or EPOCH
         updated = max(parse_time(record.pop("updated_at", None)).at or created, created)
         title = record.pop("title", None)
         found = Conversation(
@@ -56,6 +58,8 @@ class ChatSessionsReader(JsonReader):
             source_id=source_id,
             metadata=kept(record),
         )
+        if made is None:
+            mark(found, "time", GUESSED)
         add_entries(found, entries, context.tally)
         return found
 

@@ -11,7 +11,7 @@ from chatdb.formats.cleaning import mark
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import conversation_id
 from chatdb.formats.json_records import BadRecordError, Context, JsonReader
-from chatdb.formats.times import EPOCH, parse_time
+from chatdb.formats.times import EPOCH, GUESSED, parse_time
 from chatdb.records import Conversation
 
 KEY = "chat-storage"
@@ -58,6 +58,8 @@ class ChatStorageReader(JsonReader):
             source_id=str(source_id),
             metadata=kept(record),
         )
+        if made.at is None and raw_made is None:
+            mark(found, "time", GUESSED)
         if made.odd or (made.at is None and raw_made is not None):
             mark(found, "created_at", raw_made)
         return found

@@ -15,7 +15,7 @@ _HIDDEN_NAME = "\ue000chatdb: extra"
 """A key that no export has: the field is ours."""
 
 
-class RawAuthor(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class RawAuthor(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """Who speaks."""
 
     role: Any = None
@@ -24,7 +24,7 @@ class RawAuthor(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     extra: Fields | None = msgspec.field(default=None, name=_HIDDEN_NAME)
 
 
-class RawMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class RawMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """A message as exported."""
 
     id: Any = None
@@ -41,7 +41,7 @@ class RawMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     extra: Fields | None = msgspec.field(default=None, name=_HIDDEN_NAME)
 
 
-class RawNode(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class RawNode(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """A node of the mapping; `malformed` when it or its message is no object."""
 
     id: Any = None

@@ -68,15 +68,14 @@ class ClaudeReader(JsonReader):
         else:
             identifier = _made_id(entries, (user, created), title, context)
         model = record.get("model")
-        messages = Messages(entries, context, identifier).read(
-            started=created, model=model if isinstance(model, str) else None
-        )
+        reading = Messages(entries, context, identifier)
+        messages = reading.read(started=created, model=model if isinstance(model, str) else None)
         starred = record.pop("is_starred", None)
         return Conversation(
             id=identifier,
             user_id=user,
             title=title or None,
-            current_message_id=_current(record, messages, context),
+            current_message_id=_current(record, messages, context, is_list=reading.is_list),
             created_at=created,
             updated_at=updated,
             starred_at=updated if starred else None,
@@ -152,9 +151,19 @@ def _text(fields: Fields, name: str) -> str | None:
     return None
 
 
-def _current(record: Fields, messages: list[Message], context: Context) -> UUID | None:
-    """Return the leaf of the active branch; the bulk export does not name it: then the newest."""
+def _current(
+    record: Fields, messages: list[Message], context: Context, *, is_list: bool
+) -> UUID | None:
+    """Return the leaf of the active branch; the bulk export does not name it: then the newest.
+
+    A list without parents is shown whole, wherever in it a leaf is said to be.
+    """
     leaf = record.get("current_leaf_message_uuid")
+    if is_list and messages and leaf not in (None, messages[-1].source_id):
+        context.tally.lossy[
+            "current_leaf_message_uuid in a list without parents: all of it shown"
+        ] += 1
+        return messages[-1].id
     if isinstance(leaf, str):
         for message in messages:
             if message.source_id == leaf:

@@ -45,6 +45,8 @@ class Messages:
         self._conversation = conversation
         self._ids = MessageIds(conversation)
         self._entries = self._usable(entries)
+        self.is_list = False
+        """Whether the messages read have no parent that exists: one stands behind the other."""
 
     def read(self, *, started: datetime, model: str | None) -> list[Message]:
         """Return the messages; those without a time get their parent's, at first `started`."""
@@ -90,6 +92,7 @@ class Messages:
         names = list(self._entries)
         given = [entry.get("parent_message_uuid") for entry in self._entries.values()]
         if not any(isinstance(parent, str) and parent in self._entries for parent in given):
+            self.is_list = True
             return zip(names, [None, *names], strict=False)
         parents = {
             name: parent if isinstance(parent, str) and parent != ROOT else None

@@ -14,6 +14,7 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally
 from chatdb.formats.beginnings import Beginnings, Opening
 from chatdb.formats.cleaning import clean_conversation
+from chatdb.formats.duplicate_keys import MOST_NAMED, TWICE, Dropped, dropped_values
 from chatdb.formats.fields import kind_of
 from chatdb.formats.identity import source_hash
 from chatdb.formats.json_stream import Element, JsonStream
@@ -56,6 +57,12 @@ class Context:
         made = self.beginnings.made(messages, place=self.place, about=about, former=former)
         self.tally.other_ids = made.others
         return made.id
+
+    def drop(self, dropped: Dropped) -> None:
+        """Count what a key that stands twice took the place of, and name the first of them."""
+        self.tally.lossy[TWICE] += 1
+        if len(self.skips) < MOST_NAMED:
+            self.skip(dropped.what, dropped.reason)
 
     def skip(self, what: str, reason: str, source_id: str | None = None) -> None:
         """Report a part of the conversation that could not be read."""
@@ -166,6 +173,8 @@ class JsonReader(ABC):
         else:
             decoded = Decoded(element.value[0], dirty=_ESCAPED_NUL in element.data)
         place = _place(file, element, decoded.value)
+        for each in [] if decoded.error else dropped_values(element.data, decoded.value):
+            context.drop(each)
         context.place = f"{PurePosixPath(file.name).name}#{element.index}"
         records = None if decoded.error else self.unwrap(decoded.value)
         if records is None:

@@ -23,6 +23,7 @@ from chatdb.formats.markdown_text import (
     without_controls,
 )
 from chatdb.formats.selection import Chosen, chosen_messages
+from chatdb.formats.times import is_known
 from chatdb.records import Conversation, Message
 
 UNTITLED = "Untitled"
@@ -77,7 +78,7 @@ def _front_matter(record: Conversation, messages: int) -> Iterator[str]:
     yield f"id: {quoted(str(record.id))}"
     for name in ("created_at", "updated_at", "archived_at", "starred_at"):
         time = getattr(record, name)
-        if time is not None:
+        if time is not None and is_known(time):
             yield f"{name}: {_time(time)}"
     for name in ("user_id", "source", "source_name", "source_id"):
         text = getattr(record, name)
@@ -95,7 +96,9 @@ def _heading(chosen: Chosen, number: int | None) -> str:
     details = [each for each in (message.author, message.model) if each]
     if details:
         name += f" ({heading_text(', '.join(one_line(each) for each in details))})"
-    marks = [name, message.created_at.strftime("%Y-%m-%d %H:%M:%SZ")]
+    marks = [name]
+    if is_known(message.created_at):
+        marks.append(message.created_at.strftime("%Y-%m-%d %H:%M:%SZ"))
     if chosen.is_hidden:
         marks.append("hidden")
     if message.edited_at is not None:

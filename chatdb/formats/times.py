@@ -30,6 +30,11 @@ class Moment:
 MISSING = Moment(None)
 
 
+def is_known(time: datetime) -> bool:
+    """Tell whether a time is one: what has none at all is at `EPOCH`."""
+    return time != EPOCH
+
+
 def parse_time(value: Any) -> Moment:
     """Read a time of any usual kind.
 

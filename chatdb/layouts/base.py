@@ -10,7 +10,7 @@ from chatdb.formats.base import RowOutcome, Skipped, Tally
 from chatdb.formats.cleaning import clean_conversation, mark
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import source_hash
-from chatdb.formats.times import EPOCH, MISSING, Moment, parse_time
+from chatdb.formats.times import EPOCH, GUESSED, MISSING, Moment, is_known, parse_time
 from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
 from chatdb.records import Conversation, Message, Organization
@@ -108,6 +108,8 @@ class Context:
         """Clean a record, give it its source and hash, and count it."""
         _make_texts(record)
         clean_conversation(record, self.tally)
+        if not is_known(record.created_at):
+            mark(record, "time", GUESSED)
         record.source = self.layout.name
         record.source_hash = source_hash(self.layout.name, self.layout.version, record)
         record.source_name = self.source_name

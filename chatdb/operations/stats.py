@@ -5,7 +5,7 @@ longest conversations and the busiest hours cost next to nothing beside it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +16,7 @@ from chatdb.db.database import Database
 from chatdb.db.dialects.statistics import SAMPLED_ROWS, Source, StoredObject
 from chatdb.db.schema import conversations, organizations
 from chatdb.errors import UsageError
+from chatdb.formats.times import EPOCH
 from chatdb.operations.conversation_batches import organization_id
 from chatdb.operations.stats_query import statement
 
@@ -44,7 +45,7 @@ class StatsRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsGroup:
-    """The messages of one group; `key` is None for what has no model, user or source.
+    """The messages of one group; `key` is None for what has no model, user, source or time.
 
     A day is written as a date, a week as that of its Monday; an organization by its key.
     `conversations` are those with a message in the group, None in an approximation.
@@ -138,7 +139,7 @@ def stats(database: Database, request: StatsRequest) -> StatsReport:
             if request.approximate
             else ways.all_messages(filtered=is_filtered)
         )
-        counted = _Counted(source)
+        counted = _Counted(source, _key_of_no_time(request))
         query = statement(
             ways,
             source,
@@ -159,8 +160,9 @@ def stats(database: Database, request: StatsRequest) -> StatsReport:
 class _Counted:
     """The rows of the query, sorted by what they tell."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, no_time: str | None) -> None:
         self.factor = source.factor
+        self._no_time = no_time
         self.totals = StatsTotals(conversations=0, messages=0, characters=0)
         self.groups: list[StatsGroup] = []
         self.hours: list[BusyHour] = []
@@ -180,13 +182,22 @@ class _Counted:
         if section == "total":
             self.totals = StatsTotals(**size)
         elif section == "group":
-            self.groups.append(StatsGroup(key=first, **size))
+            key = None if first == self._no_time else first
+            self.groups.append(StatsGroup(key=key, **size))
         elif section == "conversation":
             self.longest.append((UUID(first), UUID(second), messages, characters))
         elif first is not None:
             self.hours.append(
                 BusyHour(weekday=int(first), hour=int(second), messages=size["messages"])
             )
+
+
+def _key_of_no_time(request: StatsRequest) -> str | None:
+    """Return the day or week in which messages without any time at all would seem to be."""
+    day = EPOCH.astimezone(zone_of(request.timezone)).date()
+    if request.by == "week":
+        day -= timedelta(days=day.weekday())
+    return day.isoformat() if request.by in ("day", "week") else None
 
 
 def _longest(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from chatdb.formats.branches import active_path
 from chatdb.formats.claude_messages import ROOT
 from chatdb.records import MARKS, Message
 from tests.formats.reading import read_value
@@ -289,3 +290,21 @@ def test_no_field_of_the_source_is_lost() -> None:
         "brand_new": [1],
     }
     assert reading.tally.unknown_fields == {"novelty": 1, "chat_messages.brand_new": 1}
+
+
+@pytest.mark.parametrize("leaf", ["a", "b", "nobody"])
+def test_a_list_without_parents_is_shown_whole_wherever_its_leaf_is(leaf: str) -> None:
+    reading = read_value(
+        conversation(
+            message(uuid="a"),
+            message("assistant", uuid="b"),
+            message(uuid="c"),
+            current_leaf_message_uuid=leaf,
+        )
+    )
+
+    record = reading.only
+    assert record.current_message_id == record.messages[-1].id
+    assert [each.source_id for each in active_path(record)] == ["a", "b", "c"]
+    assert record.metadata["current_leaf_message_uuid"] == leaf
+    assert sum(reading.tally.lossy.values()) == 1

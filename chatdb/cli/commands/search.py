@@ -11,6 +11,7 @@ from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import AfterOption, Format, FormatOption, LimitOption
 from chatdb.cli.text import one_line, safe
+from chatdb.formats.times import is_known
 
 if TYPE_CHECKING:
     from chatdb.operations.search import Hit, SearchPage
@@ -113,7 +114,8 @@ def _grouped(hits: Sequence["Hit"]) -> Iterator[tuple[str, list["Hit"]]]:
 
 
 def _place(hit: "Hit") -> str:
-    parts = [hit.role or "title", f"{hit.created_at:%Y-%m-%d %H:%M}"]
+    time = f"{hit.created_at:%Y-%m-%d %H:%M}" if is_known(hit.created_at) else "time unknown"
+    parts = [hit.role or "title", time]
     name = hit.model or hit.author
     return " ".join([*parts, one_line(name, limit=30)] if name else parts)
 
