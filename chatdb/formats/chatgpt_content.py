@@ -138,7 +138,7 @@ def _context(raw: Fields) -> Content:
 
 def _unknown(raw: Fields) -> Content:
     content = Content(rest=dict(raw), known=False)
-    for name in ("text", "content", "result"):
+    for name in ("text", "content", "result", "output", "output_str"):
         if isinstance(raw.get(name), str):
             content.text = raw[name]
             return content
@@ -154,6 +154,7 @@ _KINDS: dict[str | None, Callable[[Fields], Content]] = {
     "multimodal_text": _parts,
     "code": _text_in("text"),
     "execution_output": _text_in("text"),
+    "citable_code_output": _text_in("output_str"),
     "system_error": _text_in("text"),
     "tether_quote": _text_in("text"),
     "tether_browsing_code": _text_in("text", "result"),

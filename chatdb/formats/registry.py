@@ -10,6 +10,7 @@ from chatdb.formats.base import Reader, WriteOptions, Writer
 from chatdb.formats.sources import Source
 
 _HINT = "`chatdb formats` lists what can be read; `--from NAME` says which it is"
+_NAMED_HINT = "`chatdb formats` lists what can be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +136,14 @@ def detect(source: Source) -> Reader:
             product = product_among(sample.values, sample.head)
             is_named = product is not None
             if is_named or not said:
-                said, hint = seen(file.name, sample, product), sample.hint or _HINT
+                said = seen(file.name, sample, product)
+                hint = sample.hint or (_NAMED_HINT if is_named else _HINT)
     if len(source.files) == 1:
         raise InvalidInputError(said, hint=hint)
     raise InvalidInputError(
         f"{source.name} holds no conversations that can be read "
         f"({len(source.files)} files were looked at; {said})",
-        hint=_HINT,
+        hint=_NAMED_HINT if is_named else _HINT,
     )
 
 

@@ -78,11 +78,14 @@ def candidates(arrival: Arrival) -> Sequence[UUID]:
     return (record.id, beside(record.id, record.source_id or ""), *arrival.other_ids)
 
 
-def is_same_talk(stored: Conversation, incoming: Conversation, *, same_place: bool) -> bool:
+def is_same_talk(
+    stored: Conversation, incoming: Conversation, *, same_place: bool, same_beginning: bool
+) -> bool:
     """Tell whether two conversations are one at two moments, by what both say at the same places.
 
-    At the same place in the source most of what both have must agree, elsewhere all of it.
-    Without a message there is nothing that could be mixed up but the title.
+    From a file of the same name most of what both have must agree; elsewhere all of it, and all
+    must be there if only the id is one of several. Without a message there is nothing that could
+    be mixed up but the title.
     """
     if not stored.messages or not incoming.messages:
         return same_place and not stored.messages and stored.title == incoming.title
@@ -93,7 +96,10 @@ def is_same_talk(stored: Conversation, incoming: Conversation, *, same_place: bo
         if there is not None:
             is_there = any(_agrees(each, message) for each in there)
             agree, differ = agree + is_there, differ + (not is_there)
-    return agree > 0 and (differ == 0 or (same_place and agree > differ))
+    if same_place:
+        return agree > differ
+    whole = agree == len(stored.messages) == len(incoming.messages)
+    return agree > 0 and differ == 0 and (same_beginning or whole)
 
 
 def with_ids_of(stored: Conversation, incoming: Conversation) -> Conversation:
@@ -133,11 +139,13 @@ def _known_as(
     if key is None:
         return None
     if stored is not None:
-        is_own_id = identifier in candidates(arrival)[:2]
-        same_place = _name(stored.record.source_id) == _name(record.source_id)
-        if not (is_own_id or same_place):
-            return None
-        if not is_same_talk(stored.record, record, same_place=same_place):
+        same = is_same_talk(
+            stored.record,
+            record,
+            same_place=_name(stored.record.source_id) == _name(record.source_id),
+            same_beginning=identifier in candidates(arrival)[:2],
+        )
+        if not same:
             return None
     if None not in (key.user_id, record.user_id) and key.user_id != record.user_id:
         return _refused(
