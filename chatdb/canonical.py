@@ -126,6 +126,15 @@ def clean(value: Any) -> tuple[Any, int]:
     return _map_leaves(value, leaf), replaced
 
 
+def copied(value: Any) -> Any:
+    """Return a copy of a JSON value, however deep."""
+    return _map_leaves(value, _itself)
+
+
+def _itself(leaf: Any) -> Any:
+    return leaf
+
+
 def vector(numbers: Sequence[float]) -> list[float]:
     """Return the numbers of an embedding as the four bytes that pgvector keeps of each hold them.
 

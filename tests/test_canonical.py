@@ -163,3 +163,19 @@ def test_other_forms_become_canonical_among_others(text: str, normal: str) -> No
 def test_what_is_no_json_is_found_among_others(texts: list[str]) -> None:
     with pytest.raises(ValueError, match=r"."):
         canonical.normalise_all([text.encode() for text in texts])
+
+
+@given(any_json)
+def test_a_copy_is_equal_and_shares_nothing_that_can_change(value: Any) -> None:
+    copy = canonical.copied(value)
+
+    assert repr(copy) == repr(value)
+    assert copy is not value or not isinstance(value, list | dict)
+
+
+def test_a_value_of_any_depth_is_copied() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    assert len(canonical.copied(deep)) == 1

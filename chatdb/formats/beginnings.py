@@ -103,4 +103,7 @@ def _is_spoken(message: Opening) -> bool:
 def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return json.dumps(content, sort_keys=True, default=repr)
+    try:
+        return json.dumps(content, sort_keys=True, default=repr)
+    except RecursionError:  # its decoder took it, an encoder need not
+        return ""

@@ -1,11 +1,11 @@
 """Messages of formats that have them in a plain list: each is the parent of the next."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chatdb import canonical
 from chatdb.formats.base import Tally
 from chatdb.formats.blocks import is_block, read_blocks
 from chatdb.formats.cleaning import add_fields, mark
@@ -38,7 +38,7 @@ class Chain:
             self._tally.lossy[REPEATED] += 1
         message = self._append(identifier, source_id, at.at, content)
         if isinstance(content, list | dict):
-            message.metadata = {"content": deepcopy(content)}
+            message.metadata = {"content": canonical.copied(content)}
             blocks = read_blocks(content, self._tally)
             message.content = blocks.text or blocks.result_text
             blocks.fill(message)
@@ -108,7 +108,7 @@ def add_entries(
         known = times[number].at if times else None
         at = known or _between(record.created_at, record.updated_at, number, len(entries))
         blocks = entry.get("content") if keep_contents and isinstance(entry, dict) else None
-        as_it_came = deepcopy(blocks) if isinstance(blocks, list | dict) else None
+        as_it_came = canonical.copied(blocks) if isinstance(blocks, list | dict) else None
         message = _add_entry(chain, record, number, entry, at, tally)
         if message is not None and as_it_came:
             message.metadata = {**message.metadata, "content": as_it_came}

@@ -5,12 +5,12 @@ was shorter, or by a version that made ids of file names: what is stored decides
 """
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import msgspec
 
+from chatdb import canonical
 from chatdb.db.dialects.bulk import StoredKey
 from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.blocks import read_blocks
@@ -189,5 +189,5 @@ def _read_anew(stored: Message) -> str:
     content = stored.metadata.get("content")
     if stored.content or not isinstance(content, list):
         return stored.content
-    blocks = read_blocks(deepcopy(content), Tally())
+    blocks = read_blocks(canonical.copied(content), Tally())
     return blocks.text or blocks.result_text
