@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from chatdb.errors import RefusedError, StorageError
+from chatdb.errors import RefusedError, StorageError, UsageError
 from chatdb.formats.base import Writer
 from chatdb.formats.file_names import SHORT_ID, file_name
 from chatdb.formats.outputs import open_output
@@ -15,6 +15,15 @@ from chatdb.records import Conversation
 
 STDOUT = "-"
 _MARKDOWN = (".markdown", ".md.gz", ".md.zst")
+_OTHERS = frozenset(
+    (
+        *(".html", ".htm", ".xhtml", ".pdf", ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
+        *(".docx", ".doc", ".odt", ".rtf", ".epub", ".tex", ".rst", ".adoc", ".xml", ".yaml"),
+        *(".yml", ".toml", ".ini", ".sql", ".dump", ".db", ".sqlite", ".sqlite3", ".duckdb"),
+        *(".zip", ".tar", ".tgz", ".7z", ".bz2", ".xz", ".age", ".png", ".jpg", ".svg", ".py"),
+    )
+)
+"""Endings that promise something else, whatever --to says; others, such as .txt, promise little."""
 
 
 @dataclass(slots=True)
@@ -34,6 +43,46 @@ def format_for(output: str) -> str | None:
         if known.writes and name.endswith(known.extensions):
             return known.name
     return "markdown" if name.endswith(_MARKDOWN) else None
+
+
+def format_of(output: str, to: str | None) -> str | None:
+    """Return the format that is meant: `to`, or the one that the output's name tells.
+
+    None where neither says anything: no name at all, a folder, or a name without an ending. Raises
+    UsageError for a file whose name says another format than the one that would be written.
+    """
+    if output == STDOUT or is_folder(output):
+        return to
+    told = format_for(output)
+    ending = _ending(output)
+    if to is None and told is None and ending:
+        raise UsageError(
+            f"{output} does not tell the format to write: chatdb writes no {ending}",
+            hint="name a file that ends in .jsonl, .json or .md"
+            + ("" if ending in _OTHERS else ", or the format: --to jsonl"),
+        )
+    if to is None or told == to or (told is None and ending not in _OTHERS):
+        return to or told
+    raise UsageError(
+        f"{output} is the name of another format than {to}",
+        hint=f"name a file that ends in {_extension_of(to)}, or leave out --to",
+    )
+
+
+def check_native_name(path: Path) -> None:
+    """Raise UsageError for the name of another format, where the native one is written."""
+    format_of(str(path), FORMATS[0].name)
+
+
+def _ending(output: str) -> str:
+    """Return what a name ends in, in lower case: `.html` of `a.html.gz`; a date is no ending."""
+    path = Path(output.lower())
+    ending = Path(path.stem).suffix if path.suffix in (".gz", ".zst") else path.suffix
+    return ending if any(map(str.isalpha, ending)) else ""
+
+
+def _extension_of(name: str) -> str:
+    return next((known.extensions[0] for known in FORMATS if known.name == name), f".{name}")
 
 
 def is_folder(output: str) -> bool:

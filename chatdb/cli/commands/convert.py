@@ -58,14 +58,14 @@ def convert(
       chatdb convert export.zip export.jsonl
       chatdb convert export.zip notes/ --to markdown
     """
-    from chatdb.formats.writing import format_for
+    from chatdb.formats.writing import format_of
     from chatdb.workflows.convert_files import ConvertRequest
 
     command = CommandContext.of(context)
     *inputs, output = paths
     if not inputs:
         raise UsageError("name what to read and what to write", hint="chatdb convert IN OUT")
-    writes = to or format_for(output)
+    writes = format_of(output, to)
     if writes is None:
         raise UsageError(
             f"{output} does not tell the format to write", hint="name it: --to markdown"
