@@ -77,10 +77,13 @@ class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unkn
     `current_message_id` is the leaf of the active branch. `source` is the format it came from,
     `source_name` which installation, `source_hash` the digest of the source record and of the
     reader's version; all three are None for a conversation made here. `embeddings` stand by
-    message id and model, one of each pair.
+    message id and model, one of each pair. `organization` is the key of the one it belongs to where
+    a file says so, `organization_name` its name where that is another text.
     """
 
     id: UUID
+    organization: str | None = None
+    organization_name: str | None = None
     user_id: str | None = None
     title: str | None = None
     current_message_id: UUID | None = None

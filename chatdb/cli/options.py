@@ -36,6 +36,9 @@ DryRunOption = Annotated[
 LimitOption = Annotated[
     int, typer.Option("--limit", min=1, max=1_000_000_000, help="Show at most so many.")
 ]
+AllOrgsOption = Annotated[
+    bool, typer.Option("--all-orgs", help="Of every organization, in place of one.")
+]
 AfterOption = Annotated[
     str | None,
     typer.Option("--after", metavar="CURSOR", help="Go on after the cursor of the page before."),
@@ -63,9 +66,25 @@ MetaOption = Annotated[
         "--meta", metavar="KEY=VALUE", help="Only with this in their metadata; repeatable."
     ),
 ]
+
+
+def _native_name(value: Path | None) -> Path | None:
+    """Return the file that is to hold native lines; UsageError for another format's name."""
+    if value is not None:
+        from chatdb.formats.writing import check_native_name
+
+        check_native_name(value)
+    return value
+
+
 KeepToOption = Annotated[
     Path | None,
-    typer.Option("--keep-to", metavar="FILE", help="Keep what goes in this new file."),
+    typer.Option(
+        "--keep-to",
+        metavar="FILE",
+        help="Keep what goes in this new file.",
+        callback=_native_name,
+    ),
 ]
 NoKeepOption = Annotated[bool, typer.Option("--no-keep", help="Keep nothing: erase it for good.")]
 

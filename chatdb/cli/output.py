@@ -43,37 +43,56 @@ class Output:
         """Tell whether colour may be written to stdout."""
         return self._color and self.is_terminal
 
-    def rows(self, rows: Iterable[Any], row_type: type[Any], output_format: Format) -> None:
+    def rows(
+        self,
+        rows: Iterable[Any],
+        row_type: type[Any],
+        output_format: Format,
+        *,
+        organizations: Iterable[str] | None = None,
+    ) -> None:
         """Write rows of one type (an empty list needs it for its header) in the format asked for.
 
         JSON Lines and CSV are written as the rows come; a table needs them all for its widths.
+        `organizations` has the key of each row's organization, where it is to stand before it.
         """
-        names = field_names(row_type)
+        fields = names = field_names(row_type)
+        values: Iterable[list[Any]] = (_values(row, fields) for row in rows)
+        if organizations is not None:
+            names = ("organization", *fields)
+            values = ([key, *row] for key, row in zip(organizations, values, strict=True))
         if output_format is Format.TABLE:
             from chatdb.cli.table import table_lines
 
-            values = [_values(row, names) for row in rows]
-            self.lines(table_lines(names, values, width=self._width(), color=self.color))
+            self.lines(table_lines(names, list(values), width=self._width(), color=self.color))
         elif output_format is Format.CSV:
-            self._csv(names, (_values(row, names) for row in rows))
+            self._csv(names, values)
         elif output_format is Format.JSONL:
-            for row in rows:
-                self.text(_json(_fields(row, names)))
+            for row in values:
+                self.text(_json(dict(zip(names, row, strict=True))))
         else:
-            self._json_list(_fields(row, names) for row in rows)
+            self._json_list(dict(zip(names, row, strict=True)) for row in values)
 
-    def record(self, record: Any, output_format: Format) -> None:
-        """Write one answer: a table of two columns, a JSON object, or CSV with a single row."""
+    def record(
+        self, record: Any, output_format: Format, *, organization: str | None = None
+    ) -> None:
+        """Write one answer: a table of two columns, a JSON object, or CSV with a single row.
+
+        `organization` is the key of the one it belongs to, where it is to stand first.
+        """
         names = field_names(type(record))
+        values = _values(record, names)
+        if organization is not None:
+            names, values = ("organization", *names), [organization, *values]
         if output_format is Format.TABLE:
             from chatdb.cli.table import record_lines
 
-            values = _values(record, names)
             self.lines(record_lines(names, values, width=self._width(), color=self.color))
         elif output_format is Format.CSV:
-            self._csv(names, [_values(record, names)])
+            self._csv(names, [values])
         else:
-            self.text(_json(_fields(record, names), pretty=output_format is Format.JSON))
+            fields = dict(zip(names, values, strict=True))
+            self.text(_json(fields, pretty=output_format is Format.JSON))
 
     def text(self, text: str) -> None:
         """Write text and a line end; on a terminal it is made safe, in a pipe left as it is."""
@@ -235,10 +254,6 @@ def _json(value: Any, *, pretty: bool = False) -> str:
 
 def _encode_other(value: Any) -> Any:
     return str(value)
-
-
-def _fields(row: Any, names: Sequence[str]) -> dict[str, Any]:
-    return dict(zip(names, _values(row, names), strict=True))
 
 
 def _values(row: Any, names: Sequence[str]) -> list[Any]:

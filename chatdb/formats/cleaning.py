@@ -9,7 +9,10 @@ from chatdb.records import MARKS, Conversation, Message
 
 _TEXTS = ("content", "author", "model", "source_id")
 _VALUES = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
-_CONVERSATION_TEXTS = ("user_id", "title", "source", "source_name", "source_id")
+_CONVERSATION_TEXTS = (
+    *("organization", "organization_name", "user_id", "title"),
+    *("source", "source_name", "source_id"),
+)
 
 
 def clean_conversation(record: Conversation, tally: Tally) -> None:

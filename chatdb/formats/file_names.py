@@ -3,10 +3,14 @@
 import re
 import unicodedata
 
-from chatdb.records import Conversation
+from chatdb.records import Conversation, organization_id_of
 
 LONGEST_SLUG = 80
 """Bytes of UTF-8: a name stays far below the 255 that file systems allow."""
+_PLAIN = re.compile(
+    r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])$)[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?"
+)
+"""No name that Windows keeps for a device, and nothing that begins or ends oddly."""
 SHORT_ID = 12
 """Digits from the end of the id: the beginning of a UUIDv7 is the time, alike for neighbours."""
 
@@ -22,6 +26,17 @@ def file_name(record: Conversation, extension: str, *, whole_id: bool = False) -
     return (
         f"{record.created_at.date().isoformat()}_{slug(record.title or '')}_{identifier}{extension}"
     )
+
+
+def folder_name(key: str) -> str:
+    """Return the name of a folder for an organization: its key where that is a plain word.
+
+    Any other key gets the end of the organization's id, so that no two share a folder, wherever
+    letters of either case are alike.
+    """
+    if _PLAIN.fullmatch(key):
+        return key
+    return f"{slug(key)}_{organization_id_of(key).hex[-SHORT_ID:]}"
 
 
 def slug(title: str) -> str:

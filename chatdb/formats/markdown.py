@@ -80,7 +80,7 @@ def _front_matter(record: Conversation, messages: int) -> Iterator[str]:
         time = getattr(record, name)
         if time is not None and is_known(time):
             yield f"{name}: {_time(time)}"
-    for name in ("user_id", "source", "source_name", "source_id"):
+    for name in ("organization", "user_id", "source", "source_name", "source_id"):
         text = getattr(record, name)
         if text is not None:
             yield f"{name}: {quoted(text)}"

@@ -4,7 +4,7 @@ The order of ids is that of the primary key: the same on both databases, stable 
 write, and without any sorting.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.dialects.expressions import metadata_has
 from chatdb.errors import NotFoundError
+from chatdb.operations.every_organization import EVERY, Scope, require_unbound
 
 AT_ONCE = 5_000
 """Conversations whose own rows are held at once; their messages are streamed."""
@@ -87,6 +88,9 @@ class ConversationFilter:
 
 _EVERYTHING = ConversationFilter()
 
+IdsWithin = Mapping[UUID, Sequence[UUID]]
+"""Conversations by the id of their organization."""
+
 
 def organization_id(connection: sa.Connection, key: str) -> UUID:
     """Return the id of the organization with this key; raises NotFoundError."""
@@ -131,15 +135,24 @@ def batches(
 
 
 def count_conversations(
-    database: Database, wanted: ConversationFilter, *, organization_key: str
+    database: Database,
+    wanted: ConversationFilter,
+    *,
+    organization_key: Scope,
+    ids_within: IdsWithin | None = None,
 ) -> int:
     """Return how many conversations are wanted; ids that do not exist are not looked for."""
+    if ids_within is not None:
+        return sum(len(set(ids)) for ids in ids_within.values())
     if wanted.ids is not None:
         return len(set(wanted.ids))
-    table = schema.conversations
+    statement = sa.select(sa.func.count()).select_from(schema.conversations)
+    statement = statement.where(*wanted.conditions())
     with database.transaction() as connection:
-        organization = organization_id(connection, organization_key)
-        statement = sa.select(sa.func.count()).where(
-            table.c.organization_id == organization, *wanted.conditions()
-        )
+        if organization_key is EVERY:
+            require_unbound(connection, database.dialect)
+        else:
+            organization = organization_id(connection, organization_key)
+            own = schema.conversations.c.organization_id == organization
+            statement = statement.where(own)
         return connection.execute(statement).scalar_one()

@@ -1,6 +1,7 @@
 """Conversations page by page, in several orders, and one as a whole."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -9,11 +10,14 @@ import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.db.dialects.expressions import title_key
+from chatdb.db.dialects.search import timed_out
 from chatdb.db.schema import conversations, messages
-from chatdb.operations.conversation_batches import ConversationFilter, organization_id
+from chatdb.operations.conversation_batches import ConversationFilter
+from chatdb.operations.every_organization import EVERY, Scope, chosen, label_of
+from chatdb.operations.gathered_page import GatheredPage, Key
 from chatdb.operations.imports_stored import read_stored
-from chatdb.operations.naming import resolve_conversation
-from chatdb.operations.paging import Kind, cursor_of, read_place
+from chatdb.operations.naming import locate_conversation
+from chatdb.operations.paging import Kind
 from chatdb.records import Conversation
 
 Sort = Literal["updated", "created", "accessed", "messages", "title"]
@@ -50,10 +54,14 @@ class ConversationSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationPage:
-    """Conversations in the order asked for; `next_cursor` is None on the last page."""
+    """Conversations in the order asked for; `next_cursor` is None on the last page.
+
+    `organizations` has the key of each one's organization where the list is of all of them.
+    """
 
     items: tuple[ConversationSummary, ...]
     next_cursor: str | None
+    organizations: tuple[str, ...] | None = None
 
 
 _STORED = tuple(
@@ -64,7 +72,7 @@ _STORED = tuple(
 def list_page(
     database: Database,
     *,
-    organization_key: str,
+    organization_key: Scope,
     limit: int = 50,
     after: str | None = None,
     wanted: ConversationFilter | None = None,
@@ -75,38 +83,62 @@ def list_page(
     """Return a page of conversations; without `wanted` those that are not archived.
 
     `accessed` leaves out what was never accessed. By `updated` a page costs the same wherever it
-    lies; the other orders read every conversation of the organization. Raises NotFoundError for
-    an unknown organization, UsageError for a cursor that is none of this order,
-    DatabaseFailedError when it takes longer than the timeout.
+    lies, of every organization one look at the index for each; the other orders read every
+    conversation. Raises NotFoundError for an unknown organization, UsageError for a cursor that is
+    none of this order, DatabaseFailedError when it takes longer than the timeout, RefusedError as
+    `chosen` does.
     """
     wanted = wanted or ConversationFilter(archived=False)
     ways = database.dialect.search()
     settings = {**ways.settings(timeout_seconds), **(_WALKING if sort == "updated" else {})}
-    place = None if after is None else read_place(_KINDS[sort], after, ids=1)
+    pages: GatheredPage[Any] = GatheredPage(
+        _KINDS[sort],
+        limit,
+        after,
+        everywhere=organization_key is EVERY,
+        ascending=sort == "title",
+    )
+    ends = time.monotonic() + timeout_seconds
     with (
         database.transaction(settings=settings) as connection,
         ways.deadline(connection, timeout_seconds),
     ):
-        organization = organization_id(connection, organization_key)
-        statement = page_statement(organization, wanted, sort, place, limit + 1, accessed=accessed)
-        rows = connection.execute(statement).mappings().fetchall()
-    items = tuple(summary_of(row) for row in rows[:limit])
-    cursor = None
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        value = _NEVER if last["key"] is None else last["key"]
-        cursor = cursor_of(_KINDS[sort], value, (last["id"],))
-    return ConversationPage(items=items, next_cursor=cursor)
+        for organization in chosen(connection, database.dialect, organization_key):
+            if time.monotonic() > ends:
+                raise timed_out(timeout_seconds, "list")
+            own = wanted
+            if sort == "updated":
+                own = replace(wanted, since=pages.oldest_wanted(wanted.since))
+            place = pages.place(organization)
+            statement = page_statement(
+                organization.id, own, sort, place, limit + 1, accessed=accessed
+            )
+            rows = connection.execute(statement).mappings().fetchall()
+            pages.add(organization, [((_value(row), row["id"]), row) for row in rows])
+    return ConversationPage(
+        items=tuple(summary_of(row) for _, row in pages.items),
+        next_cursor=pages.cursor,
+        organizations=pages.organizations,
+    )
+
+
+def _value(row: Any) -> Any:
+    """Return what a row's place in its list goes by."""
+    return _NEVER if row["key"] is None else row["key"]
 
 
 def read_conversation(
-    database: Database, text: str, *, organization_key: str, user_id: str | None = None
+    database: Database, text: str, *, organization_key: Scope, user_id: str | None = None
 ) -> Conversation:
-    """Return the conversation that `resolve_conversation` finds, whole, in one consistent state."""
+    """Return the conversation that `locate_conversation` finds, whole, in one consistent state."""
     with database.transaction(snapshot=True) as connection:
-        organization = organization_id(connection, organization_key)
-        identifier = resolve_conversation(connection, organization, text, user_id=user_id)
-        return read_stored(connection, organization, [identifier])[identifier].record
+        found = locate_conversation(
+            connection, database.dialect, organization_key, text, user_id=user_id
+        )
+        organization = found.organization
+        record = read_stored(connection, organization.id, [found.id])[found.id].record
+    record.organization, record.organization_name = label_of(organization)
+    return record
 
 
 def summaries(
@@ -131,7 +163,7 @@ def page_statement(
     organization: UUID,
     wanted: ConversationFilter,
     sort: Sort,
-    place: tuple[Any, tuple[UUID, ...]] | None,
+    place: Key | None,
     limit: int,
     *,
     accessed: bool = False,
@@ -153,7 +185,7 @@ def page_statement(
     if accessed:
         statement = statement.where(table.last_accessed_at.is_not(None))
     if place is not None:
-        value, (identifier,) = place
+        value, identifier = place
         here = sa.tuple_(key, table.id)
         there: Any = sa.tuple_(sa.literal(value, key.type), sa.literal(identifier, table.id.type))
         statement = statement.where(here > there if sort == "title" else here < there)

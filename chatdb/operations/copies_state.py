@@ -177,8 +177,8 @@ def _checked(
     if held is not None:
         raise RefusedError(
             f"{place} is not empty: it has {held} of its own; nothing was changed",
-            hint="a copy needs an empty database; to add to this one: chatdb export, then"
-            " chatdb import",
+            hint="a copy needs an empty database; to add to this one: chatdb export --all-orgs,"
+            " then chatdb import --all-orgs",
         )
     return None
 

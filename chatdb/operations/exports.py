@@ -7,12 +7,18 @@ from uuid import UUID
 import msgspec
 
 from chatdb.db.database import Database
-from chatdb.operations.conversation_batches import AT_ONCE, ConversationFilter, organization_id
-from chatdb.operations.naming import resolve_conversation
+from chatdb.operations.conversation_batches import (
+    AT_ONCE,
+    ConversationFilter,
+    IdsWithin,
+    organization_id,
+)
+from chatdb.operations.every_organization import Scope
+from chatdb.operations.naming import locate_conversation, resolve_conversation
 from chatdb.operations.native_export import OnRead, native_lines
 from chatdb.records import Conversation
 
-__all__ = ["find_ids", "native_lines", "read_conversations"]
+__all__ = ["find_ids", "find_within", "native_lines", "read_conversations"]
 
 _decode = msgspec.json.Decoder(Conversation).decode
 
@@ -21,17 +27,24 @@ def read_conversations(
     database: Database,
     wanted: ConversationFilter,
     *,
-    organization_key: str,
+    organization_key: Scope,
+    ids_within: IdsWithin | None = None,
+    labelled: bool = False,
     on_read: OnRead = lambda _conversations, _messages: None,
     at_once: int = AT_ONCE,
 ) -> Generator[Conversation, None, None]:
-    """Yield the wanted conversations whole, by ascending id: one state of the database.
+    """Yield what `native_lines` does as records, one at a time.
 
-    One is held at a time. Read as native lines and decoded, which is twice as fast as making the
-    records of typed rows. Raises NotFoundError for an organization that does not exist.
+    Read as lines and decoded, which is twice as fast as making the records of typed rows.
     """
     pieces = native_lines(
-        database, wanted, organization_key=organization_key, on_read=on_read, at_once=at_once
+        database,
+        wanted,
+        organization_key=organization_key,
+        ids_within=ids_within,
+        labelled=labelled,
+        on_read=on_read,
+        at_once=at_once,
     )
     with closing(pieces):
         yield from map(_decode, whole_lines(pieces))
@@ -65,3 +78,26 @@ def find_ids(
             resolve_conversation(connection, organization, text, user_id=user_id) for text in texts
         ]
     return list(dict.fromkeys(found))
+
+
+def find_within(
+    database: Database,
+    texts: Sequence[str],
+    *,
+    organization_key: Scope,
+    user_id: str | None = None,
+) -> IdsWithin:
+    """Return what `find_ids` does, of whichever organization each is, by its id.
+
+    Raises also RefusedError as `native_lines` does.
+    """
+    found: dict[UUID, list[UUID]] = {}
+    with database.transaction() as connection:
+        for text in texts:
+            located = locate_conversation(
+                connection, database.dialect, organization_key, text, user_id=user_id
+            )
+            ids = found.setdefault(located.organization.id, [])
+            if located.id not in ids:
+                ids.append(located.id)
+    return found

@@ -14,7 +14,7 @@ from chatdb import canonical
 from chatdb.records import Conversation, Embedding, Message, sorted_embeddings
 
 _JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
-_OTHER_ROWS = ("messages", "snapshots", "embeddings")
+_OTHER_ROWS = ("organization", "organization_name", "messages", "snapshots", "embeddings")
 _FOLLOWED = ("title", "archived_at", "starred_at", "metadata")
 
 

@@ -17,7 +17,7 @@ _AT_ONCE = 500
 _CONVERSATION = tuple(
     name
     for name in Conversation.__struct_fields__
-    if name not in ("messages", "snapshots", "embeddings")
+    if name not in ("organization", "organization_name", "messages", "snapshots", "embeddings")
 )
 _MESSAGE = Message.__struct_fields__
 _SNAPSHOT = Snapshot.__struct_fields__

@@ -2,15 +2,22 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from chatdb.canonical import clean_text
+from chatdb.db.database import Database
+from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.expressions import id_ends_with
 from chatdb.db.schema import conversations, messages, snapshots
 from chatdb.errors import NotFoundError, UsageError
+from chatdb.operations.every_organization import Scope, chosen
+from chatdb.records import Organization
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 FEWEST_DIGITS = 4
 """Of an id that is not written in full."""
@@ -29,6 +36,14 @@ class _Noun:
     newest: tuple[Any, ...]
     hint: str
     none_hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedConversation:
+    """A conversation, and the organization that has it."""
+
+    organization: Organization
+    id: UUID
 
 
 _CONVERSATION = _Noun(
@@ -62,11 +77,62 @@ def resolve_conversation(
     With `user_id` the conversations of others are not there. Ids made together begin alike: their
     ends tell them apart. Raises NotFoundError for none, UsageError for several or too few digits.
     """
+    return _resolve(connection, _own(organization, user_id), text, _CONVERSATION)
+
+
+def locate_conversation(
+    connection: sa.Connection,
+    dialect: Dialect,
+    scope: Scope,
+    text: str,
+    *,
+    user_id: str | None = None,
+) -> LocatedConversation:
+    """Return what `resolve_conversation` does, in whichever organization of the scope it is.
+
+    `last` is the last of all. Raises as `resolve_conversation` and `chosen`; what several
+    organizations have is named with them.
+    """
+    found: list[LocatedConversation] = []
+    newest: datetime | None = None
+    for organization in chosen(connection, dialect, scope):
+        own = _own(organization.id, user_id)
+        if _is_last(text):
+            when = own.add_columns(conversations.c.updated_at)
+            last = connection.execute(_newest_first(when, _CONVERSATION)).first()
+            if last is not None and (newest is None or last.updated_at > newest):
+                newest = last.updated_at
+                found = [LocatedConversation(organization, last.id)]
+        else:
+            ids = sorted(_candidates(connection, own, text, _CONVERSATION))
+            found += [LocatedConversation(organization, each) for each in ids]
+            if len(found) > _SHOWN_CANDIDATES:
+                break
+    if not found:
+        raise _none(text, _CONVERSATION)
+    if len(found) > 1:
+        raise _several(
+            text,
+            [f"{each.id} in {each.organization.key}" for each in found],
+            hint="give more digits of the id, or name the organization: --org KEY",
+        )
+    return found[0]
+
+
+def find_conversation(
+    database: Database, text: str, *, organization_key: Scope, user_id: str | None = None
+) -> LocatedConversation:
+    """Return what `locate_conversation` does, in a transaction of its own."""
+    with database.transaction() as connection:
+        return locate_conversation(
+            connection, database.dialect, organization_key, text, user_id=user_id
+        )
+
+
+def _own(organization: UUID, user_id: str | None) -> sa.Select[Any]:
     table = conversations.c
     own = sa.select(table.id).where(table.organization_id == organization)
-    if user_id is not None:
-        own = own.where(table.user_id == clean_text(user_id)[0])
-    return _resolve(connection, own, text, _CONVERSATION)
+    return own if user_id is None else own.where(table.user_id == clean_text(user_id)[0])
 
 
 def resolve_message(
@@ -91,8 +157,22 @@ def _within(table: sa.Table, organization: UUID, conversation: UUID) -> sa.Selec
 
 
 def _resolve(connection: sa.Connection, own: sa.Select[Any], text: str, noun: _Noun) -> UUID:
-    if text.strip().lower() == LAST:
-        return _last(connection, own, noun)
+    found: set[UUID]
+    if _is_last(text):
+        found = set(connection.scalars(_newest_first(own, noun)))
+    else:
+        found = _candidates(connection, own, text, noun)
+    if not found:
+        raise _none(text, noun)
+    if len(found) > 1:
+        raise _several(text, [str(each) for each in sorted(found)])
+    return found.pop()
+
+
+def _candidates(
+    connection: sa.Connection, own: sa.Select[Any], text: str, noun: _Noun
+) -> set[UUID]:
+    """Return the ids that begin or end so, some more than can be named."""
     digits = text.strip().lower().replace("-", "")
     if not _HEXADECIMAL.fullmatch(digits):
         raise NotFoundError(f"there is no {noun.name} {text!r}", hint=noun.hint)
@@ -107,18 +187,24 @@ def _resolve(connection: sa.Connection, own: sa.Select[Any], text: str, noun: _N
     if len(digits) < 32:
         ending = id_ends_with(noun.id, digits)
         found |= set(connection.execute(own.where(ending).limit(_SHOWN_CANDIDATES + 1)).scalars())
-    if not found:
-        raise NotFoundError(f"there is no {noun.name} {text!r}", hint=noun.hint)
-    if len(found) > 1:
-        names = [str(each) for each in sorted(found)]
-        more = " ..." if len(names) > _SHOWN_CANDIDATES else ""
-        shown = ", ".join(names[:_SHOWN_CANDIDATES])
-        raise UsageError(f"{text!r} may be any of {shown}{more}", hint="give more digits of the id")
-    return found.pop()
+    return found
 
 
-def _last(connection: sa.Connection, own: sa.Select[Any], noun: _Noun) -> UUID:
-    newest: UUID | None = connection.scalar(own.order_by(*noun.newest).limit(1))
-    if newest is None:
-        raise NotFoundError(f"there is no {noun.name} yet", hint=noun.none_hint)
-    return newest
+def _is_last(text: str) -> bool:
+    return text.strip().lower() == LAST
+
+
+def _newest_first(own: sa.Select[Any], noun: _Noun) -> sa.Select[Any]:
+    return own.order_by(*noun.newest).limit(1)
+
+
+def _none(text: str, noun: _Noun) -> NotFoundError:
+    if _is_last(text):
+        return NotFoundError(f"there is no {noun.name} yet", hint=noun.none_hint)
+    return NotFoundError(f"there is no {noun.name} {text!r}", hint=noun.hint)
+
+
+def _several(text: str, names: list[str], hint: str = "give more digits of the id") -> UsageError:
+    more = " ..." if len(names) > _SHOWN_CANDIDATES else ""
+    shown = ", ".join(names[:_SHOWN_CANDIDATES])
+    return UsageError(f"{text!r} may be any of {shown}{more}", hint=hint)

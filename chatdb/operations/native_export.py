@@ -6,6 +6,7 @@ times faster; a contract test holds the two together.
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -29,10 +30,12 @@ from chatdb.operations.conversation_batches import (
     AT_ONCE,
     READING,
     ConversationFilter,
+    IdsWithin,
     batches,
-    organization_id,
 )
 from chatdb.operations.embeddings_stored import EmbeddingLines
+from chatdb.operations.every_organization import Scope, chosen, label_of
+from chatdb.records import Organization
 
 PIECE = 1 << 18
 """Bytes handed on at once."""
@@ -57,6 +60,8 @@ class _Head(msgspec.Struct, omit_defaults=True):
     """`records.Conversation` up to its messages, its fields as text of JSON."""
 
     id: str
+    organization: str | None = None
+    organization_name: str | None = None
     user_id: str | None = None
     title: str | None = None
     current_message_id: str | None = None
@@ -91,21 +96,34 @@ def native_lines(
     database: Database,
     wanted: ConversationFilter,
     *,
-    organization_key: str,
+    organization_key: Scope,
+    ids_within: IdsWithin | None = None,
+    labelled: bool = False,
     on_read: OnRead = lambda _conversations, _messages: None,
     at_once: int = AT_ONCE,
 ) -> Generator[bytes, None, None]:
     """Yield the wanted conversations as lines of the native format, in pieces, by ascending id.
 
-    All of it is one state of the database. A piece may end anywhere: even one conversation may be
-    larger than memory. Of `at_once` conversations the own rows are held. Raises NotFoundError for
-    an organization that does not exist.
+    All of it is one state of the database. Organizations come by ascending id too; `ids_within`
+    has those that are wanted of each. `labelled` writes the organization into every line. A piece
+    may end anywhere: even one conversation may be larger than memory. Of `at_once` conversations
+    the own rows are held. Raises NotFoundError for an organization that does not exist,
+    RefusedError for every organization where row-level security shows one.
     """
     with database.transaction(snapshot=True, settings=READING) as connection:
-        organization = organization_id(connection, organization_key)
-        yield from lines_within(
-            connection, database.dialect, organization, wanted, on_read=on_read, at_once=at_once
-        )
+        for organization in chosen(connection, database.dialect, organization_key):
+            own = wanted
+            if ids_within is not None:
+                own = replace(wanted, ids=ids_within.get(organization.id, ()))
+            yield from lines_within(
+                connection,
+                database.dialect,
+                organization.id,
+                own,
+                label=organization if labelled else None,
+                on_read=on_read,
+                at_once=at_once,
+            )
 
 
 def lines_within(
@@ -114,10 +132,15 @@ def lines_within(
     organization: UUID,
     wanted: ConversationFilter,
     *,
+    label: Organization | None = None,
     on_read: OnRead,
     at_once: int = AT_ONCE,
 ) -> Generator[bytes, None, None]:
-    """Yield what `native_lines` does, in the caller's transaction with the settings READING."""
+    """Yield what `native_lines` does, in the caller's transaction with the settings READING.
+
+    `label` is the organization to be written into every line.
+    """
+    place = label_of(label)
     with rare_collections() as after_batch:
         has_snapshots = _has_snapshots(connection, organization)
         embeddings = EmbeddingLines(connection, organization)
@@ -132,7 +155,9 @@ def lines_within(
                 snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
                 messages = dialect.read_messages(connection, organization, selection)
                 with closing(messages):
-                    yield from pieces.lines(_heads(texts, group), messages, snapshots, embeddings)
+                    yield from pieces.lines(
+                        _heads(texts, group, place), messages, snapshots, embeddings
+                    )
             on_read(len(rows), pieces.take_count())
             after_batch()
         yield pieces.take()
@@ -204,10 +229,12 @@ class _Pieces:
         self._size += len(part)
 
 
-def _heads(texts: CanonicalTexts, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, bytes]]:
+def _heads(
+    texts: CanonicalTexts, rows: Sequence[Sequence[Any]], label: tuple[str | None, str | None]
+) -> Iterator[tuple[str, bytes]]:
     """Yield each conversation's id and its JSON object without messages."""
     for row, metadata in zip(rows, _metadata_of(texts, rows), strict=True):
-        head = _Head(*row)
+        head = _Head(row[0], *label, *row[1:])
         try:
             head.created_at, head.updated_at = json_time(row[4]), json_time(row[5])
             for name in _SELDOM:

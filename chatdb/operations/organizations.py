@@ -97,7 +97,7 @@ def create(
     `if_missing` that one is returned as it is).
     """
     checked = check_key(key)
-    shown = checked if name is None else _check_name(name)
+    shown = checked if name is None else check_name(name)
     record = Organization(
         id=organization_id_of(checked), key=checked, name=shown, created_at=datetime.now(UTC)
     )
@@ -145,7 +145,7 @@ def rename(database: Database, key: str, name: str) -> Organization:
 
     Raises NotFoundError, and UsageError for a name that cannot be meant.
     """
-    checked = _check_name(name)
+    checked = check_name(name)
     with database.transaction(write=True) as connection:
         found = require(connection, key)
         connection.execute(
@@ -234,7 +234,8 @@ def check_key(key: str) -> str:
     return checked
 
 
-def _check_name(name: str) -> str:
+def check_name(name: str) -> str:
+    """Return the name as it is stored; raises UsageError for one that is empty or too long."""
     checked = clean_text(name)[0].strip()
     if not checked or len(checked) > LONGEST_NAME:
         raise UsageError(

@@ -11,7 +11,7 @@ from chatdb.errors import UsageError
 
 TimeKind = Literal["conversations", "search", "titles", "created", "accessed", "snapshots"]
 CountKind = Literal["message_count", "messages"]
-TextKind = Literal["title"]
+TextKind = Literal["title", "users"]
 Kind = TimeKind | CountKind | TextKind
 
 _NUMBERS: dict[Kind, int] = {
@@ -24,17 +24,25 @@ _NUMBERS: dict[Kind, int] = {
     "title": 7,
     "messages": 8,
     "snapshots": 9,
+    "users": 10,
 }
+_EVERYWHERE = 128
+"""Added to the number of a list of every organization, whose cursors are of no other list."""
 _COUNTS = ("message_count", "messages")
-_TEXTS = ("title",)
+_TEXTS = ("title", "users")
 _VERSION = 1
 _HEAD = struct.Struct(">BBq")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def cursor_of(kind: Kind, value: datetime | int | str, ids: Sequence[UUID]) -> str:
-    """Return the cursor of the last item of a page: what its list is sorted by, and ids."""
+def cursor_of(
+    kind: Kind, value: datetime | int | str, ids: Sequence[UUID], *, everywhere: bool = False
+) -> str:
+    """Return the cursor of the last item of a page: what its list is sorted by, and ids.
+
+    `everywhere` is for the list of every organization.
+    """
     number, text = 0, b""
     if isinstance(value, datetime):
         number = (value - _EPOCH) // _MICROSECOND
@@ -42,20 +50,22 @@ def cursor_of(kind: Kind, value: datetime | int | str, ids: Sequence[UUID]) -> s
         number = value
     else:
         text = value.encode()
-    head = _HEAD.pack(_VERSION, _NUMBERS[kind], number)
+    head = _HEAD.pack(_VERSION, _number(kind, everywhere), number)
     content = head + b"".join(identifier.bytes for identifier in ids) + text
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
-def read_cursor(kind: TimeKind, cursor: str, *, ids: int) -> tuple[datetime, tuple[UUID, ...]]:
+def read_cursor(
+    kind: TimeKind, cursor: str, *, ids: int, everywhere: bool = False
+) -> tuple[datetime, tuple[UUID, ...]]:
     """Read a cursor of a list by time, with so many ids; raises UsageError for anything else."""
-    value, found = read_place(kind, cursor, ids=ids)
+    value, found = read_place(kind, cursor, ids=ids, everywhere=everywhere)
     assert isinstance(value, datetime)  # noqa: S101 - a cursor of such a kind holds a time
     return value, found
 
 
 def read_place(
-    kind: Kind, cursor: str, *, ids: int
+    kind: Kind, cursor: str, *, ids: int, everywhere: bool = False
 ) -> tuple[datetime | int | str, tuple[UUID, ...]]:
     """Read a cursor made by `cursor_of` with so many ids; raises UsageError for anything else."""
     end = _HEAD.size + 16 * ids
@@ -70,15 +80,30 @@ def read_place(
         elif kind not in _COUNTS:
             value = _EPOCH + amount * _MICROSECOND
     except (ValueError, struct.error, OverflowError) as error:
-        raise _unreadable(cursor) from error
+        raise unreadable(cursor) from error
     fits = len(content) == end or (kind in _TEXTS and len(content) > end)
-    if (version, number) != (_VERSION, _NUMBERS[kind]) or not fits:
-        raise _unreadable(cursor)
+    if (version, number) != (_VERSION, _number(kind, everywhere)) or not fits:
+        raise unreadable(cursor)
     starts = range(_HEAD.size, end, 16)
     return value, tuple(UUID(bytes=content[start : start + 16]) for start in starts)
 
 
-def _unreadable(cursor: str) -> UsageError:
+def _number(kind: Kind, everywhere: bool) -> int:
+    return _NUMBERS[kind] + (_EVERYWHERE if everywhere else 0)
+
+
+def id_before(identifier: UUID) -> UUID:
+    """Return the id that sorts before all ids from this one on."""
+    return UUID(int=max(identifier.int - 1, 0))
+
+
+def id_after(identifier: UUID) -> UUID:
+    """Return the id that sorts behind all ids up to this one."""
+    return UUID(int=min(identifier.int + 1, (1 << 128) - 1))
+
+
+def unreadable(cursor: str) -> UsageError:
+    """Return the error for a text that is no cursor of the list."""
     return UsageError(
         f"{cursor[:60]!r} is no cursor of this list",
         hint="take the cursor that the page before names, or leave out --after",

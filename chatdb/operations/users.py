@@ -5,13 +5,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
+from chatdb import canonical
 from chatdb.canonical import clean_text
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
 from chatdb.errors import NotFoundError, RefusedError, UsageError
 from chatdb.operations.conversation_batches import organization_id
+from chatdb.operations.every_organization import EVERY, Scope, by_key, chosen, require_unbound
+from chatdb.operations.paging import cursor_of, read_place, unreadable
+from chatdb.records import Organization
 
 LONGEST_ID = 1_000
 
@@ -34,10 +39,15 @@ class UserSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserPage:
-    """Users by their id, those without one last; `next_user` is None on the last page."""
+    """Users by their id, those without one last; `next_user` is None on the last page.
+
+    Of every organization they come by its key, which `organizations` has for each; `next_user` is
+    a cursor then.
+    """
 
     items: tuple[UserSummary, ...]
     next_user: str | None
+    organizations: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +77,18 @@ class UserRenaming:
 
 
 def list_page(
-    database: Database, *, organization_key: str, limit: int = 50, after: str | None = None
+    database: Database, *, organization_key: Scope, limit: int = 50, after: str | None = None
 ) -> UserPage:
     """Return a page of users by id, beginning after the user `after`.
 
     Each costs a look at the index and the count of what is the user's, wherever the page lies.
-    Raises NotFoundError for an unknown organization.
+    Raises NotFoundError for an unknown organization, RefusedError as `chosen` does, UsageError for
+    a cursor that is none.
     """
     with database.transaction(snapshot=True) as connection:
+        if organization_key is EVERY:
+            require_unbound(connection, database.dialect)
+            return _page_of_every_organization(connection, limit, after)
         organization = organization_id(connection, organization_key)
         ids = _ids_after(connection, organization, after, limit + 1)
         shown: list[str | None] = list(ids[:limit])
@@ -89,18 +103,38 @@ def show(database: Database, user_id: str, *, organization_key: str) -> UserDeta
     with database.transaction(snapshot=True) as connection:
         organization = organization_id(connection, organization_key)
         _require(connection, organization, user_id)
-        found = connection.execute(
-            sa.select(
-                sa.func.count().label("conversations"),
-                sa.func.count(_c.archived_at).label("archived"),
-                sa.func.count(_c.starred_at).label("starred"),
-                _extreme(sa.func.min, _c.created_at).label("first_conversation_at"),
-                _extreme(sa.func.max, _c.updated_at).label("last_activity_at"),
-                _extreme(sa.func.max, _c.last_accessed_at).label("last_accessed_at"),
-            ).where(*_of(organization, user_id))
-        )
-        [row] = found.mappings()
-        count = _messages(connection, organization, user_id)
+        return _details(connection, organization, user_id)
+
+
+def show_everywhere(database: Database, user_id: str) -> list[tuple[Organization, UserDetails]]:
+    """Return the same of each organization that has the user: they may be different people.
+
+    Raises NotFoundError when none has, RefusedError as `chosen` does.
+    """
+    with database.transaction(snapshot=True) as connection:
+        found = [
+            (organization, _details(connection, organization.id, user_id))
+            for organization in chosen(connection, database.dialect, EVERY)
+            if _conversations(connection, organization.id, user_id)
+        ]
+    if not found:
+        raise _nobody(user_id)
+    return found
+
+
+def _details(connection: sa.Connection, organization: UUID, user_id: str) -> UserDetails:
+    found = connection.execute(
+        sa.select(
+            sa.func.count().label("conversations"),
+            sa.func.count(_c.archived_at).label("archived"),
+            sa.func.count(_c.starred_at).label("starred"),
+            _extreme(sa.func.min, _c.created_at).label("first_conversation_at"),
+            _extreme(sa.func.max, _c.updated_at).label("last_activity_at"),
+            _extreme(sa.func.max, _c.last_accessed_at).label("last_accessed_at"),
+        ).where(*_of(organization, user_id))
+    )
+    [row] = found.mappings()
+    count = _messages(connection, organization, user_id)
     return UserDetails(user_id=user_id, messages=count, **row)
 
 
@@ -155,6 +189,45 @@ def check_id(user_id: str) -> str:
             hint="leave it out, or name a user",
         )
     return checked
+
+
+def _page_of_every_organization(
+    connection: sa.Connection, limit: int, after: str | None
+) -> UserPage:
+    """Go from organization to organization by key; the cursor has a key and a user."""
+    start, last = (None, None) if after is None else _read_user_cursor(after)
+    found: list[tuple[Organization, str | None]] = []
+    for organization in by_key(connection, start=start):
+        begun = organization.key == start
+        if begun and last is None:
+            continue
+        rest = limit + 1 - len(found)
+        ids: list[str | None] = list(
+            _ids_after(connection, organization.id, last if begun else None, rest)
+        )
+        if len(ids) < rest and _first_id(connection, _c.user_id.is_(None), organization.id):
+            ids.append(None)
+        found += [(organization, each) for each in ids]
+        if len(found) > limit:
+            break
+    shown = found[:limit]
+    cursor = None
+    if len(found) > limit:
+        organization, user = shown[-1]
+        cursor = cursor_of("users", canonical.encode_text([organization.key, user]), ())
+    return UserPage(
+        items=tuple(_summary(connection, each.id, user) for each, user in shown),
+        next_user=cursor,
+        organizations=tuple(each.key for each, _ in shown),
+    )
+
+
+def _read_user_cursor(cursor: str) -> tuple[str, str | None]:
+    text, _ = read_place("users", cursor, ids=0)
+    try:
+        return msgspec.json.decode(str(text), type=tuple[str, str | None])
+    except msgspec.DecodeError as error:
+        raise unreadable(cursor) from error
 
 
 def _ids_after(
@@ -219,4 +292,8 @@ def _messages(connection: sa.Connection, organization: UUID, user_id: str | None
 
 def _require(connection: sa.Connection, organization: UUID, user_id: str) -> None:
     if not _conversations(connection, organization, user_id):
-        raise NotFoundError(f"no conversation is of a user {user_id!r}", hint=_LIST_HINT)
+        raise _nobody(user_id)
+
+
+def _nobody(user_id: str) -> NotFoundError:
+    return NotFoundError(f"no conversation is of a user {user_id!r}", hint=_LIST_HINT)

@@ -6,8 +6,9 @@ import chatdb
 from chatdb.db.database import Database
 from chatdb.formats.native import header_line
 from chatdb.operations.contents import measure
-from chatdb.operations.conversation_batches import READING, ConversationFilter, organization_id
+from chatdb.operations.conversation_batches import READING, ConversationFilter
 from chatdb.operations.native_export import lines_within
+from chatdb.operations.organizations import require
 from chatdb.workflows.backup_parts import Bench, Made
 
 
@@ -22,18 +23,19 @@ def back_up_organization(database: Database, key: str, bench: Bench) -> Made:
         database.transaction(snapshot=True, settings=READING) as connection,
         bench.write(name, on_bytes=bench.watch.advance) as writer,
     ):
-        organization = organization_id(connection, key)
+        organization = require(connection, key)
         version = database.dialect.server_version(connection)
         with bench.index() as index:
             contents = measure(
-                database, connection, organization_id=organization, on_entries=index.add
+                database, connection, organization_id=organization.id, on_entries=index.add
             )
         writer.write(header_line(created=datetime.now(UTC)))
         lines = lines_within(
             connection,
             database.dialect,
-            organization,
+            organization.id,
             ConversationFilter(),
+            label=organization,
             on_read=lambda _conversations, _messages: None,
         )
         for piece in lines:

@@ -81,7 +81,7 @@ def _check(database: Database, wish: BackupWish) -> None:
     if is_file and wish.part in ("schema-only", "data-only"):
         raise UsageError(
             f"--{wish.part} is for PostgreSQL: a SQLite file is backed up as a whole",
-            hint="the schema alone: chatdb schema dump; the data alone: chatdb export",
+            hint="the schema alone: chatdb schema dump; the data alone: chatdb export --all-orgs",
         )
     if wish.jobs > 1 and (is_file or wish.organization is not None):
         raise UsageError(

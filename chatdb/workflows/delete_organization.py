@@ -134,6 +134,7 @@ def _keep(
         database.dialect,
         organization.id,
         ConversationFilter(),
+        label=organization,
         on_read=lambda conversations, _: on_kept(conversations),
     )
     with new_file(path) as stream, closing(lines):

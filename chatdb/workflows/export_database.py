@@ -23,6 +23,7 @@ from chatdb.layouts.targets import (
 )
 from chatdb.layouts.writing import LayoutWriter, Writing, WrittenRow
 from chatdb.operations import organizations
+from chatdb.operations.every_organization import EVERY
 from chatdb.operations.exports import read_conversations
 from chatdb.operations.native_export import OnRead
 from chatdb.records import Conversation
@@ -58,6 +59,16 @@ def check_output(output: str, name: str) -> None:
             f"--to {name} writes a database or a file of SQL, and {output} is neither",
             hint=f"--output {name}.sql, or --output postgresql://user@host/database",
         )
+
+
+def one_organization(request: ExportRequest) -> str:
+    """Return the key of the organization; raises UsageError for every one of them."""
+    if request.organization_key is EVERY:
+        raise UsageError(
+            f"--to {request.format_name} writes one organization, not all of them into one place",
+            hint="name one: --org KEY; chatdb organizations list has them all",
+        )
+    return request.organization_key
 
 
 def export_to(
@@ -103,8 +114,9 @@ def export_database(
 def _export(
     database: Database, target: Target, request: ExportRequest, on_read: OnRead
 ) -> DatabaseWritten:
+    key = one_organization(request)
     with database.transaction() as connection:
-        organization = organizations.require(connection, request.organization_key)
+        organization = organizations.require(connection, key)
     options = WriteOptions(all_branches=request.all_branches, include_hidden=request.include_hidden)
     tally = Tally()
     writing = Writing(options, organization, tally)
@@ -120,7 +132,11 @@ def _export(
     target.begin(writer.tables)
     target.write(writer, fitting.rows(writer.begin()))
     records = read_conversations(
-        database, request.wanted, organization_key=request.organization_key, on_read=count
+        database,
+        request.wanted,
+        organization_key=key,
+        ids_within=request.ids_within,
+        on_read=count,
     )
     with closing(records):
         for batch in _batches(records):

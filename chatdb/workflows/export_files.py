@@ -1,36 +1,72 @@
 """From the database to a stream, a file or a folder."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
-from typing import IO
-from uuid import UUID
+from typing import IO, TYPE_CHECKING, TypedDict
 
 from chatdb.db.database import Database
 from chatdb.formats import native, registry
 from chatdb.formats.base import WriteOptions, Writer
+from chatdb.formats.file_names import folder_name
 from chatdb.formats.outputs import open_output
 from chatdb.formats.writing import Written, check_file, write_folder, write_stream
-from chatdb.operations.conversation_batches import ConversationFilter
+from chatdb.operations.conversation_batches import ConversationFilter, IdsWithin
+from chatdb.operations.every_organization import EVERY, Scope
 from chatdb.operations.exports import native_lines, read_conversations
 from chatdb.operations.native_export import OnRead
 from chatdb.operations.search import SearchOptions, search
-from chatdb.records import Conversation
+from chatdb.records import Conversation, organization_id_of
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 _HITS_AT_ONCE = 1_000
+_TRANSCRIPTS = ("markdown",)
+
+
+class _Reading(TypedDict):
+    """Arguments of `native_lines`."""
+
+    organization_key: Scope
+    ids_within: IdsWithin | None
+    labelled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """What to export, of which organization, in which format."""
+    """What to export, of which organization or of every one, in which format.
+
+    `ids_within` has the conversations that were named or found, by their organization's id.
+    """
 
     wanted: ConversationFilter
-    organization_key: str
+    organization_key: Scope
+    ids_within: IdsWithin | None = None
     format_name: str = native.NativeReader.name
     all_branches: bool = False
     include_hidden: bool = False
+
+    @property
+    def is_everything(self) -> bool:
+        """Tell whether no conversation is left out."""
+        return self.wanted.is_everything and self.ids_within is None
+
+    @property
+    def reading(self) -> "_Reading":
+        """Return what says which conversations to read.
+
+        Every record names its organization, but a transcript where there is only one.
+        """
+        everywhere = self.organization_key is EVERY
+        return {
+            "organization_key": self.organization_key,
+            "ids_within": self.ids_within,
+            "labelled": everywhere or self.format_name not in _TRANSCRIPTS,
+        }
 
     def writer(self, source: str) -> Writer:
         """Return the writer; `source` names where the records come from."""
@@ -77,20 +113,32 @@ def export_folder(
     on_read: OnRead,
     on_kept: Callable[[str], object],
 ) -> Written:
-    """Write a file for each conversation; those that exist stay and go to `on_kept`."""
+    """Write a file for each conversation; those that exist stay and go to `on_kept`.
+
+    Of every organization each has a folder of its own in it.
+    """
     written = Written()
     writer = request.writer(database.dialect.name)
     with closing(_records(database, request, on_read)) as records:
-        write_folder(folder, writer, records, written, force=force, on_kept=on_kept)
+        for key, own in _by_organization(request, records):
+            place = folder if key is None else folder / folder_name(key)
+            write_folder(place, writer, own, written, force=force, on_kept=on_kept)
     return written
+
+
+def _by_organization(
+    request: ExportRequest, records: Iterator[Conversation]
+) -> Iterator[tuple[str | None, Iterator[Conversation]]]:
+    if request.organization_key is not EVERY:
+        yield None, records
+        return
+    yield from groupby(records, key=lambda record: record.organization)
 
 
 def _records(
     database: Database, request: ExportRequest, on_read: OnRead
 ) -> Generator[Conversation, None, None]:
-    return read_conversations(
-        database, request.wanted, organization_key=request.organization_key, on_read=on_read
-    )
+    return read_conversations(database, request.wanted, on_read=on_read, **request.reading)
 
 
 def _write_native(
@@ -105,9 +153,7 @@ def _write_native(
         written.messages += messages
         on_read(conversations, messages)
 
-    lines = native_lines(
-        database, request.wanted, organization_key=request.organization_key, on_read=count
-    )
+    lines = native_lines(database, request.wanted, on_read=count, **request.reading)
     with closing(lines):
         stream.write(native.header_line(created=datetime.now(UTC), source=database.dialect.name))
         for piece in lines:
@@ -115,19 +161,20 @@ def _write_native(
 
 
 def matching_ids(
-    database: Database, query: str, *, organization_key: str, include_hidden: bool
-) -> list[UUID]:
-    """Return the ids of the conversations with a message, or a title, that the query wants.
+    database: Database, query: str, *, organization_key: Scope, include_hidden: bool
+) -> IdsWithin:
+    """Return the conversations with a message, or a title, that the query wants.
 
     Raises UsageError for a query that cannot be meant.
     """
-    found: dict[UUID, None] = {}
+    found: dict[str, dict[UUID, None]] = {}
     cursor: str | None = None
     while True:
         options = SearchOptions(limit=_HITS_AT_ONCE, after=cursor, include_hidden=include_hidden)
         page = search(database, query, organization_key=organization_key, options=options)
-        for hit in page.hits:
-            found[hit.conversation_id] = None
+        keys = page.organizations or [str(organization_key)] * len(page.hits)
+        for key, hit in zip(keys, page.hits, strict=True):
+            found.setdefault(key, {})[hit.conversation_id] = None
         cursor = page.next_cursor
         if cursor is None:
-            return list(found)
+            return {organization_id_of(key): list(ids) for key, ids in found.items()}

@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.formats.native import conversation_line, header_line
+from chatdb.operations.every_organization import label_of, read_organization
 from chatdb.operations.imports_stored import read_stored
 from chatdb.workflows.kept_files import new_file
 
@@ -27,10 +28,13 @@ def keep(
 
     It is complete and on the disk when this returns.
     """
+    label = label_of(read_organization(connection, organization))
     with new_file(path) as stream:
         stream.write(header_line(created=datetime.now(UTC), source=source))
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
             found = read_stored(connection, organization, some)
             for identifier in some:
-                stream.write(conversation_line(found[identifier].record))
+                record = found[identifier].record
+                record.organization, record.organization_name = label
+                stream.write(conversation_line(record))

@@ -60,7 +60,8 @@ def copy(
     command = CommandContext.of(context)
     if command.options.org is not None:
         raise UsageError(
-            "a copy is of all organizations", hint="of one: chatdb export --org, then chatdb import"
+            "a copy is of all organizations",
+            hint="of one: chatdb export --org KEY, then chatdb import",
         )
     from_url, to_url = _urls(command, source, destination)
     schema = command.config.schema

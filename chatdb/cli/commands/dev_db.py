@@ -36,11 +36,11 @@ class EngineName(StrEnum):
     EMBEDDED = "embedded"
 
 
-_COPY = (
-    'CHATDB_DATABASE_URL="$(chatdb dev-db url --show-password)"'
-    " chatdb export --output all.jsonl.zst"
+_BACKUP = (
+    '(export CHATDB_DATABASE_URL="$(chatdb dev-db url --show-password)";'
+    " chatdb backup create && chatdb backup verify latest)"
 )
-"""What is configured may be another database."""
+"""All of it, read to its end; what is configured may be another database."""
 
 EngineOption = Annotated[
     EngineName, typer.Option("--engine", help="What runs it.", show_default=True)
@@ -149,7 +149,7 @@ def down(
         seen = status(dev)
         size = "" if seen.bytes is None else f" ({amount_text(seen.bytes, BYTES)})"
         plan = [f"the database{size} and every checkpoint, in {seen.data or 'no place any more'}"]
-        plan.append(f"(nothing of it is kept; a copy: {_COPY})")
+        plan.append(f"(nothing of it is kept; a verified backup first: {_BACKUP})")
     if dry_run and is_there:
         lines = plan or ["what runs the server (its data is kept)"]
         command.output.text("\n  ".join(["This would be removed:", *lines]))

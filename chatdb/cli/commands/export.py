@@ -8,6 +8,13 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import AllOrgsOption
+from chatdb.cli.organizations_meant import (
+    scope_of,
+    tell_who_has_none,
+    tell_who_has_some,
+    telling_who_has_some,
+)
 from chatdb.cli.progress import Progress, QuietProgress
 from chatdb.cli.text import counted
 from chatdb.cli.times import read_time
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 
     from chatdb.db.database import Database
     from chatdb.formats.writing import Written
+    from chatdb.operations.conversation_batches import IdsWithin
     from chatdb.workflows.export_database import DatabaseWritten
     from chatdb.workflows.export_files import ExportRequest
 
@@ -71,26 +79,27 @@ def export(
         bool | None,
         typer.Option("--archived/--no-archived", help="Only archived ones, or none of them."),
     ] = None,
+    all_orgs: AllOrgsOption = False,
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
     force: ForceOption = False,
 ) -> None:
     """Write conversations to files.
 
-    The native format, jsonl, has everything and comes back by chatdb import. A folder gets a file
-    for each conversation. A name that ends in .gz or .zst is compressed.
+    Those of one organization, or with --all-orgs of every one. The native format, jsonl, has
+    everything of a conversation and comes back by chatdb import. A folder gets a file for each
+    conversation. A name that ends in .gz or .zst is compressed.
 
     \b
     Examples:
-      chatdb export --output backup.jsonl.zst
+      chatdb export --all-orgs --output everything.jsonl.zst
       chatdb export --to markdown --output notes/ --since 2026-01-01
       chatdb export --to json --query "travel plans" --output -
       chatdb export --to relay --output relay.sql
     """
-    from chatdb.formats.writing import format_for
     from chatdb.layouts.registry import is_layout
     from chatdb.operations.conversation_batches import ConversationFilter
-    from chatdb.workflows.export_database import check_output
+    from chatdb.workflows.export_database import check_output, one_organization
     from chatdb.workflows.export_files import ExportRequest
 
     command = CommandContext.of(context)
@@ -103,23 +112,35 @@ def export(
     )
     request = ExportRequest(
         wanted=wanted,
-        organization_key=command.org,
-        format_name=to or format_for(output) or "jsonl",
+        organization_key=scope_of(command, all_orgs=all_orgs),
+        format_name=_format_name(output, to),
         all_branches=all_branches,
         include_hidden=include_hidden,
     )
     to_database = is_layout(request.format_name)
     if to_database:
         check_output(output, request.format_name)
+        one_organization(request)
     else:
         request.writer("")
     with command.open_database(user=user) as database:
-        request = _with_ids(database, request, ids, query)
+        with telling_who_has_some(command, database, request.organization_key):
+            request = _with_ids(database, request, ids, query)
         exporting = _Exporting(command, database, request)
         if to_database:
             exporting.to_database(output, force=force)
         else:
             exporting.to(output, force=force)
+
+
+def _format_name(output: str, to: str | None) -> str:
+    """Return the format that is asked for; raises UsageError for a name that says another."""
+    from chatdb.formats.writing import format_of
+    from chatdb.layouts.registry import is_layout
+
+    if to is not None and is_layout(to):
+        return to
+    return format_of(output, to) or "jsonl"
 
 
 def _with_ids(
@@ -128,26 +149,28 @@ def _with_ids(
     """Narrow the request to the conversations named and found."""
     from dataclasses import replace
 
-    from chatdb.operations.exports import find_ids
+    from chatdb.operations.exports import find_within
     from chatdb.workflows.export_files import matching_ids
 
     if ids is None and query is None:
         return request
-    organization_key = request.organization_key
+    scope = request.organization_key
     wanted = None
     if ids is not None:
-        wanted = find_ids(
-            database, ids, organization_key=organization_key, user_id=request.wanted.user_id
-        )
+        wanted = find_within(database, ids, organization_key=scope, user_id=request.wanted.user_id)
     if query is not None:
         found = matching_ids(
             database,
             query,
-            organization_key=organization_key,
+            organization_key=scope,
             include_hidden=request.include_hidden,
         )
-        wanted = found if wanted is None else sorted(set(wanted).intersection(found))
-    return replace(request, wanted=replace(request.wanted, ids=wanted))
+        wanted = found if wanted is None else _both(wanted, found)
+    return replace(request, ids_within=wanted)
+
+
+def _both(one: "IdsWithin", other: "IdsWithin") -> "IdsWithin":
+    return {key: sorted(set(ids).intersection(other.get(key, ()))) for key, ids in one.items()}
 
 
 class _Exporting:
@@ -165,12 +188,14 @@ class _Exporting:
         from chatdb.formats.writing import STDOUT, check_file, is_folder
 
         if output == STDOUT:
-            report(self._command, self._to_stdout(), None)
+            written, place = self._to_stdout(), None
         elif is_folder(output):
-            report(self._command, self._to_folder(Path(output), force=force), output)
+            written, place = self._to_folder(Path(output), force=force), output
         else:
             check_file(Path(output), force=force)
-            report(self._command, self._to_file(Path(output), force=force), output)
+            written, place = self._to_file(Path(output), force=force), output
+        self._tell_of_others(written.conversations + written.kept)
+        report(self._command, written, place)
 
     def _to_stdout(self) -> "Written":
         from chatdb.workflows.export_files import export_stream
@@ -221,7 +246,16 @@ class _Exporting:
                 force=force,
                 on_read=lambda count, _: progress.advance(count),
             )
+        self._tell_of_others(written.conversations)
         report_rows(self._command, written)
+
+    def _tell_of_others(self, count: int) -> None:
+        """Name organizations that are not in what was written, though one might expect them."""
+        scope = self._request.organization_key
+        if not count:
+            tell_who_has_some(self._command, self._database, scope)
+        if self._request.is_everything and not isinstance(scope, str):
+            tell_who_has_none(self._command, self._database)
 
     def _progress(self, *, quiet: bool = False) -> "AbstractContextManager[Progress]":
         from chatdb.operations.conversation_batches import count_conversations
@@ -230,7 +264,10 @@ class _Exporting:
             return nullcontext(QuietProgress())
         request = self._request
         total = count_conversations(
-            self._database, request.wanted, organization_key=request.organization_key
+            self._database,
+            request.wanted,
+            organization_key=request.organization_key,
+            ids_within=request.ids_within,
         )
         return self._command.diagnostics.progress("exporting", total=total, unit="conversations")
 

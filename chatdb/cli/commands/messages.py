@@ -13,6 +13,7 @@ from chatdb.cli.conversations.deletion import tell_way_back
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
+    AllOrgsOption,
     DryRunOption,
     Format,
     FormatOption,
@@ -23,6 +24,7 @@ from chatdb.cli.options import (
     WithinConversation,
     YesOption,
 )
+from chatdb.cli.organizations_meant import locate, scope_of, telling_who_has_some
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
 
@@ -174,6 +176,7 @@ def list_messages(
         typer.Option("--role", metavar="ROLE", help="Only user, assistant, system or tool."),
     ] = None,
     user: UserOption = None,
+    all_orgs: AllOrgsOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List the messages of a conversation, of every branch.
@@ -186,22 +189,28 @@ def list_messages(
     from chatdb.operations.message_words import role_of
 
     command = CommandContext.of(context)
-    with command.open_database(user=user) as database:
+    scope = scope_of(command, all_orgs=all_orgs)
+    with (
+        command.open_database(user=user) as database,
+        telling_who_has_some(command, database, scope),
+    ):
+        key, named = locate(database, conversation, scope, user=user)
         page = operation.list_page(
             database,
-            conversation,
-            organization_key=command.org,
+            named,
+            organization_key=key,
             user_id=user,
             limit=limit,
             after=after,
             newest_first=newest_first,
             roles=[role_of(each) for each in role or ()],
         )
+    keys = [key] * len(page.items) if all_orgs else None
     if output_format is Format.TABLE:
         rows = [_row(message) for message in page.items]
-        command.output.rows(rows, ListedRow, output_format)
+        command.output.rows(rows, ListedRow, output_format, organizations=keys)
     else:
-        command.output.rows(page.items, operation.ListedMessage, output_format)
+        command.output.rows(page.items, operation.ListedMessage, output_format, organizations=keys)
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 

@@ -11,7 +11,15 @@ import typer
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, Format, FormatOption, LimitOption, YesOption
+from chatdb.cli.options import (
+    DryRunOption,
+    Format,
+    FormatOption,
+    KeepToOption,
+    LimitOption,
+    NoKeepOption,
+    YesOption,
+)
 from chatdb.cli.output import field_names
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
@@ -138,13 +146,8 @@ def delete(
         bool,
         typer.Option("--keep-organization", help="Delete what it has, not the organization."),
     ] = False,
-    keep_to: Annotated[
-        Path | None,
-        typer.Option("--keep-to", metavar="FILE", help="Keep what goes in this new file."),
-    ] = None,
-    no_keep: Annotated[
-        bool, typer.Option("--no-keep", help="Keep nothing: erase it for good.")
-    ] = False,
+    keep_to: KeepToOption = None,
+    no_keep: NoKeepOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,

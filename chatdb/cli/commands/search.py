@@ -1,6 +1,6 @@
 """`chatdb search`: find messages by their words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +9,8 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import AfterOption, Format, FormatOption, LimitOption
+from chatdb.cli.options import AfterOption, AllOrgsOption, Format, FormatOption, LimitOption
+from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
 from chatdb.cli.text import one_line, safe
 from chatdb.formats.times import is_known
 
@@ -45,6 +46,7 @@ def search(
     raw: Annotated[
         bool, typer.Option("--raw", help="WORDS are in the database's own syntax.")
     ] = False,
+    all_orgs: AllOrgsOption = False,
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.01, metavar="SECONDS", help="Give up after this.")
     ] = 30.0,
@@ -66,6 +68,7 @@ def search(
     from chatdb.operations import search as operation
 
     command = CommandContext.of(context)
+    scope = scope_of(command, all_orgs=all_orgs)
     options = operation.SearchOptions(
         limit=limit,
         after=after,
@@ -78,17 +81,23 @@ def search(
     )
     # Row-level security knows one user; the query knows all that are wanted.
     with command.open_database(user=user[0] if user and len(user) == 1 else None) as database:
-        page = operation.search(
-            database, " ".join(words), organization_key=command.org, options=options
-        )
+        page = operation.search(database, " ".join(words), organization_key=scope, options=options)
+        _show(command, page, output_format)
+        _tell(command, page, limit=limit)
+        if not page.hits:
+            tell_who_has_some(command, database, scope)
+
+
+def _show(command: CommandContext, page: "SearchPage", output_format: Format) -> None:
+    from chatdb.operations.search import Hit
+
     if output_format is not Format.TABLE:
-        command.output.rows(page.hits, operation.Hit, output_format)
+        command.output.rows(page.hits, Hit, output_format, organizations=page.organizations)
     elif command.output.is_terminal:
-        command.output.page(_renderables(page.hits))
+        command.output.page(_renderables(page))
     else:
-        for line in _lines(page.hits):
+        for line in _lines(page):
             command.output.text(line)
-    _tell(command, page, limit=limit)
 
 
 def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
@@ -103,14 +112,15 @@ def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
         command.diagnostics.note(f"there are more than {limit}: --limit shows more")
 
 
-def _grouped(hits: Sequence["Hit"]) -> Iterator[tuple[str, list["Hit"]]]:
+def _grouped(page: "SearchPage") -> Iterator[tuple[str, list["Hit"]]]:
     """Yield the hits under the heading of their conversation, neighbours together."""
-    for _, group in groupby(hits, key=lambda hit: hit.conversation_id):
-        found = list(group)
+    owned = zip(page.organizations or [""] * len(page.hits), page.hits, strict=True)
+    for (key, _), group in groupby(owned, key=lambda pair: (pair[0], pair[1].conversation_id)):
+        found = [hit for _, hit in group]
         first = found[0]
-        who = f" · {one_line(first.user_id, limit=40)}" if first.user_id else ""
+        whose = [one_line(each, limit=40) for each in (key, first.user_id) if each]
         title = one_line(first.title or "untitled", limit=80)
-        yield f"{title}{who} · {first.conversation_id.hex[-_SHORT_ID:]}", found
+        yield " · ".join([title, *whose, first.conversation_id.hex[-_SHORT_ID:]]), found
 
 
 def _place(hit: "Hit") -> str:
@@ -120,18 +130,18 @@ def _place(hit: "Hit") -> str:
     return " ".join([*parts, one_line(name, limit=30)] if name else parts)
 
 
-def _lines(hits: Sequence["Hit"]) -> Iterator[str]:
-    for heading, group in _grouped(hits):
+def _lines(page: "SearchPage") -> Iterator[str]:
+    for heading, group in _grouped(page):
         yield heading
         for hit in group:
             yield f"  {_place(hit)}  {one_line(hit.snippet)}"
 
 
-def _renderables(hits: Sequence["Hit"]) -> Iterator[Any]:
+def _renderables(page: "SearchPage") -> Iterator[Any]:
     from rich.padding import Padding
     from rich.text import Text
 
-    for heading, group in _grouped(hits):
+    for heading, group in _grouped(page):
         yield Text(heading, style="bold")
         for hit in group:
             text = Text(_place(hit) + "  ", style="dim")

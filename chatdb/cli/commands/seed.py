@@ -129,9 +129,10 @@ def _say(command: CommandContext, report: "SeedReport") -> None:
     if report.dry_run:
         note("nothing was written; leave out --dry-run to seed")
     elif report.new:
-        key = shlex.quote(report.organizations[0])
+        keys = report.organizations
+        where = "--all-orgs" if len(keys) > 1 else f"--org {shlex.quote(keys[0])}"
         made = counted(report.new, "new conversation")
-        note(f"{made}; to see what is there: chatdb conversations list --org {key}")
+        note(f"{made}; to see what is there: chatdb conversations list {where}")
     else:
         note("nothing was added: all of it was there already")
     if report.deleted_here:

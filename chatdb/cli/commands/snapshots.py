@@ -8,12 +8,14 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
+    AllOrgsOption,
     Format,
     FormatOption,
     LimitOption,
     UserOption,
     WithinConversation,
 )
+from chatdb.cli.organizations_meant import locate, scope_of, telling_who_has_some
 from chatdb.cli.text import counted
 
 app = group_app("List, show and save snapshots of a conversation.")
@@ -26,6 +28,7 @@ def list_snapshots(
     limit: LimitOption = 50,
     after: AfterOption = None,
     user: UserOption = None,
+    all_orgs: AllOrgsOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List the snapshots of a conversation, newest first.
@@ -37,16 +40,22 @@ def list_snapshots(
     from chatdb.operations import snapshots
 
     command = CommandContext.of(context)
-    with command.open_database(user=user) as database:
+    scope = scope_of(command, all_orgs=all_orgs)
+    with (
+        command.open_database(user=user) as database,
+        telling_who_has_some(command, database, scope),
+    ):
+        key, named = locate(database, conversation, scope, user=user)
         page = snapshots.list_page(
             database,
-            conversation,
-            organization_key=command.org,
+            named,
+            organization_key=key,
             user_id=user,
             limit=limit,
             after=after,
         )
-    command.output.rows(page.items, snapshots.ListedSnapshot, output_format)
+    keys = [key] * len(page.items) if all_orgs else None
+    command.output.rows(page.items, snapshots.ListedSnapshot, output_format, organizations=keys)
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 
@@ -60,6 +69,7 @@ def show(
         typer.Argument(metavar="[SNAPSHOT]", help="Its id, a part of it, or last, the newest."),
     ] = "last",
     user: UserOption = None,
+    all_orgs: AllOrgsOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Show a snapshot with its state.
@@ -71,11 +81,14 @@ def show(
     from chatdb.operations import snapshots
 
     command = CommandContext.of(context)
-    with command.open_database(user=user) as database:
-        found = snapshots.read(
-            database, conversation, snapshot, organization_key=command.org, user_id=user
-        )
-    command.output.record(found, output_format)
+    scope = scope_of(command, all_orgs=all_orgs)
+    with (
+        command.open_database(user=user) as database,
+        telling_who_has_some(command, database, scope),
+    ):
+        key, named = locate(database, conversation, scope, user=user)
+        found = snapshots.read(database, named, snapshot, organization_key=key, user_id=user)
+    command.output.record(found, output_format, organization=key if all_orgs else None)
 
 
 @app.command()

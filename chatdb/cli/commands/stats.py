@@ -7,7 +7,8 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import Format, FormatOption, LimitOption
+from chatdb.cli.options import AllOrgsOption, Format, FormatOption, LimitOption
+from chatdb.cli.organizations_meant import check_all_orgs, tell_who_has_some
 from chatdb.cli.times import read_time
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def stats(
         bool,
         typer.Option("--approximate", help="Look at about 200,000 of the messages only."),
     ] = False,
+    all_orgs: AllOrgsOption = False,
     section: Annotated[
         Section | None, typer.Option("--section", help="Print this part of the report only.")
     ] = None,
@@ -64,9 +66,10 @@ def stats(
     """Count messages by day, model, user and more.
 
     Counts and characters, the longest conversations, the busiest hours of the week and what
-    lies on the disk, from one pass over the messages. All organizations, or the one that --org
-    names. Days and weeks are the newest, other groups the largest. CSV and JSON Lines have the
-    groups, or the part that --section names.
+    lies on the disk, from one pass over the messages. All organizations, or the one that --org or
+    CHATDB_ORG names; --all-orgs is all of them in any case. Days and weeks are the newest,
+    other groups the largest. CSV and JSON Lines have the groups, or the part that --section
+    names.
 
     \b
     Examples:
@@ -77,16 +80,19 @@ def stats(
     from chatdb.operations.stats import StatsRequest, zone_of
 
     command = CommandContext.of(context)
+    if all_orgs:
+        check_all_orgs(command)
     org = command.config.org
+    of_all = all_orgs or org.source == "default"
     request = StatsRequest(
         by=by.value,
-        organization_key=None if org.source == "default" else org.value,
+        organization_key=None if of_all else org.value,
         since=None if since is None else read_time(since, "--since", zone=zone_of(timezone)),
         timezone=timezone,
         limit=limit,
         approximate=approximate,
     )
-    report = _count(command, request)
+    report = _count(command, request, all_orgs=all_orgs)
     if section is None and output_format is Format.JSON:
         command.output.record(report, output_format)
     elif output_format is Format.TABLE:
@@ -97,14 +103,25 @@ def stats(
     _say(command, report, section, output_format)
 
 
-def _count(command: CommandContext, request: "StatsRequest") -> "StatsReport":
+def _count(command: CommandContext, request: "StatsRequest", *, all_orgs: bool) -> "StatsReport":
+    from chatdb.operations.every_organization import require_unbound
     from chatdb.operations.stats import stats as count
 
-    with (
-        command.open_database() as database,
-        command.diagnostics.progress("counting", unit="messages"),
-    ):
-        return count(database, request)
+    key = request.organization_key
+    with command.open_database() as database:
+        if key is None:
+            with database.transaction() as connection:
+                if all_orgs:
+                    require_unbound(connection, database.dialect)
+                elif database.dialect.is_bound(connection):
+                    command.diagnostics.note(
+                        f"row-level security shows this role the organization {command.org} only"
+                    )
+        with command.diagnostics.progress("counting", unit="messages"):
+            report = count(database, request)
+        if key is not None and not report.totals.messages:
+            tell_who_has_some(command, database, key)
+    return report
 
 
 def _rows(report: "StatsReport", section: Section) -> tuple[Any, type[Any]]:

@@ -7,7 +7,20 @@ import typer
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, Format, FormatOption, LimitOption, YesOption
+from chatdb.cli.options import (
+    AllOrgsOption,
+    DryRunOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    YesOption,
+)
+from chatdb.cli.organizations_meant import (
+    check_all_orgs,
+    scope_of,
+    tell_who_has_some,
+    telling_who_has_some,
+)
 from chatdb.cli.text import counted, one_line
 
 app = group_app("List, show and rename the users of conversations.")
@@ -22,6 +35,7 @@ def list_users(
     after: Annotated[
         str | None, typer.Option("--after", metavar="USER", help="Go on after this user.")
     ] = None,
+    all_orgs: AllOrgsOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List the users of an organization, with counts.
@@ -35,18 +49,28 @@ def list_users(
     from chatdb.operations import users
 
     command = CommandContext.of(context)
+    scope = scope_of(command, all_orgs=all_orgs)
     with command.open_database() as database:
-        page = users.list_page(database, organization_key=command.org, limit=limit, after=after)
-    command.output.rows(page.items, users.UserSummary, output_format)
+        page = users.list_page(database, organization_key=scope, limit=limit, after=after)
+        if not page.items:
+            tell_who_has_some(command, database, scope)
+    command.output.rows(
+        page.items, users.UserSummary, output_format, organizations=page.organizations
+    )
     if page.next_user is not None:
         command.tell_more(page.next_user)
 
 
 @app.command()
 def show(
-    context: typer.Context, user: UserArgument, output_format: FormatOption = Format.TABLE
+    context: typer.Context,
+    user: UserArgument,
+    all_orgs: AllOrgsOption = False,
+    output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Show what a user's conversations tell.
+
+    With --all-orgs a row for each organization that has the user.
 
     \b
     Example:
@@ -55,7 +79,17 @@ def show(
     from chatdb.operations import users
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    if all_orgs:
+        check_all_orgs(command)
+        with command.open_database() as database:
+            everywhere = users.show_everywhere(database, user)
+        keys, rows = [each.key for each, _ in everywhere], [row for _, row in everywhere]
+        command.output.rows(rows, users.UserDetails, output_format, organizations=keys)
+        return
+    with (
+        command.open_database() as database,
+        telling_who_has_some(command, database, command.org),
+    ):
         found = users.show(database, user, organization_key=command.org)
     command.output.record(found, output_format)
 

@@ -12,6 +12,7 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import (
     AfterOption,
+    AllOrgsOption,
     Format,
     FormatOption,
     LimitOption,
@@ -19,6 +20,7 @@ from chatdb.cli.options import (
     UserOption,
     a_number,
 )
+from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
 from chatdb.cli.output import field_names
 from chatdb.cli.text import one_line
 from chatdb.errors import UsageError
@@ -103,6 +105,7 @@ def list_conversations(
         bool, typer.Option("--all", help="Archived ones and the others.")
     ] = False,
     meta: MetaOption = None,
+    all_orgs: AllOrgsOption = False,
     timeout: Annotated[
         float,
         typer.Option(
@@ -131,6 +134,7 @@ def list_conversations(
         raise UsageError("--recent and --sort exclude each other", hint="leave one out")
     order = Sort.ACCESSED if recent else sort or Sort.UPDATED
     command = CommandContext.of(context)
+    scope = scope_of(command, all_orgs=all_orgs)
     wanted = ConversationFilter(
         user_id=user,
         archived=None if everything else bool(archived),
@@ -140,7 +144,7 @@ def list_conversations(
     with command.open_database(user=user) as database:
         page = conversations.list_page(
             database,
-            organization_key=command.org,
+            organization_key=scope,
             limit=limit,
             after=after,
             wanted=wanted,
@@ -148,7 +152,9 @@ def list_conversations(
             accessed=recent,
             timeout_seconds=timeout,
         )
-    show_summaries(command, page.items, output_format, order)
+        if not page.items:
+            tell_who_has_some(command, database, scope)
+    show_summaries(command, page.items, output_format, order, organizations=page.organizations)
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 
@@ -158,17 +164,19 @@ def show_summaries(
     items: Sequence["ConversationSummary"],
     output_format: Format,
     order: Sort = Sort.UPDATED,
+    *,
+    organizations: Sequence[str] | None = None,
 ) -> None:
     """Print conversations as rows: short ones in a table, whole ones in the other formats."""
     from chatdb.operations.conversations import ConversationSummary
 
     if output_format is not Format.TABLE:
-        command.output.rows(items, ConversationSummary, output_format)
+        command.output.rows(items, ConversationSummary, output_format, organizations=organizations)
         return
     digits = digits_that_differ([item.id for item in items])
     row_type = _ROWS.get(order, ListedConversation)
     rows = [_listed(item, digits, row_type) for item in items]
-    command.output.rows(rows, row_type, output_format)
+    command.output.rows(rows, row_type, output_format, organizations=organizations)
 
 
 def digits_that_differ(ids: Sequence[UUID]) -> int:

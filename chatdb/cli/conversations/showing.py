@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import ConversationArgument, Format, FormatOption, UserOption
+from chatdb.cli.options import (
+    AllOrgsOption,
+    ConversationArgument,
+    Format,
+    FormatOption,
+    UserOption,
+)
+from chatdb.cli.organizations_meant import scope_of, telling_who_has_some
 from chatdb.cli.text import counted
 
 if TYPE_CHECKING:
@@ -28,6 +35,7 @@ def show(
     include_hidden: Annotated[
         bool, typer.Option("--include-hidden", help="Show messages that the source hid, too.")
     ] = False,
+    all_orgs: AllOrgsOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Show a conversation as a readable transcript.
@@ -44,12 +52,17 @@ def show(
     from chatdb.records import Message
 
     command = CommandContext.of(context)
-    with command.open_database(user=user) as database:
+    scope = scope_of(command, all_orgs=all_orgs)
+    with (
+        command.open_database(user=user) as database,
+        telling_who_has_some(command, database, scope),
+    ):
         record = conversations.read_conversation(
-            database, conversation, organization_key=command.org, user_id=user
+            database, conversation, organization_key=scope, user_id=user
         )
     if output_format is Format.CSV:
-        command.output.rows(record.messages, Message, output_format)
+        keys = [record.organization or ""] * len(record.messages) if all_orgs else None
+        command.output.rows(record.messages, Message, output_format, organizations=keys)
     elif output_format is not Format.TABLE:
         command.output.record(record, output_format)
     elif tree:

@@ -58,6 +58,10 @@ class Dialect(ABC):
         """Return the version as people write it: 18.6, 3.40.1."""
 
     @abstractmethod
+    def is_bound(self, connection: sa.Connection) -> bool:
+        """Tell whether row-level security shows us one organization only; never on SQLite."""
+
+    @abstractmethod
     def existing_tables(self, connection: sa.Connection) -> Sequence[str]:
         """Return the names of tables and views in chatdb's schema, sorted."""
 

@@ -115,6 +115,11 @@ class PostgresqlDialect(Dialect):
         )
         return [row[0] for row in rows]
 
+    def is_bound(self, connection: sa.Connection) -> bool:
+        from chatdb.db.dialects.postgresql_bound_search import is_bound
+
+        return is_bound(connection)
+
     def migration_ways(self) -> MigrationWays:
         from chatdb.db.dialects.postgresql_migration import PostgresqlMigrationWays
 

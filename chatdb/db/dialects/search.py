@@ -141,10 +141,10 @@ def like_pattern(text: str) -> str:
     return f"%{text}%"
 
 
-def timed_out(seconds: float) -> DatabaseFailedError:
-    """Return the error for a search that was ended."""
+def timed_out(seconds: float, what: str = "search") -> DatabaseFailedError:
+    """Return the error for a search, or a list, that was ended."""
     return DatabaseFailedError(
-        f"the search took longer than {seconds:g} s and was ended",
+        f"the {what} took longer than {seconds:g} s and was ended",
         hint="narrow it with after:, user: or more words, or give it more time: --timeout 120",
     )
 

@@ -156,6 +156,9 @@ class SqliteDialect(Dialect):
         )
         return [row[0] for row in rows]
 
+    def is_bound(self, connection: sa.Connection) -> bool:  # noqa: ARG002 - there are no roles
+        return False
+
     def migration_ways(self) -> MigrationWays:
         from chatdb.db.dialects.sqlite_migration import SqliteMigrationWays
 

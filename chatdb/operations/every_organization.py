@@ -1,0 +1,144 @@
+"""Work over every organization: a loop over tenants, where row-level security shows them all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.db.database import Database
+from chatdb.db.dialects.base import Dialect
+from chatdb.db.schema import conversations, organizations
+from chatdb.errors import NotFoundError, RefusedError
+from chatdb.records import Organization
+
+NAMED = 5
+"""Organizations that a hint names."""
+COUNTED = 10_000
+"""Conversations that are counted for a hint: a hint must not read a large table."""
+_AT_ONCE = 1_000
+
+
+class EveryOrganization(Enum):
+    """What stands in the place of an organization's key for all of them."""
+
+    EVERY = "every organization"
+
+
+EVERY: Final = EveryOrganization.EVERY
+Scope = str | Literal[EveryOrganization.EVERY]
+"""The key of one organization, or all of them; there is no default, so that none leaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """An organization that has conversations; at most COUNTED of them, `more` tells of others."""
+
+    key: str
+    conversations: int
+    more: bool
+
+
+def chosen(connection: sa.Connection, dialect: Dialect, scope: Scope) -> Iterator[Organization]:
+    """Yield the organizations that are meant, by ascending id.
+
+    Raises NotFoundError for a key that none has, RefusedError as `require_unbound`.
+    """
+    if scope is EVERY:
+        require_unbound(connection, dialect)
+        yield from _pages(connection, organizations.c.id)
+        return
+    statement = sa.select(organizations).where(organizations.c.key == scope)
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no organization {scope!r}", hint="chatdb organizations list")
+    yield Organization(**row)
+
+
+def label_of(organization: Organization | None) -> tuple[str | None, str | None]:
+    """Return what a record says of its organization: the key, and the name where it is another."""
+    if organization is None:
+        return None, None
+    name = organization.name
+    return organization.key, None if name == organization.key else name
+
+
+def read_organization(connection: sa.Connection, identifier: UUID) -> Organization:
+    """Return the organization with this id, which exists."""
+    statement = sa.select(organizations).where(organizations.c.id == identifier)
+    return Organization(**connection.execute(statement).mappings().one())
+
+
+def by_key(connection: sa.Connection, *, start: str | None = None) -> Iterator[Organization]:
+    """Yield every organization in the order of keys, from the key `start` on."""
+    condition = sa.true() if start is None else organizations.c.key >= start
+    return _pages(connection, organizations.c.key, condition)
+
+
+def require_unbound(connection: sa.Connection, dialect: Dialect) -> None:
+    """Raise RefusedError where row-level security shows one organization: it is not all of them."""
+    if dialect.is_bound(connection):
+        raise RefusedError(
+            "row-level security shows this role one organization only: --all-orgs would give a part"
+            " as if it were all",
+            hint="leave out --all-orgs, or connect as the owner of the tables: chatdb config show",
+        )
+
+
+def other_holders(database: Database, organization_key: str) -> tuple[Holder, ...]:
+    """Return other organizations with conversations, by key: at most NAMED and one more.
+
+    None are told to a role that row-level security binds. Costs a look at the index for each.
+    """
+    own = organizations.c
+    one = sa.select(conversations.c.id).where(conversations.c.organization_id == own.id)
+    holding = (
+        sa.select(own.id, own.key)
+        .where(own.key != organization_key, one.exists())
+        .order_by(own.key)
+        .limit(NAMED + 1)
+    )
+    with database.transaction() as connection:
+        if database.dialect.is_bound(connection):
+            return ()
+        return tuple(
+            _holder(connection, identifier, key)
+            for identifier, key in connection.execute(holding).fetchall()
+        )
+
+
+def empty_organizations(database: Database, *, but: str) -> tuple[str, ...]:
+    """Return keys of organizations without a conversation, at most NAMED and one more."""
+    own = organizations.c
+    one = sa.select(conversations.c.id).where(conversations.c.organization_id == own.id)
+    empty = sa.select(own.key).where(own.key != but, ~one.exists()).order_by(own.key)
+    with database.transaction() as connection:
+        return tuple(connection.scalars(empty.limit(NAMED + 1)))
+
+
+def _holder(connection: sa.Connection, identifier: UUID, key: str) -> Holder:
+    some = sa.select(conversations.c.id).where(conversations.c.organization_id == identifier)
+    counted = sa.select(sa.func.count()).select_from(some.limit(COUNTED + 1).subquery())
+    count = connection.execute(counted).scalar_one()
+    return Holder(key=key, conversations=min(count, COUNTED), more=count > COUNTED)
+
+
+def _pages(
+    connection: sa.Connection,
+    order: sa.Column[object],
+    condition: sa.ColumnElement[bool] | None = None,
+) -> Iterator[Organization]:
+    """Yield organizations in an order, some at a time: others' statements run in between."""
+    page = sa.select(organizations).order_by(order).limit(_AT_ONCE)
+    if condition is not None:
+        page = page.where(condition)
+    rows = connection.execute(page).mappings().fetchall()
+    while rows:
+        for row in rows:
+            yield Organization(**row)
+        if len(rows) < _AT_ONCE:
+            return
+        after = order > rows[-1][order.name]
+        rows = connection.execute(page.where(after)).mappings().fetchall()

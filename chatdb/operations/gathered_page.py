@@ -1,0 +1,104 @@
+"""One page out of the pages of several organizations, by keys that order them all."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from chatdb.operations.paging import Kind, cursor_of, id_after, id_before, read_place
+from chatdb.records import Organization
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+Item = TypeVar("Item")
+Key = tuple[Any, ...]
+"""What a list is sorted by, then ids."""
+
+
+class GatheredPage(Generic[Item]):
+    """Takes what each organization has first, and keeps the first `limit` and one more.
+
+    An id may be in two organizations: where two keys are the same, the organizations' ids decide.
+    `everywhere` is for a list of every organization, whose cursors end with the organization's id.
+    Raises UsageError for a cursor of another list.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        limit: int,
+        after: str | None,
+        *,
+        ids: int = 1,
+        everywhere: bool,
+        ascending: bool = False,
+    ) -> None:
+        self._kind = kind
+        self._limit = limit
+        self._everywhere = everywhere
+        self._ascending = ascending
+        self._found: list[tuple[Key, Organization, Item]] = []
+        self._place: tuple[Any, tuple[UUID, ...]] | None = None
+        if after is not None:
+            wanted = ids + 1 if everywhere else ids
+            self._place = read_place(kind, after, ids=wanted, everywhere=everywhere)
+
+    def place(self, organization: Organization) -> Key | None:
+        """Return the key after which an organization's items are wanted, None for all of them."""
+        if self._place is None:
+            return None
+        value, ids = self._place
+        if not self._everywhere:
+            return value, *ids
+        *before, last, at = ids
+        if self._ascending and organization.id > at:
+            last = id_before(last)
+        elif not self._ascending and organization.id < at:
+            last = id_after(last)
+        return value, *before, last
+
+    def oldest_wanted(self, since: datetime | None = None) -> datetime | None:
+        """Return `since`, or the time of the last item of a page that is full, if that is later."""
+        if len(self._found) <= self._limit:
+            return since
+        last: datetime = self._found[-1][0][0]
+        return last if since is None else max(last, since)
+
+    def add(self, organization: Organization, items: Iterable[tuple[Key, Item]]) -> None:
+        """Take an organization's first items, in their order."""
+        more = [(key, organization, item) for key, item in items]
+        self._found += more
+        if self._everywhere and more:
+            self._found.sort(
+                key=lambda found: (*found[0], found[1].id), reverse=not self._ascending
+            )
+        del self._found[self._limit + 1 :]
+
+    @property
+    def has_more(self) -> bool:
+        """Tell whether there are others behind the page."""
+        return len(self._found) > self._limit
+
+    @property
+    def items(self) -> list[tuple[Organization, Item]]:
+        """Return what is on the page."""
+        return [(organization, item) for _, organization, item in self._found[: self._limit]]
+
+    @property
+    def organizations(self) -> tuple[str, ...] | None:
+        """Return the key of each item's organization, None for a list of one."""
+        return self.keys_of(self.items)
+
+    def keys_of(self, items: Iterable[tuple[Organization, Any]]) -> tuple[str, ...] | None:
+        """Return the same for items that were put into another order."""
+        return tuple(each.key for each, _ in items) if self._everywhere else None
+
+    @property
+    def cursor(self) -> str | None:
+        """Return the cursor after which the next page goes on, None when there is none."""
+        if not self.has_more:
+            return None
+        (value, *ids), organization, _ = self._found[self._limit - 1]
+        if self._everywhere:
+            ids.append(organization.id)
+        return cursor_of(self._kind, value, ids, everywhere=self._everywhere)

@@ -1,0 +1,60 @@
+"""What a search is asked and what it answers, whether in messages or in titles."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+RANKED_HITS = 150
+"""How many of the newest hits are put in the order of relevance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """How to search; `after` is the cursor of the page before, roles and users narrow the query."""
+
+    limit: int = 20
+    after: str | None = None
+    rank: bool = False
+    raw: bool = False
+    include_hidden: bool = False
+    roles: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    timeout_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A message that was found, or a conversation by its title (then the message is None).
+
+    `snippet` is one line of the text, `highlights` the (start, end) places of the words in it;
+    `score` is the relevance when the hits were ranked.
+    """
+
+    conversation_id: UUID
+    title: str | None
+    user_id: str | None
+    message_id: UUID | None
+    role: str | None
+    author: str | None
+    model: str | None
+    created_at: datetime
+    snippet: str
+    highlights: tuple[tuple[int, int], ...]
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """Hits, newest first (or best first); `next_cursor` is None at the end.
+
+    `notes` are what the user should know about how the search was done; `in_titles` tells that
+    it was done in titles. `organizations` has the key of each hit's organization where all of them
+    were searched.
+    """
+
+    hits: tuple[Hit, ...]
+    next_cursor: str | None
+    has_more: bool
+    notes: tuple[str, ...]
+    in_titles: bool = False
+    organizations: tuple[str, ...] | None = None
