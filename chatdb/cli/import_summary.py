@@ -1,14 +1,18 @@
 """What `chatdb import` prints: the summary of a run and the explanation of a file."""
 
 import shlex
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chatdb.cli.text import counted
+from chatdb.cli.text import counted, one_line
 
 if TYPE_CHECKING:
     from chatdb.operations.imports_report import FileReport, ImportReport
+
+_LONGEST_KEY = 40
+_KEYS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,10 @@ class ImportSummary:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a file or database holds, by a look at all of it; `rows` of each table."""
+    """What a file or database holds, by a look at all of it; `rows` of each table.
+
+    `organizations` has conversations by the one that a native file names.
+    """
 
     path: str
     format: str | None
@@ -42,6 +49,7 @@ class Explanation:
     content_types: dict[str, int]
     unknown_fields: dict[str, int]
     lossy: dict[str, int]
+    organizations: dict[str, int]
     rows: dict[str, int]
     ignored_files: int
 
@@ -64,17 +72,23 @@ def summary(report: "ImportReport") -> ImportSummary:
     )
 
 
-def notes(report: "ImportReport") -> Iterator[str]:
-    """Yield what a person should know beside the numbers, and the next command."""
+def notes(report: "ImportReport", *, typed_org: str | None = None) -> Iterator[str]:
+    """Yield what a person should know beside the numbers, and the next command.
+
+    `typed_org` is the organization that the command named.
+    """
     from chatdb.db.search_index import COMPLETE_HINT
 
     counts = report.counts
+    yield from _organization_notes(report)
     if report.dry_run:
         yield "nothing was written; leave out --dry-run to import"
     elif counts.new:
         added = f"{counted(counts.new, 'new conversation')}"
         added += f" with {counted(counts.messages_new, 'new message')}"
-        yield f"{added}; to see what is there: chatdb conversations list"
+        org = "" if typed_org is None else f" --org {shlex.quote(one_line(typed_org))}"
+        org = " --all-orgs" if report.all_organizations else org
+        yield f"{added}; to see what is there: chatdb conversations list{org}"
     if report.replaced_characters:
         characters = counted(report.replaced_characters, "character")
         yield f"{characters} that no database can hold became U+FFFD; metadata has the originals"
@@ -93,6 +107,44 @@ def notes(report: "ImportReport") -> Iterator[str]:
         yield f"there is no full-text index yet; build it: {COMPLETE_HINT}"
 
 
+def _organization_notes(report: "ImportReport") -> Iterator[str]:
+    """Say which organizations were made, and where conversations went that named another."""
+    made = report.organizations_made
+    if made:
+        what = "the organization" if len(made) == 1 else f"{len(made):,} organizations:"
+        yield f"{'would make' if report.dry_run else 'made'} {what} {_some(made)}"
+    own = one_line(report.organization, limit=_LONGEST_KEY)
+    goes = "would go" if report.dry_run else "went"
+    if report.all_organizations:
+        if any(map(_has_unnamed, report.files)):
+            yield f"what names no organization {goes} into {own}"
+        return
+    named: Counter[str] = Counter()
+    for each in report.files:
+        named.update(each.organizations)
+    del named[report.organization]
+    if named:
+        keys = [f"{key} ({count:,})" for key, count in named.most_common()]
+        yield (
+            f"all of it {goes} into the organization {own}, though the file names"
+            f" {_some(keys)}; --all-orgs lets each into its own"
+        )
+
+
+def _has_unnamed(report: "FileReport") -> bool:
+    """Tell whether a file has conversations that name no organization; databases name theirs."""
+    counts = report.counts
+    there = counts.conversations + counts.deleted_here
+    return not report.rows and there > sum(report.organizations.values())
+
+
+def _some(keys: Sequence[str]) -> str:
+    """Write the first of the keys, and how many more there are."""
+    shown = ", ".join(one_line(key, limit=_LONGEST_KEY) for key in keys[:_KEYS_SHOWN])
+    more = len(keys) - _KEYS_SHOWN
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
 def explanation(report: "FileReport") -> Explanation:
     """Return what a file's report tells of its contents."""
     return Explanation(
@@ -106,6 +158,7 @@ def explanation(report: "FileReport") -> Explanation:
         content_types=report.content_types,
         unknown_fields=report.unknown_fields,
         lossy=report.lossy,
+        organizations=report.organizations,
         rows={table: counts.read for table, counts in report.rows.items()},
         ignored_files=report.ignored_files,
     )

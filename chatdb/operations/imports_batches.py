@@ -151,7 +151,7 @@ class Batches:
         record = arrival.record
         if isinstance(record, Conversation):
             self._messages += len(record.messages)
-            self._size += _size_or_batch(record)
+            self._size += size_or_batch(record)
             if self._prepare is not None:
                 arrival = replace(arrival, rows=self._prepare(record))
         self._batch.append(arrival)
@@ -178,7 +178,7 @@ def _size_of(record: Conversation) -> int:
     return size
 
 
-def _size_or_batch(record: Conversation) -> int:
+def size_or_batch(record: Conversation) -> int:
     """Return the size; a record that no encoder takes, which a later step refuses, is a batch."""
     try:
         return _size_of(record)

@@ -50,6 +50,7 @@ class SkippedItem:
 class FileReport:
     """What became of one input; the counters by name are what its reader met.
 
+    `organizations` counts conversations by the organization that a native file names for them.
     `rows` counts those of each table of a database; `source_name` is what its ids were made with,
     `other_source_names` are those under which the same system is here too, if all that came under
     this one is new. `error` is set when the input as a whole could not be read (to its end).
@@ -67,6 +68,7 @@ class FileReport:
     content_types: dict[str, int] = field(default_factory=dict)
     unknown_fields: dict[str, int] = field(default_factory=dict)
     lossy: dict[str, int] = field(default_factory=dict)
+    organizations: dict[str, int] = field(default_factory=dict)
     rows: dict[str, RowCounts] = field(default_factory=dict)
     skipped: list[SkippedItem] = field(default_factory=list)
     ignored_files: int = 0
@@ -97,11 +99,17 @@ def count(placed: list[Placed]) -> ImportCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """The whole run, as `--report` writes it."""
+    """The whole run, as `--report` writes it.
+
+    `all_organizations` tells that conversations went to the organization that they name, each;
+    `organizations_made` are those that were missing.
+    """
 
     chatdb: str
     database: str | None
     organization: str
+    all_organizations: bool
+    organizations_made: tuple[str, ...]
     dry_run: bool
     outcome: Literal["done", "partial"]
     started_at: datetime

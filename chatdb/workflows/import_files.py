@@ -1,10 +1,9 @@
 """From files and databases to chatdb's database: one run, one report."""
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -13,16 +12,15 @@ import chatdb
 from chatdb.db.database import Database
 from chatdb.db.search_index import search_index_state
 from chatdb.errors import StorageError
-from chatdb.formats.base import Skipped
 from chatdb.formats.outputs import open_output
 from chatdb.operations import organizations, users
+from chatdb.operations.every_organization import require_unbound
 from chatdb.operations.imports import ImportOptions, ImportRun
-from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_preview import preview
 from chatdb.operations.imports_report import FileReport, ImportCounts, ImportReport
 from chatdb.operations.source_names import other_source_names
-from chatdb.records import Organization
 from chatdb.workflows.import_inputs import Inputs
+from chatdb.workflows.import_organizations import ByOrganization
 from chatdb.workflows.import_reading import OnSize, Reading
 
 
@@ -45,13 +43,14 @@ def import_files(
     started = datetime.now(UTC)
     _check_owner(database, organization_key, inputs, options)
     reading = Reading(inputs, on_size)
-    arrivals = _Watched(reading.arrivals())
+    arrivals = ByOrganization(reading.arrivals())
     counts = ImportCounts()
+    made: dict[str, None] = {}
     with database.loading() as loading:
-        for organization, own in _by_organization(arrivals, inputs):
+        for organization, own in arrivals.runs():
             key = organization_key
             if organization is not None:
-                organizations.add_missing(loading, [organization])
+                made |= dict.fromkeys(organizations.add_missing(loading, [organization]))
                 key = organization.key
             with ImportRun(
                 database,
@@ -63,14 +62,17 @@ def import_files(
             ) as run:
                 if on_run is not None:
                     on_run(run)
+                if run.made_organization:
+                    made[key] = None
                 run.load(own)
                 if arrivals.is_over:
                     run.complete_search_index(on_index)
             counts.add(run.counts)
-    organizations.add_missing(database, reading.organizations)
+    made |= dict.fromkeys(organizations.add_missing(database, reading.organizations))
     with database.transaction() as connection:
         state = search_index_state(connection)
-    return _report(reading, counts, started, database=database, key=organization_key, state=state)
+    told = _Told(database, inputs, organization_key, made=tuple(made), state=state)
+    return _report(reading, counts, started, told)
 
 
 def preview_files(
@@ -86,10 +88,15 @@ def preview_files(
     _check_owner(database, organization_key, inputs, options)
     reading = Reading(inputs, on_size)
     counts = ImportCounts()
-    for organization, own in _by_organization(_Watched(reading.arrivals()), inputs):
+    keys: dict[str, None] = {}
+    for organization, own in ByOrganization(reading.arrivals()).runs():
         key = organization_key if organization is None else organization.key
+        keys[key] = None
         counts.add(preview(database, key, own, options=options, on_placed=reading.book))
-    return _report(reading, counts, started, database=database, key=organization_key, dry_run=True)
+    keys |= dict.fromkeys(one.key for one in reading.organizations)
+    made = _missing(database, keys)
+    told = _Told(database, inputs, organization_key, made=made, dry_run=True)
+    return _report(reading, counts, started, told)
 
 
 def explain_files(inputs: Inputs, on_size: OnSize | None = None) -> list[FileReport]:
@@ -103,50 +110,24 @@ def explain_files(inputs: Inputs, on_size: OnSize | None = None) -> list[FileRep
 def _check_owner(
     database: Database | None, key: str, inputs: Inputs, options: ImportOptions
 ) -> None:
-    """Raise UsageError for a key or user that can be none; another database's are as they are."""
+    """Raise UsageError for a key or user that can be none; another database's are as they are.
+
+    Raises RefusedError where a role that sees one organization is to fill all of them.
+    """
     if options.user_id is not None:
         users.check_id(options.user_id)
     if not inputs.has_database:
         organizations.check_usable(database, key)
+    if inputs.all_organizations and database is not None:
+        with database.transaction() as connection:
+            require_unbound(connection, database.dialect)
 
 
-class _Watched:
-    """Arrivals that tell when there are no more of them."""
-
-    def __init__(self, arrivals: Iterator[Arrival]) -> None:
-        self.is_over = False
-        self._arrivals = arrivals
-
-    def __iter__(self) -> Iterator[Arrival]:
-        yield from self._arrivals
-        self.is_over = True
-
-
-def _by_organization(
-    arrivals: _Watched, inputs: Inputs
-) -> Iterator[tuple[Organization | None, Iterator[Arrival]]]:
-    """Yield the arrivals in runs of one organization, one run at least; None is the command's."""
-    if not inputs.has_database:
-        yield None, iter(arrivals)
-        return
-    none_yet = True
-    for organization, own in groupby(arrivals, key=_Owner()):
-        none_yet = False
-        yield organization, own
-    if none_yet:
-        yield None, iter(())
-
-
-class _Owner:
-    """Tells whose an arrival is; what could not be read is counted where it was met."""
-
-    def __init__(self) -> None:
-        self._last: Organization | None = None
-
-    def __call__(self, arrival: Arrival) -> Organization | None:
-        if arrival.organization is not None or not isinstance(arrival.record, Skipped):
-            self._last = arrival.organization
-        return self._last
+def _missing(database: Database | None, keys: Iterable[str]) -> tuple[str, ...]:
+    """Return the organizations that would be made; a new database has the default one."""
+    if database is None:
+        return tuple(key for key in keys if key != organizations.DEFAULT)
+    return organizations.missing(database, keys)
 
 
 def write_report(path: Path, report: ImportReport) -> None:
@@ -166,31 +147,37 @@ def check_report_path(path: Path) -> None:
         )
 
 
-def _report(
-    reading: Reading,
-    counts: ImportCounts,
-    started: datetime,
-    *,
-    database: Database | None,
-    key: str,
-    state: str = "",
-    dry_run: bool = False,
-) -> ImportReport:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a report says beside the counts."""
+
+    database: Database | None
+    inputs: Inputs
+    key: str
+    made: tuple[str, ...]
+    state: str = ""
+    dry_run: bool = False
+
+
+def _report(reading: Reading, counts: ImportCounts, started: datetime, told: _Told) -> ImportReport:
+    database = told.database
     if database is not None:
         for report in reading.reports:
             _look_for_other_names(database, report)
     return ImportReport(
         chatdb=chatdb.__version__,
         database=None if database is None else database.url.redacted(),
-        organization=key,
-        dry_run=dry_run,
+        organization=told.key,
+        all_organizations=told.inputs.all_organizations,
+        organizations_made=told.made,
+        dry_run=told.dry_run,
         outcome="partial" if counts.skipped else "done",
         started_at=started,
         finished_at=datetime.now(UTC),
         counts=counts,
         messages=sum(report.messages for report in reading.reports),
         replaced_characters=sum(report.replaced_characters for report in reading.reports),
-        search_index=state,
+        search_index=told.state,
         files=reading.reports,
     )
 

@@ -60,7 +60,8 @@ class Inputs:
     """What to read: inputs that exist, the format or layout (None: recognised), where from.
 
     `source_schema` is the PostgreSQL schema that holds the tables of a database, `tenant` the only
-    organization that is wanted of one with several.
+    organization that is wanted of one with several. `all_organizations` lets what a native file
+    holds go to the organizations that it names.
     """
 
     inputs: tuple[Input, ...]
@@ -68,6 +69,7 @@ class Inputs:
     source_name: str | None = None
     source_schema: str | None = None
     tenant: str | None = None
+    all_organizations: bool = False
 
     @property
     def subject(self) -> str:
@@ -97,6 +99,7 @@ def find_inputs(
     source_name: str | None = None,
     source_schema: str | None = None,
     tenant: str | None = None,
+    all_organizations: bool = False,
 ) -> Inputs:
     """Expand globs, and check every path before anything is read or written.
 
@@ -111,6 +114,7 @@ def find_inputs(
         source_name=source_name,
         source_schema=source_schema,
         tenant=tenant,
+        all_organizations=all_organizations,
     )
     _check_names(inputs)
     if len(found) == 1 and STDIN not in found:

@@ -13,6 +13,7 @@ from chatdb.layouts.base import Context
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_report import FileReport, Placed, SkippedItem
 from chatdb.workflows.import_inputs import Input, Inputs
+from chatdb.workflows.import_organizations import NamedOrganizations
 
 if TYPE_CHECKING:
     from chatdb.records import Organization
@@ -34,6 +35,7 @@ class Reading:
         self.organizations: list[Organization] = []
         self._inputs = inputs
         self._on_size = on_size
+        self._named = NamedOrganizations(keep=inputs.all_organizations)
 
     def arrivals(self) -> Iterator[Arrival]:
         """Yield what is in the inputs, in their order."""
@@ -87,8 +89,13 @@ class Reading:
             records = reader.read(source, tally, source_name=self._inputs.source_name)
             try:
                 for record in records:
-                    others = tally.other_ids
-                    yield Arrival(record, file=index, hashed=hashed, other_ids=others)
+                    if isinstance(record, Skipped):
+                        yield Arrival(record, file=index)
+                    else:
+                        others = tally.other_ids
+                        yield self._named.arrival(
+                            record, index, report, hashed=hashed, other_ids=others
+                        )
             finally:
                 _note_tally(report, tally)
 

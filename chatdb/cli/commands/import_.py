@@ -9,6 +9,7 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.cli.organizations_meant import check_all_orgs
 from chatdb.cli.progress import BYTES, Unit
 from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ExitCode, UsageError
@@ -59,6 +60,9 @@ def import_(
     restore_deleted: Annotated[
         bool, typer.Option("--restore-deleted", help="Bring back what was deleted here.")
     ] = False,
+    all_orgs: Annotated[
+        bool, typer.Option("--all-orgs", help="Each into the organization that its file names.")
+    ] = False,
     dry_run: DryRunOption = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what is in the files; no database is needed.")
@@ -88,7 +92,8 @@ def import_(
     """Read chat exports and other systems' databases.
 
     Running it again changes nothing; a newer export adds what is new. What was edited, added or
-    deleted here stays so.
+    deleted here stays so. Files go into one organization, whatever a native file says; with
+    --all-orgs each conversation goes back to its own.
 
     \b
     Examples:
@@ -110,13 +115,17 @@ def import_(
             raise UsageError("name what to import", hint="chatdb import export.zip")
         _build_only(command)
         return
+    if all_orgs:
+        check_all_orgs(command)
     org = command.config.org
+    of_all = all_orgs or org.source == "default"
     inputs = find_inputs(
         paths,
         format_name=format_name,
         source_name=source_name,
         source_schema=source_schema,
-        tenant=None if org.source == "default" else org.value,
+        tenant=None if of_all else org.value,
+        all_organizations=all_orgs,
     )
     if report is not None:
         check_report_path(report)
@@ -191,8 +200,6 @@ class _Importing:
 
     def _started(self, run: "ImportRun") -> None:
         self._runs.append(run)
-        if run.made_organization:
-            self._command.diagnostics.note(f"made the organization {run.organization_key}")
 
     def _count(self) -> int:
         return sum(run.counts.conversations for run in self._runs)
@@ -279,7 +286,7 @@ def _finish(
             if not done.dry_run:
                 error.text += "; the import itself is done"
             raise
-    for note in notes(done):
+    for note in notes(done, typed_org=command.options.org):
         command.diagnostics.note(note)
     _name_skipped(command, done.files)
 

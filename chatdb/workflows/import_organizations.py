@@ -1,0 +1,159 @@
+"""Whose the conversations of an import are: the organization that a file names, or the one."""
+
+from array import array
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import blake2b
+from uuid import UUID
+
+from chatdb.errors import UsageError
+from chatdb.formats.base import Skipped
+from chatdb.operations.imports_batches import MAX_CONVERSATIONS, MAX_SIZE, Arrival, size_or_batch
+from chatdb.operations.imports_report import FileReport
+from chatdb.operations.organizations import check_key, check_name
+from chatdb.records import Conversation, Organization, organization_id_of
+
+SET_ASIDE = MAX_CONVERSATIONS
+"""Conversations of others that may wait while those of one organization are loaded."""
+
+
+class NamedOrganizations:
+    """Reads what records say of their organization, and takes it off them.
+
+    With `keep` each goes to the one that it names. Without, all go to one, which must not mix
+    conversations that have one id in two organizations: the second is skipped.
+    """
+
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
+        self._known: dict[tuple[str, str | None], Organization] = {}
+        self._ids = _IdsOfOne()
+
+    def arrival(
+        self,
+        record: Conversation,
+        file: int,
+        report: FileReport,
+        *,
+        hashed: bool,
+        other_ids: tuple[UUID, ...] | None = None,
+    ) -> Arrival:
+        """Return the record on its way in, counted by the organization that it names."""
+        key, name = record.organization, record.organization_name
+        if key is None:  # as in every format whose conversations may lack an id
+            return Arrival(record, file=file, hashed=hashed, other_ids=other_ids)
+        record.organization = record.organization_name = None
+        place = f"conversation {record.source_id or record.id}"
+        try:
+            organization = self._organization(key, name)
+        except UsageError as error:
+            return Arrival(Skipped(place, error.text, record.source_id), file=file)
+        report.organizations[organization.key] = report.organizations.get(organization.key, 0) + 1
+        if self._keep:
+            return Arrival(record, file=file, hashed=hashed, organization=organization)
+        if self._ids.is_of_another(record.id, organization.id):
+            reason = f"another organization has a conversation {record.id} too: import --all-orgs"
+            return Arrival(Skipped(place, reason, record.source_id), file=file)
+        return Arrival(record, file=file, hashed=hashed)
+
+    def _organization(self, key: str, name: str | None) -> Organization:
+        found = self._known.get((key, name))
+        if found is None:
+            checked = check_key(key)
+            found = Organization(
+                id=organization_id_of(checked),
+                key=checked,
+                name=checked if name is None else check_name(name),
+                created_at=datetime.now(UTC),
+            )
+            self._known[key, name] = found
+        return found
+
+
+class _IdsOfOne:
+    """Tells whether an id came from another organization before.
+
+    Most files are of one: until another comes, eight bytes an id are kept.
+    """
+
+    def __init__(self) -> None:
+        self._first: UUID | None = None
+        self._ids = array("Q")
+        self._owners: dict[int, UUID] | None = None
+
+    def is_of_another(self, identifier: UUID, organization: UUID) -> bool:
+        short = int.from_bytes(blake2b(identifier.bytes, digest_size=8).digest())
+        if self._owners is None:
+            self._first = self._first or organization
+            if organization == self._first:
+                self._ids.append(short)
+                return False
+            self._owners = dict.fromkeys(self._ids, self._first)
+            self._ids = array("Q")
+        return self._owners.setdefault(short, organization) != organization
+
+
+class ByOrganization:
+    """Arrivals in runs of one organization, as few as can be without holding many of them.
+
+    Within an organization their order stays. What could not be read goes with what came before it.
+    """
+
+    def __init__(self, arrivals: Iterator[Arrival]) -> None:
+        self._arrivals = arrivals
+        self._waiting: deque[tuple[Organization | None, Arrival]] = deque()
+        self._size = 0
+        self._ended = False
+        self._last: Organization | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether there are no more of them."""
+        return self._ended and not self._waiting
+
+    def runs(self) -> Iterator[tuple[Organization | None, Iterator[Arrival]]]:
+        """Yield each run, one at least; None is the command's organization."""
+        none_yet = True
+        while (found := self._waiting[0] if self._waiting else self._next()) is not None:
+            if not self._waiting:
+                self._set_aside(*found)
+            none_yet = False
+            yield found[0], self._run(found[0])
+        if none_yet:
+            yield None, iter(())
+
+    def _run(self, owner: Organization | None) -> Iterator[Arrival]:
+        waiting, self._waiting, self._size = self._waiting, deque(), 0
+        while waiting:
+            other, arrival = waiting.popleft()
+            if _key(other) == _key(owner):
+                yield arrival
+            else:
+                self._set_aside(other, arrival)
+        while len(self._waiting) < SET_ASIDE and self._size < MAX_SIZE:
+            found = self._next()
+            if found is None:
+                return
+            if _key(found[0]) == _key(owner):
+                yield found[1]
+            else:
+                self._set_aside(*found)
+
+    def _next(self) -> tuple[Organization | None, Arrival] | None:
+        arrival = next(self._arrivals, None)
+        if arrival is None:
+            self._ended = True
+            return None
+        if arrival.organization is not None or not isinstance(arrival.record, Skipped):
+            self._last = arrival.organization
+        return self._last, arrival
+
+    def _set_aside(self, owner: Organization | None, arrival: Arrival) -> None:
+        self._waiting.append((owner, arrival))
+        if isinstance(arrival.record, Conversation):
+            self._size += size_or_batch(arrival.record)
+
+
+def _key(organization: Organization | None) -> str | None:
+    return None if organization is None else organization.key
