@@ -60,9 +60,16 @@ def telling_who_has_some(
         raise
 
 
-def tell_who_has_some(command: CommandContext, database: "Database", scope: "Scope") -> None:
+def tell_who_has_some(
+    command: CommandContext,
+    database: "Database",
+    scope: "Scope",
+    *,
+    or_all: str = ", or --all-orgs",
+) -> None:
     """Name the other organizations that have conversations, for nothing was found in the one.
 
+    `or_all` says how to have all of them, where that goes.
     Nothing is said where row-level security hides them, and no error hides what was found out.
     """
     from chatdb.operations.every_organization import NAMED, other_holders
@@ -82,7 +89,7 @@ def tell_who_has_some(command: CommandContext, database: "Database", scope: "Sco
         first = quote(one_line(holders[0].key, limit=_LONGEST_KEY))
         command.diagnostics.note(
             f"this is about the organization {one_line(scope, limit=_LONGEST_KEY)} only; others"
-            f" have conversations: {named}{more}; name one, as in --org {first}, or --all-orgs"
+            f" have conversations: {named}{more}; name one, as in --org {first}{or_all}"
         )
 
 

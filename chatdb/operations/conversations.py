@@ -13,7 +13,7 @@ from chatdb.db.dialects.expressions import title_key
 from chatdb.db.dialects.search import timed_out
 from chatdb.db.schema import conversations, messages
 from chatdb.operations.conversation_batches import ConversationFilter
-from chatdb.operations.every_organization import EVERY, Scope, chosen, label_of
+from chatdb.operations.every_organization import EVERY, Scope, label_of, newest_first
 from chatdb.operations.gathered_page import GatheredPage, Key
 from chatdb.operations.imports_stored import read_stored
 from chatdb.operations.naming import locate_conversation
@@ -103,7 +103,13 @@ def list_page(
         database.transaction(settings=settings) as connection,
         ways.deadline(connection, timeout_seconds),
     ):
-        for organization in chosen(connection, database.dialect, organization_key):
+        until = pages.begins_at if sort == "updated" else None
+        updated_at = conversations.c.updated_at
+        for organization, newest in newest_first(
+            connection, database.dialect, organization_key, updated_at, until=until
+        ):
+            if sort == "updated" and pages.is_newer_than(newest):
+                break
             if time.monotonic() > ends:
                 raise timed_out(timeout_seconds, "list")
             own = wanted

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Final, Literal
 from uuid import UUID
@@ -55,6 +56,41 @@ def chosen(connection: sa.Connection, dialect: Dialect, scope: Scope) -> Iterato
     if row is None:
         raise NotFoundError(f"there is no organization {scope!r}", hint="chatdb organizations list")
     yield Organization(**row)
+
+
+def newest_first(
+    connection: sa.Connection,
+    dialect: Dialect,
+    scope: Scope,
+    time: sa.Column[datetime],
+    *,
+    until: datetime | None = None,
+) -> Iterator[tuple[Organization, datetime | None]]:
+    """Yield what `chosen` does, those first that have the newest row, with its time.
+
+    `time` is the column of a table of rows that organizations have, of which those up to `until`
+    count. Of every organization those without any are left out: a page is mostly full before many
+    of them are looked at. Of one the time is None.
+    """
+    if scope is not EVERY:
+        for organization in chosen(connection, dialect, scope):
+            yield organization, None
+        return
+    require_unbound(connection, dialect)
+    own = organizations.c
+    newest = sa.select(sa.func.max(time, type_=time.type)).where(
+        time.table.c.organization_id == own.id
+    )
+    if until is not None:
+        newest = newest.where(time <= until)
+    found = sa.select(organizations, newest.scalar_subquery().label("newest")).subquery()
+    statement = (
+        sa.select(found)
+        .where(found.c.newest.is_not(None))
+        .order_by(found.c.newest.desc(), found.c.id)
+    )
+    for *fields, last in connection.execute(statement).fetchall():
+        yield Organization(**dict(zip(Organization.__struct_fields__, fields, strict=True))), last
 
 
 def label_of(organization: Organization | None) -> tuple[str | None, str | None]:

@@ -57,6 +57,16 @@ class GatheredPage(Generic[Item]):
             last = id_after(last)
         return value, *before, last
 
+    @property
+    def begins_at(self) -> Any:
+        """Return the value of the place after which the page begins, None for the first page."""
+        return None if self._place is None else self._place[0]
+
+    def is_newer_than(self, newest: datetime | None) -> bool:
+        """Tell whether the page is full of what is newer: nothing older has a place on it."""
+        oldest = self.oldest_wanted()
+        return newest is not None and oldest is not None and newest < oldest
+
     def oldest_wanted(self, since: datetime | None = None) -> datetime | None:
         """Return `since`, or the time of the last item of a page that is full, if that is later."""
         if len(self._found) <= self._limit:

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from chatdb.canonical import clean_text
 from chatdb.db.database import Database
+from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.search import MessageKey, SearchRequest, Term, timed_out
 from chatdb.db.schema import conversations, messages
 from chatdb.db.search_index import COMPLETE_HINT, search_index_state
 from chatdb.errors import UsageError
-from chatdb.operations.every_organization import EVERY, Scope, chosen
+from chatdb.operations.every_organization import EVERY, Scope, newest_first
 from chatdb.operations.excerpts import excerpt, scores
 from chatdb.operations.gathered_page import GatheredPage
 from chatdb.operations.query import Query, parse, with_filters
@@ -29,6 +30,8 @@ _OPERATORS = frozenset(("and", "or", "not", "near"))
 _LOOK_SECONDS = 0.05
 """How long a search that found little looks whether the index is whole."""
 _KEYS_AT_ONCE = 200
+_PATIENCE = 10
+"""Organizations that are searched one by one before the index is asked which of them have hits."""
 
 
 def search(
@@ -49,23 +52,13 @@ def search(
         database.transaction(settings=settings) as connection,
         ways.deadline(connection, options.timeout_seconds),
     ):
-        organizations = chosen(connection, database.dialect, organization_key)
-        everywhere = organization_key is EVERY
         if query.in_title:
-            return search_titles(connection, organizations, query, options, everywhere=everywhere)
+            return search_titles(connection, database.dialect, organization_key, query, options)
         index = database.dialect.search_index()
         glance = index.glance(connection)
         indexed = glance.is_usable and search_index_state(connection) == "present"
         request = _request(query, raw, options, indexed=indexed)
-        keys: GatheredPage[MessageKey] = GatheredPage(
-            "search", request.limit - 1, options.after, ids=2, everywhere=everywhere
-        )
-        ends = time.monotonic() + options.timeout_seconds
-        for organization in organizations:
-            if time.monotonic() > ends:
-                raise timed_out(options.timeout_seconds)
-            own = _request_of(organization, request, keys)
-            keys.add(organization, [(key, key) for key in ways.newest(connection, own)])
+        keys = _newest(connection, database.dialect, organization_key, request, options)
         found = _messages(connection, keys.items)
         problem = glance.problem if indexed else None
         if indexed and problem is None and not keys.has_more:
@@ -73,6 +66,37 @@ def search(
             seen = index.look(connection, seconds=_LOOK_SECONDS)
             problem = next(iter(seen.problems), None)
     return _page(found, keys, _matcher(query, raw), _notes(query, request, problem), options)
+
+
+def _newest(
+    connection: sa.Connection,
+    dialect: Dialect,
+    scope: Scope,
+    request: SearchRequest,
+    options: SearchOptions,
+) -> GatheredPage[MessageKey]:
+    """Return the keys of the newest hits of all that is searched."""
+    ways = dialect.search()
+    keys: GatheredPage[MessageKey] = GatheredPage(
+        "search", request.limit - 1, options.after, ids=2, everywhere=scope is EVERY
+    )
+    ends = time.monotonic() + options.timeout_seconds
+    organizations = newest_first(
+        connection, dialect, scope, messages.c.created_at, until=keys.begins_at
+    )
+    holding: set[UUID] | None = None
+    for number, (organization, newest) in enumerate(organizations):
+        if keys.is_newer_than(newest):
+            break
+        if number == _PATIENCE:
+            holding = ways.organizations(connection, request)
+        if holding is not None and organization.id not in holding:
+            continue
+        if time.monotonic() > ends:
+            raise timed_out(options.timeout_seconds)
+        own = _request_of(organization, request, keys)
+        keys.add(organization, [(key, key) for key in ways.newest(connection, own)])
+    return keys
 
 
 def _read(text: str, options: SearchOptions) -> tuple[Query, str | None]:

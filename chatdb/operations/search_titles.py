@@ -1,39 +1,46 @@
 """Finding conversations by the words of their titles: looked at one by one, newest first."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.search import timed_out
 from chatdb.db.schema import conversations
+from chatdb.operations.every_organization import EVERY, Scope, newest_first
 from chatdb.operations.excerpts import excerpt, scores
 from chatdb.operations.gathered_page import GatheredPage, Key
 from chatdb.operations.query import Query
 from chatdb.operations.search_page import RANKED_HITS, Hit, SearchOptions, SearchPage
 from chatdb.operations.words import Matcher
-from chatdb.records import Organization
 
 _TITLES_AT_ONCE = 1_000
 
 
 def search_titles(
     connection: sa.Connection,
-    organizations: Iterable[Organization],
+    dialect: Dialect,
+    scope: Scope,
     query: Query,
     options: SearchOptions,
-    *,
-    everywhere: bool,
 ) -> SearchPage:
     """Find conversations by their titles; raises UsageError and DatabaseFailedError as `search`."""
     matcher = Matcher(query.all_of, query.none_of)
     ends = time.monotonic() + options.timeout_seconds
     limit = max(RANKED_HITS, options.limit) if options.rank else options.limit
-    hits: GatheredPage[Hit] = GatheredPage("titles", limit, options.after, everywhere=everywhere)
-    for organization in organizations:
+    hits: GatheredPage[Hit] = GatheredPage(
+        "titles", limit, options.after, everywhere=scope is EVERY
+    )
+    updated_at = conversations.c.updated_at
+    for organization, newest in newest_first(
+        connection, dialect, scope, updated_at, until=hits.begins_at
+    ):
+        if hits.is_newer_than(newest):
+            break
         own = replace(query, after=hits.oldest_wanted(query.after))
         statement = _statement(organization.id, own, hits.place(organization))
         rows: Any = connection.execution_options(yield_per=_TITLES_AT_ONCE).execute(statement)

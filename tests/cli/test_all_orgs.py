@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,15 +137,27 @@ def test_what_finds_nothing_says_who_has_something(command: Command, name: str) 
     answer = command(*words)
 
     assert answer.exit_code == code, answer.stderr
-    assert f"{ACME} (2), {GLOBEX} (2); name one, as in --org {ACME}, or --all-orgs" in answer.stderr
-    assert "--all-orgs" not in command("--quiet", *words).stderr
+    assert f"{ACME} (2), {GLOBEX} (2); name one, as in --org {ACME}" in answer.stderr
+    assert ("or --all-orgs" in answer.stderr) == (name != "export to a database")
+    if "--output" not in words:
+        assert "others have" not in command("--quiet", *words).stderr
+
+
+@pytest.mark.usefixtures("tenants")
+def test_an_empty_backup_of_one_organization_says_who_has_something(command: Command) -> None:
+    empty = command("backup", "create", "--org", "default")
+    full = command("backup", "create", "--org", ACME)
+
+    assert empty.exit_code == full.exit_code == 0, empty.stderr
+    assert f"{GLOBEX} (2); name one, as in --org {ACME}, or leave it out" in empty.stderr
+    assert "others have" not in full.stderr
 
 
 @pytest.mark.parametrize("name", NOTHING)
 def test_what_finds_nothing_where_nothing_is_says_nothing_of_others(
     command: Command, name: str
 ) -> None:
-    assert "--all-orgs" not in command(*NOTHING[name][0]).stderr
+    assert "others have" not in command(*NOTHING[name][0]).stderr
 
 
 @pytest.mark.usefixtures("tenants")
@@ -271,3 +284,13 @@ def test_what_is_kept_names_its_organization(
         (GLOBEX, "Globex [red]Ltd.", 2),
         ("default", "Default organization", 0),
     }
+
+
+def test_the_readme_and_hints_call_no_export_of_one_organization_everything() -> None:
+    root = Path(__file__).resolve().parents[2]
+    files = [root / "README.md", *(root / "docs").glob("*.md"), *(root / "chatdb").rglob("*.py")]
+    pattern = re.compile(r"chatdb export(?![^\n]*--all-orgs)[^\n]*(everything|all\.jsonl|backup)")
+
+    assert [
+        (path.name, found[0]) for path in files if (found := pattern.search(path.read_text()))
+    ] == []

@@ -221,16 +221,15 @@ def test_removing_the_data_is_asked_for(run: Run, run_on_terminal: Run, stopped:
 
     assert (refused.exit_code, declined.exit_code) == (6, 6)
     assert ahead.stdout.startswith("This would be removed:\n  the database (")
+    assert "chatdb backup create && chatdb backup verify latest)" in ahead.stdout
     assert "hint: add --yes to go ahead\n" in refused.stderr
     assert "chatdb:***@" in refused.stderr
     assert status(run)["state"] == "running"
 
     assert run("dev-db", "down", "--volumes", "--yes").exit_code == 0
     assert status(run)["state"] == "absent"
-    assert sorted(path.name for path in (stopped / ".chatdb").iterdir()) == [
-        ".gitignore",
-        "dev-db.lock",
-    ]
+    left = sorted(path.name for path in (stopped / ".chatdb").iterdir())
+    assert left == [".gitignore", "dev-db.lock"]
 
 
 def test_without_a_server_each_command_says_so(run: Run, project: Path) -> None:

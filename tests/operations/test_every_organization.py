@@ -260,3 +260,25 @@ def test_others_that_have_conversations_are_named_with_counts(filled: Database) 
     )
     assert len(held) == every_organization.NAMED + 1
     assert every_organization.empty_organizations(filled, but="default") == ("vacant",)
+
+
+def test_a_rare_word_is_found_in_one_of_many_organizations(database: Database) -> None:
+    for number in range(15):
+        key = f"tenant{number}"
+        add_organization(database, key)
+        words = "sesame street" if number in (0, 3) else "street"
+        add_conversation(database, [words, "the sesame is hidden"], number=number, organization=key)
+
+    def keys_of(words: str, **options: Any) -> list[str]:
+        chosen = SearchOptions(**options)
+        page = search.search(database, words, organization_key=EVERY, options=chosen)
+        return list(page.organizations or ())
+
+    assert keys_of('"sesame street"') == ["tenant3", "tenant0"]
+    assert keys_of("street -sesame", limit=100) == [
+        f"tenant{number}" for number in range(14, -1, -1) if number not in (0, 3)
+    ]
+    assert keys_of("role:user", limit=100) == [f"tenant{number}" for number in range(14, -1, -1)]
+    assert keys_of("nowhere") == []
+    raw = "sesame & street" if database.url.path is None else "sesame AND street"
+    assert keys_of(raw, raw=True) == ["tenant3", "tenant0"]

@@ -28,6 +28,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.notifying import notifying
 from chatdb.cli.options import Format, FormatOption
+from chatdb.cli.organizations_meant import tell_who_has_some
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -126,7 +127,11 @@ def create(
             StageWatch(command) as watch,
         ):
             backup = create_backup(database, store, wish, watch)
-            told.figures.update(created_figures(BackupSummary.of(backup)))
+            summary = BackupSummary.of(backup)
+            told.figures.update(created_figures(summary))
+            if organization is not None and not summary.conversations:
+                or_all = ", or leave it out: all of the database"
+                tell_who_has_some(command, database, organization, or_all=or_all)
             result = verify_files(backup, wish.programs, watch) if check_it else None
         told.figures["verified"] = None if result is None else result.passed
         if result is not None:

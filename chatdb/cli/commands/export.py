@@ -246,14 +246,14 @@ class _Exporting:
                 force=force,
                 on_read=lambda count, _: progress.advance(count),
             )
-        self._tell_of_others(written.conversations)
+        self._tell_of_others(written.conversations, or_all="")
         report_rows(self._command, written)
 
-    def _tell_of_others(self, count: int) -> None:
+    def _tell_of_others(self, count: int, *, or_all: str = ", or --all-orgs") -> None:
         """Name organizations that are not in what was written, though one might expect them."""
         scope = self._request.organization_key
         if not count:
-            tell_who_has_some(self._command, self._database, scope)
+            tell_who_has_some(self._command, self._database, scope, or_all=or_all)
         if self._request.is_everything and not isinstance(scope, str):
             tell_who_has_none(self._command, self._database)
 

@@ -77,6 +77,13 @@ class MessageSearch(ABC):
         """Return the keys of the newest `limit` messages, newest first."""
 
     @abstractmethod
+    def organizations(self, connection: sa.Connection, request: SearchRequest) -> set[UUID] | None:
+        """Return those in which the index has the words, whatever else is asked of a message.
+
+        None where no index tells. Worth its cost where the words are few among many organizations.
+        """
+
+    @abstractmethod
     def contains(self, text: str) -> sa.ColumnElement[bool]:
         """Return the condition that the content has a piece of text (ASCII case apart)."""
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.sql.util import ClauseAdapter
@@ -77,6 +78,13 @@ class SqliteSearch(MessageSearch):
             organization=str(request.organization_id)
         )
         return [tuple(row) for row in connection.execute(statement.where(own))]
+
+    def organizations(self, connection: sa.Connection, request: SearchRequest) -> set[UUID] | None:
+        query = main_query(request)
+        if query is None or not request.indexed:
+            return None
+        holding = sa.select(messages.c.organization_id).where(_matching("messages.rid", query))
+        return set(connection.scalars(holding.distinct()))
 
     def contains(self, text: str) -> sa.ColumnElement[bool]:
         return messages.c.content.like(like_pattern(text), escape="!")
