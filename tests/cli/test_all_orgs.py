@@ -92,6 +92,10 @@ def test_what_is_shown_of_one_conversation_is_found_in_any_organization(
     assert snapshot["organization"] == GLOBEX
     record = rows(command("conversations", "show", identifier, "--all-orgs", "--format", "json"))
     assert (record["organization"], record["organization_name"]) == (GLOBEX, "Globex [red]Ltd.")
+    assert (
+        f"of the organization {GLOBEX}"
+        in command("conversations", "show", identifier, "--all-orgs").stderr
+    )
     messages = command("conversations", "show", identifier, "--all-orgs", "--format", "csv").stdout
     assert messages.startswith("organization,id,")
     other = command("messages", "list", identifier, "--all-orgs", "--user", "ann")

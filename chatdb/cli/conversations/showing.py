@@ -13,7 +13,7 @@ from chatdb.cli.options import (
     UserOption,
 )
 from chatdb.cli.organizations_meant import scope_of, telling_who_has_some
-from chatdb.cli.text import counted
+from chatdb.cli.text import counted, one_line
 
 if TYPE_CHECKING:
     from chatdb.records import Conversation
@@ -60,6 +60,8 @@ def show(
         record = conversations.read_conversation(
             database, conversation, organization_key=scope, user_id=user
         )
+    if all_orgs and output_format is Format.TABLE:
+        command.diagnostics.note(f"of the organization {one_line(record.organization or '')}")
     if output_format is Format.CSV:
         keys = [record.organization or ""] * len(record.messages) if all_orgs else None
         command.output.rows(record.messages, Message, output_format, organizations=keys)

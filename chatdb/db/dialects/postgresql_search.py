@@ -132,10 +132,11 @@ class PostgresqlSearch(MessageSearch):
         if query is None or not request.indexed:
             return None
         # Of a word's many forms the planner expects far more hits than there are.
-        connection.exec_driver_sql("SET LOCAL enable_seqscan TO off")
+        before = connection.scalar(sa.select(sa.func.current_setting("enable_seqscan")))
+        connection.execute(sa.select(sa.func.set_config("enable_seqscan", "off", True)))  # noqa: FBT003
         holding = sa.select(messages.c.organization_id).where(_match(query)).distinct()
         found = set(connection.scalars(holding))
-        connection.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT")
+        connection.execute(sa.select(sa.func.set_config("enable_seqscan", before, True)))  # noqa: FBT003
         return found
 
     def contains(self, text: str) -> sa.ColumnElement[bool]:
