@@ -61,7 +61,7 @@ def search(
         keys = _newest(connection, database.dialect, organization_key, request, options)
         found = _messages(connection, keys.items)
         problem = glance.problem if indexed else None
-        if indexed and problem is None and not keys.has_more:
+        if indexed and glance.is_small and problem is None and not keys.has_more:
             # Few hits, or none: where words are missing from the index, it may be for that.
             seen = index.look(connection, seconds=_LOOK_SECONDS)
             problem = next(iter(seen.problems), None)

@@ -52,10 +52,14 @@ class IndexSight:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a search may ask first: can the index be used, and may it lack messages?"""
+    """What a search may ask first: can the index be used, and may it lack messages?
+
+    `is_small`: a look that counts all of it takes a hundredth of a second.
+    """
 
     is_usable: bool
     problem: str | None = None
+    is_small: bool = False
 
 
 class SearchIndex(ABC):

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 TABLE = "messages_search"
 _PARTS = ("data", "idx", "docsize", "config")
+_SMALL = 300_000
+"""Up to so many words are counted for a search that found little."""
 _STEPS_BETWEEN_LOOKS = 10_000
 _WORDS = "chatdb_search_words"
 _UNREADABLE = ("SQLITE_CORRUPT", "SQLITE_ERROR")
@@ -52,7 +54,8 @@ class SqliteSearchIndex(SearchIndex):
             "SELECT (SELECT max(rid) FROM messages), (SELECT max(id) FROM messages_search_docsize)"
         ).fetchone()
         if newest == newest_indexed:
-            return Glance(is_usable=True)
+            _, words = _totals(driver)
+            return Glance(is_usable=True, is_small=words is None or words <= _SMALL)
         return Glance(is_usable=True, problem="it does not have the messages that there are")
 
     def look(self, connection: sa.Connection, *, seconds: float | None) -> IndexSight:
