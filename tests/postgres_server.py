@@ -155,7 +155,7 @@ def _start(server: PostgresServer) -> None:
         "synchronous_commit": "off",
         "full_page_writes": "off",
         "max_connections": "100",
-        "max_prepared_transactions": "10",
+        "max_prepared_transactions": "20",
         "wal_level": "logical",
     }
     options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
