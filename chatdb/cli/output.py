@@ -18,7 +18,11 @@ from chatdb.cli.text import escaped_json, one_line, safe
 from chatdb.errors import StorageError
 from chatdb.formats.times import is_known
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_CONTROLS = ("\t", "\r", "\n")
+"""A spreadsheet may take what follows for a cell of its own."""
+_UNSEEN = ("C", "Z")
+"""Categories of characters that show nothing: controls, zero-width ones, blanks."""
 
 
 class Output:
@@ -220,9 +224,21 @@ def cell_text(value: Any) -> str:
 
 def _csv_cell(value: Any) -> str:
     text = _raw_csv_cell(value)
-    if isinstance(value, (int, float)) or not text.startswith(_FORMULA_STARTS):
+    if isinstance(value, (int, float)) or not _looks_like_a_formula(text):
         return text
     return "'" + text
+
+
+def _looks_like_a_formula(text: str) -> bool:
+    """Tell what a spreadsheet may run: it passes over blanks, and knows signs of other widths."""
+    if text[:1].isalnum():
+        return False
+    if text.startswith(_CONTROLS):
+        return True
+    from unicodedata import category, normalize
+
+    first = next((each for each in text if category(each)[0] not in _UNSEEN), "")
+    return normalize("NFKC", first).startswith(_FORMULA_STARTS)
 
 
 def _raw_csv_cell(value: Any) -> str:

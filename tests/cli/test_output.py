@@ -161,7 +161,12 @@ def test_a_record_has_the_same_data_as_a_row(
 
 
 @pytest.mark.parametrize(
-    "start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+    "start",
+    [
+        *("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"),
+        *(" =", "  \t=", "\u00a0+", "\u3000@", "\u200b=", "\ufeff=", "\u2060-", "\u200e \u202e="),
+        *("\ufe62", "\ufe66", "\ufe6b", "\x00=", "\u2028="),
+    ],
 )
 def test_a_csv_cell_that_looks_like_a_formula_is_disarmed(
     capsys: pytest.CaptureFixture[str], start: str
@@ -174,6 +179,15 @@ def test_a_csv_cell_that_looks_like_a_formula_is_disarmed(
 
     assert list(csv.reader(io.StringIO(guarded, newline="")))[1] == ["'" + evil, "-5"]
     assert list(csv.reader(io.StringIO(raw, newline="")))[1] == [evil, "-5"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a=b", "", " ", "\u200b", "1-1", " plain", "'=1", "\u00e9=", "(=1)"]
+)
+def test_other_csv_cells_stay_as_they_are(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    shown = written(capsys, StructRow(text), row_type=StructRow, output_format=Format.CSV)
+
+    assert list(csv.reader(io.StringIO(shown, newline="")))[1][0] == text
 
 
 @pytest.mark.parametrize("output_format", [Format.JSONL, Format.CSV, Format.JSON])

@@ -9,7 +9,15 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import AfterOption, AllOrgsOption, Format, FormatOption, LimitOption
+from chatdb.cli.options import (
+    A_DAY,
+    AfterOption,
+    AllOrgsOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    a_number,
+)
 from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
 from chatdb.cli.text import one_line, safe
 from chatdb.formats.times import is_known
@@ -48,7 +56,15 @@ def search(
     ] = False,
     all_orgs: AllOrgsOption = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.01, metavar="SECONDS", help="Give up after this.")
+        float,
+        typer.Option(
+            "--timeout",
+            min=0.01,
+            max=A_DAY,
+            callback=a_number,
+            metavar="SECONDS",
+            help="Give up after this.",
+        ),
     ] = 30.0,
     output_format: FormatOption = Format.TABLE,
 ) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import (
+    A_DAY,
     AfterOption,
     AllOrgsOption,
     Format,
@@ -109,7 +110,12 @@ def list_conversations(
     timeout: Annotated[
         float,
         typer.Option(
-            "--timeout", min=0.01, metavar="SECONDS", help="Give up after this.", callback=a_number
+            "--timeout",
+            min=0.01,
+            max=A_DAY,
+            callback=a_number,
+            metavar="SECONDS",
+            help="Give up after this.",
         ),
     ] = 30.0,
     output_format: FormatOption = Format.TABLE,
