@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from chatdb import config as settings
@@ -10,11 +11,13 @@ if TYPE_CHECKING:
     from chatdb.workflows.connect import ClientCall
 
 
-def become(call: "ClientCall") -> NoReturn:
-    """Replace this process by the client; raises OSError when it cannot be run.
+def become(call: "ClientCall", warn: Callable[[str], None]) -> NoReturn:
+    """Replace this process by the client, warning of it first; raises OSError if it does not run.
 
     Nothing may wait to be written to stdout: it would be lost.
     """
+    if call.note is not None:
+        warn(call.note)
     # Python ignores these, and what is ignored stays so: `chatdb connect -c ... | head`.
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):

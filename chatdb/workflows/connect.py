@@ -6,15 +6,18 @@ The password never stands among the words: other users of the machine can read t
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chatdb.db.connect import connect_postgresql
 from chatdb.db.conninfo import conninfo, secrets
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import DatabaseUnreachableError, ProgramMissingError
+from chatdb.errors import ChatdbError, DatabaseUnreachableError, ProgramMissingError
 from chatdb.servers import postgres_tools
 from chatdb.servers.base import DevServer
 from chatdb.servers.compose_objects import PROJECT_LABEL
+from chatdb.servers.postgres_tools import Program
 
 _SQLITE_BUSY = ".timeout 10000"
 _READ_ONLY = "-c default_transaction_read_only=on"
@@ -49,11 +52,15 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCall:
-    """A program to become: `words` with its name first, `variables` to add to the environment."""
+    """A program to become: `words` with its name first, `variables` to add to the environment.
+
+    `note` is what to say of it before.
+    """
 
     program: Path
     words: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
+    note: str | None = None
 
 
 def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
@@ -73,7 +80,8 @@ def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
             words=("pgcli", session_conninfo(url, session)),
             variables=secrets(url),
         )
-    psql = _psql(session.bindir)
+    major = _server_major(url)
+    psql = _psql(session.bindir, major)
     if psql is None:
         raise missing_psql(session)
     words = ["psql", f"--dbname={session_conninfo(url, session)}"]
@@ -82,7 +90,12 @@ def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
         words += ["--no-psqlrc", "--set=ON_ERROR_STOP=1"]
     if session.sql is not None:
         words.append(f"--command={session.sql}")
-    return ClientCall(program=psql, words=(*words, *session.words), variables=secrets(url))
+    return ClientCall(
+        program=psql.path,
+        words=(*words, *session.words),
+        variables=secrets(url),
+        note=older_than(psql, major),
+    )
 
 
 def missing_psql(session: Session) -> ProgramMissingError:
@@ -110,15 +123,38 @@ def session_conninfo(url: DatabaseUrl, session: Session) -> str:
     return conninfo(url, options=wanted, options_before=session.options)
 
 
-def _psql(bindir: Path | None) -> Path | None:
-    """Return the psql of `bindir`, else the newest; those of a wheel last: they edit no lines."""
+def _server_major(url: DatabaseUrl) -> int | None:
+    """Ask the server for its version; None where psql itself will say, or ask, what is amiss."""
+    import psycopg
+
+    try:
+        with closing(connect_postgresql(url, autocommit=True, settled=False)) as connection:
+            return connection.info.server_version // 10_000
+    except (psycopg.Error, ChatdbError):
+        return None
+
+
+def older_than(psql: Program, server_major: int | None) -> str | None:
+    """Return what to say of a psql that is older than the server."""
+    if server_major is None or psql.major >= server_major:
+        return None
+    return f"{psql.describe()} is older than the server ({server_major}): not all of it will work"
+
+
+def _psql(bindir: Path | None, server_major: int | None) -> Program | None:
+    """Return the psql of `bindir`, else the newest, of those that are as new as the server.
+
+    Those of a wheel come last: they edit no lines. Where all are too old, age does not count.
+    """
     found = postgres_tools.find("psql", bindir=bindir)
     others = [
         program
         for program in found
         if program.path.parent == bindir or not program.source.startswith("the wheel")
     ]
-    return next((program.path for program in [*others, *found]), None)
+    in_order = [*others, *(program for program in found if program not in others)]
+    fitting = [each for each in in_order if server_major is None or each.major >= server_major]
+    return next(iter([*fitting, *sorted(in_order, key=lambda each: -each.major)]), None)
 
 
 def _sqlite3(url: DatabaseUrl, session: Session) -> ClientCall:

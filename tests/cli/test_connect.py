@@ -12,10 +12,12 @@ import pytest
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.servers.base import DevServer
+from chatdb.servers.postgres_tools import Program
 from chatdb.workflows.connect import (
     Session,
     client_call,
     missing_psql,
+    older_than,
     psql_in_container,
     session_conninfo,
 )
@@ -249,3 +251,46 @@ def test_a_missing_psql_is_found_in_the_container_of_the_development_server() ->
     assert "docker exec -it $(docker ps " in (error.hint or "")
     assert (error.hint or "").endswith(""" psql -U 'it'"'"'s' 'chat dev'""")
     assert "s3cret" not in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("versions", "named", "taken"),
+    [
+        (("9.6", "99.1"), "9.6", "99.1"),
+        (("98.0", "99.1"), None, "99.1"),
+        (("98.0", "99.1"), "98.0", "98.0"),
+    ],
+    ids=["the one that fits", "the newest that fits", "the one that is named"],
+)
+def test_a_psql_as_new_as_the_server_is_taken(
+    postgresql_url: DatabaseUrl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    versions: tuple[str, ...],
+    named: str | None,
+    taken: str,
+) -> None:
+    folders = [fake_psql(tmp_path / version, version) for version in versions]
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
+
+    bindir = None if named is None else tmp_path / named
+    call = client_call(postgresql_url, Session(bindir=bindir))
+
+    assert (call.program.parent.name, call.note) == (taken, None)
+
+
+def test_a_psql_that_is_too_old_for_the_server_is_said() -> None:
+    old = Program(name="psql", path=Path("/opt/psql"), version=(9, 6), source="PATH")
+
+    assert older_than(old, 15) is not None
+    assert older_than(old, 9) is None
+    assert older_than(old, None) is None
+
+
+def fake_psql(folder: Path, version: str) -> Path:
+    """Make a psql that knows its version, and return its folder."""
+    folder.mkdir()
+    program = folder / "psql"
+    program.write_text(f"#!/bin/sh\necho 'psql (PostgreSQL) {version}'\n")
+    program.chmod(0o755)
+    return folder

@@ -54,4 +54,4 @@ def connect(
         bindir=None if bindir is None else Path(bindir.value),
         options=settings.libpq_options(),
     )
-    become(client_call(command.url, session))
+    become(client_call(command.url, session), command.diagnostics.warning)

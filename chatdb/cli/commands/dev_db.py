@@ -301,7 +301,7 @@ def connect(
         options=settings.libpq_options(),
         elsewhere=psql_in_container(server) if engine.name == "compose" else "",
     )
-    become(client_call(dev.running(), session))
+    become(client_call(dev.running(), session), command.diagnostics.warning)
 
 
 @app.command()
