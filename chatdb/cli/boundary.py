@@ -31,6 +31,7 @@ _STORAGE_ERRORS = {
     errno.EISDIR: "name a file, not a directory",
     errno.ENOTDIR: "name a path that exists",
     errno.ENAMETOOLONG: "name a shorter path",
+    errno.ENOLCK: "the file system has no locks, as some network shares: name another place",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 

@@ -26,6 +26,7 @@ from chatdb import config as settings
 from chatdb.cli.diagnostics import Diagnostics
 from chatdb.cli.options import GlobalOptions
 from chatdb.cli.output import Output
+from chatdb.db import lock_waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,7 @@ class CommandContext:
         color = self.terminal.color and not options.no_color
         self.output = Output(color=color, pager=self.terminal.pager, raw_csv=options.raw_csv)
         self.diagnostics = Diagnostics(quiet=options.quiet, verbose=options.verbose, color=color)
+        lock_waits.listen(self.diagnostics.note)
 
     @classmethod
     def of(cls, context: typer.Context) -> Self:

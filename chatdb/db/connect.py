@@ -8,12 +8,13 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from chatdb.db.patient_file import PatientFile, open_file
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError, DatabaseUnreachableError
 from chatdb.own_folder import make_own_folder
 
 if TYPE_CHECKING:
-    import psycopg
+    from chatdb.db.patient_connection import PatientConnection
 
 SQLITE_BUSY_SECONDS = 10.0
 """How long a statement waits for another writer of the file."""
@@ -27,7 +28,7 @@ def connect_sqlite(
     create: bool = False,
     foreign_keys: bool = True,
     busy_seconds: float = SQLITE_BUSY_SECONDS,
-) -> sqlite3.Connection:
+) -> PatientFile:
     """Open the file in manual transaction mode: the caller emits every BEGIN.
 
     A new file gets mode 0600 and a write-ahead log. A file in a directory we may not write is
@@ -45,9 +46,7 @@ def connect_sqlite(
         make_own_folder(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     uri = f"file:{quote(str(path.absolute()))}?mode=rw" + _immutable(url)
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
-    )
+    connection = open_file(uri, path, busy_seconds=busy_seconds)
     try:
         if is_new:  # kept in the file: with a write-ahead log readers do not stop the writer
             connection.execute("PRAGMA journal_mode=WAL")
@@ -68,23 +67,39 @@ def _immutable(url: DatabaseUrl) -> str:
 
 
 def connect_postgresql(
-    url: DatabaseUrl, *, application_name: str = "chatdb", autocommit: bool = False
-) -> "psycopg.Connection[Any]":
-    """Open a connection that a pooler in transaction mode can carry: nothing prepared or set.
+    url: DatabaseUrl,
+    *,
+    application_name: str = "chatdb",
+    autocommit: bool = False,
+    settled: bool = True,
+) -> "PatientConnection":
+    """Open a connection that a pooler in transaction mode can carry: nothing is left behind.
 
-    Raises psycopg.Error, ConfigurationError for a parameter of the URL that libpq does not know.
+    `settled` makes the settings that chatdb relies on, where no pooler stands between: one more
+    message. Raises psycopg.Error, ConfigurationError for a parameter that libpq does not know.
     """
     import psycopg
+
+    from chatdb.db.patient_connection import PatientConnection
 
     parameters: dict[str, Any] = {
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         **url.libpq(),
+        "client_encoding": "UTF8",
     }
     try:
-        return psycopg.connect(**parameters, prepare_threshold=None, autocommit=autocommit)
+        connection = PatientConnection.open(parameters)
     except psycopg.ProgrammingError as error:
         raise ConfigurationError(
             f"the parameters of {url.redacted()} cannot be used: {str(error).strip()}",
             hint="mend the part after the question mark; sslmode=require is one that is known",
         ) from error
+    try:
+        if settled:
+            connection.settle()
+        connection.autocommit = autocommit
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,6 +1,7 @@
 """An address as libpq's connection string, for the words of a program: nothing secret in it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from chatdb.db.url import DatabaseUrl
 
@@ -20,6 +21,12 @@ def conninfo(url: DatabaseUrl, *, options: Sequence[str] = (), options_before: s
     if options:
         parts["options"] = " ".join([parts.get("options") or options_before, *options]).strip()
     return written(parts)
+
+
+def named(url: DatabaseUrl, application_name: str) -> DatabaseUrl:
+    """Return the address for a session of this name; it is the last of its parameters."""
+    others = tuple(each for each in url.parameters if each[0] != "application_name")
+    return replace(url, parameters=(*others, ("application_name", application_name)))
 
 
 def written(parts: Mapping[str, str]) -> str:

@@ -149,7 +149,7 @@ class Database:
     def migration_transaction(
         self, *, settings: Mapping[str, str] | None = None
     ) -> Iterator[sa.Connection]:
-        """Open a writing transaction for DDL: on SQLite with foreign keys off (see DESIGN, trap 1).
+        """Open a writing transaction for DDL: on SQLite with foreign keys off.
 
         The caller checks the foreign keys before it lets the transaction commit.
         """

@@ -1,5 +1,6 @@
 """How a migration that cannot go on is told: whose tables are in the way, what failed."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,16 @@ from chatdb.errors import (
 )
 
 _SHOWN_STATEMENT = 300
+_RIGHTS = "run it as the owner of the tables: --database-url, or --direct-url"
+_DEPENDENTS = (
+    (r"view (.+) depends on ", "DROP VIEW {0}"),
+    (r"materialized view (.+) depends on ", "DROP MATERIALIZED VIEW {0}"),
+    (r"function (.+) depends on ", "DROP FUNCTION {0}"),
+    (r"constraint (.+) on table (.+) depends on ", "ALTER TABLE {1} DROP CONSTRAINT {0}"),
+    (r"policy (.+) on table (.+) depends on ", "DROP POLICY {0} ON {1}"),
+    (r"trigger (.+) on table (.+) depends on ", "DROP TRIGGER {0} ON {1}"),
+)
+"""What the server says of an object that is in the way, and what to type; in English only."""
 _NOT_THE_SCRIPT = ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_INTERRUPT")
 
 
@@ -49,12 +60,42 @@ def failing_as(script: Script) -> Iterator[None]:
             raise DatabaseLockedError("another session and this one blocked each other") from error
         if state.startswith(("55P03", "08", "57P")) or name in _NOT_THE_SCRIPT:
             raise
-        diagnosis = getattr(getattr(error.orig, "diag", None), "message_primary", None)
-        raise _failure(script, str(diagnosis or error.orig), error.statement) from error
+        if state == "2BP01":
+            raise _in_use(script, error.orig) from error
+        if state == "42501":
+            raise _failure(script, _words(error.orig), error.statement, hint=_RIGHTS) from error
+        raise _failure(script, _words(error.orig), error.statement) from error
     except DatabaseFailedError as error:
         raise _failure(script, error.text, None, hint=error.hint) from error
     except Exception as error:
         raise _failure(script, f"{type(error).__name__}: {error}", None) from error
+
+
+def _words(error: BaseException | None) -> str:
+    """Return the database's own words."""
+    return str(getattr(getattr(error, "diag", None), "message_primary", None) or error)
+
+
+def _in_use(script: Script, error: BaseException | None) -> MigrationFailedError:
+    """Name the application's objects that hang on what a revision drops, and how they go."""
+    lines = str(getattr(getattr(error, "diag", None), "message_detail", None) or "").splitlines()
+    drops = [drop for drop in map(_drop, lines) if drop is not None]
+    way = "drop them, go on, and make them again after"
+    return _failure(
+        script,
+        f"other objects depend on what it drops: {'; '.join(lines) or _words(error)}",
+        None,
+        hint=f"{way}: {'; '.join(drops)}" if drops else way,
+    )
+
+
+def _drop(line: str) -> str | None:
+    """Return the statement that removes what a line of the server's names."""
+    for pattern, statement in _DEPENDENTS:
+        match = re.match(pattern, line)
+        if match is not None:
+            return statement.format(*match.groups())
+    return None
 
 
 def _failure(

@@ -18,6 +18,7 @@ from sqlalchemy import event
 from chatdb.db.alembic_scripts import run_script
 from chatdb.db.database import Database
 from chatdb.db.foreign_layouts import foreign_tables, recognise
+from chatdb.db.lock_holders import described, way_out
 from chatdb.db.migration_errors import failing_as, refusal
 from chatdb.db.migration_log import write_run
 from chatdb.db.revision import judge, mismatch
@@ -250,16 +251,14 @@ class _Run:
             settings=self.ways.settings(self.settings.lock_timeout)
         ) as connection:
             attempt.locked = True
-            self.ways.take_lock(
-                connection,
-                schema=self.database.schema,
-                seconds=self.settings.lock_wait,
-                note=self.watch.note,
-            )
+            self.ways.take_lock(connection, seconds=self.settings.lock_wait, note=self.watch.note)
             current = self._current_revision(connection)
             script = choose(current)
             if script is None:
                 return None
+            if self.direction == "up":
+                self.ways.require_place(connection, self.database.url, self.database.schema)
+                self.ways.make_schema(connection, self.database.schema)
             attempt.script = script
             if not self.began and self.ways.is_pooled(connection):
                 self.watch.warning(POOLED)
@@ -300,19 +299,22 @@ class _Run:
         revision = attempt.script.revision if attempt.script else ""
         with self.database.transaction() as connection:
             holders = self.ways.lock_holders(connection)
+        told = described(holders) if holders else "other sessions"
         if retries > RETRIES:
             failure = DatabaseLockedError(
                 f"revision {revision} could not get a lock within"
                 f" {self.settings.lock_timeout:g} s, {RETRIES + 1} times; nothing was changed;"
-                f" locks are held by {holders or 'other sessions'}",
-                hint="run it again when they are done, or wait longer: --lock-timeout 60",
+                f" locks are held by {told}",
+                hint=way_out(
+                    holders, "run it again when they are done, or wait longer: --lock-timeout 60"
+                ),
             )
             self._record_failure(attempt, failure)
             raise failure from error
         pause = _FIRST_PAUSE_SECONDS * 2 ** (retries - 1)
         self.watch.note(
             f"revision {revision} could not get a lock within"
-            f" {self.settings.lock_timeout:g} s (held by {holders or 'another session'});"
+            f" {self.settings.lock_timeout:g} s (held by {told});"
             f" trying again in {pause:g} s ({retries} of {RETRIES})"
         )
         time.sleep(pause)

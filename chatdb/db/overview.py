@@ -92,8 +92,9 @@ def _of_server(
     from chatdb.db.dialects.postgresql_overview import ServerGlance
     from chatdb.db.reachable import select_one
 
-    with closing(connect_postgresql(url, autocommit=True)) as connection:
+    with closing(connect_postgresql(url, autocommit=True, settled=False)) as connection:
         select_one(connection, ANSWER_SECONDS)
+        connection.settle()
         seen = Overview(look=look_into_server(connection, schema=schema))
         ServerGlance(connection, seen, schema=schema, organization_id=organization_id).read(since)
     return seen

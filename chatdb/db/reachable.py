@@ -95,7 +95,7 @@ def _try(url: DatabaseUrl, left: float) -> "tuple[psycopg.Error, Diagnosis] | No
     limit = round(max(min(left, limit), _SHORTEST_TRY_SECONDS))
     patient = replace(url, parameters=(*url.parameters, ("connect_timeout", str(limit))))
     try:
-        with closing(connect_postgresql(patient, autocommit=True)) as connection:
+        with closing(connect_postgresql(patient, autocommit=True, settled=False)) as connection:
             select_one(connection, limit)
     except psycopg.OperationalError as error:
         return error, diagnose(str(error), url)

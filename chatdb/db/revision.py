@@ -3,14 +3,16 @@
 One connection and, on a migrated database, one query.
 """
 
+import shlex
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.patient_file import PatientFile
 from chatdb.db.scripts import VERSION_TABLE, head_revision, scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import SchemaMismatchError
@@ -24,6 +26,14 @@ _POSTGRESQL_TABLES = """
 SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
 WHERE n.nspname = {schema} AND relkind IN ('r', 'v', 'p', 'm', 'f') ORDER BY relname
 """
+ELSEWHERE = f"""
+SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'version_num' AND NOT a.attisdropped
+WHERE c.relname = '{VERSION_TABLE}' AND c.relkind IN ('r', 'p')
+  AND n.nspname IS DISTINCT FROM coalesce(%(schema)s, current_schema())
+  AND n.nspname NOT LIKE 'pg\\_%%' ORDER BY n.nspname
+"""
+"""Asks for the schemas with tables of chatdb's, but for the one that is looked into."""
 _SQLITE_TABLES = (
     "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
     " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
@@ -32,11 +42,15 @@ _SQLITE_TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a quick look saw: `tables` (names, views too) only where there is no revision."""
+    """What a quick look saw: `tables` (names, views too) only where there is no revision.
+
+    `elsewhere` are then the schemas of the database that have chatdb's tables.
+    """
 
     state: State
     revision: str | None
     tables: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 def look(url: DatabaseUrl, *, schema: str | None = None, directory: Path | None = None) -> Look:
@@ -91,6 +105,9 @@ def mismatch(seen: Look, url: DatabaseUrl) -> SchemaMismatchError:
     elif seen.state == "unknown_revision":
         text = f"the schema of {place} is at revision {seen.revision}, which no chatdb made"
         hint = f"check the address: chatdb config show; this chatdb knows up to {head}"
+    elif seen.elsewhere:
+        text = f"{place} has chatdb's tables {in_schemas(seen.elsewhere)}, not where it was looked"
+        hint = f"name the schema: --schema {shlex.quote(seen.elsewhere[0])}"
     elif seen.state == "not_chatdb":
         text = f"{place} has tables with chatdb's names that are not chatdb's"
         hint = "chatdb migrate tells whose they are"
@@ -98,6 +115,11 @@ def mismatch(seen: Look, url: DatabaseUrl) -> SchemaMismatchError:
         text = f"{place} has no tables of chatdb yet"
         hint = "make them: chatdb migrate"
     return SchemaMismatchError(text, state=seen.state, hint=hint)
+
+
+def in_schemas(names: Sequence[str]) -> str:
+    """Write the schemas for people: in the schema app."""
+    return f"in the {'schema' if len(names) == 1 else 'schemas'} {', '.join(names)}"
 
 
 @contextmanager
@@ -114,9 +136,9 @@ def translated(url: DatabaseUrl) -> Iterator[None]:
         raise known from error
 
 
-def look_into_file(connection: sqlite3.Connection, *, directory: Path | None = None) -> Look:
+def look_into_file(connection: PatientFile, *, directory: Path | None = None) -> Look:
     """Do as `look` on an open SQLite connection; raises sqlite3.Error."""
-    tables = tuple(row[0].lower() for row in connection.execute(_SQLITE_TABLES))
+    tables = tuple(row[0].lower() for row in connection.patiently(_SQLITE_TABLES))
     revisions: tuple[str, ...] = ()
     if VERSION_TABLE in tables:
         try:
@@ -147,4 +169,6 @@ def look_into_server(
         return judge(tuple(str(row[0]) for row in rows), (), directory=directory)
     name = sql.Literal(schema) if schema else sql.SQL("current_schema()")
     found = connection.execute(sql.SQL(_POSTGRESQL_TABLES).format(schema=name)).fetchall()
-    return judge((), tuple(row[0] for row in found), directory=directory)
+    others = connection.execute(ELSEWHERE.encode(), {"schema": schema}).fetchall()
+    seen = judge((), tuple(row[0] for row in found), directory=directory)
+    return replace(seen, elsewhere=tuple(row[0] for row in others))

@@ -191,7 +191,7 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
 def diagnose(message: str, url: DatabaseUrl) -> Diagnosis:
     """Tell what a failed connection's message means; `url` names place, user and database."""
     words = {
-        "place": _place(url),
+        "place": place_of(url),
         "hosts": url.host or "of the host",
         "user": url.user or "(the default)",
         "database": url.database or "(the default)",
@@ -203,7 +203,8 @@ def diagnose(message: str, url: DatabaseUrl) -> Diagnosis:
     return Diagnosis(Reason.OTHER, _plain(message), _CONFIG)
 
 
-def _place(url: DatabaseUrl) -> str:
+def place_of(url: DatabaseUrl) -> str:
+    """Return where the server is, for people: host and port of each."""
     hosts = [host or "the local socket" for host in url.host.split(",")]
     ports = url.port.split(",")
     ports += [ports[-1]] * (len(hosts) - len(ports))

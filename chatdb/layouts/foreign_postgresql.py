@@ -31,15 +31,9 @@ _PLAIN = (
 _OF_CHATDBS_OWN = ("createdb", "chatdb config show")
 """What stands in hints that are of use only for the database that chatdb keeps its tables in."""
 
-_BEGIN = """
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SET LOCAL TimeZone = 'UTC';
-SET LOCAL DateStyle = 'ISO, YMD';
-SET LOCAL statement_timeout = 0;
-SET LOCAL lock_timeout = '30s';
-SET LOCAL idle_in_transaction_session_timeout = 0;
-SET LOCAL row_security = off
-"""
+_SETTINGS = {"row_security": "off"}
+"""Rather an error than rows that are hidden."""
+
 _COLUMNS = """
 SELECT n.nspname, c.relname, c.relkind = 'r', a.attname, format_type(a.atttypid, a.atttypmod),
        has_column_privilege(c.oid, a.attnum, 'SELECT'),
@@ -124,11 +118,10 @@ def open_postgresql(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[Foreig
     """Open a snapshot; see `chatdb.layouts.foreign.open_foreign`."""
     # Closed, not rolled back: an interrupt leaves it in the middle of a cursor.
     with _explained(url), closing(connect_postgresql(url, autocommit=True)) as connection:
-        connection.execute(_BEGIN.encode())
+        connection.begin(write=False, snapshot=True, settings=_SETTINGS)
         if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")  # UTF8 would be checked
             _take_any_text(connection)
-        elif connection.info.encoding != "utf-8":
-            connection.execute("SET LOCAL client_encoding = 'UTF8'")
         yield ForeignPostgresql(connection, url, on_rows)
 
 
@@ -139,8 +132,7 @@ def _explained(url: DatabaseUrl) -> Iterator[None]:
         with translated(url):
             yield
     except DatabaseLockedError as error:
-        error.text = f"another session holds a lock on a table of {url.redacted()}"
-        error.hint = "run the command again when it is gone: pg_locks there tells whose it is"
+        error.hint = "end that session, or transaction, there; or run the command again later"
         raise
     except DatabaseUnreachableError as error:
         # Nobody wants to read a database that is made now, or chatdb's own configuration.

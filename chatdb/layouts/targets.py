@@ -277,10 +277,9 @@ def open_target(url: DatabaseUrl, layout: Layout, *, force: bool) -> Iterator[Li
                     url.path.unlink(missing_ok=True)
                 raise
             return
-        with connect_postgresql(url) as connection, connection.transaction():
-            connection.execute("SET LOCAL TimeZone = 'UTC'")
-            if schema:
-                connection.execute(f"SET LOCAL search_path = {quoted(schema)}".encode())
+        with connect_postgresql(url) as connection:
+            path = {"search_path": schema} if schema else {}
+            connection.begin(write=True, snapshot=False, settings=path)
             yield PostgresqlTarget(connection, catalogue, mark="%s", force=force)
 
 

@@ -23,17 +23,13 @@ AT_ONCE = 5_000
 """Conversations whose own rows are held at once; their messages are streamed."""
 
 READING = {
-    "timezone": "UTC",
-    "datestyle": "ISO, YMD",
-    "statement_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
     # The key gives the order. A planner without statistics would sort everything instead.
     "enable_sort": "off",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "jit": "off",
 }
-"""Settings of a long reading transaction on PostgreSQL; a slow reader of ours is no idle one."""
+"""Settings of a long reading transaction on PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,9 @@ condition on `organization_id` then strikes out what is not the tenant's. Only a
 
 from collections.abc import Iterator
 
+from chatdb.db.dialects.postgresql_place import sql_name
 from chatdb.operations.doctor_findings import Check, Finding, info, ok, warning
-from chatdb.operations.doctor_postgresql import Server, quoted_name
+from chatdb.operations.doctor_postgresql import Server
 
 _INDEXES = """
 SELECT i.relname::text, a.amname::text,
@@ -56,7 +57,7 @@ def _finding(server: Server, name: str, method: str, version: str) -> Finding:
     is_for_us = row is not None and row[0] in _ITERATIVE
     if is_for_all or (is_for_us and ours not in roles):
         return ok("embeddings-index", f"the index {name} is scanned on until there are enough hits")
-    fix = f"ALTER DATABASE {quoted_name(server.url.database)} SET {setting} = relaxed_order"
+    fix = f"ALTER DATABASE {sql_name(server.url.database)} SET {setting} = relaxed_order"
     if roles:
         return info(
             "embeddings-index",

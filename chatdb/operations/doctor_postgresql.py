@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from psycopg import sql
-
+from chatdb.db.dialects.postgresql_place import sql_name
+from chatdb.db.lock_holders import prepared_transactions
 from chatdb.db.schema import TABLE_NAMES
 from chatdb.db.url import DatabaseUrl
 from chatdb.operations.doctor_findings import Check, Finding, error, info, ok, warning
@@ -16,10 +16,13 @@ from chatdb.operations.doctor_findings import Check, Finding, error, info, ok, w
 if TYPE_CHECKING:
     import psycopg
 
+    from chatdb.db.patient_connection import PatientConnection
+
 OLDEST_MAJOR, NEWEST_MAJOR = 15, 18
-_STATEMENT_TIMEOUT, _LOCK_TIMEOUT = "5s", "500ms"
+_LIMITS = {"statement_timeout": "5s", "lock_timeout": "500ms"}
 _SLOW_SECONDS = 0.1
 _CLOCK_SECONDS = 5.0
+_ORPHAN_SECONDS = 60.0
 _BUSY_SHARE = 0.8
 _OLD_TRANSACTIONS, _TOO_OLD_TRANSACTIONS = 1_000_000_000, 1_800_000_000
 _OPTIONAL = {"vector": "search by meaning", "pg_trgm": "fast search of Chinese and Japanese"}
@@ -70,7 +73,7 @@ SELECT name, installed_version FROM pg_available_extensions WHERE name = ANY(%s)
 class Server:
     """A server we are logged in to; `seconds` is how long the login took."""
 
-    connection: "psycopg.Connection[Any]"
+    connection: "PatientConnection"
     url: DatabaseUrl
     schema: str | None
     has_direct_url: bool
@@ -90,16 +93,7 @@ class Server:
     @contextmanager
     def reading(self) -> "Iterator[psycopg.Connection[Any]]":
         """Begin a read-only transaction that gives up rather than wait."""
-        connection = self.connection
-        with connection.transaction():
-            connection.execute(
-                "SET TRANSACTION READ ONLY;"
-                f" SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT}';"
-                f" SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"
-            )
-            if self.schema is not None:
-                path = sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(self.schema))
-                connection.execute(path)
+        with self.connection.reading(_LIMITS, schema=self.schema) as connection:
             yield connection
 
     def row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
@@ -186,8 +180,10 @@ def _rights(server: Server) -> Iterator[Finding]:
         text = (
             f"user {user} is a superuser: a mistake, or a hole, in an application is one anywhere"
         )
-        database = quoted_name(server.url.database)
-        fix = f"CREATE ROLE app LOGIN PASSWORD '...'; ALTER DATABASE {database} OWNER TO app"
+        fix = (
+            f"CREATE ROLE app LOGIN PASSWORD '...'; ALTER DATABASE {sql_name(server.url.database)}"
+        )
+        fix += " OWNER TO app"
         yield (info if server.is_here else warning)("server-superuser", text, fix)
     else:
         yield ok("server-superuser", f"user {user} is no superuser")
@@ -195,14 +191,14 @@ def _rights(server: Server) -> Iterator[Finding]:
 
 def _no_schema(server: Server, user: str, *, may_make_schema: bool) -> Finding:
     """Tell why there is no current schema: PostgreSQL skips those that the user may not use."""
-    role = quoted_name(user)
+    role = sql_name(user)
     with server.reading() as connection:
         closed = connection.execute(_CLOSED_SCHEMA, {"schema": server.schema}).fetchone()
     if closed is not None:
         return error(
             "server-rights",
             f"user {user} may not use the schema {closed[0]}",
-            f"as its owner: GRANT USAGE ON SCHEMA {quoted_name(closed[0])} TO {role}",
+            f"as its owner: GRANT USAGE ON SCHEMA {sql_name(closed[0])} TO {role}",
         )
     if server.schema is not None and may_make_schema:
         return info("server-rights", f"there is no schema {server.schema} yet", "chatdb migrate")
@@ -210,7 +206,7 @@ def _no_schema(server: Server, user: str, *, may_make_schema: bool) -> Finding:
         "server-rights",
         f"the search path of user {user} leads to no schema it may use",
         "as the owner of the database: CREATE SCHEMA"
-        f" {quoted_name(server.schema or user)} AUTHORIZATION {role}",
+        f" {sql_name(server.schema or user)} AUTHORIZATION {role}",
     )
 
 
@@ -233,14 +229,14 @@ def _rights_in_schema(
         yield error(
             "server-rights",
             f"user {user} lacks {privileges} on tables of chatdb ({tables} ...)",
-            f"as their owner: GRANT {privileges} ON ALL TABLES IN SCHEMA {quoted_name(schema)}"
-            f" TO {quoted_name(user)}",
+            f"as their owner: GRANT {privileges} ON ALL TABLES IN SCHEMA {sql_name(schema)}"
+            f" TO {sql_name(user)}",
         )
     elif not may_create:
         yield warning(
             "server-rights",
             f"user {user} may not create tables in the schema {schema}: it cannot migrate",
-            f"as its owner: GRANT CREATE ON SCHEMA {quoted_name(schema)} TO {quoted_name(user)}",
+            f"as its owner: GRANT CREATE ON SCHEMA {sql_name(schema)} TO {sql_name(user)}",
         )
     else:
         yield ok("server-rights", f"user {user} may read, write and migrate in schema {schema}")
@@ -314,6 +310,22 @@ def _transaction_ids(server: Server) -> Iterator[Finding]:
         yield ok("server-transaction-ids", text)
 
 
+def _prepared(server: Server) -> Iterator[Finding]:
+    with server.reading() as connection:
+        found = prepared_transactions(connection)
+    old = [each for each in found if (each.age or 0) >= _ORPHAN_SECONDS]
+    if old:
+        gid, count = old[0].gid, len(old)
+        noun = "prepared transaction is" if count == 1 else f"of {count} prepared transactions is"
+        yield warning(
+            "server-prepared-transactions",
+            f"a {noun} {old[0].age:,.0f} s old and keeps its locks: {gid!r} of {old[0].owner}",
+            f"if no transaction manager will end it: {old[0].end()}",
+        )
+    else:
+        yield ok("server-prepared-transactions", "no prepared transaction was left behind")
+
+
 def _writable(server: Server) -> Iterator[Finding]:
     is_standby, read_only = server.row(
         "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on'"
@@ -335,13 +347,6 @@ def _writable(server: Server) -> Iterator[Finding]:
         yield ok("server-writable", "the server can be written")
 
 
-def quoted_name(text: str) -> str:
-    """Write a name for SQL, quoted only where it must be."""
-    if text.isidentifier() and text.isascii() and text.islower():
-        return text
-    return '"' + text.replace('"', '""') + '"'
-
-
 SERVER_CHECKS: tuple[Check[Server], ...] = (
     Check("database-reachable", _latency),
     Check("server-version", _version),
@@ -353,6 +358,7 @@ SERVER_CHECKS: tuple[Check[Server], ...] = (
     Check("server-clock", _clock),
     Check("server-connections", _connections),
     Check("server-transaction-ids", _transaction_ids),
+    Check("server-prepared-transactions", _prepared),
     Check("server-writable", _writable),
 )
 """What is asked of a server, in this order."""

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from chatdb.db.session_settings import program_options
 from chatdb.db.url import DatabaseUrl
 
 _LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
@@ -24,6 +25,7 @@ class Tuning:
 
     jobs: int
     memory: int
+    server_version: int
 
     def options(self) -> list[str]:
         """Return the settings of the programs' sessions."""
@@ -31,8 +33,7 @@ class Tuning:
             f"-c maintenance_work_mem={self.memory}MB",
             # What is restored counts only when the database is renamed, which waits for the disk.
             "-c synchronous_commit=off",
-            "-c statement_timeout=0",
-            "-c lock_timeout=0",
+            *program_options(self.server_version),
         ]
 
 
@@ -51,7 +52,11 @@ def tune(connection: Any, url: DatabaseUrl, *, jobs: int | None) -> Tuning:
     if is_local:
         memory = min(memory, _physical_megabytes() // 8)
     each = min(max(memory // jobs, _LEAST_MEMORY), _MOST_MEMORY)
-    return Tuning(jobs=jobs, memory=max(each, settings["maintenance_work_mem"]))
+    return Tuning(
+        jobs=jobs,
+        memory=max(each, settings["maintenance_work_mem"]),
+        server_version=connection.info.server_version,
+    )
 
 
 def _physical_megabytes() -> int:

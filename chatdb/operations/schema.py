@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 class SchemaStatus:
     """Where a database stands; `search_index` is present, deferred or off, None without a schema.
 
-    `pending` are the revisions that `chatdb migrate` would apply.
+    `pending` are the revisions that `chatdb migrate` would apply, `elsewhere` the schemas of the
+    database that have chatdb's tables where this one has none.
     """
 
     state: State
     revision: str | None
     head: str
     pending: tuple[str, ...]
+    elsewhere: tuple[str, ...]
     search_index: str | None
     database: str
     schema: str | None
@@ -110,6 +112,7 @@ def status(database: "Database") -> SchemaStatus:
         revision=seen.revision,
         head=head_revision(),
         pending=tuple(pending),
+        elsewhere=seen.elsewhere,
         search_index=search_index,
         database=database.url.redacted(),
         schema=database.schema,
@@ -123,7 +126,7 @@ def history(database: "Database") -> list[RevisionHistory]:
     Raises SchemaMismatchError for a database of another program or of a newer chatdb.
     """
     seen = look(database.url, schema=database.schema)
-    if seen.state not in ("current", "behind", "empty"):
+    if seen.state not in ("current", "behind", "empty") or seen.elsewhere:
         raise mismatch(seen, database.url)
     names = [script.revision for script in scripts()]
     applied = names[: names.index(seen.revision) + 1] if seen.revision else []

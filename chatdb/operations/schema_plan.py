@@ -59,6 +59,10 @@ def plan_upgrade(
     _refuse_foreign(direct, seen)
     chain = scripts(directory)
     names = [None, *(script.revision for script in chain)]
+    if seen.state in ("empty", "behind") and _exists(direct):
+        with direct.transaction() as connection:
+            ways = direct.dialect.migration_ways()
+            ways.require_place(connection, direct.url, direct.schema)
     target = revision or head_revision(directory)
     if seen.revision not in names:
         raise mismatch(seen, direct.url)
@@ -82,7 +86,7 @@ def plan_downgrade(
     _refuse_foreign(direct, seen)
     chain = scripts(directory)
     names = [None, *(script.revision for script in chain)]
-    if seen.revision not in names:
+    if seen.revision not in names or seen.elsewhere:
         raise mismatch(seen, direct.url)
     start, end = names.index(target), names.index(seen.revision)
     return _planned(direct, tuple(reversed(chain[start:end])), down=True, directory=directory)

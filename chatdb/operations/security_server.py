@@ -14,6 +14,8 @@ from chatdb.operations.doctor_findings import Check, Finding, error, info, ok, w
 if TYPE_CHECKING:
     import psycopg
 
+    from chatdb.db.patient_connection import PatientConnection
+
 _STATEMENT_TIMEOUT = "30s"
 _BOUND = ("app", "readonly")
 _READ_ONLY = (
@@ -122,7 +124,7 @@ class SecuredServer:
     `urls` are the addresses in use; `ssl_mode` is libpq's default where a URL names none.
     """
 
-    connection: "psycopg.Connection[Any]"
+    connection: "PatientConnection"
     urls: Sequence[DatabaseUrl]
     schema: str | None
     roles: Mapping[str, str]
@@ -136,14 +138,8 @@ class SecuredServer:
     @contextmanager
     def reading(self) -> "Iterator[psycopg.Connection[Any]]":
         """Begin a read-only transaction in the schema, which gives up rather than wait."""
-        connection = self.connection
-        with connection.transaction():
-            connection.execute(
-                f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT}'"
-            )
-            if self.schema is not None:
-                path = sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(self.schema))
-                connection.execute(path)
+        limits = {"statement_timeout": _STATEMENT_TIMEOUT}
+        with self.connection.reading(limits, schema=self.schema) as connection:
             yield connection
 
     def rows(self, query: str, values: Any = None) -> list[tuple[Any, ...]]:

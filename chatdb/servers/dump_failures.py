@@ -8,7 +8,6 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ChatdbError,
     DatabaseFailedError,
-    DatabaseLockedError,
     DatabaseUnreachableError,
     InvalidInputError,
     ProgramMissingError,
@@ -58,12 +57,6 @@ _PATTERNS: tuple[tuple[str, type[ChatdbError], str, str], ...] = (
         "run the command again",
     ),
     (
-        r"lock timeout|could not obtain lock",
-        DatabaseLockedError,
-        "a table of {place} is locked by another session",
-        "run the command again when that one is done",
-    ),
-    (
         r"row-level security|row level security|permission denied|must be owner",
         DatabaseFailedError,
         "{program} failed: {line}",
@@ -86,11 +79,22 @@ def failure_of(
         found = diagnose(_plain(refused), url)
         return DatabaseUnreachableError(f"no connection to {place}: {found.text}", hint=found.hint)
     whole, line = "\n".join(said), _main_line(said, code)
+    if url is not None and (known := _told_by_the_server(whole, url)) is not None:
+        return known
     for pattern, kind, text, hint in _PATTERNS:
         if re.search(pattern, whole):
             return kind(text.format(program=program, place=place, line=line), hint=hint)
     kind = InvalidInputError if url is None else DatabaseFailedError
     return kind(f"{program} failed: {line}")
+
+
+def _told_by_the_server(whole: str, url: DatabaseUrl) -> ChatdbError | None:
+    """Ask the server where the program's words are about what others do there, or wish."""
+    from chatdb.db.dialects.postgresql_errors import locked_error, read_only_error
+
+    if re.search("lock timeout|could not obtain lock", whole):
+        return locked_error(url)
+    return read_only_error(url) if "in a read-only transaction" in whole else None
 
 
 def _main_line(said: Sequence[str], code: int) -> str:

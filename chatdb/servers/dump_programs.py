@@ -12,13 +12,15 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import count
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import IO, Literal
 
-from chatdb.db.conninfo import conninfo, secrets
+from chatdb.db import lock_waits
+from chatdb.db.conninfo import conninfo, named, secrets
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ChatdbError,
@@ -37,6 +39,8 @@ _DEFAULT_PORT = "5432"
 _SECONDS_TO_END = 5.0
 _KEPT_LINES = 200
 _PIPE_BYTES = 1 << 20
+_LONGEST_PAUSE_SECONDS = 30.0
+_NUMBERS = count(1)
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _INSTALL = (
     "install it: apt install postgresql-client-{major} (from apt.postgresql.org), dnf install"
@@ -139,9 +143,15 @@ class DumpPrograms:
         each line of its stderr, in a thread. The caller reads what it needs of `stdout` and calls
         `finish`. Ctrl-C reaches us, not the program: it ends with us.
         """
+        # Its sessions are found again by this name, also behind a container's walls.
+        name = f"chatdb {client.name} {next(_NUMBERS)} of {os.getpid()}"
         additions = {} if url is None else secrets(url)
         before = self.environment.get("PGOPTIONS", "")
-        address = [] if url is None else [f"--dbname={_address(client, url, options, before)}"]
+        address = (
+            []
+            if url is None
+            else [f"--dbname={_address(client, named(url, name), options, before)}"]
+        )
         process = subprocess.Popen(
             [*client.words, *words, *address],
             stdin=stdin,
@@ -152,6 +162,8 @@ class DumpPrograms:
             pass_fds=handed_on,
         )
         running = Running(client, process, url, on_line)
+        if url is not None:
+            running.tell_of_locks(url, name)
         try:
             yield running
         finally:
@@ -208,6 +220,11 @@ class Running:
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
+        self._ended = Event()
+
+    def tell_of_locks(self, url: DatabaseUrl, name: str) -> None:
+        """Say for whom its sessions wait, which have this application name."""
+        Thread(target=self._look_for_locks, args=(url, name), daemon=True).start()
 
     @property
     def stdout(self) -> IO[bytes]:
@@ -242,6 +259,7 @@ class Running:
     def wait(self) -> int:
         """Wait for its end, and for the last of its lines; return its exit code."""
         code = self._process.wait()
+        self._ended.set()
         self._listener.join()
         return code
 
@@ -252,6 +270,7 @@ class Running:
 
     def end(self) -> None:
         """End it, with what it has started, if it still runs."""
+        self._ended.set()
         if self._process.poll() is None:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with suppress(ProcessLookupError):
@@ -264,6 +283,13 @@ class Running:
                 with suppress(OSError):
                     stream.close()
         self._listener.join(_SECONDS_TO_END)
+
+    def _look_for_locks(self, url: DatabaseUrl, name: str) -> None:
+        pause = lock_waits.SAY_AFTER_SECONDS
+        while not self._ended.wait(pause):
+            if lock_waits.tell_of_program(url, name):
+                return
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     def _listen(self) -> None:
         stderr = self._process.stderr
@@ -286,7 +312,7 @@ def _address(client: Client, url: DatabaseUrl, options: Sequence[str], before: s
     """Return the connection string; inside the container the server is behind its own socket."""
     if client.container is None:
         return conninfo(url, options=options, options_before=before)
-    inside = DatabaseUrl(dialect_name="postgresql", user=url.user, database=url.database)
+    inside = replace(url, password="", host="", port="", parameters=url.parameters[-1:])
     return conninfo(inside, options=options)
 
 

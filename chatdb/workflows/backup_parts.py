@@ -14,6 +14,7 @@ from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.manifest import BackupFile, Compression
 from chatdb.backups.names import ENCRYPTED, INDEX, Kind, Part, archive_name
 from chatdb.backups.stores import Staging
+from chatdb.db.lock_waits import LOCK_SECONDS
 from chatdb.servers.dump_programs import DumpPrograms
 
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -46,7 +47,7 @@ class BackupWish:
     part: Part = "full"
     organization: str | None = None
     jobs: int = 1
-    lock_seconds: int = 60
+    lock_seconds: int = LOCK_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 import os
 import select
 import subprocess
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -16,7 +15,6 @@ from chatdb.backups.contents import Contents
 from chatdb.backups.manifest import BackupFile
 from chatdb.backups.names import COMPRESSED, ENCRYPTED, TOC, Kind
 from chatdb.db.database import Database
-from chatdb.errors import DatabaseLockedError
 from chatdb.operations.contents import measure
 from chatdb.operations.conversation_batches import READING
 from chatdb.operations.server_facts import ServerFacts, export_snapshot, look_at_server
@@ -38,10 +36,7 @@ def back_up_postgresql(database: Database, wish: BackupWish, bench: Bench) -> Ma
     pg_dump tells of.
     """
     settings = {**READING, "lock_timeout": f"{wish.lock_seconds}s"}
-    with (
-        _told_of_locks(database),
-        database.transaction(snapshot=True, settings=settings) as connection,
-    ):
+    with database.transaction(snapshot=True, settings=settings) as connection:
         server = look_at_server(database, connection)
         client = wish.programs.find("pg_dump", server.major, url=server.url)
         needs_superuser = () if wish.part == "data-only" else superuser_objects(connection)
@@ -62,18 +57,6 @@ def _useful_jobs(wish: BackupWish, bench: Bench, server: ServerFacts) -> int:
         used = "one job is used" if jobs == 1 else f"{jobs} jobs are used"
         bench.watch.note(f"{share} % of the data is one table, which one job dumps: {used}")
     return jobs
-
-
-@contextmanager
-def _told_of_locks(database: Database) -> Iterator[None]:
-    """Say the same of a locked table, whether we or pg_dump waited for it."""
-    try:
-        yield
-    except DatabaseLockedError as error:
-        raise DatabaseLockedError(
-            f"a table of {database.url.redacted()} is locked by another session",
-            hint="run the command again when that one is done",
-        ) from error
 
 
 @dataclass(frozen=True, slots=True)

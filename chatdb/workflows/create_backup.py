@@ -17,6 +17,7 @@ from chatdb.backups.stores import Store
 from chatdb.db.database import Database
 from chatdb.db.distribution import refuse_distributed_backup
 from chatdb.db.label import look_at_label
+from chatdb.db.revision import in_schemas, look
 from chatdb.errors import ChatdbError, DatabaseUnreachableError, UsageError
 from chatdb.workflows.backup_parts import BackupWish, Bench, Made, Watch
 
@@ -32,6 +33,12 @@ def create_backup(database: Database, store: Store, wish: BackupWish, watch: Wat
     direct = database.direct()
     try:
         refuse_distributed_backup(direct.url)
+        seen = look(direct.url, schema=direct.schema)
+        if seen.elsewhere:
+            watch.warning(
+                f"chatdb's tables are {in_schemas(seen.elsewhere)}: they are backed up, but not"
+                " counted or listed unless --schema names it"
+            )
         label = look_at_label(direct.url, schema=direct.schema)
         name = direct.url.name if direct.url.path is not None else label.name
         started, created_at = time.monotonic(), datetime.now(UTC)

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.patient_file import knows_locks
 from chatdb.db.unreachable import diagnose
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
@@ -97,7 +98,8 @@ def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:
     from chatdb.db.database import dialect_of
 
     known = failure if isinstance(failure, ChatdbError) else None
-    if getattr(failure, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+    is_busy = getattr(failure, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+    if is_busy and knows_locks(url.sqlite_path.parent):
         text = f"{url.sqlite_path} is held by another program"
         fix = f"name it: lsof {shlex.quote(str(url.sqlite_path))}"
         return error("database-reachable", text, fix)

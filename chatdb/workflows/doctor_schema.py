@@ -25,7 +25,7 @@ def _state(database: Database) -> Iterator[Finding]:
         yield ok("schema-state", f"the schema is at the newest revision ({seen.revision})")
         return
     found = mismatch(seen, database.url)
-    make = info if seen.state == "empty" else error
+    make = info if seen.state == "empty" and not seen.elsewhere else error
     yield make("schema-state", found.text, found.hint)
 
 

@@ -3,7 +3,8 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +18,7 @@ from chatdb.db.migrations import AppliedRevision
 from chatdb.db.scripts import head_revision, migrations_directory, scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.records import organization_id_of
+from tests.postgres_server import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
 NEXT = f"{int(head_revision()) + 1:04d}"
@@ -156,3 +158,14 @@ def start_migrator(url: DatabaseUrl, directory: Path | None = None) -> subproces
     return subprocess.Popen(
         words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
     )
+
+
+@pytest.fixture
+def bare_role(empty_postgresql_url: DatabaseUrl, postgres: PostgresServer) -> Iterator[DatabaseUrl]:
+    """The empty database, as a role that may log in and no more."""
+    name = f"bare_{empty_postgresql_url.database}"
+    postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
+    try:
+        yield replace(empty_postgresql_url, user=name, password="x")
+    finally:
+        postgres.execute(f"DROP ROLE {name}")

@@ -18,6 +18,8 @@ from chatdb.operations.schema_check import check
 from chatdb.operations.search_index import look_at_search_index, rebuild_search_index
 from tests import postgres_server
 from tests.cli.test_doctor import findings
+from tests.db.test_session_settings import answers as answers_of
+from tests.db.test_session_settings import answers_of_a_file, write_chats
 from tests.migrations.conftest import Listener, start_migrator
 from tests.operations.export_rows import every_shape, fill, insert
 from tests.operations.index_damage import INDEX, Told, execute
@@ -167,3 +169,29 @@ def test_the_search_index_is_built_through_a_pooler_or_around_it(
 
     assert "writers of messages wait" in through.notes[0]
     assert around.notes == []
+
+
+def test_settings_of_the_role_break_nothing_behind_a_pooler_and_stay_as_they_were(
+    run: Any, pooled_url: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    chats = write_chats(tmp_path / "chats.jsonl")
+    for setting in (
+        *("DateStyle = 'German, DMY'", "IntervalStyle = 'sql_standard'", "bytea_output = 'escape'"),
+        *("extra_float_digits = -5", "TimeZone = 'Pacific/Kiritimati'", "row_security = off"),
+        *("statement_timeout = '300ms'", "lock_timeout = '10ms'", "array_nulls = off"),
+        *("quote_all_identifiers = on", "gin_fuzzy_search_limit = 1"),
+    ):
+        postgres.execute(f"ALTER ROLE {pooled_url.user} SET {setting}")
+    postgres.execute(  # the pooler's own connection was made before
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE datname = '{pooled_url.database}'"
+    )
+    wait_until(lambda: answers(pooled_url))
+
+    found = dict(answers_of(run, pooled_url, chats))
+    with psycopg.connect(**pooled_url.libpq()) as client:  # type: ignore[arg-type]
+        # Of what the pooler itself keeps in step (DateStyle, TimeZone) it knows the first value.
+        left = client.execute("SHOW bytea_output").fetchone()
+
+    assert found == answers_of_a_file(chats)
+    assert left == ("escape",)

@@ -338,7 +338,7 @@ def test_a_locked_table_is_told(
     ):
         holder.execute(sa.text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
 
-        with pytest.raises(DatabaseLockedError, match="locked by another session"):
+        with pytest.raises(DatabaseLockedError, match="is locked for too long by pid"):
             back_up(database, folder, lock_seconds=1)
 
     assert nothing_left(folder)

@@ -34,12 +34,17 @@ def status(
     Example:
       chatdb schema status --exit-code --format json
     """
+    from chatdb.db.revision import in_schemas
     from chatdb.operations import schema
 
     command = CommandContext.of(context)
     with command.open_database(create=False, any_schema=True) as database:
         answer = schema.status(database)
     command.output.record(answer, output_format)
+    if answer.elsewhere:
+        command.diagnostics.warning(
+            f"chatdb's tables are {in_schemas(answer.elsewhere)}: --schema names another"
+        )
     if exit_code and answer.state != "current":
         raise typer.Exit(ExitCode.SCHEMA)
 

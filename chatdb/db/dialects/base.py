@@ -69,10 +69,7 @@ class Dialect(ABC):
     def read_messages(
         self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
     ) -> "Generator[Chunk, None, None]":
-        """Yield the messages of the selected conversations as JSON, by conversation and position.
-
-        On PostgreSQL the transaction needs the settings TimeZone UTC and DateStyle ISO.
-        """
+        """Yield the messages of selected conversations as JSON, by conversation and position."""
 
     @abstractmethod
     def bulk(self) -> "Bulk":

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import sqlalchemy as sa
 
+from chatdb.db.lock_holders import Holder
 from chatdb.db.scripts import Script
 from chatdb.db.url import DatabaseUrl
 
@@ -18,12 +19,15 @@ Note = Callable[[str], None]
 class Witness:
     """What must not get lost in a revision: triggers by name with their table, broken references.
 
-    `searched` are the full-text tables that triggers keep in step.
+    `searched` are the full-text tables that triggers keep in step, `readable` the views that can
+    be read, `referred` the tables with the parents that their foreign keys refer to.
     """
 
     triggers: Mapping[str, str]
     broken_references: Mapping[tuple[str, str], int]
     searched: frozenset[str]
+    readable: frozenset[str] = frozenset()
+    referred: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +82,33 @@ class MigrationWays(ABC):
         """Wait before the transaction, where its BEGIN is the lock; raises DatabaseLockedError."""
 
     @abstractmethod
-    def take_lock(
-        self, connection: sa.Connection, *, schema: str | None, seconds: float, note: Note
-    ) -> None:
-        """Keep other migrators out until the transaction ends; make the schema if it is missing.
+    def take_lock(self, connection: sa.Connection, *, seconds: float, note: Note) -> None:
+        """Keep other migrators out until the transaction ends.
 
         Raises DatabaseLockedError that names the holder after `seconds`.
         """
+
+    @abstractmethod
+    def require_place(
+        self, connection: sa.Connection, url: DatabaseUrl, schema: str | None
+    ) -> None:
+        """Return where the tables may be made; changes nothing.
+
+        Raises RefusedError for a database of another encoding, or with chatdb's tables in another
+        schema than the one that would be taken unasked, DatabaseFailedError for a missing right.
+        """
+
+    @abstractmethod
+    def make_schema(self, connection: sa.Connection, schema: str | None) -> None:
+        """Make the schema if it is missing."""
 
     @abstractmethod
     def is_pooled(self, connection: sa.Connection) -> bool:
         """Tell whether a pooler stands between us and the server."""
 
     @abstractmethod
-    def lock_holders(self, connection: sa.Connection) -> str:
-        """Name the sessions that hold locks on chatdb's tables; "" where that cannot be told."""
+    def lock_holders(self, connection: sa.Connection) -> Sequence[Holder]:
+        """Return who holds locks on chatdb's tables; nobody where that cannot be told."""
 
     @abstractmethod
     def witness(self, connection: sa.Connection) -> Witness:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
-from psycopg import sql
 from psycopg.types.json import set_json_dumps, set_json_loads
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -14,15 +13,8 @@ from chatdb import canonical
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.migration_base import MigrationWays
-from chatdb.db.unreachable import diagnose
 from chatdb.db.url import DatabaseUrl, DialectName
-from chatdb.errors import (
-    ChatdbError,
-    DatabaseFailedError,
-    DatabaseLockedError,
-    DatabaseUnreachableError,
-    StorageError,
-)
+from chatdb.errors import ChatdbError
 
 if TYPE_CHECKING:
     from chatdb.db.dialects.bulk import Bulk
@@ -30,9 +22,6 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.search import MessageSearch
     from chatdb.db.dialects.search_index import SearchIndex
     from chatdb.db.dialects.statistics import Statistics
-
-_LOST = ("08", "57P")
-_LOGIN = "28"
 
 
 class PostgresqlDialect(Dialect):
@@ -60,49 +49,20 @@ class PostgresqlDialect(Dialect):
         self, connection: sa.Connection, *, write: bool, snapshot: bool, settings: dict[str, str]
     ) -> None:
         connection.begin()
-        statements: list[sql.Composable] = []
-        if snapshot:
-            statements.append(sql.SQL("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        if not write:
-            statements.append(sql.SQL("SET TRANSACTION READ ONLY"))
-        statements += [
-            sql.SQL("SET LOCAL {} = {}").format(
-                sql.SQL(".").join(map(sql.Identifier, name.split("."))), sql.Literal(value)
-            )
-            if name != "search_path"
-            else sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(value))
-            for name, value in settings.items()
-        ]
-        if statements:
-            text = sql.SQL("; ").join(statements).as_string(None)
-            connection.exec_driver_sql(text.replace("%", "%%"))  # else the driver's placeholders
+        driver: Any = connection.connection.driver_connection
+        try:
+            driver.begin(write=write, snapshot=snapshot, settings=settings)
+        except psycopg.OperationalError as error:
+            if driver.closed:
+                connection.invalidate(error)  # else a kept one would be given out again
+            raise
 
     def translate(self, error: BaseException, url: DatabaseUrl) -> ChatdbError | None:
         if not isinstance(error, psycopg.Error):
             return None
-        state = error.sqlstate or ""
-        if isinstance(error, psycopg.OperationalError) and (
-            not state or state.startswith((*_LOST, _LOGIN)) or state == "3D000"
-        ):
-            found = diagnose(error.diag.message_primary or str(error), url)
-            return DatabaseUnreachableError(
-                f"no connection to {url.redacted()}: {found.text}", hint=found.hint
-            )
-        if state == "55P03":
-            return DatabaseLockedError(
-                "another session holds a lock on a table of chatdb",
-                hint="run the command again, or wait longer with --lock-timeout",
-            )
-        if state == "53100":
-            return StorageError("the database server's disk is full", hint="free some space")
-        if state == "42501":
-            return DatabaseFailedError(
-                f"the database refuses this user: {_first_line(error)}",
-                hint="use a user with the right to do it: --database-url",
-            )
-        if state.startswith(("25006", "40", "53", "54", "57", "58", "XX")):
-            return DatabaseFailedError(f"the database gave up: {_first_line(error)}")
-        return None
+        from chatdb.db.dialects.postgresql_errors import translate
+
+        return translate(error, url)
 
     def server_version(self, connection: sa.Connection) -> str:
         return str(connection.exec_driver_sql("SHOW server_version").scalar_one()).split()[0]
@@ -154,12 +114,11 @@ class PostgresqlDialect(Dialect):
 
 
 def _connect(url: DatabaseUrl) -> "psycopg.Connection[Any]":
-    """Connect with JSON in its canonical form: a creator bypasses what the engine sets for it."""
-    connection = connect_postgresql(url)
+    """Connect with JSON in its canonical form: a creator bypasses what the engine sets for it.
+
+    In autocommit, so that BEGIN and the settings of a transaction go in one message.
+    """
+    connection = connect_postgresql(url, autocommit=True, settled=False)
     set_json_dumps(canonical.encode_text, connection)
     set_json_loads(canonical.decode, connection)
     return connection
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return (error.diag.message_primary or str(error)).strip().partition("\n")[0]

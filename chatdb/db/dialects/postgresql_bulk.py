@@ -51,18 +51,14 @@ _MESSAGE_TYPES = (
 _SNAPSHOT_TYPES = ("bytea", "bytea", "bytea", "bytea", "timestamptz")
 
 _RETRY = ("40001", "40P01", "23505")
-_RECONNECT = ("08", "57P01", "57P02", "57P03")
+_RECONNECT = ("08", "57P01", "57P02", "57P03", "57P05")
 _NO_OBJECT = b"\x01{}"
 
 
 class PostgresqlBulk(Bulk):
     """COPY at the server's speed; see docs/performance.md for what bounds it."""
 
-    transaction_settings: ClassVar[dict[str, str]] = {
-        "chatdb.bulk": "on",
-        "statement_timeout": "0",
-        "idle_in_transaction_session_timeout": "0",
-    }
+    transaction_settings: ClassVar[dict[str, str]] = {"chatdb.bulk": "on"}
     defers_search_index: ClassVar[bool] = True
 
     def stored_keys(

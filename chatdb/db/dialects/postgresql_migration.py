@@ -20,10 +20,19 @@ from chatdb.db.dialects.migration_base import (
     TableSize,
     Witness,
 )
+from chatdb.db.dialects.postgresql_place import require_place
+from chatdb.db.lock_holders import (
+    Holder,
+    described,
+    holders_of_advisory_lock,
+    holders_of_tables,
+    way_out,
+)
 from chatdb.db.schema import TABLE_NAMES
-from chatdb.db.scripts import VERSION_TABLE, Script
+from chatdb.db.scripts import Script
+from chatdb.db.session_settings import READ_ONLY
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ConfigurationError, DatabaseFailedError, DatabaseLockedError
+from chatdb.errors import DatabaseLockedError
 
 LOCK_KEY = 0x63686174_64620001
 """The advisory lock of chatdb's migrators ("chatdb" in ASCII), one for each database."""
@@ -31,23 +40,6 @@ LOCK_KEY = 0x63686174_64620001
 _POLL_SECONDS = 0.1
 _SAY_AFTER_SECONDS = 1.0
 
-_HOLDER = """
-SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start), a.query
-FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND (l.classid::bigint << 32) | l.objid::bigint = %s
-"""
-_TABLE_HOLDERS = """
-SELECT DISTINCT a.pid, a.application_name,
-       extract(epoch FROM clock_timestamp() - a.xact_start), a.query
-FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE l.granted AND l.pid <> pg_backend_pid() AND n.nspname = current_schema()
-  AND c.relname = ANY(%s)
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-ORDER BY 3 DESC NULLS LAST LIMIT 3
-"""
 _COLUMNS = """
 SELECT c.relname, a.attname FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -73,10 +65,6 @@ SELECT i.relname, t.relname FROM pg_index x
 JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
 WHERE i.relnamespace = current_schema()::regnamespace
 """
-_VERSION_SCHEMA = f"""
-SELECT n.nspname, current_schema() FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = to_regclass('{VERSION_TABLE}')
-"""
 _SIZES = """
 SELECT c.relname, c.reltuples::bigint, pg_total_relation_size(c.oid) FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -100,41 +88,45 @@ class PostgresqlMigrationWays(MigrationWays):
     has_schemas: ClassVar[bool] = True
 
     def settings(self, lock_timeout: float) -> dict[str, str]:
-        """Building an index takes its time, whatever timeouts the role has."""
+        """Who migrates means to write, whatever the role's transactions are by default."""
         return {
             "lock_timeout": f"{max(1, round(lock_timeout * 1000))}ms",
-            "statement_timeout": "0",
-            "idle_in_transaction_session_timeout": "0",
+            READ_ONLY: "off",
         }
 
     def wait_for_turn(self, url: DatabaseUrl, *, seconds: float, note: Note) -> None:
         """The lock is taken inside the transaction."""
 
-    def take_lock(
-        self, connection: sa.Connection, *, schema: str | None, seconds: float, note: Note
-    ) -> None:
+    def take_lock(self, connection: sa.Connection, *, seconds: float, note: Note) -> None:
         """Poll: a migrator that blocked would deadlock with CREATE INDEX CONCURRENTLY.
 
         READ COMMITTED lets the statements after the lock see what its last holder committed.
         """
-        _make_writable(connection)
         started, said = time.monotonic(), False
         while not self._try_lock(connection):
             waited = time.monotonic() - started
             if waited >= seconds:
+                holders = holders_of_advisory_lock(_driver(connection), LOCK_KEY)
                 raise DatabaseLockedError(
-                    f"another migrator held its lock for {seconds:g} s:"
-                    f" {_sessions(_all(connection, _HOLDER, (LOCK_KEY,)))}",
-                    hint="run chatdb migrate again when it is done; --lock-wait 600 waits longer",
+                    f"another migrator held its lock for {seconds:g} s: {described(holders)}",
+                    hint=way_out(
+                        holders,
+                        "run chatdb migrate again when it is done; --lock-wait 600 waits longer",
+                    ),
                 )
             if not said and waited >= _SAY_AFTER_SECONDS:
-                holder = _sessions(_all(connection, _HOLDER, (LOCK_KEY,)))
-                note(f"waiting for another migrator: {holder}")
+                holders = holders_of_advisory_lock(_driver(connection), LOCK_KEY)
+                note(f"waiting for another migrator: {described(holders)}")
                 said = True
             time.sleep(_POLL_SECONDS)
-        if schema is None:
-            _require_one_schema(connection)
-        elif connection.scalar(_has_schema(schema)) is None:
+
+    def require_place(
+        self, connection: sa.Connection, url: DatabaseUrl, schema: str | None
+    ) -> None:
+        require_place(_driver(connection), url, schema)
+
+    def make_schema(self, connection: sa.Connection, schema: str | None) -> None:
+        if schema is not None and connection.scalar(_has_schema(schema)) is None:
             create = sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema))
             connection.exec_driver_sql(create.as_string(None).replace("%", "%%"))
 
@@ -143,12 +135,11 @@ class PostgresqlMigrationWays(MigrationWays):
 
     def is_pooled(self, connection: sa.Connection) -> bool:
         """A pooler answers the start-up with a process id of its own making."""
-        driver: Any = connection.connection.driver_connection
-        backend_pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
-        return bool(driver.info.backend_pid != backend_pid)
+        driver = _driver(connection)
+        return bool(driver.info.backend_pid != driver.backend_pid)
 
-    def lock_holders(self, connection: sa.Connection) -> str:
-        return _sessions(_all(connection, _TABLE_HOLDERS, (sorted(TABLE_NAMES),)))
+    def lock_holders(self, connection: sa.Connection) -> Sequence[Holder]:
+        return holders_of_tables(_driver(connection), sorted(TABLE_NAMES))
 
     def witness(self, connection: sa.Connection) -> Witness:  # noqa: ARG002
         """PostgreSQL drops nothing that was not named."""
@@ -217,26 +208,6 @@ def _estimate(rows: int, size: int) -> int | None:
     return 0 if size == 0 else None
 
 
-def _make_writable(connection: sa.Connection) -> None:
-    try:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
-    except sa.exc.NotSupportedError as error:
-        raise DatabaseFailedError(
-            "this server is a standby, which cannot be written",
-            hint="name the primary, or all servers with ?target_session_attrs=read-write",
-        ) from error
-
-
-def _require_one_schema(connection: sa.Connection) -> None:
-    """Refuse when the tables lie further down the search path than new ones would."""
-    found = connection.exec_driver_sql(_VERSION_SCHEMA).one_or_none()
-    if found is not None and found[0] != found[1]:
-        raise ConfigurationError(
-            f"chatdb's tables are in the schema {found[0]}, new ones would go to {found[1]}",
-            hint=f"name the schema: --schema {found[0]}",
-        )
-
-
 def _has_schema(schema: str) -> sa.Select[Any]:
     namespaces = sa.table("pg_namespace", sa.column("nspname"))
     return sa.select(namespaces.c.nspname).where(namespaces.c.nspname == schema)
@@ -246,14 +217,5 @@ def _all(connection: sa.Connection, query: str, values: tuple[Any, ...]) -> Sequ
     return connection.exec_driver_sql(query, values).fetchall()
 
 
-def _sessions(rows: Sequence[Any]) -> str:
-    """Write sessions for people: pid, application, age and query of each."""
-    texts = []
-    for pid, application, age, query in rows:
-        text = f"pid {pid} ({application or 'no application name'})"
-        if age is not None:
-            text += f", for {float(age):.0f} s"
-        if query:
-            text += f", last query: {' '.join(query.split())[:120]}"
-        texts.append(text)
-    return "; ".join(texts) or "it has just gone"
+def _driver(connection: sa.Connection) -> Any:
+    return connection.connection.driver_connection

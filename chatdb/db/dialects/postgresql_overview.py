@@ -21,13 +21,15 @@ from chatdb.db.overview import (
 if TYPE_CHECKING:
     from typing import LiteralString
 
-_LIMITS = (
-    "SET TRANSACTION READ ONLY;"
-    f" SET LOCAL statement_timeout = {int(FIGURE_SECONDS * 1000)};"
-    f" SET LOCAL lock_timeout = {int(LOCK_SECONDS * 1000)};"
+    from chatdb.db.patient_connection import PatientConnection
+
+_LIMITS = {
+    "statement_timeout": f"{FIGURE_SECONDS:g}s",
+    "lock_timeout": f"{LOCK_SECONDS * 1000:g}ms",
     # Without statistics the planner would read whole tables for what an index has.
-    " SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
-)
+    "enable_seqscan": "off",
+    "jit": "off",
+}
 _ABOUT = "SELECT current_setting('server_version'), pg_database_size(current_database())"
 _SETTINGS = "SELECT key, value FROM chatdb_settings"
 _COUNT = "SELECT count(*) FROM (SELECT FROM {table} LIMIT {limit}) AS counted"
@@ -49,7 +51,7 @@ class ServerGlance:
 
     def __init__(
         self,
-        connection: "psycopg.Connection[Any]",
+        connection: "PatientConnection",
         seen: Overview,
         *,
         schema: str | None,
@@ -57,7 +59,7 @@ class ServerGlance:
     ) -> None:
         self._connection = connection
         self._schema = schema
-        self._limits = f"{_LIMITS}; SET LOCAL app.organization_id = '{organization_id}'"
+        self._limits = {**_LIMITS, "app.organization_id": str(organization_id)}
         self._seen = seen
 
     def read(self, since: datetime) -> None:
@@ -74,11 +76,7 @@ class ServerGlance:
 
     def _figure(self, name: str, read: Callable[[], None]) -> None:
         try:
-            with self._connection.transaction():
-                self._connection.execute(self._limits.encode())
-                if self._schema is not None:
-                    path = sql.SQL("SET LOCAL search_path = {}")
-                    self._connection.execute(path.format(sql.Identifier(self._schema)))
+            with self._connection.reading(self._limits, schema=self._schema):
                 read()
         except psycopg.errors.QueryCanceled:
             self._seen.notes.append(f"{name}: not within {FIGURE_SECONDS:g} s")

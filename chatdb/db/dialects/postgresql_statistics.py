@@ -26,11 +26,7 @@ ORDER BY 4 DESC, 2
 class PostgresqlStatistics(Statistics):
     """Local hours by AT TIME ZONE, samples by TABLESAMPLE SYSTEM."""
 
-    settings: ClassVar[Mapping[str, str]] = {
-        "statement_timeout": "0",
-        "idle_in_transaction_session_timeout": "0",
-        "jit": "off",
-    }
+    settings: ClassVar[Mapping[str, str]] = {"jit": "off"}
     read_barrier = ""
     day = "to_char(h, 'YYYY-MM-DD')"
     week = "to_char(date_trunc('week', h), 'YYYY-MM-DD')"

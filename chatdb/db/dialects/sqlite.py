@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.migration_base import MigrationWays
+from chatdb.db.patient_file import knows_locks
 from chatdb.db.url import DatabaseUrl, DialectName
 from chatdb.errors import (
     ChatdbError,
@@ -31,14 +32,17 @@ if TYPE_CHECKING:
     from chatdb.db.dialects.search_index import SearchIndex
     from chatdb.db.dialects.statistics import Statistics
 
-_BEGIN = "chatdb_begin"
+_WRITE = "chatdb_write"
 _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '([^']*)'")
 """What Python's sqlite3 says, without an error code, of text that another program wrote."""
 _SHARED_MEMORY_BYTES = 32 * 1024
 
+_LOCKS = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+_NO_LOCKS = "SQLITE_IOERR_LOCK"
+
 _ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
     (
-        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        _LOCKS,
         DatabaseLockedError,
         "{path} is locked by another program",
         "wait until it is done, or stop it, and run the command again",
@@ -74,6 +78,12 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
         "restore it from a backup",
     ),
     (
+        (_NO_LOCKS, "SQLITE_IOERR_SHM", "SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_UNLOCK"),
+        StorageError,
+        "{path} is on a file system without locks or shared memory (a network share?)",
+        "move the file to a disk of this machine, or take PostgreSQL: --database-url postgresql://",
+    ),
+    (
         ("SQLITE_IOERR",),
         StorageError,
         "reading or writing {path} failed: {error}",
@@ -105,8 +115,8 @@ class SqliteDialect(Dialect):
 
         @event.listens_for(engine, "begin")
         def emit_begin(connection: sa.Connection) -> None:
-            statement = connection.get_execution_options().get(_BEGIN, "BEGIN")
-            connection.exec_driver_sql(statement)
+            driver: Any = connection.connection.driver_connection
+            driver.begin(write=connection.get_execution_options().get(_WRITE, False))
 
         event.listen(engine, "do_execute", _execute)
         return engine
@@ -119,7 +129,7 @@ class SqliteDialect(Dialect):
         snapshot: bool,  # noqa: ARG002 - every transaction of SQLite sees one state
         settings: dict[str, str],  # noqa: ARG002 - SQLite has none
     ) -> None:
-        connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE" if write else "BEGIN"})
+        connection.execution_options(**{_WRITE: write})
         connection.begin()
 
     def translate(self, error: BaseException, url: DatabaseUrl) -> ChatdbError | None:
@@ -141,6 +151,8 @@ class SqliteDialect(Dialect):
         name = str(getattr(error, "sqlite_errorname", ""))
         if name.startswith("SQLITE_IOERR") and _is_full(url.sqlite_path.parent):
             name = "SQLITE_FULL"
+        if name.startswith(_LOCKS) and not knows_locks(url.sqlite_path.parent):
+            name = _NO_LOCKS
         for prefixes, kind, text, hint in _ERRORS:
             if name.startswith(prefixes):
                 return kind(text.format(path=url.sqlite_path, error=error), hint=hint)

@@ -1,4 +1,4 @@
-"""Migrating SQLite: a checked copy first, and nothing lost silently after (DESIGN, traps 1, 18)."""
+"""Migrating SQLite: a checked copy first, and nothing lost silently after."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from chatdb.atomic_write import PARTIAL, claim_partial, sweep_abandoned
 from chatdb.db.alembic_scripts import run_script
 from chatdb.db.connect import connect_sqlite
-from chatdb.db.dialects import sqlite_catalogue
+from chatdb.db.dialects import sqlite_catalogue, sqlite_dependents
 from chatdb.db.dialects.migration_base import (
     CatalogueEntry,
     LockFacts,
@@ -29,6 +29,7 @@ from chatdb.db.dialects.migration_base import (
     TableSize,
     Witness,
 )
+from chatdb.db.lock_holders import Holder
 from chatdb.db.scripts import Script
 from chatdb.db.sqlite_copies import copy_into, damages_of
 from chatdb.db.url import DatabaseUrl
@@ -91,7 +92,6 @@ class SqliteMigrationWays(MigrationWays):
         self,
         connection: sa.Connection,
         *,
-        schema: str | None,  # noqa: ARG002
         seconds: float,  # noqa: ARG002
         note: Note,  # noqa: ARG002
     ) -> None:
@@ -99,11 +99,19 @@ class SqliteMigrationWays(MigrationWays):
         driver: Any = connection.connection.driver_connection
         driver.set_progress_handler(lambda: 0, _INSTRUCTIONS_BETWEEN_SIGNALS)
 
+    def require_place(
+        self, connection: sa.Connection, url: DatabaseUrl, schema: str | None
+    ) -> None:
+        """A file is one place, and its rights were looked at before."""
+
+    def make_schema(self, connection: sa.Connection, schema: str | None) -> None:
+        """There are none."""
+
     def is_pooled(self, connection: sa.Connection) -> bool:  # noqa: ARG002
         return False
 
-    def lock_holders(self, connection: sa.Connection) -> str:  # noqa: ARG002
-        return ""
+    def lock_holders(self, connection: sa.Connection) -> Sequence[Holder]:  # noqa: ARG002
+        return ()
 
     def witness(self, connection: sa.Connection) -> Witness:
         triggers = {name: (table, text) for name, table, text in _triggers(connection)}
@@ -119,11 +127,14 @@ class SqliteMigrationWays(MigrationWays):
             {name: table for name, (table, _) in triggers.items()},
             _broken_references(connection),
             frozenset(searched),
+            sqlite_dependents.readable_views(connection),
+            sqlite_dependents.references(connection),
         )
 
     def verify(self, connection: sa.Connection, before: Witness, statements: Sequence[str]) -> None:
         _check_triggers(connection, before, statements)
         _check_references(connection, before)
+        sqlite_dependents.check(connection, before)
         tables = {name for name, _ in _virtual_tables(connection)}
         for name in sorted(before.searched & tables):
             _check_search(connection, name, statements)
@@ -153,10 +164,13 @@ class SqliteMigrationWays(MigrationWays):
         columns: dict[str, set[str]] = defaultdict(set)
         query = (
             "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c"
-            " WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+            " WHERE m.type = ? AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND m.name LIKE ?"
         )
-        for table, column in connection.exec_driver_sql(query):
-            columns[table.lower()].add(column)  # SQLite's names are the same in any case
+        views = sqlite_dependents.readable_views(connection)
+        wanted = [("table", "%"), *(("view", name) for name in views)]
+        for kind_and_name in wanted:
+            for table, column in connection.exec_driver_sql(query, kind_and_name):
+                columns[table.lower()].add(column)  # SQLite's names are the same in any case
         return {table: frozenset(names) for table, names in columns.items()}
 
     def stored_columns(self, connection: sa.Connection) -> Mapping[str, Sequence[str]]:

@@ -1,0 +1,124 @@
+"""A connection to PostgreSQL that says for whom it waits, and sets what chatdb relies on."""
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from typing import Any, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.waiting import Ready
+
+from chatdb.db import lock_holders, lock_waits
+from chatdb.db.lock_holders import Holder
+from chatdb.db.session_settings import (
+    connection_settings,
+    transaction_settings,
+)
+
+_CONNECT_SECONDS = 2
+_LONGEST_PAUSE_SECONDS = 30.0
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """Looks after two seconds of waiting whether another session's lock is what it waits for.
+
+    Each answer that has not come yet is asked for ten times a second by psycopg itself, which
+    lets Ctrl-C through: that is where the time is looked at, without any thread.
+    """
+
+    parameters: Mapping[str, Any]
+    backend_pid = 0
+
+    @classmethod
+    def open(cls, parameters: Mapping[str, Any]) -> Self:
+        """Connect in autocommit: every BEGIN is our own. Raises psycopg.Error."""
+        opened = cls.connect(**parameters, prepare_threshold=None, autocommit=True)
+        opened.parameters = parameters
+        opened.backend_pid = opened.info.backend_pid
+        return opened
+
+    def settle(self) -> None:
+        """Make the settings for all statements to come, unless the session is a pooler's.
+
+        A pooler's answer to the login has a process id of its own making: nothing is set then.
+        """
+        calls = sql.SQL(", ").join(
+            sql.SQL("set_config({}, {}, false)").format(name, value)
+            for name, value in connection_settings(self.info.server_version).items()
+        )
+        query = sql.SQL("SELECT {} WHERE pg_backend_pid() = {}")
+        self.execute(query.format(calls, self.info.backend_pid))
+
+    def begin(self, *, write: bool, snapshot: bool, settings: Mapping[str, str]) -> None:
+        """Begin a transaction with its settings in one message to the server.
+
+        A time limit of the role's on transactions runs from BEGIN on: what lifts it must not
+        wait for an answer.
+        """
+        everything = transaction_settings(self.info.server_version) | dict(settings)
+        level = "REPEATABLE READ" if snapshot else "READ COMMITTED"
+        mode = "" if write else ", READ ONLY"
+        statements = [
+            sql.SQL(f"BEGIN ISOLATION LEVEL {level}{mode}"),
+            *(_set_local(name, value) for name, value in everything.items()),
+            sql.SQL("SELECT pg_backend_pid()"),
+        ]
+        with closing(self.execute(sql.SQL("; ").join(statements))) as cursor:
+            while cursor.nextset():
+                pass
+            row = cursor.fetchone()
+        if row is not None:  # behind a pooler each transaction has another
+            self.backend_pid = row[0]
+
+    @contextmanager
+    def reading(self, settings: Mapping[str, str], *, schema: str | None = None) -> Iterator[Self]:
+        """Read in a transaction of its own; what it did by chance is rolled back."""
+        path = {} if schema is None else {"search_path": schema}
+        self.begin(write=False, snapshot=False, settings={**settings, **path})
+        try:
+            yield self
+        finally:
+            if not self.broken:
+                self.rollback()
+
+    def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+        """Wait for an answer of the server, as psycopg does, and tell of a lock."""
+        return super().wait(self._watched(gen), *arguments, **options)
+
+    def _watched(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        pause = lock_waits.SAY_AFTER_SECONDS
+        due = time.monotonic() + pause
+        holders: list[Holder] = []
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if ready == Ready.NONE and not holders and time.monotonic() >= due:
+                    holders = self._blockers()
+                    if holders:
+                        lock_waits.tell(holders)
+                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                    due = time.monotonic() + pause
+                wanted = gen.send(ready)
+        except StopIteration as stop:
+            return stop.value
+        except psycopg.errors.LockNotAvailable as error:
+            error.holders = holders  # type: ignore[attr-defined]
+            raise
+
+    def _blockers(self) -> list[Holder]:
+        """Ask over another connection; one that cannot be had has nothing to say."""
+        parameters = {**self.parameters, "connect_timeout": _CONNECT_SECONDS}
+        with (
+            suppress(psycopg.Error),
+            psycopg.connect(**parameters, prepare_threshold=None, autocommit=True) as other,
+        ):
+            return lock_holders.blockers(other, self.backend_pid)
+        return []
+
+
+def _set_local(name: str, value: str) -> sql.Composable:
+    setting = sql.SQL(".").join(map(sql.Identifier, name.split(".")))
+    written = sql.Identifier(value) if name == "search_path" else sql.Literal(value)
+    return sql.SQL("SET LOCAL {} = {}").format(setting, written)
