@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING
 from chatdb.cli.text import counted, one_line
 
 if TYPE_CHECKING:
+    from chatdb.formats.base import IgnoredFile
     from chatdb.operations.imports_report import FileReport, ImportReport
 
 _LONGEST_KEY = 40
 _KEYS_SHOWN = 5
+REASONS_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
-    """The answer of an import: conversations by what became of them, messages written."""
+    """The answer of an import: conversations by what became of them, messages written.
+
+    `ignored_files` are the files of folders and archives that were not read, in a table how many
+    for each reason.
+    """
 
     outcome: str
     dry_run: bool
@@ -30,6 +36,7 @@ class ImportSummary:
     messages_changed: int
     replaced_characters: int
     files: int
+    ignored_files: "Sequence[IgnoredFile] | dict[str, int]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +58,13 @@ class Explanation:
     lossy: dict[str, int]
     organizations: dict[str, int]
     rows: dict[str, int]
-    ignored_files: int
+    ignored_files: "Sequence[IgnoredFile] | dict[str, int]"
 
 
-def summary(report: "ImportReport") -> ImportSummary:
-    """Return the summary of a report."""
+def summary(report: "ImportReport", *, brief: bool) -> ImportSummary:
+    """Return the summary of a report; a brief one has ignored files by reason, not by name."""
     counts = report.counts
+    ignored = [file for each in report.files for file in each.ignored_files]
     return ImportSummary(
         outcome=report.outcome,
         dry_run=report.dry_run,
@@ -69,6 +77,7 @@ def summary(report: "ImportReport") -> ImportSummary:
         messages_changed=counts.messages_changed,
         replaced_characters=report.replaced_characters,
         files=len(report.files),
+        ignored_files=_by_reason(ignored) if brief else ignored,
     )
 
 
@@ -145,8 +154,9 @@ def _some(keys: Sequence[str]) -> str:
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
-def explanation(report: "FileReport") -> Explanation:
-    """Return what a file's report tells of its contents."""
+def explanation(report: "FileReport", *, brief: bool) -> Explanation:
+    """Return what a file's report tells of its contents; brief as a summary is."""
+    ignored = report.ignored_files
     return Explanation(
         path=report.path,
         format=report.format,
@@ -160,5 +170,14 @@ def explanation(report: "FileReport") -> Explanation:
         lossy=report.lossy,
         organizations=report.organizations,
         rows={table: counts.read for table, counts in report.rows.items()},
-        ignored_files=report.ignored_files,
+        ignored_files=_by_reason(ignored) if brief else ignored,
     )
+
+
+def _by_reason(ignored: "Sequence[IgnoredFile]") -> dict[str, int]:
+    """Count files by why they are ignored, the most frequent reasons first."""
+    counted_reasons = Counter(each.reason for each in ignored).most_common()
+    shown = dict(counted_reasons[:REASONS_SHOWN])
+    if len(counted_reasons) > REASONS_SHOWN:
+        shown["other reasons"] = sum(count for _, count in counted_reasons[REASONS_SHOWN:])
+    return shown

@@ -29,6 +29,19 @@ class Skipped:
     source_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class IgnoredFile:
+    """A file of a folder or archive that is not read: where it stands, and why.
+
+    `holds_words` tells whether people's words may be in it that are nowhere else: leaving it out
+    is a loss.
+    """
+
+    place: str
+    reason: str
+    holds_words: bool = False
+
+
 @dataclass(slots=True)
 class RowCounts:
     """What became of the rows of a database's table: `read` is the sum of the others.

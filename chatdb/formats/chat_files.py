@@ -31,7 +31,8 @@ from chatdb.formats.json_records import decode_value
 from chatdb.formats.json_stream import Element, JsonStream
 from chatdb.formats.linear import add_entries
 from chatdb.formats.products import product_among
-from chatdb.formats.sources import Source, SourceFile
+from chatdb.formats.source_files import SourceFile
+from chatdb.formats.sources import Source
 from chatdb.formats.times import EPOCH, GUESSED, MISSING, Moment, parse_time
 from chatdb.records import Conversation, Message
 

@@ -18,7 +18,8 @@ from chatdb.formats.duplicate_keys import MOST_NAMED, TWICE, Dropped, dropped_va
 from chatdb.formats.fields import kind_of
 from chatdb.formats.identity import source_hash
 from chatdb.formats.json_stream import Element, JsonStream
-from chatdb.formats.sources import Source, SourceFile
+from chatdb.formats.source_files import SourceFile
+from chatdb.formats.sources import Source
 from chatdb.garbage import rare_collections
 from chatdb.records import Conversation
 

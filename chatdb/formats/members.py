@@ -1,49 +1,60 @@
-"""Which files of an export archive or folder hold conversations, and which names are unsafe."""
+"""The files of a zip or a folder: which names are safe, how many there may be, in which order."""
 
 import re
 import stat
+import struct
 import zipfile
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
 
 from chatdb.errors import InvalidInputError
+from chatdb.formats.streams import MAX_RATIO, RATIO_COUNTS_FROM
 
-MAX_MEMBERS = 1_000_000
-MAX_FOLDER_DEPTH = 4
+MAX_MEMBERS = 100_000
+"""More than any export has; the list of so many takes some 50 MB."""
+MAX_FOLDER_DEPTH = 8
 
-_CONVERSATIONS = re.compile(r"conversations(-\d+)?\.jsonl?(\.gz|\.zst)?", re.IGNORECASE)
-_READABLE = re.compile(r".+\.(json|jsonl|ndjson)(\.gz|\.zst)?", re.IGNORECASE)
+_USUAL_ENTRY = 128
+"""Bytes of a member in an archive's list: what says less than 46 of them takes 500 of memory."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DIGITS = re.compile(r"(\d+)")
 
+OnLeftOut = Callable[[Path, str], object]
 
-def choose(names: Sequence[str], *, packed: bool) -> tuple[list[str], list[str]]:
-    """Split names into those to read, in order, and the rest.
 
-    The conversations of an export, split or not, in any folder; where there are none, every
-    JSON and JSON Lines file. Hidden files and macOS resource forks never count, nor compressed
-    files unless `packed`.
+def open_zip(handle: IO[bytes], *, name: str) -> zipfile.ZipFile:
+    """Open a zip for reading; raises InvalidInputError for one that is damaged or too large.
+
+    The size of its list is looked at before the list is read into memory.
     """
-    visible = [name for name in names if not _is_hidden(name)]
-    if not packed:
-        visible = [name for name in visible if not name.lower().endswith((".gz", ".zst"))]
-    chosen = [name for name in visible if _CONVERSATIONS.fullmatch(_base(name))]
-    if not chosen:
-        chosen = [name for name in visible if _READABLE.fullmatch(_base(name))]
-    wanted = set(chosen)
-    return sorted(chosen, key=_natural), sorted(name for name in names if name not in wanted)
+    if _list_size(handle) > MAX_MEMBERS * _USUAL_ENTRY:
+        raise InvalidInputError(f"{name} has more members than any chat export")
+    try:
+        return zipfile.ZipFile(handle)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise InvalidInputError(f"{name} is a damaged zip archive: {error}") from error
 
 
-def safe_members(archive: zipfile.ZipFile, *, name: str) -> dict[str, zipfile.ZipInfo]:
-    """Return the files of a zip by name.
+def safe_members(
+    archive: zipfile.ZipFile, *, name: str, packed_size: int
+) -> dict[str, zipfile.ZipInfo]:
+    """Return the files of a zip by name; `packed_size` is the archive's own.
 
-    Raises InvalidInputError when a member would leave the archive's folder if it were unpacked,
-    is a link, is encrypted, or when there are too many: such an archive was made to do harm or
-    cannot be read, and nothing in it is trusted.
+    Raises InvalidInputError when a member would leave the archive's folder if it were unpacked or
+    is a link, when there are too many, or when all together unpack to more than a bomb's share:
+    such an archive was made to do harm, and nothing in it is trusted.
     """
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise InvalidInputError(f"{name} has {len(infos)} members: more than any chat export")
+    total = sum(info.file_size for info in infos)
+    if total > RATIO_COUNTS_FROM and total > MAX_RATIO * packed_size:
+        raise InvalidInputError(
+            f"{name} unpacks to more than {MAX_RATIO} times its size ({total} bytes): it looks like"
+            " a decompression bomb",
+            hint="if you trust it, unpack it yourself and give chatdb the unpacked folder",
+        )
     files: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         path = info.filename.replace("\\", "/")
@@ -56,30 +67,54 @@ def safe_members(archive: zipfile.ZipFile, *, name: str) -> dict[str, zipfile.Zi
     return files
 
 
-def folder_files(folder: Path) -> dict[str, Path]:
-    """Return the regular files under a folder, at most a few levels deep, by relative name."""
+def folder_files(folder: Path, on_left_out: OnLeftOut) -> dict[str, Path]:
+    """Return the regular files under a folder by relative name; folders within may not be read.
+
+    `on_left_out` is told of what is not looked at: folders too deep or behind links, and what
+    cannot be listed. Raises OSError for the folder itself.
+    """
     found: dict[str, Path] = {}
     pending = [(folder, 0)]
     while pending:
         here, depth = pending.pop()
-        for path in here.iterdir():
+        try:
+            paths = list(here.iterdir())
+        except OSError as error:
+            if here is folder:
+                raise
+            on_left_out(here, f"a folder that cannot be read: {error.strerror or error}")
+            continue
+        for path in paths:
             if path.is_dir():
-                if depth < MAX_FOLDER_DEPTH and not path.is_symlink():
+                if path.is_symlink():
+                    on_left_out(path, "a link to a folder: import that folder by itself")
+                elif depth == MAX_FOLDER_DEPTH:
+                    on_left_out(path, f"a folder more than {depth} levels down")
+                else:
                     pending.append((path, depth + 1))
             elif path.is_file():
                 found[path.relative_to(folder).as_posix()] = path
+            else:
+                on_left_out(path, "no file that can be read: a broken link, a pipe or a device")
     return found
 
 
-def _base(name: str) -> str:
-    return PurePosixPath(name).name
-
-
-def _is_hidden(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Order `conversations-9` before `conversations-10`."""
+def natural(name: str) -> list[tuple[int, str]]:
+    """Order `conversations-9` before `conversations-10`; a key for sorting."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(name)]
+
+
+def _list_size(handle: IO[bytes]) -> int:
+    """Return the bytes of a zip's list of members as its end tells them, 0 where it has no end."""
+    end = handle.seek(0, 2)
+    handle.seek(max(0, end - 66_000))
+    tail = handle.read()
+    at = tail.rfind(b"PK\x05\x06")
+    try:
+        size = int(struct.unpack_from("<L", tail, at + 12)[0]) if at >= 0 else 0
+        if size == 0xFFFFFFFF:
+            handle.seek(struct.unpack_from("<Q", tail, at - 12)[0])
+            size = int(struct.unpack_from("<Q", handle.read(48), 40)[0])
+    except (struct.error, OSError, ValueError):
+        return 0
+    return size

@@ -20,7 +20,8 @@ from chatdb.formats.identity import REPEATED, MessageIds
 from chatdb.records import Conversation, Message, sorted_embeddings
 
 if TYPE_CHECKING:
-    from chatdb.formats.sources import Source, SourceFile
+    from chatdb.formats.source_files import SourceFile
+    from chatdb.formats.sources import Source
 
 FORMAT = "chatdb"
 VERSION = 1

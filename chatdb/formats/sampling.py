@@ -6,7 +6,7 @@ from chatdb.formats.base import Sample
 from chatdb.formats.json_records import decode_value
 from chatdb.formats.json_stream import Element, JsonStream
 from chatdb.formats.products import Product
-from chatdb.formats.sources import SourceFile
+from chatdb.formats.source_files import SourceFile
 
 HEAD = 64 << 10
 MAX_VALUES = 50
@@ -16,8 +16,11 @@ _DUMPS = (b"PGDMP", b"--\n-- PostgreSQL database dump")
 """What comes by standard input or a pipe can be read once, and a dump is read twice."""
 
 
-def sample_of(file: SourceFile) -> Sample:
-    """Read the beginning of a file: at most some megabytes, but at least one whole value."""
+def sample_of(file: SourceFile, *, most: int = MAX_VALUES) -> Sample:
+    """Read the beginning of a file: at most some megabytes, but at least one whole value.
+
+    `most` is how many values are enough.
+    """
     with file.open(counting=False) as stream:
         head = stream.read1(HEAD)
     values: list[Any] = []
@@ -36,7 +39,7 @@ def sample_of(file: SourceFile) -> Sample:
                 values.append(decoded.value)
             else:
                 trouble = trouble or decoded.error
-            if element.index + 1 >= MAX_VALUES or seen_bytes > MAX_BYTES:
+            if element.index + 1 >= most or seen_bytes > MAX_BYTES:
                 break
         return Sample(head, elements.layout, tuple(values), trouble, hint)
 

@@ -4,9 +4,10 @@ import codecs
 import gzip
 import io
 import json
+import re
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO
 
 import zstandard
@@ -21,10 +22,24 @@ MAX_RATIO = 400
 RATIO_COUNTS_FROM = 64 << 20
 """A small file may pack to almost nothing (one repeated message): no harm in a bounded size."""
 MAX_UNPACKED = 1 << 40
+MAX_VALUE = 1 << 30
+"""No conversation is 1 GB; something that claims to be is refused before memory runs out."""
+GROWTH_COUNTS_FROM = 64 << 20
+MAX_GROWTH = 60
+"""A value that grows beyond this many bytes must not be this many times its packed size."""
+COST_COUNTS_FROM = 128 << 20
+MAX_COST = 300
+"""The same for the memory that a value takes when it is decoded: `[],[],[]` takes 24 times its
+size, a conversation about 5 times."""
+COSTS_FROM = 4 << 20
+"""Values up to this size are decoded unweighed."""
+_LINE = 16 << 20
+_ASTRAL = re.compile(rb"[\xf0-\xf4]")
 
 _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_ZSTANDARD_INPUT = 2048
-"""Input per step: 2 kB of Zstandard unpack to 64 MB at most, whatever the file claims."""
+_ZSTANDARD_INPUT = 1024
+"""Input per step: 1 kB of Zstandard unpacks to 32 MB at most, whatever the file claims."""
+_TRUSTED = "if you trust it, unpack it yourself and give chatdb the unpacked file"
 _DAMAGE = (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zstandard.ZstdError)
 
 
@@ -96,7 +111,7 @@ class UnpackedStream(io.RawIOBase):
     ) -> None:
         self._read = read
         self._name = name
-        self._packed_size = packed_size
+        self.packed_size = packed_size
         self._total = 0
 
     def readable(self) -> bool:
@@ -117,11 +132,11 @@ class UnpackedStream(io.RawIOBase):
         return count
 
     def _refuse_bomb(self) -> None:
-        if self._total > MAX_UNPACKED or self._total > MAX_RATIO * max(self._packed_size(), 1):
+        if self._total > MAX_UNPACKED or self._total > MAX_RATIO * max(self.packed_size(), 1):
             raise InvalidInputError(
                 f"{self._name} unpacks to more than {MAX_RATIO} times its size "
                 f"({self._total} bytes so far): it looks like a decompression bomb",
-                hint="if you trust it, unpack it yourself and give chatdb the unpacked file",
+                hint=_TRUSTED,
             )
 
 
@@ -159,19 +174,90 @@ class TranscodedStream(io.RawIOBase):
         return count
 
 
-def utf8_stream(raw: io.RawIOBase, *, name: str) -> io.BufferedIOBase:
+class Utf8Stream(io.BufferedReader):
+    """A buffered stream of UTF-8 that knows how much of an archive it was unpacked of.
+
+    `packed_size` returns the bytes of the archive, None where nothing was packed.
+    """
+
+    def __init__(
+        self, raw: io.RawIOBase, name: str, packed_size: Callable[[], int] | None = None
+    ) -> None:
+        super().__init__(raw, BUFFER)
+        self._source = name
+        self._packed_size = packed_size
+
+    def require_growth(self, size: int) -> None:
+        """Raise InvalidInputError for a value that grows as only a bomb does."""
+        if size > GROWTH_COUNTS_FROM and self._is_more_than(MAX_GROWTH, size):
+            raise self._bomb(f"a single value of more than {size} bytes")
+
+    def require_room(self, value: bytes) -> None:
+        """Raise InvalidInputError for a value whose decoding would take more than it explains."""
+        if self._packed_size is None or len(value) < COSTS_FROM:
+            return
+        structure = value.count(b",") + value.count(b"[") + value.count(b"{")
+        wide = not value.isascii() and _ASTRAL.search(value) is not None
+        cost = len(value) * (6 if wide else 3) + 64 * structure
+        if cost > COST_COUNTS_FROM and self._is_more_than(MAX_COST, cost):
+            raise self._bomb(f"a single value that takes {cost >> 20} MB of memory")
+
+    def _is_more_than(self, times: int, size: int) -> bool:
+        return self._packed_size is not None and size > times * max(self._packed_size(), 1)
+
+    def _bomb(self, what: str) -> InvalidInputError:
+        return InvalidInputError(
+            f"{self._source} unpacks to {what}: it looks like a decompression bomb", hint=_TRUSTED
+        )
+
+
+def lines_of(stream: io.BufferedIOBase) -> Iterator[bytes]:
+    """Yield the lines of a stream with their ends.
+
+    Raises InvalidInputError for one that is larger than a value may be.
+    """
+    while line := stream.readline(_LINE):
+        if len(line) == _LINE and not line.endswith(b"\n"):
+            line = _long_line(stream, line)
+        if len(line) > COSTS_FROM and isinstance(stream, Utf8Stream):
+            stream.require_room(line)
+        yield line
+
+
+def _long_line(stream: io.BufferedIOBase, start: bytes) -> bytes:
+    pieces, size = [start], len(start)
+    while not pieces[-1].endswith(b"\n"):
+        if size > MAX_VALUE:
+            raise InvalidInputError(f"a line is larger than {MAX_VALUE} bytes")
+        if isinstance(stream, Utf8Stream):
+            stream.require_growth(size)
+        piece = stream.readline(_LINE)
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
+
+
+def utf8_stream(
+    raw: io.RawIOBase, *, name: str, packed_size: Callable[[], int] | None = None
+) -> Utf8Stream:
     """Return a buffered stream of UTF-8 without byte order mark.
 
     UTF-16 and UTF-32, with a mark or recognised by their zero bytes, are transcoded; anything
-    else is passed on as it is and proves itself when it is decoded.
+    else is passed on as it is and proves itself when it is decoded. `packed_size` tells of how
+    many packed bytes it is made.
     """
-    stream = io.BufferedReader(raw, BUFFER)
+    if packed_size is None and isinstance(raw, UnpackedStream):
+        packed_size = raw.packed_size
+    stream = Utf8Stream(raw, name, packed_size)
     head = stream.peek(4)[:4]
     encoding = json.detect_encoding(head) if head else "utf-8"
     if encoding == "utf-8-sig":
         stream.read(3)
     elif encoding != "utf-8":
-        return io.BufferedReader(TranscodedStream(stream, encoding, name=name), BUFFER)
+        transcoded = TranscodedStream(stream, encoding, name=name)
+        return Utf8Stream(transcoded, name, packed_size)
     return stream
 
 
@@ -184,11 +270,17 @@ def unpacked_stream(handle: IO[bytes], name: str, on_bytes: OnBytes | None) -> i
     magic = handle.read(4)
     handle.seek(0)
     counted = CountedStream(handle, on_bytes)
-    read: Callable[[int], bytes]
-    if magic[:2] == _GZIP:
-        read = gzip.GzipFile(fileobj=io.BufferedReader(counted, BUFFER)).read1
-    elif magic == _ZSTANDARD:
-        read = ZstandardStream(io.BufferedReader(counted, BUFFER)).read
-    else:
+    if magic[:2] != _GZIP and magic != _ZSTANDARD:
         return counted
-    return UnpackedStream(read, name=name, packed_size=lambda: counted.total)
+    return unpacked(counted, name=name, packed_size=lambda: counted.total)
+
+
+def unpacked(packed: io.RawIOBase, *, name: str, packed_size: Callable[[], int]) -> UnpackedStream:
+    """Return what a stream that is compressed by gzip or Zstandard unpacks to."""
+    buffered = io.BufferedReader(packed, BUFFER)
+    read: Callable[[int], bytes]
+    if buffered.peek(2)[:2] == _GZIP:
+        read = gzip.GzipFile(fileobj=buffered).read1
+    else:
+        read = ZstandardStream(buffered).read
+    return UnpackedStream(read, name=name, packed_size=packed_size)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from chatdb.formats.base import RowCounts
+from chatdb.formats.base import IgnoredFile, RowCounts
 
 Outcome = Literal["new", "updated", "unchanged", "deleted_here", "skipped"]
 
@@ -53,7 +53,9 @@ class FileReport:
     `organizations` counts conversations by the organization that a native file names for them.
     `rows` counts those of each table of a database; `source_name` is what its ids were made with,
     `other_source_names` are those under which the same system is here too, if all that came under
-    this one is new. `error` is set when the input as a whole could not be read (to its end).
+    this one is new. `ignored_files` are the files of a folder or archive that are not read; those
+    that may hold people's words are among the skipped, too. `error` is set when the input as a
+    whole could not be read (to its end).
     """
 
     path: str
@@ -71,7 +73,7 @@ class FileReport:
     organizations: dict[str, int] = field(default_factory=dict)
     rows: dict[str, RowCounts] = field(default_factory=dict)
     skipped: list[SkippedItem] = field(default_factory=list)
-    ignored_files: int = 0
+    ignored_files: list[IgnoredFile] = field(default_factory=list)
     error: str | None = None
 
 

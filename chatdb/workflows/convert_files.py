@@ -10,6 +10,7 @@ from chatdb.errors import RefusedError
 from chatdb.formats import registry
 from chatdb.formats.base import Skipped, Tally, WriteOptions, Writer
 from chatdb.formats.outputs import open_output
+from chatdb.formats.sorting import sort_files
 from chatdb.formats.sources import STDIN, open_source
 from chatdb.formats.streams import OnBytes
 from chatdb.formats.writing import Written, check_file, write_folder, write_stream
@@ -104,11 +105,16 @@ def _records(
     request: ConvertRequest, on_skipped: OnSkipped, on_bytes: OnBytes
 ) -> Iterator[Conversation]:
     tally = Tally()
+    wanted = None if request.reads is None else registry.reader(request.reads)
     for name in request.inputs:
         with open_source(name, on_bytes) as source:
-            reader = registry.reader(request.reads) if request.reads else registry.detect(source)
-            for item in reader.read(source, tally, source_name=request.source_name):
-                if isinstance(item, Skipped):
-                    on_skipped(item)
-                else:
-                    yield item
+            found = sort_files(source, wanted)
+            for part in found.parts:
+                for item in part.reader.read(part.source, tally, source_name=request.source_name):
+                    if isinstance(item, Skipped):
+                        on_skipped(item)
+                    else:
+                        yield item
+            for ignored in found.ignored:
+                if ignored.holds_words:
+                    on_skipped(Skipped(ignored.place, ignored.reason))

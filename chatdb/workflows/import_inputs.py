@@ -10,6 +10,7 @@ from chatdb.backups.dump_files import DumpFile, find_dump
 from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import ChatdbError, NotFoundError, UsageError
 from chatdb.formats import registry as formats
+from chatdb.formats.sorting import require_readable
 from chatdb.formats.sources import STDIN, open_source
 from chatdb.layouts import registry as layouts
 from chatdb.layouts.foreign import ForeignDatabase, OnRows, open_foreign
@@ -208,7 +209,7 @@ def _check(inputs: Inputs, only: Input) -> None:
         return
     elif inputs.format_name is None:
         with open_source(only.path) as source:
-            formats.detect(source)
+            require_readable(source)
     else:
         with open_source(only.path):
             pass

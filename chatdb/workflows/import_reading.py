@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chatdb.errors import ChatdbError, NotFoundError
+from chatdb.errors import ChatdbError, InvalidInputError, NotFoundError
 from chatdb.formats import registry as formats
 from chatdb.formats.base import Skipped, Tally
+from chatdb.formats.sorting import Part, sort_files
 from chatdb.formats.sources import open_source
 from chatdb.layouts import registry as layouts
 from chatdb.layouts.base import Context
@@ -16,10 +17,12 @@ from chatdb.workflows.import_inputs import Input, Inputs
 from chatdb.workflows.import_organizations import NamedOrganizations
 
 if TYPE_CHECKING:
-    from chatdb.records import Organization
+    from chatdb.records import Conversation, Organization
 
 OnSize = Callable[[int], object]
 """Told of bytes of files, or rows of databases, as they are read."""
+MAX_UNREAD = 100_000
+"""Each is kept for the report: some 50 MB, whatever a file claims to be."""
 
 
 class Reading:
@@ -79,25 +82,43 @@ class Reading:
 
     def _read_file(self, index: int, each: Input, report: FileReport) -> Iterator[Arrival]:
         tally = Tally()
+        name = self._inputs.format_name
         with open_source(each.path, self._on_size) as source:
-            name = self._inputs.format_name
-            reader = formats.detect(source) if name is None else formats.reader(name)
-            report.format = reader.name
             report.bytes = source.size
-            report.ignored_files = len(source.ignored)
-            hashed = reader.name != "jsonl"
-            records = reader.read(source, tally, source_name=self._inputs.source_name)
+            found = sort_files(source, None if name is None else formats.reader(name))
+            report.format = found.reader_names
+            report.ignored_files = list(found.ignored)
             try:
-                for record in records:
-                    if isinstance(record, Skipped):
-                        yield Arrival(record, file=index)
-                    else:
-                        others = tally.other_ids
-                        yield self._named.arrival(
-                            record, index, report, hashed=hashed, other_ids=others
-                        )
+                for part in found.parts:
+                    alone = len(found.parts) == 1
+                    yield from self._read_part(index, part, report, tally, alone=alone)
+                for ignored in found.ignored:
+                    if ignored.holds_words:
+                        tally.skipped += 1
+                        yield Arrival(Skipped(ignored.place, ignored.reason), file=index)
             finally:
                 _note_tally(report, tally)
+
+    def _read_part(
+        self, index: int, part: Part, report: FileReport, tally: Tally, *, alone: bool
+    ) -> Iterator[Arrival]:
+        """Yield what one reader reads; where others read too, its error is one of what it skips."""
+        hashed = part.reader.name != "jsonl"
+        try:
+            records = part.reader.read(part.source, tally, source_name=self._inputs.source_name)
+            for record in _with_few_unread(records, part.source.name):
+                if isinstance(record, Skipped):
+                    yield Arrival(record, file=index)
+                else:
+                    others = tally.other_ids
+                    yield self._named.arrival(
+                        record, index, report, hashed=hashed, other_ids=others
+                    )
+        except InvalidInputError as error:
+            if alone:
+                raise
+            tally.skipped += 1
+            yield Arrival(Skipped(part.source.name, error.text), file=index)
 
     def _read_database(self, index: int, each: Input, report: FileReport) -> Iterator[Arrival]:
         tally = Tally()
@@ -124,6 +145,21 @@ class Reading:
                     yield Arrival(found.item, file=index, organization=found.organization)
             finally:
                 _note_tally(report, tally)
+
+
+def _with_few_unread(
+    records: "Iterator[Conversation | Skipped]", name: str
+) -> "Iterator[Conversation | Skipped]":
+    """Yield the records; raises InvalidInputError where nearly all are none."""
+    unread = 0
+    for record in records:
+        unread += isinstance(record, Skipped)
+        if unread > MAX_UNREAD:
+            raise InvalidInputError(
+                f"{name} has more than {MAX_UNREAD:,} entries that are no conversations: the rest"
+                " of it is not read"
+            )
+        yield record
 
 
 def _note_tally(report: FileReport, tally: Tally) -> None:

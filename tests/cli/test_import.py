@@ -273,6 +273,46 @@ def test_a_database_behind_or_ahead_is_refused(
     assert into(native(tmp_path / "chats.jsonl")).exit_code == 4
 
 
+def test_files_that_are_left_out_are_listed_and_alarm_where_words_are_lost(
+    into: Invoke, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    native(folder / "conversations (1).json", 2)
+    (folder / "group_chats.json").write_text('{"chats": [{"messages": [{"text": "hello"}]}]}')
+    for number in range(30):
+        (folder / f"file-{number}.dat").write_bytes(b"\x89PNG")
+    report = tmp_path / "report.json"
+
+    shown = into(folder, "--report", report)
+    listed = into(folder, "--format", "json")
+
+    assert (shown.exit_code, count_of(database_url)) == (7, 2)
+    assert '"a picture (PNG)":30' in shown.stdout
+    assert shown.stderr.count("file-") == 0
+    assert "group_chats.json: a part of a ChatGPT export" in shown.stderr
+    ignored = json.loads(listed.stdout)["ignored_files"]
+    assert len(ignored) == 31
+    assert {each["place"] for each in ignored if each["holds_words"]} == {
+        str(folder / "group_chats.json")
+    }
+    assert json.loads(report.read_text())["files"][0]["ignored_files"] == ignored
+
+
+def test_a_folder_that_holds_no_words_beside_its_chats_is_no_alarm(
+    into: Invoke, tmp_path: Path
+) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    native(folder / "chats.jsonl", 1)
+    (folder / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
+
+    done = into(folder)
+
+    assert (done.exit_code, done.stderr.count("warning")) == (0, 0)
+    assert "settings of a folder on macOS" in done.stdout
+
+
 @pytest.mark.corpus
 def test_the_real_exports_go_in_with_the_counts_of_their_notes(
     into: Invoke, corpus: Path, database_url: DatabaseUrl, tmp_path: Path

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chatdb.formats.base import Skipped, Tally
-from chatdb.formats.registry import detect, reader
+from chatdb.formats.base import IgnoredFile, Skipped, Tally
+from chatdb.formats.registry import reader
+from chatdb.formats.sorting import sort_files
 from chatdb.formats.sources import open_source
 from chatdb.records import Conversation
 
@@ -20,6 +21,7 @@ class Reading:
     skipped: list[Skipped]
     tally: Tally
     format: str
+    ignored: tuple[IgnoredFile, ...] = ()
 
     @property
     def only(self) -> Conversation:
@@ -46,12 +48,16 @@ def read_value(value: Any, **options: Any) -> Reading:
 
 
 def _read(source: Any, format_name: str | None, source_name: str | None) -> Reading:
-    chosen = reader(format_name) if format_name else detect(source)
+    found = sort_files(source, reader(format_name) if format_name else None)
     tally = Tally()
-    items = list(chosen.read(source, tally, source_name=source_name))
+    items = [
+        item
+        for part in found.parts
+        for item in part.reader.read(part.source, tally, source_name=source_name)
+    ]
     conversations = [item for item in items if isinstance(item, Conversation)]
     skipped = [item for item in items if isinstance(item, Skipped)]
     assert tally.conversations == len(conversations)
     assert tally.skipped == len(skipped)
     assert tally.messages == sum(len(item.messages) for item in conversations)
-    return Reading(conversations, skipped, tally, chosen.name)
+    return Reading(conversations, skipped, tally, found.reader_names, found.ignored)

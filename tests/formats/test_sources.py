@@ -20,6 +20,7 @@ from tests.formats.rights import error_without_rights, unprivileged_folder
 
 EXPORT = json.dumps([conversation(node("a", None, message(text="grüße 東京")))], ensure_ascii=False)
 DATA = EXPORT.encode()
+NO_CHAT = "JSON but no chat export that chatdb knows: "
 OTHER = json.dumps([conversation(node("a", None, message()), id="2", conversation_id="2")]).encode()
 
 
@@ -76,7 +77,9 @@ def test_archives_and_folders_are_read_alike(names: list[str], tmp_path: Path) -
     assert len(read_path(archive).conversations) == len(names)
     assert read_path(archive).conversations == read_path(folder).conversations
     with open_source(archive) as source:
-        assert sorted(source.ignored) == sorted(rest)
+        assert sorted(each.place for each in source.ignored) == sorted(
+            f"{archive}:{name}" for name in rest if name != "user.txt"
+        )
 
 
 def test_other_json_in_an_export_is_not_read_but_named(tmp_path: Path) -> None:
@@ -84,9 +87,13 @@ def test_other_json_in_an_export_is_not_read_but_named(tmp_path: Path) -> None:
         tmp_path / "a.zip", {"conversations.json": DATA, "users.json": b"[1]", "x.json": b"{}"}
     )
 
-    with open_source(path) as source:
-        assert [file.name for file in source.files] == [f"{path}:conversations.json"]
-        assert source.ignored == ("users.json", "x.json")
+    reading = read_path(path)
+
+    assert len(reading.conversations) == 1
+    assert [(each.place, each.reason, each.holds_words) for each in reading.ignored] == [
+        (f"{path}:users.json", NO_CHAT + "a list of int values", False),
+        (f"{path}:x.json", NO_CHAT + "an object", False),
+    ]
 
 
 def test_split_files_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:

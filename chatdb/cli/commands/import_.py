@@ -263,7 +263,8 @@ def _explain(command: CommandContext, inputs: "Inputs", output_format: Format) -
 
     with _progress(command, "reading", inputs) as progress:
         files = explain_files(inputs, progress.advance)
-    rows = [explanation(each) for each in files]
+    brief = output_format is Format.TABLE
+    rows = [explanation(each, brief=brief) for each in files]
     if output_format is Format.TABLE:
         for row in rows:
             command.output.record(row, output_format)
@@ -278,7 +279,7 @@ def _finish(
     from chatdb.cli.import_summary import notes, summary
     from chatdb.workflows.import_files import write_report
 
-    command.output.record(summary(done), output_format)
+    command.output.record(summary(done, brief=output_format is Format.TABLE), output_format)
     if report is not None:
         try:
             write_report(report, done)

@@ -1,0 +1,109 @@
+"""What a file is by its first bytes: something to read, something that holds files, or neither."""
+
+import io
+import json
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from chatdb.formats.products import product_among
+
+ENOUGH = 512
+"""First bytes that tell what a file is; pages name themselves within them."""
+
+_JSON = re.compile(
+    rb'\s*(?:\{\s*(?:["}]|\Z)|\[\s*(?:[\[{"\]\-0-9]|true|false|null|N|\Z)|(?:null)?\s*\Z)',
+    re.ASCII,
+)
+_SAYS_JSON = re.compile(r".+\.(?:json|jsonl|ndjson)", re.IGNORECASE)
+_NOT_IN_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html)", re.IGNORECASE | re.DOTALL)
+_ALONE = "chatdb imports it by itself"
+
+_KNOWN: tuple[tuple[bytes, int, str], ...] = (
+    (b"\x89PNG", 0, "a picture (PNG)"),
+    (b"\xff\xd8\xff", 0, "a picture (JPEG)"),
+    (b"GIF8", 0, "a picture (GIF)"),
+    (b"WEBP", 8, "a picture (WebP)"),
+    (b"WAVE", 8, "audio (WAV)"),
+    (b"ID3", 0, "audio (MP3)"),
+    (b"OggS", 0, "audio (Ogg)"),
+    (b"ftyp", 4, "a video, audio or picture (MP4)"),
+    (b"\x1aE\xdf\xa3", 0, "a video (WebM)"),
+    (b"%PDF", 0, "a document (PDF)"),
+    (b"\x00\x05\x16\x07", 0, "a resource fork of macOS"),
+    (b"\x00\x00\x00\x01Bud1", 0, "settings of a folder on macOS"),
+)
+_DATABASES: tuple[tuple[bytes, str], ...] = (
+    (b"SQLite format 3\x00", f"a SQLite database; {_ALONE}"),
+    (b"PGDMP", f"a dump of PostgreSQL; {_ALONE}"),
+    (b"--\n-- PostgreSQL database", f"a dump of PostgreSQL; {_ALONE}"),
+)
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+_ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the first bytes say: `json` may be read, `packed` and `archive` hold something.
+
+    Of anything else `reason` tells what it is, and `holds_words` whether people's words may be
+    in it that are nowhere else.
+    """
+
+    kind: Literal["json", "packed", "archive", "other"]
+    reason: str = ""
+    holds_words: bool = False
+
+
+_JSON_LOOK, _PACKED_LOOK, _ARCHIVE_LOOK = Look("json"), Look("packed"), Look("archive")
+
+
+def look(head: bytes, name: str) -> Look:
+    """Tell what begins with these bytes: the first `ENOUGH` of a file, or all that it has.
+
+    The name decides nothing but whether what is no JSON should be: then it is damaged.
+    """
+    known = _known(head)
+    if known is not None:
+        return known
+    text = _utf8(head)
+    if _JSON.match(text):
+        return _JSON_LOOK
+    product = product_among((), head)
+    if product is not None:
+        return Look("other", product.reason, product.holds_words)
+    if _SAYS_JSON.fullmatch(name):
+        return Look("other", "no JSON, though its name says so", holds_words=True)
+    if _NOT_IN_TEXT.search(text):
+        return Look("other", "no text")
+    return Look("other", "a web page" if _PAGE.match(text) else "text that is no JSON")
+
+
+def _known(head: bytes) -> Look | None:
+    """Tell what it is by bytes that nothing else begins with."""
+    if head.startswith(_ARCHIVES):
+        return _ARCHIVE_LOOK
+    if head.startswith(_PACKED):
+        return _PACKED_LOOK
+    for magic, place, what in _KNOWN:
+        if head.startswith(magic, place):
+            return Look("other", what)
+    for magic, what in _DATABASES:
+        if head.startswith(magic):
+            return Look("other", what, holds_words=True)
+    return None
+
+
+def look_inside(packed: Look, stream: io.BufferedIOBase) -> Look:
+    """Tell what a compressed file is, by its unpacked stream: `packed` where it may be read."""
+    inside = look(stream.read1(ENOUGH), "")
+    return packed if inside.kind == "json" else Look("other", "compressed, and no JSON")
+
+
+def _utf8(head: bytes) -> bytes:
+    """Return the head as UTF-8 without byte order mark, as its stream will be read."""
+    encoding = json.detect_encoding(head)
+    if encoding == "utf-8":
+        return head
+    return head.decode(encoding, "ignore").encode("utf-8", "surrogatepass")

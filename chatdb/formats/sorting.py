@@ -1,0 +1,180 @@
+"""Which reader reads which file of a source, and why the others are left out."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import Any
+
+from chatdb.errors import InvalidInputError, StorageError
+from chatdb.formats import registry
+from chatdb.formats.base import IgnoredFile, Reader, Sample
+from chatdb.formats.chat_files import SOURCE as CHAT_FILES
+from chatdb.formats.products import product_among
+from chatdb.formats.sampling import MAX_VALUES, sample_of, seen
+from chatdb.formats.source_files import SourceFile
+from chatdb.formats.sources import Source
+
+_LARGE = 1 << 20
+"""From here on the first value is looked at before the first fifty are read."""
+_NODES = 10_000
+_WORDY = re.compile(
+    r"(?:answer|body|chat|comment|content|conversation|message|note|part|prompt|question|reply"
+    r"|response|said|text|transcript|utterance)s?",
+    re.IGNORECASE,
+)
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Files of a source that one reader reads."""
+
+    reader: Reader
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A source by what is read of it, and by whom; `ignored` are all of its other files."""
+
+    parts: tuple[Part, ...]
+    ignored: tuple[IgnoredFile, ...]
+
+    @property
+    def reader_names(self) -> str:
+        """The names of the readers in a few words."""
+        return ", ".join(part.reader.name for part in self.parts)
+
+
+def sort_files(source: Source, wanted: Reader | None = None) -> Sorted:
+    """Return who reads which files of a source; `wanted` is asked alone, and gets all at worst.
+
+    A file is read by the first reader that recognises it. Raises InvalidInputError that says what
+    was seen when nobody recognises any.
+    """
+    if len(source.files) == 1 and not source.ignored:
+        return Sorted((Part(wanted or registry.detect(source), source),), ())
+    sorting = _Sorting(wanted)
+    for file in source.files:
+        sorting.place(file)
+    if not sorting.files:
+        return Sorted((Part(wanted or registry.detect(source), source),), source.ignored)
+    parts = tuple(
+        Part(reader, replace(source, files=tuple(files), ignored=()))
+        for reader, files in sorting.in_order(source)
+    )
+    for stray in sorting.strays:
+        stray.file.pass_over()
+    return Sorted(parts, (*source.ignored, *(stray.ignored for stray in sorting.strays)))
+
+
+def require_readable(source: Source) -> None:
+    """Raise InvalidInputError that says what was seen unless somebody recognises a file."""
+    sorting = _Sorting(None)
+    for file in source.files:
+        sorting.place(file)
+        if sorting.files:
+            return
+    registry.detect(source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stray:
+    """A file that nobody recognises; `is_known` tells that it is another product's."""
+
+    file: SourceFile
+    ignored: IgnoredFile
+    is_known: bool = False
+
+
+class _Sorting:
+    """Files by their readers, in the order in which readers were first needed."""
+
+    def __init__(self, wanted: Reader | None) -> None:
+        self._readers = list(registry.readers())
+        self._asked = self._readers if wanted is None else [wanted]
+        self.files: dict[str, list[SourceFile]] = {}
+        self.strays: list[_Stray] = []
+
+    def place(self, file: SourceFile) -> None:
+        """Give a file to the reader that recognises it, or to nobody."""
+        try:
+            sample = sample_of(file, most=1 if file.size > _LARGE else MAX_VALUES)
+            found = _recognising(self._asked, sample)
+            if found is None and file.size > _LARGE:
+                sample = sample_of(file)
+                found = _recognising(self._asked, sample)
+        except (InvalidInputError, StorageError) as error:
+            reason = error.text.removeprefix(f"{file.name} ")
+            self.strays.append(_Stray(file, IgnoredFile(file.name, reason, holds_words=True)))
+            return
+        if found is None:
+            self.strays.append(self._stray(file, sample))
+        else:
+            self.files.setdefault(found.name, []).append(file)
+
+    def in_order(self, source: Source) -> Iterable[tuple[Reader, list[SourceFile]]]:
+        """Yield each reader with its files, the index and the broken ones of a folder of chats."""
+        self._adopt()
+        place = {file.name: number for number, file in enumerate(source.files)}
+        for name, files in self.files.items():
+            reader = next(each for each in self._readers if each.name == name)
+            yield reader, sorted(files, key=lambda file: place[file.name])
+
+    def _adopt(self) -> None:
+        """Give the reader of chat files what nobody knows beside them: an index is among it."""
+        theirs = self.files.get(CHAT_FILES)
+        if theirs is None:
+            return
+        beside = {_folder_and_suffix(file) for file in theirs}
+        kept = []
+        for stray in self.strays:
+            if stray.is_known or _folder_and_suffix(stray.file) not in beside:
+                kept.append(stray)
+            else:
+                theirs.append(stray.file)
+        self.strays = kept
+
+    def _stray(self, file: SourceFile, sample: Sample) -> _Stray:
+        """Say why nobody reads a file, and whether people's words may be in it."""
+        other = _recognising(self._readers, sample)
+        if other is not None:
+            reason = f"of the format {other.name}: import it without --from"
+            return _Stray(file, IgnoredFile(file.name, reason, holds_words=True), is_known=True)
+        product = product_among(sample.values, sample.head)
+        if product is not None:
+            ignored = IgnoredFile(file.name, product.reason, product.holds_words)
+            return _Stray(file, ignored, is_known=True)
+        reason = seen("it", sample).removeprefix("it is ").removeprefix("it ")
+        holds_words = _has_words(sample.values) if sample.values else sample.trouble is not None
+        return _Stray(file, IgnoredFile(file.name, reason, holds_words))
+
+
+def _recognising(readers: list[Reader], sample: Sample) -> Reader | None:
+    return next((each for each in readers if each.recognises(sample)), None)
+
+
+def _has_words(values: tuple[Any, ...]) -> bool:
+    """Tell whether text stands where programs keep what people say."""
+    pending: list[tuple[bool, Any]] = [(False, value) for value in values]
+    for _ in range(_NODES):
+        if not pending:
+            return False
+        wordy, value = pending.pop()
+        if isinstance(value, str):
+            if wordy and _LETTER.search(value):
+                return True
+        elif isinstance(value, dict):
+            pending += [
+                (_WORDY.fullmatch(str(key)) is not None, inner) for key, inner in value.items()
+            ]
+        elif isinstance(value, list):
+            pending += [(wordy, inner) for inner in value]
+    return True
+
+
+def _folder_and_suffix(file: SourceFile) -> tuple[str, str]:
+    """Return the folder or archive that a file lies in, and how its name ends."""
+    end = max(file.name.rfind("/"), file.name.rfind(":"))
+    return file.name[: end + 1], PurePath(file.name).suffix
