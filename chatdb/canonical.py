@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from chatdb.nesting import require_depth, roomy, with_room
+
 REPLACEMENT = "\ufffd"
 
 LONGEST_VECTOR = 16_000
@@ -24,6 +26,7 @@ LONGEST_VECTOR = 16_000
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
+_load = roomy(json.loads)
 _EXPONENT = re.compile(rb"e-?[0-9]+(?:[,}\]]|\Z)")
 """An exponent as msgspec writes it, with what ends a number: few texts look alike."""
 _EXPONENT_IN_LINES = re.compile(rb"[0-9]e-?[0-9]+[,}\]\n]")
@@ -33,9 +36,12 @@ _decode_lines = msgspec.json.Decoder().decode_lines
 
 def encode(value: Any) -> bytes:
     """Return the canonical JSON of a value that `clean` has passed: UTF-8, sorted, no spaces."""
-    encoded = _encode_sorted(value)
+    try:
+        encoded = _encode_sorted(value)
+    except RecursionError:
+        encoded = with_room(_encode_sorted, value)
     if b"-0.0" in encoded or _EXPONENT.search(encoded):
-        return _encode_sorted(_normal_numbers(value))
+        return with_room(_encode_sorted, _normal_numbers(value))
     return encoded
 
 
@@ -47,12 +53,30 @@ def encode_text(value: Any) -> str:
 def decode(data: bytes | str) -> Any:
     """Read any JSON that Python's `json` reads, lone surrogates and `NaN` included.
 
-    Raises ValueError (`msgspec.DecodeError` or `json.JSONDecodeError`) for anything else.
+    Raises ValueError (`msgspec.DecodeError` or `json.JSONDecodeError`) for anything else, and for
+    JSON that is nested far too deeply.
     """
     try:
         return _decode(data)
+    except RecursionError:
+        return _decode_deep(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return json.loads(data)
+        return _load(data)
+
+
+def read(data: bytes | str) -> Any:
+    """Read JSON that comes in: as `decode`, within the limit of depth.
+
+    Raises ValueError, TooDeepError among them.
+    """
+    return require_depth(decode(data))
+
+
+def _decode_deep(data: bytes | str) -> Any:
+    try:
+        return with_room(_decode, data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _load(data)
 
 
 def normalise_all(texts: Sequence[bytes]) -> list[bytes]:
@@ -63,9 +87,9 @@ def normalise_all(texts: Sequence[bytes]) -> list[bytes]:
     lines = b"\n".join([*texts, b""])
     try:
         values = _decode_lines(lines)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        values = []
-    encoded = _encode_lines(values)
+        encoded = _encode_lines(values)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        values, encoded = [], b""
     if (
         not len(values) == len(texts) == lines.count(b"\n")
         or b"-0.0" in encoded

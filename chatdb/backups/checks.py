@@ -10,6 +10,7 @@ import msgspec
 from chatdb.backups.archives import PIECE
 from chatdb.backups.contents import Contents, IndexEntry
 from chatdb.errors import InvalidInputError
+from chatdb.nesting import TooDeepError, roomy
 
 _END_OF_TABLE = b"\n\\.\n"
 _PLAIN_START = b"-- PostgreSQL database dump"
@@ -112,11 +113,11 @@ def check_native(stream: IO[bytes], contents: Contents, name: str) -> list[str]:
     """Compare one organization's conversations with the manifest; returns what differs."""
     found: dict[str, _Running] = defaultdict(_Running)
     organization = contents.organizations[0].id
-    decoder = msgspec.json.Decoder(_Line)
+    decode = roomy(msgspec.json.Decoder(_Line).decode)
     for line in stream:
         try:
-            read = decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            read = decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, TooDeepError) as error:
             raise InvalidInputError(f"{name} is damaged: {error}") from error
         if read.id is not None:
             found[organization].add(read.id, len(read.messages))

@@ -256,13 +256,14 @@ def _json(value: Any, *, pretty: bool = False) -> str:
     import msgspec
 
     from chatdb import canonical
+    from chatdb.nesting import with_room
 
     try:
-        encoded = msgspec.json.encode(value, enc_hook=_encode_other)
+        encoded = with_room(msgspec.json.encode, value, enc_hook=_encode_other)
     except UnicodeEncodeError:
         # A file name that is no UTF-8 reaches us with lone surrogates.
-        plain = msgspec.to_builtins(value, enc_hook=_encode_other)
-        encoded = msgspec.json.encode(canonical.clean(plain)[0])
+        plain = with_room(msgspec.to_builtins, value, enc_hook=_encode_other)
+        encoded = with_room(msgspec.json.encode, canonical.clean(plain)[0])
     if pretty:
         encoded = msgspec.json.format(encoded, indent=2)
     return escaped_json(encoded.decode())

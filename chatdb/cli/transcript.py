@@ -8,6 +8,7 @@ from typing import Any
 from chatdb.cli.text import one_line, safe
 from chatdb.formats.branches import TreeNode
 from chatdb.formats.times import is_known
+from chatdb.nesting import roomy
 from chatdb.records import Conversation, Message
 
 STYLES = {
@@ -22,6 +23,7 @@ _FOLDED_LINES = 6
 _FOLDED_WIDTH = 200
 _DEEPEST_INDENT = 12
 _NARROWEST = 20
+_dumps = roomy(json.dumps)
 
 
 def plain(record: Conversation, messages: Iterable[Message], *, full: bool) -> Iterator[str]:
@@ -117,7 +119,7 @@ def _folds(message: Message, *, full: bool) -> Iterator[str]:
 
 
 def _written_out(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    return value if isinstance(value, str) else _dumps(value, indent=2, ensure_ascii=False)
 
 
 def _summary(value: Any) -> str:
@@ -127,7 +129,7 @@ def _summary(value: Any) -> str:
     named = [name for name in map(_name, items) if name]
     if named and len(named) == len(items):
         return ", ".join(named[:10]) + (" ..." if len(named) > 10 else "")
-    return json.dumps(value, ensure_ascii=False)
+    return _dumps(value, ensure_ascii=False)
 
 
 def _name(item: Any) -> str | None:

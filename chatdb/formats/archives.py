@@ -23,6 +23,7 @@ from chatdb.formats.members import MAX_MEMBERS, natural, open_zip, safe_members
 from chatdb.formats.source_files import Found, Opener, SourceFile
 from chatdb.formats.streams import (
     BUFFER,
+    PACKED_BUFFER,
     CountedStream,
     OnBytes,
     UnpackedStream,
@@ -80,14 +81,15 @@ class Opening:
         """
         self.archives += 1
         size = handle.seek(0, io.SEEK_END)
-        archive = open_zip(handle, name=name)
+        counted = _Counted(handle)
+        archive = open_zip(cast(IO[bytes], counted), name=name)
         self.stack.enter_context(archive)
         infos = safe_members(archive, name=name, packed_size=int(size * share))
         self.members += len(infos)
         if self.members > MAX_MEMBERS:
             raise InvalidInputError(f"{name} and the archives before it have too many members")
         for member in sorted(infos, key=natural):
-            one = _Member(archive, handle, infos[member], f"{name}:{member}", share)
+            one = _Member(archive, counted, infos[member], f"{name}:{member}", share)
             try:
                 self._add_member(one, level)
             except _UNREADABLE as error:
@@ -125,7 +127,7 @@ class _Member:
     """A file in a zip."""
 
     archive: zipfile.ZipFile
-    handle: IO[bytes]
+    handle: "_Counted"
     info: zipfile.ZipInfo
     name: str
     share: float
@@ -145,15 +147,13 @@ class _Member:
     def opener(self, *, packed: bool) -> Opener:
         """Return what opens it as UTF-8; `packed` tells that it is compressed in itself."""
 
-        def packed_size() -> int:
-            return int(self.info.compress_size * self.share)
-
         def opened(counter: OnBytes | None, stack: ExitStack) -> Utf8Stream:
+            packed_size = self._packed_size()
             try:
                 member = cast(zipfile.ZipExtFile, stack.enter_context(self.archive.open(self.info)))
             except _UNREADABLE as error:
                 raise InvalidInputError(f"{self.name} cannot be unpacked: {error}") from error
-            raw = UnpackedStream(member.read1, name=self.name, packed_size=packed_size)
+            raw = UnpackedStream(_little_of(member), name=self.name, packed_size=packed_size)
             inner: io.RawIOBase = CountedStream(cast(IO[bytes], raw), counter)
             if packed:
                 inner = unpacked(inner, name=self.name, packed_size=packed_size)
@@ -167,9 +167,14 @@ class _Member:
             return cast(IO[bytes], _Slice(self.handle, self._data_offset(), self.info.file_size))
         with ExitStack() as reading:
             member = cast(zipfile.ZipExtFile, reading.enter_context(self.archive.open(self.info)))
-            size = int(self.info.compress_size * self.share)
-            raw = UnpackedStream(member.read1, name=self.name, packed_size=lambda: size)
+            read, packed_size = _little_of(member), self._packed_size()
+            raw = UnpackedStream(read, name=self.name, packed_size=packed_size)
             return spooled(io.BufferedReader(raw, BUFFER), self.name, stack)
+
+    def _packed_size(self) -> Callable[[], int]:
+        """Return what tells how much of the outermost archive has been read from now on."""
+        start = self.handle.total
+        return lambda: int((self.handle.total - start) * self.share)
 
     def _head_at_once(self) -> bytes | None:
         """Return the first bytes by one read; None where the archive's own way has to be taken.
@@ -200,10 +205,40 @@ class _Member:
         return self.info.header_offset + _LOCAL_HEADER + names
 
 
+def _little_of(member: zipfile.ZipExtFile) -> Callable[[int], bytes]:
+    """Return what reads a member; it reads ahead as many packed bytes as it is asked for."""
+    return lambda size: member.read1(min(size, PACKED_BUFFER))
+
+
+class _Counted(io.RawIOBase):
+    """A file that counts what is read of it; `total` is in bytes."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle = handle
+        self.total = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._handle.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._handle.tell()
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = self._handle.read(-1 if size is None else size)
+        self.total += len(data)
+        return data
+
+
 class _Slice(io.RawIOBase):
     """A part of a file, as a file of its own."""
 
-    def __init__(self, handle: IO[bytes], start: int, size: int) -> None:
+    def __init__(self, handle: _Counted, start: int, size: int) -> None:
         self._handle, self._start, self._size = handle, start, size
         self._at = 0
 

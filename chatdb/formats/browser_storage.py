@@ -14,7 +14,7 @@ def stored_value(value: Any, key: str) -> Any:
         value = value[key]
     if isinstance(value, str):
         try:
-            return canonical.decode(value)
-        except (ValueError, RecursionError):
+            return canonical.read(value)
+        except ValueError:
             return value
     return value

@@ -8,7 +8,8 @@ from typing import Any
 from chatdb.formats.json_records import decode_value
 from chatdb.formats.products import product_of
 from chatdb.formats.roles import mapped_role
-from chatdb.formats.sources import Source, SourceFile
+from chatdb.formats.source_files import SourceFile
+from chatdb.formats.sources import Source
 
 _LARGEST_INDEX = 64 << 20
 _LOOKED_AT = 20

@@ -5,8 +5,10 @@ from typing import Any
 
 from chatdb import canonical
 from chatdb.formats.base import Tally
+from chatdb.nesting import roomy
 from chatdb.records import MARKS, Conversation, Message
 
+_dumps = roomy(json.dumps)
 _TEXTS = ("content", "author", "model", "source_id")
 _VALUES = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
 _CONVERSATION_TEXTS = (
@@ -56,7 +58,7 @@ def _clean(
         cleaned, count = canonical.clean(value)
         if count:
             setattr(record, name, cleaned)
-            originals[name] = canonical.original_of(json.dumps(value, ensure_ascii=True))
+            originals[name] = canonical.original_of(_dumps(value, ensure_ascii=True))
             tally.replaced_characters += count
     if originals:
         mark(record, "original", originals)

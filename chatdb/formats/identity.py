@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from chatdb.nesting import roomy
 from chatdb.records import Conversation
 
 CONVERSATIONS = UUID("0e8f5f9a-3f63-5a35-9d7e-6f3b1c9d2a41")
@@ -19,7 +20,7 @@ REPEATED = "a message id that occurs twice in its conversation: a new one made"
 """What readers count as lossy when `MessageIds.of` says so."""
 
 _read_uuids = partial(msgspec.convert, type=list[UUID])
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = roomy(msgspec.json.Encoder(order="deterministic").encode)
 
 
 def conversation_id(source: str, source_name: str | None, source_id: str) -> UUID:

@@ -21,10 +21,11 @@ from chatdb.formats.json_stream import Element, JsonStream
 from chatdb.formats.source_files import SourceFile
 from chatdb.formats.sources import Source
 from chatdb.garbage import rare_collections
+from chatdb.nesting import TOO_DEEP, TooDeepError, roomy, with_room
 from chatdb.records import Conversation
 
 decode_any = msgspec.json.Decoder().decode
-_tolerant = json.JSONDecoder(strict=False).decode
+_tolerant = roomy(json.JSONDecoder(strict=False).decode)
 _ESCAPED_NUL = b"\\u0000"
 _ODD_SHAPE = (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError)
 """What a conversion raises on a shape nobody has seen yet: that entry is skipped, named."""
@@ -80,8 +81,20 @@ def decode_value(
     """
     try:
         value = decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _decode_tolerantly(data, offset)
+    except RecursionError:
+        return _decode_deep(data, offset, decode)
+    return Decoded(value, dirty=_ESCAPED_NUL in data)
+
+
+def _decode_deep(data: bytes, offset: int, decode: Callable[[Any], Any]) -> Decoded:
+    try:
+        value = with_room(decode, data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_tolerantly(data, offset)
+    except TooDeepError:
+        return Decoded(error=TOO_DEEP)
     return Decoded(value, dirty=_ESCAPED_NUL in data)
 
 
@@ -91,8 +104,8 @@ def _decode_tolerantly(data: bytes, offset: int) -> Decoded:
     except UnicodeDecodeError as error:
         place = offset + error.start
         return Decoded(error=f"not UTF-8: byte 0x{data[error.start]:02x} at byte {place}")
-    except RecursionError:
-        return Decoded(error="nested too deeply")
+    except TooDeepError:
+        return Decoded(error=TOO_DEEP)
     except json.JSONDecodeError as error:
         return Decoded(error=f"not JSON: {error.msg} (character {error.pos} of the entry)")
     except ValueError as error:
@@ -213,13 +226,13 @@ class JsonReader(ABC):
         context.tally.other_ids = None
         try:
             conversation = self.convert(record, context)
-        except BadRecordError as error:
+            if decoded.dirty:
+                clean_conversation(conversation, context.tally)
+            conversation.source_hash = source_hash(self.name, self.version, conversation)
+        except (BadRecordError, TooDeepError) as error:
             return Skipped(place, str(error), identifier)
         except _ODD_SHAPE as error:
             return Skipped(place, f"unreadable: {type(error).__name__}: {error}", identifier)
-        if decoded.dirty:
-            clean_conversation(conversation, context.tally)
-        conversation.source_hash = source_hash(self.name, self.version, conversation)
         conversation.source_name = context.source_name
         return conversation
 

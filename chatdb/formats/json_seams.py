@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+LARGEST_GUESS = 4 << 20
+"""A larger object is weighed before it is decoded."""
 MOST_MISSES = 20
 """Wrong guesses after which no more are made: objects inside of others look the same."""
 
@@ -38,7 +40,7 @@ class Seams:
         if self._decode is None or not self._seam or buffer[start] != 0x7B:
             return None
         seam = buffer.find(self._seam, start)
-        if seam < 0:
+        if seam < 0 or seam - start > LARGEST_GUESS:
             return None
         data = buffer[start : seam + 1]
         try:

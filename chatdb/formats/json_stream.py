@@ -15,11 +15,12 @@ import msgspec
 
 from chatdb.errors import InvalidInputError
 from chatdb.formats.json_seams import Seams
+from chatdb.formats.streams import COSTS_FROM, MAX_VALUE, Utf8Stream
 
 WINDOW = 1 << 19
 """Fits the cache of the processor: larger windows are slower."""
-MAX_VALUE = 1 << 31
-"""No conversation is 2 GB; something that claims to be is refused before memory runs out."""
+DOUBLED = 16 << 20
+"""Up to this size a value that outgrows the window doubles it; then memory counts more."""
 PATIENCE = 32 << 20
 """Up to this size a value that seems cut is given more bytes before it is scanned slowly."""
 WRAPPERS = ("conversations",)
@@ -106,9 +107,8 @@ class JsonStream:
             return
         try:
             yield from self._values()
-        except _TooLargeError:
-            reason = f"a value larger than {MAX_VALUE} bytes: this is no chat export"
-            yield Broken(self._index, self._base + self._start, reason)
+        except _TooLargeError as error:
+            yield Broken(self._index, self._base + self._start, error.text, error.hint)
 
     def _values(self) -> Iterator[Element | Broken]:
         in_list = self.layout != "objects"
@@ -136,6 +136,8 @@ class JsonStream:
                 yield self._cut()
                 return
             data = self._buffer[self._start : end]
+            if len(data) > COSTS_FROM:
+                self._require(Utf8Stream.require_room, data)
             yield Element(self._index, self._base + self._start, data)
             self._index += 1
             self._start = end
@@ -207,16 +209,26 @@ class JsonStream:
             return False
         kept = len(self._buffer) - self._start
         if kept > MAX_VALUE:
-            raise _TooLargeError
-        # A value that outgrows the window doubles it: copying stays linear.
-        data = self._read(max(self._window, kept))
-        self._at_end = not data
+            raise _TooLargeError(f"a value larger than {MAX_VALUE} bytes: this is no chat export")
+        if kept > COSTS_FROM:
+            self._require(Utf8Stream.require_growth, kept)
+        # Growing by a share of what is there keeps copying linear.
+        pieces = self._read(max(self._window, kept if kept < DOUBLED else kept // 4))
+        self._at_end = not pieces
         self._base += self._start
-        self._buffer = self._buffer[self._start :] + data
+        self._buffer = b"".join([memoryview(self._buffer)[self._start :], *pieces])
         self._start = 0
-        return bool(data)
+        return bool(pieces)
 
-    def _read(self, size: int) -> bytes:
+    def _require(self, check: Callable[[Utf8Stream, Any], None], of: Any) -> None:
+        """Let the stream refuse what takes more memory than its size explains."""
+        if isinstance(self._stream, Utf8Stream):
+            try:
+                check(self._stream, of)
+            except InvalidInputError as error:
+                raise _TooLargeError(error.text, error.hint) from error
+
+    def _read(self, size: int) -> list[bytes]:
         """Read up to a size; what came before damage is kept, the damage told at the end."""
         pieces: list[bytes] = []
         while size > 0 and self._damage is None:
@@ -231,7 +243,7 @@ class JsonStream:
                 break
             pieces.append(piece)
             size -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return pieces
 
     def _cut(self) -> Broken:
         start = self._base + self._start
@@ -262,7 +274,9 @@ class JsonStream:
 
 
 class _TooLargeError(Exception):
-    pass
+    def __init__(self, text: str, hint: str | None = None) -> None:
+        super().__init__(text)
+        self.text, self.hint = text, hint
 
 
 def _trailing(data: bytes | memoryview) -> int | None:

@@ -24,12 +24,13 @@ from chatdb.formats.markdown_text import (
 )
 from chatdb.formats.selection import Chosen, chosen_messages
 from chatdb.formats.times import is_known
+from chatdb.nesting import roomy
 from chatdb.records import Conversation, Message
 
 UNTITLED = "Untitled"
 
 _NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
-_encode = msgspec.json.Encoder(order="sorted").encode
+_encode = roomy(msgspec.json.Encoder(order="sorted").encode)
 
 
 class MarkdownWriter:

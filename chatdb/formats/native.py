@@ -17,6 +17,8 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.identity import REPEATED, MessageIds
+from chatdb.formats.streams import lines_of
+from chatdb.nesting import TOO_DEEP, TooDeepError, roomy
 from chatdb.records import Conversation, Message, sorted_embeddings
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ VERSION = 1
 _JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
 _EXPONENT = re.compile(rb"e-?[0-9]+[,}\]]")
 _EMBEDDINGS = b',"embeddings":['
-_encode = msgspec.json.Encoder(order="deterministic").encode
-_decode = msgspec.json.Decoder(Conversation).decode
+_encode = roomy(msgspec.json.Encoder(order="deterministic").encode)
+_decode = roomy(msgspec.json.Decoder(Conversation).decode)
+_convert = roomy(msgspec.convert)
 
 
 class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -88,7 +91,7 @@ class NativeReader:
     ) -> Iterator[Conversation | Skipped]:
         number = 0
         try:
-            for number, line in enumerate(stream, 1):
+            for number, line in enumerate(lines_of(stream), 1):
                 if number == 1 and _check_header(line, file.name, tally):
                     continue
                 if line.isspace():
@@ -140,6 +143,8 @@ def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
     try:
         record = _decode(line)
         dirty = b"\\u0000" in line
+    except TooDeepError:
+        return Skipped(place, TOO_DEEP)
     except (msgspec.DecodeError, UnicodeDecodeError):
         tolerant = _read_tolerantly(line, place, tally)
         if isinstance(tolerant, Skipped):
@@ -183,15 +188,17 @@ def _read_tolerantly(line: bytes, place: str, tally: Tally) -> Conversation | Sk
         value = canonical.decode(line)
     except UnicodeDecodeError as error:
         return Skipped(place, f"not UTF-8: byte {error.start} of the line: {error.reason}")
-    except (ValueError, RecursionError) as error:
+    except TooDeepError:
+        return Skipped(place, TOO_DEEP)
+    except ValueError as error:
         return Skipped(place, f"not JSON: {error}")
     if not isinstance(value, dict):
         return Skipped(place, "not a conversation: the line is no JSON object")
     identifier = value.get("id")
     try:
         _keep_unknown_fields(value, tally)
-        return msgspec.convert(value, Conversation)
-    except (msgspec.ValidationError, UnicodeError, RecursionError) as error:
+        return _convert(value, Conversation)
+    except (msgspec.ValidationError, UnicodeError, TooDeepError) as error:
         source_id = identifier if isinstance(identifier, str) else None
         return Skipped(place, f"not a conversation: {error}", source_id)
 

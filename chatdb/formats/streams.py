@@ -37,8 +37,10 @@ _LINE = 16 << 20
 _ASTRAL = re.compile(rb"[\xf0-\xf4]")
 
 _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_ZSTANDARD_INPUT = 1024
-"""Input per step: 1 kB of Zstandard unpacks to 32 MB at most, whatever the file claims."""
+_ZSTANDARD_INPUT = 512
+"""Input per step: as much Zstandard unpacks to 16 MB at most, whatever the file claims."""
+PACKED_BUFFER = 1 << 16
+"""Packed bytes read ahead: they count as read, and so are little beside what is unpacked."""
 _TRUSTED = "if you trust it, unpack it yourself and give chatdb the unpacked file"
 _DAMAGE = (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zstandard.ZstdError)
 
@@ -277,7 +279,7 @@ def unpacked_stream(handle: IO[bytes], name: str, on_bytes: OnBytes | None) -> i
 
 def unpacked(packed: io.RawIOBase, *, name: str, packed_size: Callable[[], int]) -> UnpackedStream:
     """Return what a stream that is compressed by gzip or Zstandard unpacks to."""
-    buffered = io.BufferedReader(packed, BUFFER)
+    buffered = io.BufferedReader(packed, PACKED_BUFFER)
     read: Callable[[int], bytes]
     if buffered.peek(2)[:2] == _GZIP:
         read = gzip.GzipFile(fileobj=buffered).read1

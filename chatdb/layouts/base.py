@@ -125,8 +125,8 @@ class Context:
         if not isinstance(value, str | bytes):
             return value
         try:
-            return canonical.decode(value)
-        except (ValueError, RecursionError):
+            return canonical.read(value)
+        except ValueError:
             self.tally.lossy[f"{what} that is no JSON kept as text"] += 1
             return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
 

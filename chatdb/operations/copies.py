@@ -14,6 +14,7 @@ from chatdb.db.dialects.bulk import Ahead, BatchRows, MessageRows, Row
 from chatdb.db.search_index import search_index_state
 from chatdb.errors import NotFoundError
 from chatdb.garbage import rare_collections
+from chatdb.nesting import roomy
 from chatdb.operations.batch_writing import write_in_parts
 from chatdb.operations.copies_lines import Line, stream_rows
 from chatdb.operations.copies_state import CopyState
@@ -26,7 +27,7 @@ _AT_ONCE = 500
 
 Lines = Generator[Line, None, None]
 
-_decode = msgspec.json.Decoder(Conversation).decode
+_decode = roomy(msgspec.json.Decoder(Conversation).decode)
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from chatdb.db.database import Database
 from chatdb.formats.base import Tally
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.native import conversation_line
+from chatdb.nesting import roomy
 from chatdb.operations.conversation_batches import AT_ONCE, READING, ConversationFilter
 from chatdb.operations.exports import native_lines, whole_lines
 from chatdb.records import Conversation, Organization
@@ -28,7 +29,7 @@ WHOLE = {**READING, "row_security": "off"}
 
 _NUL = b"\\u0000"
 _ID = slice(len('{"id":"'), len('{"id":"') + 36)
-_decode = msgspec.json.Decoder(Conversation).decode
+_decode = roomy(msgspec.json.Decoder(Conversation).decode)
 _encode = msgspec.json.Encoder().encode
 
 

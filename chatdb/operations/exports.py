@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from chatdb.db.database import Database
+from chatdb.nesting import roomy
 from chatdb.operations.conversation_batches import (
     AT_ONCE,
     ConversationFilter,
@@ -20,7 +21,7 @@ from chatdb.records import Conversation
 
 __all__ = ["find_ids", "find_within", "native_lines", "read_conversations"]
 
-_decode = msgspec.json.Decoder(Conversation).decode
+_decode = roomy(msgspec.json.Decoder(Conversation).decode)
 
 
 def read_conversations(

@@ -12,6 +12,7 @@ import msgspec
 
 from chatdb.db.dialects.bulk import Row
 from chatdb.formats.base import Skipped
+from chatdb.nesting import roomy
 from chatdb.records import Conversation, Organization
 
 MAX_CONVERSATIONS = 1_000
@@ -21,7 +22,7 @@ MAX_SIZE = 32 << 20
 _NUMBER_SIZE = 32
 """Bytes of a Python number in a list."""
 
-_encode = msgspec.json.Encoder().encode
+_encode = roomy(msgspec.json.Encoder().encode)
 
 Prepare = Callable[[Conversation], Sequence[Row] | None]
 """Makes the rows of a record that is likely to be new."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
+from chatdb.nesting import roomy
 from chatdb.operations.imports import ImportOptions
 from chatdb.operations.imports_batches import Arrival, Batches, with_user
 from chatdb.operations.imports_plan import Planner, place_into_nothing
@@ -20,7 +21,7 @@ from chatdb.records import Conversation, organization_id_of
 if TYPE_CHECKING:
     from uuid import UUID
 
-_encode = msgspec.json.Encoder().encode
+_encode = roomy(msgspec.json.Encoder().encode)
 
 
 def preview(

@@ -62,24 +62,24 @@ def role_of(value: Any, place: str = "--role") -> Any:
 def json_of(text: str, option: str) -> Any:
     """Read the JSON of an option; raises UsageError."""
     try:
-        return canonical.decode(text)
-    except (ValueError, RecursionError) as error:
+        return canonical.read(text)
+    except ValueError as error:
         raise UsageError(f"{option} is not JSON: {error}") from error
 
 
 def json_or_text(text: str) -> Any:
     """Read a JSON object or list; anything else is the text that it is."""
     try:
-        value = canonical.decode(text)
-    except (ValueError, RecursionError):
+        value = canonical.read(text)
+    except ValueError:
         return text
     return value if isinstance(value, (dict, list)) else text
 
 
 def _values(text: str) -> Iterator[Any]:
     try:
-        whole = canonical.decode(text)
-    except (ValueError, RecursionError):
+        whole = canonical.read(text)
+    except ValueError:
         yield from _lines(text)
         return
     if isinstance(whole, list):
@@ -93,8 +93,8 @@ def _lines(text: str) -> Iterator[Any]:
         if not line.strip():
             continue
         try:
-            yield canonical.decode(line)
-        except (ValueError, RecursionError) as error:
+            yield canonical.read(line)
+        except ValueError as error:
             raise InvalidInputError(f"line {number} is not JSON: {error}") from error
 
 

@@ -65,8 +65,8 @@ def _scalar(text: str) -> Any:
 
 def _value(text: str) -> Any:
     try:
-        value = canonical.decode(text)
-    except (ValueError, RecursionError):
+        value = canonical.read(text)
+    except ValueError:
         return text
     cleaned, replaced = canonical.clean(value)
     return text if replaced else cleaned

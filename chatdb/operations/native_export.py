@@ -26,6 +26,7 @@ from chatdb.db.dialects.message_text import (
     unreadable,
 )
 from chatdb.garbage import rare_collections
+from chatdb.nesting import roomy
 from chatdb.operations.conversation_batches import (
     AT_ONCE,
     READING,
@@ -86,7 +87,7 @@ class _Snapshot(msgspec.Struct):
 
 _SELDOM = ("last_accessed_at", "archived_at", "starred_at", "edited_at")
 """The times that most conversations have not."""
-_encode = msgspec.json.Encoder().encode
+_encode = roomy(msgspec.json.Encoder().encode)
 
 
 _Snapshots = dict[str, list[_Snapshot]]

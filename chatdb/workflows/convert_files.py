@@ -9,6 +9,7 @@ from typing import IO
 from chatdb.errors import RefusedError
 from chatdb.formats import registry
 from chatdb.formats.base import Skipped, Tally, WriteOptions, Writer
+from chatdb.formats.depth import within_depth
 from chatdb.formats.outputs import open_output
 from chatdb.formats.sorting import sort_files
 from chatdb.formats.sources import STDIN, open_source
@@ -110,7 +111,9 @@ def _records(
         with open_source(name, on_bytes) as source:
             found = sort_files(source, wanted)
             for part in found.parts:
-                for item in part.reader.read(part.source, tally, source_name=request.source_name):
+                records = part.reader.read(part.source, tally, source_name=request.source_name)
+                for record in records:
+                    item = within_depth(record, tally)
                     if isinstance(item, Skipped):
                         on_skipped(item)
                     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chatdb.errors import ChatdbError, InvalidInputError, NotFoundError
 from chatdb.formats import registry as formats
 from chatdb.formats.base import Skipped, Tally
+from chatdb.formats.depth import within_depth
 from chatdb.formats.sorting import Part, sort_files
 from chatdb.formats.sources import open_source
 from chatdb.layouts import registry as layouts
@@ -107,6 +108,7 @@ class Reading:
         try:
             records = part.reader.read(part.source, tally, source_name=self._inputs.source_name)
             for record in _with_few_unread(records, part.source.name):
+                record = within_depth(record, tally)
                 if isinstance(record, Skipped):
                     yield Arrival(record, file=index)
                 else:
@@ -142,7 +144,8 @@ class Reading:
             self.organizations += [one for one in tenants if tenant in (None, one.key)]
             try:
                 for found in known.layout.read(foreign, known.catalogue, context):
-                    yield Arrival(found.item, file=index, organization=found.organization)
+                    item = within_depth(found.item, tally)
+                    yield Arrival(item, file=index, organization=found.organization)
             finally:
                 _note_tally(report, tally)
 

@@ -1,0 +1,32 @@
+"""The limit of depth on records: what a reader made is within it as a whole, or is not taken."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from chatdb.formats.base import Skipped, Tally
+from chatdb.nesting import TOO_DEEP, is_too_deep, may_be_too_deep
+from chatdb.records import Conversation
+
+
+def within_depth(item: Conversation | Skipped, tally: Tally) -> Conversation | Skipped:
+    """Return what a reader yielded, or a `Skipped` for a conversation that is nested too deeply."""
+    if not may_be_too_deep() or isinstance(item, Skipped) or not any(map(is_too_deep, _of(item))):
+        return item
+    tally.conversations -= 1
+    tally.messages -= len(item.messages)
+    tally.skipped += 1
+    title = f" {item.title[:80]!r}" if item.title else ""
+    place = f"conversation {item.source_id or item.id}{title}"
+    return Skipped(place, TOO_DEEP, item.source_id or str(item.id))
+
+
+def _of(record: Conversation) -> Iterator[Any]:
+    """Yield the JSON values of a record."""
+    yield record.metadata
+    yield from (each.state for each in record.snapshots)
+    for message in record.messages:
+        yield message.reasoning
+        yield message.tool_calls
+        yield message.tool_outputs
+        yield message.attachments
+        yield message.metadata
