@@ -153,3 +153,7 @@ class Writer(Protocol):
     def end(self) -> bytes:
         """Return what stands after the last conversation of a file."""
         ...
+
+    def is_same(self, one: bytes, other: bytes) -> bool:
+        """Tell whether two files differ in nothing but when they were written."""
+        ...

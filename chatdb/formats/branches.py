@@ -6,6 +6,7 @@ Nothing here recurses: a conversation may be a chain of 100,000 messages.
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from chatdb.formats.trees import newest_leaf
 from chatdb.records import Conversation, Message
@@ -25,19 +26,36 @@ def active_path(record: Conversation) -> list[Message]:
 
     Where no message names its parent, the messages are one after another.
     """
-    by_id = {message.id: message for message in record.messages}
-    if all(message.parent_id not in by_id for message in record.messages):
+    if _is_one_branch(record):
         return list(record.messages)
-    leaf = record.current_message_id
+    # By their numbers: Python hashes and compares UUIDs slowly.
+    by_id = {message.id.int: message for message in record.messages}
+    if all(_number(message.parent_id) not in by_id for message in record.messages):
+        return list(record.messages)
+    leaf = _number(record.current_message_id)
     if leaf not in by_id:
-        leaf = newest_leaf(record.messages)
+        leaf = _number(newest_leaf(record.messages))
     path: list[Message] = []
     seen = set()
     while leaf is not None and leaf in by_id and leaf not in seen:
         seen.add(leaf)
         path.append(by_id[leaf])
-        leaf = by_id[leaf].parent_id
+        leaf = _number(by_id[leaf].parent_id)
     return path[::-1]
+
+
+def _number(identifier: UUID | None) -> int | None:
+    return None if identifier is None else identifier.int
+
+
+def _is_one_branch(record: Conversation) -> bool:
+    """Tell whether each message follows the one before it, and the last is the current one."""
+    above: int | None = None
+    for message in record.messages:
+        if _number(message.parent_id) != above:
+            return False
+        above = message.id.int
+    return above is not None and _number(record.current_message_id) == above
 
 
 def tree(record: Conversation) -> Iterator[TreeNode]:

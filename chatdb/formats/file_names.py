@@ -14,6 +14,9 @@ _PLAIN = re.compile(
 SHORT_ID = 12
 """Digits from the end of the id: the beginning of a UUIDv7 is the time, alike for neighbours."""
 
+_BETWEEN_WORDS = re.compile(r"[\x00-\x2f\x3a-\x60\x7b-\x7f]+")
+"""ASCII that is no letter or digit; titles are in lower case by then."""
+
 
 def file_name(record: Conversation, extension: str, *, whole_id: bool = False) -> str:
     """Return `2026-01-31_slug-of-the-title_0123456789ab.md`.
@@ -42,8 +45,9 @@ def folder_name(key: str) -> str:
 def slug(title: str) -> str:
     """Return the words of a title, joined by hyphens; `untitled` when there are none."""
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", title[:400]).casefold())
-    kept = "".join(each if _belongs_to_word(each) else "-" for each in text)
-    words = re.sub("-+", "-", kept).strip("-")
+    if not text.isascii():
+        text = "".join(each if _belongs_to_word(each) else "-" for each in text)
+    words = _BETWEEN_WORDS.sub("-", text).strip("-")
     short = words.encode()[:LONGEST_SLUG].decode(errors="ignore")
     if len(short) < len(words) and "-" in short[20:]:
         short = short[: short.rindex("-")]

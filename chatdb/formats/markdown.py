@@ -8,6 +8,7 @@ Everything that is not content stands in code fences longer than any in it.
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from chatdb.records import Conversation, Message
 UNTITLED = "Untitled"
 
 _NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
+_SECONDS = len("2026-01-31 12:00:00")
 _encode = roomy(msgspec.json.Encoder(order="sorted").encode)
 
 
@@ -49,8 +51,10 @@ class MarkdownWriter:
 
     def conversation(self, record: Conversation) -> bytes:
         chosen = list(chosen_messages(record, self._options))
-        numbers = {each.message.id: number for number, each in enumerate(chosen, 1)}
         branched = any(not each.is_active for each in chosen)
+        numbers = (
+            {each.message.id: number for number, each in enumerate(chosen, 1)} if branched else {}
+        )
         blocks = [*_front_matter(record, len(chosen)), f"\n# {heading_text(_title(record))}\n"]
         for number, each in enumerate(chosen, 1):
             blocks.append(_heading(each, number if branched else None))
@@ -58,6 +62,9 @@ class MarkdownWriter:
                 blocks.append(_branch_note(each.message, numbers))
             blocks += _body(each.message)
         return "\n".join(blocks).encode("utf-8", "replace")
+
+    def is_same(self, one: bytes, other: bytes) -> bool:
+        return one == other
 
     def end(self) -> bytes:
         return b""
@@ -93,18 +100,21 @@ def _heading(chosen: Chosen, number: int | None) -> str:
     """Write `## 3. Assistant (gpt-5) · 2026-01-31 12:00:00Z · hidden`."""
     message = chosen.message
     start = "" if number is None else f"{number}. "
-    name = _NAMES[message.role]
-    details = [each for each in (message.author, message.model) if each]
-    if details:
-        name += f" ({heading_text(', '.join(one_line(each) for each in details))})"
-    marks = [name]
+    marks = [_speaker(message.role, message.author, message.model)]
     if is_known(message.created_at):
-        marks.append(message.created_at.strftime("%Y-%m-%d %H:%M:%SZ"))
+        marks.append(message.created_at.isoformat(" ")[:_SECONDS] + "Z")
     if chosen.is_hidden:
         marks.append("hidden")
     if message.edited_at is not None:
         marks.append("edited")
     return f"## {start}{' · '.join(marks)}\n"
+
+
+@lru_cache(maxsize=256)
+def _speaker(role: str, author: str | None, model: str | None) -> str:
+    """Write `Assistant (gpt-5)`."""
+    details = [one_line(each) for each in (author, model) if each]
+    return _NAMES[role] + (f" ({heading_text(', '.join(details))})" if details else "")
 
 
 def _branch_note(message: Message, numbers: dict[Any, int]) -> str:
@@ -126,8 +136,7 @@ def _body(message: Message) -> Iterator[str]:
         yield _folded("Tool call" + _name_of(call), call)
     for output in _items(message.tool_outputs):
         yield _folded("Tool output" + _name_of(output), output)
-    attachments = list(_items(message.attachments))
-    if attachments:
+    if attachments := _items(message.attachments):
         yield "Attachments:\n\n" + "".join(f"- {_attachment(each)}\n" for each in attachments)
 
 

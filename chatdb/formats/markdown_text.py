@@ -28,13 +28,16 @@ _HTML_BLOCKS = (
 
 def without_controls(text: str) -> str:
     """Return the text without control characters but tabs and newlines, which become `\\n`."""
-    if text.isascii() and text.isprintable():
+    # Printable but for these: several times faster than looking for what is to be removed.
+    if text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def one_line(text: str) -> str:
     """Return the text on one line without control, direction and invisible characters."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     line = _SPACES.sub(" ", _CONTROLS.sub("", _SPACES.sub(" ", text)))
     return _INVISIBLE.sub("", line).strip()
 

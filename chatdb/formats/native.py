@@ -45,6 +45,9 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     source: str | None = None
 
 
+_decode_header = msgspec.json.Decoder(Header).decode
+
+
 def header_line(*, created: datetime, source: str | None = None) -> bytes:
     """Return the first line of a native file."""
     return _encode(Header(format=FORMAT, version=VERSION, created=created, source=source)) + b"\n"
@@ -133,10 +136,22 @@ class NativeWriter:
     def end(self) -> bytes:
         return b""
 
+    def is_same(self, one: bytes, other: bytes) -> bool:
+        heads, lines = zip(*(file.split(b"\n", 1) for file in (one, other)), strict=True)
+        return lines[0] == lines[1] and _undated(heads[0]) == _undated(heads[1])
+
 
 def make_writer(options: WriteOptions) -> NativeWriter:
     """Return a writer; the native format leaves nothing out, whatever the options say."""
     return NativeWriter(options)
+
+
+def _undated(head: bytes) -> Header | bytes:
+    """Return a header without its time; what is none as it is."""
+    try:
+        return msgspec.structs.replace(_decode_header(head), created=None)
+    except msgspec.DecodeError:
+        return head
 
 
 def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:

@@ -23,8 +23,9 @@ def chosen_messages(record: Conversation, options: WriteOptions) -> Iterator[Cho
     Hidden ones are left out unless they are asked for.
     """
     path = active_path(record)
-    active = {message.id for message in path}
+    everything = options.all_branches and len(path) < len(record.messages)
+    active = {message.id for message in path} if everything else set()
     for message in record.messages if options.all_branches else path:
         hidden = is_hidden(message)
         if options.include_hidden or not hidden:
-            yield Chosen(message, message.id in active, hidden)
+            yield Chosen(message, not everything or message.id in active, hidden)

@@ -1,15 +1,13 @@
-"""Records into a stream, a file, or a folder with a file for each conversation."""
+"""Records into a stream or a file as one document, and what the name of an output tells."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from chatdb.errors import RefusedError, StorageError, UsageError
+from chatdb.errors import RefusedError, UsageError
 from chatdb.formats.base import Writer
-from chatdb.formats.file_names import SHORT_ID, file_name
-from chatdb.formats.outputs import open_output
 from chatdb.formats.registry import FORMATS
 from chatdb.records import Conversation
 
@@ -28,12 +26,21 @@ _OTHERS = frozenset(
 
 @dataclass(slots=True)
 class Written:
-    """What was written; `kept` counts files that existed already and were left as they are."""
+    """What was written, and the files of a folder that were there already.
+
+    `unchanged` ones hold what would have been written, `kept` ones something else.
+    """
 
     conversations: int = 0
     messages: int = 0
     files: int = 0
+    unchanged: int = 0
     kept: int = 0
+
+    def count(self, record: Conversation) -> None:
+        """Count a conversation that was written."""
+        self.conversations += 1
+        self.messages += len(record.messages)
 
 
 def format_for(output: str) -> str | None:
@@ -106,50 +113,5 @@ def write_stream(
     for record in records:
         stream.write(separator + writer.conversation(record))
         separator = writer.separator
-        _count(written, record)
+        written.count(record)
     stream.write(writer.end())
-
-
-def write_folder(
-    folder: Path,
-    writer: Writer,
-    records: Iterable[Conversation],
-    written: Written,
-    *,
-    force: bool,
-    on_kept: Callable[[str], object],
-) -> None:
-    """Write a file for each record, each whole or not at all; other files are left alone.
-
-    A file that exists is left as it is and told to `on_kept`, unless `force`. Raises StorageError.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{folder} cannot be made: {error.strerror}") from error
-    for path, record in _named(folder, writer, records):
-        if not force and path.exists():
-            written.kept += 1
-            on_kept(str(path))
-            continue
-        with open_output(path) as stream:
-            stream.write(writer.begin() + writer.conversation(record) + writer.end())
-        written.files += 1
-        _count(written, record)
-
-
-def _named(
-    folder: Path, writer: Writer, records: Iterable[Conversation]
-) -> Iterator[tuple[Path, Conversation]]:
-    """Give each record its file; the second with the same short id gets its whole id."""
-    seen: set[int] = set()
-    for record in records:
-        short_id = record.id.int & (1 << 4 * SHORT_ID) - 1
-        name = file_name(record, writer.extension, whole_id=short_id in seen)
-        seen.add(short_id)
-        yield folder / name, record
-
-
-def _count(written: Written, record: Conversation) -> None:
-    written.conversations += 1
-    written.messages += len(record.messages)

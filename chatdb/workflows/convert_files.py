@@ -10,11 +10,12 @@ from chatdb.errors import RefusedError
 from chatdb.formats import registry
 from chatdb.formats.base import Skipped, Tally, WriteOptions, Writer
 from chatdb.formats.depth import within_depth
+from chatdb.formats.folder_writing import write_folder
 from chatdb.formats.outputs import open_output
 from chatdb.formats.sorting import sort_files
 from chatdb.formats.sources import STDIN, open_source
 from chatdb.formats.streams import OnBytes
-from chatdb.formats.writing import Written, check_file, write_folder, write_stream
+from chatdb.formats.writing import Written, check_file, write_stream
 from chatdb.records import Conversation
 
 OnSkipped = Callable[[Skipped], object]
@@ -84,7 +85,7 @@ def convert_folder(
     on_bytes: OnBytes,
     on_kept: Callable[[str], object],
 ) -> Written:
-    """Write a file for each conversation; those that exist stay and go to `on_kept`."""
+    """Write a file for each conversation, as `write_folder` does."""
     written = Written()
     records = _records(request, on_skipped, on_bytes)
     write_folder(folder, request.writer(), records, written, force=force, on_kept=on_kept)

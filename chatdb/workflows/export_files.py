@@ -12,8 +12,9 @@ from chatdb.db.database import Database
 from chatdb.formats import native, registry
 from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.file_names import folder_name
+from chatdb.formats.folder_writing import write_folder
 from chatdb.formats.outputs import open_output
-from chatdb.formats.writing import Written, check_file, write_folder, write_stream
+from chatdb.formats.writing import Written, check_file, write_stream
 from chatdb.operations.conversation_batches import ConversationFilter, IdsWithin
 from chatdb.operations.every_organization import EVERY, Scope
 from chatdb.operations.exports import native_lines, read_conversations
@@ -113,7 +114,7 @@ def export_folder(
     on_read: OnRead,
     on_kept: Callable[[str], object],
 ) -> Written:
-    """Write a file for each conversation; those that exist stay and go to `on_kept`.
+    """Write a file for each conversation, as `write_folder` does.
 
     Of every organization each has a folder of its own in it.
     """

@@ -292,15 +292,20 @@ def stdout_for(command: CommandContext, format_name: str) -> Any:
 
 def warn_of_kept(command: CommandContext, name: str) -> None:
     """Name a file that was left as it is."""
-    command.diagnostics.warning(f"{name} exists and was left as it is")
+    command.diagnostics.warning(f"{name} exists with other content and was left as it is")
 
 
 def report(command: CommandContext, written: "Written", output: str | None) -> None:
     """Say what was written; raise Exit 7 when existing files were left alone."""
+    if written.unchanged:
+        done = "holds" if written.unchanged == 1 else "hold"
+        command.diagnostics.note(
+            f"{counted(written.unchanged, 'file')} in {output} already {done} the same: unchanged"
+        )
     if written.kept:
         left = f"{counted(written.kept, 'file')} {'was' if written.kept == 1 else 'were'} there"
         command.diagnostics.note(f"{left}; add --force to write over what exists")
-    if not written.conversations and not written.kept:
+    if not (written.conversations or written.kept or written.unchanged):
         command.diagnostics.note("no conversation matched")
     elif output is not None and written.conversations:
         files = f" in {written.files:,} files" if written.files != 1 else ""
