@@ -55,7 +55,7 @@ def write_unsynced(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """Write a file that appears under its name as a whole, but leave the syncing to the caller.
 
     For the files of a folder that can be made again: a killed process leaves no torn one, a power
-    cut may, until `sync_file_system` has returned. Otherwise as `atomic_write`; raises StorageError.
+    cut may, until `sync_file_system` has returned. Otherwise as `atomic_write`.
     """
     partial = path.with_name(path.name + ".partial")
     ours: list[Path] = []

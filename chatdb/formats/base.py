@@ -83,6 +83,14 @@ class Tally:
         counts.read += count
         setattr(counts, outcome, getattr(counts, outcome) + count)
 
+    def add(self, other: "Tally") -> None:
+        """Add what another reader of files met, whose `rows` are none."""
+        for name in ("conversations", "messages", "skipped", "replaced_characters"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("versions", "content_types", "unknown_fields", "lossy"):
+            if found := getattr(other, name):
+                getattr(self, name).update(found)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -22,7 +22,7 @@ from chatdb.formats.chatgpt_shapes import (
 )
 from chatdb.formats.fields import kept, without_marks
 from chatdb.formats.identity import conversation_id, conversation_id_without_source_id
-from chatdb.formats.json_records import BadRecordError, Context, JsonReader, decode_any
+from chatdb.formats.json_records import BadRecordError, Context, JsonReader, Peeked, decode_any
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import Tree, newest_leaf, tree_of
 from chatdb.records import MARKS, Conversation, Message
@@ -60,6 +60,14 @@ _FIELDS = frozenset(
 Fields = dict[str, Any]
 
 
+class _Ids(msgspec.Struct, gc=False):
+    conversation_id: Any = None
+    id: Any = None
+
+
+_decode_ids = msgspec.json.Decoder(_Ids).decode
+
+
 class ChatGptReader(JsonReader):
     """Reads the export of ChatGPT: zip, split files, folder or JSON."""
 
@@ -91,6 +99,11 @@ class ChatGptReader(JsonReader):
             except msgspec.ValidationError:
                 record[MAPPING] = decode_any(raw[MAPPING])
         return record
+
+    def peek(self, data: bytes) -> Peeked | None:
+        ids = _decode_ids(data)
+        known = ids.conversation_id or ids.id
+        return Peeked(known) if isinstance(known, str) else None
 
     def convert(self, record: Fields, context: Context) -> Conversation:
         mapping = record.pop(MAPPING, None)

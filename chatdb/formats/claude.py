@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from chatdb.formats.beginnings import Opening
 from chatdb.formats.claude_messages import Messages
 from chatdb.formats.fields import kept, without_marks
 from chatdb.formats.identity import conversation_id, conversation_id_without_source_id
-from chatdb.formats.json_records import BadRecordError, Context, JsonReader
+from chatdb.formats.json_records import BadRecordError, Context, JsonReader, Peeked
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import newest_leaf
 from chatdb.records import MARKS, Conversation, Message
@@ -36,6 +38,14 @@ _FIELDS = frozenset(
 Fields = dict[str, Any]
 
 
+class _Ids(msgspec.Struct, gc=False):
+    uuid: Any = None
+    account: Any = None
+
+
+_decode_ids = msgspec.json.Decoder(_Ids).decode
+
+
 class ClaudeReader(JsonReader):
     """Reads the export of Claude.ai: zip, folder or JSON, and single conversations."""
 
@@ -52,6 +62,11 @@ class ClaudeReader(JsonReader):
         if not messages:
             return "uuid" in value
         return any(_is_message(entry) for entry in messages[:20])
+
+    def peek(self, data: bytes) -> Peeked | None:
+        ids = _decode_ids(data)
+        user = _user({"account": ids.account})
+        return Peeked(ids.uuid, user) if isinstance(ids.uuid, str) and ids.uuid else None
 
     def convert(self, record: Fields, context: Context) -> Conversation:
         entries = record.pop("chat_messages", None)

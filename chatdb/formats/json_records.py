@@ -3,7 +3,8 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 from uuid import UUID
@@ -16,10 +17,11 @@ from chatdb.formats.beginnings import Beginnings, Opening
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.duplicate_keys import MOST_NAMED, TWICE, Dropped, dropped_values
 from chatdb.formats.fields import kind_of
-from chatdb.formats.identity import source_hash
+from chatdb.formats.identity import conversation_id, source_hash
 from chatdb.formats.json_stream import Element, JsonStream
 from chatdb.formats.source_files import SourceFile
 from chatdb.formats.sources import Source
+from chatdb.formats.unread import Unread, bytes_digest, with_bytes
 from chatdb.garbage import rare_collections
 from chatdb.nesting import TOO_DEEP, TooDeepError, roomy, with_room
 from chatdb.records import Conversation
@@ -44,13 +46,25 @@ class Decoded:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Peeked:
+    """What a record says of itself without being decoded: its id in the source, whose it is."""
+
+    source_id: str
+    user_id: str | None = None
+
+
 @dataclass(slots=True)
 class Context:
-    """What a conversion needs besides the record itself; `place` is where that stands."""
+    """What a conversion needs besides the record itself; `place` is where that stands.
+
+    `defers` tells whether records are left undecoded where that can be.
+    """
 
     tally: Tally
     source_name: str | None
     beginnings: Beginnings
+    defers: Callable[[], bool] | None = None
     place: str = ""
     skips: list[tuple[str, str, str | None]] = field(default_factory=list)
 
@@ -130,6 +144,14 @@ class JsonReader(ABC):
         """Decode a record; a format may know a faster way than dictionaries."""
         return decode_any(data)
 
+    def peek(self, data: bytes) -> Peeked | None:
+        """Return who a record is, as `convert` would tell; None where it has to be decoded.
+
+        Raises `msgspec.DecodeError` for what is no JSON.
+        """
+        del data
+        return None
+
     @abstractmethod
     def convert(self, record: dict[str, Any], context: Context) -> Conversation:
         """Turn a record into a conversation; the record may be taken apart.
@@ -152,7 +174,27 @@ class JsonReader(ABC):
 
         Raises InvalidInputError when nothing complete is in the only file of the source.
         """
-        context = Context(tally, source_name, Beginnings(self.name, source_name))
+        for item in self._read(source, self._context(tally, source_name)):
+            if not isinstance(item, Unread):
+                yield item
+
+    def read_unread(
+        self,
+        source: Source,
+        tally: Tally,
+        *,
+        source_name: str | None = None,
+        defers: Callable[[], bool],
+    ) -> Iterator[Conversation | Skipped | Unread]:
+        """Yield what `read` does, conversations undecoded for as long as `defers` says."""
+        context = self._context(tally, source_name)
+        context.defers = defers
+        yield from self._read(source, context)
+
+    def _context(self, tally: Tally, source_name: str | None) -> Context:
+        return Context(tally, source_name, Beginnings(self.name, source_name))
+
+    def _read(self, source: Source, context: Context) -> Iterator[Conversation | Skipped | Unread]:
         alone = len(source.files) == 1
         with rare_collections():
             for file in source.files:
@@ -160,9 +202,10 @@ class JsonReader(ABC):
 
     def _read_file(
         self, file: SourceFile, context: Context, *, alone: bool
-    ) -> Iterator[Conversation | Skipped]:
+    ) -> Iterator[Conversation | Skipped | Unread]:
+        decode = partial(self._decode_or_peek, context)
         with file.open() as stream:
-            elements = JsonStream(stream, decode=self.decode)
+            elements = JsonStream(stream, decode=decode)
             for number, element in enumerate(elements):
                 if isinstance(element, Element):
                     yield from self._items(file, element, context)
@@ -178,41 +221,77 @@ class JsonReader(ABC):
             for name in elements.outer_fields:
                 context.tally.unknown_fields[name] += 1
 
+    def _decode_or_peek(self, context: Context, data: bytes) -> Any:
+        if context.defers is not None and context.defers():
+            peeked = self.peek(data)
+            if peeked is not None:
+                return peeked
+        return self.decode(data)
+
+    def _unread(
+        self, file: SourceFile, element: Element, peeked: Peeked, source_name: str | None
+    ) -> Unread:
+        def read(tally: Tally) -> list[Conversation | Skipped]:
+            context = self._context(tally, source_name)
+            found = self._items(file, replace(element, value=None), context)
+            return [item for item in found if not isinstance(item, Unread)]
+
+        return Unread(
+            id=conversation_id(self.name, source_name, peeked.source_id),
+            user_id=peeked.user_id,
+            data=element.data,
+            digest=bytes_digest(self.name, self.version, element.data),
+            read=read,
+        )
+
     def _items(
         self, file: SourceFile, element: Element, context: Context
-    ) -> Iterator[Conversation | Skipped]:
+    ) -> Iterator[Conversation | Skipped | Unread]:
         """Yield the conversation of an element, or those in it."""
         if element.value is None:
-            decoded = decode_value(element.data, element.offset, decode=self.decode)
+            decode = partial(self._decode_or_peek, context)
+            decoded = decode_value(element.data, element.offset, decode=decode)
         else:
             decoded = Decoded(element.value[0], dirty=_ESCAPED_NUL in element.data)
+        if isinstance(decoded.value, Peeked):
+            yield self._unread(file, element, decoded.value, context.source_name)
+            return
         place = _place(file, element, decoded.value)
         for each in [] if decoded.error else dropped_values(element.data, decoded.value):
             context.drop(each)
         context.place = f"{PurePosixPath(file.name).name}#{element.index}"
         records = None if decoded.error else self.unwrap(decoded.value)
         if records is None:
-            yield from self._item(place, decoded, context)
+            yield from self._item(place, decoded, context, alone_in=element.data)
             return
         for number, record in enumerate(records):
             part = Decoded(record, dirty=decoded.dirty)
             yield from self._item(f"{place}: conversation {number + 1}", part, context)
 
     def _item(
-        self, place: str, decoded: Decoded, context: Context
+        self, place: str, decoded: Decoded, context: Context, *, alone_in: bytes | None = None
     ) -> Iterator[Conversation | Skipped]:
-        """Yield a conversation, and what in it could not be read."""
-        tally = context.tally
-        item = self._converted(place, decoded, context)
+        """Yield a conversation, and what in it could not be read.
+
+        `alone_in` are the bytes that hold it and nothing else.
+        """
+        own = replace(context, tally=Tally(), skips=[*context.skips])
+        context.skips.clear()
+        tally = own.tally
+        item = self._converted(place, decoded, own)
+        parts: list[Skipped] = []
         if isinstance(item, Conversation):
             tally.conversations += 1
             tally.messages += len(item.messages)
-            parts = [Skipped(f"{place}: {what}", why, known) for what, why, known in context.skips]
+            parts = [Skipped(f"{place}: {what}", why, known) for what, why, known in own.skips]
+            if alone_in is not None and item.source_hash is not None and not parts:
+                digest = bytes_digest(self.name, self.version, alone_in)
+                item.source_hash = with_bytes(item.source_hash, digest, tally)
         else:
             tally.skipped += 1
-            parts = []
-        context.skips.clear()
         tally.skipped += len(parts)
+        context.tally.add(tally)
+        context.tally.other_ids = tally.other_ids
         yield item
         yield from parts
 

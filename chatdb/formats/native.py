@@ -5,10 +5,11 @@ canonical. `docs/formats.md` describes it, `native_schema.json` beside this file
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BufferedIOBase
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 
@@ -18,6 +19,7 @@ from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.identity import REPEATED, MessageIds
 from chatdb.formats.streams import lines_of
+from chatdb.formats.unread import Unread
 from chatdb.nesting import TOO_DEEP, TooDeepError, roomy
 from chatdb.records import Conversation, Message, sorted_embeddings
 
@@ -85,13 +87,30 @@ class NativeReader:
 
         Raises InvalidInputError when the file is of a newer version than this chatdb knows.
         """
+        for item in self.read_unread(source, tally, defers=lambda: False):
+            if not isinstance(item, Unread):
+                yield item
+
+    def read_unread(
+        self,
+        source: "Source",
+        tally: Tally,
+        *,
+        source_name: str | None = None,  # noqa: ARG002 - as above
+        defers: Callable[[], bool],
+    ) -> Iterator[Conversation | Skipped | Unread]:
+        """Yield what `read` does, conversations undecoded for as long as `defers` says."""
         for file in source.files:
             with file.open() as stream:
-                yield from self._read_file(file, stream, tally)
+                yield from self._read_file(file, stream, tally, defers)
 
     def _read_file(
-        self, file: "SourceFile", stream: BufferedIOBase, tally: Tally
-    ) -> Iterator[Conversation | Skipped]:
+        self,
+        file: "SourceFile",
+        stream: BufferedIOBase,
+        tally: Tally,
+        defers: Callable[[], bool],
+    ) -> Iterator[Conversation | Skipped | Unread]:
         number = 0
         try:
             for number, line in enumerate(lines_of(stream), 1):
@@ -99,13 +118,9 @@ class NativeReader:
                     continue
                 if line.isspace():
                     continue
-                item = _read_line(line, f"{file.name}: line {number}", tally)
-                if isinstance(item, Skipped):
-                    tally.skipped += 1
-                else:
-                    tally.conversations += 1
-                    tally.messages += len(item.messages)
-                yield item
+                place = f"{file.name}: line {number}"
+                unread = _unread_line(line, place) if defers() else None
+                yield _counted_line(line, place, tally) if unread is None else unread
         except InvalidInputError as error:
             if number <= 1:
                 raise
@@ -152,6 +167,54 @@ def _undated(head: bytes) -> Header | bytes:
         return msgspec.structs.replace(_decode_header(head), created=None)
     except msgspec.DecodeError:
         return head
+
+
+class _Nothing(msgspec.Struct, gc=False):
+    """A message of which only is known that it is one."""
+
+
+class _Ids(msgspec.Struct, gc=False):
+    id: UUID
+    user_id: str | None = None
+    organization: str | None = None
+    organization_name: str | None = None
+    messages: list[_Nothing] = []
+
+
+_decode_ids = msgspec.json.Decoder(_Ids).decode
+
+
+def _unread_line(line: bytes, place: str) -> Unread | None:
+    """Return a line as a conversation that is not decoded; None where it has to be."""
+    try:
+        ids = _decode_ids(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    counts = {"messages": len(ids.messages)}
+
+    def read(tally: Tally) -> list[Conversation | Skipped]:
+        return [_counted_line(line, place, tally)]
+
+    return Unread(
+        ids.id,
+        ids.user_id,
+        line,
+        None,
+        read,
+        counts,
+        organization=ids.organization,
+        organization_name=ids.organization_name,
+    )
+
+
+def _counted_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
+    item = _read_line(line, place, tally)
+    if isinstance(item, Skipped):
+        tally.skipped += 1
+    else:
+        tally.conversations += 1
+        tally.messages += len(item.messages)
+    return item
 
 
 def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:

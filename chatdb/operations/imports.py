@@ -25,11 +25,13 @@ from chatdb.db.search_index import (
     take_off_search_index,
 )
 from chatdb.errors import ChatdbError, NotFoundError
+from chatdb.formats.unread import Unread
 from chatdb.garbage import rare_collections
 from chatdb.operations.batch_writing import write_in_parts
 from chatdb.operations.imports_batches import Arrival, Batches, with_user
 from chatdb.operations.imports_plan import Plan, Planner, skipped
 from chatdb.operations.imports_report import ImportCounts, Placed, count
+from chatdb.operations.imports_unread import Deferral, UnreadSorter, read_now
 from chatdb.records import organization_id_of
 
 _NEW_ORGANIZATION = sa.text(
@@ -60,8 +62,8 @@ class ImportRun:
 
     Enter it, `load` records, `complete_search_index`, leave it. `counts` tells at any moment
     what has been committed. `loading` is a handle for the load that its caller keeps open over
-    several imports. Raises the errors of `chatdb.errors`; records that cannot be stored are skipped
-    and reported, they stop nothing.
+    several imports, `deferral` what its readers ask whether to decode. Raises the errors of
+    `chatdb.errors`; records that cannot be stored are skipped and reported, they stop nothing.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class ImportRun:
         options: ImportOptions | None = None,
         on_placed: Callable[[Sequence[Placed]], None] | None = None,
         loading: Database | None = None,
+        deferral: Deferral | None = None,
     ) -> None:
         self.counts = ImportCounts()
         self.made_organization = False
@@ -86,6 +89,7 @@ class ImportRun:
         self._bulk = database.dialect.bulk()
         self._log_id = uuid4()
         self._index_looked_at = False
+        self._deferral = deferral or Deferral()
 
     def __enter__(self) -> Self:
         with (self._shared or self._database).transaction(write=True) as connection:
@@ -100,6 +104,8 @@ class ImportRun:
                     details=self._details(self.counts),
                 )
             )
+            self._deferral.begin(connection, self._organization_id)
+        self._unread = UnreadSorter(self._database, self._organization_id, self._options.user_id)
         self._planner = Planner(
             self._bulk, self._organization_id, restore_deleted=self._options.restore_deleted
         )
@@ -146,14 +152,19 @@ class ImportRun:
             batch,
             partial(self._write_once, ahead),
             bulk=self._bulk,
-            refused=lambda arrival, reason: [skipped(arrival, reason)],
+            refused=lambda arrival, reason: [skipped(each, reason) for each in read_now(arrival)],
         )
+        unread = sum(isinstance(each.record, Unread) for each in batch)
+        known = 0
         for placed in parts:
+            known += sum(each.met is not None for each in placed)
             self.counts.add(count(placed))
             if self._on_placed is not None:
                 self._on_placed(placed)
+        self._deferral.learn(unread, known)
 
     def _write_once(self, ahead: Ahead, part: list[Arrival]) -> list[Placed]:
+        known, part = self._unread.sort(part, self._loading)
         settings = self._bulk.transaction_settings
         with self._loading.transaction(write=True, settings=settings) as connection:
             self._check_organization(connection)
@@ -168,11 +179,11 @@ class ImportRun:
                 ahead=ahead,
             )
             self._lift_tombstones(connection, plan)
-            self._log_progress(connection, plan.placed)
+            self._log_progress(connection, known + plan.placed)
             with ahead():
                 connection.commit()
         self._index_looked_at = True
-        return plan.placed
+        return known + plan.placed
 
     def _prepare_search_index(self, connection: sa.Connection) -> bool:
         """Take the index off before the first batch where that pays; tell whether it is on."""

@@ -11,13 +11,14 @@ from uuid import UUID
 import msgspec
 
 from chatdb.db.dialects.bulk import Row
-from chatdb.formats.base import Skipped
+from chatdb.formats.base import Skipped, Tally
+from chatdb.formats.unread import Unread
 from chatdb.nesting import roomy
 from chatdb.records import Conversation, Organization
 
 MAX_CONVERSATIONS = 1_000
-MAX_MESSAGES = 20_000
-MAX_SIZE = 32 << 20
+MAX_MESSAGES = 8_000
+MAX_SIZE = 16 << 20
 """Characters of text and bytes of JSON; a larger conversation is a batch of its own."""
 _NUMBER_SIZE = 32
 """Bytes of a Python number in a list."""
@@ -39,15 +40,17 @@ class Arrival:
     sources (foreign formats), which a native file, written by any chatdb, cannot promise. `rows`
     are its messages as the database takes them, made ahead. `organization` is the one that its
     source names, None where it knows none. `other_ids` is None where the source names the record's
-    id; else that was made of how it begins, and they are others by which it may be known.
+    id; else that was made of how it begins, and they are others by which it may be known. One that
+    is `Unread` is counted in `tally` if it is read after all.
     """
 
-    record: Conversation | Skipped
+    record: Conversation | Skipped | Unread
     file: int = 0
     hashed: bool = True
     rows: Sequence[Row] | None = None
     organization: Organization | None = None
     other_ids: tuple[UUID, ...] | None = None
+    tally: Tally | None = None
 
 
 def with_user(arrival: Arrival, user_id: str | None) -> Arrival:
@@ -155,6 +158,8 @@ class Batches:
             self._size += size_or_batch(record)
             if self._prepare is not None:
                 arrival = replace(arrival, rows=self._prepare(record))
+        elif isinstance(record, Unread):
+            self._size += len(record.data)
         self._batch.append(arrival)
 
 

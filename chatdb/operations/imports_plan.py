@@ -6,8 +6,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.db.dialects.bulk import BatchRows, Bulk, MessageRows, Row, StoredKey
+from chatdb.db.dialects.bulk import BatchRows, Bulk, MessageRows, Rehashed, Row, StoredKey
 from chatdb.formats.base import Skipped
+from chatdb.formats.unread import Unread, is_same_source
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_merge import (
     is_across_users,
@@ -42,6 +43,7 @@ class _Known:
     tombstones: dict[UUID, set[UUID]]
     stored: dict[UUID, Stored] = field(default_factory=dict)
     current: dict[UUID, Conversation] = field(default_factory=dict)
+    rehashed: dict[UUID, Rehashed] = field(default_factory=dict)
 
 
 class Planner:
@@ -92,6 +94,7 @@ class Planner:
                     return self.plan(connection, arrivals)
                 known.stored |= again
                 known.current = {}
+                known.rehashed = {}
                 placed = self._place_all(arrivals, known)
         prepared = {id(each.record): each.rows for each in arrivals}
         return Plan(_rows(known, prepared), placed, self._restored(records, known))
@@ -111,7 +114,7 @@ class Planner:
             if isinstance(arrival.record, Conversation)
             and (key := keys.get(arrival.record.id)) is not None
             and arrival.hashed
-            and key.source_hash == arrival.record.source_hash
+            and is_same_source(key.source_hash, arrival.record.source_hash)
         }
         kept = Kept(
             keys,
@@ -128,8 +131,7 @@ class Planner:
         key = known.keys[record.id]
         return (
             not arrival.hashed
-            or record.source_hash is None
-            or record.source_hash != key.source_hash
+            or not is_same_source(record.source_hash, key.source_hash)
             or (record.user_id is not None and key.user_id != record.user_id)
             or (self._restore_deleted and record.id in known.tombstones)
         )
@@ -161,6 +163,8 @@ def place_into_nothing(arrivals: Sequence[Arrival], recogniser: Recogniser) -> l
 
 def _place(arrival: Arrival, known: _Known, *, keep_deleted: bool) -> Placed:
     record = arrival.record
+    if isinstance(record, Unread):
+        raise TypeError("a record is read before it is planned")
     if isinstance(record, Skipped):
         return skipped(arrival, record.reason)
     doubtful = _repeated_message(record)
@@ -187,6 +191,7 @@ def _place_known(arrival: Arrival, record: Conversation, known: _Known) -> Place
     before = known.current.get(record.id)
     if before is None:
         if record.id not in known.stored:
+            _note_hash(record, known)
             return Placed(file=arrival.file, outcome="unchanged", conversation_id=record.id)
         before = known.stored[record.id].record
     if is_conflict(before, record):
@@ -223,11 +228,20 @@ def _place_known(arrival: Arrival, record: Conversation, known: _Known) -> Place
     )
 
 
+def _note_hash(record: Conversation, known: _Known) -> None:
+    """Note a hash of the same record that comes from other bytes than the one that is stored."""
+    stored = known.keys[record.id].source_hash
+    if stored is not None and record.source_hash not in (None, stored):
+        known.rehashed[record.id] = Rehashed(record.id, stored, record.source_hash or "")
+
+
 def skipped(arrival: Arrival, reason: str) -> Placed:
     """Return the outcome of a record that is not taken, named by its place or its id."""
     record = arrival.record
     if isinstance(record, Skipped):
-        item = SkippedItem(place=record.place, reason=reason, source_id=record.source_id)
+        item = SkippedItem(place=record.place, reason=record.reason, source_id=record.source_id)
+    elif isinstance(record, Unread):
+        item = SkippedItem(place=f"conversation {record.id}", reason=reason)
     else:
         place = f"conversation {record.source_id or record.id}"
         item = SkippedItem(place=place, reason=reason, source_id=record.source_id)
@@ -295,7 +309,8 @@ def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchR
         if not _same_but_hash(stored.record, record):
             snapshots += _with_new_snapshots(stored.record, record)
             embeddings += _with_new_embeddings(stored.record, record)
-    return BatchRows(new, changed, stale, messages, snapshots, embeddings)
+    rehashed = [each for each in known.rehashed.values() if each.id not in known.stored]
+    return BatchRows(new, changed, stale, messages, snapshots, embeddings, rehashed)
 
 
 def _message_changes(

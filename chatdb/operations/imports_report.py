@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from chatdb.formats.base import IgnoredFile, RowCounts
+from chatdb.formats.unread import Counts
 
 Outcome = Literal["new", "updated", "unchanged", "deleted_here", "skipped"]
 
@@ -79,7 +80,10 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """What became of one record: `reason` tells why it was skipped."""
+    """What became of one record: `item` tells why it was skipped.
+
+    `met` is what its reader would have counted in one that needed no reading.
+    """
 
     file: int
     outcome: Outcome
@@ -87,6 +91,7 @@ class Placed:
     messages_changed: int = 0
     item: SkippedItem | None = None
     conversation_id: UUID | None = None
+    met: Counts | None = None
 
 
 def count(placed: list[Placed]) -> ImportCounts:

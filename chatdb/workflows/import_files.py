@@ -18,6 +18,7 @@ from chatdb.operations.every_organization import require_unbound
 from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_preview import preview
 from chatdb.operations.imports_report import FileReport, ImportCounts, ImportReport
+from chatdb.operations.imports_unread import Deferral
 from chatdb.operations.source_names import other_source_names
 from chatdb.workflows.import_inputs import Inputs
 from chatdb.workflows.import_organizations import ByOrganization
@@ -42,7 +43,8 @@ def import_files(
     """
     started = datetime.now(UTC)
     _check_owner(database, organization_key, inputs, options)
-    reading = Reading(inputs, on_size)
+    deferral = Deferral()
+    reading = Reading(inputs, on_size, deferral)
     arrivals = ByOrganization(reading.arrivals())
     counts = ImportCounts()
     made: dict[str, None] = {}
@@ -59,6 +61,7 @@ def import_files(
                 options=options,
                 on_placed=reading.book,
                 loading=loading,
+                deferral=deferral,
             ) as run:
                 if on_run is not None:
                     on_run(run)
@@ -160,9 +163,9 @@ class _Told:
 
 
 def _report(reading: Reading, counts: ImportCounts, started: datetime, told: _Told) -> ImportReport:
-    database = told.database
+    database, reports = told.database, reading.reports
     if database is not None:
-        for report in reading.reports:
+        for report in reports:
             _look_for_other_names(database, report)
     return ImportReport(
         chatdb=chatdb.__version__,
@@ -175,10 +178,10 @@ def _report(reading: Reading, counts: ImportCounts, started: datetime, told: _To
         started_at=started,
         finished_at=datetime.now(UTC),
         counts=counts,
-        messages=sum(report.messages for report in reading.reports),
-        replaced_characters=sum(report.replaced_characters for report in reading.reports),
+        messages=sum(report.messages for report in reports),
+        replaced_characters=sum(report.replaced_characters for report in reports),
         search_index=told.state,
-        files=reading.reports,
+        files=reports,
     )
 
 

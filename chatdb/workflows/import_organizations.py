@@ -9,6 +9,7 @@ from uuid import UUID
 
 from chatdb.errors import UsageError
 from chatdb.formats.base import Skipped
+from chatdb.formats.unread import Unread
 from chatdb.operations.imports_batches import MAX_CONVERSATIONS, MAX_SIZE, Arrival, size_or_batch
 from chatdb.operations.imports_report import FileReport
 from chatdb.operations.organizations import check_key, check_name
@@ -32,7 +33,7 @@ class NamedOrganizations:
 
     def arrival(
         self,
-        record: Conversation,
+        record: Conversation | Unread,
         file: int,
         report: FileReport,
         *,
@@ -43,18 +44,21 @@ class NamedOrganizations:
         key, name = record.organization, record.organization_name
         if key is None:  # as in every format whose conversations may lack an id
             return Arrival(record, file=file, hashed=hashed, other_ids=other_ids)
-        record.organization = record.organization_name = None
-        place = f"conversation {record.source_id or record.id}"
+        own: str | None = None
+        if isinstance(record, Conversation):
+            record.organization = record.organization_name = None
+            own = record.source_id
+        place = f"conversation {own or record.id}"
         try:
             organization = self._organization(key, name)
         except UsageError as error:
-            return Arrival(Skipped(place, error.text, record.source_id), file=file)
+            return Arrival(Skipped(place, error.text, own), file=file)
         report.organizations[organization.key] = report.organizations.get(organization.key, 0) + 1
         if self._keep:
             return Arrival(record, file=file, hashed=hashed, organization=organization)
         if self._ids.is_of_another(record.id, organization.id):
             reason = f"another organization has a conversation {record.id} too: import --all-orgs"
-            return Arrival(Skipped(place, reason, record.source_id), file=file)
+            return Arrival(Skipped(place, reason, own), file=file)
         return Arrival(record, file=file, hashed=hashed)
 
     def _organization(self, key: str, name: str | None) -> Organization:

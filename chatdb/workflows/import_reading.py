@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from chatdb.errors import ChatdbError, InvalidInputError, NotFoundError
 from chatdb.formats import registry as formats
@@ -10,6 +10,7 @@ from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.depth import within_depth
 from chatdb.formats.sorting import Part, sort_files
 from chatdb.formats.sources import open_source
+from chatdb.formats.unread import Unread, add_counts
 from chatdb.layouts import registry as layouts
 from chatdb.layouts.base import Context
 from chatdb.operations.imports_batches import Arrival
@@ -18,11 +19,12 @@ from chatdb.workflows.import_inputs import Input, Inputs
 from chatdb.workflows.import_organizations import NamedOrganizations
 
 if TYPE_CHECKING:
+    from chatdb.formats.unread import DeferringReader
     from chatdb.records import Conversation, Organization
 
 OnSize = Callable[[int], object]
 """Told of bytes of files, or rows of databases, as they are read."""
-MAX_UNREAD = 100_000
+MAX_SKIPPED = 100_000
 """Each is kept for the report: some 50 MB, whatever a file claims to be."""
 
 
@@ -34,17 +36,35 @@ class Reading:
     `organizations` are the tenants that the databases read so far know.
     """
 
-    def __init__(self, inputs: Inputs, on_size: OnSize | None = None) -> None:
-        self.reports = [FileReport(path=each.name) for each in inputs.inputs]
+    def __init__(
+        self,
+        inputs: Inputs,
+        on_size: OnSize | None = None,
+        defers: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._reports = [FileReport(path=each.name) for each in inputs.inputs]
+        # What is read by the thread that reads on, and by the one that writes: each its own.
+        self._tallies = [(Tally(), Tally()) for _ in inputs.inputs]
+        self._defers = defers
         self.organizations: list[Organization] = []
         self._inputs = inputs
         self._on_size = on_size
         self._named = NamedOrganizations(keep=inputs.all_organizations)
 
+    @property
+    def reports(self) -> list[FileReport]:
+        """The report of each input as far as it has been read."""
+        for report, tallies in zip(self._reports, self._tallies, strict=True):
+            tally = Tally(rows=tallies[0].rows)
+            for each in tallies:
+                tally.add(each)
+            _note_tally(report, tally)
+        return self._reports
+
     def arrivals(self) -> Iterator[Arrival]:
         """Yield what is in the inputs, in their order."""
         for index, each in enumerate(self._inputs.inputs):
-            report = self.reports[index]
+            report = self._reports[index]
             read = self._read_database if each.is_database else self._read_file
             any_yet = False
             try:
@@ -52,7 +72,7 @@ class Reading:
                     any_yet = True
                     yield arrival
             except ChatdbError as error:
-                if len(self.reports) == 1 and not any_yet:
+                if len(self._reports) == 1 and not any_yet:
                     raise
                 report.error = error.text
                 yield Arrival(
@@ -62,68 +82,77 @@ class Reading:
     def book(self, placed: Sequence[Placed]) -> None:
         """Count what became of a batch in the reports of its inputs."""
         for each in placed:
-            report = self.reports[each.file]
+            report = self._reports[each.file]
             counts = report.counts
             setattr(counts, each.outcome, getattr(counts, each.outcome) + 1)
             counts.messages_new += each.messages_new
             counts.messages_changed += each.messages_changed
+            if each.met is not None:
+                add_counts(self._tallies[each.file][1], each.met)
             if each.item is not None:
                 report.skipped.append(_in_file(report.path, each.item))
 
     def book_unread(self, arrival: Arrival) -> None:
         """Count what could not be read, or would be new where there is no database."""
         record = arrival.record
+        if isinstance(record, Unread):
+            raise TypeError("everything is read where there is no database")
         if isinstance(record, Skipped):
             item = SkippedItem(place=record.place, reason=record.reason, source_id=record.source_id)
             self.book([Placed(file=arrival.file, outcome="skipped", item=item)])
             return
-        report = self.reports[arrival.file]
+        report = self._reports[arrival.file]
         report.counts.new += 1
         report.counts.messages_new += len(record.messages)
 
     def _read_file(self, index: int, each: Input, report: FileReport) -> Iterator[Arrival]:
-        tally = Tally()
+        tally, _ = self._tallies[index]
         name = self._inputs.format_name
         with open_source(each.path, self._on_size) as source:
             report.bytes = source.size
             found = sort_files(source, None if name is None else formats.reader(name))
             report.format = found.reader_names
             report.ignored_files = list(found.ignored)
-            try:
-                for part in found.parts:
-                    alone = len(found.parts) == 1
-                    yield from self._read_part(index, part, report, tally, alone=alone)
-                for ignored in found.ignored:
-                    if ignored.holds_words:
-                        tally.skipped += 1
-                        yield Arrival(Skipped(ignored.place, ignored.reason), file=index)
-            finally:
-                _note_tally(report, tally)
+            for part in found.parts:
+                alone = len(found.parts) == 1
+                yield from self._read_part(index, part, report, alone=alone)
+            for ignored in found.ignored:
+                if ignored.holds_words:
+                    tally.skipped += 1
+                    yield Arrival(Skipped(ignored.place, ignored.reason), file=index)
 
     def _read_part(
-        self, index: int, part: Part, report: FileReport, tally: Tally, *, alone: bool
+        self, index: int, part: Part, report: FileReport, *, alone: bool
     ) -> Iterator[Arrival]:
         """Yield what one reader reads; where others read too, its error is one of what it skips."""
+        tally, later = self._tallies[index]
         hashed = part.reader.name != "jsonl"
         try:
-            records = part.reader.read(part.source, tally, source_name=self._inputs.source_name)
-            for record in _with_few_unread(records, part.source.name):
-                record = within_depth(record, tally)
-                if isinstance(record, Skipped):
-                    yield Arrival(record, file=index)
-                else:
-                    others = tally.other_ids
-                    yield self._named.arrival(
-                        record, index, report, hashed=hashed, other_ids=others
-                    )
+            for item in _mostly_read(self._items(part, tally), part.source.name):
+                if isinstance(item, Unread):
+                    _take_when_read(item)
+                elif isinstance(item := within_depth(item, tally), Skipped):
+                    yield Arrival(item, file=index)
+                    continue
+                arrival = self._named.arrival(
+                    item, index, report, hashed=hashed, other_ids=tally.other_ids
+                )
+                yield replace(arrival, tally=later) if isinstance(item, Unread) else arrival
         except InvalidInputError as error:
             if alone:
                 raise
             tally.skipped += 1
             yield Arrival(Skipped(part.source.name, error.text), file=index)
 
+    def _items(self, part: Part, tally: Tally) -> "Iterator[Conversation | Skipped | Unread]":
+        name = self._inputs.source_name
+        if not hasattr(part.reader, "read_unread"):
+            return part.reader.read(part.source, tally, source_name=name)
+        reader = cast("DeferringReader", part.reader)
+        return reader.read_unread(part.source, tally, source_name=name, defers=self._defers)
+
     def _read_database(self, index: int, each: Input, report: FileReport) -> Iterator[Arrival]:
-        tally = Tally()
+        tally, _ = self._tallies[index]
         with each.opened(self._on_size) as foreign:
             known = layouts.recognise(
                 foreign, name=self._inputs.format_name, schema=self._inputs.source_schema
@@ -142,27 +171,38 @@ class Reading:
                 for column in table.closed:
                     tally.lossy[f"{table.name}.{column} may not be read: left out"] += 1
             self.organizations += [one for one in tenants if tenant in (None, one.key)]
-            try:
-                for found in known.layout.read(foreign, known.catalogue, context):
-                    item = within_depth(found.item, tally)
-                    yield Arrival(item, file=index, organization=found.organization)
-            finally:
-                _note_tally(report, tally)
+            for found in known.layout.read(foreign, known.catalogue, context):
+                item = within_depth(found.item, tally)
+                yield Arrival(item, file=index, organization=found.organization)
 
 
-def _with_few_unread(
-    records: "Iterator[Conversation | Skipped]", name: str
-) -> "Iterator[Conversation | Skipped]":
-    """Yield the records; raises InvalidInputError where nearly all are none."""
-    unread = 0
-    for record in records:
-        unread += isinstance(record, Skipped)
-        if unread > MAX_UNREAD:
+def _take_when_read(unread: Unread) -> None:
+    """Let what is read of it later be taken as what is read at once: see `Reading._read_part`."""
+    read = unread.read
+
+    def taken(tally: Tally) -> "list[Conversation | Skipped]":
+        items = [within_depth(item, tally) for item in read(tally)]
+        for item in items:
+            if not isinstance(item, Skipped):
+                item.organization = item.organization_name = None
+        return items
+
+    unread.read = taken
+
+
+def _mostly_read(
+    items: "Iterator[Conversation | Skipped | Unread]", name: str
+) -> "Iterator[Conversation | Skipped | Unread]":
+    """Yield the items; raises InvalidInputError where nearly all are no conversations."""
+    skipped = 0
+    for item in items:
+        skipped += isinstance(item, Skipped)
+        if skipped > MAX_SKIPPED:
             raise InvalidInputError(
-                f"{name} has more than {MAX_UNREAD:,} entries that are no conversations: the rest"
+                f"{name} has more than {MAX_SKIPPED:,} entries that are no conversations: the rest"
                 " of it is not read"
             )
-        yield record
+        yield item
 
 
 def _note_tally(report: FileReport, tally: Tally) -> None:

@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -95,6 +95,15 @@ class MessageRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehashed:
+    """A conversation whose hash gets another text, if it still has the one that was read."""
+
+    id: UUID
+    stored: str
+    source_hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRows:
     """All rows of a batch: `changed` conversations exist and get new values of their own row.
 
@@ -108,6 +117,12 @@ class BatchRows:
     messages: Sequence[MessageRows]
     snapshots_of: Sequence[Conversation]
     embeddings_of: Sequence[Conversation] = ()
+    rehashed: Sequence[Rehashed] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to write."""
+        return not any(getattr(self, each.name) for each in fields(self))
 
 
 class Bulk(ABC):

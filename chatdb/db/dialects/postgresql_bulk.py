@@ -129,12 +129,14 @@ class PostgresqlBulk(Bulk):
         index: bool,  # noqa: ARG002 - PostgreSQL keeps its index by itself while it is there
         ahead: Ahead,
     ) -> None:
+        if rows.is_empty:
+            return
         driver = driver_connection(connection)
         driver.adapters.register_dumper(bytes, BytesBinaryDumper)
         organization = organization_id.bytes
         with driver.cursor() as cursor:
             staged = _is_bound(cursor)
-            if rows.changed or rows.stale:
+            if rows.changed or rows.stale or rows.rehashed:
                 _apply_changes(cursor, organization_id, rows)
             if rows.new:
                 _copy(
@@ -324,6 +326,19 @@ def _apply_changes(cursor: Any, organization_id: UUID, rows: BatchRows) -> None:
         cursor.execute(
             f"UPDATE conversations SET {assignments} WHERE organization_id = %s AND id = %s",
             (*values, organization_id, record.id),
+        )
+    if rows.rehashed:
+        cursor.execute(
+            "UPDATE conversations SET source_hash = new.source_hash"
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS new(id, stored, source_hash)"
+            " WHERE organization_id = %s AND conversations.id = new.id"
+            " AND conversations.source_hash = new.stored",
+            (
+                [each.id for each in rows.rehashed],
+                [each.stored for each in rows.rehashed],
+                [each.source_hash for each in rows.rehashed],
+                organization_id,
+            ),
         )
 
 

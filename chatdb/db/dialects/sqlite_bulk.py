@@ -35,12 +35,12 @@ from chatdb.db.dialects.bulk import (
 )
 from chatdb.records import Conversation, Message
 
-HASH_SIZE = 32 << 20
+HASH_SIZE = 16 << 20
 """Bytes of FTS5's table in memory while an import fills it; the setting is kept in the file."""
 DEFAULT_HASH_SIZE = 1 << 20
 AUTOMERGE = 16
 """Segments of FTS5's index before it merges them; its 4 writes all once more in a large load."""
-CACHE_KIB = 64 * 1024
+CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 32_000
 """Pages in the write-ahead log before they are moved into the file: an index page changes often."""
 
@@ -117,6 +117,8 @@ class SqliteBulk(Bulk):
         index: bool,
         ahead: Ahead,
     ) -> None:
+        if rows.is_empty:
+            return
         driver = driver_connection(connection)
         organization = str(organization_id)
         driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -269,6 +271,11 @@ def _apply_changes(
             (*_conversation_row(organization, record)[2:], organization, str(record.id))
             for record in rows.changed
         ),
+    )
+    driver.executemany(
+        "UPDATE conversations SET source_hash = ?"
+        " WHERE organization_id = ? AND id = ? AND source_hash = ?",
+        ((each.source_hash, organization, str(each.id), each.stored) for each in rows.rehashed),
     )
 
 
