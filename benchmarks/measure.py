@@ -29,11 +29,16 @@ SAMPLED_EVERY = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One process: wall seconds, peak anonymous bytes (0: too short to be seen), its output."""
+    """One process: wall seconds, peak anonymous bytes (0: too short to be seen), its output.
+
+    `cpu` is its seconds of CPU, `resident` its highest resident memory in bytes.
+    """
 
     seconds: float
     peak: int = 0
     output: str = ""
+    cpu: float = 0.0
+    resident: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +166,13 @@ def timed(words: Sequence[str | Path], **environment: str) -> Run:
     with process, _MemoryWatch(process.pid) as watch:
         assert process.stdout is not None
         output = process.stdout.read()
-        process.wait()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - started
     if process.returncode:
         raise RuntimeError(f"{words[0]} failed with {process.returncode}: {output}")
-    return Run(seconds, watch.peak, output)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(seconds, watch.peak, output, cpu, usage.ru_maxrss * 1024)
 
 
 def in_memory(path: Path) -> Path:
