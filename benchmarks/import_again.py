@@ -1,8 +1,8 @@
 """Importing, importing again what is there, and the memory of a large ChatGPT export.
 
-CPU seconds of the client, which say more than wall time on a machine with other work. The first
-claims compare with another build of chatdb, the command of which `CHATDB_BENCH_BEFORE` names, as in
-`CHATDB_BENCH_BEFORE=../today/.venv/bin/chatdb`; without it with this build itself.
+CPU seconds of the client and of PostgreSQL's backends, which say more than wall time on a machine
+with other work. `import-*-before` compares with another build of chatdb, whose command stands in
+`CHATDB_BENCH_BEFORE` (such as `../before/.venv/bin/chatdb`); without it with this build itself.
 
     python -m benchmarks.import_again
 """
@@ -12,6 +12,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -35,10 +36,22 @@ def fresh_sqlite(bench: Bench) -> Iterator[DatabaseUrl]:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def _import(url: DatabaseUrl, path: Path, *, by: str | None = None) -> Run:
+def _import(bench: Bench, url: DatabaseUrl, path: Path, *, by: str | None = None) -> Run:
     command: list[str | Path] = [sys.executable, "-m", "chatdb"] if by is None else [by]
     in_memory(path)
-    return timed([*command, "import", "--quiet", path], DATABASE_URL=url.exposed())
+    started = _server_cpu(bench, url)
+    run = timed([*command, "import", "--quiet", path], DATABASE_URL=url.exposed())
+    return replace(run, cpu=run.cpu + _server_cpu(bench, url) - started)
+
+
+def _server_cpu(bench: Bench, url: DatabaseUrl) -> float:
+    """Return the seconds of CPU that backends which have ended took so far; 0 on SQLite."""
+    if url.dialect_name == "sqlite":
+        return 0.0
+    pid = (bench.server.folder / "data" / "postmaster.pid").read_text().split()[0]
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    children = sum(map(int, fields[13:15]))  # cutime and cstime
+    return children / os.sysconf("SC_CLK_TCK")
 
 
 def _cpu(runs: Sequence[Run]) -> float:
@@ -59,7 +72,7 @@ def before(bench: Bench, fresh: Fresh) -> Figure:
     for _ in range(bench.rounds(5, quick=2)):
         for runs, command in ((theirs, BEFORE), (ours, None)):
             with fresh(bench) as url:
-                runs.append(_import(url, path, by=command))
+                runs.append(_import(bench, url, path, by=command))
     return _figure(f"import of {messages:,}", ours, "the build before", theirs)
 
 
@@ -70,8 +83,8 @@ def again(bench: Bench, fresh: Fresh, source: Callable[[Bench], Path]) -> Figure
     second: list[Run] = []
     for _ in range(bench.rounds(5, quick=2)):
         with fresh(bench) as url:
-            first.append(_import(url, path))
-            second.append(_import(url, path))
+            first.append(_import(bench, url, path))
+            second.append(_import(bench, url, path))
     return _figure(f"{path.name.split('-')[0]} again", second, "the first import", first)
 
 
@@ -79,7 +92,7 @@ def memory(bench: Bench, fresh: Fresh) -> Figure:
     """Compare the highest resident memory of an import of ChatGPT with what it may be."""
     megabytes = bench.size(300, quick=50)
     with fresh(bench) as url:
-        peak = _import(url, chatgpt_file(megabytes)).resident / 1e6
+        peak = _import(bench, url, chatgpt_file(megabytes)).resident / 1e6
     ours = f"import of {megabytes} MB of ChatGPT: {peak:.0f} MB resident"
     return Figure(ours, f"{MOST_MEGABYTES} MB", peak / MOST_MEGABYTES)
 

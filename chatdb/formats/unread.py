@@ -122,4 +122,5 @@ def add_counts(tally: Tally, counts: Counts) -> None:
     for name in _COUNTED:
         setattr(tally, name, getattr(tally, name) + counts.get(name, 0))
     for name in _TALLIED:
-        getattr(tally, name).update(counts.get(name, {}))
+        if found := counts.get(name):
+            getattr(tally, name).update(found)
