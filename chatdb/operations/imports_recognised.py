@@ -83,21 +83,22 @@ def is_same_talk(
 ) -> bool:
     """Tell whether two conversations are one at two moments, by what both say at the same places.
 
-    From a file of the same name most of what both have must agree; elsewhere all of it, and all
-    must be there if only the id is one of several. Without a message there is nothing that could
-    be mixed up but the title.
+    From a file of the same name more than half of what both have must agree, from the first on;
+    elsewhere all of it, and all must be there where they do not begin alike by their ids. Without
+    a message there is nothing that could be mixed up but the title.
     """
     if not stored.messages or not incoming.messages:
         return same_place and not stored.messages and stored.title == incoming.title
     places = _by_place(stored.messages)
-    agree = differ = 0
-    for message in incoming.messages:
-        there = places.get(message.source_id)
-        if there is not None:
-            is_there = any(_agrees(each, message) for each in there)
-            agree, differ = agree + is_there, differ + (not is_there)
+    agreeing = [
+        any(_agrees(each, message) for each in places[message.source_id])
+        for message in incoming.messages
+        if message.source_id in places
+    ]
+    agree, differ = agreeing.count(True), agreeing.count(False)
     if same_place:
-        return agree > differ
+        alike = agreeing.index(False) if differ else agree
+        return 2 * alike > len(agreeing)
     whole = agree == len(stored.messages) == len(incoming.messages)
     return agree > 0 and differ == 0 and (same_beginning or whole)
 

@@ -32,6 +32,7 @@ ELSEWHERE = dict.fromkeys(("same_place", "same_beginning"), False)
         ("a b c d", "a b x y", ALIKE, False),
         ("a b c d", "a b x y", SAME, False),
         ("a b c d", "a b c y", SAME, True),
+        ("a b c d", "a b x d", SAME, False),
         ("a b c d", "a b c y", ALIKE, False),
         ("a b", "x y", OLD_ID, False),
         ("a", "a b c", OLD_ID, True),
