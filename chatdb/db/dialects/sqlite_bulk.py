@@ -40,7 +40,7 @@ HASH_SIZE = 16 << 20
 DEFAULT_HASH_SIZE = 1 << 20
 AUTOMERGE = 16
 """Segments of FTS5's index before it merges them; its 4 writes all once more in a large load."""
-CACHE_KIB = 32 * 1024
+CACHE_KIB = 24 * 1024
 CHECKPOINT_PAGES = 32_000
 """Pages in the write-ahead log before they are moved into the file: an index page changes often."""
 
