@@ -17,7 +17,7 @@ from chatdb.nesting import roomy
 from chatdb.records import Conversation, Organization
 
 MAX_CONVERSATIONS = 1_000
-MAX_MESSAGES = 6_000
+MAX_MESSAGES = 7_000
 MAX_SIZE = 16 << 20
 """Characters of text and bytes of JSON; a larger conversation is a batch of its own."""
 _NUMBER_SIZE = 32
