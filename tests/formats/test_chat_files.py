@@ -157,8 +157,8 @@ def test_what_is_anothers_among_chat_files_is_named(tmp_path: Path) -> None:
     reading = read_path(folder(tmp_path / "chats", a1=HELLO, b2=other))
 
     assert len(reading.conversations) == 1
-    assert [each.reason for each in reading.skipped] == [
-        "an Open WebUI export; chatdb does not read it yet"
+    assert [(each.reason, each.holds_words) for each in reading.ignored] == [
+        ("an Open WebUI export; chatdb does not read it yet", True)
     ]
 
 
