@@ -8,11 +8,18 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from chatdb.atomic_write import remove_abandoned, sync_file_system, write_unsynced
-from chatdb.errors import StorageError
+from chatdb.atomic_write import (
+    remove_abandoned,
+    storage_error,
+    sync_file_system,
+    write_unsynced,
+)
+from chatdb.errors import RefusedError, StorageError
+from chatdb.folder_lock import lock_folder
 from chatdb.formats.base import Writer
 from chatdb.formats.file_names import SHORT_ID, file_name
 from chatdb.formats.outputs import open_output
@@ -39,27 +46,41 @@ def write_folder(
 
     A file that holds the same already is done. One that holds something else is left as it is and
     told to `on_kept`, unless `force`. What killed runs left unfinished is removed. Raises
-    StorageError.
+    RefusedError while another process writes into the folder, StorageError.
     """
+    with _locked(folder) as (descriptor, there):
+        for name, record in _named(writer, records):
+            data = writer.begin() + writer.conversation(record) + writer.end()
+            state = _state(folder / name, data, writer) if name in there else "none"
+            if state == "same":
+                written.unchanged += 1
+            elif state == "other" and not force:
+                written.kept += 1
+                on_kept(str(folder / name))
+            else:
+                _write(folder, descriptor, name, data, state)
+                written.files += 1
+                written.count(record)
+        if written.files:
+            sync_file_system(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[tuple[int, set[str]]]:
+    """Make the folder, hold its lock, and yield its descriptor and the names in it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sweep(folder)
+        descriptor = lock_folder(folder)
     except OSError as error:
         raise StorageError(f"{folder} cannot be made: {error.strerror}") from error
-    for path, record in _named(folder, writer, records):
-        data = writer.begin() + writer.conversation(record) + writer.end()
-        state = _state(path, data, writer)
-        if state == "same":
-            written.unchanged += 1
-        elif state == "other" and not force:
-            written.kept += 1
-            on_kept(str(path))
-        else:
-            _write(path, data, state)
-            written.files += 1
-            written.count(record)
-    if written.files:
-        sync_file_system(folder)
+    if descriptor is None:
+        raise RefusedError(
+            f"another process writes into {folder}", hint="run the command again when it is done"
+        )
+    try:
+        yield descriptor, _swept(folder)
+    finally:
+        os.close(descriptor)
 
 
 def _state(path: Path, data: bytes, writer: Writer) -> State:
@@ -78,29 +99,34 @@ def _state(path: Path, data: bytes, writer: Writer) -> State:
         return "other"
 
 
-def _write(path: Path, data: bytes, state: State) -> None:
-    if state == "none" or path.is_file():
-        write_unsynced(path.resolve() if path.is_symlink() else path, data)
+def _write(folder: Path, descriptor: int, name: str, data: bytes, state: State) -> None:
+    path = folder / name
+    if state == "none" or (path.is_file() and not path.is_symlink()):
+        try:
+            write_unsynced(descriptor, name, data)
+        except OSError as error:
+            raise storage_error(path, error) from error
         return
     with open_output(path) as stream:
         stream.write(data)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed runs left unfinished."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _PARTIAL.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                remove_abandoned(Path(entry.path))
+def _swept(folder: Path) -> set[str]:
+    """Return the names in the folder, after what killed runs left unfinished is removed."""
+    try:
+        with os.scandir(folder) as entries:
+            names = {entry.name for entry in entries}
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be read: {error.strerror}") from error
+    for name in filter(_PARTIAL.fullmatch, names):
+        remove_abandoned(folder / name)
+    return names
 
 
-def _named(
-    folder: Path, writer: Writer, records: Iterable[Conversation]
-) -> Iterator[tuple[Path, Conversation]]:
+def _named(writer: Writer, records: Iterable[Conversation]) -> Iterator[tuple[str, Conversation]]:
     """Give each record its file; the second with the same short id gets its whole id."""
     seen: set[int] = set()
     for record in records:
         short_id = record.id.int & (1 << 4 * SHORT_ID) - 1
-        name = file_name(record, writer.extension, whole_id=short_id in seen)
+        yield file_name(record, writer.extension, whole_id=short_id in seen), record
         seen.add(short_id)
-        yield folder / name, record

@@ -123,7 +123,26 @@ def _branch_note(message: Message, numbers: dict[Any, int]) -> str:
     return f"*Another branch, {after}.*\n"
 
 
-def _body(message: Message) -> Iterator[str]:
+def _body(message: Message) -> Sequence[str]:
+    """Return the blocks of a message: of most it is the content alone."""
+    if message.role == "tool" or _has_more(message):
+        return list(_whole_body(message))
+    content = without_controls(message.content)
+    return (content.rstrip("\n") + closing_of(content) + "\n",) if content.strip() else ()
+
+
+def _has_more(message: Message) -> bool:
+    """Tell whether a message has something beside its content."""
+    return not (
+        message.reasoning
+        is message.tool_calls
+        is message.tool_outputs
+        is message.attachments
+        is None
+    )
+
+
+def _whole_body(message: Message) -> Iterator[str]:
     if message.reasoning is not None:
         yield _folded("Reasoning", message.reasoning)
     content = without_controls(message.content)

@@ -1,15 +1,14 @@
 """Which messages of a conversation a reader of a transcript wants."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.branches import active_path
 from chatdb.records import Conversation, Message, is_hidden
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     """A message to be written, and whether it is on the active path."""
 
     message: Message

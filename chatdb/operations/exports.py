@@ -31,6 +31,7 @@ def read_conversations(
     organization_key: Scope,
     ids_within: IdsWithin | None = None,
     labelled: bool = False,
+    marks_only: bool = False,
     on_read: OnRead = lambda _conversations, _messages: None,
     at_once: int = AT_ONCE,
 ) -> Generator[Conversation, None, None]:
@@ -44,6 +45,7 @@ def read_conversations(
         organization_key=organization_key,
         ids_within=ids_within,
         labelled=labelled,
+        marks_only=marks_only,
         on_read=on_read,
         at_once=at_once,
     )

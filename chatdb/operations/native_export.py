@@ -100,16 +100,18 @@ def native_lines(
     organization_key: Scope,
     ids_within: IdsWithin | None = None,
     labelled: bool = False,
+    marks_only: bool = False,
     on_read: OnRead = lambda _conversations, _messages: None,
     at_once: int = AT_ONCE,
 ) -> Generator[bytes, None, None]:
     """Yield the wanted conversations as lines of the native format, in pieces, by ascending id.
 
     All of it is one state of the database. Organizations come by ascending id too; `ids_within`
-    has those that are wanted of each. `labelled` writes the organization into every line. A piece
-    may end anywhere: even one conversation may be larger than memory. Of `at_once` conversations
-    the own rows are held. Raises NotFoundError for an organization that does not exist,
-    RefusedError for every organization where row-level security shows one.
+    has those that are wanted of each. `labelled` writes the organization into every line,
+    `marks_only` no metadata of a message that has none of chatdb's marks. A piece may end anywhere:
+    even one conversation may be larger than memory. Of `at_once` conversations the own rows are
+    held. Raises NotFoundError for an organization that does not exist, RefusedError for every
+    organization where row-level security shows one.
     """
     with database.transaction(snapshot=True, settings=READING) as connection:
         for organization in chosen(connection, database.dialect, organization_key):
@@ -122,6 +124,7 @@ def native_lines(
                 organization.id,
                 own,
                 label=organization if labelled else None,
+                marks_only=marks_only,
                 on_read=on_read,
                 at_once=at_once,
             )
@@ -134,6 +137,7 @@ def lines_within(
     wanted: ConversationFilter,
     *,
     label: Organization | None = None,
+    marks_only: bool = False,
     on_read: OnRead,
     at_once: int = AT_ONCE,
 ) -> Generator[bytes, None, None]:
@@ -152,7 +156,7 @@ def lines_within(
         ):
             for group in embeddings.groups(rows):
                 ids = [row[0] for row in group]
-                selection = Selection(ids, gapless=wanted.is_everything)
+                selection = Selection(ids, gapless=wanted.is_everything, marks_only=marks_only)
                 snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
                 messages = dialect.read_messages(connection, organization, selection)
                 with closing(messages):

@@ -35,6 +35,7 @@ class _Reading(TypedDict):
     organization_key: Scope
     ids_within: IdsWithin | None
     labelled: bool
+    marks_only: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class ExportRequest:
             "organization_key": self.organization_key,
             "ids_within": self.ids_within,
             "labelled": everywhere or self.format_name not in _TRANSCRIPTS,
+            "marks_only": self.format_name in _TRANSCRIPTS,
         }
 
     def writer(self, source: str) -> Writer:

@@ -11,7 +11,8 @@ from uuid import UUID
 
 import pytest
 
-from chatdb.errors import StorageError
+from chatdb.errors import RefusedError, StorageError
+from chatdb.folder_lock import lock_folder
 from chatdb.formats.folder_writing import write_folder
 from chatdb.formats.registry import writer
 from chatdb.formats.writing import Written
@@ -171,3 +172,16 @@ def test_files_are_for_their_owner_only(folder: Path) -> None:
         os.umask(umask)
 
     assert {path.stat().st_mode & 0o777 for path in (folder).iterdir()} == {0o600}
+
+
+def test_a_folder_that_another_process_writes_into_is_refused(folder: Path) -> None:
+    descriptor = lock_folder(folder)
+    assert descriptor is not None
+    try:
+        with pytest.raises(RefusedError, match="another process writes into"):
+            write(folder, "markdown", records())
+    finally:
+        os.close(descriptor)
+
+    assert list(folder.iterdir()) == []
+    assert write(folder, "markdown", records())[0].files == COUNT

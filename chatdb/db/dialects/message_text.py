@@ -31,10 +31,14 @@ _encode_time = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The conversations of a batch by ascending id; `gapless`: there are no others between them."""
+    """The conversations of a batch by ascending id; `gapless`: there are no others between them.
+
+    `marks_only` leaves out metadata without chatdb's marks: a transcript shows nothing else of it.
+    """
 
     ids: Sequence[str]
     gapless: bool
+    marks_only: bool = False
 
 
 class CanonicalTexts:

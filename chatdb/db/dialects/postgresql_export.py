@@ -24,6 +24,7 @@ from chatdb.db.dialects.message_text import (
     json_time,
     unreadable,
 )
+from chatdb.records import MARKS
 
 _PART, _SELDOM = b"\x02", b"\x01"
 """Between the three parts of a message and between messages; around the columns seldom used."""
@@ -38,7 +39,8 @@ _LINES = f"""SELECT conversation_id, position, concat(
  CASE WHEN num_nonnulls({_SELDOM_COLUMNS}) > 0
   THEN concat(e'\\x01', json_build_array({_SELDOM_COLUMNS}::text), e'\\x01') END,
  ',"source_id":' || to_json(source_id)::text,
- e'\\x02', metadata, e'\\x02', created_at) AS line FROM messages"""
+ e'\\x02', {{metadata}}, e'\\x02', created_at) AS line FROM messages"""
+_WITH_MARKS = f"CASE WHEN metadata ? '{MARKS}' THEN metadata ELSE '{{}}' END"
 _FITS = "position BETWEEN 0 AND 1023 AND octet_length(line) <= 32768"
 """Of which messages a row of several is made: it cannot grow beyond 32 MB on the server."""
 _WHOLE = "fits AND octet_length(lines) <= 1048576"
@@ -98,8 +100,12 @@ def _statement(organization_id: UUID, selection: Selection) -> sql.Composed:
         selected = sql.SQL("conversation_id BETWEEN {}::uuid AND {}::uuid").format(ids[0], ids[-1])
     else:
         selected = sql.SQL("conversation_id = ANY ({}::uuid[])").format(list(ids))
+    metadata = _WITH_MARKS if selection.marks_only else "metadata"
+    lines = _LINES.replace("{metadata}", metadata)
     return sql.SQL(_STATEMENT).format(
-        lines=sql.SQL(_LINES), organization=organization_id, selected=selected
+        lines=sql.SQL(lines),
+        organization=organization_id,
+        selected=selected,
     )
 
 

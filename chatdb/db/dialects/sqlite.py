@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.migration_base import MigrationWays
+from chatdb.db.dialects.sqlite_damage import is_damaged
 from chatdb.db.patient_file import knows_locks
 from chatdb.db.url import DatabaseUrl, DialectName
 from chatdb.errors import (
@@ -141,10 +142,9 @@ class SqliteDialect(Dialect):
                 f"{url.sqlite_path} holds text that is not UTF-8 in a column {undecodable[1]!r}",
                 hint="find it with typeof() and hex() in sqlite3, and correct that row",
             )
-        from chatdb.db.dialects.sqlite_search_index import is_damaged
-        from chatdb.db.search_index import COMPLETE_HINT
-
         if is_damaged(error):
+            from chatdb.db.search_index import COMPLETE_HINT
+
             return DatabaseFailedError(
                 f"the search index of {url.sqlite_path} is damaged: {error}", hint=COMPLETE_HINT
             )

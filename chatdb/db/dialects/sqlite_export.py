@@ -20,14 +20,17 @@ from chatdb.db.dialects.message_text import (
     unreadable,
 )
 from chatdb.errors import DatabaseFailedError
+from chatdb.records import MARKS
 
 _COLUMNS = (
     "conversation_id, id, parent_id, role, author, model, content, source_id,"
-    " CAST(nullif(metadata, '{}') AS BLOB), created_at,"
+    " CAST({metadata} AS BLOB), created_at,"
     " CASE WHEN coalesce(reasoning, tool_calls, tool_outputs, attachments, edited_at) IS NOT NULL"
     " THEN json_array(reasoning, tool_calls, tool_outputs, attachments, edited_at) END"
 )
 """The columns that are seldom used come as one: every column more costs each row its time."""
+_METADATA_TEXT = "nullif(metadata, '{}')"
+_WITH_MARKS = f"CASE WHEN instr(metadata, '\"{MARKS}\"') THEN metadata END"
 
 
 class _Message(msgspec.Struct, omit_defaults=True, gc=False):
@@ -75,8 +78,9 @@ def _statement(organization_id: UUID, selection: Selection) -> tuple[str, list[s
         condition, values = "BETWEEN ? AND ?", [ids[0], ids[-1]]
     else:
         condition, values = f"IN ({', '.join('?' * len(ids))})", ids
+    metadata = _WITH_MARKS if selection.marks_only else _METADATA_TEXT
     statement = (
-        f"SELECT {_COLUMNS} FROM messages WHERE organization_id = ?"
+        f"SELECT {_COLUMNS.format(metadata=metadata)} FROM messages WHERE organization_id = ?"
         f" AND conversation_id {condition} ORDER BY conversation_id, position"
     )
     return statement, [str(organization_id), *values]

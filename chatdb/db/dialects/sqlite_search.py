@@ -20,7 +20,7 @@ from chatdb.db.dialects.search import (
     like_pattern,
     timed_out,
 )
-from chatdb.db.dialects.sqlite_search_index import is_damaged
+from chatdb.db.dialects.sqlite_damage import is_damaged
 from chatdb.db.schema import messages
 from chatdb.errors import UsageError
 

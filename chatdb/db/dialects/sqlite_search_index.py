@@ -24,11 +24,11 @@ from chatdb.db.dialects.search_index import (
 )
 from chatdb.db.dialects.sqlite_bulk import CACHE_KIB, fill_search
 from chatdb.db.dialects.sqlite_catalogue import normal
+from chatdb.db.dialects.sqlite_damage import SEARCH_TABLE as TABLE
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
 
-TABLE = "messages_search"
 _PARTS = ("data", "idx", "docsize", "config")
 _SMALL = 300_000
 """Up to so many words are counted for a search that found little."""
@@ -121,19 +121,6 @@ class SqliteSearchIndex(SearchIndex):
             for statement in triggers:
                 driver.execute(statement)
             forget(connection)
-
-
-def is_damaged(error: BaseException | None) -> bool:
-    """Tell whether an error of SQLite says that FTS5 cannot read its own tables."""
-    if not isinstance(error, sqlite3.Error):
-        return False
-    return _name(error) == "SQLITE_CORRUPT_VTAB" or str(error).startswith(
-        (
-            "invalid fts5 file format",
-            f"vtable constructor failed: {TABLE}",
-            f"no such table: main.{TABLE}",
-        )
-    )
 
 
 def _expected() -> Sequence[tuple[str, str, str]]:
