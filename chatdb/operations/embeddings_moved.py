@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from chatdb.db.schema import message_embeddings
 from chatdb.operations.held_conversations import AT_ONCE, Held
+from chatdb.records import WHOLE_CONVERSATION
 
 _table = message_embeddings.c
 
@@ -39,15 +40,19 @@ def copy_embeddings(
 def move_embeddings(
     connection: sa.Connection, held: Held, target: UUID, messages: Sequence[UUID] | None
 ) -> None:
-    """Give the embeddings of messages, or all, to another conversation.
+    """Give the embeddings of messages, or of all messages, to another conversation.
 
-    What that one had of the same messages belonged to none of its own.
+    What that one had of the same messages belonged to none of its own. An embedding of a whole
+    conversation stays with it.
     """
     parts: list[Sequence[UUID] | None] = [None]
     if messages is not None:
         parts = [messages[start : start + AT_ONCE] for start in range(0, len(messages), AT_ONCE)]
     for part in parts:
-        mine = [*_own(held)] if part is None else [*_own(held), _table.message_id.in_(part)]
+        which = (
+            _table.message_id != WHOLE_CONVERSATION if part is None else _table.message_id.in_(part)
+        )
+        mine = [*_own(held), which]
         connection.execute(
             sa.delete(message_embeddings).where(
                 _table.organization_id == held.organization_id,

@@ -21,7 +21,7 @@ from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.embeddings_stored import MOST_HELD, has_embeddings
 from chatdb.operations.exports import native_lines
 from chatdb.operations.schema_check import check, dump
-from chatdb.records import Conversation, Embedding
+from chatdb.records import WHOLE_CONVERSATION, Conversation, Embedding
 from chatdb.workflows import branch_conversations as branches
 from chatdb.workflows.copy_database import copy_database
 from chatdb.workflows.delete_messages import delete_messages
@@ -180,6 +180,21 @@ def test_merged_messages_that_get_other_ids_keep_their_embeddings(database: Data
     record = the_one(database)
     (moved,) = {each.id for each in record.messages} - {each.id for each in TALK}
     assert vectors(record) == {(identifier("a"), "m"): [1.0], (moved, "m"): [7.0]}
+
+
+def test_a_merge_keeps_the_embedding_of_the_whole_conversation(database: Database) -> None:
+    own = Embedding(message_id=WHOLE_CONVERSATION, model="m", vector=[1.0])
+    theirs = Embedding(message_id=WHOLE_CONVERSATION, model="m", vector=[2.0])
+    other = conversation("other", [message("d")], embeddings=[theirs, embedding("d", 3)])
+    load(database, [talk(own, embedding("a", 4)), other])
+
+    branches.merge(database, identifier("talk"), other.id, **OWN, keep_to=None)
+
+    assert vectors(the_one(database)) == {
+        (WHOLE_CONVERSATION, "m"): [1.0],
+        (identifier("a"), "m"): [4.0],
+        (identifier("d"), "m"): [3.0],
+    }
 
 
 def add_orphan(database: Database, of: Embedding) -> None:
