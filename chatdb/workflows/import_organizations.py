@@ -61,6 +61,16 @@ class NamedOrganizations:
             return Arrival(Skipped(place, reason, own), file=file)
         return Arrival(record, file=file, hashed=hashed)
 
+    def may_wait(self, record: Unread) -> bool:
+        """Tell whether a record may stay undecoded: what may be refused is read to be counted."""
+        if record.organization is None:
+            return True
+        try:
+            organization = self._organization(record.organization, record.organization_name)
+        except UsageError:
+            return False
+        return self._keep or self._ids.are_all_of(organization.id)
+
     def _organization(self, key: str, name: str | None) -> Organization:
         found = self._known.get((key, name))
         if found is None:
@@ -85,6 +95,10 @@ class _IdsOfOne:
         self._first: UUID | None = None
         self._ids = array("Q")
         self._owners: dict[int, UUID] | None = None
+
+    def are_all_of(self, organization: UUID) -> bool:
+        """Tell whether nothing came from any other organization so far."""
+        return self._owners is None and self._first in (None, organization)
 
     def is_of_another(self, identifier: UUID, organization: UUID) -> bool:
         short = int.from_bytes(blake2b(identifier.bytes, digest_size=8).digest())
@@ -157,6 +171,8 @@ class ByOrganization:
         self._waiting.append((owner, arrival))
         if isinstance(arrival.record, Conversation):
             self._size += size_or_batch(arrival.record)
+        elif isinstance(arrival.record, Unread):
+            self._size += len(arrival.record.data)
 
 
 def _key(organization: Organization | None) -> str | None:

@@ -128,7 +128,8 @@ class Reading:
         tally, later = self._tallies[index]
         hashed = part.reader.name != "jsonl"
         try:
-            for item in _mostly_read(self._items(part, tally), part.source.name):
+            items = self._read_what_may_not_wait(self._items(part, tally), tally)
+            for item in _mostly_read(items, part.source.name):
                 if isinstance(item, Unread):
                     _take_when_read(item)
                 elif isinstance(item := within_depth(item, tally), Skipped):
@@ -143,6 +144,15 @@ class Reading:
                 raise
             tally.skipped += 1
             yield Arrival(Skipped(part.source.name, error.text), file=index)
+
+    def _read_what_may_not_wait(
+        self, items: "Iterator[Conversation | Skipped | Unread]", tally: Tally
+    ) -> "Iterator[Conversation | Skipped | Unread]":
+        for item in items:
+            if isinstance(item, Unread) and not self._named.may_wait(item):
+                yield from item.items(tally)
+            else:
+                yield item
 
     def _items(self, part: Part, tally: Tally) -> "Iterator[Conversation | Skipped | Unread]":
         name = self._inputs.source_name

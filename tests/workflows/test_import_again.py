@@ -296,6 +296,24 @@ def test_what_the_reader_met_is_counted_as_if_it_were_read(
     assert len(report.files[0].skipped) == 1
 
 
+@pytest.mark.parametrize("other", ["acme", " "], ids=["same id", "no key"])
+def test_lines_whose_organization_is_refused_are_counted_as_if_they_were_read(
+    database: Database, tmp_path: Path, other: str
+) -> None:
+    talk = conversation("one", [message("a"), message("b", "a")])
+    load(database, [talk, conversation("two", [message("c")])])
+    lines = native_lines(database, ConversationFilter(), organization_key="default", labelled=True)
+    mine = b"".join(lines).splitlines(keepends=True)
+    theirs = json.loads(mine[0]) | {"organization": other, "new_field": 1}
+    path = tmp_path / "talks.jsonl"
+    head = b'{"format":"chatdb","version":1}\n'
+    path.write_bytes(head + b"".join(mine) + json.dumps(theirs).encode() + b"\n")
+
+    report = check(database, path)
+
+    assert (report.counts.unchanged, report.counts.skipped) == (2, 1)
+
+
 def test_long_counts_are_not_kept(database: Database, tmp_path: Path) -> None:
     unknown: dict[str, Any] = {f"a_field_that_nobody_has_seen_{n}": n for n in range(50)}
     path = _write(tmp_path / "talks.json", [chatgpt_talk(0, **unknown)])

@@ -1,12 +1,14 @@
 """Whose conversations are that name an organization, in whatever order they come."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from chatdb.formats.base import Skipped
-from chatdb.operations.imports_batches import Arrival
+from chatdb.formats.unread import Unread
+from chatdb.operations.imports_batches import MAX_SIZE, Arrival
 from chatdb.operations.imports_report import FileReport
 from chatdb.records import Conversation, Organization, organization_id_of
 from chatdb.workflows.import_organizations import SET_ASIDE, ByOrganization, NamedOrganizations
@@ -79,6 +81,25 @@ def test_many_that_are_mixed_keep_their_order_and_do_not_pile_up() -> None:
             seen.setdefault(key, []).append(each.record.id.int)
     assert seen == {key: list(range(place, amount, 3)) for place, key in enumerate("abc")}
     assert waiting <= SET_ASIDE
+
+
+def test_large_ones_that_are_not_decoded_do_not_pile_up_either() -> None:
+    taken = waiting = 0
+    large = bytes(MAX_SIZE // 4)
+
+    def arrivals() -> Iterable[Arrival]:
+        nonlocal waiting
+        for number in range(40):
+            waiting = max(waiting, number - taken)
+            unread = Unread(UUID(int=number), None, large, None, lambda _: [])
+            yield replace(arrival(number, "ab"[number % 2]), record=unread)
+
+    for _, own in ByOrganization(iter(arrivals())).runs():
+        for _ in own:
+            taken += 1
+
+    assert taken == 40
+    assert waiting <= 8
 
 
 def test_what_could_not_be_read_goes_with_what_came_before_it() -> None:
