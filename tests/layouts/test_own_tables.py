@@ -224,6 +224,24 @@ def test_what_an_orm_fills_is_filled(
     assert visitor["updatedAt"] == found["conversations"][0]["updatedAt"]
 
 
+def test_a_visitor_of_several_conversations_is_written_once(
+    run: Run, sqlite_url: DatabaseUrl, empty_postgresql_url: DatabaseUrl
+) -> None:
+    make_postgresql(empty_postgresql_url, *helvino_database.PRISMA)
+    ours = ("-d", sqlite_url.exposed())
+    for said in ("hi", "hi again"):
+        run("conversations", "create", "--user", "web-1", "--message", said, *ours)
+
+    done = run("export", "--to", "helvino", "--output", empty_postgresql_url.exposed(), *ours)
+
+    assert "wrote 1 row of visitors\n" in done.stderr
+    assert "--force" not in done.stderr
+    [visitor] = rows_of(empty_postgresql_url)["visitors"]
+    assert {row["visitorId"] for row in rows_of(empty_postgresql_url)["conversations"]} == {
+        visitor["id"]
+    }
+
+
 def test_an_organization_that_cannot_be_made_is_told_and_nothing_is_written(
     run: Run, sqlite_url: DatabaseUrl, empty_postgresql_url: DatabaseUrl
 ) -> None:
