@@ -1,5 +1,6 @@
 """Reading the inputs of an import one after another, with a report of each."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -15,6 +16,7 @@ from chatdb.layouts import registry as layouts
 from chatdb.layouts.base import Context
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_report import FileReport, Placed, SkippedItem
+from chatdb.operations.organizations import check_key
 from chatdb.workflows.import_inputs import Input, Inputs
 from chatdb.workflows.import_organizations import NamedOrganizations
 
@@ -45,6 +47,7 @@ class Reading:
         self._reports = [FileReport(path=each.name) for each in inputs.inputs]
         # What is read by the thread that reads on, and by the one that writes: each its own.
         self._tallies = [(Tally(), Tally()) for _ in inputs.inputs]
+        self._unreadable = [Counter[str]() for _ in inputs.inputs]
         self._defers = defers
         self.organizations: list[Organization] = []
         self._inputs = inputs
@@ -59,6 +62,8 @@ class Reading:
             for each in tallies:
                 tally.add(each)
             _note_tally(report, tally)
+        for report, unreadable in zip(self._reports, self._unreadable, strict=True):
+            _take_off(report.organizations, unreadable)
         return self._reports
 
     def arrivals(self) -> Iterator[Arrival]:
@@ -131,7 +136,7 @@ class Reading:
             items = self._read_what_may_not_wait(self._items(part, tally), tally)
             for item in _mostly_read(items, part.source.name):
                 if isinstance(item, Unread):
-                    _take_when_read(item)
+                    _take_when_read(item, self._unreadable[index])
                 elif isinstance(item := within_depth(item, tally), Skipped):
                     yield Arrival(item, file=index)
                     continue
@@ -186,8 +191,11 @@ class Reading:
                 yield Arrival(item, file=index, organization=found.organization)
 
 
-def _take_when_read(unread: Unread) -> None:
-    """Let what is read of it later be taken as what is read at once: see `Reading._read_part`."""
+def _take_when_read(unread: Unread, unreadable: Counter[str]) -> None:
+    """Let what is read of it later be taken as what is read at once: see `Reading._read_part`.
+
+    What turns out to be no conversation is noted in `unreadable` by its organization.
+    """
     read = unread.read
 
     def taken(tally: Tally) -> "list[Conversation | Skipped]":
@@ -195,9 +203,20 @@ def _take_when_read(unread: Unread) -> None:
         for item in items:
             if not isinstance(item, Skipped):
                 item.organization = item.organization_name = None
+            elif unread.organization is not None:
+                unreadable[check_key(unread.organization)] += 1
         return items
 
     unread.read = taken
+
+
+def _take_off(counts: dict[str, int], unreadable: Counter[str]) -> None:
+    """Take off, once, what was counted before it turned out to be unreadable."""
+    while unreadable:
+        key, count = unreadable.popitem()
+        counts[key] -= count
+        if not counts[key]:
+            del counts[key]
 
 
 def _mostly_read(

@@ -314,6 +314,19 @@ def test_lines_whose_organization_is_refused_are_counted_as_if_they_were_read(
     assert (report.counts.unchanged, report.counts.skipped) == (2, 1)
 
 
+def test_lines_that_cannot_be_read_are_not_counted_for_their_organization(
+    database: Database, tmp_path: Path
+) -> None:
+    load(database, [conversation("one", [message("a")])])
+    lines = native_lines(database, ConversationFilter(), organization_key="default", labelled=True)
+    line = b"".join(lines)
+    broken = json.dumps(json.loads(line) | {"created_at": "x"}).encode() + b"\n"
+    path = tmp_path / "talks.jsonl"
+    path.write_bytes(b'{"format":"chatdb","version":1}\n' + line + broken)
+
+    assert check(database, path).files[0].organizations == {"default": 1}
+
+
 def test_long_counts_are_not_kept(database: Database, tmp_path: Path) -> None:
     unknown: dict[str, Any] = {f"a_field_that_nobody_has_seen_{n}": n for n in range(50)}
     path = _write(tmp_path / "talks.json", [chatgpt_talk(0, **unknown)])
