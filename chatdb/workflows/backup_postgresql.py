@@ -125,6 +125,8 @@ class _Dump:
             f"--snapshot={export_snapshot(self.connection)}",
             f"--lock-wait-timeout={self.wish.lock_seconds * 1000}",
             "--no-password",
+            # A role's client_encoding would be the dump's, and may not have its letters.
+            f"--encoding={self.connection.scalar(sa.text('SHOW server_encoding'))}",
             _INSIDE if inside else _OUTSIDE,
             *_PARTS.get(self.wish.part, []),
         ]

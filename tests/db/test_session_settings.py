@@ -136,6 +136,29 @@ def test_no_setting_breaks_a_command_or_changes_what_it_prints(
 
 
 @pytest.mark.parametrize(
+    "setting", ["client_encoding = 'LATIN1'", "quote_all_identifiers = on", "lock_timeout = '10ms'"]
+)
+def test_no_setting_changes_a_backup_or_what_comes_back_of_it(
+    run: Any,
+    postgresql_url: DatabaseUrl,
+    postgres: PostgresServer,
+    chats: Path,
+    tmp_path: Path,
+    setting: str,
+) -> None:
+    place = ("-d", postgresql_url.exposed())
+    run("import", str(chats), *place)
+    before = run("export", *place).stdout
+    postgres.execute(f"ALTER DATABASE {postgresql_url.database} SET {setting}")
+
+    made = run("backup", "create", "--output", tmp_path / "backups", *place)
+    put_back = run("restore", tmp_path / "backups" / "latest", "--yes", *place)
+
+    assert (made.exit_code, put_back.exit_code) == (0, 0), made.stderr + put_back.stderr
+    assert run("export", *place).stdout.splitlines()[1:] == before.splitlines()[1:]
+
+
+@pytest.mark.parametrize(
     "timeout",
     ["statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout"],
 )
