@@ -99,6 +99,22 @@ def test_a_deletion_comes_back_into_its_own_organization(chatdb: Run, filled: Da
     assert [key for (key,) in execute(filled, query)].count("acme") == 4
 
 
+def test_a_deletion_that_the_log_does_not_name_goes_where_its_file_says(
+    chatdb: Run, filled: DatabaseUrl
+) -> None:
+    chatdb("seed", "--org", "acme", "--conversations", "4", "--messages", "9")
+    chatdb("conversations", "delete", "last", "--org", "acme", "--yes")
+    execute(filled, "DELETE FROM chatdb_log")
+    (entry,) = listed(chatdb)
+    assert entry["organization"] is None
+
+    chatdb("kept", "restore", entry["name"])
+
+    query = "SELECT key FROM organizations o JOIN conversations c ON c.organization_id = o.id"
+    keys = [key for (key,) in execute(filled, query)]
+    assert (keys.count("acme"), keys.count("default")) == (4, 3)
+
+
 def test_deleted_messages_are_listed_with_their_organization(chatdb: Run) -> None:
     message = json.loads(chatdb("messages", "list", "last", "--format", "json").stdout)[0]["id"]
     chatdb("messages", "delete", "last", message, "--yes")

@@ -83,7 +83,10 @@ def list_kept(context: typer.Context, output_format: FormatOption = Format.TABLE
         command.diagnostics.note(f"nothing is kept of {_place(command).redacted()}")
         return
     size = amount_text(sum(entry.bytes for entry in entries), BYTES)
-    _note(command, f"{counted(len(entries), 'item')}, {size}; to bring one back: chatdb kept show")
+    _note(
+        command,
+        f"{counted(len(entries), 'item')}, {size}; to bring one back: chatdb kept restore NAME",
+    )
 
 
 @app.command()
@@ -153,12 +156,14 @@ def restore(
             output_format=output_format,
         )
         return
+    as_its_file_says = entry.organization is None and command.config.org.source == "default"
     if command.options.org is None:
         command.options.org = entry.organization
     import_(
         context,
         paths=[entry.name],
         restore_deleted=True,
+        all_orgs=as_its_file_says,
         dry_run=dry_run,
         output_format=output_format,
     )
