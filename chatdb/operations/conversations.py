@@ -101,7 +101,7 @@ def list_page(
     ends = time.monotonic() + timeout_seconds
     with (
         database.transaction(settings=settings) as connection,
-        ways.deadline(connection, timeout_seconds),
+        ways.deadline(connection, timeout_seconds, "list"),
     ):
         until = pages.begins_at if sort == "updated" else None
         updated_at = conversations.c.updated_at

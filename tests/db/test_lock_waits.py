@@ -98,6 +98,17 @@ def test_a_short_wait_names_its_holder_too(postgresql_url: DatabaseUrl, told: li
     assert told == []
 
 
+def test_a_list_that_waits_for_too_long_is_called_a_list(
+    run: Any, postgresql_url: DatabaseUrl
+) -> None:
+    with holding(postgresql_url, EXCLUSIVE.format(table="messages")):
+        ended = run("conversations", "list", "--timeout", "0.2", "-d", postgresql_url.exposed())
+
+    assert ended.exit_code == 1
+    assert "the list took longer than 0.2 s" in ended.stderr
+    assert "more words" not in ended.stderr
+
+
 def test_a_prepared_migrator_is_named_by_the_next(postgresql_url: DatabaseUrl) -> None:
     with Database.open(postgresql_url) as database:
         with database.migration_transaction() as connection:

@@ -22,6 +22,7 @@ from chatdb.db.dialects.search import (
     MessageSearch,
     SearchRequest,
     Term,
+    TimedWork,
     is_for_index,
     like_pattern,
     timed_out,
@@ -77,13 +78,14 @@ class PostgresqlSearch(MessageSearch):
         self,
         connection: sa.Connection,  # noqa: ARG002 - statement_timeout is a setting
         timeout_seconds: float,
+        what: TimedWork = "search",
     ) -> Iterator[None]:
         try:
             yield
         except sa.exc.DBAPIError as error:
             original = error.orig
             if isinstance(original, psycopg.errors.QueryCanceled):
-                raise timed_out(timeout_seconds) from error
+                raise timed_out(timeout_seconds, what) from error
             if isinstance(original, psycopg.errors.SyntaxError):
                 raise UsageError(
                     f"PostgreSQL cannot read the raw query: {original.diag.message_primary}",

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from chatdb.db.schema import conversations, messages
 from chatdb.errors import DatabaseFailedError
+
+TimedWork = Literal["search", "list"]
 
 MessageKey = tuple[datetime, UUID, UUID]
 """`created_at`, conversation and message: what hits are ordered by, newest first."""
@@ -65,7 +67,7 @@ class MessageSearch(ABC):
 
     @abstractmethod
     def deadline(
-        self, connection: sa.Connection, timeout_seconds: float
+        self, connection: sa.Connection, timeout_seconds: float, what: TimedWork = "search"
     ) -> AbstractContextManager[None]:
         """Bound the time of the statements inside; DatabaseFailedError when it is over.
 
@@ -148,11 +150,17 @@ def like_pattern(text: str) -> str:
     return f"%{text}%"
 
 
-def timed_out(seconds: float, what: str = "search") -> DatabaseFailedError:
+_NARROWER: dict[TimedWork, str] = {
+    "search": "narrow it with after:, user: or more words",
+    "list": "narrow it with --user or --limit",
+}
+
+
+def timed_out(seconds: float, what: TimedWork = "search") -> DatabaseFailedError:
     """Return the error for a search, or a list, that was ended."""
     return DatabaseFailedError(
         f"the {what} took longer than {seconds:g} s and was ended",
-        hint="narrow it with after:, user: or more words, or give it more time: --timeout 120",
+        hint=f"{_NARROWER[what]}, or give it more time: --timeout 120",
     )
 
 

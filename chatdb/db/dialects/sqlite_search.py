@@ -16,6 +16,7 @@ from chatdb.db.dialects.search import (
     MessageSearch,
     SearchRequest,
     Term,
+    TimedWork,
     is_for_index,
     like_pattern,
     timed_out,
@@ -39,7 +40,9 @@ class SqliteSearch(MessageSearch):
         return {}
 
     @contextmanager
-    def deadline(self, connection: sa.Connection, timeout_seconds: float) -> Iterator[None]:
+    def deadline(
+        self, connection: sa.Connection, timeout_seconds: float, what: TimedWork = "search"
+    ) -> Iterator[None]:
         ends = time.monotonic() + timeout_seconds
         driver = driver_connection(connection)
         driver.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
@@ -48,7 +51,7 @@ class SqliteSearch(MessageSearch):
         except sa.exc.DBAPIError as error:
             original = error.orig
             if time.monotonic() > ends and _error_name(original) == "SQLITE_INTERRUPT":
-                raise timed_out(timeout_seconds) from error
+                raise timed_out(timeout_seconds, what) from error
             if _error_name(original) == "SQLITE_ERROR" and not is_damaged(original):
                 raise UsageError(
                     f"SQLite cannot read the raw query: {original}",
