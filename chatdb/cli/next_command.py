@@ -11,7 +11,7 @@ _ON_A_DATABASE = (
     "|smoke-test|dev-db checkpoint"
 )
 _COMMAND = re.compile(rf"\bchatdb (?=(?:{_ON_A_DATABASE})\b)")
-_NAMED = ("-d ", "--database-url", "--schema")
+_NAMED = ("-d ", "--database-url")
 
 
 def for_the_same_database(text: str, options: GlobalOptions | None) -> str:
@@ -19,13 +19,13 @@ def for_the_same_database(text: str, options: GlobalOptions | None) -> str:
 
     A password is struck out. A hint that names a database itself stays as it is.
     """
-    typed = _typed(options)
+    typed = _typed(options, has_schema="--schema" in text)
     if not typed or any(word in text for word in _NAMED):
         return text
     return _COMMAND.sub(lambda _: f"chatdb {typed} ", text)
 
 
-def _typed(options: GlobalOptions | None) -> str:
+def _typed(options: GlobalOptions | None, *, has_schema: bool) -> str:
     words: list[str] = []
     if options is not None and options.database_url is not None:
         from chatdb.db.url import parse_url
@@ -35,6 +35,6 @@ def _typed(options: GlobalOptions | None) -> str:
             words += ["-d", parse_url(options.database_url).redacted()]
         except ConfigurationError:
             return ""
-    if options is not None and options.schema is not None:
+    if options is not None and options.schema is not None and not has_schema:
         words += ["--schema", options.schema]
     return shlex.join(words)

@@ -32,6 +32,11 @@ from chatdb.cli.options import GlobalOptions
         ({"database_url": "a.db"}, "start it: chatdb dev-db up", "start it: chatdb dev-db up"),
         ({"database_url": "a.db"}, "chatdb config show", "chatdb config show"),
         ({"database_url": "a.db"}, "chatdb migrate -d DST", "chatdb migrate -d DST"),
+        (
+            {"database_url": "a.db", "schema": "x"},
+            "chatdb migrate --schema y",
+            "chatdb -d sqlite:///a.db migrate --schema y",
+        ),
         ({"database_url": "nonsense://"}, "chatdb migrate", "chatdb migrate"),
     ],
 )
@@ -39,6 +44,18 @@ def test_the_typed_options_stand_in_the_command(
     typed: dict[str, str], hint: str, expected: str
 ) -> None:
     assert for_the_same_database(hint, GlobalOptions(**typed)) == expected  # type: ignore[arg-type]
+
+
+def test_the_way_back_of_a_deletion_names_the_typed_database(run: Any) -> None:
+    place = ("-d", "other.db")
+    run("seed", "--org", "acme", "--conversations", "2", *place)
+
+    some = run("conversations", "delete", "last", "--org", "acme", "--yes", *place)
+    whole = run("organizations", "delete", "acme", "--yes", *place)
+
+    for deleted in (some, whole):
+        assert deleted.exit_code == 0, deleted.stderr
+        assert "chatdb -d sqlite:///other.db import chatdb-deleted/" in deleted.stderr
 
 
 def test_an_error_and_the_doctor_name_the_typed_database(run: Any) -> None:

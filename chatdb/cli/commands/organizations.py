@@ -11,6 +11,7 @@ import typer
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import (
     DryRunOption,
     Format,
@@ -181,7 +182,8 @@ def delete(
             report = _delete(command, database, report)
     command.output.record(_summary(report, dry_run=dry_run), output_format)
     if report.kept is not None and not dry_run:
-        command.diagnostics.note(f"to bring it back: {_way_back(report.contents, report.kept)}")
+        back = f"to bring it back: {_way_back(report.contents, report.kept)}"
+        command.diagnostics.note(for_the_same_database(back, command.options))
 
 
 def _listed(item: "OrganizationSummary") -> ListedOrganization:

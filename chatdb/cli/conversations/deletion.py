@@ -11,6 +11,7 @@ import typer
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.conversations.listing import SHORT_ID
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import (
     DryRunOption,
     Format,
@@ -126,7 +127,8 @@ def delete(
 def tell_way_back(command: CommandContext, kept: "Path", what: str = "to bring them back") -> None:
     """Say which command brings back what was kept."""
     org = "" if command.org == "default" else f" --org {quote(command.org)}"
-    command.diagnostics.note(f"{what}: chatdb import {quote(str(kept))} --restore-deleted{org}")
+    back = f"{what}: chatdb import {quote(str(kept))} --restore-deleted{org}"
+    command.diagnostics.note(for_the_same_database(back, command.options))
 
 
 def _wanted(
