@@ -23,8 +23,8 @@ from chatdb.db.connect import connect_postgresql
 from chatdb.db.distribution import refuse_distributed_restore
 from chatdb.db.label import KEY
 from chatdb.db.replacement import Replacement, open_replacement
-from chatdb.db.revision import translated
-from chatdb.db.schema import TABLE_NAMES, leases, settings
+from chatdb.db.revision import in_schemas, look, translated
+from chatdb.db.schema import TABLE_NAMES, VERSION_TABLE, leases, settings
 from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, RefusedError, UsageError
@@ -80,6 +80,7 @@ def planned_in_place(
         planned_postgresql(task, in_place=True) as filling,
     ):
         planned = RestoreInPlace(task, replacement, filling, save)
+        planned.require_one_set()
         planned.require_rights()
         yield planned
 
@@ -96,6 +97,19 @@ class RestoreInPlace:
     def plan(self) -> RestorePlan:
         """Tell what will happen."""
         return plan_of(self.task, self.filling, replaces=True, in_place=True)
+
+    def require_one_set(self) -> None:
+        """Raise RefusedError where it would make chatdb's tables anew beside those of a schema."""
+        names = [name.replace('"', "").rpartition(".") for name in self.filling.dump.tables]
+        made = {schema for schema, _, table in names if table == VERSION_TABLE}
+        there = look(self.task.url, schema=self.task.schema).elsewhere
+        if not made or not there or made & set(there):
+            return
+        raise RefusedError(
+            f"{self.task.url.redacted()} has chatdb's tables {in_schemas(there)}; those of the"
+            f" backup would be made {in_schemas(sorted(made))} beside them; nothing was changed",
+            hint="replace the database as a whole, without --in-place, or name another: --into",
+        )
 
     def require_rights(self) -> None:
         """Raise RefusedError that names what of chatdb's this user may not replace."""

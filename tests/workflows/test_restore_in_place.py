@@ -54,6 +54,18 @@ def in_place(filled: DatabaseUrl, wish: RestoreWish) -> InPlace:
     return restore
 
 
+def test_no_second_set_of_tables_is_made_beside_those_of_another_schema(
+    in_place: InPlace, filled: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    path = foreign_backup(filled, tmp_path, postgres)
+    execute(filled, "ALTER SCHEMA public RENAME TO chat", "CREATE SCHEMA public")
+
+    with pytest.raises(RefusedError, match=r"in the schema chat; .* in the schema public beside"):
+        in_place(path)
+
+    assert execute(filled, "SELECT to_regclass('public.messages')") == [(None,)]
+
+
 @pytest.mark.parametrize("is_plain", [True, False])
 def test_chatdbs_tables_are_replaced_and_the_others_stay(
     in_place: InPlace, filled: DatabaseUrl, postgres: PostgresServer, tmp_path: Path, is_plain: bool
