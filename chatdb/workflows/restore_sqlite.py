@@ -11,10 +11,13 @@ from chatdb.backups.archives import PIECE
 from chatdb.backups.left_out import LeftOut
 from chatdb.backups.reading import open_data, packed_bytes
 from chatdb.db.connect import connect_sqlite
+from chatdb.db.database import Database
 from chatdb.db.revision import translated
+from chatdb.db.search_index import COMPLETE_HINT
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import InvalidInputError, StorageError
 from chatdb.operations.schema_check import SEARCH_INDEX
+from chatdb.operations.search_index import look_at_search_index
 from chatdb.workflows.restore_parts import Task
 
 _MAGIC = b"SQLite format 3\x00"
@@ -63,7 +66,16 @@ class SqliteFilling:
         """Do nothing: the file has all it had."""
 
     def carry_over(self, new: DatabaseUrl) -> None:
-        """Do nothing: a file has the rights that its place gives it."""
+        """Tell of a full-text index that came back damaged; a file has the rights of its place."""
+        with Database.open(new) as database:
+            with database.transaction() as connection:
+                tables = set(database.dialect.existing_tables(connection))
+            if {"chatdb_settings", SEARCH_INDEX} <= tables:
+                for problem in look_at_search_index(database).problems:
+                    self.task.watch.warning(
+                        f"the full-text index in the backup is not whole ({problem}); its messages"
+                        f" are: build it anew: {COMPLETE_HINT}"
+                    )
 
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:
         """Return what SQLite's own checks find in the file, its references and its indexes."""

@@ -201,3 +201,19 @@ def test_two_rebuilds_at_once_both_end_well(postgresql_url: DatabaseUrl) -> None
 def findings_of(url: DatabaseUrl) -> tuple[str, ...]:
     with Database.open(url) as database:
         return look_at_search_index(database).problems
+
+
+def test_a_restore_tells_that_the_index_in_the_backup_is_damaged(
+    run: Any, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    with Database.open(sqlite_url) as database:
+        fill(database)
+    halve_blocks(sqlite_url)
+    env = {"DATABASE_URL": sqlite_url.exposed()}
+    made = run("backup", "create", "--output", tmp_path / "backups", env=env)
+
+    restored = run("restore", tmp_path / "backups" / "latest", "--yes", env=env)
+
+    assert (made.exit_code, restored.exit_code) == (0, 0), restored.stderr
+    assert "the full-text index in the backup is not whole" in restored.stderr
+    assert HINT in restored.stderr
