@@ -113,7 +113,7 @@ class Organization(msgspec.Struct, kw_only=True, frozen=True):
 
 
 WHOLE_CONVERSATION = UUID(int=0)
-"""What stands in place of a message's id for what is of the conversation as a whole."""
+"""Stands in place of a message's id for the conversation as a whole, as in tombstones."""
 
 
 def sorted_embeddings(embeddings: Iterable[Embedding]) -> list[Embedding]:

@@ -68,7 +68,9 @@ class Opening:
         try:
             names = self.add_zip(opened(), name, level=level, share=share)
         except InvalidInputError as error:
-            self.found.ignore(name, error.text.removeprefix(f"{name} "), holds_words=True)
+            self.found.ignore(
+                name, error.text.removeprefix(f"{name} ").removeprefix("is "), holds_words=True
+            )
             return
         if len(self.found.files) == files and len(self.found.ignored) - ignored == len(names):
             self._summarise(name, names, ignored)

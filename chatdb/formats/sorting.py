@@ -106,7 +106,7 @@ class _Sorting:
                 sample = sample_of(file)
                 found = _recognising(self._asked, sample)
         except (InvalidInputError, StorageError) as error:
-            reason = error.text.removeprefix(f"{file.name} ")
+            reason = error.text.removeprefix(f"{file.name} ").removeprefix("is ")
             self.strays.append(_Stray(file, IgnoredFile(file.name, reason, holds_words=True)))
             return
         if found is None:

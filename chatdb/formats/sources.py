@@ -98,7 +98,7 @@ def _from_folder(folder: Path, opening: Opening) -> Source:
         except OSError as error:
             left_out(path, f"it cannot be read: {error.strerror or error}")
         except InvalidInputError as error:
-            left_out(path, error.text.removeprefix(f"{path} "))
+            left_out(path, error.text.removeprefix(f"{path} ").removeprefix("is "))
     return _source(str(folder), opening)
 
 

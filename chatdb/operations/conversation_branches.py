@@ -21,7 +21,6 @@ from chatdb.operations.embeddings_moved import (
 )
 from chatdb.operations.held_conversations import (
     AT_ONCE,
-    WHOLE_CONVERSATION,
     Held,
     bury,
     change,
@@ -30,7 +29,7 @@ from chatdb.operations.held_conversations import (
 from chatdb.operations.message_deletion import leaf_left
 from chatdb.operations.titles import title_of
 from chatdb.operations.trees_stored import Tree, link, newest_leaf, read_tree
-from chatdb.records import MARKS, new_id
+from chatdb.records import MARKS, WHOLE_CONVERSATION, new_id
 
 _CONTENT_START = 2_000
 """Characters of a message that a title is made of."""

@@ -16,8 +16,6 @@ from chatdb.errors import NotFoundError
 
 CHANGING = {"chatdb.bulk": "on"}
 """Settings of a transaction that sets `updated_at` itself: the trigger has nothing to do."""
-WHOLE_CONVERSATION = UUID(int=0)
-"""The `message_id` of a tombstone that stands for the conversation."""
 AT_ONCE = 500
 """Ids a statement: far below SQLite's limit of variables."""
 

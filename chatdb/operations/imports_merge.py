@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from chatdb import canonical
-from chatdb.records import Conversation, Embedding, Message, sorted_embeddings
+from chatdb.records import WHOLE_CONVERSATION, Conversation, Embedding, Message, sorted_embeddings
 
 _JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
 _OTHER_ROWS = ("organization", "organization_name", "messages", "snapshots", "embeddings")
@@ -76,7 +76,8 @@ def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversati
     Their answers, and the leaf, move up to the nearest message that is left, as when they were
     deleted here.
     """
-    embeddings = [each for each in record.embeddings if each.message_id not in gone]
+    left = set(gone) - {WHOLE_CONVERSATION}
+    embeddings = [each for each in record.embeddings if each.message_id not in left]
     if len(embeddings) < len(record.embeddings):
         record = msgspec.structs.replace(record, embeddings=embeddings)
     if not any(message.id in gone for message in record.messages):

@@ -20,10 +20,10 @@ from chatdb.operations.imports_merge import (
     with_parents_restored,
     without_messages,
 )
-from chatdb.operations.imports_recognised import WHOLE, Kept, Recogniser, candidates
+from chatdb.operations.imports_recognised import Kept, Recogniser, candidates
 from chatdb.operations.imports_report import Placed, SkippedItem
 from chatdb.operations.imports_stored import Stored, read_stored
-from chatdb.records import Conversation, Message
+from chatdb.records import WHOLE_CONVERSATION, Conversation, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Planner:
         for record in records:
             gone = known.tombstones.get(record.id)
             if gone:
-                back = gone & ({message.id for message in record.messages} | {WHOLE})
+                back = gone & ({message.id for message in record.messages} | {WHOLE_CONVERSATION})
                 lifted.append((record.id, sorted(back)))
         return lifted
 
@@ -173,7 +173,7 @@ def _place(arrival: Arrival, known: _Known, *, keep_deleted: bool) -> Placed:
     gone = known.tombstones.get(record.id, set())
     present = record.id in known.keys or record.id in known.current
     if gone and keep_deleted:
-        if WHOLE in gone and not present:
+        if WHOLE_CONVERSATION in gone and not present:
             return Placed(file=arrival.file, outcome="deleted_here", conversation_id=record.id)
         record = without_messages(record, gone)
     if not present:

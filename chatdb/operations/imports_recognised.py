@@ -17,10 +17,7 @@ from chatdb.formats.blocks import read_blocks
 from chatdb.formats.identity import beside
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_stored import Stored
-from chatdb.records import Conversation, Message
-
-WHOLE = UUID(int=0)
-"""The message id of a tombstone that stands for its whole conversation."""
+from chatdb.records import WHOLE_CONVERSATION, Conversation, Message
 
 Token = tuple[int, str | None, UUID]
 
@@ -35,7 +32,9 @@ class Kept:
 
     def is_deleted(self, identifier: UUID) -> bool:
         """Tell whether the whole conversation was deleted here."""
-        return identifier not in self.keys and WHOLE in self.tombstones.get(identifier, ())
+        return identifier not in self.keys and WHOLE_CONVERSATION in self.tombstones.get(
+            identifier, ()
+        )
 
 
 class Recogniser:
