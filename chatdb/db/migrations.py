@@ -257,7 +257,9 @@ class _Run:
             if script is None:
                 return None
             if self.direction == "up":
-                self.ways.require_place(connection, self.database.url, self.database.schema)
+                self.ways.require_place(
+                    connection, self.database.url, self.database.schema, writes=True
+                )
                 self.ways.make_schema(connection, self.database.schema)
             attempt.script = script
             if not self.began and self.ways.is_pooled(connection):

@@ -62,7 +62,9 @@ def plan_upgrade(
     if seen.state in ("empty", "behind") and _exists(direct):
         with direct.transaction() as connection:
             ways = direct.dialect.migration_ways()
-            ways.require_place(connection, direct.url, direct.schema)
+            # Who only reads may see the plan of a database that others migrate.
+            is_first = seen.state == "empty"
+            ways.require_place(connection, direct.url, direct.schema, writes=is_first)
     target = revision or head_revision(directory)
     if seen.revision not in names:
         raise mismatch(seen, direct.url)

@@ -1,6 +1,7 @@
 """`chatdb conversations`: list, show and delete."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,8 @@ def test_what_was_deleted_comes_back_by_the_command_that_is_named(
 
     deleted = command("conversations", "delete", "last", "--yes", "--format", "json")
     line = deleted.stderr.partition("to bring them back: chatdb ")[2].strip()
+    # What was typed is repeated, but for its password; the command here types it again.
+    line = line.split(f"-d {shlex.quote(database.url.redacted())} ")[-1]
     assert count(database) == 0
     again = command(*line.removesuffix(" --restore-deleted").split())
     assert again.exit_code == 0

@@ -59,9 +59,10 @@ def test_the_holder_is_said_while_a_statement_waits_and_named_when_it_gives_up(
 ) -> None:
     fill(postgresql_url)
     settings = {"lock_timeout": "3s"}
+    name = f"lost one of {postgresql_url.database}"  # names are those of the whole server
 
     with (
-        prepared(postgresql_url, "lost one", statement)
+        prepared(postgresql_url, name, statement)
         if is_prepared
         else holding(postgresql_url, statement),
         Database.open(postgresql_url) as database,
@@ -70,12 +71,12 @@ def test_the_holder_is_said_while_a_statement_waits_and_named_when_it_gives_up(
     ):
         connection.execute(sa.text("UPDATE messages SET model = 'x'"))
 
-    holder = "the prepared transaction 'lost one' of chatdb" if is_prepared else "(a nightly report"
+    holder = f"the prepared transaction '{name}' of chatdb" if is_prepared else "(a nightly report"
     assert len(told) == 1
     assert holder in told[0]
     assert holder in caught.value.text
     if is_prepared:
-        assert "ROLLBACK PREPARED 'lost one'" in caught.value.text
+        assert f"ROLLBACK PREPARED '{name}'" in caught.value.text
         assert "chatdb connect -c" in str(caught.value.hint)
 
 

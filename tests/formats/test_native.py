@@ -145,7 +145,7 @@ def test_the_line_is_canonical() -> None:
         (b'{"id": "x"}\n', "not a conversation"),
         (line(messages=[message(role="critic")]), "role"),
         (b'{"id": "\xff"}\n', "not UTF-8"),
-        (b"[" * 100_000 + b"\n", "not JSON"),
+        (b"[" * 100_000 + b"\n", "nested too deeply"),
         (line()[:-20] + b"\n", "not JSON"),
         (line(created_at="0001-01-01T00:00:00+12:00"), "time"),
     ],

@@ -109,7 +109,7 @@ def test_tables_in_another_schema_are_named_instead_of_made_again(
     second = run("migrate", "--schema", "public", "-d", url)
 
     assert (made.exit_code, refused.exit_code, planned.exit_code) == (0, 6, 6)
-    assert "chatdb migrate --schema app" in refused.stderr
+    assert "migrate --schema app" in refused.stderr
     assert {words: done.exit_code for words, done in told.items()} == dict.fromkeys(told, 4)
     assert all("--schema app" in done.stderr for done in told.values())
     assert "in the schema app" in status.stderr

@@ -97,7 +97,7 @@ def test_text_of_no_known_encoding_is_kept_byte_by_byte(own: Places, tmp_path: P
 
     url = restore(path, own)
 
-    assert execute(url, "SELECT encode(title::bytea, 'hex') FROM chats") == [(b"636166e9",)]
+    assert execute(url, "SELECT encode(title::bytea, 'hex') FROM chats") == [("636166e9",)]
 
 
 def test_the_development_server_is_taken_where_there_are_no_programs(

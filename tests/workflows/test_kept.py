@@ -72,12 +72,12 @@ def test_what_a_restore_and_deletions_kept_is_listed_and_brought_back(
     ]
     assert deletions[1]["name"] == str(elsewhere)
     # The log that named them went with the database that was replaced.
-    assert [(row["made_by"], row["organization"]) for row in entries] == [
-        ("deletion", None),
-        ("restore", None),
-    ]
+    named = {row["made_by"]: row for row in entries}
+    assert {made: row["organization"] for made, row in named.items()} == dict.fromkeys(
+        ("deletion", "restore")
+    )
     assert all(row["bytes"] > 100 for row in entries)
-    chatdb("kept", "restore", entries[1]["name"], "--yes")
+    chatdb("kept", "restore", named["restore"]["name"], "--yes")
     assert conversations_in(filled) == 1
     chatdb("kept", "restore", Path(deletions[0]["name"]).name)
     chatdb("kept", "restore", "elsewhere.jsonl")

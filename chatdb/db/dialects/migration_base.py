@@ -90,9 +90,9 @@ class MigrationWays(ABC):
 
     @abstractmethod
     def require_place(
-        self, connection: sa.Connection, url: DatabaseUrl, schema: str | None
+        self, connection: sa.Connection, url: DatabaseUrl, schema: str | None, *, writes: bool
     ) -> None:
-        """Return where the tables may be made; changes nothing.
+        """Return where the tables may be made, or would be without `writes`; changes nothing.
 
         Raises RefusedError for a database of another encoding, or with chatdb's tables in another
         schema than the one that would be taken unasked, DatabaseFailedError for a missing right.

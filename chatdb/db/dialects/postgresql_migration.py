@@ -121,9 +121,9 @@ class PostgresqlMigrationWays(MigrationWays):
             time.sleep(_POLL_SECONDS)
 
     def require_place(
-        self, connection: sa.Connection, url: DatabaseUrl, schema: str | None
+        self, connection: sa.Connection, url: DatabaseUrl, schema: str | None, *, writes: bool
     ) -> None:
-        require_place(_driver(connection), url, schema)
+        require_place(_driver(connection), url, schema, writes=writes)
 
     def make_schema(self, connection: sa.Connection, schema: str | None) -> None:
         if schema is not None and connection.scalar(_has_schema(schema)) is None:

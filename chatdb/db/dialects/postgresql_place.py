@@ -24,7 +24,7 @@ _SYSTEM = ("pg_catalog", "information_schema")
 
 
 def require_place(
-    connection: "psycopg.Connection[Any]", url: DatabaseUrl, schema: str | None
+    connection: "psycopg.Connection[Any]", url: DatabaseUrl, schema: str | None, *, writes: bool
 ) -> None:
     """Do as `MigrationWays.require_place`, with whose search path leads to `schema`."""
     row = connection.execute(_PLACE.encode(), {"schema": schema}).fetchall()[0]
@@ -44,14 +44,14 @@ def require_place(
             )
         _require_one_set(connection, url, here, version_schema)
     elif not is_there:
-        if not may_make_schema:
+        if writes and not may_make_schema:
             raise DatabaseFailedError(
                 f"user {user} may not make the schema {schema} in the database {database}",
                 hint=f"as the database's owner: CREATE SCHEMA {sql_name(schema)} AUTHORIZATION"
                 f" {sql_name(user)}",
             )
         return
-    if not may_create:
+    if writes and not may_create:
         raise DatabaseFailedError(
             f"user {user} may not create tables in the schema {here or schema}",
             hint="as its owner: GRANT USAGE, CREATE ON SCHEMA"

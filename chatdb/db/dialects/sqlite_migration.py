@@ -100,7 +100,7 @@ class SqliteMigrationWays(MigrationWays):
         driver.set_progress_handler(lambda: 0, _INSTRUCTIONS_BETWEEN_SIGNALS)
 
     def require_place(
-        self, connection: sa.Connection, url: DatabaseUrl, schema: str | None
+        self, connection: sa.Connection, url: DatabaseUrl, schema: str | None, *, writes: bool
     ) -> None:
         """A file is one place, and its rights were looked at before."""
 
