@@ -157,13 +157,13 @@ def test_the_lines_of_a_gitignore_stay_and_missing_ones_are_named(run: Any) -> N
 def test_the_configured_file_is_ignored_wherever_it_lies_in_the_project(
     run: Any, tmp_path: Path
 ) -> None:
-    subprocess.run(["git", "init", "--quiet"], check=True)
+    subprocess.run([program("git"), "init", "--quiet"], check=True)
     Path(".env").write_text("DATABASE_URL=sqlite:///my chats/[all] #1.db\n")
 
     init(run)
 
     for name in ("my chats/[all] #1.db", "my chats/[all] #1.db-wal"):
-        subprocess.run(["git", "check-ignore", "--quiet", name], check=True)
+        subprocess.run([program("git"), "check-ignore", "--quiet", name], check=True)
     Path(".env").write_text(f"DATABASE_URL=sqlite:///{tmp_path.parent}/elsewhere.db\n")
     assert init(run)[".gitignore"] == "unchanged"
     Path(".env").write_text("DATABASE_URL=nonsense\n")
@@ -172,7 +172,7 @@ def test_the_configured_file_is_ignored_wherever_it_lies_in_the_project(
 
 def test_nothing_that_chatdb_writes_can_be_committed(run: Any) -> None:
     """Without `init`: each folder that chatdb makes has git ignore what is in it."""
-    subprocess.run(["git", "init", "--quiet"], check=True)
+    subprocess.run([program("git"), "init", "--quiet"], check=True)
     for words in (
         ("seed", "--org", "default", "--conversations", "5", "--messages", "20"),
         ("backup",),
@@ -186,7 +186,7 @@ def test_nothing_that_chatdb_writes_can_be_committed(run: Any) -> None:
 
     there = {path.name for path in Path().rglob("*") if path.is_file() and path.parts[0] != ".git"}
     left = subprocess.run(
-        ["git", "status", "--short"], check=True, stdout=subprocess.PIPE, text=True
+        [program("git"), "status", "--short"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout
     assert left == ""
     for start in ("chatdb.db", "chatdb.before_", "chatdb_before_restore_", "deleted_"):

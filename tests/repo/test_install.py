@@ -80,16 +80,26 @@ def test_root_gets_each_missing_package_once_and_goes_on_without_one(tmp_path: P
         "git",
         "sqlite3",
     ]
-    assert asked == [*packages, "openssh-client", "systemd"]
+    assert asked == [*packages, "lsof", "procps", "openssh-client", "systemd"]
     assert said == f"installing {' '.join(asked)}\ninstalling Compose 5\n"
     assert trouble == "could not install docker-compose\n"
-    there = ("dockerd", "docker-compose", "age", "git", "sqlite3", "ssh-keygen", "systemd-analyze")
+    there = (
+        "dockerd",
+        "docker-compose",
+        "age",
+        "git",
+        "sqlite3",
+        "lsof",
+        "ps",
+        "ssh-keygen",
+        "systemd-analyze",
+    )
     for name in ("sbin/pgbouncer", *(f"bin/{name}" for name in there)):
         machine.write(name)
     assert machine.install() == ("installing postgresql-15\n", "", ["postgresql-15"])
     machine.write("15/bin/postgres")
-    here = "PostgreSQL 15, PgBouncer, Docker, docker-compose, age, git and sqlite3 are here\n"
-    assert machine.install() == (here, "", [])
+    here = "PostgreSQL 15, PgBouncer, Docker, docker-compose, age, git, sqlite3, lsof and ps"
+    assert machine.install() == (f"{here} are here\n", "", [])
 
 
 def test_a_user_goes_on_without_what_only_root_can_install(tmp_path: Path) -> None:

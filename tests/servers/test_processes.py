@@ -13,6 +13,7 @@ import pytest
 from chatdb.errors import PortTakenError
 from chatdb.servers import ports, processes
 from chatdb.servers.processes import Process, find_process
+from tests.programs import program
 from tests.servers.projects import listening
 
 
@@ -20,6 +21,8 @@ from tests.servers.projects import listening
 def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Look by /proc, then by ps and lsof as on macOS."""
     if request.param == "ps":
+        program("ps")
+        program("lsof")
         monkeypatch.setattr(processes, "_PROC", Path("/no/proc/here"))
 
 
@@ -100,6 +103,7 @@ def test_a_port_is_free_or_names_who_has_it() -> None:
 
 
 def test_lsof_names_the_listener_where_there_is_no_proc() -> None:
+    program("lsof")
     with listening() as port:
         assert f"(pid {os.getpid()})" in str(ports._asked_of_lsof(port))
         assert ports._asked_of_lsof(1) is None
