@@ -14,6 +14,7 @@ import pytest
 
 PACKAGES = {
     "age": "age",
+    "cc": "gcc libc6-dev",
     "docker": "docker.io",
     "docker-compose": "docker-compose",
     "dockerd": "docker.io",

@@ -5,12 +5,10 @@ listener down to all of them.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chatdb.db.lock_holders import Holder
-    from chatdb.db.url import DatabaseUrl
 
 SAY_AFTER_SECONDS = 2.0
 """How long a statement waits before anybody is told."""
@@ -41,22 +39,3 @@ def tell(holders: "Sequence[Holder]") -> None:
 def say(text: str) -> None:
     """Say what is waited for."""
     _listeners[0](text)
-
-
-def tell_of_program(url: "DatabaseUrl", application: str) -> bool:
-    """Say for whom the sessions of this application name wait; tell whether they do."""
-    import psycopg
-
-    from chatdb.db.connect import connect_postgresql
-    from chatdb.db.lock_holders import blockers_of_program
-    from chatdb.errors import ChatdbError
-
-    with (
-        suppress(psycopg.Error, ChatdbError),
-        closing(connect_postgresql(url, autocommit=True, settled=False)) as connection,
-    ):
-        holders = blockers_of_program(connection, application)
-        if holders:
-            tell(holders)
-            return True
-    return False

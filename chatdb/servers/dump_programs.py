@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Literal
 
-from chatdb.db import lock_waits
+from chatdb.db import lock_waits, program_waits
 from chatdb.db.conninfo import conninfo, named, secrets
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
@@ -287,7 +287,7 @@ class Running:
     def _look_for_locks(self, url: DatabaseUrl, name: str) -> None:
         pause = lock_waits.SAY_AFTER_SECONDS
         while not self._ended.wait(pause):
-            if lock_waits.tell_of_program(url, name):
+            if program_waits.tell_whom_it_waits_for(url, name):
                 return
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 

@@ -1,6 +1,5 @@
 """SQLite on a file system that has no locks, as some network shares: said at once, as it is."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from chatdb.db.url import DatabaseUrl
 from tests.cli.conftest import command_line, process_environment
+from tests.programs import program
 
 _SHARE = r"""
 #define _GNU_SOURCE
@@ -31,9 +31,7 @@ WRAPPED(fcntl64)
 @pytest.fixture(scope="module")
 def share(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library that makes every file one of a share without locks."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler: apt install gcc libc6-dev")
+    compiler = program("cc")
     folder = tmp_path_factory.mktemp("share")
     (folder / "share.c").write_text(_SHARE)
     library = folder / "share.so"
