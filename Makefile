@@ -8,8 +8,7 @@ BIN := .venv/bin
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 # Hundreds of processes are started: Python may keep what it has compiled.
 export PYTHONDONTWRITEBYTECODE :=
-PYTEST := -n auto --dist loadgroup
-# What speaks to the server itself; the commands above it were run on 18.
+# What speaks to the server itself.
 ON_15 := tests/db tests/migrations tests/operations tests/seeds tests/workflows
 PG ?=
 INSTALL ?=
@@ -20,12 +19,12 @@ NAME ?=
 FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install format lint types test check docs migration catalogue bench bench-quick wheel \
+.PHONY: help demo install format lint types test test-large test-15 run-15 installed check docs migration catalogue bench bench-quick wheel \
 	format-check docs-check dev-db dev-db-stop dev-db-reset dev-db-logs dev-db-connect status \
 	db-backup db-restore db-schema-dump env-template
 
 help:  ## List the targets.
-	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z0-9-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  %-15s %s\n' "$$name" "$$text"; done
 
 # --- Seeing it -------------------------------------------------------------------------------
@@ -131,26 +130,35 @@ env-template: .venv/.ready  ## Write .env.example with every setting.
 
 # --- Checking it -----------------------------------------------------------------------------
 
-# PG=15 runs everything on Debian's PostgreSQL of that version. Without it: the wheel's 18, and
-# what needs PostgreSQL once more on 15 where Debian's is installed.
-# As root it first installs what is missing (INSTALL=no: it does not). Its last lines name what was left out, and why.
-test: .venv/.ready  ## Run every test, on SQLite and PostgreSQL (PG=15: another server version).
-	@rm -f $(LEFT_OUT)
+# As root it first installs what is missing (INSTALL=no: it does not).
+installed: .venv/.ready
 ifneq ($(INSTALL),no)
 	@.ci/install
 endif
-	$(BIN)/python -m pytest $(PYTEST) $(COVERAGE) --left-out $(LEFT_OUT) $(if $(PG),--pg $(PG))
-ifeq ($(PG),)
-	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then \
-		set -x; $(BIN)/python -m pytest $(PYTEST) --left-out $(LEFT_OUT) -m postgresql --pg 15 $(ON_15); \
-	elif [ "$$CI" = true ]; then echo 'PostgreSQL 15 is missing, and CI skips nothing' >&2; exit 1; \
-	else echo 'left out: everything on PostgreSQL 15: it is not installed; as root: apt-get install postgresql-15' \
-		>> $(LEFT_OUT); fi
-endif
+
+# Run pytest with these words; the last lines name what was left out, and why.
+define run_tests
+	@rm -f $(LEFT_OUT)
+	$(BIN)/python -m pytest -n auto --dist loadgroup --left-out $(LEFT_OUT) $(1)
 	@if [ -s $(LEFT_OUT) ]; then cat $(LEFT_OUT); else echo 'left out: nothing'; fi
+endef
+
+test: installed  ## Run the tests on SQLite and PostgreSQL (PG=15: another server version).
+	$(call run_tests,-m 'not large' $(COVERAGE) $(if $(PG),--pg $(PG)))
+
+test-large: installed  ## Run the tests with large data or many steps.
+	$(call run_tests,-m large $(if $(PG),--pg $(PG)))
+
+test-15: installed  ## Run on Debian's PostgreSQL 15 what speaks to the server; the rest was run on 18.
+	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(MAKE) run-15 INSTALL=no; \
+	elif [ "$$CI" = true ]; then echo 'PostgreSQL 15 is missing, and CI skips nothing' >&2; exit 1; \
+	else echo 'left out: PostgreSQL 15 is not installed; as root: apt-get install postgresql-15'; fi
+
+run-15: installed
+	$(call run_tests,-m 'postgresql and not large' --pg 15 $(ON_15))
 
 check: COVERAGE := --cov
-check: format-check lint types docs-check test  ## Run all that CI runs.
+check: format-check lint types docs-check test test-large test-15  ## Run all that CI runs.
 
 bench: .venv/.ready  ## Measure what docs/performance.md promises.
 	$(BIN)/python -m benchmarks
