@@ -3,7 +3,11 @@
 import re
 import unicodedata
 
+from chatdb.formats.times import is_known
 from chatdb.records import Conversation, organization_id_of
+
+UNDATED = "undated"
+"""What the name of a conversation without any time begins with."""
 
 LONGEST_SLUG = 80
 """Bytes of UTF-8: a name stays far below the 255 that file systems allow."""
@@ -21,14 +25,14 @@ _BETWEEN_WORDS = re.compile(r"[\x00-\x2f\x3a-\x60\x7b-\x7f]+")
 def file_name(record: Conversation, extension: str, *, whole_id: bool = False) -> str:
     """Return `2026-01-31_slug-of-the-title_0123456789ab.md`.
 
-    It begins with a digit, so it is no reserved name and no option, and holds only letters and
-    digits in lower case beside `-`, `_` and the extension. `whole_id` is for a conversation whose
-    short id another one has.
+    Its beginning is a day or `undated`, so it is no reserved name and no option, and it holds only
+    letters and digits in lower case beside `-`, `_` and the extension. `whole_id` is for a
+    conversation whose short id another one has.
     """
     identifier = record.id.hex if whole_id else record.id.hex[-SHORT_ID:]
-    return (
-        f"{record.created_at.date().isoformat()}_{slug(record.title or '')}_{identifier}{extension}"
-    )
+    time = record.created_at
+    day = time.date().isoformat() if is_known(time) else UNDATED
+    return f"{day}_{slug(record.title or '')}_{identifier}{extension}"
 
 
 def folder_name(key: str) -> str:

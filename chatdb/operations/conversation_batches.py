@@ -17,6 +17,7 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.dialects.expressions import metadata_has
 from chatdb.errors import NotFoundError
+from chatdb.formats.times import EPOCH
 from chatdb.operations.every_organization import EVERY, Scope, require_unbound
 
 AT_ONCE = 5_000
@@ -36,7 +37,8 @@ READING = {
 class ConversationFilter:
     """Conditions that all have to hold; None is no condition.
 
-    `since` and `before` are about `updated_at`, the first inclusive, the second exclusive;
+    `since` and `before` are about `updated_at`, the first inclusive, the second exclusive, and
+    what has no time is neither;
     `after_id` and `until_id` cut a piece out of the order of ids, which ends with the second.
     `metadata` has paths of keys, each with the values of which any will do.
     """
@@ -66,6 +68,7 @@ class ConversationFilter:
             yield columns.updated_at >= self.since
         if self.before is not None:
             yield columns.updated_at < self.before
+            yield columns.updated_at != EPOCH
         if self.source is not None:
             yield columns.source == clean_text(self.source)[0]
         if self.after_id is not None:

@@ -16,9 +16,8 @@ from chatdb.db.database import Database
 from chatdb.db.dialects.statistics import SAMPLED_ROWS, Source, StoredObject
 from chatdb.db.schema import conversations, organizations
 from chatdb.errors import UsageError
-from chatdb.formats.times import EPOCH
 from chatdb.operations.conversation_batches import organization_id
-from chatdb.operations.stats_query import statement
+from chatdb.operations.stats_query import day_of_no_time, statement
 
 Grouping = Literal["day", "week", "model", "role", "user", "source", "organization"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
@@ -193,8 +192,8 @@ class _Counted:
 
 
 def _key_of_no_time(request: StatsRequest) -> str | None:
-    """Return the day or week in which messages without any time at all would seem to be."""
-    day = EPOCH.astimezone(zone_of(request.timezone)).date()
+    """Return the group, by day or week, in which messages without any time would seem to be."""
+    day = day_of_no_time(request.timezone)
     if request.by == "week":
         day -= timedelta(days=day.weekday())
     return day.isoformat() if request.by in ("day", "week") else None

@@ -1,13 +1,15 @@
 """The one statement that `chatdb stats` counts with."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from chatdb.db.dialects.statistics import Source, Statistics
 from chatdb.db.types import HyphenUuid, UtcTime
+from chatdb.formats.times import EPOCH
 
 _OF_MESSAGE = {"role": "m.role", "model": "m.model"}
 _OF_CONVERSATION = {"user": "v.user_id", "source": "v.source"}
@@ -31,7 +33,7 @@ SELECT 'total', NULL, NULL, count(*), CAST(sum(n) AS bigint), CAST(sum(character
 FROM (SELECT o, c, sum(n) AS n, sum(characters) AS characters FROM cells GROUP BY o, c) AS whole
 UNION ALL
 SELECT 'hour', {weekday}, {hour}, 0, CAST(sum(n) AS bigint), 0
-FROM cells GROUP BY {weekday}, {hour}
+FROM cells WHERE {day} <> :day_of_no_time GROUP BY {weekday}, {hour}
 UNION ALL
 SELECT * FROM (
   SELECT 'group', key, NULL, count(*), CAST(sum(n) AS bigint) AS n,
@@ -60,7 +62,8 @@ def statement(
     characters).
 
     `first` and `second` are the key of a group, weekday and hour, or organization and id of a
-    conversation. The groups come in the order in which the limit takes them.
+    conversation. The groups come in the order in which the limit takes them. Messages without any
+    time have no hour.
     """
     conditions: dict[str, sa.BindParameter[Any]] = {}
     if organization is not None:
@@ -81,18 +84,25 @@ def statement(
         join=join,
         weekday=ways.weekday,
         hour=ways.hour,
+        day=ways.day,
         order="key DESC" if by in ("day", "week") else "n DESC, key",
     )
     values: dict[str, Any] = {
         "timezone": timezone,
         "groups": limit,
         "longest": longest,
+        "day_of_no_time": day_of_no_time(timezone).isoformat(),
         **source.values,
     }
     plain: list[sa.BindParameter[Any]] = [
         sa.bindparam(name, value) for name, value in values.items() if f":{name}" in text
     ]
     return sa.text(text).bindparams(*plain, *conditions.values())
+
+
+def day_of_no_time(timezone: str) -> date:
+    """Return the day on which messages without any time at all would seem to be."""
+    return EPOCH.astimezone(ZoneInfo(timezone)).date()
 
 
 def _key(ways: Statistics, by: str) -> tuple[str, str]:

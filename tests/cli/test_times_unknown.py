@@ -47,6 +47,32 @@ def test_a_list_does_not_show_1970(command: Invoke, words: tuple[str, ...], outp
     assert "1969" not in done.stdout
 
 
+def test_no_hour_of_the_week_counts_it(command: Invoke) -> None:
+    told = json.loads(command("stats", "--timezone", "America/New_York", "--format", "json").stdout)
+
+    assert told["totals"]["messages"] == 2
+    assert told["busiest_hours"] == []
+
+
+def test_it_was_not_before_any_time_and_is_not_deleted_for_it(
+    command: Invoke, tmp_path: Path
+) -> None:
+    deleted = command("conversations", "delete", "--before", "2024-01-01", "--yes")
+    command("export", "--until", "2024-01-01", "--output", tmp_path / "early.jsonl")
+
+    assert deleted.exit_code == 0
+    assert len(json.loads(command("conversations", "list", "--format", "json").stdout)) == 1
+    assert len((tmp_path / "early.jsonl").read_text().splitlines()) == 1
+
+
+def test_its_file_in_a_folder_has_no_date(command: Invoke, tmp_path: Path) -> None:
+    command("export", "--to", "markdown", "--output", f"{tmp_path}/notes/")
+
+    (file,) = (tmp_path / "notes").glob("*.md")
+    assert file.name.startswith("undated_")
+    assert "1970" not in file.read_text()
+
+
 def test_the_talk_its_messages_and_its_transcript_say_that_the_time_is_unknown(
     command: Invoke, tmp_path: Path
 ) -> None:

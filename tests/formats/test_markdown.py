@@ -11,6 +11,7 @@ from chatdb.formats import registry
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.file_names import LONGEST_SLUG, file_name, slug
 from chatdb.formats.markdown_text import closing_of, code_span, fenced
+from chatdb.formats.times import EPOCH
 from chatdb.records import Conversation, Message
 from tests.operations.export_rows import NOON, conversation, message
 
@@ -247,6 +248,12 @@ def test_names_of_early_years_sort_too() -> None:
 
     assert file_name(early, ".md").startswith("0033-01-31_")
     assert written(early).startswith("---\n")
+
+
+def test_the_name_of_a_conversation_without_a_time_has_no_date() -> None:
+    undated = conversation(1, title="Melons", created_at=EPOCH)
+
+    assert file_name(undated, ".md") == "undated_melons_000000000000.md"
 
 
 def test_a_conversation_of_many_messages_needs_no_recursion() -> None:
