@@ -9,6 +9,7 @@ from uuid import UUID
 import chatdb
 from chatdb.db import schema
 from chatdb.db.database import Database
+from chatdb.db.dialects.postgresql_place import require_utf8_database
 from chatdb.db.revision import look, mismatch
 from chatdb.db.search_index import build_search_index, search_index_state
 from chatdb.errors import NotFoundError, SchemaMismatchError, UsageError
@@ -283,7 +284,7 @@ def _lines_after(reader: LineReader, digest: ContentDigest, after: UUID | None) 
 
 
 def _check(source: Database, destination: Database) -> None:
-    """Raise UsageError or SchemaMismatchError for databases that cannot be copied."""
+    """Raise what speaks against a copy; RefusedError where the destination lacks letters."""
     if _address(source) == _address(destination):
         raise UsageError(
             f"{source.url.redacted()} is source and destination at once",
@@ -293,6 +294,7 @@ def _check(source: Database, destination: Database) -> None:
         raise NotFoundError(f"there is no database file {source.url.path}", hint="check the path")
     if look(source.url, schema=source.schema).state != "current":
         raise _named_mismatch(source, "SRC")
+    require_utf8_database(destination.url)
 
 
 def _is_made(destination: Database) -> bool:

@@ -12,6 +12,7 @@ from chatdb.backups.contents import Contents
 from chatdb.backups.reading import check_files, require_whole
 from chatdb.db.bound_objects import require_endable
 from chatdb.db.database import Database
+from chatdb.db.dialects.postgresql_place import require_utf8_database
 from chatdb.db.distribution import refuse_distributed_restore
 from chatdb.db.label import look_at_label
 from chatdb.db.replacement import KEPT, Replacement, open_replacement
@@ -38,6 +39,7 @@ def planned_restore(
     task = Task(backup, url, wish, watch)
     clock = Clock()
     refuse_distributed_restore(url)
+    require_utf8_database(url)
     with clock.counting("check"):
         require_restorable(task)
     with open_replacement(url, watch.note) as replacement, filling_of(task) as filling:

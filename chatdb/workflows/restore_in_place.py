@@ -20,6 +20,7 @@ from chatdb.db.bound_objects import (
     roll_back_prepared,
 )
 from chatdb.db.connect import connect_postgresql
+from chatdb.db.dialects.postgresql_place import require_utf8_database
 from chatdb.db.distribution import refuse_distributed_restore
 from chatdb.db.label import KEY
 from chatdb.db.replacement import Replacement, open_replacement
@@ -73,6 +74,7 @@ def planned_in_place(
     if url.path is not None:
         raise UsageError("--in-place is for PostgreSQL: a SQLite file is replaced as a whole")
     refuse_distributed_restore(url)
+    require_utf8_database(url)
     task = Task(backup, url, wish, watch)
     require_restorable(task)
     with (

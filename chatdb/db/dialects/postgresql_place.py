@@ -1,12 +1,19 @@
 """Where the tables would be made on PostgreSQL, and what speaks against it."""
 
 import shlex
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chatdb.db.revision import ELSEWHERE, in_schemas
+from chatdb.db.connect import connect_postgresql
+from chatdb.db.revision import ELSEWHERE, in_schemas, translated
 from chatdb.db.scripts import VERSION_TABLE
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ConfigurationError, DatabaseFailedError, RefusedError
+from chatdb.errors import (
+    ConfigurationError,
+    DatabaseFailedError,
+    DatabaseUnreachableError,
+    RefusedError,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -29,13 +36,7 @@ def require_place(
     """Do as `MigrationWays.require_place`, with whose search path leads to `schema`."""
     row = connection.execute(_PLACE.encode(), {"schema": schema}).fetchall()[0]
     encoding, database, user, here, version_schema, may_make_schema, may_create, is_there = row
-    if encoding != "UTF8":
-        raise RefusedError(
-            f"the database {database} has the encoding {encoding}, which cannot hold every chat;"
-            " nothing was changed",
-            hint="make one that can, and name it by --database-url: CREATE DATABASE"
-            f" {sql_name(database + '_utf8')} TEMPLATE template0 ENCODING 'UTF8'",
-        )
+    _require_utf8(database, encoding)
     if schema is None:
         if here is None or here in _SYSTEM:
             raise ConfigurationError(
@@ -56,6 +57,32 @@ def require_place(
             f"user {user} may not create tables in the schema {here or schema}",
             hint="as its owner: GRANT USAGE, CREATE ON SCHEMA"
             f" {sql_name(here or schema or '')} TO {sql_name(user)}",
+        )
+
+
+def require_utf8_database(url: DatabaseUrl) -> None:
+    """Raise RefusedError for a PostgreSQL database that cannot hold every letter.
+
+    One that is not there yet can: it is made so.
+    """
+    if url.path is not None:
+        return
+    with (
+        suppress(DatabaseUnreachableError),  # who goes on is told
+        translated(url),
+        connect_postgresql(url, autocommit=True) as connection,
+    ):
+        row = connection.execute("SELECT current_setting('server_encoding')").fetchall()[0]
+        _require_utf8(url.database, row[0])
+
+
+def _require_utf8(database: str, encoding: str) -> None:
+    if encoding != "UTF8":
+        raise RefusedError(
+            f"the database {database} has the encoding {encoding}, which cannot hold every chat;"
+            " nothing was changed",
+            hint="make one that can, and name it by --database-url: CREATE DATABASE"
+            f" {sql_name(database + '_utf8')} TEMPLATE template0 ENCODING 'UTF8'",
         )
 
 
