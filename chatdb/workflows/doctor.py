@@ -74,7 +74,11 @@ def _server(
         )
         found = [*examined((*SERVER_CHECKS, EMBEDDINGS_CHECK), server)]
         major = server.major
-    return [*found, *_schema(settings, url, deep=deep), *examined((KEPT_CHECK,), url)], major
+    return [
+        *found,
+        *_schema(settings, url, deep=deep),
+        *examined((KEPT_CHECK,), (url, settings.schema)),
+    ], major
 
 
 def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
@@ -91,7 +95,11 @@ def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
             found = [*examined(FILE_CHECKS, file)]
     except (ChatdbError, sqlite3.Error, OSError) as failure:
         return [_unreadable(url, failure)]
-    return [*found, *_schema(settings, url, deep=deep), *examined((KEPT_CHECK,), url)]
+    return [
+        *found,
+        *_schema(settings, url, deep=deep),
+        *examined((KEPT_CHECK,), (url, settings.schema)),
+    ]
 
 
 def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:

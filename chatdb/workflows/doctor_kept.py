@@ -7,11 +7,15 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.operations.doctor_findings import Check, Finding, info, megabytes, ok, warning
 from chatdb.workflows.kept_list import summarise_kept
 
+Place = tuple[DatabaseUrl, str | None]
+"""A database, and the schema of chatdb's tables in it."""
+
 _OLD = timedelta(days=30)
 
 
-def _kept(url: DatabaseUrl) -> Iterator[Finding]:
-    found = summarise_kept(url)
+def _kept(place: Place) -> Iterator[Finding]:
+    url, schema = place
+    found = summarise_kept(url, schema=schema)
     if found is None:
         yield ok("kept", "nothing is kept that restores, migrations or deletions replaced")
         return
@@ -29,4 +33,4 @@ def _kept(url: DatabaseUrl) -> Iterator[Finding]:
         )
 
 
-KEPT_CHECK: Check[DatabaseUrl] = Check("kept", _kept)
+KEPT_CHECK: Check[Place] = Check("kept", _kept)

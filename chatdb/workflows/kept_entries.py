@@ -5,14 +5,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-import sqlalchemy as sa
-
-from chatdb.db.database import Database
 from chatdb.db.revision import look
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, NotFoundError, UsageError
-from chatdb.operations.kept_deletions import LoggedDeletion, logged_deletions
-from chatdb.workflows.kept_list import KeptItem, MadeBy, deletion_time, find_kept
+from chatdb.operations.kept_deletions import LoggedDeletion, read_deletion_log
+from chatdb.workflows.kept_list import KeptItem, MadeBy, deletion_time, find_kept, sorted_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +17,7 @@ class KeptEntry:
     """One thing that is kept; `name` is the database's on the server, or the file's path.
 
     Of a deletion `organization`, `conversations` and `messages` tell what went; None where the
-    log of this database does not name it: it is another database's.
+    log of this database does not name it, or cannot be read.
     """
 
     name: str
@@ -44,25 +41,51 @@ class KeptDetails(KeptEntry):
     revision: str | None
 
 
-def kept_entries(url: DatabaseUrl, *, schema: str | None = None) -> list[KeptEntry]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEntries:
+    """What is kept of a database (`own`), and deletions of the same folder that are of others.
+
+    `log_problem` tells why the log could not be read: then nobody knows whose deletions they are.
+    """
+
+    own: list[KeptEntry]
+    others: list[KeptEntry]
+    log_problem: str | None = None
+
+    @property
+    def all(self) -> list[KeptEntry]:
+        """Return both, the oldest first."""
+        return sorted([*self.own, *self.others], key=_order)
+
+
+def kept_entries(url: DatabaseUrl, *, schema: str | None = None) -> KeptEntries:
     """Return what is kept, the oldest first; deletions that were kept elsewhere too.
 
-    A database that cannot be read has no log. Raises the errors of `chatdb.errors` for a server
-    that cannot be reached.
+    Raises the errors of `chatdb.errors` for a server that cannot be reached.
     """
-    logged = {each.path.name: each for each in _logged(url, schema)}
+    log = read_deletion_log(url, schema=schema)
+    logged = {each.path.name: each for each in log.deletions}
     items = find_kept(url)
+    own, others = sorted_out(items, log)
     there = {Path(item.name).name for item in items}
-    items += [
+    own += [
         _elsewhere(each)
         for name, each in logged.items()
         if name not in there and each.path.is_file()
     ]
     entries = [
         _entry(item, logged.get(Path(item.name).name) if item.made_by == "deletion" else None)
-        for item in items
+        for item in own
     ]
-    return sorted(entries, key=lambda entry: (entry.kept_at, entry.name))
+    return KeptEntries(
+        own=sorted(entries, key=_order),
+        others=[_entry(item, None) for item in others],
+        log_problem=log.problem,
+    )
+
+
+def _order(entry: KeptEntry) -> tuple[datetime, str]:
+    return entry.kept_at, entry.name
 
 
 def named(entries: Sequence[KeptEntry], text: str) -> KeptEntry:
@@ -97,16 +120,6 @@ def _revision(entry: KeptEntry, url: DatabaseUrl, schema: str | None) -> str | N
         return look(place, schema=schema).revision
     except ChatdbError:
         return None
-
-
-def _logged(url: DatabaseUrl, schema: str | None) -> list[LoggedDeletion]:
-    if url.path is not None and not url.path.exists():
-        return []
-    try:
-        with Database.open(url, schema=schema) as database:
-            return logged_deletions(database)
-    except (ChatdbError, sa.exc.SQLAlchemyError):
-        return []
 
 
 def _elsewhere(deletion: LoggedDeletion) -> KeptItem:

@@ -4,7 +4,7 @@ By the bare driver and the file system alone: `chatdb status` tells of it at a g
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from chatdb.db.replacement import MARK, Kept
 from chatdb.db.revision import translated
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import StorageError
+from chatdb.operations.kept_deletions import DeletionLog, read_deletion_log
 
 if TYPE_CHECKING:
     from chatdb.db.server_databases import Server
@@ -56,9 +57,9 @@ class KeptSummary:
     broken_off: int
 
 
-def summarise_kept(url: DatabaseUrl) -> KeptSummary | None:
+def summarise_kept(url: DatabaseUrl, *, schema: str | None = None) -> KeptSummary | None:
     """Return how much is kept of a database, None for nothing; raises as `find_kept` does."""
-    items = find_kept(url)
+    items, _ = sorted_out(find_kept(url), read_deletion_log(url, schema=schema))
     if not items:
         return None
     return KeptSummary(
@@ -69,8 +70,28 @@ def summarise_kept(url: DatabaseUrl) -> KeptSummary | None:
     )
 
 
+def sorted_out(
+    items: Sequence[KeptItem], log: DeletionLog
+) -> tuple[list[KeptItem], list[KeptItem]]:
+    """Return what is of the database, and the deletions in the same folder that are of others.
+
+    Where a restore has changed the log, or it cannot be read, what it does not name may be of this
+    database too.
+    """
+    named = {each.path.name for each in log.deletions}
+    is_whole = not (log.problem or log.was_restored) and all(
+        item.made_by != "restore" for item in items
+    )
+    others = [
+        item
+        for item in items
+        if is_whole and item.made_by == "deletion" and Path(item.name).name not in named
+    ]
+    return [item for item in items if item not in others], others
+
+
 def find_kept(url: DatabaseUrl) -> list[KeptItem]:
-    """Return what is kept of a database, the oldest first.
+    """Return what is kept of a database, the oldest first, and all deletions of its folder.
 
     Raises the errors of `chatdb.errors` for a server that cannot be reached, StorageError for a
     folder that cannot be read.

@@ -40,7 +40,8 @@ class PrunedItem:
 class KeptRules:
     """What may go: older than `older_than`, all but the newest `keep_last` of a kind, `names`.
 
-    `force` takes the young ones too, `others` the files that the database's log does not name.
+    `force` takes the young ones too, `others` the files that the database's log does not name;
+    `log_problem`: why none of them is known.
     """
 
     older_than: timedelta | None = None
@@ -48,6 +49,7 @@ class KeptRules:
     names: Collection[str] = ()
     force: bool = False
     others: bool = False
+    log_problem: str | None = None
 
 
 def plan_prune(
@@ -92,7 +94,10 @@ def _judged(item: KeptEntry, rules: KeptRules, *, rank: int, now: datetime) -> t
     if (reason := _saved_by(item, rules, rank=rank, age=age)) is not None:
         return "keep", reason
     if item.made_by == "deletion" and not item.is_logged and not (rules.names or rules.others):
-        return "leave", "the log of this database does not name it: --others"
+        unknown = "the log of this database does not name it"
+        if rules.log_problem is not None:
+            unknown = "whose it is stands in the log, which could not be read"
+        return "leave", f"{unknown}: --others"
     if age < YOUNG and (rank == 0 or item.made_by == "deletion"):
         only = f"the only way back from a {item.made_by} less than {YOUNG.days} days ago"
         return ("remove", only) if rules.force else ("leave", f"{only}: --force")

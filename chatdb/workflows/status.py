@@ -101,7 +101,7 @@ def read_status(
         report = replace(report, notes=(*report.notes, f"the last backup: {error.text}"))
     if report.reachable:
         try:
-            report = replace(report, kept=summarise_kept(url))
+            report = replace(report, kept=summarise_kept(url, schema=schema))
         except (ChatdbError, OSError) as failure:
             report = replace(report, notes=(*report.notes, f"what is kept: {failure}"))
     return replace(report, backups=_shown(backups), last_backup=last), trouble

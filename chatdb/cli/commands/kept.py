@@ -4,6 +4,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +23,7 @@ from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
-    from chatdb.workflows.kept_entries import KeptEntry
+    from chatdb.workflows.kept_entries import KeptEntries, KeptEntry
     from chatdb.workflows.kept_prune import PrunedItem
 
 app = group_app("List, show, bring back and remove what was kept.")
@@ -74,13 +75,26 @@ def list_kept(context: typer.Context, output_format: FormatOption = Format.TABLE
     from chatdb.workflows.kept_entries import KeptEntry
 
     command = CommandContext.of(context)
-    entries = _entries(command, _place(command))
+    place = _place(command)
+    kept = _entries(command, place)
+    entries = kept.own
     if output_format is Format.TABLE:
-        command.output.rows([_listed(entry) for entry in entries], ListedKept, output_format)
+        log_problem = kept.log_problem
+        rows = [_listed(entry, log_problem=log_problem) for entry in entries]
+        command.output.rows(rows, ListedKept, output_format)
     else:
         command.output.rows(entries, KeptEntry, output_format)
+    if kept.log_problem is not None and any(entry.made_by == "deletion" for entry in entries):
+        command.diagnostics.warning(
+            f"the log could not be read, so whose deletions these are is not known:"
+            f" {kept.log_problem}"
+        )
+    if kept.others:
+        folder = _short(str(Path(kept.others[0].name).parent))
+        count = counted(len(kept.others), "file")
+        command.diagnostics.note(f"{folder} has {count} of deletions from other databases")
     if not entries:
-        command.diagnostics.note(f"nothing is kept of {_place(command).redacted()}")
+        command.diagnostics.note(f"nothing is kept of {place.redacted()}")
         return
     size = amount_text(sum(entry.bytes for entry in entries), BYTES)
     _note(
@@ -103,7 +117,7 @@ def show(
 
     command = CommandContext.of(context)
     url = _place(command)
-    entry = named(_entries(command, url), name)
+    entry = named(_entries(command, url).all, name)
     command.output.record(details(entry, url, schema=_schema(command)), output_format)
     if entry.made_by == "broken_off":
         _note(command, "it is of no use to anybody; to remove it: chatdb kept prune")
@@ -135,11 +149,12 @@ def restore(
     """
     from chatdb.cli.commands.import_ import import_
     from chatdb.cli.commands.restore import restore as put_back
-    from chatdb.errors import UsageError
+    from chatdb.errors import RefusedError, UsageError
     from chatdb.workflows.kept_entries import named
 
     command = CommandContext.of(context)
-    entry = named(_entries(command, _place(command)), name)
+    kept = _entries(command, _place(command))
+    entry = named(kept.all, name)
     if entry.made_by == "broken_off":
         raise UsageError(
             f"{entry.name} is not whole: the run that wrote it was broken off",
@@ -157,6 +172,12 @@ def restore(
         )
         return
     as_its_file_says = entry.organization is None and command.config.org.source == "default"
+    if as_its_file_says and kept.log_problem is not None:
+        raise RefusedError(
+            f"the organization of this deletion stands in the log, which could not be read:"
+            f" {kept.log_problem}",
+            hint=f"name it: chatdb kept restore {shlex.quote(name)} --org KEY",
+        )
     if command.options.org is None:
         command.options.org = entry.organization
     import_(
@@ -208,14 +229,17 @@ def prune(
 
     command = CommandContext.of(context)
     url = _place(command)
+    kept = _entries(command, url)
     rules = workflow.KeptRules(
         older_than=None if older_than is None else an_age(older_than),
         keep_last=keep_last,
         names=frozenset(names or ()),
         force=force,
         others=others,
+        log_problem=kept.log_problem,
     )
-    plan = workflow.plan_prune(_entries(command, url), rules, now=datetime.now(UTC))
+    entries = kept.all if others or names else kept.own
+    plan = workflow.plan_prune(entries, rules, now=datetime.now(UTC))
     going = [item for item in plan if item.action == "remove"]
     if going and not dry_run:
         confirm(command, _plan_lines(going), yes=yes, action="remove what is kept of", url=url)
@@ -248,19 +272,19 @@ def _schema(command: CommandContext) -> str | None:
     return None if schema is None else schema.value
 
 
-def _entries(command: CommandContext, url: "DatabaseUrl") -> "list[KeptEntry]":
+def _entries(command: CommandContext, url: "DatabaseUrl") -> "KeptEntries":
     from chatdb.workflows.kept_entries import kept_entries
 
     return kept_entries(url, schema=_schema(command))
 
 
-def _listed(entry: "KeptEntry") -> ListedKept:
+def _listed(entry: "KeptEntry", *, log_problem: str | None) -> ListedKept:
     what = ""
     if entry.conversations is not None and entry.organization is not None:
         count = counted(entry.conversations, "conversation")
         what = f"{count} of {one_line(entry.organization, limit=40)}"
     elif entry.made_by == "deletion":
-        what = "not in the log of this database"
+        what = "not in the log of this database" if log_problem is None else "not known"
     return ListedKept(
         name=_short(entry.name),
         made_by=_MADE_BY[entry.made_by],
