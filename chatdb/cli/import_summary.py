@@ -134,8 +134,9 @@ def _organization_notes(report: "ImportReport") -> Iterator[str]:
     del named[report.organization]
     if named:
         keys = [f"{key} ({count:,})" for key, count in named.most_common()]
+        what = "what was not skipped" if report.counts.skipped else "all of it"
         yield (
-            f"all of it {goes} into the organization {own}, though the file names"
+            f"{what} {goes} into the organization {own}, though the file names"
             f" {_some(keys)}; --all-orgs lets each into its own"
         )
 

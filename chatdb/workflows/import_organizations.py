@@ -56,8 +56,12 @@ class NamedOrganizations:
         report.organizations[organization.key] = report.organizations.get(organization.key, 0) + 1
         if self._keep:
             return Arrival(record, file=file, hashed=hashed, organization=organization)
-        if self._ids.is_of_another(record.id, organization.id):
-            reason = f"another organization has a conversation {record.id} too: import --all-orgs"
+        other = self._ids.other_owner(record.id, organization.key)
+        if other is not None:
+            reason = (
+                f"it is of the organization {organization.key}, and the one of {other} with the same"
+                f" id {record.id} came before it: --all-orgs takes both"
+            )
             return Arrival(Skipped(place, reason, own), file=file)
         return Arrival(record, file=file, hashed=hashed)
 
@@ -69,7 +73,7 @@ class NamedOrganizations:
             organization = self._organization(record.organization, record.organization_name)
         except UsageError:
             return False
-        return self._keep or self._ids.are_all_of(organization.id)
+        return self._keep or self._ids.are_all_of(organization.key)
 
     def _organization(self, key: str, name: str | None) -> Organization:
         found = self._known.get((key, name))
@@ -86,30 +90,32 @@ class NamedOrganizations:
 
 
 class _IdsOfOne:
-    """Tells whether an id came from another organization before.
+    """Tells from which other organization an id came before.
 
     Most files are of one: until another comes, eight bytes an id are kept.
     """
 
     def __init__(self) -> None:
-        self._first: UUID | None = None
+        self._first: str | None = None
         self._ids = array("Q")
-        self._owners: dict[int, UUID] | None = None
+        self._owners: dict[int, str] | None = None
 
-    def are_all_of(self, organization: UUID) -> bool:
+    def are_all_of(self, key: str) -> bool:
         """Tell whether nothing came from any other organization so far."""
-        return self._owners is None and self._first in (None, organization)
+        return self._owners is None and self._first in (None, key)
 
-    def is_of_another(self, identifier: UUID, organization: UUID) -> bool:
+    def other_owner(self, identifier: UUID, key: str) -> str | None:
+        """Return the key of another organization that the id came from; None for none."""
         short = int.from_bytes(blake2b(identifier.bytes, digest_size=8).digest())
         if self._owners is None:
-            self._first = self._first or organization
-            if organization == self._first:
+            if self._first in (None, key):
+                self._first = key
                 self._ids.append(short)
-                return False
+                return None
             self._owners = dict.fromkeys(self._ids, self._first)
             self._ids = array("Q")
-        return self._owners.setdefault(short, organization) != organization
+        owner = self._owners.setdefault(short, key)
+        return None if owner == key else owner
 
 
 class ByOrganization:
