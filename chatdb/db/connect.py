@@ -8,10 +8,10 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from chatdb.db.patient_file import PatientFile, open_file
+from chatdb.db.patient_file import PatientFile, knows_locks, no_locks, open_file
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError, DatabaseUnreachableError
-from chatdb.own_folder import make_own_folder
+from chatdb.own_folder import make_own_folder, remove_own_folder
 
 if TYPE_CHECKING:
     from chatdb.db.patient_connection import PatientConnection
@@ -34,7 +34,8 @@ def connect_sqlite(
     A new file gets mode 0600 and a write-ahead log. A file in a directory we may not write is
     opened as immutable where no such log lies beside it, and so is one of a URL with
     `immutable=1`: a file that nobody writes.
-    Raises DatabaseUnreachableError for a missing file (unless `create`), sqlite3.Error else.
+    Raises DatabaseUnreachableError for a missing file (unless `create`), StorageError for a new one
+    where nothing can be locked, sqlite3.Error else.
     """
     path = url.sqlite_path
     if not create and not path.exists():
@@ -43,7 +44,11 @@ def connect_sqlite(
         )
     is_new = create and not path.exists()
     if is_new:
-        make_own_folder(path.parent)
+        made_folder = make_own_folder(path.parent)
+        if not knows_locks(path.parent):
+            if made_folder:
+                remove_own_folder(path.parent)
+            raise no_locks(path)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     uri = f"file:{quote(str(path.absolute()))}?mode=rw" + _immutable(url)
     connection = open_file(uri, path, busy_seconds=busy_seconds)

@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from chatdb.db import lock_waits
+from chatdb.errors import StorageError
+
+NO_LOCKS_TEXT = "{path} is on a file system without locks or shared memory (a network share?)"
+NO_LOCKS_HINT = (
+    "move the file to a disk of this machine, or take PostgreSQL: --database-url postgresql://"
+)
 
 _STEP_SECONDS = 1.0
 _BUSY = ("SQLITE_BUSY", "SQLITE_PROTOCOL")
@@ -72,6 +78,11 @@ def knows_locks(folder: Path) -> bool:
     except OSError as error:
         return error.errno not in _NO_LOCKS
     return True
+
+
+def no_locks(path: Path) -> StorageError:
+    """Return the error for a file where `knows_locks` says no."""
+    return StorageError(NO_LOCKS_TEXT.format(path=path), hint=NO_LOCKS_HINT)
 
 
 def open_file(uri: str, path: Path, *, busy_seconds: float) -> PatientFile:

@@ -59,8 +59,8 @@ class NamedOrganizations:
         other = self._ids.other_owner(record.id, organization.key)
         if other is not None:
             reason = (
-                f"it is of the organization {organization.key}, and the one of {other} with the same"
-                f" id {record.id} came before it: --all-orgs takes both"
+                f"it is of the organization {organization.key}, and the one of {other} with the"
+                f" same id {record.id} came before it: --all-orgs takes both"
             )
             return Arrival(Skipped(place, reason, own), file=file)
         return Arrival(record, file=file, hashed=hashed)

@@ -48,16 +48,45 @@ def share(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_share_without_locks_is_named_instead_of_another_program(
     sqlite_url: DatabaseUrl, share: Path, words: tuple[str, ...]
 ) -> None:
-    done = subprocess.run(
-        command_line(*words, "-d", sqlite_url.exposed()),
+    done = on_share(share, *words, "-d", sqlite_url.exposed())
+
+    assert done.returncode == 1
+    assert "a file system without locks" in done.stdout + done.stderr
+    assert "another program" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("migrate", "-d", "sqlite:///data/new.db"),
+        ("messages", "add", "last", "x", "-d", "sqlite:///data/new.db"),
+        ("import", "talk.json", "-d", "sqlite:///new.db"),
+        ("copy", "{there}", "sqlite:///new.db"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_nothing_is_left_of_a_new_file_there(
+    sqlite_url: DatabaseUrl, share: Path, words: tuple[str, ...]
+) -> None:
+    folder = Path.cwd()
+    (folder / "talk.json").write_text('[{"role": "user", "content": "melon"}]')
+    before = set(folder.iterdir())
+
+    done = on_share(share, *(word.format(there=sqlite_url.exposed()) for word in words))
+
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert set(folder.iterdir()) == before
+
+
+def on_share(share: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command where no file can be locked."""
+    return subprocess.run(
+        command_line(*words),
         env={**process_environment(None), "LD_PRELOAD": str(share)},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-
-    assert done.returncode == 1
-    assert "a file system without locks" in done.stdout + done.stderr
-    assert "another program" not in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr

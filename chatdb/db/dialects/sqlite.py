@@ -16,7 +16,7 @@ from chatdb.db.connect import connect_sqlite
 from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.migration_base import MigrationWays
 from chatdb.db.dialects.sqlite_damage import is_damaged
-from chatdb.db.patient_file import knows_locks
+from chatdb.db.patient_file import NO_LOCKS_HINT, NO_LOCKS_TEXT, knows_locks
 from chatdb.db.url import DatabaseUrl, DialectName
 from chatdb.errors import (
     ChatdbError,
@@ -81,8 +81,8 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
     (
         (_NO_LOCKS, "SQLITE_IOERR_SHM", "SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_UNLOCK"),
         StorageError,
-        "{path} is on a file system without locks or shared memory (a network share?)",
-        "move the file to a disk of this machine, or take PostgreSQL: --database-url postgresql://",
+        NO_LOCKS_TEXT,
+        NO_LOCKS_HINT,
     ),
     (
         ("SQLITE_IOERR",),
