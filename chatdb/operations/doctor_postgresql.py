@@ -322,8 +322,18 @@ def _prepared(server: Server) -> Iterator[Finding]:
             f"a {noun} {old[0].age:,.0f} s old and keeps its locks: {gid!r} of {old[0].owner}",
             f"if no transaction manager will end it: {old[0].end()}",
         )
+    elif found:
+        # A transaction manager that works ends them within seconds: no trouble, but locks are held.
+        count = (
+            "a prepared transaction" if len(found) == 1 else f"{len(found)} prepared transactions"
+        )
+        yield info(
+            "server-prepared-transactions",
+            f"{count}, the oldest {found[0].age or 0:,.0f} s old: {found[0].gid!r} of"
+            f" {found[0].owner}; its locks last until it is ended",
+        )
     else:
-        yield ok("server-prepared-transactions", "no prepared transaction was left behind")
+        yield ok("server-prepared-transactions", "there is no prepared transaction")
 
 
 def _writable(server: Server) -> Iterator[Finding]:

@@ -228,3 +228,18 @@ def test_the_doctor_warns_of_a_prepared_transaction_that_was_left(
 
     assert (found["severity"], gone["severity"]) == ("warning", "ok")
     assert found["fix"].endswith("ROLLBACK PREPARED 'left behind'")
+
+
+def test_the_doctor_tells_of_a_fresh_prepared_transaction_without_an_alarm(
+    run: Any, postgresql_url: DatabaseUrl, monkeypatch: Any
+) -> None:
+    from chatdb.operations import doctor_postgresql
+    from tests.cli.test_doctor import findings
+
+    monkeypatch.setattr(doctor_postgresql, "_ORPHAN_SECONDS", 3600.0)
+    with prepared(postgresql_url, "just made", "DELETE FROM messages"):
+        found = findings(run, url=postgresql_url)["server-prepared-transactions"]
+
+    assert found["severity"] == "info"
+    assert "a prepared transaction" in found["text"]
+    assert " s old: 'just made' of chatdb" in found["text"]
