@@ -3,11 +3,12 @@
 Each transaction that writes moves it on, so that what is there and what is said of it never part.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID, uuid4
 
 import msgspec
@@ -22,8 +23,9 @@ from chatdb.db.search_index import (
     set_search_index_state,
     take_off_search_index,
 )
-from chatdb.errors import ChatdbError, DatabaseLockedError, RefusedError
+from chatdb.errors import ChatdbError, DatabaseLockedError, ExitCode, RefusedError
 from chatdb.operations.organizations import DEFAULT
+from chatdb.servers.processes import Process, find_process
 
 KEY = "copy"
 
@@ -34,7 +36,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """All conversations up to this one, by ascending organization and id, have been written.
 
     `run` is the chatdb at work, `step` counts its transactions, `source` is the database that is
-    copied, redacted.
+    copied, redacted. `pid` and `start` tell its process from any other; earlier chatdbs wrote none.
     """
 
     run: str
@@ -42,6 +44,38 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     organization: UUID | None = None
     conversation: UUID | None = None
+    pid: int | None = None
+    start: str | None = None
+
+    @classmethod
+    def of_this_process(cls, source: str) -> Self:
+        """Return the beginning of a copy."""
+        own = find_process(os.getpid())
+        return cls(
+            run=uuid4().hex,
+            step=0,
+            source=source,
+            pid=None if own is None else own.pid,
+            start=None if own is None else own.start,
+        )
+
+    @property
+    def is_at_work(self) -> bool:
+        """Tell whether another process of this machine goes on with it now."""
+        if self.pid is None or self.start is None or self.pid == os.getpid():
+            return False
+        return Process(self.pid, self.start).is_alive()
+
+    def gone_on_with(self) -> str:
+        """Say that it is gone on with; whether it was broken off is known on this machine only."""
+        own = find_process(os.getpid())
+        boots = {each.start.partition(" ")[0] for each in (own, self) if each and each.start}
+        if len(boots) == 1 and self.start is not None:
+            return "going on with a copy that was broken off"
+        return (
+            "going on with a copy that another chatdb began; should that one still be at work on"
+            f" another machine, it ends with exit code {ExitCode.REFUSED.value}"
+        )
 
 
 @dataclass(slots=True)
@@ -124,7 +158,7 @@ def begin(destination: Database, source: str, *, search_index: bool) -> CopyStat
     Raises RefusedError for a database that has something else in it.
     """
     bulk = destination.dialect.bulk()
-    progress = Progress(run=uuid4().hex, step=0, source=source)
+    progress = Progress.of_this_process(source)
     with (
         _holder_named(destination, progress),
         destination.transaction(write=True, settings=bulk.transaction_settings) as connection,
@@ -171,6 +205,11 @@ def _checked(
                 f"{place} holds a copy of {found.source} that is not complete",
                 hint="complete it: name that source as it was named then; or copy into an empty"
                 " database",
+            )
+        if found.is_at_work:
+            raise RefusedError(
+                f"another chatdb (pid {found.pid}) is copying {source} into {place} now",
+                hint="let it come to its end, or end it; then run the same command again",
             )
         return found
     held = _first_content(connection)

@@ -315,8 +315,8 @@ def _prepared(server: Server) -> Iterator[Finding]:
         found = prepared_transactions(connection)
     old = [each for each in found if (each.age or 0) >= _ORPHAN_SECONDS]
     if old:
-        gid, count = old[0].gid, len(old)
-        noun = "prepared transaction is" if count == 1 else f"of {count} prepared transactions is"
+        gid, many = old[0].gid, len(old)
+        noun = "prepared transaction is" if many == 1 else f"of {many} prepared transactions is"
         yield warning(
             "server-prepared-transactions",
             f"a {noun} {old[0].age:,.0f} s old and keeps its locks: {gid!r} of {old[0].owner}",

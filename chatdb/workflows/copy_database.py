@@ -9,10 +9,7 @@ from uuid import UUID
 import chatdb
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.dialects.postgresql_place import require_utf8_database
-from chatdb.db.revision import look, mismatch
 from chatdb.db.search_index import build_search_index, search_index_state
-from chatdb.errors import NotFoundError, SchemaMismatchError, UsageError
 from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.copies import (
     ConversationWriter,
@@ -34,8 +31,8 @@ from chatdb.operations.copies_lines import (
 )
 from chatdb.operations.copies_state import CopyState, Progress, begin, standing
 from chatdb.operations.imports_report import SkippedItem
-from chatdb.operations.schema import holds_nothing
 from chatdb.records import Organization
+from chatdb.workflows.copy_places import address_of, check_places, is_made
 
 _NAMED = 20
 """Conversations that differ and are named; the others are counted."""
@@ -92,13 +89,13 @@ def copy_database(
     stored there. Raises SchemaMismatchError, UsageError when both are one database, RefusedError
     for a destination that is neither empty nor a copy of this source that was broken off.
     """
-    _check(source, destination)
-    is_made = _is_made(destination)
+    check_places(source, destination)
+    has_tables = is_made(source, destination)
     with source.snapshot(settings=WHOLE) as fixed:
         counts = count_rows(fixed)
-        if not is_made:
+        if not has_tables:
             _make(destination, watch.note)
-        state = begin(destination, _address(source), search_index=search_index)
+        state = begin(destination, address_of(source), search_index=search_index)
         with state.logged_failure():
             copying = _Copying(fixed, state, watch, counts)
             copying.run()
@@ -116,8 +113,8 @@ def copy_database(
 
 def preview_copy(source: Database, destination: Database) -> CopyReport:
     """Say what a copy would move, writing nothing; raises what the copy would."""
-    _check(source, destination)
-    before = standing(destination, _address(source)) if _is_made(destination) else None
+    check_places(source, destination)
+    before = standing(destination, address_of(source)) if is_made(source, destination) else None
     with source.snapshot(settings=WHOLE) as fixed:
         counts = count_rows(fixed)
         skipped = (*columns_left_out(fixed), *rows_left_out(fixed)[0])
@@ -158,7 +155,7 @@ class _Copying:
         put_organizations(self._state, self.organizations)
         self._watch.stage("copying", self.counts.messages)
         if self._state.before is not None:
-            self._watch.note("going on with a copy that was broken off")
+            self._watch.note(self._state.before.gone_on_with())
             self._watch.advance(count_rows(destination).messages)
         with destination.loading() as loading:
             writer = ConversationWriter(self._state, loading, self._watch.advance)
@@ -283,62 +280,8 @@ def _lines_after(reader: LineReader, digest: ContentDigest, after: UUID | None) 
         yield from reader.lines(page, digest)
 
 
-def _check(source: Database, destination: Database) -> None:
-    """Raise what speaks against a copy; RefusedError where the destination lacks letters."""
-    if _address(source) == _address(destination):
-        raise UsageError(
-            f"{source.url.redacted()} is source and destination at once",
-            hint="name another destination",
-        )
-    if source.url.path is not None and not source.url.path.exists():
-        raise NotFoundError(f"there is no database file {source.url.path}", hint="check the path")
-    if look(source.url, schema=source.schema).state != "current":
-        raise _named_mismatch(source, "SRC")
-    require_utf8_database(destination.url)
-
-
-def _is_made(destination: Database) -> bool:
-    """Tell whether the destination has its tables; raises SchemaMismatchError for others.
-
-    Some of them only, without a conversation, are what a chatdb left that was killed on its first
-    use.
-    """
-    seen = look(destination.url, schema=destination.schema)
-    if seen.state == "behind" and holds_nothing(destination):
-        return False
-    if seen.state not in ("current", "empty"):
-        raise _named_mismatch(destination, "DST")
-    if seen.state == "empty" and seen.tables:
-        raise SchemaMismatchError(
-            f"{destination.url.redacted()} has tables of another program",
-            state="not_chatdb",
-            hint="to put chatdb's beside them: chatdb migrate -d DST, then copy",
-        )
-    return seen.state == "current"
-
-
-def _named_mismatch(database: Database, word: str) -> SchemaMismatchError:
-    """Return the error, its command with the database that is meant."""
-    seen = look(database.url, schema=database.schema)
-    error = mismatch(seen, database.url)
-    if error.hint is not None:
-        error.hint = error.hint.replace("chatdb migrate", f"chatdb migrate -d {word}")
-    return error
-
-
 def _make(destination: Database, note: Callable[[str], None]) -> None:
     from chatdb.db.migrations import upgrade
 
     upgrade(destination)
     note(f"made the tables of chatdb in {destination.url.redacted()}")
-
-
-def _address(database: Database) -> str:
-    """Return what tells databases apart: no user, no password, no parameters."""
-    url = database.url
-    if url.path is not None:
-        return f"sqlite:///{url.path.resolve()}"
-    host = url.host or dict(url.parameters).get("service", "localhost")
-    where = f"{host}:{url.port or '5432'}"
-    schema_name = "" if database.schema is None else f" ({database.schema})"
-    return f"postgresql://{where}/{url.database or url.user}{schema_name}"

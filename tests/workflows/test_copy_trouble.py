@@ -1,14 +1,21 @@
 """A copy that cannot be: refused before anything is written, or told and gone on with later."""
 
+import shlex
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
+from chatdb.db.schema import settings
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     DatabaseFailedError,
@@ -19,9 +26,11 @@ from chatdb.errors import (
     SchemaMismatchError,
     UsageError,
 )
+from chatdb.operations.copies_state import standing_copy
+from chatdb.servers.processes import find_process
 from chatdb.workflows.copy_database import CopyReport, copy_database, preview_copy
 from tests.operations.conversation_rows import add_organization
-from tests.workflows.copying import Make, Watch, broken_off, many, rows_of
+from tests.workflows.copying import KINDS, Make, Watch, broken_off, many, rows_of
 
 
 def test_a_database_with_something_in_it_is_refused(make: Make) -> None:
@@ -72,6 +81,76 @@ def test_the_later_of_two_copies_goes_on_and_the_earlier_ends(
     assert rows_of(destination) == rows_of(source)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_that_is_at_work_is_not_called_broken_off_until_it_has_ended(
+    make: Make, kind: str
+) -> None:
+    source, destination = make("sqlite"), make(kind)
+    many(source)
+    broken_off(source, destination)
+    watch = Watch()
+
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        _begun_by(destination, other.pid)
+        with pytest.raises(RefusedError, match=f"pid {other.pid}.* is copying .* now"):
+            copy_database(source, destination, watch)
+        with pytest.raises(RefusedError):
+            preview_copy(source, destination)
+        other.communicate(b"\n")
+    done = copy_database(source, destination, watch)
+
+    assert done.resumed
+    assert "going on with a copy that was broken off" in watch.notes
+    assert rows_of(destination) == rows_of(source)
+
+
+@pytest.mark.parametrize("start", [None, "another-boot 12345"])
+def test_of_a_copy_from_elsewhere_is_said_only_what_is_known(make: Make, start: str | None) -> None:
+    source, destination = make("sqlite"), make("sqlite")
+    many(source)
+    broken_off(source, destination)
+    _begun_by(destination, 1, start=start)
+    watch = Watch()
+
+    assert copy_database(source, destination, watch).outcome == "done"
+    assert not any("broken off" in note for note in watch.notes)
+    assert any("another chatdb began" in note for note in watch.notes)
+
+
+def _begun_by(database: Database, pid: int, start: str | None = "") -> None:
+    """Write another process into the copy that stands there."""
+    if start == "":
+        process = find_process(pid)
+        assert process is not None
+        start = process.start
+    with database.transaction(write=True) as connection:
+        standing = standing_copy(connection)
+        assert standing is not None
+        changed = msgspec.structs.replace(standing, pid=pid, start=start)
+        connection.execute(
+            sa.update(settings)
+            .where(settings.c.key == "copy")
+            .values(value=msgspec.json.encode(changed).decode())
+        )
+
+
+@pytest.mark.postgresql
+def test_tables_in_another_schema_are_told_with_the_command_that_copies_into_it(
+    run: Any, make: Make, postgresql_url: DatabaseUrl, empty_postgresql_url: DatabaseUrl
+) -> None:
+    source, there = postgresql_url.exposed(), empty_postgresql_url.exposed()
+    assert run("migrate", "--schema", "app", "-d", there).exit_code == 0
+
+    into, out_of = run("copy", source, there), run("copy", there, "sqlite:///out.db")
+    from_file = run("copy", make("sqlite").url.exposed(), there)
+
+    assert (into.exit_code, out_of.exit_code, from_file.exit_code) == (6, 4, 6)
+    for refused in (into, out_of, from_file):
+        typed = refused.stderr.partition("hint: chatdb ")[2]
+        words = shlex.split(typed.replace("***", quote(postgresql_url.password, safe="")))
+        assert run(*words).exit_code == 0, words
+
+
 def test_schemas_that_are_not_at_head_are_told_with_the_way(make: Make) -> None:
     good, behind = make("sqlite"), make("sqlite")
     many(behind, 1)
@@ -84,10 +163,10 @@ def test_schemas_that_are_not_at_head_are_told_with_the_way(make: Make) -> None:
 
     with pytest.raises(SchemaMismatchError, match="0001") as caught:
         _copy(behind, good)
-    assert "chatdb migrate -d SRC" in str(caught.value.hint)
+    assert f"chatdb migrate -d {behind.url.redacted()}" in str(caught.value.hint)
     with pytest.raises(SchemaMismatchError) as caught:
         _copy(good, behind)
-    assert "chatdb migrate -d DST" in str(caught.value.hint)
+    assert f"chatdb migrate -d {behind.url.redacted()}" in str(caught.value.hint)
     with pytest.raises(SchemaMismatchError, match="made by a newer chatdb"):
         _copy(good, ahead)
     with pytest.raises(NotFoundError, match="there is no database file"):
@@ -120,7 +199,7 @@ def test_a_file_of_another_program_is_left_alone(make: Make) -> None:
     with pytest.raises(SchemaMismatchError, match="tables of another program") as caught:
         _copy(source, destination)
 
-    assert "chatdb migrate -d DST" in str(caught.value.hint)
+    assert f"chatdb migrate -d {destination.url.redacted()}, then" in str(caught.value.hint)
 
 
 def _end_sessions(database: Database) -> None:
