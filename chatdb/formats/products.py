@@ -13,6 +13,7 @@ _LOOKED_AT = 20
 """Elements of a list that a mark may stand on: the first ones may be odd."""
 _NOT_YET = "chatdb does not read it yet"
 _WHOLE = "give the zip or the folder"
+_WITHOUT_TALKS = "the conversations are in another file of that export: give that one, or all of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ class Product:
     def refusal(self) -> str:
         """The end of a sentence that says why a file which was given is not read."""
         return f"{self.what}{':' if self.part_of else ';'} {self.advice}"
+
+    @property
+    def refusal_inside(self) -> str:
+        """The same for a file of a zip or folder that was given, and holds no conversation."""
+        if self.part_of is None or self.advice != _WHOLE:
+            return self.refusal
+        return f"{self.reason}; {_WITHOUT_TALKS}"
 
     @property
     def reason(self) -> str:

@@ -136,7 +136,7 @@ def detect(source: Source) -> Reader:
             product = product_among(sample.values, sample.head)
             is_named = product is not None
             if is_named or not said:
-                said = seen(file.name, sample, product)
+                said = seen(file.name, sample, product, is_inside=file.name != source.name)
                 hint = sample.hint or (_NAMED_HINT if is_named else _HINT)
     if len(source.files) == 1:
         raise InvalidInputError(said, hint=hint)

@@ -44,10 +44,15 @@ def sample_of(file: SourceFile, *, most: int = MAX_VALUES) -> Sample:
         return Sample(head, elements.layout, tuple(values), trouble, hint)
 
 
-def seen(name: str, sample: Sample, product: Product | None = None) -> str:
-    """Say in a sentence what an unrecognised file looks like, or which product's it is."""
+def seen(
+    name: str, sample: Sample, product: Product | None = None, *, is_inside: bool = False
+) -> str:
+    """Say in a sentence what an unrecognised file looks like, or which product's it is.
+
+    `is_inside` tells that a zip or folder was given which has it.
+    """
     if product is not None:
-        return f"{name} is {product.refusal}"
+        return f"{name} is {product.refusal_inside if is_inside else product.refusal}"
     head = sample.head.strip()
     if not sample.head:
         return f"{name} is empty"

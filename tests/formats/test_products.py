@@ -1,12 +1,16 @@
 """Files that chatdb does not read are known by their marks and named."""
 
+import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatdb.errors import InvalidInputError
 from chatdb.formats.products import product_among, product_of
+from chatdb.formats.registry import detect
 from chatdb.formats.sampling import sample_of
 from chatdb.formats.sources import open_source
 
@@ -159,3 +163,27 @@ def test_real_files_of_other_products_are_named(path: str, name: str) -> None:
     named = {each.what for each in found if each is not None}
     assert len(named) == 1
     assert name in named.pop()
+
+
+@pytest.mark.parametrize("given", ["zip", "folder"])
+def test_who_gave_the_zip_or_folder_is_not_asked_for_it(given: str, tmp_path: Path) -> None:
+    project = {"uuid": "p", "name": "Till", "prompt_template": "", "docs": []}
+    folder = tmp_path / "a1-projects-000"
+    (folder / "projects").mkdir(parents=True)
+    (folder / "projects" / "p.json").write_text(json.dumps(project))
+    alone = folder / "projects" / "p.json"
+    path = folder
+    if given == "zip":
+        path = tmp_path / "a1-projects-000.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(alone, "projects/p.json")
+
+    with open_source(path) as source, pytest.raises(InvalidInputError) as caught:
+        detect(source)
+    with open_source(alone) as source, pytest.raises(InvalidInputError) as by_itself:
+        detect(source)
+
+    assert "a part of a Claude export (a project); chatdb does not read it yet" in caught.value.text
+    assert "the conversations are in another file of that export" in caught.value.text
+    assert "give the zip" not in caught.value.text
+    assert by_itself.value.text.endswith("(a project): give the zip or the folder")
