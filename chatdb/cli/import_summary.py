@@ -86,7 +86,7 @@ def notes(report: "ImportReport", *, typed_org: str | None = None) -> Iterator[s
 
     `typed_org` is the organization that the command named.
     """
-    from chatdb.db.search_index import COMPLETE_HINT
+    from chatdb.db.dialects.search_index import COMPLETE_HINT
 
     counts = report.counts
     yield from _organization_notes(report)

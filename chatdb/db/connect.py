@@ -14,6 +14,8 @@ from chatdb.errors import ConfigurationError, DatabaseUnreachableError
 from chatdb.own_folder import make_own_folder, remove_own_folder
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from chatdb.db.patient_connection import PatientConnection
 
 SQLITE_BUSY_SECONDS = 10.0
@@ -108,3 +110,8 @@ def connect_postgresql(
         connection.close()
         raise
     return connection
+
+
+def driver_connection(connection: "sa.Connection") -> Any:
+    """Return the psycopg or sqlite3 connection below, for COPY, the backup API and bulk work."""
+    return connection.connection.driver_connection

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -212,11 +212,6 @@ class _Snapshot(Database):
             raise TypeError("a snapshot is only read")
         with self.translated_errors():
             yield self.connection
-
-
-def driver_connection(connection: sa.Connection) -> Any:
-    """Return the psycopg or sqlite3 connection below, for COPY, the backup API and bulk work."""
-    return connection.connection.driver_connection
 
 
 def dialect_of(url: DatabaseUrl) -> Dialect:

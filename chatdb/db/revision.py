@@ -5,13 +5,14 @@ One connection and, on a migrated database, one query.
 
 import shlex
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.other_schemas import ELSEWHERE, in_schemas
 from chatdb.db.patient_file import PatientFile
 from chatdb.db.scripts import VERSION_TABLE, head_revision, scripts
 from chatdb.db.url import DatabaseUrl
@@ -26,14 +27,6 @@ _POSTGRESQL_TABLES = """
 SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
 WHERE n.nspname = {schema} AND relkind IN ('r', 'v', 'p', 'm', 'f') ORDER BY relname
 """
-ELSEWHERE = f"""
-SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'version_num' AND NOT a.attisdropped
-WHERE c.relname = '{VERSION_TABLE}' AND c.relkind IN ('r', 'p')
-  AND n.nspname IS DISTINCT FROM coalesce(%(schema)s, current_schema())
-  AND n.nspname NOT LIKE 'pg\\_%%' ORDER BY n.nspname
-"""
-"""Asks for the schemas with tables of chatdb's, but for the one that is looked into."""
 _SQLITE_TABLES = (
     "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
     " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
@@ -115,11 +108,6 @@ def mismatch(seen: Look, url: DatabaseUrl) -> SchemaMismatchError:
         text = f"{place} has no tables of chatdb yet"
         hint = "make them: chatdb migrate"
     return SchemaMismatchError(text, state=seen.state, hint=hint)
-
-
-def in_schemas(names: Sequence[str]) -> str:
-    """Write the schemas for people: in the schema app."""
-    return f"in the {'schema' if len(names) == 1 else 'schemas'} {', '.join(names)}"
 
 
 @contextmanager

@@ -16,9 +16,6 @@ from chatdb.db.schema import settings
 
 SearchIndexState = Literal["present", "deferred", "off"]
 
-COMPLETE_HINT = "chatdb search-index rebuild"
-"""What to type when the index is not there, or damaged."""
-
 _STATE = "search_index"
 _STATEMENTS = "search_index_statements"
 

@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from chatdb.db.database import Database, driver_connection
+from chatdb.db.connect import driver_connection
+from chatdb.db.database import Database
 from chatdb.errors import NotFoundError, RefusedError, UsageError
 
 LONGEST_NAME = 63

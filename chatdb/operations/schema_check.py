@@ -9,11 +9,12 @@ import sqlalchemy as sa
 import chatdb
 from chatdb.db.catalogue import Difference, compare, expected_catalogue
 from chatdb.db.database import Database
+from chatdb.db.dialects.search_index import COMPLETE_HINT
 from chatdb.db.revision import look, mismatch
 from chatdb.db.schema import organizations
 from chatdb.db.schema import settings as settings_table
 from chatdb.db.scripts import VERSION_TABLE, scripts
-from chatdb.db.search_index import COMPLETE_HINT, search_index_state
+from chatdb.db.search_index import search_index_state
 from chatdb.db.types import time_text
 from chatdb.operations.schema import applied_runs
 from chatdb.operations.search_index import LOOK_SECONDS

@@ -12,8 +12,9 @@ from chatdb.canonical import clean_text
 from chatdb.db.database import Database
 from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.search import MessageKey, SearchRequest, Term, timed_out
+from chatdb.db.dialects.search_index import COMPLETE_HINT
 from chatdb.db.schema import conversations, messages
-from chatdb.db.search_index import COMPLETE_HINT, search_index_state
+from chatdb.db.search_index import search_index_state
 from chatdb.errors import UsageError
 from chatdb.operations.every_organization import EVERY, Scope, newest_first
 from chatdb.operations.excerpts import excerpt, scores

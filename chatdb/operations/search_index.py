@@ -7,8 +7,8 @@ from typing import Literal
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
-from chatdb.db.dialects.search_index import BuildWatch, IndexSight
-from chatdb.db.search_index import COMPLETE_HINT, forget_search_index_state, search_index_state
+from chatdb.db.dialects.search_index import COMPLETE_HINT, BuildWatch, IndexSight
+from chatdb.db.search_index import forget_search_index_state, search_index_state
 from chatdb.errors import StorageError
 
 LOOK_SECONDS = 2.0

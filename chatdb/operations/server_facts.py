@@ -5,7 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from chatdb.db.database import Database, driver_connection
+from chatdb.db.connect import driver_connection
+from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import RefusedError
 

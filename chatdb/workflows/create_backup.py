@@ -17,7 +17,8 @@ from chatdb.backups.stores import Store
 from chatdb.db.database import Database
 from chatdb.db.distribution import refuse_distributed_backup
 from chatdb.db.label import look_at_label
-from chatdb.db.revision import in_schemas, look
+from chatdb.db.other_schemas import in_schemas
+from chatdb.db.revision import look
 from chatdb.errors import ChatdbError, DatabaseUnreachableError, UsageError
 from chatdb.workflows.backup_parts import BackupWish, Bench, Made, Watch
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from chatdb.db.database import Database
-from chatdb.db.search_index import COMPLETE_HINT
+from chatdb.db.dialects.search_index import COMPLETE_HINT
 from chatdb.operations.doctor_findings import Check, Finding, error, info, ok, warning
 from chatdb.operations.search_index import (
     SearchIndexReport,

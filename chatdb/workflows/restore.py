@@ -12,8 +12,8 @@ from chatdb.backups.contents import Contents
 from chatdb.backups.reading import check_files, require_whole
 from chatdb.db.bound_objects import require_endable
 from chatdb.db.database import Database
-from chatdb.db.dialects.postgresql_place import require_utf8_database
 from chatdb.db.distribution import refuse_distributed_restore
+from chatdb.db.encoding import require_utf8_database
 from chatdb.db.label import look_at_label
 from chatdb.db.replacement import KEPT, Replacement, open_replacement
 from chatdb.db.revision import Look, judge, look, mismatch

@@ -12,8 +12,8 @@ from chatdb.backups.left_out import LeftOut
 from chatdb.backups.reading import open_data, packed_bytes
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.database import Database
+from chatdb.db.dialects.search_index import COMPLETE_HINT
 from chatdb.db.revision import translated
-from chatdb.db.search_index import COMPLETE_HINT
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import InvalidInputError, StorageError
 from chatdb.operations.schema_check import SEARCH_INDEX

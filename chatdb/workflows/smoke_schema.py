@@ -4,9 +4,9 @@ import time
 from contextlib import closing
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.dialects.search_index import COMPLETE_HINT
 from chatdb.db.reachable import select_one
 from chatdb.db.revision import look, mismatch, translated
-from chatdb.db.search_index import COMPLETE_HINT
 from chatdb.operations import organizations
 from chatdb.operations.schema_check import SEARCH_KIND, check
 from chatdb.operations.search_index import look_at_search_index

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from chatdb import canonical
 from chatdb.db import schema
-from chatdb.db.database import Database, driver_connection
+from chatdb.db.connect import driver_connection
+from chatdb.db.database import Database
 from chatdb.db.schema import TABLE_NAMES
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (

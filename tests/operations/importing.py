@@ -8,7 +8,8 @@ import msgspec
 import sqlalchemy as sa
 
 from chatdb.db import schema
-from chatdb.db.database import Database, driver_connection
+from chatdb.db.connect import driver_connection
+from chatdb.db.database import Database
 from chatdb.formats.base import Skipped
 from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_batches import Arrival

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from chatdb.db import schema
-from chatdb.db.database import Database, driver_connection
+from chatdb.db.connect import driver_connection
+from chatdb.db.database import Database
 from chatdb.operations.conversation_batches import AT_ONCE
 from chatdb.operations.environment import label, set_label
 from chatdb.workflows.copy_database import copy_database, preview_copy

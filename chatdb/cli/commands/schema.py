@@ -34,7 +34,7 @@ def status(
     Example:
       chatdb schema status --exit-code --format json
     """
-    from chatdb.db.revision import in_schemas
+    from chatdb.db.other_schemas import in_schemas
     from chatdb.operations import schema
 
     command = CommandContext.of(context)
@@ -78,7 +78,7 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
       chatdb schema check --format json
     """
     from chatdb.db.catalogue import Difference
-    from chatdb.db.search_index import COMPLETE_HINT
+    from chatdb.db.dialects.search_index import COMPLETE_HINT
     from chatdb.operations import schema_check
 
     command = CommandContext.of(context)

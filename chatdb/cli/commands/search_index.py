@@ -96,7 +96,7 @@ def _lines(report: "SearchIndexReport") -> list[str]:
 
 
 def _advise(command: CommandContext, report: "SearchIndexReport") -> None:
-    from chatdb.db.search_index import COMPLETE_HINT
+    from chatdb.db.dialects.search_index import COMPLETE_HINT
 
     for text in report.unchecked:
         command.diagnostics.note(text)

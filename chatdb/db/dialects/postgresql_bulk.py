@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from psycopg.types.string import BytesBinaryDumper
 
-from chatdb.db.database import driver_connection
+from chatdb.db.connect import driver_connection
 from chatdb.db.dialects.bulk import (
     CONVERSATION_COLUMNS,
     MESSAGE_COLUMNS,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from chatdb import canonical
-from chatdb.db.database import driver_connection
+from chatdb.db.connect import driver_connection
 from chatdb.db.dialects.message_text import (
     CHUNK_CHARACTERS,
     CHUNK_ROWS,

@@ -1,19 +1,12 @@
 """Where the tables would be made on PostgreSQL, and what speaks against it."""
 
 import shlex
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chatdb.db.connect import connect_postgresql
-from chatdb.db.revision import ELSEWHERE, in_schemas, translated
+from chatdb.db.other_schemas import ELSEWHERE, in_schemas
 from chatdb.db.scripts import VERSION_TABLE
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import (
-    ConfigurationError,
-    DatabaseFailedError,
-    DatabaseUnreachableError,
-    RefusedError,
-)
+from chatdb.errors import ConfigurationError, DatabaseFailedError, RefusedError
 
 if TYPE_CHECKING:
     import psycopg
@@ -36,7 +29,7 @@ def require_place(
     """Do as `MigrationWays.require_place`, with whose search path leads to `schema`."""
     row = connection.execute(_PLACE.encode(), {"schema": schema}).fetchall()[0]
     encoding, database, user, here, version_schema, may_make_schema, may_create, is_there = row
-    _require_utf8(database, encoding)
+    require_utf8(database, encoding)
     if schema is None:
         if here is None or here in _SYSTEM:
             raise ConfigurationError(
@@ -60,23 +53,8 @@ def require_place(
         )
 
 
-def require_utf8_database(url: DatabaseUrl) -> None:
-    """Raise RefusedError for a PostgreSQL database that cannot hold every letter.
-
-    One that is not there yet can: it is made so.
-    """
-    if url.path is not None:
-        return
-    with (
-        suppress(DatabaseUnreachableError),  # who goes on is told
-        translated(url),
-        connect_postgresql(url, autocommit=True) as connection,
-    ):
-        row = connection.execute("SELECT current_setting('server_encoding')").fetchall()[0]
-        _require_utf8(url.database, row[0])
-
-
-def _require_utf8(database: str, encoding: str) -> None:
+def require_utf8(database: str, encoding: str) -> None:
+    """Raise RefusedError for an encoding that cannot hold every letter."""
     if encoding != "UTF8":
         raise RefusedError(
             f"the database {database} has the encoding {encoding}, which cannot hold every chat;"

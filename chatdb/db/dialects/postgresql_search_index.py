@@ -15,8 +15,7 @@ import psycopg
 import sqlalchemy as sa
 
 from chatdb.db.catalogue import expected_catalogue
-from chatdb.db.connect import connect_postgresql
-from chatdb.db.database import driver_connection
+from chatdb.db.connect import connect_postgresql, driver_connection
 from chatdb.db.dialects.postgresql_bulk import SEARCH_INDEX, PostgresqlBulk, tune_build
 from chatdb.db.dialects.postgresql_catalogue import index_definition
 from chatdb.db.dialects.search_index import (

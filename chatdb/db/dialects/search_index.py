@@ -10,6 +10,9 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from chatdb.db.database import Database
 
+COMPLETE_HINT = "chatdb search-index rebuild"
+"""What to type when the index is not there, or damaged."""
+
 BuildUnit = Literal["bytes", "messages"]
 Forget = Callable[[sa.Connection], None]
 """Forgets, in the transaction given, that the index was left out."""

@@ -143,7 +143,7 @@ class SqliteDialect(Dialect):
                 hint="find it with typeof() and hex() in sqlite3, and correct that row",
             )
         if is_damaged(error):
-            from chatdb.db.search_index import COMPLETE_HINT
+            from chatdb.db.dialects.search_index import COMPLETE_HINT
 
             return DatabaseFailedError(
                 f"the search index of {url.sqlite_path} is damaged: {error}", hint=COMPLETE_HINT

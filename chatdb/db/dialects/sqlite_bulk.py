@@ -16,7 +16,7 @@ import msgspec
 import sqlalchemy as sa
 
 from chatdb import canonical
-from chatdb.db.database import driver_connection
+from chatdb.db.connect import driver_connection
 from chatdb.db.dialects.bulk import (
     CONVERSATION_COLUMNS,
     EMBEDDING_COLUMNS,

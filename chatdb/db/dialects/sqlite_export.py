@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from chatdb import canonical
-from chatdb.db.database import driver_connection
+from chatdb.db.connect import driver_connection
 from chatdb.db.dialects.message_text import (
     CHUNK_CHARACTERS,
     CHUNK_ROWS,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from chatdb.db.catalogue import expected_catalogue
-from chatdb.db.database import driver_connection
+from chatdb.db.connect import driver_connection
 from chatdb.db.dialects.search_index import (
     BuildWatch,
     Forget,

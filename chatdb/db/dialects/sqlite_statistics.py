@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from chatdb.db.database import driver_connection
+from chatdb.db.connect import driver_connection
 from chatdb.db.dialects.statistics import Source, Statistics, StoredObject
 from chatdb.db.schema import TABLE_NAMES
 
