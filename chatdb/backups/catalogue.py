@@ -25,7 +25,8 @@ from chatdb.backups.names import (
     is_backup_name,
     read_file_name,
 )
-from chatdb.backups.stores import Store, StoredFile, open_store
+from chatdb.backups.store import Store, StoredFile
+from chatdb.backups.stores import open_store
 from chatdb.errors import InvalidInputError, NotFoundError
 
 LATEST = "latest"

@@ -26,7 +26,7 @@ from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.names import MANIFEST, PARTIAL, VERIFICATIONS
 from chatdb.backups.remote_errors import is_worth_a_retry, translated
 from chatdb.backups.remote_files import Upload, modified_at, open_file_system
-from chatdb.backups.stores import Staging, StoredFile, redacted_url
+from chatdb.backups.store import Staging, StoredFile, redacted_url
 from chatdb.errors import NotFoundError, StorageError
 from chatdb.folder_lock import lock_folder
 from chatdb.roomy_folder import roomy_folder

@@ -8,15 +8,15 @@ terminal is made safe. Times are ISO 8601 in UTC.
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from io import RawIOBase
 from typing import Any, BinaryIO, cast
 
+from chatdb.cli.cells import json_text, known_time
 from chatdb.cli.diagnostics import is_terminal, use_utf8
 from chatdb.cli.options import Format
-from chatdb.cli.text import escaped_json, one_line, safe
+from chatdb.cli.text import escaped_json, safe
 from chatdb.errors import StorageError
-from chatdb.formats.times import is_known
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _CONTROLS = ("\t", "\r", "\n")
@@ -73,7 +73,7 @@ class Output:
             self._csv(names, values)
         elif output_format is Format.JSONL:
             for row in values:
-                self.text(_json(dict(zip(names, row, strict=True))))
+                self.text(json_text(dict(zip(names, row, strict=True))))
         else:
             self._json_list(dict(zip(names, row, strict=True)) for row in values)
 
@@ -96,7 +96,7 @@ class Output:
             self._csv(names, [values])
         else:
             fields = dict(zip(names, values, strict=True))
-            self.text(_json(fields, pretty=output_format is Format.JSON))
+            self.text(json_text(fields, pretty=output_format is Format.JSON))
 
     def text(self, text: str) -> None:
         """Write text and a line end; on a terminal it is made safe, in a pipe left as it is."""
@@ -171,7 +171,7 @@ class Output:
         separator = "[\n"
         stream = self._stream()
         for row in rows:
-            stream.write(separator + "  " + _json(row, pretty=True).replace("\n", "\n  "))
+            stream.write(separator + "  " + json_text(row, pretty=True).replace("\n", "\n  "))
             separator = ",\n"
         stream.write("[]\n" if separator == "[\n" else "\n]\n")
 
@@ -206,22 +206,6 @@ def field_names(row_type: type[Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def cell_text(value: Any) -> str:
-    """Write a value for a table's cell: one safe line, times to the second, lists as JSON."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        time = _known(value)
-        return "" if time is None else time.strftime("%Y-%m-%d %H:%M:%SZ")
-    if isinstance(value, int):
-        return f"{value}"
-    if isinstance(value, (list, tuple, dict, set, frozenset)):
-        return one_line(_json(value)) if value else ""
-    return one_line(str(value))
-
-
 def _csv_cell(value: Any) -> str:
     text = _raw_csv_cell(value)
     if isinstance(value, (int, float)) or not _looks_like_a_formula(text):
@@ -248,41 +232,10 @@ def _raw_csv_cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
         return str(value)
-    text = _json(value)
+    text = json_text(value)
     return text[1:-1] if isinstance(value, date) or text.startswith('"') else text
-
-
-def _json(value: Any, *, pretty: bool = False) -> str:
-    import msgspec
-
-    from chatdb import canonical
-    from chatdb.nesting import with_room
-
-    try:
-        encoded = with_room(msgspec.json.encode, value, enc_hook=_encode_other)
-    except UnicodeEncodeError:
-        # A file name that is no UTF-8 reaches us with lone surrogates.
-        plain = with_room(msgspec.to_builtins, value, enc_hook=_encode_other)
-        encoded = with_room(msgspec.json.encode, canonical.clean(plain)[0])
-    if pretty:
-        encoded = msgspec.json.format(encoded, indent=2)
-    return escaped_json(encoded.decode())
-
-
-def _encode_other(value: Any) -> Any:
-    return str(value)
 
 
 def _values(row: Any, names: Sequence[str]) -> list[Any]:
     values = [getattr(row, name) for name in names]
-    return [_known(value) if isinstance(value, datetime) else value for value in values]
-
-
-def _known(value: datetime) -> datetime | None:
-    """Return a time in UTC; None for that of what has none, which is no time in 1970."""
-    time = _utc(value)
-    return time if is_known(time) else None
-
-
-def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC) if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return [known_time(value) if isinstance(value, datetime) else value for value in values]

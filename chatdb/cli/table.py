@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.cells import cell_len, chop_cells
 
-from chatdb.cli.output import cell_text
+from chatdb.cli.cells import cell_text
 
 _GAP = "  "
 _NARROWEST_COLUMN = 10

@@ -6,8 +6,8 @@ was, whole, or what was put there, whole.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -107,24 +107,6 @@ class Replacement(ABC):
             else f"no database {name} is kept",
             hint=f"there are: {names}" if names else None,
         )
-
-
-@contextmanager
-def open_replacement(url: DatabaseUrl, note: Note) -> Iterator[Replacement]:
-    """Open the place of a database for this chatdb alone.
-
-    Raises DatabaseLockedError while another chatdb is at it, RefusedError through a pooler, and
-    the errors of `chatdb.errors` for a server or folder that cannot be reached.
-    """
-    if url.path is not None:
-        from chatdb.db.replacement_sqlite import SqliteReplacement
-
-        yield SqliteReplacement(url)
-    else:
-        from chatdb.db.replacement_postgresql import PostgresqlReplacement
-
-        with PostgresqlReplacement.open(url, note) as replacement:
-            yield replacement
 
 
 def read_mark(text: str) -> tuple[datetime, int] | None:

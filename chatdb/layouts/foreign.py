@@ -7,7 +7,6 @@ bytes as text: SQLite's as UTF-8, PostgreSQL's as it writes them.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 from chatdb.db.url import DatabaseUrl
@@ -83,23 +82,6 @@ class ForeignDatabase(ABC):
                 self._on_rows(read)
                 read = 0
         self._on_rows(read)
-
-
-def open_foreign(
-    url: DatabaseUrl, on_rows: OnRows | None = None
-) -> AbstractContextManager[ForeignDatabase]:
-    """Open a database for reading, in one state, for as long as the context lasts.
-
-    `on_rows` is told of rows as they are read. Raises the errors of `chatdb.errors` for one that
-    cannot be reached or read, also from within the context.
-    """
-    if url.path is not None:
-        from chatdb.layouts.foreign_sqlite import open_sqlite
-
-        return open_sqlite(url, on_rows)
-    from chatdb.layouts.foreign_postgresql import open_postgresql
-
-    return open_postgresql(url, on_rows)
 
 
 def quoted(name: str) -> str:

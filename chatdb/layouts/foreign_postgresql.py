@@ -115,7 +115,7 @@ class ForeignPostgresql(ForeignDatabase):
 
 @contextmanager
 def open_postgresql(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[ForeignDatabase]:
-    """Open a snapshot; see `chatdb.layouts.foreign.open_foreign`."""
+    """Open a snapshot; see `chatdb.layouts.opening.open_foreign`."""
     # Closed, not rolled back: an interrupt leaves it in the middle of a cursor.
     with _explained(url), closing(connect_postgresql(url, autocommit=True)) as connection:
         connection.begin(write=False, snapshot=True, settings=_SETTINGS)

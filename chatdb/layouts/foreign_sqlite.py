@@ -66,7 +66,7 @@ class ForeignSqlite(ForeignDatabase):
 
 @contextmanager
 def open_sqlite(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[ForeignDatabase]:
-    """Open one state of a file; see `chatdb.layouts.foreign.open_foreign`.
+    """Open one state of a file; see `chatdb.layouts.opening.open_foreign`.
 
     A file that somebody has open with a write-ahead log is read beside them. One that nobody has
     open is read as it lies, without a lock that would leave files behind; one whose last writer

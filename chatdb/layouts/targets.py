@@ -14,7 +14,8 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, RefusedError
 from chatdb.layouts.base import Layout
 from chatdb.layouts.catalogue import Catalogue
-from chatdb.layouts.foreign import open_foreign, quoted
+from chatdb.layouts.foreign import quoted
+from chatdb.layouts.opening import open_foreign
 from chatdb.layouts.writing import LayoutWriter, Value, WrittenRow
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chatdb.backups.catalogue import Backup, find_all
-from chatdb.backups.stores import Store
+from chatdb.backups.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from chatdb.backups.contents import Contents, IndexEntry
 from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.manifest import BackupFile, Compression
 from chatdb.backups.names import ENCRYPTED, INDEX, Kind, Part, archive_name
-from chatdb.backups.stores import Staging
+from chatdb.backups.store import Staging
 from chatdb.db.lock_waits import LOCK_SECONDS
 from chatdb.servers.dump_programs import DumpPrograms
 

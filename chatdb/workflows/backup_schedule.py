@@ -13,7 +13,7 @@ from datetime import time
 from pathlib import Path
 from typing import Literal
 
-from chatdb.backups.stores import is_remote
+from chatdb.backups.store import is_remote
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import UsageError
 

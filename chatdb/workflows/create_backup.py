@@ -13,7 +13,7 @@ from chatdb.backups.catalogue import Backup, find_all, remove_incomplete
 from chatdb.backups.contents import Contents
 from chatdb.backups.manifest import Manifest, encode
 from chatdb.backups.names import MANIFEST, Part, backup_name
-from chatdb.backups.stores import Store
+from chatdb.backups.store import Store
 from chatdb.db.database import Database
 from chatdb.db.distribution import refuse_distributed_backup
 from chatdb.db.label import look_at_label

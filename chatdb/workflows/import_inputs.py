@@ -13,8 +13,9 @@ from chatdb.formats import registry as formats
 from chatdb.formats.sorting import require_readable
 from chatdb.formats.sources import STDIN, open_source
 from chatdb.layouts import registry as layouts
-from chatdb.layouts.foreign import ForeignDatabase, OnRows, open_foreign
+from chatdb.layouts.foreign import ForeignDatabase, OnRows
 from chatdb.layouts.foreign_sqlite import is_sqlite
+from chatdb.layouts.opening import open_foreign
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from chatdb.atomic_write import PARTIAL, remove_abandoned, sync_folder
-from chatdb.db.replacement import open_replacement
+from chatdb.db.opening import open_replacement
 from chatdb.db.replacement_sqlite import NEW
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError

@@ -17,7 +17,7 @@ from chatdb.errors import MigrationFailedError
 
 if TYPE_CHECKING:
     from chatdb.backups.catalogue import Backup
-    from chatdb.backups.stores import Store
+    from chatdb.backups.store import Store
     from chatdb.db.database import Database
     from chatdb.db.migrations import AppliedRevision, Watch
     from chatdb.operations.schema_plan import Loss

@@ -13,7 +13,7 @@ from chatdb.backups.retention import (
     RetentionPolicy,
     plan_retention,
 )
-from chatdb.backups.stores import Store
+from chatdb.backups.store import Store
 from chatdb.errors import ChatdbError, UsageError
 
 _SETTLED_AFTER = timedelta(days=1)

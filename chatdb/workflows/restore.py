@@ -15,7 +15,8 @@ from chatdb.db.database import Database
 from chatdb.db.distribution import refuse_distributed_restore
 from chatdb.db.encoding import require_utf8_database
 from chatdb.db.label import look_at_label
-from chatdb.db.replacement import KEPT, Replacement, open_replacement
+from chatdb.db.opening import open_replacement
+from chatdb.db.replacement import KEPT, Replacement
 from chatdb.db.revision import Look, judge, look, mismatch
 from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl

@@ -23,8 +23,9 @@ from chatdb.db.connect import connect_postgresql
 from chatdb.db.distribution import refuse_distributed_restore
 from chatdb.db.encoding import require_utf8_database
 from chatdb.db.label import KEY
+from chatdb.db.opening import open_replacement
 from chatdb.db.other_schemas import in_schemas
-from chatdb.db.replacement import Replacement, open_replacement
+from chatdb.db.replacement import Replacement
 from chatdb.db.revision import look, translated
 from chatdb.db.schema import TABLE_NAMES, VERSION_TABLE, leases, settings
 from chatdb.db.server_databases import Server

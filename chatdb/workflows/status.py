@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from chatdb.db.dialects.overview import Overview
 from chatdb.db.label import KEY as ENVIRONMENT
-from chatdb.db.overview import DAYS, Overview, overview
+from chatdb.db.overview import DAYS, overview
 from chatdb.db.revision import Look, State, mismatch
 from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
@@ -168,7 +169,7 @@ def _shown(place: str) -> str:
     """Return the place for people; a folder has nothing to hide, and nothing need be loaded."""
     if "://" not in place:
         return place
-    from chatdb.backups.stores import redacted_url
+    from chatdb.backups.store import redacted_url
 
     return redacted_url(place)
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chatdb.backups.catalogue import Backup, find, find_all, remember, remove_incomplete
+from chatdb.backups.folder_store import FolderStore
 from chatdb.backups.manifest import BackupFile, Manifest, Verification, encode
 from chatdb.backups.names import MANIFEST
-from chatdb.backups.stores import FolderStore
 from chatdb.errors import NotFoundError
 from tests.backups.making import AT, manifest
 

@@ -17,11 +17,13 @@ import pytest
 from chatdb.backups import remote, remote_files
 from chatdb.backups.archives import write_archive
 from chatdb.backups.catalogue import find_all
+from chatdb.backups.folder_store import FolderStore
 from chatdb.backups.manifest import encode
 from chatdb.backups.remote import Claim, RemoteStore
 from chatdb.backups.remote_errors import scrubbed
 from chatdb.backups.remote_files import Upload
-from chatdb.backups.stores import FolderStore, Staging, open_store, redacted_url
+from chatdb.backups.store import Staging, redacted_url
+from chatdb.backups.stores import open_store
 from chatdb.errors import NotFoundError, ProgramMissingError, StorageError, UsageError
 from tests import object_store
 from tests.backups.making import manifest

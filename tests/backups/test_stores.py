@@ -15,8 +15,9 @@ from chatdb.backups.archives import (
     unpacked,
     write_archive,
 )
+from chatdb.backups.folder_store import FolderStore
 from chatdb.backups.manifest import BackupFile
-from chatdb.backups.stores import FolderStore, Staging
+from chatdb.backups.store import Staging
 from chatdb.errors import InvalidInputError, NotFoundError, StorageError
 
 NAME = "relay_20261125T193300Z"
@@ -78,7 +79,8 @@ def test_a_name_with_files_is_taken(store: FolderStore) -> None:
 
 def test_what_a_killed_process_left_is_found_and_swept(store: FolderStore) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from chatdb.backups.stores import FolderStore\n"
+        "import os, sys; from pathlib import Path\n"
+        "from chatdb.backups.folder_store import FolderStore\n"
         f"staging = FolderStore(Path(sys.argv[1])).staging({NAME!r})\n"
         "(staging.folder / 'half').write_bytes(b'x'); os.kill(os.getpid(), 9)"
     )

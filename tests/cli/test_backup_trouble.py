@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chatdb.backups.catalogue import find_all
-from chatdb.backups.stores import FolderStore
+from chatdb.backups.folder_store import FolderStore
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.workflows.verify_backup import find_problems

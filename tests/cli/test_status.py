@@ -271,8 +271,8 @@ def test_a_glance_loads_nothing_heavy(
 
 
 def test_a_lost_connection_is_an_error_and_no_note(postgresql_url: DatabaseUrl) -> None:
+    from chatdb.db.dialects.overview import Overview
     from chatdb.db.dialects.postgresql_overview import ServerGlance
-    from chatdb.db.overview import Overview
     from chatdb.db.revision import Look
 
     with connect_postgresql(postgresql_url, autocommit=True) as connection:

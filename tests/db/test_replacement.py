@@ -15,7 +15,8 @@ from zlib import crc32
 import pytest
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
-from chatdb.db.replacement import Kept, open_replacement
+from chatdb.db.opening import open_replacement
+from chatdb.db.replacement import Kept
 from chatdb.db.replacement_postgresql import scratch, sweep
 from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
@@ -195,7 +196,7 @@ class use_elsewhere:  # noqa: N801 - reads as the verb it is
 def test_a_kill_after_the_swap_leaves_the_new_one_and_the_next_sweeps(place: DatabaseUrl) -> None:
     script = """
 import os, signal, sys
-from chatdb.db.replacement import open_replacement
+from chatdb.db.opening import open_replacement
 from chatdb.db.url import parse_url
 from tests.db.test_replacement import execute, silent
 with open_replacement(parse_url(sys.argv[1]), silent) as replacement, replacement.new() as new:

@@ -15,7 +15,7 @@ from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError
 from chatdb.layouts import foreign_postgresql
-from chatdb.layouts.foreign import open_foreign
+from chatdb.layouts.opening import open_foreign
 from tests.layouts import relay_database
 from tests.layouts.conftest import ImportFrom
 from tests.layouts.foreign_databases import make_postgresql, make_sqlite

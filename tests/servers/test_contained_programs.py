@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chatdb.backups.catalogue import Backup
-from chatdb.backups.stores import FolderStore
+from chatdb.backups.folder_store import FolderStore
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl

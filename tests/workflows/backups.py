@@ -10,7 +10,7 @@ from typing import Any
 from chatdb.backups.archives import unpacked
 from chatdb.backups.catalogue import Backup
 from chatdb.backups.contents import Contents
-from chatdb.backups.stores import FolderStore
+from chatdb.backups.folder_store import FolderStore
 from chatdb.db.conninfo import conninfo
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl

@@ -12,7 +12,7 @@ from typing import Any
 from chatdb.backups.contents import Contents
 from chatdb.db.connect import connect_postgresql, connect_sqlite
 from chatdb.db.database import Database
-from chatdb.db.replacement import open_replacement
+from chatdb.db.opening import open_replacement
 from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
 from chatdb.operations.contents import measure

@@ -10,7 +10,9 @@ import pytest
 
 from chatdb.backups.catalogue import Backup, find, find_all
 from chatdb.backups.encryption import Keys, Recipients, read_identities
-from chatdb.backups.stores import FolderStore, Store, open_store
+from chatdb.backups.folder_store import FolderStore
+from chatdb.backups.store import Store
+from chatdb.backups.stores import open_store
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import StorageError, UsageError

@@ -12,7 +12,7 @@ from chatdb.backups.archives import unpacked
 from chatdb.backups.catalogue import find_all
 from chatdb.backups.checks import read_index
 from chatdb.backups.contents import differences
-from chatdb.backups.stores import FolderStore
+from chatdb.backups.folder_store import FolderStore
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatdb.backups.catalogue import find_all
-from chatdb.backups.stores import FolderStore
+from chatdb.backups.folder_store import FolderStore
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chatdb.backups.catalogue import find_all
+from chatdb.backups.folder_store import FolderStore
 from chatdb.backups.manifest import (
     Verification,
     Verifications,
@@ -16,7 +17,6 @@ from chatdb.backups.manifest import (
 )
 from chatdb.backups.names import backup_name
 from chatdb.backups.retention import RetentionPolicy
-from chatdb.backups.stores import FolderStore
 from chatdb.errors import StorageError, UsageError
 from chatdb.operations.last_backup import last_backup, staleness
 from chatdb.workflows.prune_backups import PruneReport, carry_out, plan_prune

@@ -14,7 +14,7 @@ import zstandard
 
 from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
-from chatdb.db.replacement import open_replacement
+from chatdb.db.opening import open_replacement
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError
 from tests.cli.conftest import ROOT, process_environment

@@ -35,7 +35,7 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
     Example:
       chatdb config show --format json
     """
-    from chatdb.backups.stores import redacted_url
+    from chatdb.backups.store import redacted_url
 
     command = CommandContext.of(context)
     config = command.config

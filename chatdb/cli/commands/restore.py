@@ -308,7 +308,8 @@ class _Undoing:
 
     def put_back(self, name: str | None, *, force: bool) -> None:
         """Put back what the last restore, or the one that is named, replaced."""
-        from chatdb.db.replacement import KEPT, open_replacement
+        from chatdb.db.opening import open_replacement
+        from chatdb.db.replacement import KEPT
 
         with open_replacement(self.url, self.command.diagnostics.note) as replacement:
             kept = replacement.find_kept(name)

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from chatdb.db.overview import (
+from chatdb.db.dialects.overview import (
     COUNTED_ROWS,
     FIGURE_SECONDS,
     LOCK_SECONDS,

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chatdb.db.overview import COUNTED_ROWS, FIGURE_SECONDS, READABLE, Amount, Overview
+from chatdb.db.dialects.overview import COUNTED_ROWS, FIGURE_SECONDS, READABLE, Amount, Overview
 
 _STEPS_BETWEEN_LOOKS = 10_000
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {limit})"
