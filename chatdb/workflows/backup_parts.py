@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -15,25 +14,10 @@ from chatdb.backups.manifest import BackupFile, Compression
 from chatdb.backups.names import ENCRYPTED, INDEX, Kind, Part, archive_name
 from chatdb.backups.store import Staging
 from chatdb.db.lock_waits import LOCK_SECONDS
+from chatdb.primitives.watch import Watch
 from chatdb.servers.dump_programs import DumpPrograms
 
 _encode_lines = msgspec.json.Encoder().encode_lines
-
-
-class Watch(Protocol):
-    """Who is told how far the work is; `advance` may be called from a thread."""
-
-    def note(self, text: str) -> None:
-        """Say something worth knowing."""
-
-    def warning(self, text: str) -> None:
-        """Say something the user should act on."""
-
-    def begin(self, what: str, total: int | None) -> None:
-        """A stage of the work begins; `total` is about how many bytes it has."""
-
-    def advance(self, amount: int) -> None:
-        """So many bytes more are done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ from chatdb.db.label import look_at_label
 from chatdb.db.other_schemas import in_schemas
 from chatdb.db.revision import look
 from chatdb.errors import ChatdbError, DatabaseUnreachableError, UsageError
-from chatdb.workflows.backup_parts import BackupWish, Bench, Made, Watch
+from chatdb.primitives.watch import Watch
+from chatdb.workflows.backup_parts import BackupWish, Bench, Made
 
 
 def create_backup(database: Database, store: Store, wish: BackupWish, watch: Watch) -> Backup:

@@ -19,12 +19,12 @@ from chatdb.errors import (
     ServerFailedError,
     UsageError,
 )
+from chatdb.primitives.watch import Watch
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.servers.extension_files import extensions_of
 from chatdb.servers.postgres_tools import EMBEDDED_EXTRA, Program, find_servers
 from chatdb.servers.scratch_server import scratch_server
-from chatdb.workflows.restore_parts import Watch
-from chatdb.workflows.scratch_restore import scratch_database
+from chatdb.workflows.scratch_database import scratch_database
 
 _USABLE = """
 SELECT DISTINCT name FROM pg_available_extension_versions

@@ -31,12 +31,12 @@ from chatdb.errors import (
 )
 from chatdb.operations.restore_archive import Archive, Prepared, prepared, schema_of
 from chatdb.operations.restore_script import run_script
+from chatdb.primitives.watch import Watch
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.servers.postgres_tools import EMBEDDED_EXTRA
 from chatdb.workflows.archive_script import archive_script
 from chatdb.workflows.dump_places import Place, Places, ScratchWish, places
 from chatdb.workflows.import_inputs import Input, Inputs, check_layout
-from chatdb.workflows.restore_parts import Watch
 
 _SHOWN = 8
 _OLDEST = 15

@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from chatdb.atomic_write import sweep_abandoned
-from chatdb.db.database import Database
 from chatdb.errors import StorageError
 from chatdb.formats.outputs import open_output
 from chatdb.own_folder import make_own_folder
 from chatdb.workflows.kept_list import FOLDER, deletions_folder
 
+if TYPE_CHECKING:
+    from chatdb.db.database import Database
+
 
 def default_keep_path(
-    database: Database, *, now: datetime, prefix: str = "deleted", suffix: str = ".jsonl"
+    database: "Database", *, now: datetime, prefix: str = "deleted", suffix: str = ".jsonl"
 ) -> Path:
     """Return where the deleted go: beside a SQLite file, else under data/ of this directory."""
     return deletions_folder(database.url) / f"{prefix}_{now:%Y%m%dT%H%M%S_%fZ}{suffix}"

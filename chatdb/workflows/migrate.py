@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from chatdb.db.database import Database
     from chatdb.db.migrations import AppliedRevision, Watch
     from chatdb.operations.schema_plan import Loss
+    from chatdb.primitives.watch import Watch as BackupWatch
     from chatdb.workflows.backup_parts import BackupWish
-    from chatdb.workflows.backup_parts import Watch as BackupWatch
 
 
 @dataclass(frozen=True, slots=True)

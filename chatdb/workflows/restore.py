@@ -22,8 +22,9 @@ from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, DatabaseFailedError, InvalidInputError, UsageError
 from chatdb.operations.restored_database import settle
+from chatdb.primitives.watch import Watch
 from chatdb.workflows.restore_checks import compare, filling_of
-from chatdb.workflows.restore_parts import Filling, Restored, RestorePlan, RestoreWish, Task, Watch
+from chatdb.workflows.restore_parts import Filling, Restored, RestorePlan, RestoreWish, Task
 
 _SHOWN = 10
 

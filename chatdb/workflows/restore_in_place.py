@@ -32,6 +32,7 @@ from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, RefusedError, UsageError
 from chatdb.operations.restore_script import run_script
+from chatdb.primitives.watch import Watch
 from chatdb.workflows.restore import (
     Clock,
     bring_to_head,
@@ -40,7 +41,7 @@ from chatdb.workflows.restore import (
     plan_of,
     require_restorable,
 )
-from chatdb.workflows.restore_parts import Restored, RestorePlan, RestoreWish, Task, Watch
+from chatdb.workflows.restore_parts import Restored, RestorePlan, RestoreWish, Task
 from chatdb.workflows.restore_postgresql import ADD_CHECKS, PostgresqlFilling, planned_postgresql
 from chatdb.workflows.restore_server import SHOWN
 

@@ -8,23 +8,8 @@ from typing import Protocol
 from chatdb.backups.catalogue import Backup
 from chatdb.backups.left_out import LeftOut
 from chatdb.db.url import DatabaseUrl
+from chatdb.primitives.watch import Watch
 from chatdb.servers.dump_programs import DumpPrograms
-
-
-class Watch(Protocol):
-    """Who is told how far the work is; `advance` may be called from a thread."""
-
-    def note(self, text: str) -> None:
-        """Say something worth knowing."""
-
-    def warning(self, text: str) -> None:
-        """Say something the user should act on."""
-
-    def begin(self, what: str, total: int | None) -> None:
-        """A stage of the work begins; `total` is about how many bytes it has."""
-
-    def advance(self, amount: int) -> None:
-        """So many bytes more are done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_preview import preview
 from chatdb.operations.imports_report import ImportCounts
-from chatdb.workflows.restore_parts import RestoreWish, Watch
+from chatdb.primitives.watch import Watch
+from chatdb.workflows.restore_parts import RestoreWish
 from chatdb.workflows.scratch_restore import imported_native, scratch_restore
 
 _OPTIONS = ImportOptions(restore_deleted=True)

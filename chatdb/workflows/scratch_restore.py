@@ -14,9 +14,7 @@ from chatdb.backups.left_out import LeftOut
 from chatdb.backups.private_folder import private_folder
 from chatdb.backups.reading import check_files, open_data, packed_bytes, require_whole
 from chatdb.db.database import Database
-from chatdb.db.replacement_postgresql import refuse_pooler, scratch, sweep
-from chatdb.db.revision import look, translated
-from chatdb.db.server_databases import Server
+from chatdb.db.revision import look
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ChatdbError,
@@ -32,10 +30,12 @@ from chatdb.operations.imports import ImportOptions
 from chatdb.operations.organizations import DEFAULT, require
 from chatdb.operations.schema_check import check, is_of_search_index
 from chatdb.operations.search_index import check_search_index, search_index_warning
+from chatdb.primitives.watch import Watch
 from chatdb.workflows.import_files import import_files
 from chatdb.workflows.import_inputs import find_inputs
 from chatdb.workflows.restore_checks import compare, filling_of
-from chatdb.workflows.restore_parts import Filling, RestoreWish, Task, Watch
+from chatdb.workflows.restore_parts import Filling, RestoreWish, Task
+from chatdb.workflows.scratch_database import scratch_database
 
 _NO_FAULT_OF_THE_BACKUP = (
     DatabaseLockedError,
@@ -116,31 +116,6 @@ def _place(backup: Backup, url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseU
         )
     with scratch_database(url, watch) as new:
         yield new
-
-
-@contextmanager
-def scratch_database(url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseUrl]:
-    """Make an empty database of no lasting name on a server; it is gone at the end.
-
-    What killed runs left there is removed first. Raises RefusedError for a pooler, or a user who
-    may not create databases.
-    """
-    refuse_pooler(url)
-    with Server.open(url) as server, translated(url):
-        server.connection.execute("SET idle_session_timeout = 0")
-        _require_creator(server, url)
-        sweep(server, watch.note)
-        with scratch(server, url, like_target=False) as new:
-            yield new
-
-
-def _require_creator(server: Server, url: DatabaseUrl) -> None:
-    query = "SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreatedb)"
-    if server.connection.execute(query).fetchone() is None:
-        raise RefusedError(
-            f"the user of {url.redacted()} may not create databases: a dump is unpacked into one",
-            hint="name a server where you may: --database-url, or --via for a part of it",
-        )
 
 
 def _faults(task: Task, warnings: list[str]) -> Iterator[str]:

@@ -32,8 +32,8 @@ from chatdb.errors import InvalidInputError, NotFoundError, StorageError, UsageE
 from chatdb.operations.contents import measure
 from chatdb.operations.schema_check import SEARCH_INDEX
 from chatdb.operations.search_index import check_search_index, search_index_warning
+from chatdb.primitives.watch import Watch
 from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pipe
-from chatdb.workflows.backup_parts import Watch
 from chatdb.workflows.backup_sqlite import finished_copy
 from chatdb.workflows.beside import beside
 from chatdb.workflows.restore_parts import RestoreWish
