@@ -1,8 +1,8 @@
 """The records of chatdb, the one exchange model of readers, writers and the database.
 
 Times are aware datetimes in UTC with microseconds; identifiers are UUIDs; JSON values are plain
-Python objects that `chatdb.canonical.clean` has passed. `docs/schema.md` says what each field
-promises, `docs/formats.md` how a record looks as a line of the native format.
+Python objects that `chatdb.canonical.clean` has passed. `docs/schema.md` says what each
+field promises, `docs/formats.md` how a record looks as a line of the native format.
 """
 
 import secrets

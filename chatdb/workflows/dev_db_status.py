@@ -89,7 +89,10 @@ def label_noted(project: Project, url: DatabaseUrl) -> Label:
 
 
 def migrate_server(url: DatabaseUrl, *, watch: "Watch") -> "list[AppliedRevision]":
-    """Bring the server's database to head; raises what `chatdb.db.migrations.upgrade` raises."""
+    """Bring the server's database to head.
+
+    Raises what `chatdb.db.migrations.upgrade` raises.
+    """
     if already_there(url, schema=None, revision=None, wait=None, note=watch.note):
         return []
     from chatdb.db.database import Database

@@ -84,7 +84,8 @@ def test_an_ordinary_user_runs_the_server_as_himself() -> None:
     # All imports come first: the other user may not be able to read the packages.
     script = (
         "import os, sys\n"
-        "import chatdb.servers.embedded, chatdb.servers.target_database, psycopg, selectors\n"
+        "import chatdb.servers.embedded, chatdb.servers.target_database\n"
+        "import psycopg, selectors\n"
         "from pathlib import Path\n"
         "from tests.servers.projects import pid_of, query, server_at, start\n"
         "server = server_at(Path(sys.argv[1]))\n"
