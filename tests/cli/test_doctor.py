@@ -19,8 +19,9 @@ from tests.postgres_server import PASSWORD, PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
-    *(ROOT / "chatdb/operations").glob("doctor_*.py"),
-    *(ROOT / "chatdb/workflows").glob("doctor*.py"),
+    path
+    for path in (ROOT / "chatdb").rglob("*.py")
+    if "doctor" in f"{path.parent.name}/{path.name}" and "cli" not in path.parts
 ]
 ALWAYS = {"python", "chatdb", "sqlite-library", "psql", "pg-dump", "compose-engine", "settings"}
 

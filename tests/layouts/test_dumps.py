@@ -286,7 +286,7 @@ def test_one_of_several_dumps_that_is_cut_is_skipped_and_named(
 
 
 def test_a_dump_of_chatdb_is_for_restore(import_dump: ImportFrom) -> None:
-    path = Path(__file__).parents[1] / "workflows/dumps/relay_15_20251125_100000.dump"
+    path = Path(__file__).parents[1] / "dumps/relay_15_20251125_100000.dump"
 
     done = import_dump(path)
 

@@ -20,7 +20,7 @@ from tests.workflows.restoring import (
     plain_backup,
 )
 
-FIXTURES = Path(__file__).parent / "dumps"
+FIXTURES = Path(__file__).parents[1] / "dumps"
 
 
 @pytest.fixture
