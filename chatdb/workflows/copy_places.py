@@ -4,7 +4,8 @@ import shlex
 
 from chatdb.db.database import Database
 from chatdb.db.encoding import require_utf8_database
-from chatdb.db.other_schemas import in_schemas, look, mismatch
+from chatdb.db.other_schemas import in_schemas
+from chatdb.db.revision import look, mismatch
 from chatdb.errors import NotFoundError, RefusedError, SchemaMismatchError, UsageError
 from chatdb.operations.schema import holds_nothing
 
