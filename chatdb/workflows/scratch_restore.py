@@ -169,7 +169,7 @@ def imported_native(
         url = DatabaseUrl(dialect_name="sqlite", path=folder / "organization.db")
         with Database.open(url, create=True) as database:
             upgrade(database)
-            inputs = find_inputs([str(path)], format_name="jsonl")
+            inputs = find_inputs([str(path)], format_name="jsonl", all_organizations=True)
             options = ImportOptions(search_index=False)
             report = import_files(database, key, inputs, options=options)
             yield (
