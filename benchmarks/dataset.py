@@ -13,7 +13,6 @@ from typing import Any
 from benchmarks import generate_chatgpt, generate_native
 from benchmarks.measure import ROOT
 from chatdb import canonical, seeds
-from chatdb.db.dialects.bulk import CONVERSATION_COLUMNS, MESSAGE_COLUMNS
 from chatdb.db.types import time_text
 from chatdb.formats import native
 from chatdb.formats.base import Tally
@@ -22,6 +21,7 @@ from chatdb.records import Conversation, organization_id_of
 from chatdb.seeds.conversations import conversations as seeded
 from chatdb.seeds.people import ORGANIZATIONS
 from chatdb.seeds.plan import SeedOptions, SeedPlan
+from chatdb.store.columns import names_of
 
 KEPT_IN = ROOT / "build" / "benchmarks"
 _ORGANIZATION = str(organization_id_of("default"))
@@ -109,7 +109,7 @@ def _records(path: Path) -> Iterator[Conversation]:
 
 def _conversation_row(record: Conversation) -> Row:
     """Return the row of a conversation as SQLite keeps it."""
-    values = [getattr(record, name) for name in CONVERSATION_COLUMNS[1:-1]]
+    values = [getattr(record, name) for name in names_of("conversations")[1:-1]]
     return (_ORGANIZATION, *map(_plain, values), canonical.encode_text(record.metadata))
 
 
@@ -118,7 +118,7 @@ def _message_rows(record: Conversation) -> Iterator[Row]:
     json_columns = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
     for position, message in enumerate(record.messages):
         row: list[Any] = [_ORGANIZATION, str(record.id)]
-        for name in MESSAGE_COLUMNS[2:]:
+        for name in names_of("messages")[2:]:
             value = position if name == "position" else getattr(message, name)
             if name in json_columns:
                 value = None if value is None else canonical.encode_text(value)

@@ -25,8 +25,8 @@ from benchmarks.measure import (
     run_alone,
     speed_figure,
 )
-from chatdb.db.dialects.bulk import CONVERSATION_COLUMNS, MESSAGE_COLUMNS
 from chatdb.db.url import DatabaseUrl
+from chatdb.store.columns import names_of
 from tests.postgres_server import TEMPLATE
 
 WITHOUT_INDEX = "template_without_index"
@@ -92,7 +92,7 @@ def _loads(bench: Bench, template: str, source: Path, *, ours_into: str = "") ->
 
 
 def _copy(bench: Bench, url: DatabaseUrl, source: Path) -> Run:
-    tables = (("conversations", CONVERSATION_COLUMNS), ("messages", MESSAGE_COLUMNS))
+    tables = (("conversations", names_of("conversations")), ("messages", names_of("messages")))
     commands = [
         f"\\copy {table} ({', '.join(columns)}) from '{in_memory(rows)}'"
         for (table, columns), rows in zip(tables, copy_files(source), strict=True)

@@ -29,8 +29,8 @@ from benchmarks.measure import (
     run_alone,
     speed_figure,
 )
-from chatdb.db.dialects.bulk import CONVERSATION_COLUMNS, MESSAGE_COLUMNS
 from chatdb.db.url import DatabaseUrl
+from chatdb.store.columns import names_of
 
 
 def messages_of(bench: Bench) -> int:
@@ -83,8 +83,8 @@ def executemany(database: str, rows: str) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("BEGIN")
     for table, columns, values in (
-        ("conversations", CONVERSATION_COLUMNS, conversations),
-        ("messages", MESSAGE_COLUMNS, messages),
+        ("conversations", names_of("conversations"), conversations),
+        ("messages", names_of("messages"), messages),
     ):
         marks = ", ".join("?" * len(columns))
         connection.executemany(

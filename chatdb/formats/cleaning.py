@@ -7,14 +7,13 @@ from chatdb import canonical
 from chatdb.formats.base import Tally
 from chatdb.nesting import roomy
 from chatdb.records import MARKS, Conversation, Message
+from chatdb.store.columns import JSON, OBJECT, TEXT, fields_of
 
 _dumps = roomy(json.dumps)
-_TEXTS = ("content", "author", "model", "source_id")
-_VALUES = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
-_CONVERSATION_TEXTS = (
-    *("organization", "organization_name", "user_id", "title"),
-    *("source", "source_name", "source_id"),
-)
+_TEXTS = fields_of("messages", TEXT)
+_VALUES = fields_of("messages", JSON, OBJECT)
+_CONVERSATION_TEXTS = ("organization", "organization_name", *fields_of("conversations", TEXT))
+_CONVERSATION_VALUES = fields_of("conversations", JSON, OBJECT)
 
 
 def clean_conversation(record: Conversation, tally: Tally) -> None:
@@ -24,7 +23,7 @@ def clean_conversation(record: Conversation, tally: Tally) -> None:
     text, or of the JSON of a value. Needed only when the bytes of the source say that there may
     be something to clean: it walks everything.
     """
-    _clean(record, _CONVERSATION_TEXTS, ("metadata",), tally)
+    _clean(record, _CONVERSATION_TEXTS, _CONVERSATION_VALUES, tally)
     for message in record.messages:
         _clean(message, _TEXTS, _VALUES, tally)
     for snapshot in record.snapshots:

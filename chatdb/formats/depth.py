@@ -1,11 +1,16 @@
 """The limit of depth on records: what a reader made is within it as a whole, or is not taken."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 from chatdb.formats.base import Skipped, Tally
 from chatdb.nesting import TOO_DEEP, is_too_deep, may_be_too_deep
 from chatdb.records import Conversation
+from chatdb.store.columns import JSON, OBJECT, fields_of
+
+_CONVERSATION = fields_of("conversations", JSON, OBJECT)
+_of_message = attrgetter(*fields_of("messages", JSON, OBJECT))
 
 
 def within_depth(item: Conversation | Skipped, tally: Tally) -> Conversation | Skipped:
@@ -22,11 +27,7 @@ def within_depth(item: Conversation | Skipped, tally: Tally) -> Conversation | S
 
 def _of(record: Conversation) -> Iterator[Any]:
     """Yield the JSON values of a record."""
-    yield record.metadata
+    yield from (getattr(record, name) for name in _CONVERSATION)
     yield from (each.state for each in record.snapshots)
     for message in record.messages:
-        yield message.reasoning
-        yield message.tool_calls
-        yield message.tool_outputs
-        yield message.attachments
-        yield message.metadata
+        yield from _of_message(message)

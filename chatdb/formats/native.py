@@ -22,6 +22,7 @@ from chatdb.formats.streams import lines_of
 from chatdb.formats.unread import Unread
 from chatdb.nesting import TOO_DEEP, TooDeepError, roomy
 from chatdb.records import Conversation, Message, sorted_embeddings
+from chatdb.store.columns import JSON, OBJECT, TIME, fields_of
 
 if TYPE_CHECKING:
     from chatdb.formats.source_files import SourceFile
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 FORMAT = "chatdb"
 VERSION = 1
 
-_JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
+_JSON_FIELDS = fields_of("messages", JSON, OBJECT)
+_TIMES = fields_of("conversations", TIME)
+_MESSAGE_TIMES = fields_of("messages", TIME)
+_SNAPSHOT_TIMES = fields_of("snapshots", TIME)
 _EXPONENT = re.compile(rb"e-?[0-9]+[,}\]]")
 _EMBEDDINGS = b',"embeddings":['
 _encode = roomy(msgspec.json.Encoder(order="deterministic").encode)
@@ -301,17 +305,14 @@ def _move_unknown(value: dict[str, Any], known: tuple[str, ...], prefix: str, ta
 
 def _in_utc(record: Conversation) -> None:
     """Turn times with another offset, or none, into UTC."""
-    for name in ("created_at", "updated_at", "last_accessed_at"):
-        _field_in_utc(record, name)
-    for name in ("archived_at", "starred_at", "edited_at"):
+    for name in _TIMES:
         _field_in_utc(record, name)
     for message in record.messages:
-        if message.created_at.tzinfo is not UTC:
-            _field_in_utc(message, "created_at")
-        if message.edited_at is not None:
-            _field_in_utc(message, "edited_at")
+        for name in _MESSAGE_TIMES:
+            _field_in_utc(message, name)
     for snapshot in record.snapshots:
-        _field_in_utc(snapshot, "created_at")
+        for name in _SNAPSHOT_TIMES:
+            _field_in_utc(snapshot, name)
 
 
 def _field_in_utc(record: msgspec.Struct, name: str) -> None:

@@ -12,10 +12,16 @@ import msgspec
 
 from chatdb import canonical
 from chatdb.records import WHOLE_CONVERSATION, Conversation, Embedding, Message, sorted_embeddings
+from chatdb.store.columns import JSON, OBJECT, fields_of, merged_by
 
-_JSON_FIELDS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "metadata")
-_OTHER_ROWS = ("organization", "organization_name", "messages", "snapshots", "embeddings")
-_FOLLOWED = ("title", "archived_at", "starred_at", "metadata")
+_JSON_FIELDS = fields_of("messages", JSON, OBJECT)
+_FILLED = merged_by("filled")
+_NEWEST, _LATEST = merged_by("newest"), merged_by("latest")
+_SOURCE, _LEAF = merged_by("source"), merged_by("leaf")
+_FOLLOWED = merged_by("followed")
+_EDIT = merged_by("edit")
+_OWN_ROW = fields_of("conversations")
+_OWN_JSON = fields_of("conversations", JSON, OBJECT)
 
 
 def merge(stored: Conversation, incoming: Conversation) -> Conversation:
@@ -30,18 +36,16 @@ def merge(stored: Conversation, incoming: Conversation) -> Conversation:
         "messages": messages,
         "snapshots": _merge_snapshots(stored, incoming, current=current),
         "embeddings": _merge_embeddings(stored, incoming, current=current),
-        "updated_at": max(stored.updated_at, incoming.updated_at),
-        "current_message_id": _leaf(stored, incoming, messages),
-        "user_id": stored.user_id if stored.user_id is not None else incoming.user_id,
     }
-    for name in ("source", "source_name", "source_id"):
-        kept = getattr(stored, name)
-        changes[name] = getattr(incoming, name) if kept is None else kept
-    if current and incoming.source_hash is not None:
-        changes["source_hash"] = incoming.source_hash
-    if incoming.last_accessed_at is not None:
-        accessed = stored.last_accessed_at or incoming.last_accessed_at
-        changes["last_accessed_at"] = max(accessed, incoming.last_accessed_at)
+    changes |= dict.fromkeys(_LEAF, _leaf(stored, incoming, messages))
+    for name in (*_FILLED, *_NEWEST, *_LATEST, *(_SOURCE if current else ())):
+        held, given = getattr(stored, name), getattr(incoming, name)
+        if held is None or given is None:
+            changes[name] = given if held is None else held
+        elif name in _NEWEST or name in _LATEST:
+            changes[name] = max(held, given)
+        elif name in _SOURCE:
+            changes[name] = given
     changes |= _followed(stored, incoming, current=current)
     return msgspec.structs.replace(stored, **changes)
 
@@ -126,12 +130,12 @@ def _above(
 
 def same_conversation_row(one: Conversation, other: Conversation, *, but_hash: bool) -> bool:
     """Tell whether two records have the same row of their own, whatever belongs to them aside."""
-    for name in Conversation.__struct_fields__:
-        if name in _OTHER_ROWS or name == "metadata" or (but_hash and name == "source_hash"):
+    for name in _OWN_ROW:
+        if name in _OWN_JSON or (but_hash and name in _SOURCE):
             continue
         if getattr(one, name) != getattr(other, name):
             return False
-    return same_json(one.metadata, other.metadata)
+    return all(same_json(getattr(one, name), getattr(other, name)) for name in _OWN_JSON)
 
 
 def same_message(one: Message, other: Message) -> bool:
@@ -155,7 +159,7 @@ def _followed(stored: Conversation, incoming: Conversation, *, current: bool) ->
     edited_here = stored.edited_at
     edited_there = incoming.edited_at
     if edited_there is not None and (edited_here is None or edited_there > edited_here):
-        names: tuple[str, ...] = (*_FOLLOWED, "edited_at")
+        names: tuple[str, ...] = (*_FOLLOWED, *_EDIT)
     elif edited_here is None and current:
         names = _FOLLOWED
     else:

@@ -10,17 +10,14 @@ import sqlalchemy as sa
 from chatdb.db import schema
 from chatdb.operations.embeddings_stored import has_embeddings, read_embeddings
 from chatdb.records import Conversation, Message, Snapshot
+from chatdb.store.columns import fields_of
 
 _AT_ONCE = 500
 """Ids a statement: far below SQLite's limit of variables."""
 
-_CONVERSATION = tuple(
-    name
-    for name in Conversation.__struct_fields__
-    if name not in ("organization", "organization_name", "messages", "snapshots", "embeddings")
-)
-_MESSAGE = Message.__struct_fields__
-_SNAPSHOT = Snapshot.__struct_fields__
+_CONVERSATION = fields_of("conversations")
+_MESSAGE = fields_of("messages")
+_SNAPSHOT = fields_of("snapshots")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from chatdb.operations.conversation_batches import (
 from chatdb.operations.embeddings_stored import EmbeddingLines
 from chatdb.operations.every_organization import Scope, chosen, label_of
 from chatdb.records import Organization
+from chatdb.store.columns import JSON, TIME, Column, columns_of, fields_of
 
 PIECE = 1 << 18
 """Bytes handed on at once."""
@@ -45,52 +46,28 @@ OnRead = Callable[[int, int], object]
 """Told how many conversations and messages more have been read."""
 
 _table = schema.conversations.c
-_COLUMNS = tuple(
-    sa.cast(column, sa.Text)
-    for column in (
-        *(_table.user_id, _table.title, _table.current_message_id),
-        *(_table.created_at, _table.updated_at, _table.last_accessed_at),
-        *(_table.archived_at, _table.starred_at, _table.edited_at),
-        *(_table.source, _table.source_name, _table.source_id, _table.source_hash),
-        _table.metadata,
-    )
+_FIELDS = [column for column in columns_of("conversations") if column.native]
+_OWN = [column.name for column in _FIELDS if column.name != "id"]
+_COLUMNS = tuple(sa.cast(_table[name], sa.Text) for name in _OWN)
+_METADATA = 1 + _OWN.index("metadata")
+_HEAD = ("id", "organization", "organization_name", *_OWN)
+"""The fields of a conversation up to its messages."""
+_Head: Any = msgspec.defstruct(
+    "_Head", [(name, Any, None) for name in _HEAD], omit_defaults=True, module=__name__
 )
-
-
-class _Head(msgspec.Struct, omit_defaults=True):
-    """`records.Conversation` up to its messages, its fields as text of JSON."""
-
-    id: str
-    organization: str | None = None
-    organization_name: str | None = None
-    user_id: str | None = None
-    title: str | None = None
-    current_message_id: str | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
-    last_accessed_at: str | None = None
-    archived_at: str | None = None
-    starred_at: str | None = None
-    edited_at: str | None = None
-    source: str | None = None
-    source_name: str | None = None
-    source_id: str | None = None
-    source_hash: str | None = None
-    metadata: Any = None
-
-
-class _Snapshot(msgspec.Struct):
-    id: str
-    state: msgspec.Raw
-    created_at: str
-
-
-_SELDOM = ("last_accessed_at", "archived_at", "starred_at", "edited_at")
-"""The times that most conversations have not."""
+"""`records.Conversation` up to its messages, its fields as text of JSON."""
+_SNAPSHOT_FIELDS = [column for column in columns_of("snapshots") if column.native]
+_Snapshot: Any = msgspec.defstruct(
+    "_Snapshot",
+    [(column.name, Any, None) for column in _SNAPSHOT_FIELDS],
+    omit_defaults=True,
+    module=__name__,
+)
+_TIMES = fields_of("conversations", TIME)
 _encode = roomy(msgspec.json.Encoder().encode)
 
 
-_Snapshots = dict[str, list[_Snapshot]]
+_Snapshots = dict[str, list[Any]]
 
 
 def native_lines(
@@ -241,8 +218,7 @@ def _heads(
     for row, metadata in zip(rows, _metadata_of(texts, rows), strict=True):
         head = _Head(row[0], *label, *row[1:])
         try:
-            head.created_at, head.updated_at = json_time(row[4]), json_time(row[5])
-            for name in _SELDOM:
+            for name in _TIMES:
                 time = getattr(head, name)
                 if time is not None:
                     setattr(head, name, json_time(time))
@@ -254,11 +230,11 @@ def _heads(
 
 def _metadata_of(texts: CanonicalTexts, rows: Sequence[Sequence[Any]]) -> list[Any]:
     try:
-        return texts.all_of([row[-1].encode() for row in rows])
+        return texts.all_of([row[_METADATA].encode() for row in rows])
     except ValueError:
         for row in rows:
             try:
-                texts.of(row[-1])
+                texts.of(row[_METADATA])
             except ValueError as error:
                 raise unreadable(f"conversation {row[0]}", error) from error
         raise
@@ -272,18 +248,26 @@ def _has_snapshots(connection: sa.Connection, organization: UUID) -> bool:
 
 def _snapshots(connection: sa.Connection, organization: UUID, ids: Sequence[str]) -> _Snapshots:
     table = schema.snapshots.c
-    texts = (sa.cast(table.state, sa.Text), sa.cast(table.created_at, sa.Text))
+    texts = [sa.cast(table[column.name], sa.Text) for column in _SNAPSHOT_FIELDS]
     statement = (
-        sa.select(sa.cast(table.conversation_id, sa.Text), sa.cast(table.id, sa.Text), *texts)
+        sa.select(sa.cast(table.conversation_id, sa.Text), *texts)
         .where(table.organization_id == organization, table.conversation_id.in_(map(UUID, ids)))
         .order_by(table.conversation_id, table.created_at, table.id)
     )
     found: _Snapshots = {}
-    for conversation_id, identifier, state, created_at in connection.execute(statement):
+    for conversation_id, identifier, *texts_of in connection.execute(statement):
         try:
-            encoded = msgspec.Raw(canonical.encode(canonical.decode(state)))
-            snapshot = _Snapshot(identifier, encoded, json_time(created_at))
+            values = map(_snapshot_value, _SNAPSHOT_FIELDS[1:], texts_of)
+            snapshot = _Snapshot(identifier, *values)
         except ValueError as error:
             raise unreadable(f"snapshot {identifier} of {conversation_id}", error) from error
         found.setdefault(conversation_id, []).append(snapshot)
     return found
+
+
+def _snapshot_value(column: Column, text: str | None) -> Any:
+    if text is None:
+        return None
+    if column.kind is JSON:
+        return msgspec.Raw(canonical.encode(canonical.decode(text)))
+    return json_time(text) if column.kind is TIME else text

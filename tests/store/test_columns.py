@@ -1,19 +1,19 @@
 """Every list of columns has every column: of tables, records, bulk loads, formats, migrations."""
 
 import json
-from importlib.resources import files
-from typing import Any
+from typing import get_args
 
 import msgspec
 import pytest
-import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.catalogue import expected_catalogue
-from chatdb.db.dialects import bulk, postgresql_bulk, postgresql_embeddings, sqlite_export
+from chatdb.db.dialects import sqlite_export
 from chatdb.db.url import DialectName
-from chatdb.operations import copies_lines, imports_stored, native_export
+from chatdb.operations import copies_lines, native_export
 from chatdb.records import Conversation, Embedding, Message, Organization, Snapshot
+from chatdb.store import columns
+from tests.store.write_native_schema import PATH, schema_text
 
 LABELS = ("organization", "organization_name")
 PARTS = ("messages", "snapshots", "embeddings")
@@ -25,43 +25,39 @@ def own_fields(record: type[msgspec.Struct]) -> list[str]:
     return [name for name in record.__struct_fields__ if name not in (*LABELS, *PARTS)]
 
 
-EXPECTED: dict[str, tuple[type[msgspec.Struct], list[str]]] = {
-    "organizations": (Organization, own_fields(Organization)),
-    "conversations": (Conversation, ["organization_id", *own_fields(Conversation)]),
-    "messages": (Message, [*OWNER, "position", *own_fields(Message)]),
-    "snapshots": (Snapshot, [*OWNER, *own_fields(Snapshot)]),
-    "message_embeddings": (Embedding, [*OWNER, *own_fields(Embedding)]),
+EXPECTED: dict[str, tuple[type[msgspec.Struct], tuple[str, ...]]] = {
+    "organizations": (Organization, ()),
+    "conversations": (Conversation, ("organization_id",)),
+    "messages": (Message, (*OWNER, "position")),
+    "snapshots": (Snapshot, OWNER),
+    "message_embeddings": (Embedding, OWNER),
 }
-"""What each table has: the fields of its record, whose they are, and their place."""
-
-LOADED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "conversations": (bulk.CONVERSATION_COLUMNS, postgresql_bulk._CONVERSATION_TYPES),
-    "messages": (bulk.MESSAGE_COLUMNS, postgresql_bulk._MESSAGE_TYPES),
-    "snapshots": (bulk.SNAPSHOT_COLUMNS, postgresql_bulk._SNAPSHOT_TYPES),
-    "message_embeddings": (
-        postgresql_embeddings.EMBEDDINGS[1],
-        postgresql_embeddings.EMBEDDINGS[2],
-    ),
-}
-COPY_TYPES = {
-    "HyphenUuid": "bytea",
-    "StoredText": "text",
-    "UtcTime": "timestamptz",
-    "CanonicalJson": "bytea",
-    "FloatVector": "bytea",
-    "Integer": "int4",
-}
+"""The record of each table, and what stands before its fields: whose they are, and their place."""
 TABLES = pytest.mark.parametrize("table", EXPECTED)
+ALL_TABLES = pytest.mark.parametrize("table", columns.TABLES)
 
 
 @TABLES
-def test_the_schema_has_every_field_of_the_record_and_no_other(table: str) -> None:
-    _, expected = EXPECTED[table]
+def test_the_columns_are_the_fields_of_the_record(table: str) -> None:
+    record, place = EXPECTED[table]
 
-    assert sorted(schema.metadata.tables[table].columns.keys()) == sorted(expected)
+    assert columns.names_of(table) == (*place, *own_fields(record))
+    assert columns.fields_of(table) == tuple(own_fields(record))
 
 
-@TABLES
+@ALL_TABLES
+def test_the_schema_has_every_column_of_its_type_and_no_other(table: str) -> None:
+    there = schema.metadata.tables[table].columns
+    wanted = {column.name: column for column in columns.columns_of(table)}
+
+    assert sorted(there.keys()) == sorted(wanted)
+    for name, column in wanted.items():
+        kinds = {column.kind.sql, "Text"} if column.kind is columns.TEXT else {column.kind.sql}
+        assert type(there[name].type).__name__ in kinds, name
+        assert there[name].nullable is (column.absent == "null"), name
+
+
+@ALL_TABLES
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_the_migrations_make_every_column_of_the_schema(table: str, dialect: DialectName) -> None:
     made = {
@@ -80,23 +76,21 @@ def test_a_copy_moves_every_table_that_has_rows_of_chats() -> None:
         if "organization_id" in table.columns
     }
 
-    assert {str(table.name) for table in copies_lines.COPIED.values()} == {
-        "organizations",
-        *of_tenants,
-    }
+    copied = {str(table.name) for table in copies_lines.COPIED.values()}
+    assert copied == {"organizations", *of_tenants} == set(columns.TABLES)
 
 
-@pytest.mark.parametrize("table", LOADED)
-def test_a_bulk_load_writes_every_column_by_its_type(table: str) -> None:
-    names, types = LOADED[table]
-    columns = schema.metadata.tables[table].columns
+def test_what_is_usual_of_a_message_is_text_but_for_its_metadata_and_time() -> None:
+    """The fast export takes the text of a usual column as it is, and makes these two by itself."""
+    made = [
+        column.name
+        for column in columns.columns_of("messages")
+        if column.native
+        and not column.seldom
+        and column.kind not in (columns.ID, columns.ROLE, columns.TEXT)
+    ]
 
-    assert sorted(names) == sorted(columns.keys())
-    assert list(types) == [COPY_TYPES[_type_name(columns[name])] for name in names]
-
-
-def _type_name(column: sa.Column[Any]) -> str:
-    return type(column.type).__name__
+    assert made == ["metadata", "created_at"]
 
 
 @pytest.mark.parametrize(
@@ -116,14 +110,20 @@ def test_the_fast_export_writes_every_field_in_the_order_of_the_record(
     assert list(made.__struct_fields__) == fields
 
 
-def test_what_is_read_back_for_a_merge_is_every_field() -> None:
-    assert list(imports_stored._CONVERSATION) == own_fields(Conversation)
+def test_every_kind_of_merging_is_known() -> None:
+    known = set(get_args(columns.Merge))
+    merged = [name for rule in sorted(known) for name in columns.merged_by(rule)]
+
+    assert sorted(merged) == sorted(columns.fields_of("conversations"))
+
+
+def test_the_json_schema_is_made_of_the_columns() -> None:
+    assert PATH.read_text() == schema_text(), "run: python -m tests.store.write_native_schema"
 
 
 @pytest.mark.parametrize("record", [Conversation, Message, Snapshot, Embedding])
 def test_the_json_schema_of_the_native_format_has_every_field(record: type[msgspec.Struct]) -> None:
-    text = files("chatdb.formats").joinpath("native_schema.json").read_text()
-    described = json.loads(text)["$defs"][record.__name__.lower()]
+    described = json.loads(schema_text())["$defs"][record.__name__.lower()]
 
     assert list(described["properties"]) == list(record.__struct_fields__)
     assert described["required"] == [

@@ -2,65 +2,27 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from chatdb import canonical
 from chatdb.records import Conversation, Message
+from chatdb.store.columns import Kind, columns_of
 
 Verdict = Literal["retry", "reconnect", "record"]
 
 Ahead = Callable[[], AbstractContextManager[object]]
 """Opens a block in which the next records are read, by a thread: the drivers let it."""
 
-Row = tuple[Any, ...]
-"""A row for the driver, in the order of the table's COLUMNS below."""
-
-CONVERSATION_COLUMNS = (
-    "organization_id",
-    "id",
-    "user_id",
-    "title",
-    "current_message_id",
-    "created_at",
-    "updated_at",
-    "last_accessed_at",
-    "archived_at",
-    "starred_at",
-    "edited_at",
-    "source",
-    "source_name",
-    "source_id",
-    "source_hash",
-    "metadata",
-)
-MESSAGE_COLUMNS = (
-    "organization_id",
-    "conversation_id",
-    "id",
-    "parent_id",
-    "position",
-    "role",
-    "author",
-    "model",
-    "content",
-    "reasoning",
-    "tool_calls",
-    "tool_outputs",
-    "attachments",
-    "source_id",
-    "edited_at",
-    "metadata",
-    "created_at",
-)
-SNAPSHOT_COLUMNS = ("organization_id", "conversation_id", "id", "state", "created_at")
-
-EMBEDDING_COLUMNS = ("organization_id", "conversation_id", "message_id", "model", "vector")
+Row = Sequence[Any]
+"""A row for the driver, in the order of `columns.names_of` its table."""
 
 SEARCH_CHUNK = 20_000
 """Rows a statement when SQLite's index is filled."""
@@ -201,6 +163,45 @@ class Bulk(ABC):
 
         "record" means that some record in it cannot be stored; None that nothing helps.
         """
+
+
+Converters = Mapping[Kind, Callable[[Any], Any]]
+"""How the driver takes the values of a kind; those of others it takes as they are."""
+
+
+def field_values(
+    table: str,
+    converters: Converters,
+    *,
+    plain: Callable[[Any], list[Any]] = list,
+) -> Callable[[msgspec.Struct], list[Any]]:
+    """Return what makes the values of a record's row: its fields, each as its column takes it.
+
+    `plain` makes a list of all of them at once, before those with a converter for their kind pass
+    through it. None is NULL where the column may be; else it is a value (JSON's null).
+    """
+    fields = [column for column in columns_of(table) if column.native]
+    fields_of = attrgetter(*(column.name for column in fields))
+    always, present = (
+        [
+            (place, converters[column.kind])
+            for place, column in enumerate(fields)
+            if column.kind in converters and (column.absent == "null") is nullable
+        ]
+        for nullable in (False, True)
+    )
+
+    def values(record: msgspec.Struct) -> list[Any]:
+        row = plain(fields_of(record))
+        for place, convert in always:
+            row[place] = convert(row[place])
+        for place, convert in present:
+            value = row[place]
+            if value is not None:
+                row[place] = convert(value)
+        return row
+
+    return values
 
 
 def json_bytes(value: Any) -> bytes:

@@ -6,6 +6,7 @@ bytes dumper is the fastest there is.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
+from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -16,39 +17,26 @@ from psycopg.types.string import BytesBinaryDumper
 
 from chatdb.db.connect import driver_connection
 from chatdb.db.dialects.bulk import (
-    CONVERSATION_COLUMNS,
-    MESSAGE_COLUMNS,
-    SNAPSHOT_COLUMNS,
     Ahead,
     BatchRows,
     Bulk,
+    Converters,
     Row,
     StoredKey,
     Verdict,
+    field_values,
     is_record_error,
     json_bytes,
 )
-from chatdb.db.dialects.postgresql_embeddings import EMBEDDINGS, embedding_rows
+from chatdb.db.dialects.postgresql_embeddings import embedding_rows
 from chatdb.records import Conversation, Message
+from chatdb.store import columns
 
 SEARCH_INDEX = "ix_messages_content_search"
 DROP_WAIT = "3s"
 """How long an import waits for the lock that dropping the index takes."""
 BUILD_MEMORY_KB = 512 * 1024
 _OWN_SETTING = ("client", "user", "database", "database user")
-
-_CONVERSATION_TYPES = (
-    *("bytea", "bytea", "text", "text", "bytea"),
-    *("timestamptz",) * 6,
-    *("text",) * 4,
-    "bytea",
-)
-_MESSAGE_TYPES = (
-    *("bytea", "bytea", "bytea", "bytea", "int4", "text", "text", "text", "text"),
-    *("bytea",) * 4,
-    *("text", "timestamptz", "bytea", "timestamptz"),
-)
-_SNAPSHOT_TYPES = ("bytea", "bytea", "bytea", "bytea", "timestamptz")
 
 _RETRY = ("40001", "40P01", "23505")
 _RECONNECT = ("08", "57P01", "57P02", "57P03", "57P05")
@@ -96,29 +84,9 @@ class PostgresqlBulk(Bulk):
     def message_rows(
         self, organization_id: UUID, conversation_id: UUID, messages: Iterable[tuple[int, Message]]
     ) -> Iterator[Row]:
-        organization, conversation = organization_id.bytes, conversation_id.bytes
+        place = organization_id.bytes, conversation_id.bytes
         for position, message in messages:
-            parent = message.parent_id
-            metadata = message.metadata
-            yield (
-                organization,
-                conversation,
-                message.id.bytes,
-                None if parent is None else parent.bytes,
-                position,
-                message.role,
-                message.author,
-                message.model,
-                message.content,
-                _json(message.reasoning),
-                _json(message.tool_calls),
-                _json(message.tool_outputs),
-                _json(message.attachments),
-                message.source_id,
-                message.edited_at,
-                b"\x01" + json_bytes(metadata) if metadata else _NO_OBJECT,
-                message.created_at,
-            )
+            yield [*place, position, *_message_values(message)]
 
     def write(
         self,
@@ -141,14 +109,14 @@ class PostgresqlBulk(Bulk):
             if rows.new:
                 _copy(
                     cursor,
-                    ("conversations", CONVERSATION_COLUMNS, _CONVERSATION_TYPES),
-                    (_conversation_row(organization, record) for record in rows.new),
+                    "conversations",
+                    ([organization, *_conversation_values(record)] for record in rows.new),
                     staged=staged,
                 )
             if rows.messages:
                 _copy(
                     cursor,
-                    ("messages", MESSAGE_COLUMNS, _MESSAGE_TYPES),
+                    "messages",
                     self.all_rows(organization_id, rows),
                     ahead,
                     staged=staged,
@@ -157,7 +125,7 @@ class PostgresqlBulk(Bulk):
                 _replace_snapshots(cursor, organization_id, rows.snapshots_of, staged=staged)
             if rows.embeddings_of:
                 rows_of = embedding_rows(cursor, organization_id, rows.embeddings_of)
-                _copy(cursor, EMBEDDINGS, rows_of, staged=staged)
+                _copy(cursor, "message_embeddings", rows_of, staged=staged)
 
     def drop_search_index(self, connection: sa.Connection) -> list[str]:
         driver = driver_connection(connection)
@@ -243,7 +211,7 @@ def _fetch(connection: sa.Connection, statement: str, values: tuple[Any, ...]) -
 
 def _copy(
     cursor: Any,
-    target: tuple[str, Sequence[str], Sequence[str]],
+    table: str,
     rows: Iterable[Row],
     ahead: Ahead = nullcontext,
     *,
@@ -254,8 +222,7 @@ def _copy(
     `staged` copies them into a table of the session first, for there is no COPY into one with
     row-level security.
     """
-    table, columns, types = target
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    names = sql.SQL(", ").join(map(sql.Identifier, columns.names_of(table)))
     place = sql.Identifier(f"{table}_staged" if staged else table)
     if staged:
         cursor.execute(
@@ -266,7 +233,7 @@ def _copy(
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(place, names)
     with ExitStack() as stack:
         copy = stack.enter_context(cursor.copy(statement))
-        copy.set_types(types)
+        copy.set_types(columns.copy_types_of(table))
         write_row = copy.write_row
         for row in rows:
             write_row(row)
@@ -278,34 +245,33 @@ def _copy(
         cursor.execute(sql.SQL("DROP TABLE {}").format(place))
 
 
-def _conversation_row(organization: bytes, record: Conversation) -> Row:
-    return (
-        organization,
-        record.id.bytes,
-        record.user_id,
-        record.title,
-        _uuid(record.current_message_id),
-        record.created_at,
-        record.updated_at,
-        record.last_accessed_at,
-        record.archived_at,
-        record.starred_at,
-        record.edited_at,
-        record.source,
-        record.source_name,
-        record.source_id,
-        record.source_hash,
-        _json(record.metadata),
-    )
-
-
-def _uuid(value: UUID | None) -> bytes | None:
-    return None if value is None else value.bytes
-
-
-def _json(value: Any) -> bytes | None:
+def _json(value: Any) -> bytes:
     """Return jsonb's binary form: its version, then the text."""
-    return None if value is None else b"\x01" + json_bytes(value)
+    return b"\x01" + json_bytes(value)
+
+
+def _object(value: Any) -> bytes:
+    return b"\x01" + json_bytes(value) if value else _NO_OBJECT
+
+
+_BINARY: Converters = {
+    columns.ID: attrgetter("bytes"),
+    columns.JSON: _json,
+    columns.OBJECT: _object,
+}
+_conversation_values = field_values("conversations", _BINARY)
+_message_values = field_values("messages", _BINARY)
+_snapshot_values = field_values("snapshots", _BINARY)
+
+_as_text = field_values("conversations", {columns.JSON: json_bytes, columns.OBJECT: json_bytes})
+_IS_JSON = (columns.JSON, columns.OBJECT)
+_ASSIGNMENTS = ", ".join(
+    f"{column.name} = convert_from(%s, 'UTF8')::jsonb"
+    if column.kind in _IS_JSON
+    else f"{column.name} = %s"
+    for column in columns.columns_of("conversations")
+    if column.native
+)
 
 
 def _apply_changes(cursor: Any, organization_id: UUID, rows: BatchRows) -> None:
@@ -315,17 +281,10 @@ def _apply_changes(cursor: Any, organization_id: UUID, rows: BatchRows) -> None:
             " AND id = ANY(%s)",
             (organization_id, conversation_id, list(message_ids)),
         )
-    names = CONVERSATION_COLUMNS[2:]
-    assignments = ", ".join(
-        f"{name} = convert_from(%s, 'UTF8')::jsonb" if name == "metadata" else f"{name} = %s"
-        for name in names
-    )
     for record in rows.changed:
-        values: list[Any] = [getattr(record, name) for name in names[:-1]]
-        values.append(json_bytes(record.metadata))
         cursor.execute(
-            f"UPDATE conversations SET {assignments} WHERE organization_id = %s AND id = %s",
-            (*values, organization_id, record.id),
+            f"UPDATE conversations SET {_ASSIGNMENTS} WHERE organization_id = %s AND id = %s",
+            (*_as_text(record), organization_id, record.id),
         )
     if rows.rehashed:
         cursor.execute(
@@ -360,15 +319,9 @@ def _replace_snapshots(
     )
     _copy(
         cursor,
-        ("snapshots", SNAPSHOT_COLUMNS, _SNAPSHOT_TYPES),
+        "snapshots",
         (
-            (
-                organization_id.bytes,
-                record.id.bytes,
-                snapshot.id.bytes,
-                b"\x01" + json_bytes(snapshot.state),
-                snapshot.created_at,
-            )
+            [organization_id.bytes, record.id.bytes, *_snapshot_values(snapshot)]
             for record in records
             for snapshot in record.snapshots
         ),

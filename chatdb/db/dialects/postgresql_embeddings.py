@@ -1,16 +1,15 @@
 """Embeddings for COPY into PostgreSQL: the column is pgvector's type or JSONB."""
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from struct import pack
 from typing import Any
 from uuid import UUID
 
 from chatdb import canonical
-from chatdb.db.dialects.bulk import EMBEDDING_COLUMNS, Row, checked_text
+from chatdb.db.dialects.bulk import Converters, Row, checked_text, field_values
 from chatdb.records import Conversation
-
-EMBEDDINGS = ("message_embeddings", EMBEDDING_COLUMNS, ("bytea", "bytea", "bytea", "text", "bytea"))
-"""The table, its columns and how the driver writes them."""
+from chatdb.store import columns
 
 _TYPE = """
 SELECT t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
@@ -32,15 +31,9 @@ def embedding_rows(
         (conversations, *map(list, zip(*keys, strict=True)), organization_id),
     )
     is_pgvector = cursor.execute(_TYPE).fetchone() == ("vector",)
-    binary = _vector if is_pgvector else _jsonb
+    values = _AS_VECTORS if is_pgvector else _AS_JSON
     return (
-        (
-            organization_id.bytes,
-            record.id.bytes,
-            each.message_id.bytes,
-            checked_text(each.model),
-            binary(each.vector),
-        )
+        [organization_id.bytes, record.id.bytes, *values(each)]
         for record in records
         for each in record.embeddings
     )
@@ -54,3 +47,8 @@ def _vector(numbers: list[float]) -> bytes:
 
 def _jsonb(numbers: list[float]) -> bytes:
     return b"\x01" + canonical.encode_vector(numbers)
+
+
+_BINARY: Converters = {columns.ID: attrgetter("bytes"), columns.TEXT: checked_text}
+_AS_VECTORS = field_values("message_embeddings", {**_BINARY, columns.VECTOR: _vector})
+_AS_JSON = field_values("message_embeddings", {**_BINARY, columns.VECTOR: _jsonb})

@@ -7,6 +7,7 @@ are few and short. Rows cost the client more than their bytes.
 """
 
 from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,21 +26,59 @@ from chatdb.db.dialects.message_text import (
     unreadable,
 )
 from chatdb.records import MARKS
+from chatdb.store.columns import ID, ROLE, TIME, Column, columns_of
 
 _PART, _SELDOM = b"\x02", b"\x01"
 """Between the three parts of a message and between messages; around the columns seldom used."""
 _PARTS = 3
 """What comes before the metadata, the metadata, the time."""
-_JSON_NAMES = ("reasoning", "tool_calls", "tool_outputs", "attachments")
-_SELDOM_COLUMNS = f"{', '.join(_JSON_NAMES)}, edited_at"
-_LINES = f"""SELECT conversation_id, position, concat(
- '{{"id":"', id, '"', ',"parent_id":"' || parent_id || '"', ',"role":"', role, '"',
- ',"author":' || to_json(author)::text, ',"model":' || to_json(model)::text,
- CASE WHEN content <> '' THEN ',"content":' || to_json(content)::text END,
- CASE WHEN num_nonnulls({_SELDOM_COLUMNS}) > 0
-  THEN concat(e'\\x01', json_build_array({_SELDOM_COLUMNS}::text), e'\\x01') END,
- ',"source_id":' || to_json(source_id)::text,
- e'\\x02', {{metadata}}, e'\\x02', created_at) AS line FROM messages"""
+_FIELDS = [column for column in columns_of("messages") if column.native]
+_FIRST, *_, _LAST = [place for place, column in enumerate(_FIELDS) if column.seldom]
+_TOGETHER = _FIELDS[_FIRST : _LAST + 1]
+"""The fields from the first to the last of the columns seldom used, with those that stand between.
+
+Where any of them is not NULL they come as one array: a message has hardly any of them.
+"""
+
+
+def _written(column: Column) -> str:
+    """Return the SQL that writes a field behind a comma, nothing where it is left out."""
+    name, start = column.name, f'\',"{column.name}":'
+    if column.kind is ID:
+        return f"{start}\"' || {name} || '\"'"
+    if column.kind is ROLE:
+        return f"{start}\"', {name}, '\"'"
+    if column.absent == "empty":
+        return f"CASE WHEN {name} <> '' THEN {start}' || to_json({name})::text END"
+    return f"{start}' || to_json({name})::text"
+
+
+def _lines() -> str:
+    """Return the query that makes a text of each message, in which `{metadata}` is to be put."""
+    first, *before = _FIELDS[:_FIRST]
+    after = [column for column in _FIELDS[_LAST + 1 :] if column.name not in _LATER]
+    seldom = ", ".join(column.name for column in _TOGETHER if column.seldom)
+    array = ", ".join(_in_array(column) for column in _TOGETHER)
+    between = [_written(column) for column in _TOGETHER if not column.seldom]
+    usual = ", ".join([*between, "''"])
+    together = (
+        f"CASE WHEN num_nonnulls({seldom}) > 0"
+        f" THEN concat(e'\\x01', json_build_array({array}), e'\\x01') ELSE concat({usual}) END"
+    )
+    parts = [*map(_written, before), together, *map(_written, after)]
+    return (
+        f"SELECT conversation_id, position, concat('{{\"{first.name}\":\"', {first.name}, '\"',"
+        f" {', '.join(parts)}, e'\\x02', {{metadata}}, e'\\x02', created_at) AS line FROM messages"
+    )
+
+
+def _in_array(column: Column) -> str:
+    return f"{column.name}::text" if column.kind is TIME else column.name
+
+
+_LATER = ("metadata", "created_at")
+"""What a message ends with."""
+_LINES = _lines()
 _WITH_MARKS = f"CASE WHEN metadata ? '{MARKS}' THEN metadata ELSE '{{}}' END"
 _FITS = "position BETWEEN 0 AND 1023 AND octet_length(line) <= 32768"
 """Of which messages a row of several is made: it cannot grow beyond 32 MB on the server."""
@@ -178,11 +217,13 @@ def _with_seldom(front: bytes) -> bytes:
     if _SELDOM not in front:
         return front
     before, columns, after = front.split(_SELDOM)
-    *values, edited_at = canonical.decode(columns)
     made = [
-        b',"' + name.encode() + b'":' + canonical.encode(value)
-        for name, value in zip(_JSON_NAMES, values, strict=True)
+        b',"%b":%b' % (column.name.encode(), _encoded(column, value))
+        for column, value in zip(_TOGETHER, canonical.decode(columns), strict=True)
         if value is not None
     ]
-    edited = b"" if edited_at is None else b',"edited_at":"%b"' % json_time(edited_at).encode()
-    return b"".join([before, *made, after, edited])
+    return b"".join([before, *made, after])
+
+
+def _encoded(column: Column, value: Any) -> bytes:
+    return canonical.encode(json_time(value) if column.kind is TIME else value)

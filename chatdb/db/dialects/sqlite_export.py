@@ -1,6 +1,7 @@
 """Messages out of SQLite, encoded by msgspec straight from the columns' text."""
 
 from collections.abc import Generator, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -21,39 +22,42 @@ from chatdb.db.dialects.message_text import (
 )
 from chatdb.errors import DatabaseFailedError
 from chatdb.records import MARKS
+from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of
 
-_COLUMNS = (
-    "conversation_id, id, parent_id, role, author, model, content, source_id,"
-    " CAST({metadata} AS BLOB), created_at,"
-    " CASE WHEN coalesce(reasoning, tool_calls, tool_outputs, attachments, edited_at) IS NOT NULL"
-    " THEN json_array(reasoning, tool_calls, tool_outputs, attachments, edited_at) END"
-)
-"""The columns that are seldom used come as one: every column more costs each row its time."""
 _METADATA_TEXT = "nullif(metadata, '{}')"
 _WITH_MARKS = f"CASE WHEN instr(metadata, '\"{MARKS}\"') THEN metadata END"
 
+_FIELDS = [column for column in columns_of("messages") if column.native]
+_USUAL = [column.name for column in _FIELDS if not column.seldom]
+_SELDOM = [column for column in _FIELDS if column.seldom]
+_SELDOM_NAMES = ", ".join(column.name for column in _SELDOM)
+_COLUMNS = ", ".join(
+    [
+        "conversation_id",
+        *("CAST({metadata} AS BLOB)" if name == "metadata" else name for name in _USUAL),
+        f"CASE WHEN coalesce({_SELDOM_NAMES}) IS NOT NULL THEN json_array({_SELDOM_NAMES}) END",
+    ]
+)
+"""The columns that are seldom used come as one: every column more costs each row its time."""
+_PLACES = {name: place for place, name in enumerate(_USUAL, 1)}
+_CONTENT, _METADATA, _CREATED_AT = map(_PLACES.__getitem__, ("content", "metadata", "created_at"))
+_usual_values = itemgetter(*(_PLACES.get(column.name, -1) for column in _FIELDS))
+"""Takes the fields out of a row: those seldom used are NULL, as the last column then is."""
 
-class _Message(msgspec.Struct, omit_defaults=True, gc=False):
-    """`records.Message` with the text of SQLite's columns as it is, and JSON already encoded."""
 
-    id: str
-    parent_id: str | None = None
-    role: str = ""
-    author: str | None = None
-    model: str | None = None
-    content: str = ""
-    reasoning: msgspec.Raw | None = None
-    tool_calls: msgspec.Raw | None = None
-    tool_outputs: msgspec.Raw | None = None
-    attachments: msgspec.Raw | None = None
-    source_id: str | None = None
-    edited_at: str | None = None
-    metadata: msgspec.Raw | None = None
-    created_at: str = ""
+def _field(column: Column) -> tuple[str, Any, Any]:
+    """Return a field that has the column's text as it is, or JSON already encoded."""
+    kept: Any = msgspec.Raw if column.kind in (JSON, OBJECT) else str
+    left_out = "" if column.absent == "empty" and column.kind is TEXT else None
+    return column.name, kept | None, left_out
 
+
+_Message: Any = msgspec.defstruct(
+    "_Message", map(_field, _FIELDS), omit_defaults=True, gc=False, module=__name__
+)
+"""`records.Message` as it is written."""
 
 _encode_into = msgspec.json.Encoder().encode_into
-_CONTENT, _METADATA = 6, 8
 
 Row = tuple[Any, ...]
 
@@ -110,23 +114,17 @@ class _Messages:
     def chunks(self, rows: Sequence[Row]) -> Iterator[Chunk]:
         """Yield a chunk for each run of messages of one conversation."""
         conversation = ""
-        messages: list[_Message] = []
+        messages: list[Any] = []
         for row, metadata in zip(rows, self._metadata_of(rows), strict=True):
             if row[0] != conversation:
                 if messages:
                     yield self._chunk(conversation, messages)
                 conversation, messages = row[0], []
-            # fmt: off
-            (
-                _, identifier, parent_id, role, author, model, content, source_id, _,
-                created_at, rare,
-            ) = row
+            rare = row[-1]
             try:
-                message = _Message(
-                    identifier, parent_id, role, author, model, content, None, None, None, None,
-                    source_id, None, metadata, json_time(created_at),
-                )
-                # fmt: on
+                message = _Message(*_usual_values(row))
+                message.metadata = metadata
+                message.created_at = json_time(row[_CREATED_AT])
                 if rare is not None:
                     _add_rare(message, rare)
             except ValueError as error:
@@ -146,7 +144,7 @@ class _Messages:
                     raise _unreadable(row, error) from error
             raise
 
-    def _chunk(self, conversation: str, messages: list[_Message]) -> Chunk:
+    def _chunk(self, conversation: str, messages: list[Any]) -> Chunk:
         _encode_into(messages, self._buffer)
         return conversation, bytes(memoryview(self._buffer)[1:-1]), len(messages)
 
@@ -155,12 +153,14 @@ def _unreadable(row: Row, error: ValueError) -> DatabaseFailedError:
     return unreadable(f"message {row[1]} of conversation {row[0]}", error)
 
 
-def _add_rare(message: _Message, columns: str) -> None:
-    *values, edited_at = canonical.decode(columns)
-    message.reasoning, message.tool_calls, message.tool_outputs, message.attachments = map(
-        _raw, values
-    )
-    message.edited_at = None if edited_at is None else json_time(edited_at)
+def _add_rare(message: Any, columns: str) -> None:
+    for column, value in zip(_SELDOM, canonical.decode(columns), strict=True):
+        made = value
+        if column.kind is JSON:
+            made = _raw(value)
+        elif column.kind is TIME and value is not None:
+            made = json_time(value)
+        setattr(message, column.name, made)
 
 
 def _raw(text: str | None) -> msgspec.Raw | None:

@@ -1,0 +1,18 @@
+"""Write `formats/native_schema.json` anew: `python -m tests.store.write_native_schema`."""
+
+import json
+from pathlib import Path
+
+import chatdb
+from chatdb.store.native_schema import native_schema
+
+PATH = Path(chatdb.__file__).parent / "formats" / "native_schema.json"
+
+
+def schema_text() -> str:
+    """Return the file's text."""
+    return json.dumps(native_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    PATH.write_text(schema_text(), encoding="utf-8")
