@@ -20,6 +20,13 @@ NAMING_CONVENTION = {
 INDEXED_CHARACTERS = 100_000
 """How much of a message full-text search sees; PostgreSQL's tsvector ends at 1 MB."""
 
+DISTRIBUTE = "distribute"
+"""The key of `Table.info` that says how Citus has a table: by the column that is named, as a
+reference table on every node, or as a local one of the coordinator."""
+_BY_ORGANIZATION, _REFERENCE, _LOCAL = (
+    {DISTRIBUTE: how} for how in ("organization_id", "reference", "local")
+)
+
 metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 organizations = sa.Table(
@@ -29,6 +36,7 @@ organizations = sa.Table(
     sa.Column("key", StoredText, nullable=False, unique=True),
     sa.Column("name", StoredText, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    info=_REFERENCE,
 )
 
 conversations = sa.Table(
@@ -52,6 +60,7 @@ conversations = sa.Table(
     sa.Column("metadata", CanonicalJson, nullable=False),
     sa.PrimaryKeyConstraint("organization_id", "id"),
     sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
+    info=_BY_ORGANIZATION,
 )
 sa.Index(
     "ix_conversations_updated_at",
@@ -97,6 +106,7 @@ messages = sa.Table(
         ondelete="CASCADE",
     ),
     sa.CheckConstraint("role IN ('user', 'assistant', 'system', 'tool')", name="role"),
+    info=_BY_ORGANIZATION,
 )
 """On SQLite the table also has `rid INTEGER PRIMARY KEY` for FTS5, its key being unique there."""
 
@@ -116,6 +126,7 @@ snapshots = sa.Table(
         ["conversations.organization_id", "conversations.id"],
         ondelete="CASCADE",
     ),
+    info=_BY_ORGANIZATION,
 )
 
 message_embeddings = sa.Table(
@@ -132,6 +143,7 @@ message_embeddings = sa.Table(
         ["conversations.organization_id", "conversations.id"],
         ondelete="CASCADE",
     ),
+    info=_BY_ORGANIZATION,
 )
 """On PostgreSQL `vector` is pgvector's type or JSONB: what revision 0005 found, or one altered."""
 
@@ -145,6 +157,7 @@ tombstones = sa.Table(
     sa.Column("reason", sa.Text),
     sa.PrimaryKeyConstraint("organization_id", "conversation_id", "message_id"),
     sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
+    info=_BY_ORGANIZATION,
 )
 """What was deleted here; a nil `message_id` stands for the whole conversation."""
 
@@ -153,6 +166,7 @@ settings = sa.Table(
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+    info=_LOCAL,
 )
 
 leases = sa.Table(
@@ -161,6 +175,7 @@ leases = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("expires_at", UtcTime, nullable=False),
+    info=_LOCAL,
 )
 
 log = sa.Table(
@@ -174,6 +189,7 @@ log = sa.Table(
     sa.Column("finished_at", UtcTime),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("details", CanonicalJson, nullable=False),
+    info=_LOCAL,
 )
 """What chatdb did to this database: `kind` migration, import, deletion ...; times of the work."""
 

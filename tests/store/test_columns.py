@@ -129,3 +129,25 @@ def test_the_json_schema_of_the_native_format_has_every_field(record: type[msgsp
     assert described["required"] == [
         field.name for field in msgspec.structs.fields(record) if field.required
     ]
+
+
+def test_every_table_says_how_a_cluster_distributes_it() -> None:
+    tables = schema.metadata.tables.values()
+    said = {str(table.name): table.info.get(schema.DISTRIBUTE) for table in tables}
+
+    by_organization = {str(table.name) for table in tables if "organization_id" in table.columns}
+    referred = {
+        str(key.column.table.name)
+        for table in tables
+        if table.name in by_organization
+        for key in table.foreign_keys
+    }
+    assert len(said) > len(by_organization) > 1
+    assert said == {
+        name: "organization_id"
+        if name in by_organization
+        else "reference"
+        if name in referred
+        else "local"
+        for name in said
+    }
