@@ -26,8 +26,8 @@ from benchmarks.databases import (
 from benchmarks.measure import Bench, Claim, Figure, Limit, Run, in_turn, run_alone
 from chatdb.db.database import Database
 from chatdb.operations.conversations import list_page, read_conversation
-from chatdb.operations.paging import cursor_of
 from chatdb.records import organization_id_of
+from chatdb.store.paging import cursor_of
 
 Measure = Callable[[Bench], Figure]
 

@@ -153,7 +153,7 @@ def _initialise(server: PostgresServer) -> None:
 def _quick_verifier(password: str) -> str:
     """What a server stores of a password (RFC 5803), with 1 round of hashing in place of 4,096.
 
-    A login costs the client 2 ms of CPU with it and 7 ms without, and a run logs in some 20,000 times.
+    A login costs the client 2 ms of CPU with it and 7 ms without; a run has thousands.
     """
     salt, iterations = b"chatdb's tests!!", 1
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)

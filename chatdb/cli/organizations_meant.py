@@ -11,7 +11,7 @@ from chatdb.errors import ChatdbError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
-    from chatdb.operations.every_organization import Scope
+    from chatdb.store.every_organization import Scope
 
 _LONGEST_KEY = 40
 
@@ -26,7 +26,7 @@ def scope_of(command: CommandContext, *, all_orgs: bool) -> "Scope":
     """Return what operations take: the key in use, or every organization; raises UsageError."""
     if not all_orgs:
         return command.org
-    from chatdb.operations.every_organization import EVERY
+    from chatdb.store.every_organization import EVERY
 
     check_all_orgs(command)
     return EVERY
@@ -42,7 +42,7 @@ def locate(
     """
     if isinstance(scope, str):
         return scope, conversation
-    from chatdb.operations.naming import find_conversation
+    from chatdb.store.naming import find_conversation
 
     found = find_conversation(database, conversation, organization_key=scope, user_id=user)
     return found.organization.key, str(found.id)
@@ -72,7 +72,7 @@ def tell_who_has_some(
     `or_all` says how to have all of them, where that goes.
     Nothing is said where row-level security hides them, and no error hides what was found out.
     """
-    from chatdb.operations.every_organization import NAMED, other_holders
+    from chatdb.store.every_organization import NAMED, other_holders
 
     if not isinstance(scope, str):
         return
@@ -95,8 +95,8 @@ def tell_who_has_some(
 
 def tell_who_has_none(command: CommandContext, database: "Database") -> None:
     """Name organizations without conversations: no file of conversations has them."""
-    from chatdb.operations.every_organization import NAMED, empty_organizations
     from chatdb.operations.organizations import DEFAULT
+    from chatdb.store.every_organization import NAMED, empty_organizations
 
     with suppress(ChatdbError):
         empty = empty_organizations(database, but=DEFAULT)

@@ -14,22 +14,22 @@ import sqlalchemy as sa
 
 from chatdb.db.schema import conversations, messages, snapshots, tombstones
 from chatdb.errors import RefusedError, UsageError
-from chatdb.operations.embeddings_moved import (
+from chatdb.operations.message_deletion import leaf_left
+from chatdb.records import MARKS, WHOLE_CONVERSATION, new_id
+from chatdb.store.embeddings_moved import (
     copy_embeddings,
     move_embeddings,
     rename_embeddings,
 )
-from chatdb.operations.held_conversations import (
+from chatdb.store.holding import (
     AT_ONCE,
     Held,
     bury,
     change,
     hold,
 )
-from chatdb.operations.message_deletion import leaf_left
-from chatdb.operations.titles import title_of
-from chatdb.operations.trees_stored import Tree, link, newest_leaf, read_tree
-from chatdb.records import MARKS, WHOLE_CONVERSATION, new_id
+from chatdb.store.titles import title_of
+from chatdb.store.trees import Tree, link, newest_leaf, read_tree
 
 _CONTENT_START = 2_000
 """Characters of a message that a title is made of."""

@@ -14,13 +14,13 @@ from chatdb import canonical
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations
 from chatdb.errors import UsageError
-from chatdb.operations.conversation_batches import organization_id
 from chatdb.operations.conversations import ConversationSummary, summaries
-from chatdb.operations.held_conversations import CHANGING, Held, change, hold, with_retries
 from chatdb.operations.messages import NewMessage, insert
-from chatdb.operations.naming import resolve_conversation
 from chatdb.operations.users import check_id
 from chatdb.records import new_id
+from chatdb.store.holding import CHANGING, Held, change, hold, with_retries
+from chatdb.store.naming import resolve_conversation
+from chatdb.store.selecting import organization_id
 
 Mark = Literal["star", "unstar", "archive", "unarchive"]
 

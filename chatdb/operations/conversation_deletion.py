@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages, snapshots, tombstones
-from chatdb.operations.conversation_batches import ConversationFilter, batches, organization_id
-from chatdb.operations.held_conversations import AT_ONCE
-from chatdb.operations.naming import resolve_conversation
 from chatdb.records import WHOLE_CONVERSATION
+from chatdb.store.holding import AT_ONCE
+from chatdb.store.naming import resolve_conversation
+from chatdb.store.selecting import ConversationFilter, batches, organization_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

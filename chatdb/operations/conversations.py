@@ -12,13 +12,13 @@ from chatdb.db.database import Database
 from chatdb.db.dialects.expressions import title_key
 from chatdb.db.dialects.search import timed_out
 from chatdb.db.schema import conversations, messages
-from chatdb.operations.conversation_batches import ConversationFilter
-from chatdb.operations.every_organization import EVERY, Scope, label_of, newest_first
 from chatdb.operations.gathered_page import GatheredPage, Key
-from chatdb.operations.imports_stored import read_stored
-from chatdb.operations.naming import locate_conversation
-from chatdb.operations.paging import Kind
 from chatdb.records import Conversation
+from chatdb.store.every_organization import EVERY, Scope, label_of, newest_first
+from chatdb.store.naming import locate_conversation
+from chatdb.store.paging import Kind
+from chatdb.store.reading import read_stored
+from chatdb.store.selecting import ConversationFilter
 
 Sort = Literal["updated", "created", "accessed", "messages", "title"]
 SORTS: tuple[Sort, ...] = ("updated", "created", "accessed", "messages", "title")

@@ -11,16 +11,16 @@ import sqlalchemy as sa
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.dialects.bulk import Ahead, BatchRows, MessageRows, Row
-from chatdb.db.search_index import search_index_state
 from chatdb.errors import NotFoundError
 from chatdb.garbage import rare_collections
 from chatdb.nesting import roomy
-from chatdb.operations.batch_writing import write_in_parts
 from chatdb.operations.copies_lines import Line, stream_rows
 from chatdb.operations.copies_state import CopyState
-from chatdb.operations.imports_batches import Arrival, Batches
 from chatdb.operations.imports_report import SkippedItem
 from chatdb.records import Conversation, Message, Organization
+from chatdb.store.batch_writing import write_in_parts
+from chatdb.store.batches import Arrival, Batches
+from chatdb.store.search_index import search_index_state
 
 _AT_ONCE = 500
 """Ids a statement."""

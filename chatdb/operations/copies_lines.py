@@ -20,9 +20,9 @@ from chatdb.formats.base import Tally
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.native import conversation_line
 from chatdb.nesting import roomy
-from chatdb.operations.conversation_batches import AT_ONCE, READING, ConversationFilter
 from chatdb.operations.exports import native_lines, whole_lines
 from chatdb.records import Conversation, Organization
+from chatdb.store.selecting import AT_ONCE, READING, ConversationFilter
 
 WHOLE = {**READING, "row_security": "off"}
 """Settings of a snapshot that must be whole: PostgreSQL refuses to leave out rows unsaid."""

@@ -18,14 +18,14 @@ import chatdb
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.dialects.bulk import Ahead
-from chatdb.db.search_index import (
+from chatdb.errors import ChatdbError, DatabaseLockedError, ExitCode, RefusedError
+from chatdb.operations.organizations import DEFAULT
+from chatdb.servers.processes import Process, find_process
+from chatdb.store.search_index import (
     search_index_state,
     set_search_index_state,
     take_off_search_index,
 )
-from chatdb.errors import ChatdbError, DatabaseLockedError, ExitCode, RefusedError
-from chatdb.operations.organizations import DEFAULT
-from chatdb.servers.processes import Process, find_process
 
 KEY = "copy"
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from chatdb.db.database import Database
 from chatdb.db.label import ENVIRONMENTS, KEY, PRODUCTION
 from chatdb.db.schema import settings
-from chatdb.db.work_log import write_work
 from chatdb.errors import RefusedError, UsageError
+from chatdb.store.work_log import write_work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

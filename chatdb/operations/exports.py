@@ -8,16 +8,16 @@ import msgspec
 
 from chatdb.db.database import Database
 from chatdb.nesting import roomy
-from chatdb.operations.conversation_batches import (
+from chatdb.records import Conversation
+from chatdb.store.every_organization import Scope
+from chatdb.store.lines import OnRead, native_lines
+from chatdb.store.naming import locate_conversation, resolve_conversation
+from chatdb.store.selecting import (
     AT_ONCE,
     ConversationFilter,
     IdsWithin,
     organization_id,
 )
-from chatdb.operations.every_organization import Scope
-from chatdb.operations.naming import locate_conversation, resolve_conversation
-from chatdb.operations.native_export import OnRead, native_lines
-from chatdb.records import Conversation
 
 __all__ = ["find_ids", "find_within", "native_lines", "read_conversations"]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from chatdb.operations.paging import Kind, cursor_of, id_after, id_before, read_place
 from chatdb.records import Organization
+from chatdb.store.paging import Kind, cursor_of, id_after, id_before, read_place
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -18,21 +18,21 @@ import sqlalchemy as sa
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.dialects.bulk import Ahead
-from chatdb.db.search_index import (
+from chatdb.errors import ChatdbError, NotFoundError
+from chatdb.formats.unread import Unread
+from chatdb.garbage import rare_collections
+from chatdb.operations.imports_plan import Plan, Planner, skipped
+from chatdb.operations.imports_report import ImportCounts, Placed, count
+from chatdb.operations.imports_unread import Deferral, UnreadSorter, read_now
+from chatdb.records import organization_id_of
+from chatdb.store.batch_writing import write_in_parts
+from chatdb.store.batches import Arrival, Batches, with_user
+from chatdb.store.search_index import (
     build_search_index,
     search_index_state,
     set_search_index_state,
     take_off_search_index,
 )
-from chatdb.errors import ChatdbError, NotFoundError
-from chatdb.formats.unread import Unread
-from chatdb.garbage import rare_collections
-from chatdb.operations.batch_writing import write_in_parts
-from chatdb.operations.imports_batches import Arrival, Batches, with_user
-from chatdb.operations.imports_plan import Plan, Planner, skipped
-from chatdb.operations.imports_report import ImportCounts, Placed, count
-from chatdb.operations.imports_unread import Deferral, UnreadSorter, read_now
-from chatdb.records import organization_id_of
 
 _NEW_ORGANIZATION = sa.text(
     "INSERT INTO organizations (id, key, name, created_at)"

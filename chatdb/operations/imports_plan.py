@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from chatdb.db.dialects.bulk import BatchRows, Bulk, MessageRows, Rehashed, Row, StoredKey
 from chatdb.formats.base import Skipped
 from chatdb.formats.unread import Unread, is_same_source
-from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_merge import (
     is_across_users,
     is_conflict,
@@ -22,8 +21,9 @@ from chatdb.operations.imports_merge import (
 )
 from chatdb.operations.imports_recognised import Kept, Recogniser, candidates
 from chatdb.operations.imports_report import Placed, SkippedItem
-from chatdb.operations.imports_stored import Stored, read_stored
 from chatdb.records import WHOLE_CONVERSATION, Conversation, Message
+from chatdb.store.batches import Arrival
+from chatdb.store.reading import Stored, read_stored
 
 
 @dataclass(frozen=True, slots=True)

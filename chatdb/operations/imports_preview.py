@@ -12,11 +12,11 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.nesting import roomy
 from chatdb.operations.imports import ImportOptions
-from chatdb.operations.imports_batches import Arrival, Batches, with_user
 from chatdb.operations.imports_plan import Planner, place_into_nothing
 from chatdb.operations.imports_recognised import Recogniser
 from chatdb.operations.imports_report import ImportCounts, Placed, count
 from chatdb.records import Conversation, organization_id_of
+from chatdb.store.batches import Arrival, Batches, with_user
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -15,9 +15,9 @@ from chatdb.db.dialects.bulk import StoredKey
 from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.blocks import read_blocks
 from chatdb.formats.identity import beside
-from chatdb.operations.imports_batches import Arrival
-from chatdb.operations.imports_stored import Stored
 from chatdb.records import WHOLE_CONVERSATION, Conversation, Message
+from chatdb.store.batches import Arrival
+from chatdb.store.reading import Stored
 
 Token = tuple[int, str | None, UUID]
 

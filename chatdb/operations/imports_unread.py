@@ -18,13 +18,13 @@ from chatdb.db.database import Database
 from chatdb.db.dialects.bulk import Bulk, StoredKey
 from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.unread import Counts, Unread, counts_where_same
-from chatdb.operations.conversation_batches import READING, ConversationFilter
-from chatdb.operations.every_organization import read_organization
 from chatdb.operations.exports import whole_lines
-from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_report import Placed
-from chatdb.operations.native_export import lines_within
 from chatdb.records import Organization
+from chatdb.store.batches import Arrival
+from chatdb.store.every_organization import read_organization
+from chatdb.store.lines import lines_within
+from chatdb.store.selecting import READING, ConversationFilter
 
 PAUSE = 8
 """Batches that are read as they come after one of which the database knew little."""

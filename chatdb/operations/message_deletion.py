@@ -7,12 +7,12 @@ import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.db.schema import messages
-from chatdb.operations.conversation_batches import organization_id
-from chatdb.operations.embeddings_moved import delete_embeddings
-from chatdb.operations.held_conversations import AT_ONCE, Held, bury, change
 from chatdb.operations.messages import ListedMessage, read_listed
-from chatdb.operations.naming import resolve_conversation, resolve_message
-from chatdb.operations.trees_stored import Tree, newest_leaf, read_tree
+from chatdb.store.embeddings_moved import delete_embeddings
+from chatdb.store.holding import AT_ONCE, Held, bury, change
+from chatdb.store.naming import resolve_conversation, resolve_message
+from chatdb.store.selecting import organization_id
+from chatdb.store.trees import Tree, newest_leaf, read_tree
 
 
 def find_deletable(

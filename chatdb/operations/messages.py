@@ -14,8 +14,8 @@ from chatdb.db.schema import messages
 from chatdb.errors import UsageError
 from chatdb.formats.base import Tally
 from chatdb.formats.cleaning import clean_message
-from chatdb.operations.conversation_batches import organization_id
-from chatdb.operations.held_conversations import (
+from chatdb.records import Message, Role, new_id
+from chatdb.store.holding import (
     AT_ONCE,
     CHANGING,
     Held,
@@ -23,11 +23,11 @@ from chatdb.operations.held_conversations import (
     hold,
     with_retries,
 )
-from chatdb.operations.naming import resolve_conversation, resolve_message
-from chatdb.operations.paging import cursor_of, read_place
-from chatdb.operations.titles import title_of
-from chatdb.operations.trees_stored import is_stored_list, link, newest_leaf, read_tree
-from chatdb.records import Message, Role, new_id
+from chatdb.store.naming import resolve_conversation, resolve_message
+from chatdb.store.paging import cursor_of, read_place
+from chatdb.store.selecting import organization_id
+from chatdb.store.titles import title_of
+from chatdb.store.trees import is_stored_list, link, newest_leaf, read_tree
 
 CONTENTS = ("reasoning", "tool_calls", "tool_outputs", "attachments")
 """What a message may say without any text."""

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from chatdb.db.database import Database
 from chatdb.db.label import KEY
 from chatdb.db.schema import leases, log, settings
-from chatdb.db.work_log import write_work
+from chatdb.store.work_log import write_work
 
 
 def settle(

@@ -101,7 +101,7 @@ def status(database: "Database") -> SchemaStatus:
         pending = names[names.index(seen.revision) + 1 :] if seen.revision else names
     search_index = server_version = None
     if database.url.path is None or database.url.path.exists():
-        from chatdb.db.search_index import search_index_state
+        from chatdb.store.search_index import search_index_state
 
         with database.transaction() as connection:
             server_version = database.dialect.server_version(connection)

@@ -14,10 +14,10 @@ from chatdb.db.revision import look, mismatch
 from chatdb.db.schema import organizations
 from chatdb.db.schema import settings as settings_table
 from chatdb.db.scripts import VERSION_TABLE, scripts
-from chatdb.db.search_index import search_index_state
 from chatdb.db.types import time_text
 from chatdb.operations.schema import applied_runs
 from chatdb.operations.search_index import LOOK_SECONDS
+from chatdb.store.search_index import search_index_state
 
 SEARCH_INDEX = "messages_search"
 SEARCH_KIND = "search index"

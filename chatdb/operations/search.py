@@ -14,9 +14,7 @@ from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.search import MessageKey, SearchRequest, Term, timed_out
 from chatdb.db.dialects.search_index import COMPLETE_HINT
 from chatdb.db.schema import conversations, messages
-from chatdb.db.search_index import search_index_state
 from chatdb.errors import UsageError
-from chatdb.operations.every_organization import EVERY, Scope, newest_first
 from chatdb.operations.excerpts import excerpt, scores
 from chatdb.operations.gathered_page import GatheredPage
 from chatdb.operations.query import Query, parse, with_filters
@@ -24,6 +22,8 @@ from chatdb.operations.search_page import RANKED_HITS, Hit, SearchOptions, Searc
 from chatdb.operations.search_titles import search_titles
 from chatdb.operations.words import SEARCHED_CHARACTERS, Matcher, term_of
 from chatdb.records import Organization
+from chatdb.store.every_organization import EVERY, Scope, newest_first
+from chatdb.store.search_index import search_index_state
 
 __all__ = ["RANKED_HITS", "Hit", "SearchOptions", "SearchPage", "search"]
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.db.dialects.search_index import COMPLETE_HINT, BuildWatch, IndexSight
-from chatdb.db.search_index import forget_search_index_state, search_index_state
 from chatdb.errors import StorageError
+from chatdb.store.search_index import forget_search_index_state, search_index_state
 
 LOOK_SECONDS = 2.0
 """How long a look counts: enough for some millions of messages."""

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.search import timed_out
 from chatdb.db.schema import conversations
-from chatdb.operations.every_organization import EVERY, Scope, newest_first
 from chatdb.operations.excerpts import excerpt, scores
 from chatdb.operations.gathered_page import GatheredPage, Key
 from chatdb.operations.query import Query
 from chatdb.operations.search_page import RANKED_HITS, Hit, SearchOptions, SearchPage
 from chatdb.operations.words import Matcher
+from chatdb.store.every_organization import EVERY, Scope, newest_first
 
 _TITLES_AT_ONCE = 1_000
 

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from chatdb import canonical
 from chatdb.db.database import Database
 from chatdb.db.schema import snapshots
-from chatdb.operations.conversation_batches import organization_id
-from chatdb.operations.held_conversations import CHANGING, change, hold, with_retries
-from chatdb.operations.naming import resolve_conversation, resolve_snapshot
-from chatdb.operations.paging import cursor_of, read_cursor
 from chatdb.records import Snapshot, new_id
+from chatdb.store.holding import CHANGING, change, hold, with_retries
+from chatdb.store.naming import resolve_conversation, resolve_snapshot
+from chatdb.store.paging import cursor_of, read_cursor
+from chatdb.store.selecting import organization_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

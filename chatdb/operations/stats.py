@@ -16,8 +16,8 @@ from chatdb.db.database import Database
 from chatdb.db.dialects.statistics import SAMPLED_ROWS, Source, StoredObject
 from chatdb.db.schema import conversations, organizations
 from chatdb.errors import UsageError
-from chatdb.operations.conversation_batches import organization_id
 from chatdb.operations.stats_query import day_of_no_time, statement
+from chatdb.store.selecting import organization_id
 
 Grouping = Literal["day", "week", "model", "role", "user", "source", "organization"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)

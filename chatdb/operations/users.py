@@ -13,10 +13,10 @@ from chatdb.canonical import clean_text
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
 from chatdb.errors import NotFoundError, RefusedError, UsageError
-from chatdb.operations.conversation_batches import organization_id
-from chatdb.operations.every_organization import EVERY, Scope, by_key, chosen, require_unbound
-from chatdb.operations.paging import cursor_of, read_place, unreadable
 from chatdb.records import Organization
+from chatdb.store.every_organization import EVERY, Scope, by_key, chosen, require_unbound
+from chatdb.store.paging import cursor_of, read_place, unreadable
+from chatdb.store.selecting import organization_id
 
 LONGEST_ID = 1_000
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import chatdb
 from chatdb.db.database import Database
 from chatdb.formats.native import header_line
-from chatdb.operations.contents import measure
-from chatdb.operations.conversation_batches import READING, ConversationFilter
-from chatdb.operations.native_export import lines_within
 from chatdb.operations.organizations import require
+from chatdb.store.contents import measure
+from chatdb.store.lines import lines_within
+from chatdb.store.selecting import READING, ConversationFilter
 from chatdb.workflows.backup_parts import Bench, Made
 
 

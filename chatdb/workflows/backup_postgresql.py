@@ -15,11 +15,11 @@ from chatdb.backups.contents import Contents
 from chatdb.backups.manifest import BackupFile
 from chatdb.backups.names import COMPRESSED, ENCRYPTED, TOC, Kind
 from chatdb.db.database import Database
-from chatdb.operations.contents import measure
-from chatdb.operations.conversation_batches import READING
 from chatdb.operations.server_facts import ServerFacts, export_snapshot, look_at_server
 from chatdb.operations.superuser_objects import extension_tables, superuser_objects
 from chatdb.servers.dump_programs import Client, Running, widen_pipe
+from chatdb.store.contents import measure
+from chatdb.store.selecting import READING
 from chatdb.workflows.backup_parts import BackupWish, Bench, Made
 from chatdb.workflows.beside import beside
 

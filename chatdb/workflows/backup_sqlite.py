@@ -12,7 +12,7 @@ from chatdb.db.database import Database
 from chatdb.db.sqlite_copies import copy_file, damages_of
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, StorageError
-from chatdb.operations.contents import measure
+from chatdb.store.contents import measure
 from chatdb.workflows.backup_parts import Bench, Made
 from chatdb.workflows.beside import beside
 

@@ -8,14 +8,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
-from chatdb.db.work_log import write_work
 from chatdb.errors import UsageError
 from chatdb.operations import conversation_branches as branches
-from chatdb.operations.conversation_batches import organization_id
 from chatdb.operations.conversation_changes import clean_title
 from chatdb.operations.conversation_deletion import DeletedConversation, describe
-from chatdb.operations.held_conversations import CHANGING, hold
-from chatdb.operations.naming import resolve_conversation, resolve_message
+from chatdb.store.holding import CHANGING, hold
+from chatdb.store.naming import resolve_conversation, resolve_message
+from chatdb.store.selecting import organization_id
+from chatdb.store.work_log import write_work
 from chatdb.workflows.kept_conversations import keep
 
 REASON = "chatdb conversations merge"

@@ -9,8 +9,6 @@ from uuid import UUID
 import chatdb
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.search_index import build_search_index, search_index_state
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.copies import (
     ConversationWriter,
     Lines,
@@ -32,6 +30,8 @@ from chatdb.operations.copies_lines import (
 from chatdb.operations.copies_state import CopyState, Progress, begin, standing
 from chatdb.operations.imports_report import SkippedItem
 from chatdb.records import Organization
+from chatdb.store.search_index import build_search_index, search_index_state
+from chatdb.store.selecting import ConversationFilter
 from chatdb.workflows.copy_places import address_of, check_places, is_made
 
 _NAMED = 20

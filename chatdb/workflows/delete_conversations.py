@@ -9,15 +9,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
-from chatdb.db.work_log import write_work
 from chatdb.errors import NotFoundError
-from chatdb.operations.conversation_batches import organization_id
 from chatdb.operations.conversation_deletion import (
     DeletedConversation,
     delete,
     describe,
     lock,
 )
+from chatdb.store.selecting import organization_id
+from chatdb.store.work_log import write_work
 from chatdb.workflows.kept_conversations import keep
 
 REASON = "chatdb conversations delete"

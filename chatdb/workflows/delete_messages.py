@@ -7,11 +7,11 @@ from pathlib import Path
 from uuid import UUID
 
 from chatdb.db.database import Database
-from chatdb.db.work_log import write_work
 from chatdb.errors import NotFoundError
-from chatdb.operations.conversation_batches import organization_id
-from chatdb.operations.held_conversations import CHANGING, hold
 from chatdb.operations.message_deletion import delete
+from chatdb.store.holding import CHANGING, hold
+from chatdb.store.selecting import organization_id
+from chatdb.store.work_log import write_work
 from chatdb.workflows.kept_conversations import keep
 
 REASON = "chatdb messages delete"

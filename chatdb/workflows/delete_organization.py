@@ -11,11 +11,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
-from chatdb.db.work_log import write_work
 from chatdb.errors import DatabaseFailedError, RefusedError
 from chatdb.formats.native import header_line
-from chatdb.operations.conversation_batches import READING, ConversationFilter
-from chatdb.operations.native_export import lines_within
 from chatdb.operations.organizations import (
     DEFAULT,
     OrganizationContents,
@@ -25,6 +22,9 @@ from chatdb.operations.organizations import (
     require,
 )
 from chatdb.records import Organization
+from chatdb.store.lines import lines_within
+from chatdb.store.selecting import READING, ConversationFilter
+from chatdb.store.work_log import write_work
 from chatdb.workflows.kept_files import default_keep_path, new_file
 
 REASON = "chatdb organizations delete"

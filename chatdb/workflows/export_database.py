@@ -23,10 +23,10 @@ from chatdb.layouts.targets import (
 )
 from chatdb.layouts.writing import LayoutWriter, Writing, WrittenRow
 from chatdb.operations import organizations
-from chatdb.operations.every_organization import EVERY
 from chatdb.operations.exports import read_conversations
-from chatdb.operations.native_export import OnRead
 from chatdb.records import Conversation
+from chatdb.store.every_organization import EVERY
+from chatdb.store.lines import OnRead
 from chatdb.workflows.export_files import ExportRequest
 
 _SQL_NAMES = (".sql", ".sql.gz", ".sql.zst")

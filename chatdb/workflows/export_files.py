@@ -15,12 +15,12 @@ from chatdb.formats.file_names import folder_name
 from chatdb.formats.folder_writing import write_folder
 from chatdb.formats.outputs import open_output
 from chatdb.formats.writing import Written, check_file, write_stream
-from chatdb.operations.conversation_batches import ConversationFilter, IdsWithin
-from chatdb.operations.every_organization import EVERY, Scope
 from chatdb.operations.exports import native_lines, read_conversations
-from chatdb.operations.native_export import OnRead
 from chatdb.operations.search import SearchOptions, search
 from chatdb.records import Conversation, organization_id_of
+from chatdb.store.every_organization import EVERY, Scope
+from chatdb.store.lines import OnRead
+from chatdb.store.selecting import ConversationFilter, IdsWithin
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -10,16 +10,16 @@ import msgspec
 
 import chatdb
 from chatdb.db.database import Database
-from chatdb.db.search_index import search_index_state
 from chatdb.errors import StorageError
 from chatdb.formats.outputs import open_output
 from chatdb.operations import organizations, users
-from chatdb.operations.every_organization import require_unbound
 from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_preview import preview
 from chatdb.operations.imports_report import FileReport, ImportCounts, ImportReport
 from chatdb.operations.imports_unread import Deferral
 from chatdb.operations.source_names import other_source_names
+from chatdb.store.every_organization import require_unbound
+from chatdb.store.search_index import search_index_state
 from chatdb.workflows.import_inputs import Inputs
 from chatdb.workflows.import_organizations import ByOrganization
 from chatdb.workflows.import_reading import OnSize, Reading

@@ -10,10 +10,10 @@ from uuid import UUID
 from chatdb.errors import UsageError
 from chatdb.formats.base import Skipped
 from chatdb.formats.unread import Unread
-from chatdb.operations.imports_batches import MAX_CONVERSATIONS, MAX_SIZE, Arrival, size_or_batch
 from chatdb.operations.imports_report import FileReport
 from chatdb.operations.organizations import check_key, check_name
 from chatdb.records import Conversation, Organization, organization_id_of
+from chatdb.store.batches import MAX_CONVERSATIONS, MAX_SIZE, Arrival, size_or_batch
 
 SET_ASIDE = MAX_CONVERSATIONS
 """Conversations of others that may wait while those of one organization are loaded."""

@@ -14,9 +14,9 @@ from chatdb.formats.sources import open_source
 from chatdb.formats.unread import Unread, add_counts
 from chatdb.layouts import registry as layouts
 from chatdb.layouts.base import Context
-from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_report import FileReport, Placed, SkippedItem
 from chatdb.operations.organizations import check_key
+from chatdb.store.batches import Arrival
 from chatdb.workflows.import_inputs import Input, Inputs
 from chatdb.workflows.import_organizations import NamedOrganizations
 

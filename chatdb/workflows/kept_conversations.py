@@ -8,8 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.formats.native import conversation_line, header_line
-from chatdb.operations.every_organization import label_of, read_organization
-from chatdb.operations.imports_stored import read_stored
+from chatdb.store.every_organization import label_of, read_organization
+from chatdb.store.reading import read_stored
 from chatdb.workflows.kept_files import new_file
 
 _AT_ONCE = 20

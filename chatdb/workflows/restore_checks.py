@@ -7,7 +7,7 @@ from chatdb.backups.contents import Contents, differences
 from chatdb.db.database import Database
 from chatdb.db.revision import look
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.contents import measure
+from chatdb.store.contents import measure
 from chatdb.workflows.restore_parts import Filling, Task
 
 

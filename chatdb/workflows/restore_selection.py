@@ -13,13 +13,13 @@ from chatdb.db.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import NotFoundError, UsageError
 from chatdb.operations import organizations
-from chatdb.operations.conversation_batches import ConversationFilter, count_conversations
 from chatdb.operations.exports import find_ids, read_conversations
 from chatdb.operations.imports import ImportOptions, ImportRun
-from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_preview import preview
 from chatdb.operations.imports_report import ImportCounts
 from chatdb.primitives.watch import Watch
+from chatdb.store.batches import Arrival
+from chatdb.store.selecting import ConversationFilter, count_conversations
 from chatdb.workflows.restore_parts import RestoreWish
 from chatdb.workflows.scratch_restore import imported_native, scratch_restore
 

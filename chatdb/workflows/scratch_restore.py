@@ -25,12 +25,12 @@ from chatdb.errors import (
     StorageError,
     UsageError,
 )
-from chatdb.operations.contents import measure
 from chatdb.operations.imports import ImportOptions
 from chatdb.operations.organizations import DEFAULT, require
 from chatdb.operations.schema_check import check, is_of_search_index
 from chatdb.operations.search_index import check_search_index, search_index_warning
 from chatdb.primitives.watch import Watch
+from chatdb.store.contents import measure
 from chatdb.workflows.import_files import import_files
 from chatdb.workflows.import_inputs import find_inputs
 from chatdb.workflows.restore_checks import compare, filling_of

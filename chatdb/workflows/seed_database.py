@@ -8,7 +8,6 @@ from typing import Literal
 from chatdb.db.database import Database
 from chatdb.operations import environment, organizations
 from chatdb.operations.imports import ImportOptions, ImportRun
-from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_preview import preview
 from chatdb.operations.imports_report import ImportCounts, Placed, SkippedItem
 from chatdb.records import Organization, organization_id_of
@@ -17,6 +16,7 @@ from chatdb.seeds.conversations import conversations
 from chatdb.seeds.demo import DEMO
 from chatdb.seeds.people import ORGANIZATIONS
 from chatdb.seeds.plan import SeedOptions, SeedPlan
+from chatdb.store.batches import Arrival
 
 _DEFAULTS = SeedOptions()
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.errors import NotFoundError
-from chatdb.operations.conversation_batches import ConversationFilter, count_conversations
 from chatdb.operations.conversations import list_page, read_conversation
 from chatdb.operations.search import SearchOptions, search
 from chatdb.records import organization_id_of
+from chatdb.store.selecting import ConversationFilter, count_conversations
 from chatdb.workflows.smoke_check import Check, CheckFailedError, CheckSkippedError, Place, expect
 from chatdb.workflows.smoke_conversation import ADDED, CREATED, USER
 

@@ -4,12 +4,12 @@ import sqlalchemy as sa
 
 from chatdb.db.schema import conversations, message_embeddings, messages, snapshots
 from chatdb.formats.native import conversation_line
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.exports import read_conversations
 from chatdb.operations.imports import ImportRun
-from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.search import SearchOptions, search
 from chatdb.records import Conversation, Snapshot, new_id, organization_id_of
+from chatdb.store.batches import Arrival
+from chatdb.store.selecting import ConversationFilter
 from chatdb.workflows.smoke_check import Check, CheckFailedError, Place, expect, expect_equal
 from chatdb.workflows.smoke_conversation import ADDED, CREATED
 

@@ -29,11 +29,11 @@ from chatdb.db.database import Database
 from chatdb.db.sqlite_copies import damages_of
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import InvalidInputError, NotFoundError, StorageError, UsageError
-from chatdb.operations.contents import measure
 from chatdb.operations.schema_check import SEARCH_INDEX
 from chatdb.operations.search_index import check_search_index, search_index_warning
 from chatdb.primitives.watch import Watch
 from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pipe
+from chatdb.store.contents import measure
 from chatdb.workflows.backup_sqlite import finished_copy
 from chatdb.workflows.beside import beside
 from chatdb.workflows.restore_parts import RestoreWish

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.search_index import search_index_state
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
+from chatdb.store.search_index import search_index_state
 from tests.cli.conftest import Run, command_line, process_environment
 from tests.cli.importing import count_of
 from tests.postgres_server import wait_until

@@ -15,9 +15,9 @@ from chatdb.db.connect import connect_postgresql, connect_sqlite
 from chatdb.db.database import Database
 from chatdb.db.dialects.postgresql_migration import LOCK_KEY
 from chatdb.db.migrations import MigrationSettings, upgrade
-from chatdb.db.search_index import take_off_search_index
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError
+from chatdb.store.search_index import take_off_search_index
 from tests.cli.conftest import command_line, process_environment
 from tests.operations.export_rows import fill
 from tests.postgres_server import PostgresServer

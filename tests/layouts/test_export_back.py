@@ -12,9 +12,9 @@ import pytest
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.exports import read_conversations
 from chatdb.records import Conversation
+from chatdb.store.selecting import ConversationFilter
 from tests.layouts import (
     chatmcp_database,
     relay_database,

@@ -12,10 +12,10 @@ from chatdb.db.connect import driver_connection
 from chatdb.db.database import Database
 from chatdb.formats.base import Skipped
 from chatdb.operations.imports import ImportOptions, ImportRun
-from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_report import ImportCounts, Placed
-from chatdb.operations.imports_stored import read_stored
 from chatdb.records import Conversation, Message, organization_id_of
+from chatdb.store.batches import Arrival
+from chatdb.store.reading import read_stored
 
 SPACE = UUID("5f0c6c1e-7a5e-4a52-9d0e-3c8b6f3a1d11")
 START = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)

@@ -21,8 +21,8 @@ from chatdb.operations.conversation_changes import (
 )
 from chatdb.operations.conversations import read_conversation
 from chatdb.operations.messages import NewMessage
-from chatdb.operations.titles import LONGEST_TITLE, cut, title_of
 from chatdb.records import new_id
+from chatdb.store.titles import LONGEST_TITLE, cut, title_of
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 from tests.operations.importing import conversation, load, message, stored, the_one
 

@@ -14,8 +14,6 @@ from chatdb.canonical import clean_text
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations
 from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations import paging
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.conversations import (
     SORTS,
     Sort,
@@ -25,6 +23,8 @@ from chatdb.operations.conversations import (
 )
 from chatdb.operations.metadata_words import condition, object_of
 from chatdb.records import organization_id_of
+from chatdb.store import paging
+from chatdb.store.selecting import ConversationFilter
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 
 HOSTILE = (

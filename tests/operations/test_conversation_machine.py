@@ -22,10 +22,10 @@ from hypothesis.stateful import (
 from chatdb.db.database import Database
 from chatdb.db.schema import messages
 from chatdb.operations import conversation_changes as changes
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.conversations import list_page, read_conversation
 from chatdb.operations.messages import NewMessage, add, edit
 from chatdb.records import organization_id_of
+from chatdb.store.selecting import ConversationFilter
 from chatdb.workflows import branch_conversations as branches
 from chatdb.workflows.delete_conversations import delete_conversations
 from chatdb.workflows.delete_messages import delete_messages

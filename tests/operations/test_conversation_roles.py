@@ -6,11 +6,11 @@ import pytest
 
 from chatdb.operations import conversation_changes as changes
 from chatdb.operations import snapshots
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.conversations import SORTS, list_page, read_conversation
 from chatdb.operations.messages import NewMessage, add, edit
 from chatdb.operations.messages import list_page as list_messages
 from chatdb.operations.metadata_words import condition
+from chatdb.store.selecting import ConversationFilter
 from chatdb.workflows import branch_conversations as branches
 from chatdb.workflows.delete_conversations import delete_conversations
 from chatdb.workflows.delete_messages import delete_messages

@@ -12,12 +12,12 @@ from chatdb.db.schema import conversations, log, messages, snapshots, tombstones
 from chatdb.errors import NotFoundError, StorageError, UsageError
 from chatdb.formats.branches import active_path, tree
 from chatdb.formats.native import NativeReader
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.conversation_deletion import find_deletable
 from chatdb.operations.conversations import ConversationSummary, list_page, read_conversation
-from chatdb.operations.naming import resolve_conversation
 from chatdb.operations.search import SearchOptions, search
 from chatdb.records import Conversation, Message, organization_id_of
+from chatdb.store.naming import resolve_conversation
+from chatdb.store.selecting import ConversationFilter
 from chatdb.workflows.delete_conversations import delete_conversations
 from chatdb.workflows.kept_files import default_keep_path
 from tests.operations.conversation_rows import (

@@ -17,11 +17,11 @@ from chatdb.db.migrations import downgrade, upgrade
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError
 from chatdb.formats.native import conversation_line
-from chatdb.operations.conversation_batches import ConversationFilter
-from chatdb.operations.embeddings_stored import MOST_HELD, has_embeddings
 from chatdb.operations.exports import native_lines
 from chatdb.operations.schema_check import check, dump
 from chatdb.records import WHOLE_CONVERSATION, Conversation, Embedding
+from chatdb.store.embeddings import MOST_HELD, has_embeddings
+from chatdb.store.selecting import ConversationFilter
 from chatdb.workflows import branch_conversations as branches
 from chatdb.workflows.copy_database import copy_database
 from chatdb.workflows.delete_messages import delete_messages

@@ -16,11 +16,11 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.formats import native
 from chatdb.formats.base import Tally
 from chatdb.formats.sources import open_source
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.exports import native_lines
 from chatdb.operations.imports import ImportRun
-from chatdb.operations.imports_batches import Arrival
 from chatdb.records import Conversation, Embedding, Message, Snapshot, sorted_embeddings
+from chatdb.store.batches import Arrival
+from chatdb.store.selecting import ConversationFilter
 from tests.operations.export_rows import NOON, insert
 
 _texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)

@@ -12,14 +12,14 @@ from chatdb.db.types import HyphenUuid
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, NotFoundError
 from chatdb.formats import native
-from chatdb.operations.conversation_batches import (
+from chatdb.operations.exports import find_ids, native_lines, read_conversations
+from chatdb.records import Conversation
+from chatdb.store.reading import read_stored
+from chatdb.store.selecting import (
     AT_ONCE,
     ConversationFilter,
     count_conversations,
 )
-from chatdb.operations.exports import find_ids, native_lines, read_conversations
-from chatdb.operations.imports_stored import read_stored
-from chatdb.records import Conversation
 from tests.operations.export_rows import (
     NOON,
     ODD_TEXTS,

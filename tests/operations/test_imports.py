@@ -15,8 +15,8 @@ from chatdb.db.database import Database
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Skipped
 from chatdb.operations.imports import ImportRun
-from chatdb.operations.imports_batches import Arrival
 from chatdb.records import Conversation, Message, Snapshot
+from chatdb.store.batches import Arrival
 from tests.operations.importing import (
     at,
     check_search,

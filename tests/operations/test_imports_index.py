@@ -4,9 +4,9 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.search_index import build_search_index, search_index_state
 from chatdb.operations.imports import ImportRun
-from chatdb.operations.imports_batches import Arrival
+from chatdb.store.batches import Arrival
+from chatdb.store.search_index import build_search_index, search_index_state
 from tests.operations.importing import (
     at,
     check_search,

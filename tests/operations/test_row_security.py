@@ -26,12 +26,12 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, DatabaseFailedError
 from chatdb.operations import conversations as conversations_operation
 from chatdb.operations import exports, organizations, roles, search, users
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.isolation import prove
 from chatdb.operations.roles import RoleKind
 from chatdb.operations.schema_check import check
 from chatdb.operations.search import SearchOptions
 from chatdb.records import Conversation
+from chatdb.store.selecting import ConversationFilter
 from chatdb.workflows.delete_conversations import delete_conversations
 from chatdb.workflows.delete_organization import delete_organization
 from tests.operations.app_roles import Deployment, deployed, new_deployment

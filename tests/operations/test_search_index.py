@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.db.search_index import search_index_state, take_off_search_index
 from chatdb.db.sqlite_copies import damages
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError
@@ -20,6 +19,7 @@ from chatdb.operations.search_index import (
     look_at_search_index,
     rebuild_search_index,
 )
+from chatdb.store.search_index import search_index_state, take_off_search_index
 from tests.operations.importing import check_search, conversation, load, message
 from tests.operations.index_damage import (
     INDEX,

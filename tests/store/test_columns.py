@@ -10,9 +10,9 @@ from chatdb.db import schema
 from chatdb.db.catalogue import expected_catalogue
 from chatdb.db.dialects import sqlite_export
 from chatdb.db.url import DialectName
-from chatdb.operations import copies_lines, native_export
+from chatdb.operations import copies_lines
 from chatdb.records import Conversation, Embedding, Message, Organization, Snapshot
-from chatdb.store import columns
+from chatdb.store import columns, lines
 from tests.store.write_native_schema import PATH, schema_text
 
 LABELS = ("organization", "organization_name")
@@ -96,8 +96,8 @@ def test_what_is_usual_of_a_message_is_text_but_for_its_metadata_and_time() -> N
 @pytest.mark.parametrize(
     ("made", "record", "without"),
     [
-        (native_export._Head, Conversation, PARTS),
-        (native_export._Snapshot, Snapshot, ()),
+        (lines._Head, Conversation, PARTS),
+        (lines._Snapshot, Snapshot, ()),
         (sqlite_export._Message, Message, ()),
     ],
     ids=["conversation", "snapshot", "message"],

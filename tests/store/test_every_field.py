@@ -12,8 +12,8 @@ import pytest
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.formats.native import conversation_line, header_line
-from chatdb.operations.imports_stored import read_stored
 from chatdb.records import Conversation, Message, organization_id_of
+from chatdb.store.reading import read_stored
 from tests.postgres_server import TEMPLATE, PostgresServer
 from tests.store.filled import NOON, bare_conversation, full_conversation, values_of
 from tests.workflows.restoring import kept_removed

@@ -14,8 +14,8 @@ from chatdb.backups.folder_store import FolderStore
 from chatdb.db.conninfo import conninfo
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.contents import measure
 from chatdb.servers.dump_programs import DumpPrograms
+from chatdb.store.contents import measure
 from chatdb.workflows.backup_parts import BackupWish
 from chatdb.workflows.create_backup import create_backup
 from tests.postgres_server import PostgresServer

@@ -15,7 +15,7 @@ from chatdb.db.database import Database
 from chatdb.db.opening import open_replacement
 from chatdb.db.server_databases import Server
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.contents import measure
+from chatdb.store.contents import measure
 from tests.operations.conversation_rows import add_conversation
 from tests.postgres_server import PASSWORD, PostgresServer
 

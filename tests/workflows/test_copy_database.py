@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from chatdb.db import schema
 from chatdb.db.connect import driver_connection
 from chatdb.db.database import Database
-from chatdb.operations.conversation_batches import AT_ONCE
 from chatdb.operations.environment import label, set_label
+from chatdb.store.selecting import AT_ONCE
 from chatdb.workflows.copy_database import copy_database, preview_copy
 from tests.operations.conversation_rows import add_organization
 from tests.operations.export_rows import ORGANIZATION, conversation, every_shape, insert, message

@@ -16,13 +16,13 @@ from chatdb.formats.base import Tally
 from chatdb.formats.registry import detect
 from chatdb.formats.sources import open_source
 from chatdb.formats.unread import Unread, bytes_digest, is_same_source
-from chatdb.operations.conversation_batches import ConversationFilter
 from chatdb.operations.exports import native_lines
 from chatdb.operations.imports import ImportOptions
-from chatdb.operations.imports_batches import Arrival
 from chatdb.operations.imports_report import ImportReport
 from chatdb.operations.imports_unread import PAUSE, Deferral, UnreadSorter
 from chatdb.records import Embedding, Snapshot
+from chatdb.store.batches import Arrival
+from chatdb.store.selecting import ConversationFilter
 from chatdb.workflows.import_files import import_files, preview_files
 from chatdb.workflows.import_inputs import find_inputs
 from tests.formats.chatgpt_samples import conversation as chatgpt

@@ -8,9 +8,9 @@ import pytest
 
 from chatdb.formats.base import Skipped
 from chatdb.formats.unread import Unread
-from chatdb.operations.imports_batches import MAX_SIZE, Arrival
 from chatdb.operations.imports_report import FileReport
 from chatdb.records import Conversation, Organization, organization_id_of
+from chatdb.store.batches import MAX_SIZE, Arrival
 from chatdb.workflows.import_organizations import SET_ASIDE, ByOrganization, NamedOrganizations
 from tests.operations.importing import START
 

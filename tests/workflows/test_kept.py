@@ -185,7 +185,8 @@ def test_a_kept_database_that_is_in_use_is_not_removed(
         assert done.exit_code == 7
         assert "is in use" in done.stdout
         (still,) = json.loads(run("kept", "list", "--format", "json", *at).stdout)
-        assert {**still, "bytes": 0} == {**entry, "bytes": 0}  # the server grows and shrinks its files by itself
+        del still["bytes"], entry["bytes"]  # the server's own work changes them
+        assert still == entry
 
 
 def test_on_production_its_name_is_wanted(chatdb: Run, filled: DatabaseUrl) -> None:

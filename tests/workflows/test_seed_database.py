@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from chatdb.db import label, schema
 from chatdb.db.database import Database
-from chatdb.db.search_index import search_index_state
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import RefusedError, UsageError
 from chatdb.operations.search import SearchOptions, search
@@ -19,6 +18,7 @@ from chatdb.records import organization_id_of
 from chatdb.seeds.demo import DEMO
 from chatdb.seeds.people import ORGANIZATIONS
 from chatdb.seeds.plan import SeedOptions
+from chatdb.store.search_index import search_index_state
 from chatdb.workflows.seed_database import preview_seed, seed
 from tests.seeds.making import made
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from chatdb.db.database import Database
     from chatdb.formats.writing import Written
-    from chatdb.operations.conversation_batches import IdsWithin
+    from chatdb.store.selecting import IdsWithin
     from chatdb.workflows.export_database import DatabaseWritten
     from chatdb.workflows.export_files import ExportRequest
 
@@ -98,7 +98,7 @@ def export(
       chatdb export --to relay --output relay.sql
     """
     from chatdb.layouts.registry import is_layout
-    from chatdb.operations.conversation_batches import ConversationFilter
+    from chatdb.store.selecting import ConversationFilter
     from chatdb.workflows.export_database import check_output, one_organization
     from chatdb.workflows.export_files import ExportRequest
 
@@ -258,7 +258,7 @@ class _Exporting:
             tell_who_has_none(self._command, self._database)
 
     def _progress(self, *, quiet: bool = False) -> "AbstractContextManager[Progress]":
-        from chatdb.operations.conversation_batches import count_conversations
+        from chatdb.store.selecting import count_conversations
 
         if quiet:
             return nullcontext(QuietProgress())

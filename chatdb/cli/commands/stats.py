@@ -104,8 +104,8 @@ def stats(
 
 
 def _count(command: CommandContext, request: "StatsRequest", *, all_orgs: bool) -> "StatsReport":
-    from chatdb.operations.every_organization import require_unbound
     from chatdb.operations.stats import stats as count
+    from chatdb.store.every_organization import require_unbound
 
     key = request.organization_key
     with command.open_database() as database:

@@ -27,7 +27,7 @@ from chatdb.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chatdb.operations.conversation_batches import ConversationFilter
+    from chatdb.store.selecting import ConversationFilter
     from chatdb.workflows.delete_conversations import DeletionReport
 
 _PLANNED_TITLES = 10
@@ -141,8 +141,8 @@ def _wanted(
     meta: list[str] | None,
 ) -> "ConversationFilter":
     from chatdb.cli.times import read_time
-    from chatdb.operations.conversation_batches import ConversationFilter
     from chatdb.operations.metadata_words import condition
+    from chatdb.store.selecting import ConversationFilter
 
     return ConversationFilter(
         user_id=user,
@@ -157,7 +157,7 @@ def _wanted(
 
 def _check(ids: list[str] | None, wanted: "ConversationFilter", user: str | None) -> None:
     """Raise UsageError unless ids are given, or what all of them are; --user goes with both."""
-    from chatdb.operations.conversation_batches import ConversationFilter
+    from chatdb.store.selecting import ConversationFilter
 
     if ids and wanted != ConversationFilter(user_id=user):
         raise UsageError(

@@ -131,8 +131,8 @@ def list_conversations(
       chatdb conversations list --starred --sort title --meta lang=de
     """
     from chatdb.operations import conversations
-    from chatdb.operations.conversation_batches import ConversationFilter
     from chatdb.operations.metadata_words import condition
+    from chatdb.store.selecting import ConversationFilter
 
     if everything and archived is not None:
         raise UsageError("--all and --archived exclude each other", hint="leave one out")

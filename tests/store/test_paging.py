@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatdb.errors import UsageError
-from chatdb.operations.paging import Kind, cursor_of, read_cursor, read_place
+from chatdb.store.paging import Kind, cursor_of, read_cursor, read_place
 
 TIME = datetime(2025, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.db.schema import message_embeddings
-from chatdb.operations.held_conversations import AT_ONCE, Held
 from chatdb.records import WHOLE_CONVERSATION
+from chatdb.store.holding import AT_ONCE, Held
 
 _table = message_embeddings.c
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.db.schema import messages
-from chatdb.operations.held_conversations import Held
+from chatdb.store.holding import Held
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from chatdb.db.dialects.bulk import Bulk
-from chatdb.operations.imports_batches import Arrival
+from chatdb.store.batches import Arrival
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Waits before a batch is tried again after a deadlock, a race or a lost connection."""

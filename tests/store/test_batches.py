@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.errors import ChatdbError
-from chatdb.operations import imports_batches
 from chatdb.operations.imports import ImportOptions, ImportRun
-from chatdb.operations.imports_batches import Arrival, Batches
 from chatdb.operations.imports_preview import preview
+from chatdb.store import batches as batches_module
+from chatdb.store.batches import Arrival, Batches
 from tests.operations.importing import (
     conversation,
     load,
@@ -43,7 +43,7 @@ def test_a_preview_tells_the_same_and_writes_nothing(database: Database) -> None
 def test_a_preview_knows_what_came_in_a_batch_before(database: Database) -> None:
     short = conversation("talk", [message("a")])
     longer = conversation("talk", [message("a"), message("b")], 5)
-    others = [conversation(str(number)) for number in range(imports_batches.MAX_CONVERSATIONS)]
+    others = [conversation(str(number)) for number in range(batches_module.MAX_CONVERSATIONS)]
     arrivals = [Arrival(each) for each in (short, *others, short, *others, longer)]
 
     told = preview(database, "default", arrivals, options=ImportOptions(), on_placed=lambda _: None)
@@ -55,7 +55,7 @@ def test_a_preview_knows_what_came_in_a_batch_before(database: Database) -> None
 
 
 def test_batches_are_bounded_and_lose_nothing() -> None:
-    big = "x" * (imports_batches.MAX_SIZE // 3)
+    big = "x" * (batches_module.MAX_SIZE // 3)
     records = [conversation(str(number), [message("a", content=big)]) for number in range(10)]
 
     batches = Batches(map(Arrival, records))
@@ -67,7 +67,7 @@ def test_batches_are_bounded_and_lose_nothing() -> None:
 
 
 def test_many_batches_go_in_one_by_one(database: Database) -> None:
-    count = 2 * imports_batches.MAX_CONVERSATIONS + 1
+    count = 2 * batches_module.MAX_CONVERSATIONS + 1
     records = [conversation(str(number), [message("a")]) for number in range(count)]
 
     assert load(database, records, hashed=True).new == count
@@ -75,7 +75,7 @@ def test_many_batches_go_in_one_by_one(database: Database) -> None:
 
 
 def test_metadata_counts_towards_the_size_of_a_batch() -> None:
-    big = {"page": "x" * (imports_batches.MAX_SIZE // 3)}
+    big = {"page": "x" * (batches_module.MAX_SIZE // 3)}
     records = [
         *(conversation(str(number), [message("a", metadata=big)]) for number in range(4)),
         *(conversation(str(number), metadata=big) for number in range(4)),
@@ -140,7 +140,7 @@ def test_what_a_stream_raises_ahead_comes_after_what_it_gave() -> None:
 
 def test_an_organization_that_is_removed_meanwhile_gets_no_orphans(database: Database) -> None:
     def stream() -> Iterator[Arrival]:
-        for number in range(imports_batches.MAX_CONVERSATIONS):
+        for number in range(batches_module.MAX_CONVERSATIONS):
             yield Arrival(conversation(str(number)))
         with database.transaction(write=True) as connection:
             organizations = schema.organizations

@@ -27,17 +27,17 @@ from chatdb.db.dialects.message_text import (
 )
 from chatdb.garbage import rare_collections
 from chatdb.nesting import roomy
-from chatdb.operations.conversation_batches import (
+from chatdb.records import Organization
+from chatdb.store.columns import JSON, TIME, Column, columns_of, fields_of
+from chatdb.store.embeddings import EmbeddingLines
+from chatdb.store.every_organization import Scope, chosen, label_of
+from chatdb.store.selecting import (
     AT_ONCE,
     READING,
     ConversationFilter,
     IdsWithin,
     batches,
 )
-from chatdb.operations.embeddings_stored import EmbeddingLines
-from chatdb.operations.every_organization import Scope, chosen, label_of
-from chatdb.records import Organization
-from chatdb.store.columns import JSON, TIME, Column, columns_of, fields_of
 
 PIECE = 1 << 18
 """Bytes handed on at once."""

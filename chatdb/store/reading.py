@@ -8,9 +8,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.db import schema
-from chatdb.operations.embeddings_stored import has_embeddings, read_embeddings
 from chatdb.records import Conversation, Message, Snapshot
 from chatdb.store.columns import fields_of
+from chatdb.store.embeddings import has_embeddings, read_embeddings
 
 _AT_ONCE = 500
 """Ids a statement: far below SQLite's limit of variables."""

@@ -13,8 +13,8 @@ from chatdb.db.dialects.base import Dialect
 from chatdb.db.dialects.expressions import id_ends_with
 from chatdb.db.schema import conversations, messages, snapshots
 from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations.every_organization import Scope, chosen
 from chatdb.records import Organization
+from chatdb.store.every_organization import Scope, chosen
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -18,7 +18,7 @@ from chatdb.db.database import Database
 from chatdb.db.dialects.expressions import metadata_has
 from chatdb.errors import NotFoundError
 from chatdb.formats.times import EPOCH
-from chatdb.operations.every_organization import EVERY, Scope, require_unbound
+from chatdb.store.every_organization import EVERY, Scope, require_unbound
 
 AT_ONCE = 5_000
 """Conversations whose own rows are held at once; their messages are streamed."""

@@ -9,14 +9,15 @@ import pytest
 
 from chatdb.db.database import Database
 from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations import conversations, every_organization, search, users
-from chatdb.operations.conversation_batches import ConversationFilter, count_conversations
+from chatdb.operations import conversations, search, users
 from chatdb.operations.conversations import SORTS, Sort
-from chatdb.operations.every_organization import EVERY, Holder
 from chatdb.operations.exports import find_within, native_lines, read_conversations, whole_lines
-from chatdb.operations.naming import find_conversation
 from chatdb.operations.search import SearchOptions
 from chatdb.records import organization_id_of
+from chatdb.store import every_organization
+from chatdb.store.every_organization import EVERY, Holder
+from chatdb.store.naming import find_conversation
+from chatdb.store.selecting import ConversationFilter, count_conversations
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 
 KEYS = ("acme", "globex", "initech")

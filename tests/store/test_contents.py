@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from chatdb.backups.contents import Contents, IndexEntry, differences
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.contents import measure
 from chatdb.records import organization_id_of
+from chatdb.store.contents import measure
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 
 
