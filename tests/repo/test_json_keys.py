@@ -1,76 +1,190 @@
-"""The documents name every key of the JSON that commands on tenants and conversations print."""
+"""docs/json-keys.md names every key that commands print, in their order."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from chatdb.cli.backup_check import CheckedBackups
+from chatdb.cli.commands.config import ShownSetting
+from chatdb.cli.commands.environment import ShownEnvironment
+from chatdb.cli.commands.formats import KnownFormat
 from chatdb.cli.commands.messages import DeletedMessages
 from chatdb.cli.commands.organizations import OrganizationDeletionSummary
 from chatdb.cli.commands.roles import CreatedRole
 from chatdb.cli.conversations.branches import MergeSummary
 from chatdb.cli.conversations.deletion import DeletionSummary
+from chatdb.cli.dev_db_report import UpReport
+from chatdb.cli.import_summary import Explanation, ImportSummary
 from chatdb.cli.output import field_names
+from chatdb.cli.restore_report import UndoneRestore
+from chatdb.db.catalogue import Difference
+from chatdb.db.dialects.statistics import StoredObject
+from chatdb.db.migrations import AppliedRevision
+from chatdb.operations.checkpoints import Checkpoint
 from chatdb.operations.conversation_branches import Branching
 from chatdb.operations.conversations import ConversationSummary
 from chatdb.operations.doctor_findings import Finding
+from chatdb.operations.environment import EnvironmentChange
+from chatdb.operations.imports_report import FileReport, ImportCounts, ImportReport, SkippedItem
+from chatdb.operations.last_backup import LastBackup
 from chatdb.operations.messages import AddedMessages, ListedMessage
 from chatdb.operations.organizations import OrganizationSummary
 from chatdb.operations.roles import Role
+from chatdb.operations.schema import RevisionHistory, SchemaStatus
+from chatdb.operations.schema_plan import Loss, PlannedStatement
+from chatdb.operations.search_index import SearchIndexReport
+from chatdb.operations.search_page import Hit
 from chatdb.operations.smoke_record import SmokeRecord
 from chatdb.operations.snapshots import ListedSnapshot, SavedSnapshot
-from chatdb.operations.stats import LongConversation, StatsGroup, StatsReport, StatsTotals
+from chatdb.operations.stats import (
+    BusyHour,
+    LongConversation,
+    StatsGroup,
+    StatsReport,
+    StatsTotals,
+)
 from chatdb.operations.users import UserDetails, UserRenaming, UserSummary
-from chatdb.records import Organization, Snapshot
+from chatdb.records import Conversation, Organization, Snapshot
+from chatdb.workflows.backup_schedule import ScheduleFile
+from chatdb.workflows.backup_summary import BackupSummary, ShownBackup, VerifiedBackup
+from chatdb.workflows.compare_backups import ConversationChange
+from chatdb.workflows.copy_database import CopyReport
+from chatdb.workflows.dev_db_status import DevStatus
 from chatdb.workflows.kept_entries import KeptDetails, KeptEntry
+from chatdb.workflows.kept_list import KeptSummary
 from chatdb.workflows.kept_prune import PrunedItem
+from chatdb.workflows.project_files import ProjectFile
+from chatdb.workflows.prune_backups import PrunedBackup
+from chatdb.workflows.restore_parts import Restored, RestorePlan
+from chatdb.workflows.restore_selection import SelectionRestored
 from chatdb.workflows.seed_database import SeedReport
 from chatdb.workflows.smoke_check import CheckResult
-from chatdb.workflows.status import StatusReport
+from chatdb.workflows.status import DayCount, StatusReport
+from tests.repo.test_commands import EVERY_COMMAND
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-IN_ONE_LIST = {
-    "conversations.md": (
-        *(ConversationSummary, DeletionSummary, Branching, AddedMessages, ListedMessage),
-        *(DeletedMessages, SavedSnapshot, ListedSnapshot, Snapshot),
+TEXT = (DOCS / "json-keys.md").read_text()
+ROWS = dict(re.findall(r"(?m)^\| (`.+?) \| (.+) \|$", TEXT))
+"""The cells on the right by those on the left, in all tables of the page."""
+
+TYPES = {
+    **dict.fromkeys(
+        (
+            f"conversations {verb}"
+            for verb in (
+                *("list", "create", "rename", "star", "unstar", "archive", "unarchive"),
+                "touch",
+            )
+        ),
+        ConversationSummary,
     ),
-    "tenants.md": (
-        *(OrganizationSummary, Organization, OrganizationDeletionSummary, UserSummary),
-        *(UserDetails, UserRenaming, Role, CreatedRole, Finding),
-    ),
-    "kept.md": (KeptEntry,),
-    "status.md": (StatsGroup, StatsTotals, LongConversation, SmokeRecord),
+    "conversations show": Conversation,
+    "conversations fork": Branching,
+    "conversations split": Branching,
+    "conversations merge": MergeSummary,
+    "conversations delete": DeletionSummary,
+    "messages add": AddedMessages,
+    "messages list": ListedMessage,
+    "messages edit": ListedMessage,
+    "messages delete": DeletedMessages,
+    "snapshots list": ListedSnapshot,
+    "snapshots show": Snapshot,
+    "snapshots save": SavedSnapshot,
+    "search": Hit,
+    "search-index status": SearchIndexReport,
+    "search-index check": SearchIndexReport,
+    "organizations list": OrganizationSummary,
+    "organizations create": Organization,
+    "organizations rename": Organization,
+    "organizations delete": OrganizationDeletionSummary,
+    "users list": UserSummary,
+    "users show": UserDetails,
+    "users rename": UserRenaming,
+    "roles list": Role,
+    "roles create": CreatedRole,
+    "roles drop": Role,
+    "import": ImportSummary,
+    "import --explain": Explanation,
+    "copy": CopyReport,
+    "backup create": BackupSummary,
+    "backup list": BackupSummary,
+    "backup show": ShownBackup,
+    "backup verify": VerifiedBackup,
+    "backup diff": ConversationChange,
+    "backup prune": PrunedBackup,
+    "backup check": CheckedBackups,
+    "backup schedule": ScheduleFile,
+    "restore": Restored,
+    "restore --dry-run": RestorePlan,
+    "restore --conversation": SelectionRestored,
+    "restore --undo": UndoneRestore,
+    "kept list": KeptEntry,
+    "kept show": KeptDetails,
+    "kept prune": PrunedItem,
+    "migrate": AppliedRevision,
+    "migrate --plan": PlannedStatement,
+    "schema status": SchemaStatus,
+    "schema history": RevisionHistory,
+    "schema check": Difference,
+    "schema downgrade": Loss,
+    "environment show": ShownEnvironment,
+    "environment set": EnvironmentChange,
+    "status": StatusReport,
+    "status: last_days": DayCount,
+    "status: last_backup": LastBackup,
+    "status: kept": KeptSummary,
+    "status: last_smoke_test": SmokeRecord,
+    "stats": StatsReport,
+    "stats: totals": StatsTotals,
+    "stats: groups": StatsGroup,
+    "stats: longest_conversations": LongConversation,
+    "stats: busiest_hours": BusyHour,
+    "stats: storage": StoredObject,
+    "smoke-test": CheckResult,
+    "doctor": Finding,
+    "security check": Finding,
+    "dev-db up": UpReport,
+    "dev-db reset": UpReport,
+    "dev-db status": DevStatus,
+    "dev-db checkpoint save": Checkpoint,
+    "dev-db checkpoint restore": Checkpoint,
+    "dev-db checkpoint list": Checkpoint,
+    "dev-db checkpoint delete": Checkpoint,
+    "init": ProjectFile,
+    "seed": SeedReport,
+    "config show": ShownSetting,
+    "formats": KnownFormat,
 }
-"""Types of which a document lists all keys one after another, in the order of the JSON."""
-IN_PLACES = {
-    "conversations.md": (MergeSummary,),
-    "kept.md": (KeptDetails, PrunedItem),
-    "seed.md": (SeedReport,),
-    "smoke-test.md": (CheckResult,),
-    "status.md": (StatusReport, StatsReport),
-}
-"""Types whose keys have a place each."""
 
 
-def text_of(name: str) -> str:
-    """Return a document without what stands in brackets, without marks, on one line."""
-    text = re.sub(r" \([^()]*\)", "", (DOCS / name).read_text())
-    return " ".join(text.replace("`", "").split())
+def keys_of(row: type) -> str:
+    """Return the keys as the page writes them."""
+    return ", ".join(f"`{name}`" for name in field_names(row))
 
 
-@pytest.mark.parametrize(
-    ("document", "row"), [(name, row) for name, rows in IN_ONE_LIST.items() for row in rows]
-)
-def test_a_document_lists_the_keys_in_their_order(document: str, row: type) -> None:
-    keys = re.escape(", ".join(field_names(row)))
-
-    assert re.search(rf"[:|] {keys}(?!, \w)", text_of(document)), keys
+def row_of(name: str) -> str:
+    """Return the page's keys of a command, or of one of its keys."""
+    command, colon, key = name.partition(": ")
+    return ROWS[f"`{command}`: `{key}`" if colon else f"`{name}`"]
 
 
-@pytest.mark.parametrize(
-    ("document", "row"), [(name, row) for name, rows in IN_PLACES.items() for row in rows]
-)
-def test_a_document_has_each_key(document: str, row: type) -> None:
-    words = set(re.findall(r"\w+", (DOCS / document).read_text()))
+@pytest.mark.parametrize("name", TYPES)
+def test_the_page_lists_the_keys_in_their_order(name: str) -> None:
+    assert row_of(name) == keys_of(TYPES[name])
 
-    assert set(field_names(row)) <= words
+
+def test_the_page_names_every_command_that_prints_data() -> None:
+    printing = [
+        path
+        for path, command in EVERY_COMMAND.items()
+        if any("--format" in parameter.opts for parameter in command.params)
+    ]
+
+    assert len(printing) > 60
+    assert [path for path in printing if f"`{path}`" not in ROWS] == []
+
+
+@pytest.mark.parametrize("row", [ImportReport, ImportCounts, FileReport, SkippedItem])
+def test_the_page_lists_the_keys_of_an_imports_report(row: type) -> None:
+    assert keys_of(row) in TEXT
