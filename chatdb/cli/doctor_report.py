@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from chatdb.cli.text import one_line
@@ -12,6 +13,14 @@ if TYPE_CHECKING:
 _MARGIN = "    "
 _NARROWEST = 24
 """With less room than this a text begins on a line of its own."""
+
+
+class FailOn(StrEnum):
+    """From which severity on the exit code is 1."""
+
+    WARNING = "warning"
+    ERROR = "error"
+    NEVER = "never"
 
 
 def report_lines(findings: "Sequence[Finding]", *, width: int | None) -> Iterator[str]:

@@ -190,7 +190,7 @@ _UNSET = UUID(int=0)
 
 
 def _plain(raw: RawMessage, default_model: str | None) -> Message | None:
-    """Return what `Messages._message` would of a message that is nothing but a text, or None.
+    """Return what `Messages._message` would of a message that is only a text, or None.
 
     Nine of ten are: a known role without name, one part, a plain time, nothing with a column in
     its metadata but the model. The same result, faster.

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.diagnostics import redact
-from chatdb.cli.doctor_report import report_lines
+from chatdb.cli.doctor_report import FailOn, report_lines
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import Format, FormatOption, YesOption
@@ -24,14 +23,6 @@ if TYPE_CHECKING:
     from chatdb.workflows.doctor_machine import Settings
 
 app = command_app()
-
-
-class FailOn(StrEnum):
-    """From which severity on the exit code is 1."""
-
-    WARNING = "warning"
-    ERROR = "error"
-    NEVER = "never"
 
 
 @app.command()

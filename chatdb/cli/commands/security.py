@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,20 +10,12 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.diagnostics import redact
-from chatdb.cli.doctor_report import report_lines
+from chatdb.cli.doctor_report import FailOn, report_lines
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import Format, FormatOption
 from chatdb.errors import ExitCode
 
 app = group_app("Check who can reach whose chats.")
-
-
-class FailOn(StrEnum):
-    """From which severity on the exit code is 1."""
-
-    WARNING = "warning"
-    ERROR = "error"
-    NEVER = "never"
 
 
 @app.command()
