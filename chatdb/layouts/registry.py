@@ -17,28 +17,39 @@ _SHOWN_TABLES = 8
 
 @dataclass(frozen=True, slots=True)
 class KnownLayout:
-    """A row of `chatdb formats`; its module offers `layout`, that with `_export` the `writer`."""
+    """A row of `chatdb formats`; `reading` offers a `layout`, `writing` its `writer`."""
 
     name: str
     title: str
-    module: str
+    reading: str
+    writing: str
 
 
 LAYOUTS: tuple[KnownLayout, ...] = (
     KnownLayout(
-        "chatmcp", "ChatMCP's database, in each of its three schemas", "chatdb.layouts.chatmcp"
+        "chatmcp",
+        "ChatMCP's database, in each of its three schemas",
+        "chatdb.layouts.chatmcp",
+        "chatdb.layouts.chatmcp_export",
     ),
-    KnownLayout("relay", "Relay's database", "chatdb.layouts.relay"),
+    KnownLayout("relay", "Relay's database", "chatdb.layouts.relay", "chatdb.layouts.relay_export"),
     KnownLayout(
         "chat-threads",
         "The interview app's chat threads (FastAPI)",
         "chatdb.layouts.chat_threads",
+        "chatdb.layouts.chat_threads_export",
     ),
     KnownLayout(
-        "helvino", "Helvino's database, of any of its migrations", "chatdb.layouts.helvino"
+        "helvino",
+        "Helvino's database, of any of its migrations",
+        "chatdb.layouts.helvino",
+        "chatdb.layouts.helvino_export",
     ),
     KnownLayout(
-        "multichat", "Multichat's database, SQLite or PostgreSQL", "chatdb.layouts.multichat"
+        "multichat",
+        "Multichat's database, SQLite or PostgreSQL",
+        "chatdb.layouts.multichat",
+        "chatdb.layouts.multichat_export",
     ),
 )
 
@@ -77,8 +88,8 @@ def layout(name: str) -> Layout:
 def writer(name: str) -> type[LayoutWriter]:
     """Return the writer of a layout; raises UsageError for an unknown name."""
     layout(name)
-    module = next(known.module for known in LAYOUTS if known.name == name)
-    return cast("type[LayoutWriter]", import_module(f"{module}_export").writer)
+    module = next(known.writing for known in LAYOUTS if known.name == name)
+    return cast("type[LayoutWriter]", import_module(module).writer)
 
 
 def recognise(
@@ -153,4 +164,4 @@ def _unknown(foreign: ForeignDatabase, name: str | None, schema: str | None) -> 
 
 
 def _layout_of(known: KnownLayout) -> Layout:
-    return cast(Layout, import_module(known.module).layout)
+    return cast(Layout, import_module(known.reading).layout)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import chatdb
 from chatdb.errors import StorageError, UsageError
 from chatdb.formats.outputs import open_output
 from chatdb.servers.compose_file import FILE_NAME, shipped_compose_file
@@ -31,7 +32,7 @@ IGNORED = (
 Its copies of a file before a migration and before a restore lie beside it, wherever that is.
 """
 
-_TEMPLATES = Path(__file__).parent.parent / "project_files"
+_TEMPLATES = Path(chatdb.__file__).parent / "project_files"
 _PUBLIC_MODE = 0o644
 _MOST_OLD = 1000
 
