@@ -169,39 +169,39 @@ Converters = Mapping[Kind, Callable[[Any], Any]]
 """How the driver takes the values of a kind; those of others it takes as they are."""
 
 
-def field_values(
+def row_maker(
     table: str,
     converters: Converters,
     *,
-    plain: Callable[[Any], list[Any]] = list,
-) -> Callable[[msgspec.Struct], list[Any]]:
-    """Return what makes the values of a record's row: its fields, each as its column takes it.
+    plain: Callable[[tuple[Any, ...]], Iterable[Any]] = iter,
+) -> Callable[[Row, msgspec.Struct], list[Any]]:
+    """Return what makes a row of its place (whose it is, where it stands) and its record.
 
-    `plain` makes a list of all of them at once, before those with a converter for their kind pass
-    through it. None is NULL where the column may be; else it is a value (JSON's null).
+    `plain` takes all fields at once, before those with a converter for their kind pass through it.
+    None is NULL where the column may be; else it is a value (JSON's null).
     """
-    fields = [column for column in columns_of(table) if column.native]
-    fields_of = attrgetter(*(column.name for column in fields))
+    of_table = columns_of(table)
+    fields_of = attrgetter(*(column.name for column in of_table if column.native))
     always, present = (
         [
             (place, converters[column.kind])
-            for place, column in enumerate(fields)
-            if column.kind in converters and (column.absent == "null") is nullable
+            for place, column in enumerate(of_table)
+            if column.native and column.kind in converters and (column.absent == "null") is nullable
         ]
         for nullable in (False, True)
     )
 
-    def values(record: msgspec.Struct) -> list[Any]:
-        row = plain(fields_of(record))
-        for place, convert in always:
-            row[place] = convert(row[place])
-        for place, convert in present:
-            value = row[place]
+    def row_of(place: Row, record: msgspec.Struct) -> list[Any]:
+        row = [*place, *plain(fields_of(record))]
+        for index, convert in always:
+            row[index] = convert(row[index])
+        for index, convert in present:
+            value = row[index]
             if value is not None:
-                row[place] = convert(value)
+                row[index] = convert(value)
         return row
 
-    return values
+    return row_of
 
 
 def json_bytes(value: Any) -> bytes:

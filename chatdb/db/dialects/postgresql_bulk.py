@@ -24,9 +24,9 @@ from chatdb.db.dialects.bulk import (
     Row,
     StoredKey,
     Verdict,
-    field_values,
     is_record_error,
     json_bytes,
+    row_maker,
 )
 from chatdb.db.dialects.postgresql_embeddings import embedding_rows
 from chatdb.records import Conversation, Message
@@ -84,9 +84,9 @@ class PostgresqlBulk(Bulk):
     def message_rows(
         self, organization_id: UUID, conversation_id: UUID, messages: Iterable[tuple[int, Message]]
     ) -> Iterator[Row]:
-        place = organization_id.bytes, conversation_id.bytes
+        organization, conversation = organization_id.bytes, conversation_id.bytes
         for position, message in messages:
-            yield [*place, position, *_message_values(message)]
+            yield _message_row((organization, conversation, position), message)
 
     def write(
         self,
@@ -110,7 +110,7 @@ class PostgresqlBulk(Bulk):
                 _copy(
                     cursor,
                     "conversations",
-                    ([organization, *_conversation_values(record)] for record in rows.new),
+                    (_conversation_row((organization,), record) for record in rows.new),
                     staged=staged,
                 )
             if rows.messages:
@@ -259,11 +259,11 @@ _BINARY: Converters = {
     columns.JSON: _json,
     columns.OBJECT: _object,
 }
-_conversation_values = field_values("conversations", _BINARY)
-_message_values = field_values("messages", _BINARY)
-_snapshot_values = field_values("snapshots", _BINARY)
+_conversation_row = row_maker("conversations", _BINARY)
+_message_row = row_maker("messages", _BINARY)
+_snapshot_row = row_maker("snapshots", _BINARY)
 
-_as_text = field_values("conversations", {columns.JSON: json_bytes, columns.OBJECT: json_bytes})
+_row_as_text = row_maker("conversations", {columns.JSON: json_bytes, columns.OBJECT: json_bytes})
 _IS_JSON = (columns.JSON, columns.OBJECT)
 _ASSIGNMENTS = ", ".join(
     f"{column.name} = convert_from(%s, 'UTF8')::jsonb"
@@ -284,7 +284,7 @@ def _apply_changes(cursor: Any, organization_id: UUID, rows: BatchRows) -> None:
     for record in rows.changed:
         cursor.execute(
             f"UPDATE conversations SET {_ASSIGNMENTS} WHERE organization_id = %s AND id = %s",
-            (*_as_text(record), organization_id, record.id),
+            (*_row_as_text((None,), record)[1:], organization_id, record.id),
         )
     if rows.rehashed:
         cursor.execute(
@@ -321,7 +321,7 @@ def _replace_snapshots(
         cursor,
         "snapshots",
         (
-            [organization_id.bytes, record.id.bytes, *_snapshot_values(snapshot)]
+            _snapshot_row((organization_id.bytes, record.id.bytes), snapshot)
             for record in records
             for snapshot in record.snapshots
         ),

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from chatdb import canonical
-from chatdb.db.dialects.bulk import Converters, Row, checked_text, field_values
+from chatdb.db.dialects.bulk import Converters, Row, checked_text, row_maker
 from chatdb.records import Conversation
 from chatdb.store import columns
 
@@ -31,9 +31,9 @@ def embedding_rows(
         (conversations, *map(list, zip(*keys, strict=True)), organization_id),
     )
     is_pgvector = cursor.execute(_TYPE).fetchone() == ("vector",)
-    values = _AS_VECTORS if is_pgvector else _AS_JSON
+    row_of = _AS_VECTORS if is_pgvector else _AS_JSON
     return (
-        [organization_id.bytes, record.id.bytes, *values(each)]
+        row_of((organization_id.bytes, record.id.bytes), each)
         for record in records
         for each in record.embeddings
     )
@@ -50,5 +50,5 @@ def _jsonb(numbers: list[float]) -> bytes:
 
 
 _BINARY: Converters = {columns.ID: attrgetter("bytes"), columns.TEXT: checked_text}
-_AS_VECTORS = field_values("message_embeddings", {**_BINARY, columns.VECTOR: _vector})
-_AS_JSON = field_values("message_embeddings", {**_BINARY, columns.VECTOR: _jsonb})
+_AS_VECTORS = row_maker("message_embeddings", {**_BINARY, columns.VECTOR: _vector})
+_AS_JSON = row_maker("message_embeddings", {**_BINARY, columns.VECTOR: _jsonb})
