@@ -18,6 +18,7 @@ from chatdb.operations.imports import ImportOptions, ImportRun
 from chatdb.operations.imports_preview import preview
 from chatdb.operations.imports_report import ImportCounts
 from chatdb.primitives.watch import Watch
+from chatdb.store.added_columns import added_columns
 from chatdb.store.batches import Arrival
 from chatdb.store.selecting import ConversationFilter, count_conversations
 from chatdb.workflows.restore_parts import RestoreWish
@@ -37,7 +38,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionRestored:
-    """What became of the conversations that were brought back, and of their messages."""
+    """What became of the conversations that were brought back, and of their messages.
+
+    `columns_left_out` are those of the backup that are not chatdb's.
+    """
 
     backup: str
     database: str
@@ -48,6 +52,7 @@ class SelectionRestored:
     skipped: int
     messages_new: int
     messages_changed: int
+    columns_left_out: tuple[str, ...] = ()
     dry_run: bool = False
 
 
@@ -70,6 +75,9 @@ def restore_selection(
     watch.begin("checking", backup.bytes)
     check_files(backup, on_bytes=watch.advance)
     with _opened(backup, wish, watch, server) as source:
+        left_out = tuple(f"{each.table}.{each.column}" for each in added_columns(source))
+        for name in left_out:
+            watch.warning(f"column {name} is not chatdb's: what it holds is not brought back")
         wanted = _wanted(source, selection, backup)
         total = count_conversations(source, wanted, organization_key=selection.organization)
         if not total:
@@ -94,7 +102,8 @@ def restore_selection(
             )
         else:
             counts = _merge(source, database, selection.organization, arrivals, backup.name)
-    return _report(backup, database, selection, counts, dry_run=dry_run)
+    report = _report(backup, database, selection, counts, dry_run=dry_run)
+    return replace(report, columns_left_out=left_out)
 
 
 def _merge(

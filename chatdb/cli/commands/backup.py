@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from chatdb.cli import backup_check, backup_prune, backup_schedule
+from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.backup_keys import (
     EncryptToOption,
     IdentityOption,
@@ -133,6 +134,9 @@ def create(
                 or_all = ", or leave it out: all of the database"
                 tell_who_has_some(command, database, organization, or_all=or_all)
             result = verify_files(backup, wish.programs, watch) if check_it else None
+            is_partial = organization is not None and warn_of_added_columns(
+                command, database, "the backup of one organization: back up the whole database"
+            )
         told.figures["verified"] = None if result is None else result.passed
         if result is not None:
             seen = backup.verifications.adding(result)
@@ -140,6 +144,8 @@ def create(
         _print_created(command, BackupSummary.of(backup), result, output_format)
         if result is not None and not result.passed:
             raise typer.Exit(ExitCode.FAILED)
+        if is_partial:
+            raise typer.Exit(ExitCode.PARTIAL)
 
 
 def _print_created(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import AllOrgsOption
@@ -195,6 +196,8 @@ class _Exporting:
             check_file(Path(output), force=force)
             written, place = self._to_file(Path(output), force=force), output
         self._tell_of_others(written.conversations + written.kept)
+        if self._request.format_name == "jsonl":
+            warn_of_added_columns(self._command, self._database, "the export")
         report(self._command, written, place)
 
     def _to_stdout(self) -> "Written":

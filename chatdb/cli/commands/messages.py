@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.conversations.deletion import tell_way_back
@@ -298,6 +299,8 @@ def delete(
                 "\n".join(["This would be deleted:", *_plan(found, done.kept)])
             )
         else:
+            if path is not None:
+                warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(found, path), yes=yes)
             done = delete_messages(
                 database, within, ids, organization_key=command.org, keep_to=path

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
@@ -178,6 +179,8 @@ def delete(
         if dry_run:
             command.diagnostics.block("\n".join(["This would be deleted:", *_plan(report)]))
         else:
+            if path is not None:
+                warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(report), yes=yes)
             report = _delete(command, database, report)
     command.output.record(_summary(report, dry_run=dry_run), output_format)

@@ -245,7 +245,7 @@ class _Restoring:
                 dry_run=self.dry_run,
             )
         self.command.output.record(done, self.output_format)
-        if done.skipped:
+        if done.skipped or done.columns_left_out:
             raise typer.Exit(ExitCode.PARTIAL)
 
     def _print_plan(self, plan: "RestorePlan") -> None:

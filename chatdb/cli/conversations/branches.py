@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.conversations.deletion import tell_way_back
@@ -144,6 +145,8 @@ def merge(
         if dry_run:
             command.diagnostics.block("\n".join(["This would be merged:", *plan]))
         else:
+            if path is not None:
+                warn_of_added_columns(command, database, "what is kept")
             confirm(command, plan, yes=yes, action="merge conversations of")
             workflow.merge(
                 database,

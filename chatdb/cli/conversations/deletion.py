@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.conversations.listing import SHORT_ID
@@ -113,6 +114,8 @@ def delete(
         if dry_run:
             command.diagnostics.block("\n".join(["This would be deleted:", *_plan(report)]))
         elif found:
+            if path is not None:
+                warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(report), yes=yes)
             report = workflow.delete_conversations(
                 database, [each.id for each in found], organization_key=command.org, keep_to=path
