@@ -1,4 +1,4 @@
-"""The examples of docs/ci.md are valid, and their commands do what they say."""
+"""The examples of docs/how-to/ci.md are valid, and their commands do what they say."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ import yaml
 from chatdb.db.url import DatabaseUrl
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "docs/ci.md").read_text()
+TEXT = (ROOT / "docs/how-to/ci.md").read_text()
 GITHUB, GITLAB = (
     yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
 )
