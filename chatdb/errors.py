@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What a script learns from the command; the README has the same table."""
+    """What a script learns from the command; docs/exit-codes.md has the same table."""
 
     OK = 0
     FAILED = 1

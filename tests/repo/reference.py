@@ -15,8 +15,8 @@ _HEAD = """# Commands
 <!-- Written by `make docs` from the commands themselves. -->
 
 The options of `chatdb` itself may stand before or after a command's name.
-Exit codes and settings are in the [README](../README.md), the file formats in
-[formats.md](formats.md).
+Exit codes are in [exit-codes.md](exit-codes.md), settings in [configuration.md](configuration.md),
+the keys of JSON in [json-keys.md](json-keys.md).
 """
 
 

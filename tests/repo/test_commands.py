@@ -98,18 +98,3 @@ def test_the_readme_names_every_command() -> None:
 
 def test_the_reference_is_what_the_commands_say() -> None:
     assert (ROOT / "docs/cli.md").read_text() == reference(), "run make docs"
-
-
-def test_the_readme_has_the_table_of_exit_codes() -> None:
-    from chatdb.errors import ExitCode
-
-    text = (ROOT / "README.md").read_text()
-
-    assert [code for code in ExitCode if f"| {code.value} |" not in text] == []
-
-
-def test_the_readme_names_every_page_of_the_documentation() -> None:
-    text = (ROOT / "README.md").read_text()
-
-    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
-    assert [page for page in pages if f"(docs/{page})" not in text] == []

@@ -65,7 +65,7 @@ from tests.repo.test_commands import EVERY_COMMAND
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "json-keys.md").read_text()
-ROWS = dict(re.findall(r"(?m)^\| (`.+?) \| (.+) \|$", TEXT))
+ROWS: dict[str, str] = dict(re.findall(r"(?m)^\| (`.+?) \| (.+) \|$", TEXT))
 """The cells on the right by those on the left, in all tables of the page."""
 
 TYPES = {
