@@ -5,6 +5,8 @@ import re
 import msgspec
 
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL_BYTES = bytes([*range(9), 11, 12, 13, *range(14, 32), 127])
+_HIGH_CONTROLS = re.compile(b"\xc2[\x80-\x9f]")
 _INVISIBLE = re.compile(
     "[\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -26,12 +28,19 @@ _HTML_BLOCKS = (
 """The HTML blocks of CommonMark that do not end at an empty line, and what ends each."""
 
 
-def without_controls(text: str) -> str:
-    """Return the text without control characters but tabs and newlines, which become `\\n`."""
-    # Printable but for these: several times faster than looking for what is to be removed.
-    if text.replace("\n", "").replace("\t", "").isprintable():
-        return text
-    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+def cleaned(text: str) -> tuple[str, bytes]:
+    """Return the text without control characters but tabs and newlines, and its UTF-8.
+
+    Every way to end a line becomes `\\n`.
+    """
+    data = text.encode("utf-8", "replace")
+    # Looked for among bytes: several times faster than in text.
+    if len(data.translate(None, _CONTROL_BYTES)) == len(data) and (
+        b"\xc2" not in data or _HIGH_CONTROLS.search(data) is None
+    ):
+        return text, data
+    text = _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return text, text.encode("utf-8", "replace")
 
 
 def one_line(text: str) -> str:
@@ -54,7 +63,7 @@ def quoted(text: str) -> str:
 
 def fenced(text: str, language: str = "") -> str:
     """Return the text in a code fence longer than any run of backticks in it."""
-    fence = "`" * max(3, _longest_run(text) + 1)
+    fence = "`" * (_longest_run(text) + 1) if "```" in text else "```"
     return f"{fence}{language}\n{text}{'' if text.endswith(chr(10)) else chr(10)}{fence}"
 
 
@@ -71,7 +80,8 @@ def _longest_run(text: str) -> int:
 
 def closing_of(text: str) -> str:
     """Return what closes the code fence, HTML block or folds that the text leaves open."""
-    if "```" not in text and "~~~" not in text and "<" not in text:
+    # A single character is found many times faster than three.
+    if not ("<" in text or ("`" in text and "```" in text) or ("~" in text and "~~~" in text)):
         return ""
     fence = html_end = ""
     folds = 0
