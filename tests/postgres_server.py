@@ -174,6 +174,7 @@ def _start(server: PostgresServer) -> None:
         "max_connections": "100",
         "max_prepared_transactions": "20",
         "wal_level": "logical",
+        "autovacuum": "off",  # it takes locks and changes sizes when no test expects it
     }
     options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
     log = server.folder / "log"
