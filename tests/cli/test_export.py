@@ -242,6 +242,7 @@ def test_every_shape_goes_around_both_databases(
     assert bodies[0] == bodies[1] == bodies[2]
 
 
+@pytest.mark.large
 @pytest.mark.corpus
 @pytest.mark.postgresql
 @pytest.mark.parametrize("folder", ["chatgpt", "claude-ai"])

@@ -162,6 +162,7 @@ def test_a_terminal_gets_safe_text(run_on_terminal: Runner, sqlite_url: Database
         assert not set("\x1b\x07\u202e\x9b") & set(result.stdout)
 
 
+@pytest.mark.large
 def test_memory_does_not_grow_with_the_number_of_conversations(sqlite_url: DatabaseUrl) -> None:
     program = (
         "import resource, sys; from chatdb.cli.app import app;"

@@ -94,6 +94,7 @@ def as_zip_in_zip(path: Path, pieces: Iterator[bytes]) -> None:
 Packer = Callable[[Path, Iterator[bytes]], None]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("pack", "pieces"),
     [

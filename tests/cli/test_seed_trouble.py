@@ -33,6 +33,7 @@ def start(url: DatabaseUrl) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_the_next_run_completes_what_was_broken_off(
     database_url: DatabaseUrl, run_process: Run, sent: signal.Signals

@@ -115,6 +115,7 @@ def words_of(command: str, identifier: str) -> list[str]:
     return words + (["--yes"] if command.startswith(CONFIRMED) else [])
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("system", OWN)
 def test_every_command_of_a_system_works(
     system: str,

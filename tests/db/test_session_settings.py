@@ -116,6 +116,7 @@ def answers_of_a_file(chats: Path) -> dict[str, str]:
     return dict(answers(run, url, chats))
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_no_setting_breaks_a_command_or_changes_what_it_prints(
     run: Any,

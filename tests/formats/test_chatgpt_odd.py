@@ -77,6 +77,7 @@ def test_odd_numbers_do_not_stop_the_conversation() -> None:
     assert reading.only.messages[0].metadata["metadata"]["n"] == ["NaN", "Infinity", 1e22]
 
 
+@pytest.mark.large
 def test_a_chain_of_100000_messages_is_read_without_recursion() -> None:
     count = 100_000
     nodes = [node("0", None, message())]
@@ -88,6 +89,7 @@ def test_a_chain_of_100000_messages_is_read_without_recursion() -> None:
     assert record.messages[-1].parent_id == record.messages[-2].id
 
 
+@pytest.mark.large
 def test_a_message_of_50_megabytes_is_read() -> None:
     size = 50_000_000
 

@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -323,6 +324,7 @@ class Conversations(RuleBasedStateMachine):
             assert found == {talk.id: [each.id for each in talk.said] for talk in talks}
 
 
+@pytest.mark.large
 def test_any_commands_leave_what_the_model_says(database: Database) -> None:
     with Database.open(database.url, keep=True) as kept:
         machine = type("OnThisDatabase", (Conversations,), {"database": kept})

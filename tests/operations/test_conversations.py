@@ -275,6 +275,7 @@ def test_the_tree_has_every_message_with_its_depth() -> None:
     ]
 
 
+@pytest.mark.large
 def test_deep_chains_do_not_recurse() -> None:
     deep = chain(*((number, number - 1 or None) for number in range(1, 100_001)))
 

@@ -130,6 +130,7 @@ def around(records: list[Conversation], first: Database, second: Database) -> No
     assert exported(second) == expected
 
 
+@pytest.mark.large
 @pytest.mark.postgresql
 @settings(
     max_examples=15,

@@ -199,6 +199,7 @@ IDENTIFIER = {
 }
 
 
+@pytest.mark.large
 def test_a_conversation_of_100000_messages_comes_in_pieces(database: Database) -> None:
     insert(database, [conversation(1, user_id="many"), conversation(2, [message(1)])])
     with database.transaction(write=True, settings={"chatdb.bulk": "on"}) as connection:
@@ -214,6 +215,7 @@ def test_a_conversation_of_100000_messages_comes_in_pieces(database: Database) -
     assert [len(record.messages) for record in read(database)] == [100_000, 1]
 
 
+@pytest.mark.large
 def test_a_message_of_50_megabytes_comes_back(database: Database) -> None:
     huge = '"\\\n' * (50_000_000 // 3)
     insert(database, [conversation(1, [message(1, huge)])])

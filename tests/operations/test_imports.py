@@ -328,6 +328,7 @@ def records(draw: st.DrawFn) -> list[Conversation]:
     return result
 
 
+@pytest.mark.large
 @settings(
     max_examples=12,
     deadline=None,

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -218,6 +219,7 @@ def test_a_leaf_that_is_gone_moves_to_the_nearest_ancestor_left() -> None:
     assert left.current_message_id == identifier("a")
 
 
+@pytest.mark.large
 def test_a_hundred_thousand_messages_in_a_chain_merge_without_recursion() -> None:
     names = [f"m{number}" for number in range(100_000)]
     chain = [message(name, names[place - 1] if place else None) for place, name in enumerate(names)]

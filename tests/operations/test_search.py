@@ -340,6 +340,7 @@ def test_a_message_of_50_megabytes_is_stored_and_found(database: Database) -> No
     assert hit.snippet.startswith("needle straw")
 
 
+@pytest.mark.large
 def test_hits_of_common_words_are_found_by_walking(database: Database) -> None:
     """PostgreSQL goes another way when a word is common: the hits must be the same."""
     conversation = add_conversation(database, ["common"])

@@ -41,6 +41,7 @@ def fill(database: Database) -> None:
         connection.exec_driver_sql("ANALYZE")
 
 
+@pytest.mark.large
 @pytest.mark.postgresql
 def test_no_word_of_an_archive_reads_every_message(postgresql_url: DatabaseUrl) -> None:
     with Database.open(postgresql_url) as database:

@@ -57,6 +57,7 @@ def test_any_text_is_answered_alike(databases: tuple[Database, Database], text: 
     assert sqlite == postgresql
 
 
+@pytest.mark.large
 @given(word=st.text(LETTERS, min_size=1, max_size=12), before=st.text(max_size=5))
 @bounded
 def test_any_stored_word_is_found(

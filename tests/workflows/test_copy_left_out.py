@@ -116,6 +116,7 @@ def test_a_row_that_no_conversation_has_is_a_difference(make: Make) -> None:
     assert report.differences == ("table snapshots has 1 rows, not 0",)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("kind", ALL_KINDS)
 def test_every_column_of_the_catalogue_is_compared(make: Make, kind: str) -> None:
     database = make(kind)

@@ -103,6 +103,7 @@ def backup(filled: DatabaseUrl, tmp_path: Path, request: pytest.FixtureRequest) 
     return path
 
 
+@pytest.mark.large
 def test_a_kill_at_any_moment_leaves_the_old_or_the_new_and_the_next_restore_sweeps(
     run: Run, filled: DatabaseUrl, backup: Path
 ) -> None:

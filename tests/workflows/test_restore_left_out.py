@@ -159,8 +159,7 @@ def test_what_only_a_superuser_can_make_is_told_at_every_step_and_left_out(
     assert conversations_in(owner) == 3
 
 
-WAYS = [
-    *((what, "archive") for what in BROKEN),
+OTHER_WAYS = [
     ("rows of materialized view public.app_sums", "in place"),
     ("check constraint app_few of public.app_items", "in place"),
     ("domain public.app_domain", "in place"),
@@ -168,6 +167,10 @@ WAYS = [
     ("check constraint app_few of public.app_items", "plain"),
     ("index public.app_messages_answer", "tar"),
     ("index public.app_items_answer", "folder"),
+]
+WAYS = [
+    *((what, "archive") for what in BROKEN),
+    *(pytest.param(*each, marks=pytest.mark.large) for each in OTHER_WAYS),
 ]
 
 

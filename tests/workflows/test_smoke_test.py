@@ -272,6 +272,7 @@ WRITING = (
 """The checks after which more, or less, lies in the database than before."""
 
 
+@pytest.mark.large
 def test_one_killed_after_any_step_is_swept_by_the_next_an_hour_later(
     database_url: DatabaseUrl,
 ) -> None:
