@@ -75,7 +75,8 @@ class Diagnostics:
     def interrupted(self) -> None:
         """Say that Ctrl-C ended the command."""
         if self.as_json:
-            self._write('{"error":{"code":"interrupted","text":"interrupted","hint":null}}')
+            error = '{"code":"interrupted","exit_code":130,"text":"interrupted","hint":null}'
+            self._write(f'{{"error":{error}}}')
         elif not self.quiet:
             self._write("interrupted")
 

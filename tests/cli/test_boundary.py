@@ -93,6 +93,14 @@ def test_an_error_is_one_json_object_when_json_was_asked_for(words: tuple[str, .
     }
 
 
+def test_an_interruption_has_the_keys_of_an_error() -> None:
+    result = outcome(KeyboardInterrupt(), "--format", "json")
+
+    assert json.loads(result.stderr) == {
+        "error": {"code": "interrupted", "exit_code": 130, "text": "interrupted", "hint": None}
+    }
+
+
 @pytest.mark.parametrize(
     "words",
     [

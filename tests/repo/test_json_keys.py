@@ -188,3 +188,16 @@ def test_the_page_names_every_command_that_prints_data() -> None:
 @pytest.mark.parametrize("row", [ImportReport, ImportCounts, FileReport, SkippedItem])
 def test_the_page_lists_the_keys_of_an_imports_report(row: type) -> None:
     assert keys_of(row) in TEXT
+
+
+def test_no_other_page_lists_them_again() -> None:
+    lists = {keys_of(row) for row in TYPES.values() if len(field_names(row)) > 4}
+    pages = [page for page in DOCS.glob("*.md") if page.name != "json-keys.md"]
+
+    assert len(pages) > 20
+    assert [
+        (page.name, keys)
+        for page in pages
+        for keys in lists
+        if keys in " ".join(page.read_text().split())
+    ] == []
