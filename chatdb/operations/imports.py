@@ -24,22 +24,15 @@ from chatdb.garbage import rare_collections
 from chatdb.operations.imports_plan import Plan, Planner, skipped
 from chatdb.operations.imports_report import ImportCounts, Placed, count
 from chatdb.operations.imports_unread import Deferral, UnreadSorter, read_now
-from chatdb.records import organization_id_of
+from chatdb.records import Organization, organization_id_of
 from chatdb.store.batch_writing import write_in_parts
 from chatdb.store.batches import Arrival, Batches, with_user
+from chatdb.store.organization_rows import add_organization
 from chatdb.store.search_index import (
     build_search_index,
     search_index_state,
     set_search_index_state,
     take_off_search_index,
-)
-
-_NEW_ORGANIZATION = sa.text(
-    "INSERT INTO organizations (id, key, name, created_at)"
-    " VALUES (:id, :key, :name, :created_at) ON CONFLICT DO NOTHING"
-).bindparams(
-    sa.bindparam("id", type_=schema.organizations.c.id.type),
-    sa.bindparam("created_at", type_=schema.organizations.c.created_at.type),
 )
 
 LogOutcome = Literal["running", "done", "partial", "interrupted", "failed"]
@@ -207,16 +200,11 @@ class ImportRun:
         found: UUID | None = connection.scalar(query)
         if found is not None:  # a role that may make none has no need to
             return found
-        made = connection.execute(
-            _NEW_ORGANIZATION,
-            {
-                "id": organization_id_of(self.organization_key),
-                "key": self.organization_key,
-                "name": self.organization_key,
-                "created_at": datetime.now(UTC),
-            },
+        key = self.organization_key
+        record = Organization(
+            id=organization_id_of(key), key=key, name=key, created_at=datetime.now(UTC)
         )
-        self.made_organization = made.rowcount == 1
+        self.made_organization = add_organization(connection, record)
         identifier: UUID = connection.execute(query).scalar_one()
         return identifier
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import sqlalchemy as sa
 
 from chatdb.canonical import clean_text
@@ -14,19 +13,13 @@ from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages, organizations, snapshots, tombstones
 from chatdb.errors import NotFoundError, RefusedError, UsageError
 from chatdb.records import Organization, organization_id_of
+from chatdb.store.organization_rows import add_organization
 
 DEFAULT = "default"
 """The key of the organization that every command works on when none is named."""
 LONGEST_KEY = 200
 LONGEST_NAME = 1_000
 
-_ADD = sa.text(
-    "INSERT INTO organizations (id, key, name, created_at)"
-    " VALUES (:id, :key, :name, :created_at) ON CONFLICT DO NOTHING"
-).bindparams(
-    sa.bindparam("id", type_=organizations.c.id.type),
-    sa.bindparam("created_at", type_=organizations.c.created_at.type),
-)
 _AT_ONCE = 1_000
 """Conversations a statement: their messages are deleted with them."""
 _LIST_HINT = "chatdb organizations list"
@@ -133,11 +126,7 @@ def add_missing(database: Database, records: Iterable[Organization]) -> tuple[st
     An organization that is there stays as it is.
     """
     with database.transaction(write=True) as connection:
-        return tuple(
-            each.key
-            for each in records
-            if connection.execute(_ADD, msgspec.structs.asdict(each)).rowcount == 1
-        )
+        return tuple(each.key for each in records if add_organization(connection, each))
 
 
 def rename(database: Database, key: str, name: str) -> Organization:

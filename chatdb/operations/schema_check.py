@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -106,17 +107,18 @@ def write_dump(database: Database, path: Path) -> None:
 def _first_rows(connection: sa.Connection) -> Iterator[str]:
     """Yield what the migrations put in, and the state of the search index."""
     for row in connection.execute(sa.select(organizations).where(organizations.c.key == "default")):
-        values = (str(row.id), row.key, row.name, time_text(row.created_at))
-        yield (
-            "INSERT INTO organizations (id, key, name, created_at) VALUES"
-            f" ({', '.join(map(_literal, values))})"
-        )
+        values = ", ".join(map(_literal, map(_text, row)))
+        yield f"INSERT INTO organizations ({', '.join(row._fields)}) VALUES ({values})"
     query = sa.select(settings_table).where(settings_table.c.key.startswith("search_index"))
     for row in connection.execute(query.order_by(settings_table.c.key)):
         yield (
             "INSERT INTO chatdb_settings (key, value) VALUES"
             f" ({_literal(row.key)}, {_literal(row.value)})"
         )
+
+
+def _text(value: object) -> str:
+    return time_text(value) if isinstance(value, datetime) else str(value)
 
 
 def _literal(text: str) -> str:

@@ -1,0 +1,162 @@
+"""Only `store`, `db` and the migrations name a column of chats in SQL: the list is `columns.py`.
+
+A new column must not need another statement. Keys and places are left out of it: every table has
+them. So is what is named beside a record, an option or a report: that is no SQL. What may name
+others says here which, and why: a filter, a sort, a sum that is shown, a change that is asked for.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatdb.store.columns import COLUMNS, TABLES
+
+ROOT = Path(__file__).resolve().parents[2]
+OWNERS = ("chatdb/store/", "chatdb/db/")
+OTHER_SYSTEMS = "chatdb/layouts/"
+"""Their SQL is about the tables of other systems."""
+PLACES = {"id", "key", "organization_id", "conversation_id", "message_id", "parent_id", "position"}
+NAMES = {column.name for column in COLUMNS} - PLACES
+_SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE|ORDER BY)\b")
+_TABLE = re.compile(rf"\b({'|'.join(TABLES)})\b")
+
+SHOWN = "it filters, sorts and counts by what its lists show"
+CHANGED = "it tells what it is asked to change, or changes that alone"
+AS_OTHERS_DO = "it reads and writes in SQL of its own, as an application does, to see that it can"
+MAY_NAME: dict[str, tuple[str, set[str]]] = {
+    "chatdb/operations/conversation_branches.py": (
+        CHANGED,
+        {"content", "created_at", "current_message_id", "metadata", "role", "title", "updated_at"}
+        | {"user_id"},
+    ),
+    "chatdb/operations/conversation_deletion.py": (CHANGED, {"title", "user_id"}),
+    "chatdb/operations/conversations.py": (
+        SHOWN,
+        {"created_at", "last_accessed_at", "title", "updated_at"},
+    ),
+    "chatdb/operations/isolation.py": (
+        AS_OTHERS_DO,
+        {"content", "created_at", "deleted_at", "metadata", "model", "name", "role", "state"}
+        | {"title", "updated_at", "user_id", "vector"},
+    ),
+    "chatdb/operations/messages.py": (SHOWN, {"role"}),
+    "chatdb/operations/organizations.py": (SHOWN, {"created_at", "name", "updated_at", "user_id"}),
+    "chatdb/operations/search.py": (
+        SHOWN,
+        {"author", "content", "created_at", "model", "role", "title", "user_id"},
+    ),
+    "chatdb/operations/search_titles.py": (SHOWN, {"title", "updated_at", "user_id"}),
+    "chatdb/operations/smoke_traces.py": (CHANGED, {"name"}),
+    "chatdb/operations/snapshots.py": (SHOWN, {"created_at", "state"}),
+    "chatdb/operations/source_names.py": (SHOWN, {"source", "source_name"}),
+    "chatdb/operations/stats.py": (SHOWN, {"title", "user_id"}),
+    "chatdb/operations/users.py": (
+        SHOWN,
+        {"archived_at", "created_at", "last_accessed_at", "starred_at", "updated_at", "user_id"},
+    ),
+    "chatdb/workflows/smoke_conversation.py": (
+        AS_OTHERS_DO,
+        {"content", "created_at", "metadata", "role", "updated_at"},
+    ),
+    "chatdb/workflows/smoke_round_trip.py": (
+        AS_OTHERS_DO,
+        {"created_at", "model", "state", "vector"},
+    ),
+}
+"""Files beside the owners with the columns that they name, and why."""
+
+
+def named_in_sql(tree: ast.Module) -> set[str]:
+    """Return the columns that a module names: of a table, in a statement's text, as a value."""
+    aliases = set(_aliases(tree))
+    return {name for node in ast.walk(tree) for name in _named(node, aliases)} & NAMES
+
+
+def _is_columns(value: ast.AST) -> bool:
+    """Tell whether an expression is the columns of a table of chats: `schema.messages.c`."""
+    if not (isinstance(value, ast.Attribute) and value.attr in ("c", "columns")):
+        return False
+    table = value.value
+    name = table.attr if isinstance(table, ast.Attribute) else getattr(table, "id", None)
+    return name not in ("settings", "leases", "log")
+
+
+def _aliases(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that stand for the columns of a table: `own = messages.c`."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assign):
+            continue
+        for target in node.targets:
+            several = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+            pairs = (
+                zip(target.elts, node.value.elts, strict=False)  # type: ignore[attr-defined]
+                if several
+                else [(target, node.value)]
+            )
+            for name, value in pairs:
+                if _is_columns(value) and isinstance(name, ast.Name):
+                    yield name.id
+
+
+def _named(node: ast.AST, aliases: set[str]) -> Iterator[str]:
+    if isinstance(node, ast.Attribute):
+        of = node.value
+        if _is_columns(of) or (isinstance(of, ast.Name) and of.id in aliases):
+            yield node.attr
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr in ("values", "filter_by"):
+            yield from (keyword.arg for keyword in node.keywords if keyword.arg is not None)
+    elif isinstance(node, ast.Constant) and _is_sql(node.value):
+        yield from re.findall(r"\w+", re.sub(r"'[^']*'", "", str(node.value)))
+
+
+def _is_sql(value: object) -> bool:
+    """Tell whether a literal is text of a statement on a table of chats."""
+    return isinstance(value, str) and bool(_SQL.search(value) and _TABLE.search(value))
+
+
+def users() -> dict[str, set[str]]:
+    """Return the files beside the owners that name columns, with their names."""
+    found = {}
+    for path in sorted((ROOT / "chatdb").rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        if not name.startswith((*OWNERS, OTHER_SYSTEMS)):
+            columns = named_in_sql(ast.parse(path.read_text()))
+            if columns:
+                found[name] = columns
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = sa.select(conversations.c.title)",
+        "own = schema.conversations.c\nx = own.title",
+        "a, own = 1, messages.c\nx = own.title",
+        "x = sa.update(conversations).values(title='new')",
+        "x = 'SELECT title FROM conversations'",
+        "x = f'UPDATE conversations SET title = {new}'",
+    ],
+)
+def test_a_column_that_is_named_is_found(text: str) -> None:
+    assert named_in_sql(ast.parse(text)) == {"title"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = record.title",
+        "x = Conversation(title='new')",
+        "x = 'the title of conversations'",
+        "x = sa.select(conversations.c.id).where(messages.c.position > 3)",
+    ],
+)
+def test_what_is_no_column_in_sql_is_not(text: str) -> None:
+    assert named_in_sql(ast.parse(text)) == set()
+
+
+def test_only_the_owners_name_columns_but_for_what_is_said_here() -> None:
+    assert users() == {name: columns for name, (_, columns) in MAY_NAME.items()}
