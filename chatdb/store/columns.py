@@ -54,6 +54,11 @@ class Column:
     native: bool = True
     seldom: bool = False
 
+    @property
+    def is_nullable(self) -> bool:
+        """Tell whether it may be NULL."""
+        return self.absent == "null"
+
 
 COLUMNS: tuple[Column, ...] = (
     Column("organizations", "id", ID, "never"),
