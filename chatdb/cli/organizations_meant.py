@@ -93,6 +93,11 @@ def tell_who_has_some(
         )
 
 
+def tell_nothing(command: CommandContext, what: str) -> None:
+    """Say that a list has nothing in it, for then no table is shown."""
+    command.diagnostics.note(f"there is no {what} to list")
+
+
 def tell_who_has_none(command: CommandContext, database: "Database") -> None:
     """Name organizations without conversations: no file of conversations has them."""
     from chatdb.operations.organizations import DEFAULT

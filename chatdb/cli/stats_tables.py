@@ -25,7 +25,8 @@ def report_lines(
     report: "StatsReport", parts: Sequence[str], *, width: int | None, color: bool
 ) -> Iterator[str]:
     """Yield the lines of the parts asked for; `width` None is no limit."""
-    for number, part in enumerate(parts):
+    shown = [part for part in parts if part not in _empty_parts(report)]
+    for number, part in enumerate(shown):
         if number:
             yield ""
         if part == "groups":
@@ -36,6 +37,14 @@ def report_lines(
             yield from _hours(report, color=color)
         else:
             yield from _storage(report, len(parts) > 1, width, color=color)
+
+
+def _empty_parts(report: "StatsReport") -> Iterator[str]:
+    """Yield the parts that would be a heading alone."""
+    if not report.longest_conversations:
+        yield "longest"
+    if not report.busiest_hours:
+        yield "hours"
 
 
 def _groups(report: "StatsReport", width: int | None, *, color: bool) -> Iterator[str]:

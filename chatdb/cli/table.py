@@ -16,7 +16,12 @@ _NARROWEST_COLUMN = 10
 def table_lines(
     names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None, color: bool
 ) -> Iterator[str]:
-    """Yield the lines of a table with the field names as headings; `width` None is no limit."""
+    """Yield the lines of a table with the field names as headings; `width` None is no limit.
+
+    A table without rows has no lines: headings alone tell nothing.
+    """
+    if not rows:
+        return
     numeric = [
         bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(names))
     ]
@@ -40,10 +45,15 @@ def table_lines(
 def record_lines(
     names: Sequence[str], values: Sequence[Any], *, width: int | None, color: bool
 ) -> Iterator[str]:
-    """Yield a record as lines of name and value."""
-    margin = max((cell_len(name) for name in names), default=0)
+    """Yield a record as lines of name and value; an empty list has none."""
+    told = [
+        (name, value)
+        for name, value in zip(names, values, strict=True)
+        if not (isinstance(value, list | tuple | dict) and not value)
+    ]
+    margin = max((cell_len(name) for name, _ in told), default=0)
     room = None if width is None else max(width - margin - len(_GAP), _NARROWEST_COLUMN)
-    for name, value in zip(names, values, strict=True):
+    for name, value in told:
         first, *more = folded(cell_text(value), room)
         yield (_bold(name, color) + " " * (margin - cell_len(name)) + _GAP + first).rstrip()
         yield from (" " * margin + _GAP + line for line in more)

@@ -4,6 +4,8 @@ A wait can begin in any statement of any connection, the bare ones too: no calle
 listener down to all of them.
 """
 
+import re
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,16 +19,25 @@ LOCK_SECONDS = 30
 """How long a statement waits for a lock, where its command has no limit of its own."""
 
 
+AGAIN_SECONDS = 60.0
+"""How soon the same is not said again: a command may wait for one holder in statement after
+statement."""
+
+_AGE = re.compile(r", for \d+ s")
+
+
 def _say_nothing(_text: str) -> None:
     """Be the listener where nobody listens."""
 
 
 _listeners: list[Callable[[str], None]] = [_say_nothing]
+_said: dict[str, float] = {}
 
 
 def listen(note: Callable[[str], None]) -> None:
     """Have `note` told of every wait from now on, in place of whoever was told before."""
     _listeners[:] = [note]
+    _said.clear()
 
 
 def tell(holders: "Sequence[Holder]") -> None:
@@ -37,5 +48,9 @@ def tell(holders: "Sequence[Holder]") -> None:
 
 
 def say(text: str) -> None:
-    """Say what is waited for."""
+    """Say what is waited for; who holds it is the same for any time that it has been held."""
+    what, now = _AGE.sub("", text), time.monotonic()
+    if what in _said and now - _said[what] < AGAIN_SECONDS:
+        return
+    _said[what] = now
     _listeners[0](text)

@@ -132,10 +132,8 @@ def test_empty_is_a_valid_answer(
     assert written(capsys, row_type=StructRow, output_format=output_format) == expected
 
 
-def test_an_empty_table_still_has_its_headings(capsys: pytest.CaptureFixture[str]) -> None:
-    text = written(capsys, row_type=StructRow, output_format=Format.TABLE)
-
-    assert text.split()[:2] == ["name", "count"]
+def test_a_table_without_rows_has_no_headings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert written(capsys, row_type=StructRow, output_format=Format.TABLE) == ""
 
 
 def test_a_struct_keeps_fields_that_hold_their_default(capsys: pytest.CaptureFixture[str]) -> None:

@@ -243,3 +243,14 @@ def test_the_doctor_tells_of_a_fresh_prepared_transaction_without_an_alarm(
     assert found["severity"] == "info"
     assert "a prepared transaction" in found["text"]
     assert " s old: 'just made' of chatdb" in found["text"]
+
+
+def test_the_same_holder_is_not_said_for_every_statement_that_waits(told: list[str]) -> None:
+    lock_waits.say("waiting for a lock held by pid 7 (psql), for 3 s, last query: SELECT 1")
+    lock_waits.say("waiting for a lock held by pid 7 (psql), for 9 s, last query: SELECT 1")
+    lock_waits.say("waiting for a lock held by pid 8 (psql), for 3 s, last query: SELECT 1")
+
+    assert [text.partition(" (")[0] for text in told] == [
+        "waiting for a lock held by pid 7",
+        "waiting for a lock held by pid 8",
+    ]

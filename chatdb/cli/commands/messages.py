@@ -25,7 +25,7 @@ from chatdb.cli.options import (
     WithinConversation,
     YesOption,
 )
-from chatdb.cli.organizations_meant import locate, scope_of, telling_who_has_some
+from chatdb.cli.organizations_meant import locate, scope_of, tell_nothing, telling_who_has_some
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
 
@@ -212,6 +212,8 @@ def list_messages(
         command.output.rows(rows, ListedRow, output_format, organizations=keys)
     else:
         command.output.rows(page.items, operation.ListedMessage, output_format, organizations=keys)
+    if not page.items:
+        tell_nothing(command, "message")
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 

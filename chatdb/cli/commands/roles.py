@@ -15,6 +15,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
+from chatdb.cli.organizations_meant import tell_nothing
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import RefusedError, StorageError, UsageError
 
@@ -60,6 +61,8 @@ def list_roles(context: typer.Context, output_format: FormatOption = Format.TABL
     with command.open_database() as database:
         found = roles.list_roles(database)
     command.output.rows(found, roles.Role, output_format)
+    if not found:
+        tell_nothing(command, "role")
 
 
 @app.command()

@@ -7,7 +7,6 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
 from chatdb.errors import ExitCode
 
@@ -93,8 +92,7 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
             f"{schema_check.problems(report.differences)} in {command.url.redacted()}"
         )
         if any(map(schema_check.is_of_search_index, report.differences)):
-            build_it = for_the_same_database(COMPLETE_HINT, command.options)
-            command.diagnostics.note(f"to build the search index anew: {build_it}")
+            command.diagnostics.note(f"to build the search index anew: {COMPLETE_HINT}")
         raise typer.Exit(ExitCode.FAILED)
     if output_format is Format.TABLE:
         command.output.text(
@@ -166,6 +164,8 @@ def downgrade(
         command.output.text(f"nothing to do: {command.url.redacted()} is not above {revision}")
     elif dry_run or output_format is not Format.TABLE:
         command.output.rows(planned.losses, Loss, output_format)
+        if not planned.losses:
+            command.diagnostics.note("nothing would be lost")
 
 
 def _loss_text(item: "Loss") -> str:

@@ -15,7 +15,7 @@ from chatdb.cli.options import (
     UserOption,
     WithinConversation,
 )
-from chatdb.cli.organizations_meant import locate, scope_of, telling_who_has_some
+from chatdb.cli.organizations_meant import locate, scope_of, tell_nothing, telling_who_has_some
 from chatdb.cli.text import counted
 
 app = group_app("List, show and save snapshots of a conversation.")
@@ -56,6 +56,8 @@ def list_snapshots(
         )
     keys = [key] * len(page.items) if all_orgs else None
     command.output.rows(page.items, snapshots.ListedSnapshot, output_format, organizations=keys)
+    if not page.items:
+        tell_nothing(command, "snapshot")
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 

@@ -18,6 +18,7 @@ from chatdb.cli.options import (
 from chatdb.cli.organizations_meant import (
     check_all_orgs,
     scope_of,
+    tell_nothing,
     tell_who_has_some,
     telling_who_has_some,
 )
@@ -53,6 +54,7 @@ def list_users(
     with command.open_database() as database:
         page = users.list_page(database, organization_key=scope, limit=limit, after=after)
         if not page.items:
+            tell_nothing(command, "user")
             tell_who_has_some(command, database, scope)
     command.output.rows(
         page.items, users.UserSummary, output_format, organizations=page.organizations

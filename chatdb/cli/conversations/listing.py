@@ -21,7 +21,7 @@ from chatdb.cli.options import (
     UserOption,
     a_number,
 )
-from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
+from chatdb.cli.organizations_meant import scope_of, tell_nothing, tell_who_has_some
 from chatdb.cli.output import field_names
 from chatdb.cli.text import one_line
 from chatdb.errors import UsageError
@@ -159,6 +159,7 @@ def list_conversations(
             timeout_seconds=timeout,
         )
         if not page.items:
+            tell_nothing(command, "conversation")
             tell_who_has_some(command, database, scope)
     show_summaries(command, page.items, output_format, order, organizations=page.organizations)
     if page.next_cursor is not None:
