@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Self
 
 from chatdb import config as settings
 from chatdb.cli.diagnostics import Diagnostics
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import GlobalOptions
 from chatdb.cli.output import Output
 from chatdb.db import lock_waits
@@ -45,7 +46,12 @@ class CommandContext:
         self.terminal = settings.terminal()
         color = self.terminal.color and not options.no_color
         self.output = Output(color=color, pager=self.terminal.pager, raw_csv=options.raw_csv)
-        self.diagnostics = Diagnostics(quiet=options.quiet, verbose=options.verbose, color=color)
+        self.diagnostics = Diagnostics(
+            quiet=options.quiet,
+            verbose=options.verbose,
+            color=color,
+            complete=lambda text: for_the_same_database(text, options),
+        )
         lock_waits.listen(self.diagnostics.note)
 
     @classmethod

@@ -7,7 +7,7 @@ stdout is flushed first, so that the order of the two streams is the order of ev
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -25,7 +25,8 @@ class Diagnostics:
     """Writes for the person (or log) behind stderr.
 
     `quiet` leaves errors and warnings only, `verbose` adds details, `as_json` makes an error one
-    JSON object. A stderr that cannot be written is ignored: it must not end the work.
+    JSON object. `complete` makes the commands in notes and warnings ones that work as typed. A
+    stderr that cannot be written is ignored: it must not end the work.
     """
 
     def __init__(
@@ -35,17 +36,19 @@ class Diagnostics:
         verbose: bool = False,
         color: bool = True,
         as_json: bool = False,
+        complete: Callable[[str], str] | None = None,
     ) -> None:
         self.quiet = quiet
         self.verbose = verbose
         self.color = color
         self.as_json = as_json
+        self._complete = complete
         self._live: Any = None
 
     def note(self, text: str) -> None:
         """Say something worth knowing; left out by --quiet."""
         if not self.quiet:
-            self._labelled("note", "36", text)
+            self._labelled("note", "36", self._completed(text))
 
     def detail(self, text: str) -> None:
         """Say something for the curious: only with --verbose."""
@@ -54,7 +57,10 @@ class Diagnostics:
 
     def warning(self, text: str) -> None:
         """Say something that the user should act on, though the work goes on."""
-        self._labelled("warning", "33", text)
+        self._labelled("warning", "33", self._completed(text))
+
+    def _completed(self, text: str) -> str:
+        return text if self._complete is None else self._complete(text)
 
     def block(self, text: str) -> None:
         """Write lines as they are, such as the plan that a confirmation asks about."""

@@ -11,7 +11,7 @@ _ON_A_DATABASE = (
     "|smoke-test|dev-db checkpoint"
 )
 _COMMAND = re.compile(rf"\bchatdb (?=(?:{_ON_A_DATABASE})\b)")
-_NAMED = ("-d ", "--database-url")
+_NAMED = ("-d ", "--database-url", "--into ")
 
 
 def for_the_same_database(text: str, options: GlobalOptions | None) -> str:

@@ -33,12 +33,12 @@ def utc_text(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S}Z"
 
 
-def plan_lines(plan: "RestorePlan") -> list[str]:
+def plan_lines(plan: "RestorePlan", into: str | None) -> list[str]:
     """Return what a restore puts into the place, and what becomes of what is there."""
-    return list(_plan_lines(plan))
+    return list(_plan_lines(plan, into))
 
 
-def _plan_lines(plan: "RestorePlan") -> Iterator[str]:
+def _plan_lines(plan: "RestorePlan", into: str | None) -> Iterator[str]:
     yield f"by {plan.backup} of {utc_text(plan.made_at)}"
     if plan.conversations is not None and plan.messages is not None:
         conversations = counted(plan.conversations, "conversation")
@@ -49,7 +49,8 @@ def _plan_lines(plan: "RestorePlan") -> Iterator[str]:
     if plan.in_place:
         yield "(what is there now is backed up first; other tables stay)"
     elif plan.replaces:
-        yield "(the database that is there now is kept; chatdb restore --undo puts it back)"
+        undo = shlex.join(["chatdb", "restore", "--undo", *(["--into", into] if into else [])])
+        yield f"(the database that is there now is kept; {undo} puts it back)"
     else:
         yield "(there is no database yet)"
 

@@ -1,6 +1,6 @@
 """`chatdb status` for people: everything on one screen of 80 by 24, or 60 columns."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -28,10 +28,15 @@ _READABLE = ("current", "behind", "ahead")
 
 
 def screen_lines(
-    report: "StatusReport", *, now: datetime, width: int | None, color: bool
+    report: "StatusReport",
+    *,
+    now: datetime,
+    width: int | None,
+    color: bool,
+    complete: Callable[[str], str] = str,
 ) -> Iterator[str]:
-    """Yield the lines; `width` None is no limit."""
-    fields = dict(_fields(report, now))
+    """Yield the lines; `width` None is no limit, `complete` makes commands work as typed."""
+    fields = {name: complete(text) for name, text in _fields(report, now)}
     yield from record_lines(list(fields), list(fields.values()), width=width, color=color)
     if report.last_days:
         yield from _chart(report)

@@ -39,7 +39,7 @@ def test_backup_alone_makes_one_and_says_what_is_in_it(run: Run, url: str) -> No
     assert Path(file).is_file()
     assert file.startswith("backups/chatdb_")
     assert ", 1 conversation, 2 messages, revision " in what
-    assert f"chatdb backup verify --restore {file}" in done.stderr
+    assert f" backup verify --restore {file}" in done.stderr
 
 
 def test_options_work_with_and_without_the_word_create(run: Run, url: str, tmp_path: Path) -> None:

@@ -67,3 +67,39 @@ def test_an_error_and_the_doctor_name_the_typed_database(run: Any) -> None:
 
     assert "hint: create it: chatdb -d sqlite:///nothing/there.db migrate" in refused.stderr
     assert fixes["schema-state"] == "make them: chatdb -d sqlite:///other.db migrate"
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("import", "talk.json"), "conversations list"),
+        (("seed", "--conversations", "5", "--messages", "10"), "conversations list --all-orgs"),
+        (("smoke-test",), "seed makes it"),
+        (("backup", "create"), "backup verify --restore"),
+        (("environment", "show"), "environment set production"),
+        (("restore", "latest", "--dry-run"), "restore --undo"),
+        (("status",), "kept list"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
+)
+def test_a_command_in_a_note_or_an_answer_names_the_typed_database(
+    run: Any, words: tuple[str, ...], command: str
+) -> None:
+    place = ("-d", "other.db")
+    Path("talk.json").write_text('[{"role": "user", "content": "melon"}]')
+    if words[0] not in ("import", "seed"):
+        assert run("import", "talk.json", *place).exit_code == 0
+    if words[0] in ("restore", "status"):
+        assert run("backup", "create", *place).exit_code == 0
+        assert run("conversations", "delete", "last", "--yes", *place).exit_code == 0
+
+    done = run(*words, *place)
+
+    assert done.exit_code == 0, done.stderr
+    assert f"chatdb -d sqlite:///other.db {command}" in done.stdout + done.stderr
+
+
+def test_a_command_that_names_another_place_is_left_alone() -> None:
+    hint = "to put it back: chatdb restore --undo --into sqlite:///b.db"
+
+    assert for_the_same_database(hint, GlobalOptions(database_url="a.db")) == hint

@@ -26,7 +26,6 @@ from chatdb.cli.backup_report import (
     verified_lines,
 )
 from chatdb.cli.context import CommandContext
-from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.notifying import notifying
 from chatdb.cli.options import Format, FormatOption
 from chatdb.cli.organizations_meant import tell_who_has_some
@@ -168,8 +167,6 @@ def _print_created(
     is_restored_alone = summary.part in ("full", "organization")
     way = "--restore " if is_restored_alone else ""
     verify_it = f"chatdb backup verify {way}{shlex.quote(summary.file)}"
-    if summary.tool is not None and summary.tool.startswith("pg_dump"):  # it needs the server
-        verify_it = for_the_same_database(verify_it, command.options)
     what = "can be restored" if is_restored_alone else "is whole"
     command.diagnostics.note(f"see that it {what}: {verify_it}")
 

@@ -15,7 +15,6 @@ from chatdb.cli.backup_report import age_text
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted, one_line
@@ -97,8 +96,7 @@ def list_kept(context: typer.Context, output_format: FormatOption = Format.TABLE
         command.diagnostics.note(f"nothing is kept of {place.redacted()}")
         return
     size = amount_text(sum(entry.bytes for entry in entries), BYTES)
-    _note(
-        command,
+    command.diagnostics.note(
         f"{counted(len(entries), 'item')}, {size}; to bring one back: chatdb kept restore NAME",
     )
 
@@ -120,9 +118,10 @@ def show(
     entry = named(_entries(command, url).all, name)
     command.output.record(details(entry, url, schema=_schema(command)), output_format)
     if entry.made_by == "broken_off":
-        _note(command, "it is of no use to anybody; to remove it: chatdb kept prune")
+        command.diagnostics.note("it is of no use to anybody; to remove it: chatdb kept prune")
     else:
-        _note(command, f"to bring it back: chatdb kept restore {shlex.quote(_short(entry.name))}")
+        name = shlex.quote(_short(entry.name))
+        command.diagnostics.note(f"to bring it back: chatdb kept restore {name}")
 
 
 @app.command()
@@ -250,7 +249,9 @@ def prune(
     else:
         command.output.rows(plan, workflow.PrunedItem, output_format)
     if not (names or older_than or keep_last is not None):
-        _note(command, "only what broken-off runs left goes without a rule: --older-than 30d")
+        command.diagnostics.note(
+            "only what broken-off runs left goes without a rule: --older-than 30d"
+        )
     if any(item.problem for item in plan):
         command.diagnostics.warning("not everything could be removed")
         raise typer.Exit(ExitCode.PARTIAL)
@@ -329,7 +330,3 @@ def _short(name: str) -> str:
     """Return a path as one would type it from here."""
     beside = os.path.relpath(name) if os.sep in name else name
     return one_line(name if beside.startswith("..") else beside)
-
-
-def _note(command: CommandContext, text: str) -> None:
-    command.diagnostics.note(for_the_same_database(text, command.options))

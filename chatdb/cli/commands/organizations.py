@@ -12,7 +12,6 @@ from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import (
     DryRunOption,
     Format,
@@ -186,7 +185,7 @@ def delete(
     command.output.record(_summary(report, dry_run=dry_run), output_format)
     if report.kept is not None and not dry_run:
         back = f"to bring it back: {_way_back(report.contents, report.kept)}"
-        command.diagnostics.note(for_the_same_database(back, command.options))
+        command.diagnostics.note(back)
 
 
 def _listed(item: "OrganizationSummary") -> ListedOrganization:

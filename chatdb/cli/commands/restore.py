@@ -183,7 +183,7 @@ class _Restoring:
             watch.end()
             if plan.replaces:
                 action = "replace the tables of" if in_place else "replace"
-                confirm(command, plan_lines(plan), yes=self.yes, action=action, url=self.url)
+                confirm(command, self._plan_lines(plan), yes=self.yes, action=action, url=self.url)
             for remark in plan.remarks if self.yes or not plan.replaces else ():
                 command.diagnostics.warning(remark)
             done = planned.run()
@@ -191,7 +191,7 @@ class _Restoring:
             command.output.text("\n".join(restored_lines(done)))
         else:
             command.output.record(done, self.output_format)
-        _tell(command, way_back(done.kept, self.into, saved=done.saved), self.into)
+        _tell(command, way_back(done.kept, self.into, saved=done.saved))
         if done.left_out:
             raise typer.Exit(ExitCode.PARTIAL)
 
@@ -248,10 +248,15 @@ class _Restoring:
         if done.skipped or done.columns_left_out:
             raise typer.Exit(ExitCode.PARTIAL)
 
+    def _plan_lines(self, plan: "RestorePlan") -> list[str]:
+        options = self.command.options
+        return [for_the_same_database(line, options) for line in plan_lines(plan, self.into)]
+
     def _print_plan(self, plan: "RestorePlan") -> None:
         if self.output_format is Format.TABLE:
             what = "replace the tables of" if plan.in_place else "replace"
-            lines = [f"would {what} {plan.database}:", *(f"  {line}" for line in plan_lines(plan))]
+            plan_told = (f"  {line}" for line in self._plan_lines(plan))
+            lines = [f"would {what} {plan.database}:", *plan_told]
             self.command.output.text("\n".join(lines))
         else:
             self.command.output.record(plan, self.output_format)
@@ -335,11 +340,9 @@ class _Undoing:
             self.command.output.text("\n".join(told))
         else:
             self.command.output.text(f"{place} is what it was until {utc_text(kept.kept_at)}")
-        _tell(self.command, way_back(undone.kept, self.into), self.into)
+        _tell(self.command, way_back(undone.kept, self.into))
 
 
-def _tell(command: CommandContext, lines: list[str], into: str | None) -> None:
-    """Write notes whose commands mean the same database."""
+def _tell(command: CommandContext, lines: list[str]) -> None:
     for line in lines:
-        same = line if into else for_the_same_database(line, command.options)
-        command.diagnostics.note(same)
+        command.diagnostics.note(line)

@@ -8,7 +8,6 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import (
     A_DAY,
     AfterOption,
@@ -118,7 +117,7 @@ def _show(command: CommandContext, page: "SearchPage", output_format: Format) ->
 
 def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
     for note in page.notes:
-        command.diagnostics.note(for_the_same_database(note, command.options))
+        command.diagnostics.note(note)
     if not page.hits:
         titles = "" if page.in_titles else "; titles are searched by in:title"
         command.diagnostics.note(f"nothing found{titles}")

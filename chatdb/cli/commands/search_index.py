@@ -6,7 +6,6 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import Format, FormatOption
 from chatdb.errors import ExitCode
 
@@ -101,5 +100,4 @@ def _advise(command: CommandContext, report: "SearchIndexReport") -> None:
     for text in report.unchecked:
         command.diagnostics.note(text)
     if report.state != "present":
-        build_it = for_the_same_database(COMPLETE_HINT, command.options)
-        command.diagnostics.note(f"to build it: {build_it}")
+        command.diagnostics.note(f"to build it: {COMPLETE_HINT}")

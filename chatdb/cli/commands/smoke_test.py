@@ -1,6 +1,7 @@
 """`chatdb smoke-test`: prove that a database works, from writing to isolation."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import A_DAY, Format, FormatOption, a_number
 from chatdb.errors import ExitCode, UsageError
 
@@ -100,12 +102,17 @@ def _run(command: CommandContext, timeout: float) -> "SmokeReport":
     def tell(result: "CheckResult") -> None:
         command.diagnostics.detail(f"{result.name}: {result.outcome}, {result.reason}")
 
-    return run(
+    report = run(
         command.url,
         schema=None if schema is None else schema.value,
         timeout=timeout,
         on_result=tell,
     )
+    typed = command.options
+    results = [
+        replace(each, reason=for_the_same_database(each.reason, typed)) for each in report.results
+    ]
+    return replace(report, results=tuple(results))
 
 
 def _width(command: CommandContext) -> int | None:

@@ -1,12 +1,14 @@
 """`chatdb status`: where the database stands, on one screen."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import typer
 
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import Format, FormatOption
 
 app = command_app()
@@ -46,7 +48,10 @@ def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -
 
         output = command.output
         width = terminal_width() if output.is_terminal else None
-        output.lines(screen_lines(report, now=now, width=width, color=output.color))
+        complete = partial(for_the_same_database, options=command.options)
+        output.lines(
+            screen_lines(report, now=now, complete=complete, width=width, color=output.color)
+        )
     else:
         command.output.record(report, output_format)
     for note in report.notes:

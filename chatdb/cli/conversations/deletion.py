@@ -12,7 +12,6 @@ from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.conversations.listing import SHORT_ID
-from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import (
     DryRunOption,
     Format,
@@ -131,7 +130,7 @@ def tell_way_back(command: CommandContext, kept: "Path", what: str = "to bring t
     """Say which command brings back what was kept."""
     org = "" if command.org == "default" else f" --org {quote(command.org)}"
     back = f"{what}: chatdb import {quote(str(kept))} --restore-deleted{org}"
-    command.diagnostics.note(for_the_same_database(back, command.options))
+    command.diagnostics.note(back)
 
 
 def _wanted(
