@@ -1,3 +1,3 @@
-"""The command line for the life of a chat application's database."""
+"""The command line for a chat application's database."""
 
 __version__ = "0.1.0"

@@ -10,7 +10,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from chatdb import __version__
 
-        # What cannot be written is told by the app.
+        # The app reports what cannot be written.
         with suppress(OSError):
             sys.stdout.write(f"chatdb {__version__}\n")
             sys.stdout.flush()
@@ -36,7 +36,7 @@ def _run() -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """Leave as after Ctrl-C, so that open transactions and partial files are cleaned up."""
+    """Exit as after Ctrl-C, so that open transactions and partial files are cleaned up."""
     del frame
     sys.exit(128 + number)
 

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: beside its name first, synced, then renamed."""
+"""Writes a file completely or not at all: under another name first, synced, then renamed."""
 
 import errno
 import fcntl
@@ -17,17 +17,17 @@ PARTIAL = ".partial"
 
 _LOOKED_AT_SECONDS = 0.2
 _POLL_SECONDS = 0.01
-"""Who looks whether a file is abandoned has its lock for a moment."""
+"""A process that checks whether a file is abandoned holds its lock for a moment."""
 
 
 @contextmanager
 def atomic_write(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """Open a file for writing that appears under its name only when the block ends well.
+    """Open a file for writing that appears under its name only if the block ends well.
 
-    The bytes go to `NAME.partial`, locked, are synced to the disk and then renamed; what a killed
-    process left under that name is replaced. When anything fails or is interrupted the partial
-    file is removed and an older file of that name stays as it was. A link is followed. Raises
-    StorageError for a full disk, missing rights, or while another process writes the file.
+    The bytes go to `NAME.partial`, locked, are synced to disk and then renamed; a killed process's
+    file of that name is replaced. If anything fails or is interrupted, the partial file is removed
+    and an older file of that name is unchanged. A link is followed. Raises StorageError for a full
+    disk, missing permissions, or while another process writes the file.
     """
     if path.is_symlink():
         path = path.resolve()
@@ -52,14 +52,14 @@ def atomic_write(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
 
 def write_unsynced(folder: int, name: str, data: bytes, *, mode: int = PRIVATE) -> None:
-    """Write a file that appears under its name as a whole, but leave the syncing to the caller.
+    """Write a file that appears completely under its name, but leave syncing to the caller.
 
     For the files of a locked folder (an open descriptor) that can be made again: a killed process
-    leaves no torn one, a power cut may, until `sync_file_system` has returned. Raises OSError.
+    leaves no partial one, a power cut may, until `sync_file_system` has returned. Raises OSError.
     """
     partial = name + PARTIAL
-    # The folder's lock is that of all its files, and paths from it are short: a file costs five
-    # calls, where one with a lock of its own takes twelve.
+    # The folder's lock covers all its files, and paths from it are short: a file costs five calls,
+    # instead of twelve with its own lock.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         descriptor = os.open(partial, flags, mode, dir_fd=folder)
@@ -81,7 +81,7 @@ def write_unsynced(folder: int, name: str, data: bytes, *, mode: int = PRIVATE) 
 def claim_partial(partial: Path, path: Path, ours: list[Path], mode: int = PRIVATE) -> int:
     """Open the partial file of `path` for this process alone, empty; the lock ends with it.
 
-    It is put into `ours` as soon as it is. Removed by who sweeps before it is locked, it is made
+    It is added to `ours` at once. If a sweeping process removes it before it is locked, it is made
     again. Raises StorageError while another process has it.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
@@ -100,7 +100,7 @@ def claim_partial(partial: Path, path: Path, ours: list[Path], mode: int = PRIVA
                 os.close(descriptor)
                 raise StorageError(
                     f"{path} is being written by another process (to {partial.name})",
-                    hint="wait until it is done, or choose another name",
+                    hint="wait until it finishes, or choose another name",
                 ) from error
             time.sleep(_POLL_SECONDS)
         except BaseException:
@@ -119,7 +119,7 @@ def _is_still(descriptor: int, partial: Path) -> bool:
 
 @contextmanager
 def _removed_on_failure(partial: Path, ours: list[Path]) -> Iterator[None]:
-    """Remove what is in the list when the block fails, or what an interrupt kept out of it."""
+    """Remove the files in the list if the block fails, or an interrupt kept one out of it."""
     try:
         yield
     except BaseException:
@@ -131,20 +131,20 @@ def _removed_on_failure(partial: Path, ours: list[Path]) -> Iterator[None]:
 
 
 def is_abandoned(partial: Path) -> bool:
-    """Tell whether a file that is written under a lock was left by a process that is gone."""
+    """Tell whether a file written under a lock was left by a process that has ended."""
     with suppress(OSError), _held(partial):
         return True
     return False
 
 
 def remove_abandoned(partial: Path) -> None:
-    """Remove a file that a process that is gone left, with what SQLite left beside a database."""
+    """Remove a file left by a process that has ended, with SQLite's files beside a database."""
     if is_abandoned(partial):
         _sweep(partial)
 
 
 def sweep_abandoned(folder: Path, start: str = "") -> None:
-    """Remove the `.partial` files of a folder, by the start of their names, that are abandoned."""
+    """Remove the abandoned `.partial` files of a folder, by the start of their names."""
     with suppress(OSError):
         for partial in folder.glob("*" + PARTIAL):
             if partial.name.startswith(start):
@@ -152,7 +152,7 @@ def sweep_abandoned(folder: Path, start: str = "") -> None:
 
 
 def _sweep(partial: Path) -> None:
-    """Remove the file unless a process holds it, with what SQLite left beside a database."""
+    """Remove the file unless a process has locked it, with SQLite's files beside a database."""
     with suppress(OSError), _held(partial):
         for side in ("-wal", "-shm", "-journal", ""):
             partial.with_name(partial.name + side).unlink(missing_ok=True)
@@ -160,8 +160,8 @@ def _sweep(partial: Path) -> None:
 
 @contextmanager
 def _held(partial: Path) -> Iterator[None]:
-    """Hold the lock of a file that nobody holds; raises OSError."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0)  # it may be a pipe
+    """Lock a file that no process has locked; raises OSError."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0)  # It may be a pipe.
     descriptor = os.open(partial, flags)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -188,9 +188,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file_system(folder: Path) -> None:
-    """Make all that was written to a folder durable at once; raises StorageError.
+    """Make everything written to a folder durable at once; raises StorageError.
 
-    By `syncfs`, which Linux has and Python has not; elsewhere everything is synced.
+    By `syncfs`, which Linux has but Python does not; elsewhere everything is synced.
     """
     import ctypes
 
@@ -207,7 +207,7 @@ def sync_file_system(folder: Path) -> None:
 
 
 def storage_error(path: Path, error: OSError) -> ChatdbError:
-    """Return what a user can act on for a failed write, a full disk told from the others."""
+    """Return an error that a user can act on for a failed write; a full disk is a special case."""
     reason = error.strerror or str(error)
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     hint = "free some space or choose another place" if is_full else None

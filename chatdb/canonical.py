@@ -1,8 +1,8 @@
-"""One form of JSON and of text that both databases can hold and give back byte for byte.
+"""One form of JSON and of text that both databases can store and return byte for byte.
 
-JSONB reorders keys, drops duplicate ones and rewrites numbers; text in PostgreSQL holds neither
-NUL nor lone surrogates. So every JSON value is written with sorted keys and numbers in the form
-that survives JSONB, and every text is cleaned, before it is hashed or stored.
+JSONB reorders keys, drops duplicate ones and rewrites numbers; text in PostgreSQL cannot contain
+NUL or lone surrogates. So every JSON value is written with sorted keys and numbers in the form that
+survives JSONB, and every text is cleaned, before it is hashed or stored.
 """
 
 import base64
@@ -21,7 +21,7 @@ from chatdb.nesting import require_depth, roomy, with_room
 REPLACEMENT = "\ufffd"
 
 LONGEST_VECTOR = 16_000
-"""Numbers of an embedding: as many as pgvector holds."""
+"""Numbers of an embedding: as many as pgvector stores."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
@@ -51,7 +51,7 @@ def encode_text(value: Any) -> str:
 
 
 def decode(data: bytes | str) -> Any:
-    """Read any JSON that Python's `json` reads, lone surrogates and `NaN` included.
+    """Read any JSON that Python's `json` reads, including lone surrogates and `NaN`.
 
     Raises ValueError (`msgspec.DecodeError` or `json.JSONDecodeError`) for anything else, and for
     JSON that is nested far too deeply.
@@ -65,7 +65,7 @@ def decode(data: bytes | str) -> Any:
 
 
 def read(data: bytes | str) -> Any:
-    """Read JSON that comes in: as `decode`, within the limit of depth.
+    """Read incoming JSON: like `decode`, within the limit of depth.
 
     Raises ValueError, TooDeepError among them.
     """
@@ -82,7 +82,7 @@ def _decode_deep(data: bytes | str) -> Any:
 def normalise_all(texts: Sequence[bytes]) -> list[bytes]:
     """Return the canonical JSON of each text of JSON, several times faster than one by one.
 
-    What is encoded has no line ends, so that all go through as lines. Raises what `decode` raises.
+    Encoded JSON has no line ends, so all of it is decoded as lines. Raises what `decode` raises.
     """
     lines = b"\n".join([*texts, b""])
     try:
@@ -105,15 +105,15 @@ def digest(value: Any) -> str:
 
 
 def is_clean_text(text: str) -> bool:
-    """Tell whether both databases can hold the text as it is."""
+    """Tell whether both databases can store the text unchanged."""
     return "\x00" not in text and (text.isascii() or _UNSTORABLE.search(text) is None)
 
 
 def clean_text(text: str) -> tuple[str, int]:
     """Replace NUL and lone surrogates by U+FFFD; return the text and how many were replaced.
 
-    A pair of surrogates that stands for one character (JSON read by a tolerant parser never
-    leaves one, a hand-made string may) becomes that character.
+    A pair of surrogates that represents one character (JSON read by a tolerant parser never leaves
+    one, a hand-made string may) becomes that character.
     """
     if is_clean_text(text):
         return text, 0
@@ -124,7 +124,7 @@ def clean_text(text: str) -> tuple[str, int]:
 
 
 def original_of(text: str) -> str:
-    """Return base64 of the UTF-8 of a text as it was before `clean_text`, surrogates included."""
+    """Return base64 of the UTF-8 of a text before `clean_text`, including surrogates."""
     return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode("ascii")
 
 
@@ -160,12 +160,14 @@ def _itself(leaf: Any) -> Any:
 
 
 def vector(numbers: Sequence[float]) -> list[float]:
-    """Return the numbers of an embedding as the four bytes that pgvector keeps of each hold them.
+    """Return the numbers of an embedding as pgvector stores them, in four bytes each.
 
     Raises ValueError for none, for more than 16,000, and for one that is not finite in four bytes.
     """
     if not 1 <= len(numbers) <= LONGEST_VECTOR:
-        raise ValueError(f"a vector has 1 to {LONGEST_VECTOR:,} numbers, not {len(numbers):,}")
+        raise ValueError(
+            f"a vector must have 1 to {LONGEST_VECTOR:,} numbers, not {len(numbers):,}"
+        )
     try:
         kept = array("f", numbers).tolist()
     except OverflowError:
@@ -195,7 +197,7 @@ def _normal_numbers(value: Any) -> Any:
 
 
 def _map_leaves(value: Any, leaf: Any) -> Any:
-    """Copy a JSON value with every leaf and key passed through `leaf`, without recursion."""
+    """Copy a JSON value with `leaf` applied to every leaf and key, without recursion."""
     holder: list[Any] = [None]
     stack: list[tuple[Any, Any, Any]] = [(holder, 0, value)]
     while stack:

@@ -1,8 +1,8 @@
 """The settings and where each came from: option > environment > `.env` > default.
 
-This is the only module that reads the environment; the names it looks for are the table in
-`chatdb.variables`. It does not read the URL itself: that is `chatdb.db.url`. What the PG*
-variables say is written as one.
+This is the only module that reads the environment; the names it looks for are in the table of
+`chatdb.variables`. It does not parse the URL: that is `chatdb.db.url`. The PG* variables are
+combined into one.
 """
 
 import os
@@ -18,7 +18,7 @@ from chatdb.variables import Variable
 _LIBPQ_MARKS = ("PGHOST", "PGDATABASE")
 _LONGEST_NAME = 63
 _RUNGS = ("option", "environment", ".env", "default")
-"""How a setting's source begins, the highest first."""
+"""How a setting's source begins, highest priority first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevSettings:
-    """How a development server is made; docker-compose.dev.yml reads the same variables.
+    """Settings of a development server; docker-compose.dev.yml reads the same variables.
 
-    None of them is checked here: `port` may be a number or `auto`, `memory` is Compose's to read.
+    None of them is checked here: `port` may be a number or `auto`, `memory` is read by Compose.
     """
 
     image: Setting
@@ -46,7 +46,7 @@ class DevSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSettings:
-    """Where backups go, whom they are for, what opens them, and who is told; none is checked."""
+    """Where backups go, their keys, and the notify URL; none is checked."""
 
     url: Setting
     recipients: Setting | None
@@ -58,9 +58,9 @@ class BackupSettings:
 class Config:
     """The settings of one run; `notes` are remarks on the `.env` for the user.
 
-    `foreign_direct_url` is a direct URL that is not used: it stands lower than the database's.
-    `libpq` holds the PG* variables of a `.env` that also gave the database URL; `pg_bindir` names
-    the folder of PostgreSQL's own programs.
+    `foreign_direct_url` is a direct URL that is not used: its source has lower priority than the
+    database URL's. `libpq` holds the PG* variables of a `.env` that also gave the database URL;
+    `pg_bindir` names the folder of PostgreSQL's own programs.
     """
 
     database_url: Setting
@@ -77,7 +77,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """What the environment asks of the terminal: colour and the pager's command."""
+    """What the environment requests for the terminal: colour and the pager's command."""
 
     color: bool
     pager: str
@@ -85,7 +85,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One place that names values: the environment, or a `.env` with the line of each name."""
+    """A source of values: the environment, or a `.env` with the line of each name."""
 
     values: Mapping[str, str]
     lines: Mapping[str, int] | None = None
@@ -103,7 +103,7 @@ class _Source:
         return f".env line{'s' if len(lines) > 1 else ''} " + ", ".join(map(str, lines))
 
     def database_url(self, above: Mapping[str, str] | None = None) -> Setting | None:
-        """Return the URL; PG* variables are completed and overruled by those of `above`."""
+        """Return the URL; PG* variables are completed and overridden by those of `above`."""
         found = self.find(variables.DATABASE_URL)
         if found is not None:
             return found
@@ -125,11 +125,11 @@ def load(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
 ) -> Config:
-    """Walk the ladder for every setting; the arguments are the options as they were typed.
+    """Find every setting in order of priority; the arguments are the options as typed.
 
-    `environment` defaults to the process's, `directory` (where `.env` is looked for) to the
-    current one. Empty values count as unset. Raises ConfigurationError for an unreadable `.env`,
-    an empty option, or a name that no schema can have.
+    `environment` defaults to the process's, `directory` (where `.env` is searched) to the current
+    one. Empty values count as unset. Raises ConfigurationError for an unreadable `.env`, an empty
+    option, or an invalid schema name.
     """
     env = _Source(os.environ if environment is None else environment)
     file, notes = _read_env_file((directory or Path()) / ".env")
@@ -157,7 +157,7 @@ def load(
         foreign_direct_url=direct if is_foreign else None,
         schema=_possible_schema(ladder("--schema", schema, variables.SCHEMA)),
         org=ladder("--org", org, variables.ORG) or _default(variables.ORG),
-        # Never from a `.env`: a folder that was only cloned must not choose what is run.
+        # Never from a `.env`: a cloned folder must not choose which program is run.
         pg_bindir=env.find(variables.PG_BINDIR),
         dev=DevSettings(
             image=found_or_default(variables.DEV_IMAGE),
@@ -179,9 +179,9 @@ def load(
 
 
 def _libpq_url(values: Mapping[str, str]) -> str:
-    """Write the PG* variables as a URL, so that people see which database it is.
+    """Write the PG* variables as a URL, to show which database it is.
 
-    The others, the password among them, are left to libpq; so is all when a service is named.
+    The others, including the password, are left to libpq; all of them are if a service is named.
     """
     if values.get("PGSERVICE"):
         values = {}
@@ -224,7 +224,7 @@ def libpq_options() -> str:
 
 
 def process_environment(additions: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this process's environment for a program that it becomes or starts."""
+    """Return this process's environment for a program that replaces it or is started."""
     return {**os.environ, **(additions or {})}
 
 
@@ -233,7 +233,7 @@ def _default(variable: Variable) -> Setting:
 
 
 def _rung(setting: Setting) -> int:
-    """Return how far down the ladder a setting was found."""
+    """Return the priority of a setting's source, 0 being the highest."""
     return next(rung for rung, start in enumerate(_RUNGS) if setting.source.startswith(start))
 
 
@@ -248,20 +248,20 @@ def _option(name: str, typed: str | None) -> Setting | None:
 
 
 def _possible_schema(setting: Setting | None) -> Setting | None:
-    """Return the setting; PostgreSQL would cut a name that is too long, and use another schema."""
+    """Return the setting; PostgreSQL would truncate a long name, and use another schema."""
     if setting is None:
         return None
     name = setting.value
     if len(name.encode(errors="replace")) > _LONGEST_NAME or name.startswith("pg_") or "\0" in name:
         raise ConfigurationError(
-            f"a PostgreSQL schema cannot have this name ({setting.source})",
-            hint=f"at most {_LONGEST_NAME} bytes, not starting with pg_: --schema chatdb",
+            f"invalid name for a PostgreSQL schema ({setting.source})",
+            hint=f"use at most {_LONGEST_NAME} bytes, not starting with pg_: --schema chatdb",
         )
     return setting
 
 
 def _read_env_file(path: Path) -> tuple[_Source, tuple[str, ...]]:
-    # A virtual environment may be called .env too; a pipe is how password stores offer one.
+    # A virtual environment may be called .env too; password stores provide one as a pipe.
     if not (path.is_file() or path.is_fifo()):
         return _Source({}, {}), ()
     try:
@@ -269,7 +269,7 @@ def _read_env_file(path: Path) -> tuple[_Source, tuple[str, ...]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path.name} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}",
-            hint="mend the file or its rights, or run chatdb in another directory",
+            hint="fix the file or its permissions, or run chatdb in another directory",
         ) from error
     return _parse_env_text(text)
 

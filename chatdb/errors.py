@@ -1,4 +1,4 @@
-"""The error family: what a user can act on, with the exit code and the next command to type.
+"""The error classes: what a user can act on, with the exit code and the next command to type.
 
 Anything that is not a `ChatdbError` is a bug and keeps its traceback.
 """
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What a script learns from the command; docs/exit-codes.md has the same table."""
+    """The exit codes; docs/exit-codes.md has the same table."""
 
     OK = 0
     FAILED = 1
@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
 
 class ChatdbError(Exception):
-    """Base of the family, never raised itself: `text` says what happened, `hint` what to type next.
+    """Base class, never raised itself: `text` says what happened, `hint` what to type next.
 
     `code` is the stable word of the JSON form of the error.
     """
@@ -37,27 +37,27 @@ class ChatdbError(Exception):
 
 
 class UsageError(ChatdbError):
-    """An option or argument that cannot be meant."""
+    """An invalid option or argument."""
 
     code = "usage"
     exit_code = ExitCode.USAGE
 
 
 class ConfigurationError(ChatdbError):
-    """A setting (URL, schema name, `.env`) that cannot be used."""
+    """An invalid setting (URL, schema name, `.env`)."""
 
     code = "configuration"
     exit_code = ExitCode.USAGE
 
 
 class InvalidInputError(ChatdbError):
-    """A file that cannot be read as what it should be; the text names the place."""
+    """A file that cannot be read in the expected format; the text names the place."""
 
     code = "invalid_input"
 
 
 class StorageError(ChatdbError):
-    """A full disk, a read-only place, a missing right on a file."""
+    """A full disk, a read-only location, a missing permission on a file."""
 
     code = "storage"
 
@@ -70,25 +70,25 @@ class DatabaseUnreachableError(ChatdbError):
 
 
 class DatabaseLockedError(ChatdbError):
-    """Another session held a lock for longer than we were to wait; the text names the holder."""
+    """Another session held a lock for longer than allowed; the text names the holder."""
 
     code = "database_locked"
 
 
 class DatabaseFailedError(ChatdbError):
-    """The database refused a statement for a reason that retrying does not mend."""
+    """The database refused a statement, and retrying would not help."""
 
     code = "database_failed"
 
 
 class MigrationFailedError(ChatdbError):
-    """A revision failed and was rolled back as a whole."""
+    """A revision failed and was rolled back completely."""
 
     code = "migration_failed"
 
 
 class SchemaMismatchError(ChatdbError):
-    """The schema is not what this chatdb works on; `state` is a word of `schema status`.
+    """The schema is not one this chatdb works with; `state` is a word of `schema status`.
 
     `state` is one of `empty`, `behind`, `ahead`, `unknown_revision`, `not_chatdb`.
     """
@@ -109,14 +109,14 @@ class NotFoundError(ChatdbError):
 
 
 class RefusedError(ChatdbError):
-    """Something that could harm was not confirmed, or is never done."""
+    """A dangerous action was not confirmed, or is not allowed."""
 
     code = "refused"
     exit_code = ExitCode.REFUSED
 
 
 class ProgramMissingError(ChatdbError):
-    """A program that is not chatdb's (psql, sqlite3) is not installed; the hint names packages."""
+    """Another program (psql, sqlite3) is not installed; the hint names packages."""
 
     code = "program_missing"
 
@@ -135,16 +135,16 @@ class EngineUnavailableError(ChatdbError):
 
 
 class ServerFailedError(ChatdbError):
-    """A development server that does not start, or died; the text has the end of its log."""
+    """A development server that does not start, or stopped; the text has the end of its log."""
 
     code = "server_failed"
 
 
 class LoginRefusedError(ServerFailedError):
-    """A development server runs, but its data was made with another user or password."""
+    """A development server is running, but its data was created with another user or password."""
 
 
 class PortTakenError(ChatdbError):
-    """Something else listens where a development server was to; the text names it if it can."""
+    """Another program listens on the port of a development server; the text names it if it can."""
 
     code = "port_taken"

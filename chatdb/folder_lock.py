@@ -1,4 +1,4 @@
-"""Whose a folder is while it is worked in: a lock that ends with the process that holds it."""
+"""Lock on a working folder, released when the process that holds it ends."""
 
 import fcntl
 import os

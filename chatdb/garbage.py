@@ -1,4 +1,4 @@
-"""Keeping Python from looking for cyclic garbage where millions of rows pass, and make none."""
+"""Limits Python's search for cyclic garbage while millions of rows pass that create none."""
 
 import atexit
 import gc
@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 COLLECT_EVERY = 50
-"""Batches between collections: the libraries below may make a cycle or two in each."""
+"""Batches between collections: the libraries below may create a cycle or two in each."""
 YOUNG_OBJECTS = 200_000
-"""More than the imports of any command make; all of them stay."""
+"""More objects than the imports of any command create; all of them stay."""
 
 
 def collect_seldom() -> None:
-    """Let this process look for cycles seldom, and not when it ends.
+    """Run the cycle collector rarely in this process, and not at exit.
 
-    Looking through what the imports made takes a fifth of a short command's time.
+    Traversing the objects of the imports takes a fifth of a short command's time.
     """
     gc.set_threshold(YOUNG_OBJECTS)
     atexit.register(gc.freeze)
@@ -22,7 +22,7 @@ def collect_seldom() -> None:
 
 @contextmanager
 def rare_collections() -> Iterator[Callable[[], None]]:
-    """Collect no cycles in this block but now and then when what it gives is called, once a batch.
+    """Collect cycles in this block only at intervals of calls of the yielded function.
 
     With a batch of records alive, looking for cycles takes a third of an import's time.
     """

@@ -1,7 +1,7 @@
-"""How deep JSON may be nested: one limit for all that comes in, and room to work within it.
+"""How deep JSON may be nested: one limit for all input, and room to work within it.
 
-The interpreter's own limit, which JSON libraries share, counts the calls around them too: what
-one command could just read, another could not write.
+The interpreter's own limit, which JSON libraries share, counts the surrounding calls too: what one
+command could just read, another could not write.
 """
 
 import sys
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
 
 MAX_DEPTH = 1000
-"""Lists and objects within one another in a JSON value; SQLite's functions stop here as well."""
+"""Levels of nested lists and objects in a JSON value; SQLite's functions have the same limit."""
 TOO_DEEP = f"nested too deeply: more than {MAX_DEPTH:,} levels"
 
 _ROOM = 3 * MAX_DEPTH
@@ -29,10 +29,10 @@ class TooDeepError(ValueError):
 def with_room(
     function: Callable[Parameters, Result], *arguments: Parameters.args, **named: Parameters.kwargs
 ) -> Result:
-    """Call a function that stops at the interpreter's limit, and again with a higher one.
+    """Call a function that may hit the interpreter's limit, and again with a higher one.
 
-    Raises TooDeepError where that is not enough either. The limit stays: another thread may be
-    deep in its work when it would be lowered.
+    Raises TooDeepError if that is not enough either. The limit stays: another thread may be deep in
+    its work when it would be lowered.
     """
     if sys.getrecursionlimit() < _ROOM:
         try:
@@ -46,7 +46,7 @@ def with_room(
 
 
 def roomy(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Return the function with room for all that is within the limit."""
+    """Return the function with enough stack for everything within the limit."""
 
     def call(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
         try:
@@ -81,7 +81,7 @@ def require_depth(value: Any) -> Any:
 def may_be_too_deep() -> bool:
     """Tell whether decoded JSON can be too deep at all.
 
-    Up to Python 3.11 the interpreter's limit holds for JSON libraries, and is the same.
+    Up to Python 3.11 the interpreter's limit applies to JSON libraries, and is the same.
     """
     return sys.getrecursionlimit() > MAX_DEPTH or sys.version_info >= (3, 12)
 

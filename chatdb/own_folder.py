@@ -1,4 +1,4 @@
-"""Folders that chatdb makes for files of its own: git ignores what is in them."""
+"""Folders that chatdb creates for its own files: git ignores what is in them."""
 
 import os
 from contextlib import suppress
@@ -9,10 +9,10 @@ _EVERYTHING = b"*\n"
 
 
 def make_own_folder(folder: Path, *, mode: int = 0o777) -> bool:
-    """Make a folder for what holds chats or passwords; tell whether it was missing.
+    """Make a folder for files with chats or passwords; tell whether it was missing.
 
-    It gets a `.gitignore` of `*`. One that is there already is left as it is: it may be somebody
-    else's. Raises OSError.
+    It gets a `.gitignore` of `*`. An existing one is unchanged: it may belong to someone else.
+    Raises OSError.
     """
     if folder.is_dir():
         return False
@@ -32,7 +32,7 @@ def ignore_all_in(folder: Path) -> None:
 
 
 def remove_own_folder(folder: Path) -> None:
-    """Remove a folder that has nothing in it but what `make_own_folder` put there."""
+    """Remove a folder that contains nothing but what `make_own_folder` put there."""
     with suppress(OSError):
         if [entry.name for entry in folder.iterdir()] == [IGNORE_FILE]:
             (folder / IGNORE_FILE).unlink()

@@ -1,4 +1,4 @@
-"""The records of chatdb, the one exchange model of readers, writers and the database.
+"""The records of chatdb, the exchange model of readers, writers and the database.
 
 Times are aware datetimes in UTC with microseconds; identifiers are UUIDs; JSON values are plain
 Python objects that `chatdb.canonical.clean` has passed. `docs/schema.md` says what each
@@ -29,11 +29,11 @@ _ORGANIZATIONS = UUID("5c1c1f0e-6d0b-5d1c-9a64-3c8f6f3f9d01")
 class Message(
     msgspec.Struct, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """One message; its position is its place in the conversation's list.
+    """One message; its position is its index in the conversation's list.
 
-    `parent_id` may name a message that does not exist: real exports dangle. `author` is the
-    provider or tool, `source_id` the id in the source (None: made here), `edited_at` is set
-    only when the message was edited in chatdb.
+    `parent_id` may name a message that does not exist, as in real exports. `author` is the provider
+    or tool, `source_id` the id in the source (None: created here), `edited_at` is set only if the
+    message was edited in chatdb.
     """
 
     id: UUID
@@ -76,9 +76,9 @@ class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unkn
 
     `current_message_id` is the leaf of the active branch. `source` is the format it came from,
     `source_name` which installation, `source_hash` the digest of the source record and of the
-    reader's version; all three are None for a conversation made here. `embeddings` stand by
-    message id and model, one of each pair. `organization` is the key of the one it belongs to where
-    a file says so, `organization_name` its name where that is another text.
+    reader's version; all three are None for a conversation created here. `embeddings` are ordered
+    by message id and model, one of each pair. `organization` is the key of its organization if a
+    file names it, `organization_name` its name if that is different.
     """
 
     id: UUID
@@ -104,7 +104,7 @@ class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 class Organization(msgspec.Struct, kw_only=True, frozen=True):
-    """A tenant: `key` is what people type, `id` the UUIDv5 of the key."""
+    """A tenant: `key` is what users type, `id` the UUIDv5 of the key."""
 
     id: UUID
     key: str
@@ -113,11 +113,11 @@ class Organization(msgspec.Struct, kw_only=True, frozen=True):
 
 
 WHOLE_CONVERSATION = UUID(int=0)
-"""Stands in place of a message's id for the conversation as a whole, as in tombstones."""
+"""Used instead of a message's id for the whole conversation, as in tombstones."""
 
 
 def sorted_embeddings(embeddings: Iterable[Embedding]) -> list[Embedding]:
-    """Return embeddings in their order, the last one where two are of one message and model."""
+    """Return embeddings in order, the last one if two have the same message and model."""
     found = {(each.message_id, each.model): each for each in embeddings}
     return [found[key] for key in sorted(found)]
 

@@ -1,4 +1,4 @@
-"""Where large files may lie for a while."""
+"""Directory for large temporary files."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def roomy_folder() -> Path:
-    """Return what TMPDIR names, /var/tmp in place of /tmp, which is often a part of the memory."""
+    """Return TMPDIR, or /var/tmp instead of /tmp, which often is in memory."""
     chosen, roomy = Path(tempfile.gettempdir()), Path("/var/tmp")  # noqa: S108
     if chosen == Path("/tmp") and os.access(roomy, os.W_OK):  # noqa: S108
         return roomy

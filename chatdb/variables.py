@@ -1,6 +1,6 @@
-"""Every variable that chatdb reads from the environment or a `.env`: one table.
+"""Every variable that chatdb reads from the environment or a `.env`, in one table.
 
-`chatdb.config` looks for the names in it and no other; `chatdb env-template` writes them all down.
+`chatdb.config` looks for these names and no others; `chatdb env-template` writes them all.
 """
 
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """One setting: the first of `names` that has a value counts.
+    """One setting: the first of `names` that has a value is used.
 
-    `default` is the value without it, None where there is none; then `example` is written down.
+    `default` is the value without it, None if there is none; then `example` is shown.
     `environment_only` is not read from a `.env`.
     """
 
@@ -25,32 +25,32 @@ class Variable:
 DATABASE_URL = Variable(
     names=("CHATDB_DATABASE_URL", "DATABASE_URL"),
     about=(
-        "The database: a SQLite file, or postgresql://user:password@host:5432/database.\n"
-        "Special characters of a password are best percent-encoded (@ as %40)."
+        "The database: a SQLite file, or postgresql://user:password@host:5432/database.\nSpecial "
+        "characters in a password should be percent-encoded (@ as %40)."
     ),
     default="sqlite:///data/chatdb.db",
 )
 DIRECT_URL = Variable(
     names=("CHATDB_DIRECT_URL", "DIRECT_URL"),
-    about="The same database without the pooler between, for migrations and dumps.",
+    about="URL of the same database that bypasses the pooler, for migrations and dumps.",
     example="postgresql://user:password@host:5432/database",
 )
 SCHEMA = Variable(
     names=("CHATDB_SCHEMA",),
-    about="The PostgreSQL schema that chatdb's tables live in; else the connection's own.",
+    about="PostgreSQL schema of chatdb's tables; without it, the connection's own.",
     example="chatdb",
 )
 ORG = Variable(
     names=("CHATDB_ORG",),
-    about="The organization (tenant) to work on.",
+    about="Organization (tenant) to work on.",
     default="default",
 )
 LIBPQ = (
     Variable(
         names=("PGHOST",),
         about=(
-            "libpq's own variables, used where no URL is set and PGHOST or PGDATABASE is.\n"
-            "Every other PG* variable (PGSSLMODE, PGPASSFILE ...) counts as well."
+            "libpq's own variables, used if no URL is set and PGHOST or PGDATABASE is.\nEvery "
+            "other PG* variable (PGSSLMODE, PGPASSFILE ...) counts as well."
         ),
         example="127.0.0.1",
     ),
@@ -70,7 +70,7 @@ DEV_IMAGE = Variable(
 )
 DEV_PORT = Variable(
     names=("CHATDB_DEV_PORT",),
-    about="The port on 127.0.0.1; auto picks a free one.",
+    about="Port on 127.0.0.1; auto picks a free one.",
     default="5432",
 )
 DEV_USER = Variable(names=("CHATDB_DEV_USER",), about="", default="chatdb")
@@ -78,41 +78,41 @@ DEV_PASSWORD = Variable(names=("CHATDB_DEV_PASSWORD",), about="", default="chatd
 DEV_DATABASE = Variable(names=("CHATDB_DEV_DATABASE",), about="", default="chatdb_dev")
 DEV_MEMORY = Variable(
     names=("CHATDB_DEV_MEMORY",),
-    about="The most memory that a server in a container may take.",
+    about="Memory limit of a server in a container.",
     default="2g",
 )
 BACKUP_URL = Variable(
     names=("CHATDB_BACKUP_URL",),
     about=(
-        "Where backups go: a folder, or s3://bucket/folder, gs://..., az://...\n"
-        "(the credentials are found where the provider's own programs find them)."
+        "Where backups go: a folder, or s3://bucket/folder, gs://..., az://...\n(credentials are "
+        "found where the provider's own programs find them)."
     ),
     default="backups",
 )
 AGE_RECIPIENTS = Variable(
     names=("CHATDB_AGE_RECIPIENTS",),
-    about="Whom backups are encrypted to: public keys (age1..., ssh-...) or a file of them.",
+    about="Recipients of encrypted backups: public keys (age1..., ssh-...) or a file of them.",
     example="/etc/chatdb/recipients.txt",
 )
 AGE_IDENTITY = Variable(
     names=("CHATDB_AGE_IDENTITY",),
-    about="The file of the private key that opens encrypted backups.",
+    about="File with the private key for encrypted backups.",
     example="/etc/chatdb/key.txt",
 )
 NOTIFY_URL = Variable(
     names=("CHATDB_NOTIFY_URL",),
-    about="Where the outcome of backup, verify and prune is posted (a dead-man's switch).",
+    about="URL to which the outcome of backup, verify and prune is posted (a dead-man's switch).",
     example="https://hc-ping.com/UUID/{exit_code}",
 )
 PG_BINDIR = Variable(
     names=("CHATDB_PG_BINDIR",),
-    about="The folder of PostgreSQL's own programs (psql, pg_dump, initdb ...).",
+    about="Folder of PostgreSQL's own programs (psql, pg_dump, initdb ...).",
     example="/usr/lib/postgresql/17/bin",
     environment_only=True,
 )
 PAGER = Variable(
     names=("CHATDB_PAGER", "PAGER"),
-    about="The pager for long text on a terminal; cat for none.",
+    about="Pager for long text on a terminal; cat for none.",
     default="less",
     environment_only=True,
 )
@@ -130,7 +130,7 @@ TERM = Variable(
 )
 LESS = Variable(
     names=("LESS",),
-    about="What less is told unless you have set it.",
+    about="Options for less unless you have set it.",
     default="FRX",
     environment_only=True,
 )
@@ -147,8 +147,8 @@ _HEAD = """\
 #
 #   cp .env.example .env && chmod 600 .env
 #
-# Options and the environment beat this file; `chatdb config show` tells where each value is from.
-# A line shows the default, if it does not say otherwise.
+# Options and the environment override this file; `chatdb config show` prints each value's source.
+# Each line shows the default, unless it says otherwise.
 """
 _ENVIRONMENT_ONLY = """\
 
@@ -175,7 +175,7 @@ def _lines(variable: Variable) -> Iterator[str]:
         for line in variable.about.split("\n"):
             yield f"# {line}"
         if len(variable.names) > 1:
-            yield f"# {variable.names[0]} beats {' and '.join(variable.names[1:])}."
+            yield f"# {variable.names[0]} overrides {' and '.join(variable.names[1:])}."
         if variable.default is None:
             yield "# Not set by default; for example:"
     value = variable.example if variable.default is None else variable.default

@@ -1,6 +1,6 @@
-"""Alembic's environment: runs on the connection that `chatdb.db.migrations` hands over.
+"""Alembic's environment: runs on the connection that `chatdb.db.migrations` passes.
 
-`alembic` typed by hand in a checkout works too: it opens the configured database itself.
+Running `alembic` by hand in a checkout works too: it opens the configured database itself.
 """
 
 from alembic import context
@@ -33,7 +33,7 @@ def _print_statements() -> None:
         target_metadata=metadata,
         version_table=VERSION_TABLE,
         literal_binds=True,
-        dialect_opts={"paramstyle": "named"},  # the others double every percent sign
+        dialect_opts={"paramstyle": "named"},  # The others double every percent sign.
         output_buffer=context.config.attributes.get("output_buffer"),
     )
     context.run_migrations()

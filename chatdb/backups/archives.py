@@ -1,7 +1,7 @@
-"""The bytes of a backup's files: written compressed and summed up, read back and checked.
+"""The bytes of a backup's files: compressed and hashed when written, checked when read.
 
-What is around the data stands in the name: `.zst` is a Zstandard stream, `.gz` another tool's,
-`.age` is encryption around either.
+The file name says what wraps the data: `.zst` is a Zstandard stream, `.gz` another tool's, `.age`
+encryption around either.
 """
 
 import gzip
@@ -25,10 +25,10 @@ from chatdb.formats.streams import ZstandardStream
 
 _LEVEL, _WINDOW_LOG, _HASH_LOG = 1, 21, 17
 """Zstandard's fast strategy with the window of level 3 and a large table: on dumps of chats it
-packs as well as level 3 in three quarters of its time, and better than gzip 6."""
+compresses as well as level 3 in three quarters of its time, and better than gzip 6."""
 
 _JOB_BYTES = 4 << 20
-"""What a thread compresses at once: half of what it would take, and half of the memory."""
+"""Bytes a thread compresses at once: half of its default, which halves the memory too."""
 
 PIECE = 1 << 20
 MOST_THREADS = 8
@@ -38,12 +38,12 @@ OnBytes = Callable[[int], object]
 
 
 def spare_threads() -> int:
-    """Return how many threads compress: one for each core that we may use."""
+    """Return how many threads compress: one for each core available to us."""
     return max(1, min(len(os.sched_getaffinity(0)), MOST_THREADS))
 
 
 class ArchiveWriter:
-    """Takes the bytes of one file; knows its checksum and both sizes when it is closed."""
+    """Writes the bytes of one file; knows its checksum and both sizes once closed."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class ArchiveWriter:
         self.unpacked_bytes = 0
 
     def write(self, data: bytes) -> int:
-        """Take some bytes."""
+        """Write some bytes."""
         self.unpacked_bytes += len(data)
         self._pass_on(data if self._packer is None else self._packer.compress(data))
         if self._on_bytes is not None:
@@ -79,12 +79,12 @@ class ArchiveWriter:
         return len(data)
 
     def finish(self) -> None:
-        """Complete the compressed data."""
+        """Finish the compressed stream."""
         if self._packer is not None:
             self._pass_on(self._packer.flush())
 
     def file(self, name: str) -> BackupFile:
-        """Return what the manifest says of the file, once it is closed."""
+        """Return the manifest's entry for the file, once it is closed."""
         return BackupFile(name, self._summed.size, self._summed.sha256.hexdigest())
 
     def _pass_on(self, data: bytes) -> None:
@@ -93,7 +93,7 @@ class ArchiveWriter:
 
 
 class _Summed:
-    """Passes bytes on to a file, and sums them up."""
+    """Passes bytes on to a file, and hashes and counts them."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         self._raw = raw
@@ -114,11 +114,11 @@ def write_archive(
     on_bytes: OnBytes | None = None,
     keys: Keys = NO_KEYS,
 ) -> Iterator[ArchiveWriter]:
-    """Open a new file of a staging folder for writing: mode 0600, on the disk when it is closed.
+    """Open a new file of a staging folder for writing: mode 0600, synced to disk when closed.
 
-    A name that ends in `.zst` is compressed by so many `threads`, one for each core by default;
-    `.age` after it is encrypted to the recipients of `keys`. `on_bytes` is told of what is
-    taken. Raises StorageError.
+    A name that ends in `.zst` is compressed by `threads` threads, one for each core by default;
+    `.age` behind it is encrypted to the recipients of `keys`. `on_bytes` receives the count of
+    bytes accepted. Raises StorageError.
     """
     is_encrypted = path.name.endswith(ENCRYPTED)
     is_packed = path.name.removesuffix(ENCRYPTED).endswith(COMPRESSED)
@@ -146,7 +146,7 @@ def _encrypted(summed: _Summed, keys: Keys, *, wanted: bool) -> Iterator[IO[byte
     if not wanted:
         yield cast(IO[bytes], summed)
     elif keys.recipients is None:
-        raise ValueError("a name that ends in .age wants recipients")
+        raise ValueError("a name that ends in .age needs recipients")
     else:
         with encrypting(cast(IO[bytes], summed), keys.recipients) as stream:
             yield stream
@@ -164,9 +164,9 @@ def sum_up(stream: IO[bytes], name: str, *, on_bytes: OnBytes | None = None) -> 
 
 
 class CheckedStream(io.RawIOBase):
-    """Passes a file's bytes on; at the end it tells whether they were those of the manifest.
+    """Passes a file's bytes on; at the end it compares them with the manifest.
 
-    Reading to the end, or `verify`, raises InvalidInputError for a file that is another.
+    Reading to the end, or `verify`, raises InvalidInputError if the file differs.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class CheckedStream(io.RawIOBase):
         return len(data)
 
     def verify(self) -> None:
-        """Read what is left."""
+        """Read the rest."""
         while self.read(PIECE):
             pass
 
@@ -207,7 +207,7 @@ class CheckedStream(io.RawIOBase):
 
 
 def compare(wanted: BackupFile, found: BackupFile) -> None:
-    """Raise InvalidInputError that tells a cut file from an altered one."""
+    """Raise InvalidInputError that distinguishes a truncated file from an altered one."""
     if found.bytes != wanted.bytes:
         how = "cut off" if found.bytes < wanted.bytes else "longer than it was"
         raise InvalidInputError(
@@ -215,15 +215,15 @@ def compare(wanted: BackupFile, found: BackupFile) -> None:
         )
     if found.sha256 != wanted.sha256:
         raise InvalidInputError(
-            f"{wanted.name} is not the file that was written: its checksum does not match"
+            f"{wanted.name} is not the file that was backed up: checksum mismatch"
         )
 
 
 def unpacked(raw: IO[bytes] | io.RawIOBase, name: str, keys: Keys = NO_KEYS) -> IO[bytes]:
     """Return the data inside a file's stream, by the suffixes of its name; closing closes both.
 
-    `keys` open what is encrypted. Reading raises InvalidInputError where the data are damaged,
-    ConfigurationError where no key fits; without any key it is a UsageError.
+    `keys` decrypt an encrypted file. Reading raises InvalidInputError if the data is damaged,
+    ConfigurationError if no key fits, UsageError if there is no key.
     """
     raw = cast(IO[bytes], raw)
     lowered = name.lower()

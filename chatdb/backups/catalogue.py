@@ -1,4 +1,4 @@
-"""The backups of a store, each as one thing; those of other tools, and broken ones, too."""
+"""The backups of a store, including incomplete ones and those of other tools."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -30,7 +30,7 @@ from chatdb.backups.stores import open_store
 from chatdb.errors import InvalidInputError, NotFoundError
 
 LATEST = "latest"
-"""What stands for the newest whole backup."""
+"""Means the newest complete backup."""
 
 State = Literal["complete", "incomplete", "damaged", "foreign"]
 """`incomplete`: without a manifest or with a file missing; `foreign`: another tool's."""
@@ -38,11 +38,11 @@ State = Literal["complete", "incomplete", "damaged", "foreign"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """A backup and where it is kept.
+    """A backup and its store.
 
-    `files` are those that are there, its archive's alone for a foreign one; `problem` says what
-    is wrong with one that is not whole. `made_at` is when the file was written where the name
-    has no time. `kind` is None where nothing tells it.
+    `files` are the existing ones, only the archive's for a foreign backup; `problem` says why a
+    backup is not complete. `made_at` is the file's modification time if the name contains none.
+    `kind` is None if it is unknown.
     """
 
     name: str
@@ -70,13 +70,13 @@ class Backup:
 
     @property
     def file(self) -> str:
-        """What to type for it: the archive (its folder, for the directory format) and its place."""
+        """What to type to name it: the archive (or the folder of one) with its place."""
         name = next(iter(self.archive_names), self.name).partition("/")[0]
         return f"{self.store.address.rstrip('/')}/{name}"
 
 
 def find_all(store: Store, *, database: str | None = None) -> list[Backup]:
-    """Return the backups of a store, newest first; of one database (as in file names) if named."""
+    """Return the backups of a store, newest first; of one database (as in file names) if given."""
     groups: dict[str, list[StoredFile]] = defaultdict(list)
     everything = store.files()
     names = {file.name for file in everything}
@@ -97,11 +97,11 @@ def find(
     full_first: bool = False,
     keys: Keys = NO_KEYS,
 ) -> Backup:
-    """Return the backup that is meant: a file of it, its name, or `latest`, with its place or not.
+    """Return the named backup: by one of its files, its name, or `latest`, with its place or not.
 
-    A text without a place is looked for in the store at `folder`, then in the current directory;
-    `database` narrows what `latest` may mean; with `full_first` it is one of a part only where none
-    is full. `keys` open what is encrypted. Raises NotFoundError.
+    A text without a place is looked up in the store at `folder`, then in the current directory;
+    `database` limits what `latest` may mean; with `full_first`, a backup of one organization counts
+    only if there is no full one. `keys` decrypt encrypted backups. Raises NotFoundError.
     """
     place, slash, name = text.rstrip("/").rpartition("/")
     if name == LATEST:
@@ -115,12 +115,12 @@ def find(
     looked = " or ".join(open_store(address).address for address in places)
     raise NotFoundError(
         f"there is no backup {text!r} in {looked}",
-        hint="chatdb backup list shows what there is",
+        hint="to list backups: chatdb backup list",
     )
 
 
 def remember(backup: Backup, add: Callable[[Verifications], Verifications]) -> Verifications:
-    """Write down a verification beside the backup; a foreign one has a place for it as well."""
+    """Save a verification beside the backup; this works for a foreign one as well."""
     name = backup.name + VERIFICATIONS
     names = {file.name for file in backup.store.files()}
     record = add(_verifications(backup.store, names, name))
@@ -129,9 +129,9 @@ def remember(backup: Backup, add: Callable[[Verifications], Verifications]) -> V
 
 
 def remove_incomplete(store: Store, names: Iterable[str]) -> list[str]:
-    """Remove what broken-off backups of these names left; returns those that were removed.
+    """Remove what interrupted backups of these names left; returns those that were removed.
 
-    One whose manifest is there was finished: only its staging folder goes.
+    If the manifest exists the backup is complete, and only its staging folder is removed.
     """
     removed = []
     files = store.files()
@@ -152,7 +152,7 @@ def _latest(store: Store, database: str | None, *, full_first: bool) -> Backup:
         return (full or whole)[0] if full_first else whole[0]
     whose = f" of {database}" if database else ""
     raise NotFoundError(
-        f"there is no whole backup{whose} in {store.address}", hint="make one: chatdb backup"
+        f"there is no complete backup{whose} in {store.address}", hint="to make one: chatdb backup"
     )
 
 
@@ -169,7 +169,7 @@ def _in_store(store: Store, name: str) -> Backup | None:
 
 
 def _backup(store: Store, name: str, files: Sequence[StoredFile], names: Collection[str]) -> Backup:
-    """Return the backup that these files are; `names` are those of all files in the store."""
+    """Return the backup that these files form; `names` are those of all files in the store."""
     if not is_backup_name(name):
         return _foreign(store, name, files, names)
     reads = [read for file in files if (read := read_file_name(file.name)) is not None]
@@ -192,19 +192,19 @@ def _backup(store: Store, name: str, files: Sequence[StoredFile], names: Collect
 def _manifest(
     store: Store, name: str, names: Collection[str]
 ) -> tuple[Manifest | None, str | None, State]:
-    """Read the manifest; tell what is missing beside it, or what is wrong with it."""
+    """Read the manifest; return what is missing beside it, or what is wrong with it."""
     file = name + MANIFEST
     if file not in names and name + PARTIAL in names:
-        return None, "it is being made, or its making was broken off", "incomplete"
+        return None, "it is being created, or creating it was interrupted", "incomplete"
     if file not in names:
-        return None, "it has no manifest: its making was broken off", "incomplete"
+        return None, "it has no manifest: creating it was interrupted", "incomplete"
     try:
         with store.open(file) as stream:
             manifest = decode(stream.read(), name=file)
     except InvalidInputError as error:
         return None, error.text, "damaged"
     if manifest.name != name:
-        return None, f"{file} is that of {manifest.name}", "damaged"
+        return None, f"{file} belongs to {manifest.name}", "damaged"
     missing = [item.name for item in manifest.files if item.name not in names]
     if missing:
         return manifest, f"{missing[0]} is missing", "incomplete"

@@ -1,4 +1,4 @@
-"""Reading what is inside archives to the end: do they hold what the manifest says?"""
+"""Reads archives to the end: do they contain what the manifest says?"""
 
 import hashlib
 from collections import defaultdict
@@ -22,7 +22,7 @@ _TAIL = 4096
 class DumpedRows:
     """Counts the rows of each table in the SQL text that pg_restore writes.
 
-    `rows` is by the table's name as it stands after COPY, its schema and quotes with it.
+    `rows` is keyed by the table's name as it follows COPY, with its schema and quotes.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class DumpedRows:
         self._table: str | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes; at most a line or an end mark of them waits."""
+        """Count in the next bytes; at most one line or end mark of them is held back."""
         text = self._pending + data
         while text:
             rest = self._in_table(text) if self._table is not None else self._outside(text)
@@ -41,11 +41,11 @@ class DumpedRows:
         self._pending = b""
 
     def _in_table(self, text: bytes) -> bytes | None:
-        """Count rows up to the end of the table's; None when more text is needed."""
+        """Count rows up to the end of the table's data; None if more text is needed."""
         table = self._table or ""
         end = text.find(_END_OF_TABLE)
         if end < 0:
-            # The newline before the mark ends the last row, and may be the last byte here.
+            # The newline before the mark ends the last row, and may be the last byte so far.
             kept = len(text) - (len(_END_OF_TABLE) - 1)
             if kept > 0:
                 self.rows[table] += text.count(b"\n", 0, kept)
@@ -74,7 +74,7 @@ class DumpedRows:
 
 
 def rows_that_differ(contents: Contents, schema: str | None, found: dict[str, int]) -> list[str]:
-    """Compare the rows in a dump with those that the manifest says; returns what differs."""
+    """Compare the rows in a dump with the manifest; returns the differences."""
     problems = []
     for table, wanted in contents.rows.items():
         names = (f"{schema}.{table}", f'"{(schema or "").replace(chr(34), chr(34) * 2)}".{table}')
@@ -85,7 +85,7 @@ def rows_that_differ(contents: Contents, schema: str | None, found: dict[str, in
 
 
 def check_index(stream: IO[bytes], contents: Contents, name: str) -> list[str]:
-    """Compare the list of the conversations with the manifest's hashes; returns what differs."""
+    """Compare the list of the conversations with the manifest's hashes; returns the differences."""
     found: dict[str, _Running] = defaultdict(_Running)
     for entry in read_index(stream, name):
         found[entry.organization_id].add(entry.id, entry.messages)
@@ -103,14 +103,14 @@ def read_index(stream: IO[bytes], name: str) -> Iterator[IndexEntry]:
 
 
 class _Line(msgspec.Struct):
-    """What counts of a line of the native format; its header has no id."""
+    """The fields of a native line that are counted; its header has no id."""
 
     id: str | None = None
     messages: list[msgspec.Raw] = []
 
 
 def check_native(stream: IO[bytes], contents: Contents, name: str) -> list[str]:
-    """Compare one organization's conversations with the manifest; returns what differs."""
+    """Compare one organization's conversations with the manifest; returns the differences."""
     found: dict[str, _Running] = defaultdict(_Running)
     organization = contents.organizations[0].id
     decode = roomy(msgspec.json.Decoder(_Line).decode)
@@ -125,7 +125,7 @@ def check_native(stream: IO[bytes], contents: Contents, name: str) -> list[str]:
 
 
 def check_plain(stream: IO[bytes], name: str) -> list[str]:
-    """Read a plain SQL dump to its end: pg_dump's own says where that is."""
+    """Read a plain SQL dump to its end, which pg_dump marks."""
     head = tail = stream.read(PIECE)
     while data := stream.read(PIECE):
         tail = (tail + data)[-_TAIL:]
@@ -135,12 +135,12 @@ def check_plain(stream: IO[bytes], name: str) -> list[str]:
     if is_ended:
         return []
     if _PLAIN_START in head[:_TAIL]:
-        return [f"{name} is cut off: the mark at the end of a dump is missing"]
-    return [f"{name} is no dump: it has neither the mark of pg_dump nor that of its end"]
+        return [f"{name} is truncated: pg_dump's end marker is missing"]
+    return [f"{name} is not a dump: it has neither pg_dump's header nor its end marker"]
 
 
 class _Running:
-    """One organization while its conversations pass."""
+    """Counts of one organization while its conversations are read."""
 
     def __init__(self) -> None:
         self.conversations = 0
@@ -167,5 +167,7 @@ def _differing(found: dict[str, _Running], contents: Contents, name: str) -> lis
             )
         elif running.sha256.hexdigest() != wanted.content_hash:
             problems.append(f"{name} has other conversations of {whose} than the manifest")
-    problems += [f"{name} has an organization {other} that the manifest has not" for other in found]
+    problems += [
+        f"{name} has an organization {other} that is not in the manifest" for other in found
+    ]
     return problems

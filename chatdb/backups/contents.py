@@ -1,4 +1,4 @@
-"""What is in a database, counted and hashed: equal on both databases for the same data."""
+"""The contents of a database, counted and hashed: equal on both databases for the same data."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 class OrganizationContents(msgspec.Struct, frozen=True, kw_only=True):
     """One organization's conversations; `content_hash` is over (conversation, message count).
 
-    `key` is empty in the manifest of an encrypted backup, which anybody may read.
+    `key` is empty in the manifest of an encrypted backup, which anyone may read.
     """
 
     key: str
@@ -24,8 +24,8 @@ class OrganizationContents(msgspec.Struct, frozen=True, kw_only=True):
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """All of chatdb's tables; `revision` None and no rows for a database without them.
 
-    `rows` counts each table but `chatdb_leases`, which comes and goes; `organizations` are by id,
-    `content_hash` is over all of theirs; `orphans` counts messages without a conversation.
+    `rows` counts each table except `chatdb_leases`, whose rows come and go; `organizations` are by
+    id, `content_hash` covers all of theirs; `orphans` counts messages without a conversation.
     """
 
     revision: str | None
@@ -37,19 +37,19 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def conversations(self) -> int:
-        """How many conversations there are in all."""
+        """The number of conversations."""
         return sum(item.conversations for item in self.organizations)
 
     @property
     def messages(self) -> int:
-        """How many messages there are in all."""
+        """The number of messages."""
         return sum(item.messages for item in self.organizations)
 
 
 class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
     """A line of a backup's index: a conversation with its number of messages.
 
-    Written as a JSON array a line, by ascending organization and id.
+    One JSON array per line, ordered by organization and id.
     """
 
     organization_id: str
@@ -59,7 +59,7 @@ class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 def differences(wanted: Contents, found: Contents) -> tuple[str, ...]:
-    """Return in words what differs, `wanted` being what the manifest says; nothing when equal."""
+    """Return the differences in words, `wanted` being the manifest's contents; empty if equal."""
     return tuple(_differences(wanted, found))
 
 
@@ -68,7 +68,7 @@ def _differences(wanted: Contents, found: Contents) -> Iterator[str]:
         yield f"the schema is at revision {found.revision}, not {wanted.revision}"
     for table in sorted({*wanted.rows, *found.rows}):
         before, after = wanted.rows.get(table), found.rows.get(table)
-        # A manifest of before a table was thought of tells nothing of it.
+        # A manifest older than a table does not mention it.
         if before != after and (before is not None or after):
             yield f"{table} has {_rows(after)}, not {_rows(before)}"
     there = {item.id: item for item in found.organizations}
@@ -79,7 +79,7 @@ def _differences(wanted: Contents, found: Contents) -> Iterator[str]:
         elif item != (other if item.key else replace(other, key="")):
             yield _organization(item, other)
     for other in there.values():
-        yield f"organization {other.key} was not there"
+        yield f"organization {other.key} is not in the manifest"
     if wanted.orphans != found.orphans:
         yield f"{found.orphans} messages belong to no conversation, not {wanted.orphans}"
 
@@ -91,7 +91,7 @@ def _organization(wanted: OrganizationContents, found: OrganizationContents) -> 
         if getattr(wanted, name) != getattr(found, name) and (wanted.key or name != "key")
     ]
     return f"organization {wanted.key or found.key}: " + (
-        "; ".join(told) or "the same counts over other conversations (content hash)"
+        "; ".join(told) or "the same counts but different conversations (content hash)"
     )
 
 

@@ -1,4 +1,4 @@
-"""The entries of a dump by pg_dump: in an archive's table of contents, or as heads in a script."""
+"""The entries of a pg_dump dump: from an archive's table of contents, or a script's comments."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -52,8 +52,8 @@ _WORDS = {
 class Entry:
     """One entry: `kind` in pg_dump's words (INDEX, TABLE DATA), `schema` "-" for none.
 
-    `name` may have several words: a trigger's has its table before it. `line` is that of the
-    table of contents, `owner` as it ends it; both are empty in a script.
+    `name` may have several words: that of a trigger starts with its table. `line` is the line of
+    the table of contents, `owner` its last field; both are empty in a script.
     """
 
     kind: str
@@ -70,13 +70,13 @@ class Entry:
 
     @property
     def is_large_object(self) -> bool:
-        """Whether it makes a large object, or some of one owner."""
+        """Whether it creates a large object, or several of one owner."""
         return self.kind in _BLOBS
 
     def describe(self) -> str:
-        """Return the entry for people: `index public.tags_norm_idx`."""
+        """Return the entry in words: `index public.tags_norm_idx`."""
         if self.kind in _OF_ANOTHER:
-            word = "rights on" if self.kind == "ACL" else f"{self.kind.lower()} on"
+            word = "privileges on" if self.kind == "ACL" else f"{self.kind.lower()} on"
             what, _, name = self.name.partition(" ")
             return f"{word} {what.lower()} {name}"
         words = self.name.split(" ")
@@ -86,7 +86,7 @@ class Entry:
         return f"{_WORDS.get(self.kind, self.kind.lower())} {self.place}"
 
     def hangs_on(self, other: "Entry") -> bool:
-        """Tell whether it cannot be without another, which says enough: its comment, its rows."""
+        """Tell whether it depends on another and need not be listed too: its comment, its rows."""
         if self.kind in _OF_ANOTHER:
             return self.name == f"{other.kind} {other.name}"
         is_its_table = other.kind in _HOLDERS and self.kind in _OF_A_TABLE
@@ -94,7 +94,7 @@ class Entry:
 
 
 def entries_of(listing: Iterable[str]) -> Iterator[Entry]:
-    """Yield what stands in a table of contents, in its order."""
+    """Yield the entries of a table of contents, in order."""
     for line in listing:
         if match := _LINE.match(line):
             kind, rest = _kind_of(match[2])
@@ -104,7 +104,7 @@ def entries_of(listing: Iterable[str]) -> Iterator[Entry]:
 
 
 def head_of(comment: bytes) -> Entry | None:
-    """Return the entry that the comment before a statement of a script tells of."""
+    """Return the entry that the comment before a statement of a script describes."""
     heads = list(_HEAD.finditer(comment))
     if not heads:
         return None
@@ -121,9 +121,9 @@ def begins_data(entry: Entry) -> bool:
 
 
 def in_phases(entries: Iterable[Entry]) -> dict[Phase, list[Entry]]:
-    """Return the entries before, with and after the rows; rights come last of all.
+    """Return the entries before, with and after the rows; privileges come last of all.
 
-    An owner who took a right from himself must still be able to write the rows.
+    An owner who revoked a privilege from himself must still be able to write the rows.
     """
     phases: dict[Phase, list[Entry]] = {"pre-data": [], "data": [], "post-data": []}
     phase: Phase = "pre-data"

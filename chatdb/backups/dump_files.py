@@ -1,6 +1,6 @@
-"""Files of pg_dump as they lie on the disk: known by their first bytes, read as what is inside.
+"""Files of pg_dump: recognised by their first bytes, read as what they contain.
 
-Zstandard and gzip around a dump are unpacked on the way, whatever the file is called.
+Zstandard and gzip around a dump are unpacked on the fly, whatever the file is called.
 """
 
 import io
@@ -31,7 +31,7 @@ _PACKED = (".gz", ".zst", ".age")
 class DumpFile:
     """A file of pg_dump, or a folder in its directory format.
 
-    `database` is what the file's name tells of the database that it was made of.
+    `database` is the database's name as far as the file's name contains it.
     """
 
     path: Path
@@ -40,17 +40,17 @@ class DumpFile:
 
     @property
     def size(self) -> int:
-        """What `open` will have counted at its end; the size of all files of a folder."""
+        """The bytes that `open` will have counted at its end; of a folder, all its files."""
         if self.kind == "directory":
             return sum(each.stat().st_size for each in self.path.iterdir() if each.is_file())
         return self.path.stat().st_size
 
     @contextmanager
     def open(self, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]]:
-        """Open a file for reading what is packed in it; SQL comes as UTF-8 where it was UTF-16.
+        """Open a file for reading its unpacked contents; UTF-16 SQL is converted to UTF-8.
 
-        `on_bytes` is told of the bytes of the file itself. Raises StorageError; reading raises
-        InvalidInputError where the packing is damaged.
+        `on_bytes` receives the count of bytes of the file itself. Raises StorageError; reading
+        raises InvalidInputError if the compressed data is damaged.
         """
         try:
             handle = self.path.open("rb")
@@ -66,7 +66,7 @@ class DumpFile:
 
 
 def find_dump(path: Path) -> DumpFile | None:
-    """Return the dump that a file or folder is, by its first bytes; None for anything else.
+    """Return the dump in a file or folder, by its first bytes; None for anything else.
 
     Raises InvalidInputError for a dump of another database system.
     """
@@ -85,19 +85,19 @@ def _kind(start: bytes, name: str) -> Kind | None:
     other = _OTHER.match(start)
     if other is not None:
         raise InvalidInputError(
-            f"{name} is a dump of {other[1].decode()}, and chatdb reads those of PostgreSQL",
-            hint="`chatdb formats` lists what can be read",
+            f"{name} is a dump of {other[1].decode()}, but chatdb reads dumps of PostgreSQL only",
+            hint="chatdb formats lists what can be read",
         )
     if _SQLITE.match(start):
         raise InvalidInputError(
             f"{name} is a dump of SQLite",
-            hint=f"make the database again and import it: sqlite3 chats.db < {name}",
+            hint=f"create the database again and import it: sqlite3 chats.db < {name}",
         )
     return "plain" if _SQL.match(start) else None
 
 
 def _start(path: Path) -> bytes:
-    """Return the first bytes inside a file; nothing of one that cannot be read."""
+    """Return the first bytes inside a file; empty if it cannot be read."""
     try:
         with path.open("rb") as handle:
             stream = utf8_stream(unpacked_stream(handle, str(path), None), name=str(path))
@@ -107,7 +107,7 @@ def _start(path: Path) -> bytes:
 
 
 def _database(path: Path, kind: Kind) -> str:
-    """Return the database's name as the file's tells it; without suffixes where it tells none."""
+    """Return the database's name from the file's name, else the file's name without suffixes."""
     if kind == "directory":
         found = read_file_name(path.name) or read_file_name(f"{path.name}.dir")
     else:

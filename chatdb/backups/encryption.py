@@ -1,7 +1,7 @@
 """Encryption by age (https://age-encryption.org/v1), streaming, readable by the `age` program.
 
-pyrage does it (the extra `encryption`); it works on 64 KiB at a time, whatever the size. It reads
-and writes by itself until the end, so the other side of a pipe is what the caller gets.
+The package pyrage does it (the extra `encryption`), 64 KiB at a time whatever the size. It reads
+and writes on its own until the end, so the caller gets the other side of a pipe.
 """
 
 import io
@@ -33,7 +33,7 @@ _ENCRYPTED_MARKS = ("age-encryption.org/", "-----BEGIN AGE ENCRYPTED FILE-----")
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Public keys that a backup is encrypted to: at least one; each of their owners can read it."""
+    """Public keys that a backup is encrypted to: at least one; each key's owner can read it."""
 
     keys: tuple[str, ...]
 
@@ -52,7 +52,7 @@ class Identities:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Whom what is written is encrypted to, and what opens that which is read."""
+    """The recipients that output is encrypted to, and the private keys that decrypt input."""
 
     recipients: Recipients | None = None
     identities: Identities | None = None
@@ -62,9 +62,9 @@ NO_KEYS = Keys()
 
 
 def read_recipients(words: Sequence[str]) -> Recipients | None:
-    """Return the recipients named: each word is a public key, or a file of them, one a line.
+    """Return the recipients named: each word is a public key, or a file with one key a line.
 
-    None without a word. Raises UsageError for what is no public key, NotFoundError.
+    None without a word. Raises UsageError for an invalid public key, NotFoundError.
     """
     keys: list[str] = []
     for word in words:
@@ -77,7 +77,7 @@ def read_recipients(words: Sequence[str]) -> Recipients | None:
 
 
 def read_identities(path: Path) -> Identities:
-    """Return the private keys of a file as age-keygen or ssh-keygen wrote it.
+    """Return the private keys of a file written by age-keygen or ssh-keygen.
 
     The file is read once, so it may be a pipe: `--identity <(age -d key.age)`. Raises UsageError,
     NotFoundError.
@@ -87,7 +87,7 @@ def read_identities(path: Path) -> Identities:
     if text.startswith(_ENCRYPTED_MARKS):
         raise UsageError(
             f"{path} is itself encrypted with a passphrase",
-            hint=f"let age open it: --identity <(age -d {path})",
+            hint=f"let age decrypt it: --identity <(age -d {path})",
         )
     try:
         if "PRIVATE KEY-----" in text:
@@ -95,20 +95,23 @@ def read_identities(path: Path) -> Identities:
         keys = [pyrage.x25519.Identity.from_str(line) for line in _lines(text)]
     except (pyrage.IdentityError, ValueError) as error:
         raise UsageError(
-            f"{path} holds no private key that can be used",
-            hint="a file as age-keygen writes it, or an SSH key without a passphrase",
+            f"{path} does not contain a usable private key",
+            hint="use a file from age-keygen, or an SSH key without a passphrase",
         ) from error
     if not keys:
-        raise UsageError(f"{path} holds no private key", hint="make one: age-keygen -o key.txt")
+        raise UsageError(
+            f"{path} does not contain a usable private key",
+            hint="to make one: age-keygen -o key.txt",
+        )
     return Identities(str(path), tuple(keys))
 
 
 @contextmanager
 def encrypting(target: IO[bytes], recipients: Recipients) -> Iterator[IO[bytes]]:
-    """Give a stream; what is written to it arrives in `target`, encrypted.
+    """Yield a stream that encrypts what is written to it into `target`.
 
-    Leaving the block completes it; `target` stays open. What went wrong with `target` is raised
-    then, or at a write before.
+    Leaving the block completes it; `target` stays open. An error of `target` is raised then, or at
+    an earlier write.
     """
     pyrage = _pyrage()
     keys = [_recipient(key) for key in recipients.keys]
@@ -125,17 +128,15 @@ def encrypting(target: IO[bytes], recipients: Recipients) -> Iterator[IO[bytes]]
 
 
 def decrypted(source: IO[bytes], identities: Identities | None, name: str) -> IO[bytes]:
-    """Return what the encrypted `source` holds; `name` is what errors call it.
+    """Return the decrypted contents of `source`; errors call it `name`.
 
-    A damaged or truncated file is an InvalidInputError at the read that comes to it, never an
-    early end. Closing closes both. Raises UsageError without identities; ConfigurationError, at
-    the first read, when no key fits.
+    Damage or truncation raises InvalidInputError at the read that reaches it, never an early end.
+    Closing closes both. Raises UsageError without identities; ConfigurationError, at the first
+    read, if no key fits.
     """
     if identities is None:
         source.close()
-        raise UsageError(
-            f"{name} is encrypted", hint="name the file of the private key: --identity FILE"
-        )
+        raise UsageError(f"{name} is encrypted", hint="give the private key file: --identity FILE")
     pyrage = _pyrage()
     keys = list(identities.keys)
     reading, writing = os.pipe()
@@ -156,7 +157,7 @@ def decrypted(source: IO[bytes], identities: Identities | None, name: str) -> IO
 
 
 class _Worker:
-    """A thread that does one thing; its failure is raised where it is waited for."""
+    """A worker thread; its exception is raised again by wait()."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._failure: BaseException | None = None
@@ -171,14 +172,14 @@ class _Worker:
             self._failure = error
 
     def wait(self) -> None:
-        """Wait for its end and raise what it failed with."""
+        """Wait for its end and raise its exception."""
         self._thread.join()
         if self._failure is not None:
             raise self._failure
 
     @contextmanager
     def finished(self) -> Iterator[None]:
-        """Wait when the block is left; a pipe that broke inside is the worker's failure."""
+        """Wait at the end of the block; the worker's failure is what broke a pipe inside it."""
         try:
             yield
         except BrokenPipeError:
@@ -190,12 +191,12 @@ class _Worker:
         self.wait()
 
     def drop(self) -> None:
-        """Wait for its end, whatever it says: its reader has what it wanted."""
+        """Wait for its end and ignore errors: the reader has read enough."""
         self._thread.join()
 
 
 class _Watched:
-    """A stream that remembers what it failed with: pyrage keeps the sentence only."""
+    """A stream that remembers its error, of which pyrage keeps only the text."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -208,11 +209,11 @@ class _Watched:
         return self._remember(lambda: self._stream.write(data))
 
     def flush(self) -> None:
-        """Leave that to the owner of the stream."""
+        """Leave closing to the owner of the stream."""
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Raise the stream's own failure instead of what the block made of it."""
+        """Raise the stream's own error instead of the one the block turned it into."""
         try:
             yield
         except Exception as error:
@@ -229,7 +230,7 @@ class _Watched:
 
 
 class _Whole(io.RawIOBase):
-    """Reads a pipe to its end, and does not call it the end when the worker failed."""
+    """Reads a pipe to its end, and raises the worker's failure instead of ending early."""
 
     def __init__(self, raw: io.FileIO, worker: _Worker, source: IO[bytes]) -> None:
         self._raw = raw
@@ -256,8 +257,9 @@ class _Whole(io.RawIOBase):
 def _decryption_error(reason: str, identities: Identities, name: str) -> ChatdbError:
     if "No matching keys" in reason:
         return ConfigurationError(
-            f"no key in {identities.source} opens {name}",
-            hint="name another identity: --identity FILE (chatdb backup show tells the recipients)",
+            f"no key in {identities.source} can decrypt {name}",
+            hint="give another identity: --identity FILE (chatdb backup show prints the "
+            "recipients)",
         )
     return InvalidInputError(f"{name} is damaged: {reason}", hint="restore another backup")
 
@@ -270,26 +272,26 @@ def _recipient(key: str) -> Any:
         return pyrage.x25519.Recipient.from_str(key)
     except (pyrage.RecipientError, ValueError) as error:
         raise UsageError(
-            f"{key[:_SHOWN]} is no public key that can be used",
-            hint="age1... as age-keygen prints it, or an SSH key (ssh-ed25519, ssh-rsa)",
+            f"{key[:_SHOWN]} is not a usable public key",
+            hint="use age1... as age-keygen prints it, or an SSH key (ssh-ed25519, ssh-rsa)",
         ) from error
 
 
 def _public_keys(path: Path) -> list[str]:
     text = _text_of(path)
-    # Whoever mixes the two files up must not find the secret in a log.
+    # If the two files were mixed up, the secret must not end up in a log.
     if _SECRET_MARK.search(text):
         raise _private_key_error()
     keys = _lines(text)
     if not keys:
-        raise UsageError(f"{path} names no recipient", hint="a public key on each line: age1...")
+        raise UsageError(f"{path} contains no recipient", hint="a public key on each line: age1...")
     return keys
 
 
 def _private_key_error() -> UsageError:
     return UsageError(
         "--encrypt-to was given a private key",
-        hint="its public key is printed by: age-keygen -y FILE",
+        hint="to print its public key: age-keygen -y FILE",
     )
 
 
@@ -301,7 +303,7 @@ def _text_of(path: Path) -> str:
         raise NotFoundError(f"there is no file {path}", hint="check the path") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise UsageError(f"{path} cannot be read: {reason}", hint="name a file of keys") from error
+        raise UsageError(f"{path} cannot be read: {reason}", hint="give a file of keys") from error
 
 
 def _lines(text: str) -> list[str]:
@@ -315,6 +317,6 @@ def _pyrage() -> Any:
     except ImportError as error:
         raise ProgramMissingError(
             "encryption needs the package pyrage",
-            hint="install it: pip install 'chatdb-cli[encryption]'",
+            hint="to install it: pip install 'chatdb-cli[encryption]'",
         ) from error
     return pyrage

@@ -1,9 +1,9 @@
-"""What a file of another tool is by its first bytes, whatever it is called."""
+"""Recognises another tool's file by its first bytes, whatever it is called."""
 
 from chatdb.backups.names import Kind
 
 LONGEST = 512
-"""So many bytes tell it."""
+"""Bytes needed to recognise it."""
 
 _MAGICS: tuple[tuple[bytes, int, Kind], ...] = (
     (b"PGDMP", 0, "custom"),
@@ -13,7 +13,7 @@ _MAGICS: tuple[tuple[bytes, int, Kind], ...] = (
 
 
 def kind_of_start(start: bytes) -> Kind | None:
-    """Return the kind of an archive or database; None for what has no such mark, as SQL."""
+    """Return the kind of an archive or database; None for files without such a mark, like SQL."""
     for magic, at, kind in _MAGICS:
         if start[at : at + len(magic)] == magic:
             return kind

@@ -1,4 +1,4 @@
-"""What of a backup did not come back, beside chatdb's own tables."""
+"""Objects of a backup, outside chatdb's own tables, that could not be restored."""
 
 from collections.abc import Iterable
 
@@ -6,13 +6,13 @@ import msgspec
 
 from chatdb.backups.dump_entries import Entry
 
-ONLY_A_SUPERUSER = "only a superuser can make it again"
+ONLY_A_SUPERUSER = "only a superuser can create it again"
 SHOWN = 20
-"""How many of many objects are named in text; the JSON has all of them."""
+"""How many objects the text lists; the JSON has all of them."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """An object that could not be made: why, and the SQL or command that makes it again."""
+    """An object that could not be created: why, and the SQL or command that creates it."""
 
     object: str
     error: str
@@ -20,19 +20,19 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 def write_down(found: dict[Entry, LeftOut], entry: Entry, told: LeftOut) -> None:
-    """Keep the first error of an entry, unless it only follows from that of another."""
+    """Keep the first error of an entry, unless it follows from another entry's error."""
     if not any(entry.hangs_on(other) for other in found):
         found.setdefault(entry, told)
 
 
 def left_out_lines(objects: Iterable[LeftOut]) -> list[str]:
-    """Return the objects for people, two lines each."""
+    """Return the objects in words, two lines each."""
     told = list(objects)
     lines = []
     for each in told[:SHOWN]:
         lines.append(f"{each.object}: {each.error}")
         if each.remedy:
-            lines.append(f"  to make it again: {each.remedy}")
+            lines.append(f"  to create it: {each.remedy}")
     if len(told) > SHOWN:
-        lines.append(f"and {len(told) - SHOWN} more (--format json names all)")
+        lines.append(f"and {len(told) - SHOWN} more (--format json lists all)")
     return lines

@@ -1,7 +1,7 @@
-"""What a backup says of itself, in a file beside it: `NAME.manifest.json`.
+"""The description of a backup, in a file beside it: `NAME.manifest.json`.
 
-It is written last: a backup without one was broken off. A digest of its own ends it, so that a
-damaged manifest is told from a damaged archive. `docs/backup.md` lists the fields.
+It is written last: a backup without one was interrupted. It ends with its own digest, which
+distinguishes a damaged manifest from a damaged archive. `docs/backup.md` lists the fields.
 """
 
 from datetime import datetime
@@ -36,13 +36,13 @@ class BackupFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is known of a backup.
+    """Everything known about a backup.
 
     `tool` made the archive ("pg_dump", "sqlite", "chatdb"); `schema` holds chatdb's tables on
-    PostgreSQL; `seconds` is what making it took; `unpacked_bytes` the archive's size without our
-    compression; `index` names the file that lists the conversations. `organization` is the key
-    of the only one that is in it. `recipients` are whom it is encrypted to.
-    `needs_superuser` are objects that only a superuser can make again, `extensions` each with the
+    PostgreSQL; `seconds` is how long making it took; `unpacked_bytes` is the archive's size without
+    our compression; `index` names the file that lists the conversations. `organization` is the key
+    of its only organization, if limited to one. `recipients` are the keys it is encrypted to.
+    `needs_superuser` are objects that only a superuser can create again, `extensions` each with the
     tables that use it (None: not known).
     """
 
@@ -75,7 +75,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def archive(self) -> tuple[BackupFile, ...]:
-        """The files that hold the data: one, but for the directory format."""
+        """The files that hold the data: one, except for the directory format."""
         return tuple(file for file in self.files if file.name != self.index)
 
     @property
@@ -85,16 +85,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_rows(self) -> bool:
-        """Whether the counts in `contents` are those of what is in the archive."""
+        """Whether the counts in `contents` are those of the archive."""
         return self.part != "schema-only"
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """One look whether a backup is whole: its files read to the end, or restored as well.
+    """One verification of a backup: its files read to the end, or restored as well.
 
-    `checksums`: of an encrypted one without its key, which is all that can be looked at.
-    `left_out` are objects of others than chatdb that do not come back.
-    `warnings` are no loss of data: what is to be done after it is restored.
+    `checksums`: of an encrypted backup without its key, where nothing else can be verified.
+    `left_out` are objects outside chatdb's tables that are not restored. `warnings` are no loss of
+    data: they say what to do after restoring it.
     """
 
     at: datetime
@@ -108,41 +108,41 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verifications(msgspec.Struct, frozen=True, kw_only=True):
-    """The file `NAME.verified.json`: the last looks, the newest at the end."""
+    """The file `NAME.verified.json`: the last verifications, newest at the end."""
 
     version: int = VERSION
     verifications: tuple[Verification, ...] = ()
 
     def adding(self, verification: Verification) -> "Verifications":
-        """Return these with one more; the oldest are forgotten."""
+        """Return these with one more, without the oldest."""
         kept = (*self.verifications, verification)[-KEPT_VERIFICATIONS:]
         return Verifications(verifications=kept)
 
     def last(self, *, passed: bool | None = None) -> Verification | None:
-        """Return the newest, of those that passed or failed where that is asked for."""
+        """Return the newest, if requested of those that passed or failed."""
         wanted = (item for item in reversed(self.verifications) if passed in (None, item.passed))
         return next(wanted, None)
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Return the manifest as JSON for people, with its digest at the end."""
+    """Return the manifest as indented JSON, with its digest at the end."""
     fields = msgspec.to_builtins(manifest)
     fields["sha256"] = canonical.digest(fields)
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
 def decode(data: bytes, *, name: str) -> Manifest:
-    """Read a manifest; raises InvalidInputError for one that is damaged or of a newer chatdb."""
+    """Read a manifest; raises InvalidInputError if it is damaged or of a newer chatdb."""
     try:
         fields = msgspec.json.decode(data, type=dict[str, object])
         told = fields.pop("sha256", None)
         if fields.get("format") != FORMAT:
-            raise InvalidInputError(f"{name} is not a manifest of chatdb")
+            raise InvalidInputError(f"{name} is not a chatdb manifest")
         version = fields.get("version")
         if isinstance(version, int) and version > VERSION:
             raise InvalidInputError(
                 f"{name} was written by a newer chatdb ({fields.get('chatdb_version')})",
-                hint="install that one: pip install --upgrade chatdb-cli",
+                hint="to install that version: pip install --upgrade chatdb-cli",
             )
         if told != canonical.digest(fields):
             raise InvalidInputError(f"{name} is damaged: its digest does not match")
@@ -157,7 +157,7 @@ def encode_verifications(verifications: Verifications) -> bytes:
 
 
 def decode_verifications(data: bytes) -> Verifications:
-    """Read the file; one that is damaged holds nothing: it is only what was found before."""
+    """Read the file; a damaged one counts as empty: it only records earlier verifications."""
     try:
         return msgspec.json.decode(data, type=Verifications)
     except (msgspec.MsgspecError, UnicodeDecodeError):

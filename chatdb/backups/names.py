@@ -1,7 +1,7 @@
-"""How backups are named, ours and those of other tools: `relay_20261125T193300Z.dump.zst`.
+"""File names of backups, ours and other tools': `relay_20261125T193300Z.dump.zst`.
 
-A backup's own name is everything before the first suffix; its files are that name and what they
-are. Anything else that looks like a dump is another tool's: `relay_dev_20231220_143022.sql.gz`.
+A backup's name is everything before the first suffix; each file adds a suffix for its role. Any
+other file that looks like a dump is another tool's: `relay_dev_20231220_143022.sql.gz`.
 """
 
 import re
@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Literal, get_args
 
 Kind = Literal["custom", "directory", "sqlite", "native", "plain", "tar"]
-"""How the data are written: pg_dump's formats, a SQLite file, chatdb's native JSON Lines."""
+"""Archive formats: pg_dump's, a SQLite file, chatdb's native JSON Lines."""
 
 Part = Literal["full", "schema-only", "data-only", "organization"]
-"""How much of the database is in it."""
+"""How much of the database it contains."""
 
 MANIFEST = ".manifest.json"
 INDEX = ".conversations.zst"
@@ -22,7 +22,7 @@ ENCRYPTED = ".age"
 PARTIAL = ".partial"
 COMPRESSED = ".zst"
 TOC = "toc.dat"
-"""The table of contents in a folder that pg_dump made."""
+"""The table of contents in a directory-format dump."""
 
 
 _SUFFIX_OF: dict[Kind, str] = {
@@ -62,11 +62,11 @@ _LONGEST_DATABASE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileName:
-    """What the name of a file tells: of a backup of ours, or of another tool's.
+    """What a file's name says: of a backup of ours, or of another tool's.
 
-    `backup` is the name of the whole backup, `database` as it stands there; `made_at` None where
-    a foreign name has no time. `compression` is the suffix without its dot. `role` tells what
-    the file is of a backup; `kind` is set for archives.
+    `backup` is the name of the whole backup, `database` as it appears there; `made_at` is None if a
+    foreign name has no time. `compression` is the suffix without its dot. `role` is the file's part
+    in the backup; `kind` is set for archives.
     """
 
     backup: str
@@ -83,7 +83,7 @@ class FileName:
 def backup_name(
     database: str, made_at: datetime, *, part: Part = "full", org: str = "", number: int = 1
 ) -> str:
-    """Return the name of a backup; `number` tells backups of one second apart."""
+    """Return the name of a backup; `number` distinguishes backups of the same second."""
     mark = _MARKS[part] + (f"-{_safe(org)}" if org else "")
     time = made_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     return f"{safe_database(database)}_{time}{mark}" + (f"_{number}" if number > 1 else "")
@@ -98,12 +98,12 @@ def archive_name(backup: str, kind: Kind, *, compressed: bool, encrypted: bool =
 
 
 def safe_database(database: str) -> str:
-    """Return a database's name as it stands in file names: letters, digits, `_`, `-`, `.`."""
+    """Return a database's name as used in file names: letters, digits, `_`, `-`, `.`."""
     return re.sub(r"[^\w.-]|^[.-]", "_", database)[:_LONGEST_DATABASE] or "database"
 
 
 def read_file_name(name: str) -> FileName | None:
-    """Tell what a file is by its name, the folder before it left out; None for no backup.
+    """Parse a file's name, ignoring the folder before it; None if it is not a backup.
 
     A file inside a directory-format backup (`NAME.dir/toc.dat`) is part of that archive.
     """
@@ -183,7 +183,7 @@ def _foreign(
 
 
 def _time(match: re.Match[str]) -> datetime | None:
-    """Return the time of a foreign name: of no known zone, so it is read as UTC."""
+    """Return the time in a foreign name; its zone is unknown, so it is read as UTC."""
     day = match["day"].replace("-", "")
     clock = re.sub(r"\D", "", match["time"] or "").ljust(6, "0")
     try:

@@ -1,7 +1,7 @@
-"""Plain SQL dumps of PostgreSQL: what is in one, what it could do, what to leave out.
+"""Plain SQL dumps of PostgreSQL: what one contains, what it could do, what to leave out.
 
-psql runs whatever such a file says: `\\!` starts programs on this machine, COPY FROM PROGRAM on
-the server. What pg_dump writes holds neither.
+psql runs anything in such a file: `\\!` starts programs on this machine, COPY FROM PROGRAM on the
+server. pg_dump writes neither.
 """
 
 import re
@@ -53,8 +53,8 @@ _FORGOTTEN = re.compile(
     rb"|(?:BEGIN|COMMIT|END|START)(?:\s+(?:TRANSACTION|WORK))?\s*;)",
     re.IGNORECASE,
 )
-"""What concerns the database as a whole, what is there from the beginning, and transactions: all of
-it is one of ours."""
+"""Statements on the database as a whole, on existing objects, and on transactions: a restore
+does its own."""
 
 _REMOVES = re.compile(
     rb"\s*(?:DROP\s|ALTER\s+[^;]*?\sDROP\s+CONSTRAINT\b)", re.IGNORECASE | re.DOTALL
@@ -62,14 +62,14 @@ _REMOVES = re.compile(
 _CREATES = re.compile(rb"\s*(?:CREATE|COPY|INSERT)\b", re.IGNORECASE)
 _SET = re.compile(rb"\s*SET\s+(\w+)\s*(?:=|\bTO\b)", re.IGNORECASE)
 _SINCE = {b"transaction_timeout": 17}
-"""Settings that a newer pg_dump makes and an older server does not know."""
+"""Settings that a newer pg_dump writes and an older server does not know."""
 
 _DANGERS = (
     (rb"\bCOPY\b.*\b(?:FROM|TO)\s+PROGRAM\b", "runs a program on the server"),
     (rb"\bALTER\s+SYSTEM\b", "changes the server's configuration"),
     (rb"\A\s*LOAD\b", "loads a library into the server"),
-    (rb"\bLANGUAGE\s+'?\"?(?:C|internal)\b", "makes a function out of a library of the server"),
-    (rb"\bLANGUAGE\s+'?\"?\w+u\b", "makes a function in a language that may do anything"),
+    (rb"\bLANGUAGE\s+'?\"?(?:C|internal)\b", "creates a function from a library of the server"),
+    (rb"\bLANGUAGE\s+'?\"?\w+u\b", "creates a function in a language that may do anything"),
     (rb"\blo_(?:ex|im)port\b|\bpg_read_(?:binary_)?file\b", "reads or writes the server's files"),
     (
         rb"\bclient_encoding\b.*\b(?:SJIS|SHIFT_JIS\w*|BIG5|GBK|GB18030|UHC|JOHAB)\b",
@@ -81,11 +81,11 @@ _DANGEROUS = [(re.compile(text, re.IGNORECASE | re.DOTALL), why) for text, why i
 _HINTS = re.compile(
     rb"PROGRAM|SYSTEM|LOAD|LANGUAGE|lo_|pg_read|client_encoding|set_config", re.IGNORECASE
 )
-"""One of these stands in all of them."""
+"""One of these is contained in all of them."""
 
 _ORDINARY = (b"\\\\", b"\\n", b"\\t", b"\\N", b"\\r")
 _DATA_COMMAND = re.compile(rb"\\[^bfnrtvN.0-9x\r\n]")
-"""What no COPY writes: psql would run it, if it did not take these lines for data."""
+"""Lines that COPY never writes: psql would run them if it did not treat them as data."""
 
 _END_OF_DATA = re.compile(rb"(?:\A|\n)\\\.\r?\n\Z")
 _OWN_COMMANDS = (b"\\restrict", b"\\unrestrict")
@@ -94,11 +94,12 @@ _CONNECT = (b"\\connect", b"\\c")
 
 @dataclass(slots=True)
 class PlainDump:
-    """What a look through a plain dump found.
+    """The result of scanning a plain dump.
 
-    `rows` counts the rows of every table that is filled by COPY, by its name as it is written;
-    `others` are what it makes beside tables, kind and name; `owners` those of `roles` that own
-    something; `dangers` tell what it would run, with the lines; `databases` how many it goes to.
+    `rows` counts the rows of every table that is filled by COPY, by its name as written; `others`
+    are the objects it creates beside tables, kind and name; `owners` those of `roles` that own
+    something; `dangers` describe dangerous statements, with their lines; `databases` is how many it
+    connects to.
     """
 
     server_major: int | None = None
@@ -117,10 +118,10 @@ class PlainDump:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Omissions:
-    """What is left out of a dump: the rights of these roles, and what an older server knows not.
+    """What to leave out of a dump: privileges of these roles, and settings an older server lacks.
 
-    Of `owners` only what they own, and the rights on what they will make. `schemas` are there
-    already. `commands` leaves out those of psql, too; without it only those that pg_dump writes.
+    `owners`: only their ownership and default privileges are left out. `schemas` exist already.
+    `commands` leaves out psql's commands too; without it, only those that pg_dump writes.
     """
 
     roles: frozenset[str] = frozenset()
@@ -131,7 +132,7 @@ class Omissions:
 
 
 def inspect(stream: IO[bytes]) -> PlainDump:
-    """Look through a dump from its start to its end."""
+    """Scan a dump from start to end."""
     found = PlainDump()
     table = ""
     for segment in segments(stream):
@@ -152,9 +153,9 @@ def inspect(stream: IO[bytes]) -> PlainDump:
 def for_psql(
     stream: IO[bytes], omissions: Omissions, tolerant: TolerantScript | None = None
 ) -> Iterator[bytes]:
-    """Yield a dump for psql, without psql's own commands and what is left out.
+    """Yield a dump for psql, without psql's own commands and without what is left out.
 
-    Where it is `tolerant`, what may fail may.
+    If `tolerant`, statements that may fail are allowed to.
     """
     fresh = True
     for segment in segments(stream):
@@ -171,7 +172,7 @@ def for_psql(
 
 
 def rights(stream: IO[bytes], omissions: Omissions) -> Iterator[bytes]:
-    """Yield the statements of a dump that say who owns what, and who may do what."""
+    """Yield the statements of a dump that set owners and privileges."""
     for segment in segments(stream):
         if segment.kind == "statement" and (roles := _roles(segment.bare)):
             if not _is_of_an_omitted_role(segment.bare, roles, omissions):
@@ -181,7 +182,7 @@ def rights(stream: IO[bytes], omissions: Omissions) -> Iterator[bytes]:
 
 
 def _is_left_out(segment: Segment, omissions: Omissions, *, fresh: bool) -> bool:
-    """Tell whether to leave a statement out; in a `fresh` database nothing can be removed yet."""
+    """Tell whether to leave a statement out; a `fresh` database has nothing to drop yet."""
     bare = segment.bare
     if _FORGOTTEN.match(bare + b";") or (fresh and _REMOVES.match(bare)):
         return True
@@ -215,7 +216,7 @@ def _look_at_statement(found: PlainDump, segment: Segment) -> None:
     found.has_inserts = found.has_inserts or is_insert
     found.roles |= _roles(bare)
     found.owners |= _acting_roles(bare)
-    # What is written in strings is chat text in an INSERT, and could be run anywhere else.
+    # Text in strings is chat text in an INSERT, but could be run in any other statement.
     text = bare if is_insert else bare + b"\n" + segment.bodies + b"\n" + _strings_of(segment)
     if not _HINTS.search(text):
         return
@@ -234,7 +235,7 @@ def _look_at_remarks(found: PlainDump, data: bytes) -> None:
 
 
 def _strings_of(segment: Segment) -> bytes:
-    """Return a statement with its strings; comments go, for they may stand between two words."""
+    """Return a statement with its strings; comments are removed, as they may separate two words."""
     text = re.sub(rb"/\*.*?\*/", b" ", segment.data, flags=re.DOTALL)
     return re.sub(rb"--[^\n]*", b" ", text)
 
@@ -246,7 +247,7 @@ def _look_at_command(found: PlainDump, segment: Segment) -> None:
     if word in _CONNECT:
         found.databases += 1
         return
-    found.dangers.append(_place(segment, "is a command of psql"))
+    found.dangers.append(_place(segment, "is a psql command"))
 
 
 def _look_for_commands(found: PlainDump, segment: Segment) -> None:
@@ -256,12 +257,13 @@ def _look_for_commands(found: PlainDump, segment: Segment) -> None:
     match = _DATA_COMMAND.search(rest)
     if match is not None:
         found.dangers.append(
-            f"line {segment.line} and after: the data hold {_shown(match[0])}, which no dump writes"
+            f"line {segment.line} and after: the data contains {_shown(match[0])}, which no dump "
+            "contains"
         )
 
 
 def _acting_roles(bare: bytes) -> set[str]:
-    """Return the roles that a statement makes an owner, or speaks for: only a member may."""
+    """Return the roles that a statement makes an owner or acts for: only a member may."""
     match = _OWNER.match(bare) or _DEFAULT_FOR.match(bare)
     return set() if match is None else {_unquoted(match[1])}
 

@@ -1,6 +1,6 @@
-"""A folder for what comes out of a backup for a while: the owner's alone, and gone afterwards.
+"""A temporary folder for unpacked backups, readable by the owner only.
 
-Who is killed leaves it behind; the next that needs one removes it.
+A killed process leaves it behind; the next process that needs one removes it.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ _PREFIX = "chatdb-restore-"
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """Make a folder where TMPDIR says and remove it at the end; those of killed runs go first."""
+    """Make a folder below TMPDIR and remove it at the end, removing those of killed runs first."""
     _sweep(Path(tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -29,7 +29,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove our own folders that no process has the lock of, unless they are just being made."""
+    """Remove our own folders that no process has locked, unless they are just being made."""
     for folder in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():

@@ -22,10 +22,10 @@ OnBytes = Callable[[int], object]
 
 @contextmanager
 def open_data(backup: Backup, name: str, *, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]]:
-    """Open one of the backup's files for reading what is packed in it.
+    """Open one of the backup's files for reading its unpacked contents.
 
-    `on_bytes` is told of the bytes of the file itself. Reading raises InvalidInputError where the
-    data are damaged, and at the end where the file is not that of the manifest.
+    `on_bytes` receives the count of bytes of the file itself. Reading raises InvalidInputError if
+    the data is damaged, and at the end if the file does not match the manifest.
     """
     files = () if backup.manifest is None else backup.manifest.files
     file = next((file for file in files if file.name == name), None)
@@ -37,7 +37,7 @@ def open_data(backup: Backup, name: str, *, on_bytes: OnBytes | None = None) -> 
 def check_files(backup: Backup, *, on_bytes: OnBytes | None = None) -> None:
     """Compare every file with the manifest; another tool's tar archive must have its end.
 
-    Raises InvalidInputError that names the first file that is not the one that was written.
+    Raises InvalidInputError that names the first file that differs.
     """
     if backup.manifest is None:
         if backup.kind == "tar":
@@ -54,16 +54,16 @@ def check_files(backup: Backup, *, on_bytes: OnBytes | None = None) -> None:
 
 
 def require_whole(backup: Backup) -> None:
-    """Raise InvalidInputError for a backup that is known to be broken off or damaged."""
+    """Raise InvalidInputError for a backup that is known to be interrupted or damaged."""
     if backup.state in ("incomplete", "damaged"):
         raise InvalidInputError(
-            f"{backup.name} is not a whole backup: {backup.problem}",
-            hint="chatdb backup list shows the others",
+            f"{backup.name} is not a complete backup: {backup.problem}",
+            hint="to list the others: chatdb backup list",
         )
 
 
 def recognised(backup: Backup) -> Backup:
-    """Return another tool's backup with the kind that its first bytes tell, whatever its name says.
+    """Return another tool's backup with its kind by the first bytes, whatever its name says.
 
     `pg_dump -Fc > relay.sql` is common.
     """

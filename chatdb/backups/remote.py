@@ -1,10 +1,10 @@
 """Backups in an object store or anywhere else that fsspec reaches: `s3://`, `gs://`, `az://` ...
 
-A file goes up from the finished one in the staging folder, so that its checksum is known and a
-broken connection costs one more try; nothing is a backup before its manifest, the last file, is
-there. What is being made is claimed by `NAME.partial`, a small file in the store, which also
-proves the right to write before hours are spent on a dump. The credentials are found by the
-provider's own library; none passes through here.
+A file is uploaded from the finished one in the staging folder, so that its checksum is known and a
+broken connection costs only one more try; nothing counts as a backup before its manifest, the last
+file, is there. A backup in progress is claimed by `NAME.partial`, a small file in the store, which
+also proves write access before hours are spent on a dump. The provider's own library finds the
+credentials; chatdb never handles them.
 """
 
 import io
@@ -36,7 +36,7 @@ _FIRST_WAIT = 0.5
 """Seconds before the second try; each later wait is three times as long."""
 
 _ABANDONED_AFTER = timedelta(days=2)
-"""A claim of another machine, whose process we cannot look at, is nobody's after this time."""
+"""A claim of another machine, whose process we cannot see, is abandoned after this time."""
 
 _BLOCK = 8 << 20
 _SMALL = (MANIFEST, VERIFICATIONS)
@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What `NAME.partial` says: who makes this backup, and where."""
+    """The contents of `NAME.partial`: which process makes this backup, and where."""
 
     machine: str
     folder: str
@@ -53,7 +53,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _TranslatedStream(io.RawIOBase):
-    """A file of the store whose reader gets errors of ours."""
+    """A file of the store; reading it raises chatdb's errors."""
 
     def __init__(self, stream: Any, address: str) -> None:
         self._stream = stream
@@ -147,7 +147,8 @@ class RemoteStore:
     def release(self, staging: Staging) -> None:
         claim = self._claimed.pop(staging.folder) + PARTIAL
         try:
-            # Once: where the store does not answer, that is told already; the next backup sweeps.
+            # Only once: a store that does not answer has been reported by now, and the next backup
+            # sweeps.
             with suppress(StorageError, FileNotFoundError), translated(self.address):
                 self._system.rm_file(self._path(claim))
         finally:
@@ -166,8 +167,8 @@ class RemoteStore:
             with suppress(StorageError):
                 self.delete(name)
             raise StorageError(
-                f"{self._address_of(name)} is not what was sent: its checksum differs",
-                hint="run it again; if it stays so, the store or the way to it is damaged",
+                f"{self._address_of(name)} differs from what was sent (checksum mismatch)",
+                hint="run it again; if it persists, the store or the network is corrupting data",
             )
         path.unlink()
 
@@ -202,17 +203,17 @@ class RemoteStore:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Say what is not there when nothing can be written: a folder would come into being."""
+        """Raise if the bucket is missing; a missing folder is created by writing to it."""
         try:
             yield
         except NotFoundError as error:
             raise StorageError(
                 f"{self.address}: there is no such bucket or container",
-                hint="make it first, or check the name",
+                hint="create it first, or check the name",
             ) from error
 
     def _fetch_small(self) -> None:
-        """Fetch all manifests at once: one after the other, a list of a year would take minutes."""
+        """Fetch all manifests at once: one after the other, a year's list would take minutes."""
         paths = {self._path(name): name for name in self._small}
         with translated(self.address):
             found = self._system.cat(list(paths), on_error="omit")
@@ -222,7 +223,7 @@ class RemoteStore:
                 self._small[name] = data
 
     def _claims(self) -> list[tuple[str, Claim]]:
-        """Return the backups that are claimed, and by whom as far as that can be read."""
+        """Return the claimed backups, and the claims as far as they can be read."""
         found = []
         for file in self.files():
             if not file.name.endswith(PARTIAL):
@@ -236,19 +237,21 @@ class RemoteStore:
         return found
 
     def _forget_parts(self, backup: str) -> None:
-        """End the uploads of a killed process: S3 keeps, and bills, their parts without end."""
+        """Abort the uploads of a killed process: S3 keeps, and bills, their parts forever."""
         uploads = getattr(self._system, "list_multipart_uploads", None)
         if uploads is None:
             return
         bucket, _, folder = self._root.partition("/")
         start = f"{folder}/{backup}." if folder else f"{backup}."
-        with suppress(Exception):  # Not every store lists them; a lifecycle rule ends them too.
+        with suppress(
+            Exception
+        ):  # Not every store can list them; a lifecycle rule removes them too.
             for upload in uploads(bucket):
                 if upload["Key"].startswith(start):
                     self._system.abort_mpu(bucket, upload["Key"], upload["UploadId"])
 
     def _listed(self, folder: str) -> list[tuple[str, dict[str, Any]]]:
-        """Return what lies in a folder: names relative to the store, and what is known of each."""
+        """Return the files of a folder: names relative to the store, and what is known of each."""
         path = self._path(folder) if folder else self._root
 
         def look() -> list[dict[str, Any]]:
@@ -315,6 +318,6 @@ def _is_folder(info: dict[str, Any]) -> bool:
 
 
 def _machine() -> str:
-    """Return what tells this machine, since it was started, from any other."""
+    """Return an id of this machine since its last boot."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     return f"{platform.node()} {boot.read_text().strip() if boot.exists() else ''}".strip()

@@ -1,4 +1,4 @@
-"""What the libraries of object stores raise, as errors of ours without anything secret."""
+"""Turns errors of object store libraries into ours, without secrets."""
 
 import errno
 import re
@@ -11,11 +11,12 @@ _BACKENDS = (
     *("botocore", "aiobotocore", "s3fs", "aiohttp", "gcsfs", "google", "adlfs", "azure"),
     *("fsspec", "requests", "urllib3", "paramiko", "asyncssh"),
 )
-"""Their own errors have no common base; anything else that is no OSError is a bug."""
+"""Their errors have no common base class; any other exception except OSError is a bug."""
 
 _CREDENTIALS = (
-    "the credentials are those of the provider's own settings: AWS_PROFILE or AWS_ACCESS_KEY_ID,"
-    " GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_CONNECTION_STRING ..."
+    "credentials come from the provider's own settings: AWS_PROFILE or "
+    "AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, "
+    "AZURE_STORAGE_CONNECTION_STRING ..."
 )
 _PASSING = {
     *(errno.EBUSY, errno.EIO, errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT),
@@ -26,7 +27,7 @@ _LONGEST = 300
 
 @contextmanager
 def translated(address: str) -> Iterator[None]:
-    """Turn what is raised inside into NotFoundError or StorageError that names the address."""
+    """Turn exceptions of the block into NotFoundError or StorageError that names the address."""
     try:
         yield
     except ChatdbError:
@@ -38,7 +39,7 @@ def translated(address: str) -> Iterator[None]:
 
 
 def is_worth_a_retry(error: BaseException) -> bool:
-    """Tell whether the same thing may go well a moment later."""
+    """Tell whether a retry may succeed."""
     if isinstance(error, (PermissionError, FileNotFoundError)):
         return False
     if isinstance(error, (ConnectionError, TimeoutError)):
@@ -59,10 +60,10 @@ def _as_chatdb_error(error: Exception, address: str) -> ChatdbError:
     kind = type(error).__name__
     if isinstance(error, FileNotFoundError):
         if "bucket does not exist" in reason.lower():
-            return StorageError(f"{address}: {reason}", hint="make it first, or check the name")
+            return StorageError(f"{address}: {reason}", hint="create it first, or check the name")
         return NotFoundError(f"there is no file {address}")
     if isinstance(error, PermissionError) or "Credential" in kind or "Authentication" in kind:
-        return StorageError(f"{address} refuses: {reason}", hint=_CREDENTIALS)
+        return StorageError(f"{address} denied access: {reason}", hint=_CREDENTIALS)
     if is_worth_a_retry(error):
         return StorageError(
             f"{address} does not answer: {reason}",
@@ -74,7 +75,7 @@ def _as_chatdb_error(error: Exception, address: str) -> ChatdbError:
 
 
 def scrubbed(text: str) -> str:
-    """Return the first line without what follows a `?` in a URL, user names and keys."""
+    """Return the first line without URL parameters, user names and keys."""
     line = text.strip().partition("\n")[0]
     line = re.sub(r"(?i)(https?://)[^\s/@]*@", r"\1", line)
     line = re.sub(r"(?i)(https?://[^\s?\"']*)\?[^\s\"']*", r"\1", line)

@@ -1,4 +1,4 @@
-"""Files behind fsspec: the file system of a URL, and an upload that proves what arrived."""
+"""Files behind fsspec: the file system of a URL, and an upload that verifies what arrived."""
 
 import base64
 import hashlib
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 _PART = 8 << 20
-"""Bytes sent at once: so many, times the parts under way, is what an upload holds in memory."""
+"""Bytes sent at once: an upload holds this much in memory for each part under way."""
 
 _PARTS_AT_ONCE = 4
 _MOST_PARTS = 9_000
-"""S3 takes 10,000; a file of more than 70 GiB goes in larger ones."""
+"""The limit of S3 is 10,000; a file of more than 70 GiB is sent in larger parts."""
 
 _EXTRAS = {
     "s3": "s3",
@@ -31,7 +31,7 @@ _EXTRAS = {
     "adl": "az",
 }
 _TALKATIVE = ("s3fs", "gcsfs", "adlfs", "azure", "google", "botocore", "aiobotocore")
-"""What they have to say beside their errors goes to no terminal."""
+"""Loggers of these libraries, which must not print to the terminal."""
 
 CLIENT: dict[str, Any] = {
     "config_kwargs": {
@@ -41,26 +41,26 @@ CLIENT: dict[str, Any] = {
         "response_checksum_validation": "when_required",
     }
 }
-"""What Amazon's library is told: not to wait 60 s for a host that does not answer, and to leave
-checksums of what is read to us; several compatible stores send that of the whole with a part."""
+"""Settings for Amazon's library: do not wait 60 s for a host that does not answer, and leave
+checksums of reads to chatdb; several compatible stores send that of the whole with a part."""
 
 
 def open_file_system(url: str) -> tuple["AbstractFileSystem", str]:
     """Return the file system of a URL and the path in it.
 
-    Raises ProgramMissingError for a package that is not installed, UsageError for a protocol that
-    nobody knows.
+    Raises ProgramMissingError for a package that is not installed, UsageError for an unknown
+    protocol.
     """
     protocol = url.partition("://")[0].lower()
     extra = _EXTRAS.get(protocol)
-    install = f"install it: pip install 'chatdb-cli[{extra or 'remote'}]'"
+    install = f"to install it: pip install 'chatdb-cli[{extra or 'remote'}]'"
     try:
         from fsspec.core import url_to_fs
 
         options = CLIENT if extra == "s3" else {}
         for name in _TALKATIVE:
             logging.getLogger(name).addHandler(logging.NullHandler())
-        # A listing that is remembered would hide what another machine has put there.
+        # A cached listing would hide files that another machine has added.
         files, path = url_to_fs(url, use_listings_cache=False, skip_instance_cache=True, **options)
     except ImportError as error:
         raise ProgramMissingError(
@@ -69,14 +69,14 @@ def open_file_system(url: str) -> tuple["AbstractFileSystem", str]:
     except ValueError as error:
         if "not known" in str(error).lower() or "Protocol" in str(error):
             raise UsageError(
-                f"nothing here knows {protocol}://", hint="for example s3://bucket/folder"
+                f"{protocol}:// is not supported here", hint="for example s3://bucket/folder"
             ) from error
         raise UsageError(f"{protocol}:// address: {error}") from error
     return files, str(path).rstrip("/")
 
 
 def modified_at(info: Mapping[str, Any]) -> datetime:
-    """Return when a file was last written, by any of the names that file systems use."""
+    """Return when a file was last written; file systems differ in the key."""
     for name in ("LastModified", "mtime", "last_modified", "updated", "modified", "created"):
         value = info.get(name)
         if isinstance(value, datetime):
@@ -92,7 +92,7 @@ def modified_at(info: Mapping[str, Any]) -> datetime:
 
 
 class Upload:
-    """One file on its way up."""
+    """One file being uploaded."""
 
     def __init__(self, files: "AbstractFileSystem", path: Path, target: str) -> None:
         self._files = files
@@ -102,7 +102,7 @@ class Upload:
         self._part = max(_PART, -(-self._bytes // _MOST_PARTS))
 
     def send(self, on_bytes: Callable[[int], object] | None) -> None:
-        """Send it; what arrived is under the name only when all did, where the store is able."""
+        """Send it; the name appears only once everything has arrived, if the store is able to."""
         from fsspec.callbacks import Callback
 
         told = 0
@@ -115,7 +115,7 @@ class Upload:
                     on_bytes(inc)
 
         self._files.put_file(str(self._path), self._target, callback=Told(), **self._options())
-        if on_bytes is not None and told < self._bytes:  # not every one of them tells
+        if on_bytes is not None and told < self._bytes:  # Not every file system accepts a callback.
             on_bytes(self._bytes - told)
 
     def _options(self) -> dict[str, Any]:
@@ -128,10 +128,9 @@ class Upload:
         return {"max_concurrency": _PARTS_AT_ONCE} if "abfs" in names else {}
 
     def has_arrived(self) -> bool:
-        """Tell whether the store holds these very bytes.
+        """Tell whether the store holds exactly these bytes.
 
-        By the checksum that the store tells, if it is one we can compute; else by reading the
-        file back.
+        By the checksum that the store reports, if we can compute it; else by reading the file back.
         """
         info = self._files.info(self._target)
         if info.get("size") != self._bytes:
@@ -156,7 +155,7 @@ class Upload:
 
 
 def told_checksums(info: Mapping[str, Any]) -> set[str]:
-    """Return the checksums that a store tells of a file, in hexadecimal."""
+    """Return the checksums that a store reports for a file, in hexadecimal."""
     told = {str(info[name]).strip('"').lower() for name in ("ETag", "etag") if info.get(name)}
     settings = info.get("content_settings") or {}
     for value in (info.get("md5Hash"), settings.get("content_md5")):

@@ -1,8 +1,8 @@
 """Which backups to keep: the newest few, and the newest of each of the last days, weeks, months.
 
-The rules of restic and borg (grandfather, father, son): a period without a backup takes no place,
-so that a database that nobody backs up any more loses nothing. Periods are those of UTC, weeks
-begin on Monday. Pure: what is removed is another's work.
+The rules of restic and borg (grandfather, father, son): a period without a backup is not counted,
+so that a database that is no longer backed up loses nothing. Periods are in UTC, weeks start on
+Monday. Only plans: other code removes.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ Action = Literal["keep", "remove", "leave"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """How many to keep by each rule; a backup stays when one rule keeps it."""
+    """How many to keep by each rule; a backup is kept if one rule keeps it."""
 
     last: int = 0
     daily: int = 0
@@ -31,11 +31,11 @@ class RetentionPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupState:
-    """What the planner needs to know of a backup.
+    """What the planner needs to know about a backup.
 
-    `series` is what it is a backup of (database and kind): rules are applied to each series by
-    itself. `verified`: it was restored or read through, and was whole. `unusable` says why it
-    cannot be restored; None for one that is whole as far as is known.
+    `series` is its database and kind: rules apply to each series separately. `verified`: it was
+    restored or read through, and was intact. `unusable` says why it cannot be restored; None if it
+    is complete as far as is known.
     """
 
     name: str
@@ -47,9 +47,9 @@ class BackupState:
 
 @dataclass(frozen=True, slots=True)
 class RetentionDecision:
-    """What becomes of a backup, and why.
+    """What is done with a backup, and why.
 
-    `leave`: it is broken, takes nobody's place, and is for a person to look at.
+    `leave`: it is broken, does not count towards the rules, and is kept for inspection.
     """
 
     backup: BackupState
@@ -62,7 +62,7 @@ def plan_retention(
 ) -> list[RetentionDecision]:
     """Decide on every backup, newest first within each series.
 
-    Whatever the policy, the newest usable and the newest verified backup of each series stay.
+    Under any policy, the newest usable and the newest verified backup of each series are kept.
     """
     ordered = sorted(
         backups, key=lambda backup: (backup.series, backup.created_at, backup.name), reverse=True

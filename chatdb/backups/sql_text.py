@@ -1,4 +1,4 @@
-"""SQL scripts as psql reads them: statements, commands of psql's own, and data for COPY.
+"""Splits SQL scripts like psql: into statements, psql's own commands, and data for COPY.
 
 Follows the lexer of psql (src/fe_utils/psqlscan.l): quotes of all kinds, nested comments, dollar
 quotes, and the data after a COPY FROM stdin up to a line with `\\.`.
@@ -13,7 +13,7 @@ from chatdb.errors import InvalidInputError
 
 _CHUNK = 1 << 20
 _TAIL = 256
-"""Bytes that are looked at again when more has been read: no token but a long tag is longer."""
+"""Bytes that are scanned again once more has been read: only a long tag is longer."""
 
 _TOKEN = re.compile(
     rb"'|\"|(?<![\w$\x80-\xff])\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$|--|/\*|\\|;"
@@ -37,10 +37,10 @@ Kind = Literal["statement", "command", "data"]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of a script, `data` being its very bytes; all of them together are the file.
+    """A piece of a script, `data` being its exact bytes; all of them together are the file.
 
-    `bare` is a statement without its comments and without what stands in single quotes; `bodies`
-    is what stands in dollar quotes. Data come in pieces of bounded size.
+    `bare` is a statement without its comments and single-quoted strings; `bodies` is the text in
+    dollar quotes. Data comes in pieces of bounded size.
     """
 
     kind: Kind
@@ -51,12 +51,12 @@ class Segment:
 
 
 def segments(stream: IO[bytes]) -> Iterator[Segment]:
-    """Cut a script into segments; raises InvalidInputError where psql's reading is not clear."""
+    """Cut a script into segments; raises InvalidInputError where psql's reading is ambiguous."""
     return _Lexer(stream).segments()
 
 
 class _Lexer:
-    """What has been read, from the start of the present segment on, and how far that goes yet."""
+    """The text read so far, from the start of the present segment, and the scan position."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -87,7 +87,7 @@ class _Lexer:
             yield self._take("statement")
 
     def _is_inside_a_body(self) -> bool:
-        """Tell whether a function is being made whose body is statements: BEGIN ATOMIC ... END."""
+        """Tell whether a function with a body of statements is being created: BEGIN ATOMIC ..."""
         bare = b"".join(self._bare)
         if not _FUNCTION.match(bare):
             return False
@@ -100,7 +100,7 @@ class _Lexer:
         return depth > 0
 
     def _skip(self, opening: bytes) -> None:
-        """Go behind what a quote or comment encloses."""
+        """Move past the end of a quote or comment."""
         if opening == b"--":
             self._next(_LINE_END, bare=False)
             self._bare.append(b"\n")
@@ -125,7 +125,7 @@ class _Lexer:
             self._bare.append(b"$$")
 
     def _command(self) -> Iterator[Segment]:
-        """Hand on what stands before a command of psql, then its line."""
+        """Emit the text before a psql command, then its line."""
         self._at -= 1
         if self._at > self._start:
             yield self._take("statement")
@@ -133,12 +133,12 @@ class _Lexer:
         yield self._take("command")
 
     def _data(self) -> Iterator[Segment]:
-        """Hand on the end of the line, then whole lines up to that with `\\.`."""
+        """Emit the end of the line, then whole lines up to that with `\\.`."""
         self._next(_LINE_END)
         if b"".join(self._bare).strip():
             raise InvalidInputError(
-                f"line {self._line}: something follows COPY FROM stdin where its data must begin",
-                hint="dump the database anew, in the custom format: pg_dump -Fc",
+                f"line {self._line}: text follows COPY FROM stdin where its data must begin",
+                hint="dump the database again, in the custom format: pg_dump -Fc",
             )
         yield self._take("statement")
         while True:
@@ -152,7 +152,7 @@ class _Lexer:
             self._read()
 
     def _end_of_data(self) -> int:
-        """Return where the data end; 0 when that has not been read yet."""
+        """Return the position where the data ends; 0 if that has not been read yet."""
         at = self._start
         if not self._text.startswith(b"\\.", at):
             at = self._text.find(b"\n\\.", at) + 1
@@ -168,10 +168,10 @@ class _Lexer:
     def _next(
         self, pattern: re.Pattern[bytes], *, into: list[bytes] | None = None, bare: bool = True
     ) -> bytes | None:
-        """Find the next match, go behind it and return it; None and the end where there is none.
+        """Find the next match, move past it and return it; None and the end if there is none.
 
-        What is passed over is collected. A match close to the end of what was read could go on in
-        what follows.
+        Skipped text is collected. A match close to the end of the text read so far might continue
+        in the next chunk.
         """
         begin = sought = self._at
         while True:
@@ -192,7 +192,7 @@ class _Lexer:
         return match[0] if match else None
 
     def _read(self) -> int:
-        """Read more, and forget what was handed on; return how many bytes that was."""
+        """Read more, and drop what was emitted; return how many bytes that was."""
         chunk = self._stream.read(max(_CHUNK, len(self._text) - self._start))
         self._ended = not chunk
         dropped = self._start

@@ -10,7 +10,7 @@ from chatdb.backups.store import Store, is_remote
 def open_store(address: str, keys: Keys = NO_KEYS) -> Store:
     """Return the store of a folder's path or of a URL that fsspec knows (`s3://bucket/folder`).
 
-    Nothing is asked of it yet. Raises ProgramMissingError where a package lacks, UsageError.
+    Does not contact it yet. Raises ProgramMissingError if a package is missing, UsageError.
     """
     if not is_remote(address):
         return FolderStore(Path(address.removeprefix("file://")).expanduser(), keys)

@@ -1,8 +1,9 @@
-"""What of a dump is run to read its tables: types, tables and rows, and nothing that acts.
+"""The part of a dump that is run to read its tables: types, tables and rows, nothing that acts.
 
-Indexes, constraints, triggers, views, policies, owners and rights are left out: nobody reads by
-them, and they are what a database of its own kind is needed for. Functions stay, since defaults
-and generated columns call them; one that cannot be made here is told and left out.
+Indexes, constraints, triggers, views, policies, owners and privileges are left out: reading does
+not need them, and they are why a dump may need a database of its own kind. Functions stay, because
+defaults and generated columns call them; a function that cannot be created here is reported and
+left out.
 """
 
 import re
@@ -15,7 +16,7 @@ from chatdb.backups.tried_sql import tried
 from chatdb.errors import RefusedError
 
 LEFT_OUT = "chatdb left out "
-"""How a warning of the server begins that names what could not be made."""
+"""The start of a server warning that names an object that could not be created."""
 
 _IDENTIFIER = rb'(?:"(?:[^"]|"")+"|[\w$\x80-\xff]+)'
 _SETTINGS = (
@@ -55,13 +56,13 @@ _ENCODING = re.compile(
 _TABLE = re.compile(rb"\s*CREATE\s+[^(;]*\bTABLE\b", re.IGNORECASE)
 _ROWS = re.compile(rb"\s*(?:COPY|INSERT)\b", re.IGNORECASE)
 _CHANGES = re.compile(rb"\s*(?:MERGE|TRUNCATE|WITH|DO|CALL|EXECUTE|PREPARE)\b", re.IGNORECASE)
-"""Statements that may change rows, which no pg_dump writes: without them others would be read."""
+"""Statements that may change rows; pg_dump never writes them."""
 
 _STAND_INS = {
     "uuid-ossp": ("uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4"),
     "pgcrypto": ("gen_random_uuid",),
 }
-"""Functions of extensions that are defaults of columns, where the extension is not to be had."""
+"""Extension functions used as column defaults, for servers without the extension."""
 
 WITH_TYPES: Mapping[str, tuple[str, ...]] = {
     "vector": ("vector", "halfvec", "sparsevec"),
@@ -73,7 +74,7 @@ WITH_TYPES: Mapping[str, tuple[str, ...]] = {
     "seg": ("seg",),
     "isn": ("ean13", "isbn13", "ismn13", "issn13", "isbn", "ismn", "issn", "upc"),
 }
-"""Extensions whose types columns have: a dump cannot be read without them."""
+"""Extensions with column types: a dump that uses them cannot be read without them."""
 
 _BY_NAME = {
     name: extension
@@ -89,7 +90,7 @@ _MADE = re.compile(rb"\s*CREATE\s+(?:TYPE|DOMAIN|FUNCTION)\s+(?:" + _IDENTIFIER 
 class ScriptStart:
     """What a script says before its first row: extensions with their schemas, its encoding.
 
-    A dump of one schema has no statements that make extensions: tables that use one tell.
+    A dump of one schema does not create extensions, so they are found by the tables using them.
     """
 
     extensions: Mapping[str, str]
@@ -97,7 +98,7 @@ class ScriptStart:
 
 
 def look_at_start(stream: IO[bytes]) -> ScriptStart:
-    """Read a script as far as its first row."""
+    """Read a script up to its first row."""
     extensions: dict[str, str] = {}
     used: dict[str, str] = {}
     own, encoding = set(), None
@@ -121,17 +122,17 @@ def look_at_start(stream: IO[bytes]) -> ScriptStart:
 
 
 def table_script(stream: IO[bytes], *, missing: Mapping[str, str]) -> Iterator[bytes]:
-    """Yield what of a script is run; `missing` are extensions that are not to be had.
+    """Yield the part of a script to run; `missing` are extensions that cannot be installed.
 
-    What can stand in for a function of theirs is made before the first table, in the extension's
-    schema. Raises RefusedError for a script that is none of pg_dump's.
+    Substitutes for their functions are created before the first table, in the extension's schema.
+    Raises RefusedError for a script that pg_dump did not write.
     """
     takes_data = has_tables = False
     for segment in segments(stream):
         if segment.kind == "data" and takes_data:
             yield segment.data
         elif segment.kind == "statement" and not segment.bare.strip():
-            yield segment.data  # the end of a line before data
+            yield segment.data  # The line end before the data.
         elif segment.kind == "statement":
             takes_data = _COPY_IN.match(segment.bare) is not None
             if not has_tables and _TABLE.match(segment.bare):
@@ -169,7 +170,7 @@ def _no_dump(segment: Segment) -> RefusedError:
     words = " ".join(segment.bare.decode(errors="replace").split()[:3])
     return RefusedError(
         f"line {line}: {words} ... is a statement that pg_dump does not write",
-        hint="bring the script into a database by psql, and import from there",
+        hint="load the script into a database with psql, and import from there",
     )
 
 

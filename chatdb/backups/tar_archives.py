@@ -1,6 +1,6 @@
-"""Tar archives of pg_dump: whether one is whole, before pg_restore is given it.
+"""Checks that a tar archive of pg_dump is complete, before pg_restore reads it.
 
-pg_restore 18 turns round for ever in one that is cut.
+pg_restore 18 loops forever on a truncated one.
 """
 
 import tarfile
@@ -10,11 +10,11 @@ from chatdb.errors import InvalidInputError
 
 _PIECE = 1 << 20
 _END = bytes(1024)
-"""Two blocks of zeros: what every tar archive ends with."""
+"""Two blocks of zeros, which end every tar archive."""
 
 
 def require_whole_tar(stream: IO[bytes], name: str) -> None:
-    """Read a tar archive to its end; raises InvalidInputError for one that is cut or damaged."""
+    """Read a tar archive to its end; raises InvalidInputError if it is truncated or damaged."""
     tail = _Tail(stream)
     try:
         with tarfile.open(fileobj=cast(IO[bytes], tail), mode="r|") as archive:
@@ -25,7 +25,7 @@ def require_whole_tar(stream: IO[bytes], name: str) -> None:
     while tail.read(_PIECE):
         pass
     if tail.end != _END:
-        raise InvalidInputError(f"{name} is a tar archive without its end: it was cut")
+        raise InvalidInputError(f"{name} is a tar archive without its end: it is truncated")
 
 
 class _Tail:

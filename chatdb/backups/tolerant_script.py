@@ -1,4 +1,4 @@
-"""A script by pg_dump in one transaction that an application's broken object does not end."""
+"""A pg_dump script in one transaction that survives an application's broken objects."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from chatdb.backups.tried_sql import tried
 _MARK = "chatdb left out #"
 _HEARD = re.compile(r"WARNING:\s+" + _MARK + r"(\d+): (.*)")
 _STRICT = frozenset({"TABLE", "SEQUENCE", "SCHEMA", "TABLE ATTACH", "FOREIGN TABLE"})
-"""What rows need to go in: without it they would end the transaction."""
+"""Entries that the rows need: an error in one must end the transaction."""
 
 _MAKES = re.compile(
     rb"\s*(?:CREATE|ALTER|COMMENT|GRANT|REVOKE|REFRESH|SECURITY|CLUSTER)\b", re.IGNORECASE
@@ -23,10 +23,10 @@ _COMMENTS = re.compile(rb"(?:\s*--[^\n]*\n|\s+)*")
 
 @dataclass(slots=True)
 class TolerantScript:
-    """Passes on the statements of a script, those that may fail so that they may.
+    """Passes on the statements of a script, wrapping those that may fail.
 
-    `before_data` is run before the first row. `in_place`: what is not of a table may be there
-    already, and a large object that is there is replaced.
+    `before_data` is run before the first row. `in_place`: objects outside tables may exist already,
+    and an existing large object is replaced.
     """
 
     is_own: IsOwn
@@ -38,12 +38,12 @@ class TolerantScript:
     _has_data: bool = False
 
     def take(self, segment: Segment) -> bytes:
-        """Return what is run of a segment."""
+        """Return the text to run for a segment."""
         if segment.kind != "statement":
             return segment.data
         comments = _COMMENTS.match(segment.data)
         if comments and _END in comments[0]:
-            self._entry = None  # what follows is not pg_dump's
+            self._entry = None  # What follows was not written by pg_dump.
         self._entry = (comments and head_of(comments[0])) or self._entry
         entry, data = self._entry, segment.data
         if entry is None or not segment.bare.strip():
@@ -60,7 +60,7 @@ class TolerantScript:
         return tried(data, f"{_MARK}{len(self._tried)}", may_be_there=self.in_place)
 
     def hear(self, line: str) -> bool:
-        """Take a line of psql's; tell whether it was about what is left out."""
+        """Take a line of psql's output; tell whether it was about an object left out."""
         match = _HEARD.search(line)
         if match is None:
             return False

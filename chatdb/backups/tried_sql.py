@@ -1,4 +1,4 @@
-"""A statement that may fail: its error becomes a warning, and the transaction goes on."""
+"""A statement that may fail: its error becomes a warning, and the transaction continues."""
 
 import secrets
 
@@ -6,7 +6,7 @@ import secrets
 def tried(statement: bytes, mark: str, *, may_be_there: bool = False) -> bytes:
     """Wrap a statement; the warning is `mark`, a colon and what the server said.
 
-    With `may_be_there` it is nothing to tell that such an object exists.
+    With `may_be_there`, no warning is given if the object exists already.
     """
     tag = secrets.token_hex(8)
     shown = mark.replace("'", "''").replace("%", "%%")

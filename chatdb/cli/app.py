@@ -1,4 +1,4 @@
-"""The root of the command line: the table of commands and the options that stand everywhere."""
+"""The root of the command line: the command table and the global options."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -14,11 +14,11 @@ _MODULES = "chatdb.cli.commands."
 
 COMMANDS = {
     "migrate": Entry(_MODULES + "migrate", "Bring the database's schema to the newest revision."),
-    "schema": Entry(_MODULES + "schema", "Look at the schema and its revisions, and change them."),
+    "schema": Entry(_MODULES + "schema", "Inspect and change the schema and its revisions."),
     "import": Entry(_MODULES + "import_", "Read chat exports and other systems' databases."),
     "export": Entry(_MODULES + "export", "Write conversations to files."),
     "convert": Entry(
-        _MODULES + "convert", "Turn an export into another format, without a database."
+        _MODULES + "convert", "Convert an export to another format, without a database."
     ),
     "copy": Entry(_MODULES + "copy", "Copy everything from one database into another."),
     "formats": Entry(
@@ -26,37 +26,35 @@ COMMANDS = {
     ),
     "search": Entry(_MODULES + "search", "Find messages by their words."),
     "search-index": Entry(
-        _MODULES + "search_index", "Look at the full-text index, check it and rebuild it."
+        _MODULES + "search_index", "Inspect the full-text index, check it and rebuild it."
     ),
     "organizations": Entry(
         _MODULES + "organizations", "List, create, rename and delete organizations (tenants)."
     ),
     "users": Entry(_MODULES + "users", "List, show and rename the users of conversations."),
-    "backup": Entry(_MODULES + "backup", "Back the database up, and look after the backups."),
-    "status": Entry(_MODULES + "status", "Tell where the database stands, on one screen."),
+    "backup": Entry(_MODULES + "backup", "Back up the database and manage backups."),
+    "status": Entry(_MODULES + "status", "Show the state of the database on one screen."),
     "smoke-test": Entry(
-        _MODULES + "smoke_test", "Prove that the database works and keeps tenants apart."
+        _MODULES + "smoke_test", "Test that the database works and keeps tenants separate."
     ),
     "stats": Entry(_MODULES + "stats", "Count messages by day, model, user and more."),
     "restore": Entry(
         _MODULES + "restore",
-        "Bring a backup back and put it in the database's place.",
+        "Restore a backup and swap it in for the current database.",
     ),
-    "kept": Entry(_MODULES + "kept", "List, show, bring back and remove what was kept."),
+    "kept": Entry(_MODULES + "kept", "List, show, restore and remove kept files and databases."),
     "conversations": Entry(
         _MODULES + "conversations", "List, show, create, change and delete conversations."
     ),
     "messages": Entry(_MODULES + "messages", "Add, list, edit and delete messages."),
     "roles": Entry(_MODULES + "roles", "List, create and drop the login roles of applications."),
     "snapshots": Entry(_MODULES + "snapshots", "List, show and save snapshots of a conversation."),
-    "security": Entry(_MODULES + "security", "Check who can reach whose chats."),
-    "dev-db": Entry(
-        _MODULES + "dev_db", "Run a PostgreSQL for development, with Docker or without."
-    ),
+    "security": Entry(_MODULES + "security", "Check who can access whose chats."),
+    "dev-db": Entry(_MODULES + "dev_db", "Run a development PostgreSQL, with or without Docker."),
     "wait": Entry(_MODULES + "wait", "Wait until the database answers a query."),
-    "connect": Entry(_MODULES + "connect", "Open the database in its own client."),
+    "connect": Entry(_MODULES + "connect", "Open the database in psql, pgcli or sqlite3."),
     "seed": Entry(_MODULES + "seed", "Fill a database with made-up chats."),
-    "doctor": Entry(_MODULES + "doctor", "Check what chatdb needs and say how to mend it."),
+    "doctor": Entry(_MODULES + "doctor", "Check what chatdb needs and say how to fix problems."),
     "env-template": Entry(
         _MODULES + "env_template", "Write a commented .env.example with every setting."
     ),
@@ -92,7 +90,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         output = Output()
         output.text(f"chatdb {__version__}")
-        output.flush()  # nothing comes after it that would tell a full disk
+        output.flush()  # Nothing is written after this that would report a full disk.
         raise typer.Exit
 
 
@@ -105,10 +103,10 @@ def root(
         ),
     ] = False,
 ) -> None:
-    """The command line for the life of a chat application's database.
+    """The command line for a chat application's database.
 
-    Without any setting chatdb works on SQLite at data/chatdb.db; DATABASE_URL or
-    --database-url names another database, PostgreSQL 15 to 18 or SQLite.
+    Without any setting chatdb uses SQLite at data/chatdb.db. DATABASE_URL or --database-url selects
+    another database: PostgreSQL 15 to 18 or SQLite.
 
     \b
     Examples:

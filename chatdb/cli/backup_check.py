@@ -1,4 +1,4 @@
-"""`chatdb backup check`: is the last backup young enough?"""
+"""`chatdb backup check`: is the last backup recent enough?"""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedBackups:
-    """What was found; `problems` is empty when all is well."""
+    """The result of the check; `problems` is empty if there are none."""
 
     place: str
     database: str
@@ -33,28 +33,34 @@ def an_age(text: str) -> timedelta:
     """Read an age such as `90m`, `26h`, `8d` or `2w`; raises UsageError."""
     match = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
     if match is None:
-        raise UsageError(f"{text!r} is no age", hint="for example: 90m, 26h, 8d or 2w")
+        raise UsageError(f"invalid age {text!r}", hint="for example: 90m, 26h, 8d or 2w")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def check(
     context: typer.Context,
     place: Annotated[
-        str | None, typer.Argument(metavar="[PLACE]", help="Where.  [default: backups]")
+        str | None,
+        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
     ] = None,
     max_age: Annotated[
-        str, typer.Option("--max-age", metavar="AGE", help="Of the last backup: 90m, 26h, 8d, 2w.")
+        str,
+        typer.Option(
+            "--max-age", metavar="AGE", help="Maximum age of the last backup: 90m, 26h, 8d, 2w."
+        ),
     ] = "26h",
     max_verified_age: Annotated[
         str | None,
-        typer.Option("--max-verified-age", metavar="AGE", help="Of the last verification."),
+        typer.Option(
+            "--max-verified-age", metavar="AGE", help="Maximum age of the last verification."
+        ),
     ] = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Tell whether there is a backup that is young enough.
+    """Check that the last backup is recent enough.
 
-    For a watch: exit code 1 when the last whole backup of the configured database is older than
-    26 hours, or --max-age, or when there is none. The database itself is not asked.
+    For monitoring: the exit code is 1 if the last complete backup of the configured database is
+    older than 26 hours (or --max-age), or if there is none. Does not connect to the database.
 
     \b
     Examples:

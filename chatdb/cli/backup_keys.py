@@ -1,4 +1,4 @@
-"""What commands on backups share beside the place: keys, the watch, which database is meant."""
+"""Shared by the backup commands: keys, the notify URL, and which database is meant."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,21 +16,21 @@ EncryptToOption = Annotated[
     typer.Option(
         "--encrypt-to",
         metavar="RECIPIENT",
-        help="Encrypt by age to this public key, or to those in a file; may be repeated.",
+        help="Encrypt with age to this public key, or to the keys in a file; repeatable.",
     ),
 ]
 IdentityOption = Annotated[
     Path | None,
-    typer.Option("--identity", metavar="FILE", help="The private key of an encrypted backup."),
+    typer.Option("--identity", metavar="FILE", help="Private key of an encrypted backup."),
 ]
 NotifyOption = Annotated[
     str | None,
-    typer.Option("--notify-url", metavar="URL", help="Post the outcome there, as JSON."),
+    typer.Option("--notify-url", metavar="URL", help="Post the outcome to this URL, as JSON."),
 ]
 
 
 def writing_keys(command: CommandContext, encrypt_to: list[str] | None) -> "Keys":
-    """Return whom a new backup is encrypted to: the options, else CHATDB_AGE_RECIPIENTS."""
+    """Return the recipients of a new backup: the options, else CHATDB_AGE_RECIPIENTS."""
     from chatdb.backups.encryption import Keys, read_recipients
 
     setting = command.config.backup.recipients
@@ -39,9 +39,10 @@ def writing_keys(command: CommandContext, encrypt_to: list[str] | None) -> "Keys
 
 
 def reading_keys(command: CommandContext, identity: Path | None) -> "Keys":
-    """Return what opens encrypted backups: the option, else CHATDB_AGE_IDENTITY.
+    """Return the private keys for encrypted backups: the option, else CHATDB_AGE_IDENTITY.
 
-    The file is read now, once: it may be a pipe. Raises UsageError, NotFoundError.
+    The file is read at once and only once, because it may be a pipe. Raises UsageError,
+    NotFoundError.
     """
     from chatdb.backups.encryption import NO_KEYS, Keys, read_identities
 
@@ -51,14 +52,14 @@ def reading_keys(command: CommandContext, identity: Path | None) -> "Keys":
 
 
 def _words(value: str) -> list[str]:
-    """Split keys by commas or lines: an SSH key has blanks in it, and so may a file's name."""
+    """Split keys at commas or lines, not at spaces: SSH keys and file names may contain them."""
     return [word.strip() for word in value.replace("\n", ",").split(",") if word.strip()]
 
 
 def backed_up_database(command: CommandContext) -> tuple[str, str]:
-    """Return the name and kind of the configured database, as manifests tell them.
+    """Return the name and kind of the configured database, as manifests name them.
 
-    The server is asked only where the address leaves the name to it.
+    The server is asked only if the URL leaves the name to it.
     """
     from chatdb.db.label import look_at_label
 

@@ -1,4 +1,4 @@
-"""What the commands of `chatdb backup` share: the place, the programs, the progress."""
+"""Shared by the commands of `chatdb backup`: the place, the programs, the progress."""
 
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from chatdb.servers.dump_programs import DumpPrograms
 
 BackupArgument = Annotated[
-    str, typer.Argument(metavar="FILE", help="A file of it, its name, or: latest.")
+    str, typer.Argument(metavar="FILE", help="Backup name, one of its files, or: latest.")
 ]
 
 
 def backup_place(command: CommandContext, typed: str | None) -> str:
-    """Return where backups are kept: what was typed, else CHATDB_BACKUP_URL, else `backups`."""
+    """Return where backups are kept: the option, else CHATDB_BACKUP_URL, else `backups`."""
     return typed or command.config.backup.url.value
 
 
 def dump_programs(command: CommandContext) -> "DumpPrograms":
-    """Return how pg_dump, pg_restore and psql are found and run."""
+    """Return how to find and run pg_dump, pg_restore and psql."""
     from chatdb.servers.dump_programs import DumpPrograms
 
     settings.export_libpq(command.config)
     bindir = command.config.pg_bindir
     server = None
-    with suppress(ConfigurationError):  # a file is verified without any database
+    with suppress(ConfigurationError):  # Verifying a file needs no database.
         server = command.direct_url or command.url
     return DumpPrograms(
         settings.process_environment(), None if bindir is None else Path(bindir.value), server
@@ -40,7 +40,7 @@ def dump_programs(command: CommandContext) -> "DumpPrograms":
 
 
 class StageWatch:
-    """Tells the user of long work in stages: a bar for each, notes and warnings above it."""
+    """Reports long work in stages: a bar for each, notes and warnings above it."""
 
     def __init__(self, command: CommandContext) -> None:
         self._diagnostics = command.diagnostics
@@ -67,16 +67,16 @@ class StageWatch:
         self._diagnostics.warning(text)
 
     def begin(self, what: str, total: int | None, unit: Unit = BYTES) -> None:
-        """End the stage before and show a new one."""
+        """End the previous stage and show a new one."""
         self._stage.close()
         self._progress = self._stage.enter_context(
             self._diagnostics.progress(what, total=total, unit=unit)
         )
 
     def end(self) -> None:
-        """End the stage, for what is asked or written next."""
+        """End the stage before a question or other output."""
         self._stage.close()
 
     def advance(self, amount: int) -> None:
-        """Count so much more as done."""
+        """Count `amount` more as done."""
         self._progress.advance(amount)

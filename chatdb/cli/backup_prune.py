@@ -1,4 +1,4 @@
-"""`chatdb backup prune`: remove the backups that no rule keeps."""
+"""`chatdb backup prune`: remove backups that no --keep rule covers."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,24 +23,26 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 KeepLastOption = Annotated[
-    int, typer.Option("--keep-last", min=0, metavar="N", help="The newest N.")
+    int, typer.Option("--keep-last", min=0, metavar="N", help="Keep the newest N.")
 ]
 KeepDailyOption = Annotated[
-    int, typer.Option("--keep-daily", min=0, metavar="N", help="The newest of each of N days.")
+    int, typer.Option("--keep-daily", min=0, metavar="N", help="Keep the newest of each of N days.")
 ]
 KeepWeeklyOption = Annotated[
-    int, typer.Option("--keep-weekly", min=0, metavar="N", help="The newest of each of N weeks.")
+    int,
+    typer.Option("--keep-weekly", min=0, metavar="N", help="Keep the newest of each of N weeks."),
 ]
 KeepMonthlyOption = Annotated[
     int,
-    typer.Option("--keep-monthly", min=0, metavar="N", help="The newest of each of N months."),
+    typer.Option("--keep-monthly", min=0, metavar="N", help="Keep the newest of each of N months."),
 ]
 
 
 def prune(
     context: typer.Context,
     place: Annotated[
-        str | None, typer.Argument(metavar="[PLACE]", help="Where.  [default: backups]")
+        str | None,
+        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
     ] = None,
     keep_last: KeepLastOption = 0,
     keep_daily: KeepDailyOption = 0,
@@ -48,18 +50,21 @@ def prune(
     keep_monthly: KeepMonthlyOption = 0,
     remove_broken: Annotated[
         bool,
-        typer.Option("--remove-broken", help="Also those that cannot be restored, after a day."),
+        typer.Option(
+            "--remove-broken",
+            help="Also remove backups that cannot be restored, if older than a day.",
+        ),
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     notify_url: NotifyOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Remove the backups of the database that no rule keeps.
+    """Remove this database's backups that no --keep rule covers.
 
-    Only those of the configured database; a day, week or month without a backup takes no place.
-    The newest usable one and the newest verified one stay, whatever the rules. Broken ones are
-    named and left. Exit code 7 when one could not be removed.
+    Only backups of the configured database are removed. A day, week or month without a backup is
+    not counted. The newest usable backup and the newest verified one are always kept. Broken
+    backups are listed, not removed. The exit code is 7 if a backup could not be removed.
 
     \b
     Examples:
@@ -135,26 +140,28 @@ def _plan_lines(report: "PruneReport") -> list[str]:
         lines.append(f"and {len(going) - _SHOWN} more")
     kept = counted(len(report.of("keep")), "backup")
     size = amount_text(report.removed_bytes, BYTES)
-    return [*lines, f"in all {counted(len(going), 'backup')}, {size}; {kept} kept"]
+    return [*lines, f"total {counted(len(going), 'backup')}, {size}; {kept} kept"]
 
 
 def _tell(command: CommandContext, report: "PruneReport") -> None:
-    """Say what is left to say on stderr: what is broken, what was not looked at."""
+    """Print the notes: broken backups, and backups of other databases or tools."""
     broken = len(report.of("leave"))
     if broken:
         command.diagnostics.warning(
-            f"{counted(broken, 'backup')} cannot be restored; look at them, then: --remove-broken"
+            f"{counted(broken, 'backup')} cannot be restored; inspect them, then remove them with "
+            "--remove-broken"
         )
     if report.others:
         command.diagnostics.note(
-            f"{counted(report.others, 'other backup')} in {report.place}, of other databases or"
-            " tools, left alone"
+            f"{counted(report.others, 'other backup')} in {report.place} of other databases or "
+            "tools ignored"
         )
     if report.failed:
         command.diagnostics.warning(f"{counted(len(report.failed), 'backup')} could not be removed")
     if not report.backups:
         command.diagnostics.note(
-            f"there are no backups of {report.database} in {report.place}: chatdb backup"
+            f"there are no backups of {report.database} in {report.place}; to make one: chatdb "
+            "backup"
         )
 
 

@@ -1,4 +1,4 @@
-"""Backups in words: the lines after one is made, the short row of a list."""
+"""Backups in words: the lines printed after one is made, and the short row of a list."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,20 +29,20 @@ class ListedBackup:
 
 
 def created_lines(summary: "BackupSummary") -> list[str]:
-    """Return what to say of a new backup: the file, and what is in it."""
+    """Return the lines that describe a new backup: its file and its contents."""
     parts = [amount_text(summary.bytes, BYTES)]
     if summary.conversations is not None and summary.messages is not None:
         parts.append(counted(summary.conversations, "conversation"))
         parts.append(counted(summary.messages, "message"))
     else:
-        parts.append("the schema alone")
+        parts.append("schema only")
     if summary.revision is not None:
         parts.append(f"revision {summary.revision}")
     return [summary.file, f"{', '.join(parts)}, in {summary.seconds or 0:.1f} s"]
 
 
 def created_figures(summary: "BackupSummary") -> dict[str, object]:
-    """Return what a watch is told of a new backup."""
+    """Return the figures of a new backup for the notify URL."""
     return {
         "file": summary.file,
         "bytes": summary.bytes,
@@ -53,19 +53,21 @@ def created_figures(summary: "BackupSummary") -> dict[str, object]:
 
 
 def verified_lines(name: str, result: "Verification") -> list[str]:
-    """Return what a verification found."""
+    """Return the lines that describe the result of a verification."""
     if result.passed and result.way == "checksums":
-        return [f"{name} is encrypted and has the right checksums; to look inside: --identity FILE"]
+        return [
+            f"{name} is encrypted and its checksums match; to verify its contents: --identity FILE"
+        ]
     if result.passed and not result.left_out:
-        return [f"{name} is whole ({result.seconds:.1f} s)"]
+        return [f"{name} is intact ({result.seconds:.1f} s)"]
     if result.passed:
         left_out = (f"  {line}" for line in left_out_lines(result.left_out))
-        return [f"{name} is whole ({result.seconds:.1f} s), restorable but for:", *left_out]
-    return [f"{name} is not whole:", *(f"  {problem}" for problem in result.problems)]
+        return [f"{name} is intact ({result.seconds:.1f} s), restorable except for:", *left_out]
+    return [f"{name} is not intact:", *(f"  {problem}" for problem in result.problems)]
 
 
 def listed(summary: "BackupSummary", *, now: datetime | None = None) -> ListedBackup:
-    """Return the row for a person."""
+    """Return the table row of a backup."""
     now = now or datetime.now(UTC)
     return ListedBackup(
         name=summary.name,

@@ -30,7 +30,7 @@ class Every(StrEnum):
 
 
 class Target(StrEnum):
-    """What keeps the time."""
+    """The scheduler to print for."""
 
     SYSTEMD = "systemd"
     CRON = "cron"
@@ -38,30 +38,32 @@ class Target(StrEnum):
 
 
 def a_clock(text: str) -> time:
-    """Read a time of the day, `02:30`; raises UsageError."""
+    """Read a time of day, `02:30`; raises UsageError."""
     try:
         return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007 - a clock has no zone
     except ValueError as error:
-        raise UsageError(f"{text!r} is no time of the day", hint="--at 02:30") from error
+        raise UsageError(f"{text!r} is not a valid time of day", hint="--at 02:30") from error
 
 
 def schedule(
     context: typer.Context,
     targets: Annotated[
         list[Target] | None,
-        typer.Option("--for", help="What keeps the time; may be repeated.  [default: all]"),
+        typer.Option("--for", help="Scheduler to print for; repeatable.  [default: all]"),
     ] = None,
-    every: Annotated[Every, typer.Option("--every", help="How often.")] = Every.DAILY,
+    every: Annotated[Every, typer.Option("--every", help="Frequency.")] = Every.DAILY,
     at: Annotated[
-        str, typer.Option("--at", metavar="HH:MM", help="When, by the machine's clock.")
+        str, typer.Option("--at", metavar="HH:MM", help="Time of day, by the machine's clock.")
     ] = "02:30",
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="PLACE", help="Where to.  [default: backups]"),
+        typer.Option(
+            "--output", "-o", metavar="PLACE", help="Place of the backups.  [default: backups]"
+        ),
     ] = None,
     encrypt_to: EncryptToOption = None,
     verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Read each backup to its end.")
+        bool, typer.Option("--verify/--no-verify", help="Verify each backup after making it.")
     ] = True,
     keep_last: KeepLastOption = 0,
     keep_daily: KeepDailyOption = 7,
@@ -71,8 +73,8 @@ def schedule(
 ) -> None:
     """Print a systemd timer, a cron line and a Compose service.
 
-    Nothing is installed: the head of each text says where it goes. Passwords and the address of
-    a dead-man's switch (CHATDB_NOTIFY_URL) belong into the environment file that it names.
+    Nothing is installed: the head of each text says where it goes. Passwords and the URL of a
+    dead-man's switch (CHATDB_NOTIFY_URL) belong in the environment file it names.
 
     \b
     Examples:
@@ -106,6 +108,6 @@ def schedule(
 
 
 def _program() -> str:
-    """Return the path of this chatdb: timers know no PATH."""
+    """Return the full path of this chatdb, because schedulers set no PATH."""
     path = Path(sys.argv[0])
     return str(path.absolute()) if path.name == "chatdb" else "/usr/local/bin/chatdb"

@@ -1,6 +1,6 @@
-"""The one place where an error becomes text and an exit code: the root group of the app.
+"""Turns errors into text and an exit code, in one place: the root group of the app.
 
-Everything below raises: `ChatdbError` for what the user can act on, anything else is a bug and
+Everything below raises `ChatdbError` for what the user can act on; any other exception is a bug and
 keeps its traceback (exit 1).
 """
 
@@ -21,17 +21,18 @@ from chatdb.cli.options import GlobalOptions
 from chatdb.errors import ChatdbError, ExitCode, NotFoundError, StorageError, UsageError
 
 _STORAGE_ERRORS = {
-    errno.ENOSPC: "free some space, or name another place",
-    errno.EDQUOT: "free some space, or name another place",
-    errno.EFBIG: "name a place that takes files of this size",
-    errno.EACCES: "check the rights of the file and its directory",
-    errno.EPERM: "check the rights of the file and its directory",
-    errno.EROFS: "name a place that can be written",
+    errno.ENOSPC: "free some space, or choose another location",
+    errno.EDQUOT: "free some space, or choose another location",
+    errno.EFBIG: "choose a file system that allows files of this size",
+    errno.EACCES: "check the permissions of the file and its directory",
+    errno.EPERM: "check the permissions of the file and its directory",
+    errno.EROFS: "choose a writable location",
     errno.EIO: "check the disk",
-    errno.EISDIR: "name a file, not a directory",
-    errno.ENOTDIR: "name a path that exists",
-    errno.ENAMETOOLONG: "name a shorter path",
-    errno.ENOLCK: "the file system has no locks, as some network shares: name another place",
+    errno.EISDIR: "give a file, not a directory",
+    errno.ENOTDIR: "give an existing path",
+    errno.ENAMETOOLONG: "give a shorter path",
+    errno.ENOLCK: "the file system does not support locks, like some network shares: choose "
+    "another location",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 
@@ -42,25 +43,25 @@ class BoundaryGroup(LazyGroup):
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
-        """Parse the root's options; a usage error ends here."""
+        """Parse the root's options; a usage error is reported here."""
         with error_boundary(args):
             context = super().make_context(info_name, list(args), parent, **extra)
         context.meta["chatdb.args"] = list(args)
         return context
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named."""
+        """Run the command."""
         with error_boundary(ctx.meta["chatdb.args"], ctx.ensure_object(GlobalOptions)):
             return super().invoke(ctx)
 
 
 @contextmanager
 def error_boundary(args: Sequence[str], typed: GlobalOptions | None = None) -> Iterator[None]:
-    """Turn what is raised inside into a report on stderr and `typer.Exit` with the exit code.
+    """Report an exception of the block on stderr and raise `typer.Exit` with the exit code.
 
-    `args` are the words of the command line: they tell whether the error is to be JSON and
-    whether its traceback is wanted, also when they could not be parsed. `typed` are the global
-    options, which the hint's command repeats.
+    `args` are the words of the command line: they say whether the error is to be JSON and whether
+    to print its traceback, even if they could not be parsed. `typed` are the global options, which
+    the hint's command repeats.
     """
     options = _options_before_dashes(args)
     color = settings.terminal().color and "--no-color" not in options
@@ -77,7 +78,7 @@ def error_boundary(args: Sequence[str], typed: GlobalOptions | None = None) -> I
         _settle_stdout()
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:
-        # The reader (head, a pager) has what it wanted.
+        # The reader (head, a pager) has read enough.
         _discard_stdout()
         raise typer.Exit(ExitCode.OK) from None
     except (ChatdbError, typer.TyperException, OSError) as error:
@@ -93,7 +94,7 @@ def error_boundary(args: Sequence[str], typed: GlobalOptions | None = None) -> I
 
 
 def _as_chatdb_error(error: Exception) -> ChatdbError | None:
-    """Translate the parser's and the system's errors; None for one that is a bug."""
+    """Translate the parser's and the system's errors; return None for a bug."""
     if isinstance(error, ChatdbError):
         return error
     if isinstance(error, typer.TyperException):
@@ -153,7 +154,7 @@ def _flush_stdout() -> None:
 
 
 def _settle_stdout() -> None:
-    """Write what is left, or give it up: the error that is being reported matters more."""
+    """Write the rest of stdout, ignoring failures: the error being reported matters more."""
     try:
         _flush_stdout()
     except OSError:
@@ -161,6 +162,6 @@ def _settle_stdout() -> None:
 
 
 def _discard_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    """Redirect stdout to nothing, so that the interpreter's last flush cannot fail again."""
     with suppress(AttributeError, OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

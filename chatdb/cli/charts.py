@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _SHADES = " ·░▒▓█"
 _BACKGROUNDS = (None, 236, 238, 23, 30, 37, 44)
-"""Colours of a terminal with 256 of them, from next to nothing to most."""
+"""Colours of a 256-colour terminal, from the smallest amounts to the largest."""
 _HOURS = range(24)
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def bar(value: float, most: float, width: int) -> str:
-    """Return a bar, `width` columns for the largest value; something is never nothing."""
+    """Return a bar, `width` columns for the largest value; a value above zero is never empty."""
     if value <= 0 or most <= 0 or width <= 0:
         return ""
     eighths = max(1, round(value / most * width * 8))
@@ -21,7 +21,7 @@ def bar(value: float, most: float, width: int) -> str:
 def heat_map(values: Mapping[tuple[int, int], int], *, color: bool) -> Iterator[str]:
     """Yield a line of hours, then one for each day of the week; keys are (1 to 7, 0 to 23).
 
-    Two columns an hour, 52 in all; a darker sign, or a brighter colour, is more.
+    Two columns an hour, 52 in all; a darker sign or a brighter colour means more.
     """
     most = max(values.values(), default=0)
     yield "    " + "".join(f"{hour:<6}" for hour in _HOURS if hour % 3 == 0).rstrip()
@@ -39,7 +39,7 @@ def _heat(row: Sequence[int], most: int, *, color: bool) -> str:
 
 
 def _level(value: int, most: int, levels: int) -> int:
-    """Return 0 for nothing, else 1 to `levels` - 1 by the share of the most."""
+    """Return 0 for nothing, else 1 to `levels` - 1 by the share of the largest."""
     if value <= 0 or most <= 0:
         return 0
     return max(1, min(levels - 1, -(-value * (levels - 1) // most)))

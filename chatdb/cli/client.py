@@ -1,4 +1,4 @@
-"""Becoming another program: signals, terminal and exit code are its own from then on."""
+"""Replacing this process by a client, which gets its signals, terminal and exit code."""
 
 import os
 import signal
@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 
 def become(call: "ClientCall", warn: Callable[[str], None]) -> NoReturn:
-    """Replace this process by the client, warning of it first; raises OSError if it does not run.
+    """Replace this process by the client after the warning; raises OSError if it cannot run.
 
-    Nothing may wait to be written to stdout: it would be lost.
+    Nothing may be buffered for stdout: it would be lost.
     """
     if call.note is not None:
         warn(call.note)
-    # Python ignores these, and what is ignored stays so: `chatdb connect -c ... | head`.
+    # Python ignores these signals, and the client would inherit that: `chatdb connect -c ... |
+    # head`.
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-    # By its path: psql looks for itself where the name in its words says.
+    # By its path: psql searches for itself where argv[0] says.
     words = [str(call.program), *call.words[1:]]
     os.execve(call.program, words, settings.process_environment(call.variables))  # noqa: S606

@@ -1,4 +1,4 @@
-"""Asking before something is destroyed; on production for the database's name as well."""
+"""Asks before something is destroyed; on production it asks for the database's name as well."""
 
 import shlex
 import sys
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """What a database is called; `reason` says why its name has to be typed, None if it need not.
+    """The name of a database; `reason` says why it has to be typed, None if it need not be.
 
-    `names` are those that are taken for it.
+    `names` are the accepted spellings.
     """
 
     names: tuple[str, ...]
@@ -39,14 +39,14 @@ def confirm(
     url: "DatabaseUrl | None" = None,
     label: "Label | None" = None,
 ) -> None:
-    """Show what will go and from which database, and ask; returns when the answer is yes.
+    """Show what will be removed and from which database, and ask; returns if the answer is yes.
 
-    `plan` has a line for each kind of thing, with its count ("3 conversations, 120 messages");
-    `action` is what is done to the database; `url` is the database where it is done as a whole
-    or is another one than the configured, `label` what is known of one that cannot be asked.
-    `--yes` answers; where the database is labelled
-    production, or does not tell, its name has to be typed too: by `--confirm` or on the terminal.
-    Raises RefusedError when the answer is no, or when nobody can be asked.
+    `plan` has a line for each kind of item, with its count ("3 conversations, 120 messages");
+    `action` says what is done to the database; `url` is the database if it is not the configured
+    one or is replaced as a whole, `label` its known label if it cannot be asked. `--yes` answers
+    the question; if the database is labelled production, or does not report its label, its name has
+    to be typed too: by `--confirm` or on the terminal. Raises RefusedError if the answer is no, or
+    if there is no terminal to ask on.
     """
     target = command.url if url is None else url
     guard = _guard(command, target, label, whole=url is not None)
@@ -54,7 +54,7 @@ def confirm(
     if typed is not None and typed not in guard.names:
         raise RefusedError(
             f"not confirmed: the database is {guard.name}, not {typed}; nothing was changed",
-            hint="check the address: chatdb config show",
+            hint="check the URL: chatdb config show",
         )
     reason = guard.reason if typed is None else None
     if yes and reason is None:
@@ -75,16 +75,16 @@ def confirm(
 def confirm_removal(
     command: CommandContext, heading: str, plan: Sequence[str], *, yes: bool
 ) -> None:
-    """Ask before files are removed that are not the database's; `heading` says what goes, where.
+    """Ask before files outside the database are removed; `heading` says what is removed, and where.
 
-    Raises RefusedError when the answer is no, or when nobody can be asked.
+    Raises RefusedError if the answer is no, or if there is no terminal to ask on.
     """
     if yes:
         return
     command.diagnostics.block("\n".join([heading, *(f"  {line}" for line in plan)]))
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise RefusedError(
-            "not confirmed: there is no terminal to ask on; nothing was removed",
+            "not confirmed (no terminal to prompt on); nothing was removed",
             hint="add --yes to go ahead",
         )
     if command.diagnostics.ask("Go ahead? [y/N]").strip().lower() not in ("y", "yes"):
@@ -104,21 +104,21 @@ def _guard(
         name = url.database if url.path is None else url.path.name
         if not name:
             raise
-        reason = f"{url.redacted()} does not tell whether it is {PRODUCTION}: {error.text}"
+        reason = f"{url.redacted()} does not report whether it is {PRODUCTION}: {error.text}"
         return _Guard(_names(url, name), reason)
     reason = f"{url.redacted()} is labelled {PRODUCTION}"
     return _Guard(_names(url, label.name), reason if label.environment == PRODUCTION else None)
 
 
 def _names(url: "DatabaseUrl", name: str) -> tuple[str, ...]:
-    """Return the names that are taken for a database: a file may be named without its ending."""
+    """Return the accepted names of a database: a file may be named without its extension."""
     return (name,) if url.path is None else (name, url.path.stem)
 
 
 def _nobody_to_ask(name: str, reason: str | None, *, yes: bool) -> RefusedError:
     words = [] if yes else ["--yes"]
     if reason is None:
-        text = "there is no terminal to ask on"
+        text = "there is no terminal to prompt on"
     else:
         text = reason
         words.append(f"--confirm {shlex.quote(name)}")

@@ -1,6 +1,6 @@
-"""What a command works with: settings, the database, output and diagnostics.
+"""What a command works with: settings, database, output and diagnostics.
 
-A command is a page: read the options, call one operation, render its answer.
+A command reads its options, calls one operation and renders the result.
 
     @app.command()
     def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class CommandContext:
-    """The world of one command; everything in it is made at the first look."""
+    """What a command works with; each part is made on first use."""
 
     def __init__(self, options: GlobalOptions) -> None:
         self.options = options
@@ -56,7 +56,7 @@ class CommandContext:
 
     @classmethod
     def of(cls, context: typer.Context) -> Self:
-        """Return the world of the command that Typer calls with this context."""
+        """Return the context of the command that Typer calls."""
         return cls(context.find_root().ensure_object(GlobalOptions))
 
     @cached_property
@@ -79,12 +79,12 @@ class CommandContext:
 
     @cached_property
     def url(self) -> DatabaseUrl:
-        """The database's address; raises ConfigurationError that names where it came from."""
+        """The URL of the database; raises ConfigurationError naming the setting it came from."""
         return _parsed(self.config.database_url)
 
     @cached_property
     def direct_url(self) -> DatabaseUrl | None:
-        """The address around a pooler, if one is set."""
+        """The URL that bypasses the pooler, if one is set."""
         setting = self.config.direct_url
         return None if setting is None else _parsed(setting)
 
@@ -94,11 +94,11 @@ class CommandContext:
     ) -> Iterator[Database]:
         """Open the database for the command and close it after.
 
-        The schema must be current: an empty or new SQLite file is migrated first (saying so), any
-        other mismatch raises SchemaMismatchError. `create=False` is for a dry run: nothing comes
-        into being. `any_schema` leaves the schema alone, for the commands that look at or change
-        it. Every transaction is for the organization in use, with `user` for that user alone,
-        where row-level security binds us. Raises DatabaseUnreachableError.
+        The schema must be current: an empty or new SQLite file is migrated first (with a note), any
+        other mismatch raises SchemaMismatchError. `create=False` is for a dry run: no file is
+        created. `any_schema` skips the check, for commands that inspect or change the schema. Every
+        transaction is limited to the organization in use, and with `user` to that user, if
+        row-level security applies to the role. Raises DatabaseUnreachableError.
         """
         from chatdb.db.database import Database, Tenant
         from chatdb.records import organization_id_of
@@ -120,16 +120,14 @@ class CommandContext:
             database.close()
 
     def tell_more(self, after: str, *, than: int | None = None) -> None:
-        """Say that a list is cut (after `than` rows), and by which option it goes on."""
+        """Note that a list ends after `than` rows, and which option continues it."""
         from shlex import quote
 
         from chatdb.cli.text import one_line
 
         more = "there are more" if than is None else f"there are more than {than}"
         place = quote(one_line(after))
-        self.diagnostics.note(
-            f"{more}: --limit shows more at once, --after {place} goes on from here"
-        )
+        self.diagnostics.note(f"{more}: --limit shows more at once, --after {place} continues here")
 
     def _prepare(self, database: Database, *, create: bool) -> None:
         from chatdb.operations.schema import prepare_new_sqlite, require_current

@@ -14,10 +14,10 @@ from chatdb.cli.progress import BYTES, amount_text
 if TYPE_CHECKING:
     from chatdb.operations.checkpoints import Checkpoint
 
-app = group_app("Keep copies of the development database, and go back.")
+app = group_app("Save copies of the development database; go back to them.")
 
-NameArgument = Annotated[str, typer.Argument(help="The checkpoint's name.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="End the sessions of who is connected.")]
+NameArgument = Annotated[str, typer.Argument(help="Name of the checkpoint.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Disconnect other sessions.")]
 
 
 @app.command()
@@ -27,10 +27,11 @@ def save(
     force: ForceOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Keep the database as it is now under a name.
+    """Save the current state of the database under a name.
 
-    The server copies its files, which takes seconds. Nobody may be connected meanwhile: who is,
-    is named. With --database-url it works on any PostgreSQL where you may create databases.
+    The server copies the database's files, which takes seconds. No other session may be connected
+    meanwhile; any that are get listed. With --database-url it works on any PostgreSQL where you may
+    create databases.
 
     \b
     Example:
@@ -42,7 +43,7 @@ def save(
     url = checkpoint_url(command)
     saved = checkpoints.save(url, name, force=force, note=command.diagnostics.note)
     _print(command, saved, f"kept {saved.of} as {saved.name}", output_format)
-    command.diagnostics.note(f"go back to it: chatdb dev-db checkpoint restore {saved.name}")
+    command.diagnostics.note(f"to go back to it: chatdb dev-db checkpoint restore {saved.name}")
 
 
 @app.command()
@@ -54,10 +55,10 @@ def restore(
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Put a checkpoint in the database's place.
+    """Replace the database by a checkpoint.
 
-    The database that was there is kept as a checkpoint itself, so this can be undone; the
-    command that does it is printed.
+    The replaced database becomes a checkpoint itself, so this can be undone; the command for it is
+    printed.
 
     \b
     Example:
@@ -68,7 +69,7 @@ def restore(
     command = CommandContext.of(context)
     url = checkpoint_url(command)
     wanted = checkpoints.find_checkpoint(url, name)
-    plan = [f"by {describe(wanted)}", "(the database that is there now is kept as a checkpoint)"]
+    plan = [f"by {describe(wanted)}", "(the current database is kept as a checkpoint)"]
     if dry_run:
         _print_plan(
             command, wanted, ["This would be replaced:", url.redacted(), *plan], output_format
@@ -76,13 +77,15 @@ def restore(
         return
     confirm(command, plan, yes=yes, action="replace", url=url)
     kept = checkpoints.restore(url, name, force=force, note=command.diagnostics.note)
-    _print(command, wanted, f"{wanted.of} is what it was at {_time(wanted)}", output_format)
+    _print(
+        command, wanted, f"{wanted.of} is restored to its state of {_time(wanted)}", output_format
+    )
     tell_way_back(command, kept)
 
 
 @app.command(name="list")
 def list_all(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
-    """List the checkpoints, the oldest first.
+    """List the checkpoints, oldest first.
 
     \b
     Example:
@@ -94,7 +97,9 @@ def list_all(context: typer.Context, output_format: FormatOption = Format.TABLE)
     found = checkpoints.list_checkpoints(checkpoint_url(command))
     command.output.rows(found, checkpoints.Checkpoint, output_format)
     if not found:
-        command.diagnostics.note("there is none yet: chatdb dev-db checkpoint save NAME")
+        command.diagnostics.note(
+            "there are no checkpoints; to save one: chatdb dev-db checkpoint save NAME"
+        )
 
 
 @app.command()
@@ -105,7 +110,7 @@ def delete(
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Remove a checkpoint for good.
+    """Remove a checkpoint permanently.
 
     \b
     Example:
@@ -116,7 +121,7 @@ def delete(
     command = CommandContext.of(context)
     url = checkpoint_url(command)
     wanted = checkpoints.find_checkpoint(url, name)
-    plan = [describe(wanted), "(it cannot be brought back)"]
+    plan = [describe(wanted), "(it cannot be restored)"]
     if dry_run:
         _print_plan(command, wanted, ["This would be removed:", *plan], output_format)
         return
@@ -126,7 +131,7 @@ def delete(
 
 
 def describe(checkpoint: "Checkpoint") -> str:
-    """Return a checkpoint for people: name, time, size and revision."""
+    """Describe a checkpoint in words: name, time, size and revision."""
     revision = "no schema" if checkpoint.revision is None else f"revision {checkpoint.revision}"
     return (
         f"the checkpoint {checkpoint.name} of {_time(checkpoint)}"
@@ -135,18 +140,18 @@ def describe(checkpoint: "Checkpoint") -> str:
 
 
 def tell_way_back(command: CommandContext, kept: "Checkpoint | None") -> None:
-    """Say where the database that was there is, and the command that brings it back."""
+    """Print where the replaced database is, and the command that restores it."""
     if kept is not None:
         command.diagnostics.note(
-            f"the database that was there is kept; to bring it back:"
-            f" chatdb dev-db checkpoint restore {kept.name}"
+            "the replaced database is kept; to restore it: chatdb dev-db checkpoint restore "
+            f"{kept.name}"
         )
 
 
 def _print_plan(
     command: CommandContext, checkpoint: "Checkpoint", plan: list[str], output_format: Format
 ) -> None:
-    """Print what would be done: the plan for people, else the checkpoint that it is about."""
+    """Print what would be done: the plan for people, else the checkpoint concerned."""
     if output_format is Format.TABLE:
         command.output.text("\n  ".join(plan))
     else:

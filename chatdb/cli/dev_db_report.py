@@ -1,4 +1,4 @@
-"""What `chatdb dev-db up` says at its end: where the database is, and what to type next."""
+"""What `chatdb dev-db up` prints at its end: where the database is, and what to type next."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class UpReport:
     """What `up` did; `outcome` is made, started or running, `url` is redacted.
 
-    `revisions` are those applied (None: not asked for), `seeded` the new conversations,
-    `env_file` the file that has the URL now.
+    `revisions` are those applied (None: not asked for), `seeded` counts the new conversations,
+    `env_file` is the file that now has the URL.
     """
 
     outcome: str
@@ -62,18 +62,18 @@ class UpReport:
 
 
 def up_line(report: UpReport) -> str:
-    """Return the one line that matters: which server, how it came about, and its URL."""
+    """Return the summary: which server, what was done to it, and its URL."""
     how = {
         "made": f"made in {report.seconds:.1f} s",
         "started": f"started in {report.seconds:.1f} s",
-        "running": "was running already",
+        "running": "was already running",
     }[report.outcome]
     version = "PostgreSQL" if report.major is None else f"PostgreSQL {report.major}"
     return f"{version} ({report.engine}) {how}\n{report.url}"
 
 
 def tell_next(command: CommandContext, url: "DatabaseUrl", report: UpReport) -> None:
-    """Say the next commands, those first that are needed for the others; none twice."""
+    """Print the next commands, required ones first, none twice."""
     lines: list[str] = []
     if command.url != url and report.env_file is None:
         lines += [
@@ -93,7 +93,7 @@ def tell_next(command: CommandContext, url: "DatabaseUrl", report: UpReport) -> 
 def print_reset_plan(
     command: CommandContext, ahead: "Started", *, seed: bool, output_format: Format
 ) -> None:
-    """Say what `reset` would do; as data it is the report that it would give."""
+    """Print what `reset` would do; as data, the report it would give."""
     from chatdb.db.scripts import scripts
     from chatdb.workflows.seed_database import planned_conversations
 
@@ -106,9 +106,9 @@ def print_reset_plan(
     if output_format is not Format.TABLE:
         command.output.record(report, output_format)
         return
-    made = "an empty one, migrated" if report.seeded is None else "one with made-up chats"
+    made = "an empty, migrated one" if report.seeded is None else "one with made-up chats"
     if report.outcome == "made":
         command.output.text(f"This would be made:\n  {report.url}, {made}")
         return
     lines = ["This would be replaced:", report.url, f"by {made}"]
-    command.output.text("\n  ".join([*lines, "(what is there now is kept as a checkpoint)"]))
+    command.output.text("\n  ".join([*lines, "(the current database is kept as a checkpoint)"]))

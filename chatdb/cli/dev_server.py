@@ -1,4 +1,4 @@
-"""What the commands of `chatdb dev-db` share: the project, its engines, what was asked for."""
+"""Shared by the commands of `chatdb dev-db`: the project, its engines, the options."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,13 +28,13 @@ def dev_database(command: CommandContext) -> "DevDatabase":
 
 
 def _for_compose(command: CommandContext) -> dict[str, str]:
-    """Return what only the compose file reads; the default is the file's own."""
+    """Return the setting that only the compose file reads; the default is the file's own."""
     memory = command.config.dev.memory
     return {} if memory.source == "default" else {DEV_MEMORY.names[0]: memory.value}
 
 
 def wishes(command: CommandContext, *, engine: str, port: str | None) -> "Wishes":
-    """Return what was asked for: options first, then the settings; defaults ask for nothing."""
+    """Return the options, else the settings; defaults count as not given."""
     from chatdb.workflows.dev_db import Wish, Wishes
     from chatdb.workflows.dev_db_engines import AUTO
 
@@ -52,8 +52,8 @@ def wishes(command: CommandContext, *, engine: str, port: str | None) -> "Wishes
 def checkpoint_url(command: CommandContext) -> "DatabaseUrl":
     """Return the database whose checkpoints are meant: the development server's.
 
-    Another one only where it was typed: --database-url. Raises NotFoundError, RefusedError,
-    UsageError for a SQLite file.
+    Another database must be given by --database-url. Raises NotFoundError, RefusedError, UsageError
+    for a SQLite file.
     """
     from chatdb.errors import UsageError
 
@@ -62,7 +62,7 @@ def checkpoint_url(command: CommandContext) -> "DatabaseUrl":
     url = command.direct_url or command.url
     if url.path is not None:
         raise UsageError(
-            "a SQLite database has no server that could keep checkpoints",
+            "a SQLite database has no server to keep checkpoints",
             hint=f"copy its file: sqlite3 {url.path} '.backup copy.db'",
         )
     return url

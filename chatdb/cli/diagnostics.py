@@ -1,7 +1,7 @@
 """The only writer of stderr: notes, warnings, errors, plans, progress.
 
-Text is made safe for the terminal here, and passwords in URLs are struck out as a last fence.
-stdout is flushed first, so that the order of the two streams is the order of events.
+Text is made safe for the terminal here, and passwords in URLs are struck out as a last line of
+defence. stdout is flushed first, so that both streams keep the order of events.
 """
 
 import os
@@ -22,11 +22,11 @@ _PARAMETER = re.compile(
 
 
 class Diagnostics:
-    """Writes for the person (or log) behind stderr.
+    """Writes for the person (or log) that reads stderr.
 
-    `quiet` leaves errors and warnings only, `verbose` adds details, `as_json` makes an error one
-    JSON object. `complete` makes the commands in notes and warnings ones that work as typed. A
-    stderr that cannot be written is ignored: it must not end the work.
+    `quiet` prints only errors and warnings, `verbose` adds details, `as_json` prints an error as
+    one JSON object. `complete` makes the commands in notes and warnings ones that work as typed. A
+    stderr that cannot be written is ignored: it must not stop the work.
     """
 
     def __init__(
@@ -46,24 +46,24 @@ class Diagnostics:
         self._live: Any = None
 
     def note(self, text: str) -> None:
-        """Say something worth knowing; left out by --quiet."""
+        """Print a note; omitted with --quiet."""
         if not self.quiet:
             self._labelled("note", "36", self._completed(text))
 
     def detail(self, text: str) -> None:
-        """Say something for the curious: only with --verbose."""
+        """Print a detail; only with --verbose."""
         if self.verbose:
             self._labelled("detail", "2", text)
 
     def warning(self, text: str) -> None:
-        """Say something that the user should act on, though the work goes on."""
+        """Print a warning: the user should act on it, though the work continues."""
         self._labelled("warning", "33", self._completed(text))
 
     def _completed(self, text: str) -> str:
         return text if self._complete is None else self._complete(text)
 
     def block(self, text: str) -> None:
-        """Write lines as they are, such as the plan that a confirmation asks about."""
+        """Write lines unchanged, such as the plan that a confirmation asks about."""
         self._write(redact(safe(text)).rstrip("\n"))
 
     def error(self, error: ChatdbError) -> None:
@@ -79,7 +79,7 @@ class Diagnostics:
             self._labelled("hint", "36", error.hint, fold=False)
 
     def interrupted(self) -> None:
-        """Say that Ctrl-C ended the command."""
+        """Report that Ctrl-C ended the command."""
         if self.as_json:
             error = '{"code":"interrupted","exit_code":130,"text":"interrupted","hint":null}'
             self._write(f'{{"error":{error}}}')
@@ -94,11 +94,11 @@ class Diagnostics:
 
     @property
     def can_ask(self) -> bool:
-        """Tell whether somebody is there to answer."""
+        """Tell whether a user is there to answer."""
         return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
     def ask_hidden(self, question: str) -> str:
-        """Ask as `ask` does, without showing what is typed; stdin has to be a terminal."""
+        """Ask like `ask`, without echoing what is typed; stdin has to be a terminal."""
         import termios
 
         descriptor = sys.stdin.fileno()
@@ -115,7 +115,7 @@ class Diagnostics:
     def progress(
         self, label: str, *, total: int | None = None, unit: Unit = BYTES
     ) -> Iterator[Progress]:
-        """Show the progress of long work: a bar on a terminal, else a line now and then.
+        """Show the progress of long work: a bar on a terminal, else a line from time to time.
 
         `total` is in the unit (bytes or a count), None when it is not known. The progress given
         back has `advance(amount)`, `move_to(completed)` and `describe(label)`.
@@ -137,7 +137,7 @@ class Diagnostics:
     def _labelled(self, label: str, style: str, text: str, *, fold: bool = True) -> None:
         """Write a line; `fold` breaks it between words where a terminal would break it anywhere.
 
-        A hint is left whole: the command in it is there to be copied.
+        A hint is not folded: the command in it is to be copied.
         """
         text = redact(safe(text))
         if fold and is_terminal(sys.stderr):
@@ -170,7 +170,7 @@ def redact(text: str) -> str:
 
 
 def is_terminal(stream: Any) -> bool:
-    """Tell whether the stream is a terminal; a closed or missing stream is none."""
+    """Tell whether the stream is a terminal; a closed or missing stream is not."""
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError):
@@ -178,7 +178,7 @@ def is_terminal(stream: Any) -> bool:
 
 
 def use_utf8(stream: Any) -> None:
-    """Make a text stream write UTF-8 whatever the locale says; what UTF-8 cannot hold becomes ?."""
+    """Make a text stream write UTF-8 whatever the locale; what UTF-8 cannot hold becomes ?."""
     if str(getattr(stream, "encoding", "utf-8")).lower().replace("-", "") != "utf8" or (
         getattr(stream, "errors", "") == "strict"
     ):

@@ -1,4 +1,4 @@
-"""The doctor's findings for people: a line each, and the way to mend it on a line of its own."""
+"""The doctor's findings for people: one line each, with the fix on a separate line."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 _MARGIN = "    "
 _NARROWEST = 24
-"""With less room than this a text begins on a line of its own."""
+"""With less room than this, a text starts on a new line."""
 
 
 class FailOn(StrEnum):
-    """From which severity on the exit code is 1."""
+    """The lowest severity that causes exit code 1."""
 
     WARNING = "warning"
     ERROR = "error"
@@ -26,7 +26,7 @@ class FailOn(StrEnum):
 def report_lines(findings: "Sequence[Finding]", *, width: int | None) -> Iterator[str]:
     """Yield the lines; `width` None is no limit.
 
-    Texts are broken between words. A fix is never broken: it is there to be copied.
+    Texts are broken between words. A fix is never broken: it is to be copied.
     """
     severities = max((len(finding.severity) for finding in findings), default=0)
     ids = max((len(finding.id) for finding in findings), default=0)

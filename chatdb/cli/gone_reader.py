@@ -1,4 +1,4 @@
-"""Noticing that nobody reads stdout any more while there is nothing to write.
+"""Notices that the reader of stdout is gone while there is nothing to write.
 
 `chatdb ... -f | head` would otherwise wait for a line that may never come.
 """
@@ -27,7 +27,7 @@ def ends_with_reader() -> Iterator[None]:
 
     def watch() -> None:
         poll = select.poll()
-        poll.register(descriptor, 0)  # errors are told without being asked for
+        poll.register(descriptor, 0)  # POLLERR and POLLHUP are reported without being requested.
         poll.poll()
         with lock:
             if not is_over.is_set():

@@ -1,4 +1,4 @@
-"""What `chatdb import` prints: the summary of a run and the explanation of a file."""
+"""What `chatdb import` prints: the summary of a run and the description of a file."""
 
 import shlex
 from collections import Counter
@@ -19,10 +19,10 @@ REASONS_SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
-    """The answer of an import: conversations by what became of them, messages written.
+    """The result of an import: conversations by outcome, and messages written.
 
-    `ignored_files` are the files of folders and archives that were not read, in a table how many
-    for each reason.
+    `ignored_files` are the files of folders and archives that were not read; in a table, their
+    number for each reason.
     """
 
     outcome: str
@@ -41,9 +41,9 @@ class ImportSummary:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a file or database holds, by a look at all of it; `rows` of each table.
+    """The contents of a file or database, found by reading all of it; `rows` of each table.
 
-    `organizations` has conversations by the one that a native file names.
+    `organizations` counts conversations by the organization a native file names.
     """
 
     path: str
@@ -82,7 +82,7 @@ def summary(report: "ImportReport", *, brief: bool) -> ImportSummary:
 
 
 def notes(report: "ImportReport", *, typed_org: str | None = None) -> Iterator[str]:
-    """Yield what a person should know beside the numbers, and the next command.
+    """Yield notes beside the numbers, and the next command.
 
     `typed_org` is the organization that the command named.
     """
@@ -100,24 +100,27 @@ def notes(report: "ImportReport", *, typed_org: str | None = None) -> Iterator[s
         yield f"{added}; to see what is there: chatdb conversations list{org}"
     if report.replaced_characters:
         characters = counted(report.replaced_characters, "character")
-        yield f"{characters} that no database can hold became U+FFFD; metadata has the originals"
+        yield (
+            f"{characters} that no database can store replaced with U+FFFD; originals are in "
+            "the metadata"
+        )
     if counts.deleted_here:
         gone = counted(counts.deleted_here, "conversation")
-        yield f"left out {gone} deleted here; --restore-deleted brings back what was deleted"
+        yield f"left out {gone} deleted here; --restore-deleted restores deleted items"
     for each in report.files:
         if each.other_source_names:
             names, first = ", ".join(each.other_source_names), each.other_source_names[0]
             yield (
-                f"all of {each.path} is new under the source name {each.source_name}, and"
-                f" {each.format} is here under {names} already: if both are one installation,"
-                f" import it by the same name: --source-name {shlex.quote(first)}"
+                f"all of {each.path} is new under the source name {each.source_name}, and "
+                f"{each.format} is already here under {names}: if both are one installation, "
+                f"import it under the same name: --source-name {shlex.quote(first)}"
             )
     if report.search_index in ("off", "deferred"):
-        yield f"there is no full-text index yet; build it: {COMPLETE_HINT}"
+        yield f"there is no full-text index yet; to build it: {COMPLETE_HINT}"
 
 
 def _organization_notes(report: "ImportReport") -> Iterator[str]:
-    """Say which organizations were made, and where conversations went that named another."""
+    """Report which organizations were made, and where conversations of others went."""
     made = report.organizations_made
     if made:
         what = "the organization" if len(made) == 1 else f"{len(made):,} organizations:"
@@ -126,7 +129,7 @@ def _organization_notes(report: "ImportReport") -> Iterator[str]:
     goes = "would go" if report.dry_run else "went"
     if report.all_organizations:
         if any(map(_has_unnamed, report.files)):
-            yield f"what names no organization {goes} into {own}"
+            yield f"conversations that name no organization {goes} into {own}"
         return
     named: Counter[str] = Counter()
     for each in report.files:
@@ -137,26 +140,26 @@ def _organization_notes(report: "ImportReport") -> Iterator[str]:
         what = "what was not skipped" if report.counts.skipped else "all of it"
         yield (
             f"{what} {goes} into the organization {own}, though the file names"
-            f" {_some(keys)}; --all-orgs lets each into its own"
+            f" {_some(keys)}; --all-orgs imports each conversation into its own"
         )
 
 
 def _has_unnamed(report: "FileReport") -> bool:
-    """Tell whether a file has conversations that name no organization; databases name theirs."""
+    """Tell whether a file has conversations that name no organization."""
     counts = report.counts
     there = counts.conversations + counts.deleted_here
     return not report.rows and there > sum(report.organizations.values())
 
 
 def _some(keys: Sequence[str]) -> str:
-    """Write the first of the keys, and how many more there are."""
+    """Write the first keys, and how many more there are."""
     shown = ", ".join(one_line(key, limit=_LONGEST_KEY) for key in keys[:_KEYS_SHOWN])
     more = len(keys) - _KEYS_SHOWN
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def explanation(report: "FileReport", *, brief: bool) -> Explanation:
-    """Return what a file's report tells of its contents; brief as a summary is."""
+    """Return the contents that a file's report lists; brief like a summary."""
     ignored = report.ignored_files
     return Explanation(
         path=report.path,
@@ -176,7 +179,7 @@ def explanation(report: "FileReport", *, brief: bool) -> Explanation:
 
 
 def _by_reason(ignored: "Sequence[IgnoredFile]") -> dict[str, int]:
-    """Count files by why they are ignored, the most frequent reasons first."""
+    """Count ignored files by reason, the most frequent first."""
     counted_reasons = Counter(each.reason for each in ignored).most_common()
     shown = dict(counted_reasons[:REASONS_SHOWN])
     if len(counted_reasons) > REASONS_SHOWN:

@@ -1,4 +1,4 @@
-"""The only reader of text from stdin: what a message says, or JSON."""
+"""The only reader of stdin: message text or JSON."""
 
 import sys
 
@@ -7,14 +7,14 @@ from chatdb.cli.diagnostics import is_terminal
 from chatdb.errors import UsageError
 
 LARGEST = 256 << 20
-"""Bytes; PostgreSQL cannot keep much more in one value."""
+"""Bytes; PostgreSQL cannot store much more in one value."""
 
 
 def read_text(command: CommandContext, given: str | None) -> str:
-    """Return the text given, or for None and `-` all of standard input without its last line end.
+    """Return the given text, or for None and `-` all of standard input without its last line end.
 
-    What is not UTF-8 comes as lone surrogates, for the operation to replace and count. Raises
-    UsageError when there is no input, or too much of it.
+    Bytes that are not UTF-8 become lone surrogates, for the operation to replace and count. Raises
+    UsageError for no input, or too much of it.
     """
     if given is not None and given != "-":
         return given
@@ -26,9 +26,11 @@ def read_text(command: CommandContext, given: str | None) -> str:
 def read_bytes(command: CommandContext) -> bytes:
     """Return all of standard input; raises UsageError when it is closed or too large."""
     if sys.stdin is None or sys.stdin.closed:
-        raise UsageError("there is no text: standard input is closed", hint="give it as argument")
+        raise UsageError(
+            "no text was given: standard input is closed", hint="give it as an argument"
+        )
     if is_terminal(sys.stdin):
-        command.diagnostics.note("reading from the terminal: end with Ctrl-D")
+        command.diagnostics.note("reading from the terminal; end with Ctrl-D")
     try:
         data = sys.stdin.buffer.read(LARGEST + 1)
     except (OSError, ValueError) as error:

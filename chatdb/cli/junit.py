@@ -1,7 +1,7 @@
-"""The results of checks as a JUnit file, for the reports of a CI.
+"""The results of checks as a JUnit file, for CI reports.
 
-There is no one standard: the file keeps what the schemas of Ant's reports and of Jenkins have in
-common, with every element and attribute that either demands.
+There is no single standard: the file keeps to what the schemas of Ant and Jenkins have in common,
+with every element and attribute that either requires.
 """
 
 import platform
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from chatdb.workflows.smoke_check import CheckResult
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write, and the control characters that it merely discourages."""
+"""Characters that XML 1.0 cannot represent, and the controls that it merely discourages."""
 
 
 def junit_xml(
     suite: str, results: "Sequence[CheckResult]", *, started_at: datetime, seconds: float
 ) -> bytes:
-    """Return the file: a test suite with a test case for each check, its reason in it.
+    """Return the file: a test suite with a test case for each check, and its reason.
 
     A check that was skipped or not run is a skipped test case. The reasons of those that passed
     are in the suite's output.

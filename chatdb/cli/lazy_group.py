@@ -1,6 +1,6 @@
-"""A command group that imports a command's module when the command is asked for, not before.
+"""A command group that imports a command's module only when the command is asked for.
 
-Building every command from its annotations would cost more than most commands take.
+Building every command from its annotations would take longer than most commands.
 """
 
 from collections.abc import Iterator, MutableMapping
@@ -25,7 +25,7 @@ class Entry:
 
 
 class LazyCommands(MutableMapping[str, Any]):
-    """The commands by name, each imported and built at the first look."""
+    """The commands by name, each imported and built on first use."""
 
     def __init__(self, table: dict[str, Entry]) -> None:
         self.table = table
@@ -36,7 +36,7 @@ class LazyCommands(MutableMapping[str, Any]):
             command = get_command(import_module(self.table[name].module).app)
             command.name = name
             for child in getattr(command, "commands", {}).values():
-                # Else the group's help cuts it to the terminal's width.
+                # Otherwise the group's help cuts it to the terminal's width.
                 child.short_help = (child.help or "").strip().partition("\n")[0]
             add_global_options(command, listed=False)
             self._built[name] = command
@@ -76,7 +76,7 @@ class LazyGroup(TyperGroup):
 
     @contextmanager
     def _table_only(self) -> Iterator[None]:
-        """Let the table's names and help lines stand for the commands."""
+        """Use the table's names and help lines for the commands."""
         lazy = self.commands
         self.commands = {
             name: TyperCommand(name, short_help=entry.help) for name, entry in self.table.items()

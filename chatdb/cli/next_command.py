@@ -1,4 +1,4 @@
-"""The command to type next, for the database that this one was typed for."""
+"""Makes hints name the same database as the command that was typed."""
 
 import re
 import shlex
@@ -15,9 +15,10 @@ _NAMED = ("-d ", "--database-url", "--into ")
 
 
 def for_the_same_database(text: str, options: GlobalOptions | None) -> str:
-    """Put the typed `-d` and `--schema` into the commands of a hint, else they mean another one.
+    """Insert the typed `-d` and `--schema` into the commands of a hint.
 
-    A password is struck out. A hint that names a database itself stays as it is.
+    Without them the command would use another database. A password is struck out. A hint that
+    already names a database stays unchanged.
     """
     typed = _typed(options, has_schema="--schema" in text)
     if not typed or any(word in text for word in _NAMED):

@@ -1,4 +1,4 @@
-"""Posting what became of a command to a watch, also when it failed or was interrupted."""
+"""Posts the outcome of a command to a URL, including failure or interruption."""
 
 import platform
 import time
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Details:
-    """A few figures of the job, for the watch; a command fills in what it knows."""
+    """A few figures of the job, for the notify URL; a command fills in what it knows."""
 
     figures: dict[str, object] = field(default_factory=dict)
 
 
 @contextmanager
 def notifying(command: CommandContext, event: "Event", url: str | None) -> Iterator[Details]:
-    """Post the outcome of the block to the address that was typed, else to CHATDB_NOTIFY_URL.
+    """Post the outcome of the block to the URL that was typed, else to CHATDB_NOTIFY_URL.
 
-    Whatever the watch answers, the command ends as it would without: a failed post is a warning.
-    Raises UsageError, before the block, for an address that cannot be meant.
+    The server's answer never changes the command's result: a failed post is a warning. Raises
+    UsageError, before the block, for an invalid URL.
     """
     details = Details()
     setting = command.config.backup.notify_url
@@ -59,7 +59,7 @@ def notifying(command: CommandContext, event: "Event", url: str | None) -> Itera
 
 
 class _Report:
-    """One outcome on its way to a watch."""
+    """One outcome to be posted."""
 
     def __init__(
         self, command: CommandContext, event: "Event", url: "NotifyUrl", details: Details
@@ -92,7 +92,7 @@ class _Report:
 
 
 def _database(command: CommandContext) -> str | None:
-    """Return the redacted address, which may be what was wrong."""
+    """Return the redacted URL, unless the URL itself is invalid."""
     try:
         return command.url.redacted()
     except ChatdbError:
@@ -110,5 +110,5 @@ def _failure(error: Any) -> "Failure":
 
     if isinstance(error, ChatdbError):
         return Failure(code=error.code, text=error.text, hint=error.hint)
-    # What a bug or the system says may hold anything: its kind is enough for a watch.
+    # The text of a bug or system error may contain anything, so only its kind is posted.
     return Failure(code="failed", text=type(error).__name__)

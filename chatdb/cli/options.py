@@ -1,8 +1,8 @@
-"""The options that commands share: one alias each, and the global ones that stand anywhere.
+"""The options that commands share: one alias each, and the global ones, accepted anywhere.
 
-A command writes `limit: LimitOption = 50` and gets the same name, help and type as every other.
-The global options (`--database-url`, `--org`, `--quiet` ...) are added to every command by the
-lazy group: a command never declares them. They are listed in the help of `chatdb` only.
+A command writes `limit: LimitOption = 50` and gets the same name, help and type as every other. The
+global options (`--database-url`, `--org`, `--quiet` ...) are added to every command by the lazy
+group: a command never declares them. Only the help of `chatdb` lists them.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typer.core import TyperGroup, TyperOption
 
 
 class Format(StrEnum):
-    """How a command prints its data; all four hold the same data."""
+    """How a command prints its data; all four formats hold the same data."""
 
     TABLE = "table"
     JSON = "json"
@@ -24,52 +24,56 @@ class Format(StrEnum):
 
 
 A_DAY = 86_400
-"""The longest that an option lets chatdb wait, in seconds."""
+"""The longest time that an option lets chatdb wait, in seconds."""
 
-FormatOption = Annotated[
-    Format, typer.Option("--format", help="How to print the data.", show_default=True)
-]
+FormatOption = Annotated[Format, typer.Option("--format", help="Output format.", show_default=True)]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would happen; write nothing at all.")
+    bool, typer.Option("--dry-run", help="Show what would happen without writing anything.")
 ]
 LimitOption = Annotated[
-    int, typer.Option("--limit", min=1, max=1_000_000_000, help="Show at most so many.")
+    int, typer.Option("--limit", min=1, max=1_000_000_000, help="Maximum number to show.")
 ]
 AllOrgsOption = Annotated[
-    bool, typer.Option("--all-orgs", help="Of every organization, in place of one.")
+    bool, typer.Option("--all-orgs", help="All organizations instead of one.")
 ]
 AfterOption = Annotated[
     str | None,
-    typer.Option("--after", metavar="CURSOR", help="Go on after the cursor of the page before."),
+    typer.Option(
+        "--after",
+        metavar="CURSOR",
+        help="Continue after this cursor, printed with the previous page.",
+    ),
 ]
 
 ConversationArgument = Annotated[
     str,
-    typer.Argument(metavar="ID", help="Its id, the beginning or end of it, or last."),
+    typer.Argument(metavar="ID", help="Full id, its beginning or end, or: last."),
 ]
 ConversationArguments = Annotated[
     list[str],
-    typer.Argument(metavar="ID...", help="Their ids, beginnings or ends of them, or last."),
+    typer.Argument(metavar="ID...", help="Ids, or the beginning or end of each, or: last."),
 ]
 WithinConversation = Annotated[
     str,
-    typer.Argument(metavar="CONVERSATION", help="The conversation: its id, a part of it, or last."),
+    typer.Argument(metavar="CONVERSATION", help="Conversation id, its beginning or end, or: last."),
 ]
 UserOption = Annotated[
     str | None,
-    typer.Option("--user", metavar="ID", help="Only this user's: those of others are not found."),
+    typer.Option(
+        "--user", metavar="ID", help="Only this user's; other users' are treated as not found."
+    ),
 ]
 MetaOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--meta", metavar="KEY=VALUE", help="Only with this in their metadata; repeatable."
+        "--meta", metavar="KEY=VALUE", help="Only conversations with this metadata; repeatable."
     ),
 ]
 
 
 def _native_name(value: Path | None) -> Path | None:
-    """Return the file that is to hold native lines; UsageError for another format's name."""
+    """Return the file for native lines; UsageError if its name says another format."""
     if value is not None:
         from chatdb.formats.writing import check_native_name
 
@@ -82,11 +86,13 @@ KeepToOption = Annotated[
     typer.Option(
         "--keep-to",
         metavar="FILE",
-        help="Keep what goes in this new file.",
+        help="Save what is removed to this new file.",
         callback=_native_name,
     ),
 ]
-NoKeepOption = Annotated[bool, typer.Option("--no-keep", help="Keep nothing: erase it for good.")]
+NoKeepOption = Annotated[
+    bool, typer.Option("--no-keep", help="Save nothing: erase it permanently.")
+]
 
 
 def a_number(value: float | None) -> float | None:
@@ -126,23 +132,23 @@ class GlobalOption(TyperOption):
 
 
 _VALUES = (
-    (["--database-url", "-d"], "URL", "The database; see chatdb config show."),
-    (["--direct-url"], "URL", "The database without its pooler, for migrations."),
-    (["--schema"], "NAME", "The PostgreSQL schema that chatdb's tables live in."),
-    (["--org"], "KEY", "The organization (tenant) to work on.  [default: default]"),
+    (["--database-url", "-d"], "URL", "Database URL; chatdb config show prints the one in use."),
+    (["--direct-url"], "URL", "Database URL that bypasses the pooler, for migrations."),
+    (["--schema"], "NAME", "PostgreSQL schema of chatdb's tables."),
+    (["--org"], "KEY", "Organization (tenant) to work on.  [default: default]"),
 )
-_RAW_CSV = (["--raw-csv"], "Leave CSV cells that look like formulas as they are.")
-_CONFIRM = (["--confirm"], "NAME", "The database's name: wanted where it is labelled production.")
+_RAW_CSV = (["--raw-csv"], "Leave CSV cells that look like formulas unchanged.")
+_CONFIRM = (["--confirm"], "NAME", "The database's name; required if it is labelled production.")
 _FLAGS = (
     (["--no-color"], "No colours; NO_COLOR in the environment does the same."),
-    (["--quiet", "-q"], "No notes and no progress; errors and data only."),
-    (["--verbose", "-v"], "Say more of what happens."),
+    (["--quiet", "-q"], "Print only errors and data: no notes, no progress."),
+    (["--verbose", "-v"], "Print more detail."),
     (["--debug"], "Show the traceback of an error."),
 )
 
 
 def add_global_options(command: Any, *, listed: bool) -> None:
-    """Give a command, and all below it if it is a group, the global options it lacks.
+    """Add the global options that a command, and every command below a group, lacks.
 
     A command with `--format` gets `--raw-csv` as well, one with `--yes` `--confirm`.
     """
@@ -183,7 +189,7 @@ def _flag(names: list[str], help_text: str) -> GlobalOption:
 
 
 def _remember(context: Any, parameter: Any, value: Any) -> Any:
-    """Keep a value that was typed; the one nearest to the end of the line wins."""
+    """Store a value that was typed; the last one on the line wins."""
     if value is not None and value is not False:
         setattr(context.find_root().ensure_object(GlobalOptions), parameter.name, value)
     return value

@@ -1,4 +1,4 @@
-"""Which organizations a command is about: one, or by --all-orgs all; and who else has some."""
+"""Which organizations a command covers: one, or all; and which others have conversations."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,13 +17,13 @@ _LONGEST_KEY = 40
 
 
 def check_all_orgs(command: CommandContext) -> None:
-    """Raise UsageError when an organization is named by --org as well."""
+    """Raise UsageError if --org is given as well."""
     if command.options.org is not None:
         raise UsageError("--org and --all-orgs exclude each other", hint="leave one out")
 
 
 def scope_of(command: CommandContext, *, all_orgs: bool) -> "Scope":
-    """Return what operations take: the key in use, or every organization; raises UsageError."""
+    """Return the key in use, or all organizations; raises UsageError."""
     if not all_orgs:
         return command.org
     from chatdb.store.every_organization import EVERY
@@ -37,8 +37,8 @@ def locate(
 ) -> tuple[str, str]:
     """Return the organization's key and the conversation for an operation on one.
 
-    Of every organization it is the one that has it. Raises NotFoundError, UsageError for a
-    conversation that several have.
+    With all organizations, finds the one that has it. Raises NotFoundError, and UsageError if
+    several have it.
     """
     if isinstance(scope, str):
         return scope, conversation
@@ -52,7 +52,7 @@ def locate(
 def telling_who_has_some(
     command: CommandContext, database: "Database", scope: "Scope"
 ) -> Iterator[None]:
-    """Name other organizations that have conversations when the block finds nothing."""
+    """Name other organizations that have conversations if the block finds nothing."""
     try:
         yield
     except NotFoundError:
@@ -67,10 +67,10 @@ def tell_who_has_some(
     *,
     or_all: str = ", or --all-orgs",
 ) -> None:
-    """Name the other organizations that have conversations, for nothing was found in the one.
+    """Name the other organizations that have conversations, because this one has no match.
 
-    `or_all` says how to have all of them, where that goes.
-    Nothing is said where row-level security hides them, and no error hides what was found out.
+    `or_all` adds how to include all of them, if the command can. Says nothing if row-level security
+    hides them, and no error here hides the command's result.
     """
     from chatdb.store.every_organization import NAMED, other_holders
 
@@ -88,8 +88,8 @@ def tell_who_has_some(
         more = " and others" if len(holders) > NAMED else ""
         first = quote(one_line(holders[0].key, limit=_LONGEST_KEY))
         command.diagnostics.note(
-            f"this is about the organization {one_line(scope, limit=_LONGEST_KEY)} only; others"
-            f" have conversations: {named}{more}; name one, as in --org {first}{or_all}"
+            f"this covers only the organization {one_line(scope, limit=_LONGEST_KEY)}; others "
+            f"have conversations: {named}{more}; to choose one: --org {first}{or_all}"
         )
 
 
@@ -99,7 +99,7 @@ def tell_nothing(command: CommandContext, what: str) -> None:
 
 
 def tell_who_has_none(command: CommandContext, database: "Database") -> None:
-    """Name organizations without conversations: no file of conversations has them."""
+    """Name organizations without conversations: files of conversations cannot contain them."""
     from chatdb.operations.organizations import DEFAULT
     from chatdb.store.every_organization import NAMED, empty_organizations
 
@@ -109,5 +109,5 @@ def tell_who_has_none(command: CommandContext, database: "Database") -> None:
             named = ", ".join(one_line(key, limit=_LONGEST_KEY) for key in empty[:NAMED])
             more = " and others" if len(empty) > NAMED else ""
             command.diagnostics.note(
-                f"organizations without conversations are not in it: {named}{more}"
+                f"organizations without conversations are not included: {named}{more}"
             )

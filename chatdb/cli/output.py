@@ -1,8 +1,8 @@
 """The only writer of stdout: the same rows as a table, JSON, JSON Lines or CSV.
 
-A row is a frozen dataclass or a msgspec Struct; its field names are the keys in every format.
-Formats never change by themselves when piped: only colour and width do, and text on its way to a
-terminal is made safe. Times are ISO 8601 in UTC.
+A row is a frozen dataclass or a msgspec Struct; its field names are the keys in every format. A
+pipe changes only colour and width, never the format; text for a terminal is made safe. Times are
+ISO 8601 in UTC.
 """
 
 import sys
@@ -20,16 +20,16 @@ from chatdb.errors import StorageError
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _CONTROLS = ("\t", "\r", "\n")
-"""A spreadsheet may take what follows for a cell of its own."""
+"""A spreadsheet may take what follows one of these for a new cell."""
 _UNSEEN = ("C", "Z")
-"""Categories of characters that show nothing: controls, zero-width ones, blanks."""
+"""Unicode categories of invisible characters: controls, zero-width characters, spaces."""
 
 
 class Output:
-    """Writes a command's data; `color` says whether colour is wanted on a terminal.
+    """Writes a command's data; `color` enables colour on a terminal.
 
     `pager` is the command line of the pager, "" for none; `raw_csv` leaves CSV cells that a
-    spreadsheet would run as a formula as they are.
+    spreadsheet would run as a formula unchanged.
     """
 
     def __init__(self, *, color: bool = True, pager: str = "", raw_csv: bool = False) -> None:
@@ -39,7 +39,7 @@ class Output:
 
     @property
     def is_terminal(self) -> bool:
-        """Tell whether a person reads stdout directly."""
+        """Tell whether stdout is a terminal."""
         return is_terminal(sys.stdout)
 
     @property
@@ -55,10 +55,10 @@ class Output:
         *,
         organizations: Iterable[str] | None = None,
     ) -> None:
-        """Write rows of one type (an empty list needs it for its header) in the format asked for.
+        """Write rows of one type (needed for the header of an empty list) in the requested format.
 
-        JSON Lines and CSV are written as the rows come; a table needs them all for its widths.
-        `organizations` has the key of each row's organization, where it is to stand before it.
+        JSON Lines and CSV are written as the rows arrive; a table needs all of them for its widths.
+        `organizations` has the key of each row's organization, to be shown in front of it.
         """
         fields = names = field_names(row_type)
         values: Iterable[list[Any]] = (_values(row, fields) for row in rows)
@@ -82,7 +82,7 @@ class Output:
     ) -> None:
         """Write one answer: a table of two columns, a JSON object, or CSV with a single row.
 
-        `organization` is the key of the one it belongs to, where it is to stand first.
+        `organization` is the key of its organization, to be shown first.
         """
         names = field_names(type(record))
         values = _values(record, names)
@@ -99,25 +99,25 @@ class Output:
             self.text(json_text(fields, pretty=output_format is Format.JSON))
 
     def text(self, text: str) -> None:
-        """Write text and a line end; on a terminal it is made safe, in a pipe left as it is."""
+        """Write text and a line end; made safe on a terminal, unchanged in a pipe."""
         stream = self._stream()
         stream.write((safe(text) if self.is_terminal else text) + "\n")
 
     def lines(self, lines: Iterable[str]) -> None:
-        """Write lines as they are: what came from outside has been made safe, colours may stand."""
+        """Write lines unchanged: they have been made safe already and may contain colour."""
         stream = self._stream()
         for line in lines:
             stream.write(line + "\n")
 
     def flush(self) -> None:
-        """Hand on what was written, for a reader who waits for the next line."""
+        """Flush what was written, for a reader who waits for the next line."""
         self._stream().flush()
 
     def page(self, renderables: Iterable[Any]) -> None:
         """Write rich renderables or strings, through the pager when stdout is a terminal.
 
         Texts inside a renderable must have been made safe; strings are made safe here. In a pipe
-        lines are as wide as they are: nothing is wrapped or cut.
+        nothing is wrapped or cut.
         """
         from chatdb.cli.paging import page
         from chatdb.cli.rendering import console, rendered
@@ -132,8 +132,8 @@ class Output:
     def binary(self, *, is_json: bool = False) -> BinaryIO:
         """Return stdout for the UTF-8 bytes of an export to `-`; on a terminal they are made safe.
 
-        In JSON invisible characters become escapes there, the same value; in other text they are
-        left out. Raises StorageError when stdout is closed.
+        On a terminal, invisible characters become escapes in JSON, with the same value, and are
+        left out of other text. Raises StorageError if stdout is closed.
         """
         stream = self._stream()
         stream.flush()
@@ -159,7 +159,7 @@ class Output:
         cleaned: Callable[[str], str] = safe if self.is_terminal else str
         stream = self._stream()
         writer = csv.writer(stream, lineterminator="\n")
-        # With "\n" for a line end the writer does not see that a lone carriage return needs quotes.
+        # With "\n" as line end the writer does not notice that a lone carriage return needs quotes.
         quoting_writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(names)
         for row in rows:
@@ -177,7 +177,7 @@ class Output:
 
 
 class _SafeBytes(RawIOBase):
-    """Writes bytes as text that a terminal can be shown."""
+    """Writes bytes as text that is safe on a terminal."""
 
     def __init__(self, stream: Any, made_safe: Callable[[str], str]) -> None:
         self._stream = stream
@@ -214,7 +214,7 @@ def _csv_cell(value: Any) -> str:
 
 
 def _looks_like_a_formula(text: str) -> bool:
-    """Tell what a spreadsheet may run: it passes over blanks, and knows signs of other widths."""
+    """Tell whether a spreadsheet may run the text: leading spaces and full-width signs count."""
     if text[:1].isalnum():
         return False
     if text.startswith(_CONTROLS):

@@ -1,4 +1,4 @@
-"""A pager for long text on a terminal, as git does it."""
+"""A pager for long text on a terminal, as in git."""
 
 import shlex
 import subprocess
@@ -11,10 +11,10 @@ from chatdb import config as settings
 
 
 def page(chunks: Iterable[str], command: str) -> bool:
-    """Send text to the pager and wait until the reader has closed it; False when there is none.
+    """Send text to the pager and wait until it is closed; False if there is none.
 
-    `command` is a shell-like command line such as "less -S"; empty or "cat" means no pager.
-    The chunks are taken as the pager reads: leaving it early ends them.
+    `command` is a shell-like command line such as "less -S"; empty or "cat" means no pager. Chunks
+    are produced as the pager reads; leaving it early ends them.
     """
     words = _words(command)
     if not words or words == ["cat"]:
@@ -50,7 +50,7 @@ def _words(command: str) -> list[str]:
 
 
 def _wait(process: "subprocess.Popen[str]") -> None:
-    """Wait until the reader leaves the pager; Ctrl-C is the pager's business meanwhile."""
+    """Wait until the pager ends, leaving Ctrl-C to it."""
     while True:
         with suppress(KeyboardInterrupt):
             process.wait()

@@ -1,4 +1,4 @@
-"""How long work tells how far it is: the interface, and the forms without a terminal."""
+"""Progress of long work: the interface, and the forms without a terminal."""
 
 import time
 from collections.abc import Callable
@@ -11,33 +11,33 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress(Protocol):
-    """What a command hands to its operation as a callback: `progress.advance`."""
+    """What a command passes to its operation as a callback: `progress.advance`."""
 
     def advance(self, amount: int = 1) -> None:
-        """Count so many more as done."""
+        """Count `amount` more as done."""
 
     def move_to(self, completed: int) -> None:
-        """Set how much is done in all."""
+        """Set the total amount done."""
 
     def describe(self, label: str) -> None:
-        """Change what stands before the bar."""
+        """Change the label before the bar."""
 
 
 class QuietProgress:
     """Shows nothing."""
 
     def advance(self, amount: int = 1) -> None:
-        """Count so many more as done."""
+        """Count `amount` more as done."""
 
     def move_to(self, completed: int) -> None:
-        """Set how much is done in all."""
+        """Set the total amount done."""
 
     def describe(self, label: str) -> None:
-        """Change what stands before the bar."""
+        """Change the label before the bar."""
 
 
 class LineProgress:
-    """Writes a line every ten seconds, so that a log shows life without being flooded."""
+    """Writes a line every ten seconds, to show activity in a log without flooding it."""
 
     def __init__(
         self, label: str, *, total: int | None, unit: Unit, write: Callable[[str], None]
@@ -50,11 +50,11 @@ class LineProgress:
         self._started = self._last = time.monotonic()
 
     def advance(self, amount: int = 1) -> None:
-        """Count so many more as done."""
+        """Count `amount` more as done."""
         self.move_to(self._completed + amount)
 
     def move_to(self, completed: int) -> None:
-        """Set how much is done in all."""
+        """Set the total amount done."""
         self._completed = completed
         now = time.monotonic()
         if now - self._last >= SECONDS_BETWEEN_LINES:
@@ -62,7 +62,7 @@ class LineProgress:
             self._write(self._line(now - self._started))
 
     def describe(self, label: str) -> None:
-        """Change what stands before the numbers."""
+        """Change the label before the numbers."""
         self._label = label
 
     def _line(self, seconds: float) -> str:

@@ -65,15 +65,15 @@ class BarProgress:
         self._bar.stop()
 
     def advance(self, amount: int = 1) -> None:
-        """Count so many more as done."""
+        """Count `amount` more as done."""
         self._bar.advance(self._task, amount)
 
     def move_to(self, completed: int) -> None:
-        """Set how much is done in all."""
+        """Set the total amount done."""
         self._bar.update(self._task, completed=completed)
 
     def describe(self, label: str) -> None:
-        """Change what stands before the bar."""
+        """Change the label before the bar."""
         self._bar.update(self._task, description=one_line(label, limit=30))
 
     def print_above(self, text: str) -> None:

@@ -8,14 +8,14 @@ from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.text import safe
 
 PIPED_WIDTH = 100_000
-"""Columns in a pipe: wide enough that nothing is wrapped or cut."""
+"""Columns in a pipe: wide enough for nothing to be wrapped or cut."""
 
 
 class _Console(Console):
-    """A console that leaves a reader's going away to the error boundary."""
+    """A console that leaves a closed pipe to the error boundary."""
 
     def on_broken_pipe(self) -> NoReturn:
-        """Raise what rich would turn into exit code 1."""
+        """Raise the error that rich would turn into exit code 1."""
         raise BrokenPipeError
 
 

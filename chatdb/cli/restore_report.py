@@ -1,4 +1,4 @@
-"""Restores in words: what will be replaced by what, what was done, the way back."""
+"""Restores in words: what replaces what, what was done, how to undo it."""
 
 import shlex
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _TABLES_SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoneRestore:
-    """What `--undo` put back, until when it was in use, and what the one it replaced is kept as."""
+    """What `--undo` put back, when it was replaced, and what the current one is kept as."""
 
     database: str
     put_back: str
@@ -34,7 +34,7 @@ def utc_text(time: datetime) -> str:
 
 
 def plan_lines(plan: "RestorePlan", into: str | None) -> list[str]:
-    """Return what a restore puts into the place, and what becomes of what is there."""
+    """Return what a restore puts in place, and what happens to the current contents."""
     return list(_plan_lines(plan, into))
 
 
@@ -47,12 +47,12 @@ def _plan_lines(plan: "RestorePlan", into: str | None) -> Iterator[str]:
         yield f"its schema is brought from revision {plan.revision} to {plan.migrates_to}"
     yield from plan.remarks
     if plan.in_place:
-        yield "(what is there now is backed up first; other tables stay)"
+        yield "(the current contents are backed up first; other tables stay)"
     elif plan.replaces:
         undo = shlex.join(["chatdb", "restore", "--undo", *(["--into", into] if into else [])])
-        yield f"(the database that is there now is kept; {undo} puts it back)"
+        yield f"(the current database is kept; {undo} puts it back)"
     else:
-        yield "(there is no database yet)"
+        yield "(the database does not exist yet)"
 
 
 def restored_lines(done: "Restored") -> list[str]:
@@ -76,26 +76,28 @@ def restored_lines(done: "Restored") -> list[str]:
 def _left_out_lines(done: "Restored") -> list[str]:
     if not done.left_out:
         return list(done.bound)
-    heading = f"{counted(len(done.left_out), 'object')} could not be made, none of chatdb's own:"
+    heading = (
+        f"{counted(len(done.left_out), 'object')} outside chatdb's tables could not be created:"
+    )
     return [*done.bound, heading, *(f"  {line}" for line in left_out_lines(done.left_out))]
 
 
 def kept_lines(kept: "Kept", *, is_there: bool) -> list[str]:
     """Return what `--undo` puts back."""
     size = amount_text(kept.bytes, BYTES)
-    lines = [f"by {kept.name}, there until {utc_text(kept.kept_at)} ({size})"]
+    lines = [f"by {kept.name}, in use until {utc_text(kept.kept_at)} ({size})"]
     if is_there:
-        lines.append("(the database that is there now is kept; --undo puts it back again)")
+        lines.append("(the current database is kept; --undo puts it back again)")
     return lines
 
 
 def way_back(kept: str | None, into: str | None, *, saved: str | None = None) -> list[str]:
-    """Return where the database that was there is, and the command that brings it back."""
+    """Return where the replaced database is, and the command that restores it."""
     place = ["--into", into] if into else []
     if saved is not None:
         words = ["chatdb", "restore", saved, "--in-place", *place]
-        return [f"what was there is backed up; to bring it back: {shlex.join(words)}"]
+        return [f"the previous contents were backed up; to restore them: {shlex.join(words)}"]
     if kept is None:
         return []
     words = ["chatdb", "restore", "--undo", *place]
-    return [f"the database that was there is kept as {kept}; to put it back: {shlex.join(words)}"]
+    return [f"the replaced database is kept as {kept}; to put it back: {shlex.join(words)}"]

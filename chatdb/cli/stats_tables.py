@@ -91,7 +91,7 @@ def _bar_room(names: Sequence[str], rows: Sequence[Sequence[Any]], width: int | 
 
 
 def _longest(report: "StatsReport", width: int | None, *, color: bool) -> Iterator[str]:
-    """Where there is little room the title is shorter, and whose it is is left out."""
+    """With little room the title is shorter, and the user is left out."""
     yield "longest conversations"
     yield ""
     is_wide = width is None or width >= _WIDE

@@ -19,9 +19,9 @@ _SCHEMA = {
     "current": "at the newest revision ({revision})",
     "behind": "behind: at revision {revision}, the newest is {head}",
     "ahead": "ahead: at revision {revision}, this chatdb knows {head}",
-    "unknown_revision": "unknown: at revision {revision}, which no chatdb made",
-    "not_chatdb": "not chatdb's: its tables are another program's",
-    "empty": "empty: no tables of chatdb yet",
+    "unknown_revision": "unknown: at revision {revision}, which no chatdb version created",
+    "not_chatdb": "not chatdb's: the tables belong to another program",
+    "empty": "empty: no chatdb tables yet",
 }
 
 _READABLE = ("current", "behind", "ahead")
@@ -59,7 +59,7 @@ def _fields(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
         return
     yield "environment", report.environment or "not labelled"
     if report.row_security is not None:
-        yield "tenant", f"only {report.row_security} (row-level security binds this user)"
+        yield "tenant", f"only {report.row_security} (row-level security applies to this role)"
     for name in ("organizations", "conversations", "messages"):
         count = getattr(report, name)
         if count is not None:
@@ -97,7 +97,7 @@ def _backup_text(report: "StatusReport", now: datetime) -> str:
 def _kept_text(kept: "KeptSummary", now: datetime) -> str:
     oldest = ago(kept.oldest, now)
     items = counted(kept.items, "item")
-    return f"{items}, {size_text(kept.bytes)}, the oldest {oldest}: chatdb kept list"
+    return f"{items}, {size_text(kept.bytes)}, oldest {oldest}: chatdb kept list"
 
 
 def _smoke_text(record: "SmokeRecord", now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Tables: as wide as their cells in a pipe, folded into the width of a terminal."""
+"""Tables: as wide as their cells in a pipe, folded to the width of a terminal."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ def record_lines(
 
 
 def terminal_width() -> int:
-    """Return the terminal's columns (COLUMNS beats what the terminal says)."""
+    """Return the terminal's columns (COLUMNS overrides the terminal)."""
     return shutil.get_terminal_size().columns
 
 

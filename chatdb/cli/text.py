@@ -1,4 +1,4 @@
-"""Chat text made safe for a terminal: no escape sequence, control or bidi override gets through.
+"""Chat text made safe for a terminal: without escape sequences, controls and bidi overrides.
 
 The sequences are those of ECMA-48 (CSI, OSC, DCS, SOS, PM, APC); the characters are Unicode's
 control (Cc) and format (Cf) classes, without the joiners that emoji and Indic scripts need.
@@ -18,7 +18,7 @@ _UNSAFE_CLASS = (
     "\u2028-\u202e\u2060-\u206f"  # separators, bidi embeddings, overrides, isolates, invisibles
     "\ufeff\ufff9-\ufffb"  # byte order mark, interlinear annotation
     "\ud800-\udfff"  # lone surrogates
-    "\U000e0000-\U000e0fff"  # tags: text that nobody sees
+    "\U000e0000-\U000e0fff"  # Tag characters: invisible text.
 )
 _UNSAFE = re.compile(f"[{_UNSAFE_CLASS}]")
 _SPACES = re.compile(r"\s+")
@@ -52,7 +52,7 @@ def size_text(size: int) -> str:
 
 
 def safe(text: str) -> str:
-    """Return the text without anything that acts on a terminal; newlines and tabs stay.
+    """Return the text without anything a terminal acts on; newlines and tabs stay.
 
     Line ends of every kind become newlines.
     """

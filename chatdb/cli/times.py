@@ -11,8 +11,8 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 def read_time(text: str, option: str, *, ending: bool = False, zone: tzinfo = UTC) -> datetime:
     """Read a date or an ISO 8601 time, in `zone` where it names none; the result is in UTC.
 
-    With `ending` the time returned is the first after what is meant: a date means its whole day.
-    Raises UsageError that names the option.
+    With `ending` the result is the first time after the one given: a date covers its whole day.
+    Raises UsageError naming the option.
     """
     try:
         time = datetime.fromisoformat(text)
@@ -22,7 +22,7 @@ def read_time(text: str, option: str, *, ending: bool = False, zone: tzinfo = UT
             time += timedelta(days=1) if whole_day else timedelta(microseconds=1)
     except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"{option} {text!r} is no date or time",
+            f"{option} {text!r} is not a valid date or time",
             hint=f"write {option} 2026-01-31 or {option} 2026-01-31T12:00:00+01:00",
         ) from error
     return time

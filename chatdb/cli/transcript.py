@@ -1,4 +1,4 @@
-"""A conversation as people read it: Markdown rendered on a terminal, plain text in a pipe."""
+"""A conversation as a transcript: Markdown rendered on a terminal, plain text in a pipe."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ STYLES = {
     "tool": "magenta",
 }
 LONGEST_MARKDOWN = 20_000
-"""Characters; a longer message is shown as it is, rendering it would take seconds."""
+"""Characters; a longer message is shown unrendered, because rendering it would take seconds."""
 _FOLDED_LINES = 6
 _FOLDED_WIDTH = 200
 _DEEPEST_INDENT = 12
@@ -27,7 +27,7 @@ _dumps = roomy(json.dumps)
 
 
 def plain(record: Conversation, messages: Iterable[Message], *, full: bool) -> Iterator[str]:
-    """Yield the conversation as text for a pipe or file: contents as they are, nothing cut."""
+    """Yield the conversation as text for a pipe or file, with unchanged contents, nothing cut."""
     yield _title(record)
     yield ""
     for message in messages:
@@ -56,9 +56,9 @@ def rendered(record: Conversation, messages: Iterable[Message], *, full: bool) -
 
 
 def tree_lines(nodes: Iterable[TreeNode], *, width: int | None = None) -> Iterator[str]:
-    """Yield a line for each message: forks indented, the active path marked by `*`.
+    """Yield a line for each message: forks indented, the active branch marked by `*`.
 
-    What is longer than `width` goes on below, behind the same indent.
+    Text longer than `width` continues below, with the same indent.
     """
     from chatdb.cli.table import folded
 
@@ -103,7 +103,7 @@ def _content(message: Message, *, full: bool) -> str:
 
 
 def _folds(message: Message, *, full: bool) -> Iterator[str]:
-    """Yield reasoning, tool calls and the rest, a short line each unless `full`."""
+    """Yield reasoning, tool calls and other blocks, a short line each unless `full`."""
     for name, value in (
         ("reasoning", message.reasoning),
         ("tool calls", message.tool_calls),
@@ -133,7 +133,7 @@ def _summary(value: Any) -> str:
 
 
 def _name(item: Any) -> str | None:
-    """Return what a tool call, file or piece of reasoning is called."""
+    """Return the name of a tool call, file or piece of reasoning."""
     if not isinstance(item, dict):
         return item if isinstance(item, str) else None
     function = item.get("function")
@@ -147,7 +147,7 @@ def _name(item: Any) -> str | None:
 
 
 def _markdown(content: str) -> Any:
-    """Render Markdown without links that act, and with HTML as the text it is."""
+    """Render Markdown without active links, and with HTML shown as text."""
     from markdown_it import MarkdownIt
     from rich.markdown import Markdown
 

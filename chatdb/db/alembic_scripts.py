@@ -1,4 +1,4 @@
-"""Calls of Alembic: run one script, print one as SQL, write a new one."""
+"""Calls Alembic: run one script, print one as SQL, write a new one."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def run_script(
 def offline_statements(
     script: Script, dialect_name: str, *, down: bool, directory: Path | None = None
 ) -> list[str]:
-    """Return the statements of one script for a dialect, without any database."""
+    """Return the statements of one script for a dialect, without a database."""
     from alembic import command
 
     below, above = script.down_revision or "base", script.revision
@@ -57,7 +57,7 @@ def _escaped(path: Path) -> str:
 
 
 class _Statements:
-    """An output buffer that Alembic writes one statement a time to."""
+    """An output buffer that Alembic writes one statement at a time to."""
 
     def __init__(self) -> None:
         self.statements: list[str] = []
@@ -72,7 +72,7 @@ class _Statements:
 
 
 def _is_framing(statement: str) -> bool:
-    """Leave out comments and Alembic's own bookkeeping around a script."""
+    """Leave out comments, and the statements that Alembic adds around a script."""
     return statement.startswith("--") or statement in ("BEGIN", "COMMIT")
 
 

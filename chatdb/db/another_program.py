@@ -1,4 +1,4 @@
-"""Statements as another program would run them: the bare driver, a connection of its own."""
+"""Runs statements as another program would: with the bare driver, over a separate connection."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,8 +14,8 @@ def execute_as_another_program(
 ) -> list[tuple[Any, ...]]:
     """Run a statement with `?` for its values, commit, and return its rows.
 
-    Values are texts and numbers in the form in which the database keeps them. Raises the errors of
-    `chatdb.errors` where a user can act, the driver's else.
+    Values are texts and numbers in the form in which the database stores them. Raises the errors of
+    `chatdb.errors` if a user can act, otherwise the driver's.
     """
     with translated(url):
         if url.path is not None:

@@ -1,6 +1,6 @@
-"""What is bound to a PostgreSQL database itself, whatever name that has.
+"""Objects bound to a PostgreSQL database itself, whatever its name.
 
-It goes with the database that a restore renames, and who uses it by the name does not find it.
+They follow the database that a restore renames, so programs that use the name no longer find them.
 """
 
 from contextlib import suppress
@@ -38,9 +38,9 @@ JOIN pg_locks l ON l.pid IS NULL AND l.virtualtransaction = x.virtualtransaction
 JOIN pg_class c ON c.oid = l.relation
 WHERE p.database = current_database() AND c.relname = ANY(%(names)s) ORDER BY 2
 """
-"""Whose locks on tables of these names would be waited for until somebody ends it.
+"""Prepared transactions whose locks on tables of these names would be waited for.
 
-Its locks have the virtual transaction of the session that prepared it until the server restarts.
+Until the server restarts, its locks have the virtual transaction of the session that prepared it.
 """
 
 
@@ -55,14 +55,15 @@ class BoundObject:
     can_end: bool = True
 
     def becomes(self, kept: str) -> str:
-        """Tell what becomes of it when the database is renamed, or its tables replaced."""
+        """Return what happens to it when the database is renamed, or its tables replaced."""
         if self.kind == "logical replication slot":
             return (
-                f"logical replication slot {self.name} stays with {kept}: its reader finds it no"
-                f" more, and it keeps WAL until SELECT pg_drop_replication_slot('{self.name}')"
+                f"logical replication slot {self.name} stays with {kept}: its reader can no "
+                "longer find it, and it keeps WAL until SELECT "
+                f"pg_drop_replication_slot('{self.name}')"
             )
         if self.kind == "subscription":
-            return f"subscription {self.name} stays with {kept}, and goes on writing there"
+            return f"subscription {self.name} stays with {kept}, and continues writing there"
         return (
             f"prepared transaction {quoted(self.name)} of {self.owner}, since {self.since}, is"
             f" rolled back (to end it yourself: COMMIT PREPARED or ROLLBACK PREPARED"
@@ -71,7 +72,7 @@ class BoundObject:
 
 
 def bound_objects(connection: "psycopg.Connection[Any]", name: str) -> list[BoundObject]:
-    """Return what is bound to a database of the server, by kind and name."""
+    """Return the objects bound to a database of the server, by kind and name."""
     return [BoundObject(*row) for row in connection.execute(_BOUND, {"name": name})]
 
 
@@ -85,7 +86,7 @@ def prepared_in_the_way(
 def roll_back_prepared(url: "DatabaseUrl", objects: list[BoundObject]) -> None:
     """Roll the prepared transactions among them back; raises RefusedError for another's.
 
-    It takes a connection to the database that they belong to.
+    Needs a connection to the database that they belong to.
     """
     from chatdb.db.connect import connect_postgresql
     from chatdb.db.revision import translated
@@ -98,7 +99,7 @@ def roll_back_prepared(url: "DatabaseUrl", objects: list[BoundObject]) -> None:
 
     with translated(url), connect_postgresql(url, autocommit=True) as connection:
         for each in prepared:
-            with suppress(errors.UndefinedObject):  # its own client has just ended it
+            with suppress(errors.UndefinedObject):  # Its own client has just ended it.
                 statement = sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(each.name))
                 connection.execute(statement)
 
@@ -108,8 +109,8 @@ def require_endable(url: "DatabaseUrl", objects: list[BoundObject]) -> None:
     for each in objects:
         if not each.can_end:
             raise RefusedError(
-                f"prepared transaction {quoted(each.name)} is of {each.owner}: only that role"
-                " or a superuser can end it; nothing was changed",
+                f"prepared transaction {quoted(each.name)} belongs to {each.owner}: only that "
+                "role or a superuser can end it; nothing was changed",
                 hint=f"have it ended in {url.database}: ROLLBACK PREPARED {quoted(each.name)}",
             )
 

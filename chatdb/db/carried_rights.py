@@ -1,8 +1,8 @@
-"""Who owns chatdb's tables in a database and who may do what, as statements for another.
+"""Owners and privileges of chatdb's tables in a database, as statements for another.
 
-A backup has the rights of its day and of its server. What takes a database's place gets those of
-the place: an application goes on with what it was granted since, and a role that lost a right does
-not get it back. The statements do nothing for what is not there.
+A backup has the privileges of its time and server. A database that replaces another gets the
+latter's: an application keeps what it was granted since, and a role that lost a privilege does not
+regain it. The statements skip objects that do not exist.
 """
 
 from collections import defaultdict
@@ -65,10 +65,10 @@ _KINDS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES"}
 
 
 def carried_rights(connection: "psycopg.Connection[Any]", schema: str | None) -> list[str]:
-    """Return statements that give chatdb's tables elsewhere the owners and rights they have here.
+    """Return statements that give chatdb's tables elsewhere the owners and privileges here.
 
-    Each is a DO block of its own; what this user may not do there is a warning. Policies that are
-    chatdb's own come with the schema: others are made where they are missing.
+    Each is a separate DO block; what this user may not do there becomes a warning. chatdb's own
+    policies come with the schema; others are created if they are missing.
     """
     with connection.transaction(force_rollback=True):
         reading = _Reading(connection, schema)
@@ -78,7 +78,7 @@ def carried_rights(connection: "psycopg.Connection[Any]", schema: str | None) ->
 
 
 class _Reading:
-    """Reads the rights in the schema of one database."""
+    """Reads the owners and privileges in one database's schema."""
 
     def __init__(self, connection: "psycopg.Connection[Any]", schema: str | None) -> None:
         self._connection = connection
@@ -148,7 +148,7 @@ class _Reading:
 def _block(
     catalogue: str, prefix: str, kind: str, what: str, name: str, lines: Iterable[str]
 ) -> str:
-    """Return a block that takes every right on one thing away and gives what it should have."""
+    """Return a block that revokes every privilege on one object and grants the right ones."""
     columns = (
         f" UNION ALL SELECT a.* FROM pg_attribute t, aclexplode(t.attacl) a"
         f" WHERE t.attrelid = {_literal(name)}::{kind}"
@@ -162,7 +162,7 @@ def _block(
         f" WHERE c.oid = {_literal(name)}::{kind} AND a.grantee <> c.{prefix}owner LOOP"
         f" EXECUTE {_literal(f'REVOKE ALL ON {what} FROM ')} || somebody; END LOOP;"
     )
-    body = _guarded(revoking, f"the rights on {name}") + _allowed_lines(lines)
+    body = _guarded(revoking, f"the privileges on {name}") + _allowed_lines(lines)
     return _if_there(f"to_{kind}({_literal(name)})", body)
 
 
@@ -181,7 +181,7 @@ def _allowed(lines: Iterable[str]) -> str:
 
 
 def _allowed_lines(lines: Iterable[str]) -> str:
-    """Return statements of a block each of which may fail for want of a right or a role."""
+    """Return statements in blocks that may fail for lack of a privilege or a role."""
     return " ".join(_guarded(f"EXECUTE {_literal(line)};", line) for line in lines)
 
 

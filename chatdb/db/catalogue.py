@@ -1,6 +1,6 @@
-"""What the catalogue of a database at head must look like: kept beside the migrations as JSON.
+"""The expected catalogue of a database at head: kept beside the migrations as JSON.
 
-`tests/migrations/write_catalogue.py` writes the files anew; a test compares them with what the
+`tests/migrations/write_catalogue.py` writes the files; a test compares them with what the
 migrations build.
 """
 
@@ -30,7 +30,7 @@ class Difference:
 
 
 def expected_catalogue(dialect_name: DialectName) -> Sequence[CatalogueEntry]:
-    """Return the catalogue at head; raises NotFoundError when this chatdb is not whole."""
+    """Return the catalogue at head; raises NotFoundError if this chatdb is incomplete."""
     path = migrations_directory() / "catalogue" / f"{dialect_name}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -39,7 +39,7 @@ def expected_catalogue(dialect_name: DialectName) -> Sequence[CatalogueEntry]:
     if content["revision"] != head_revision():
         raise NotFoundError(
             f"{path} does not describe revision {head_revision()}",
-            hint="install chatdb-cli again; in a checkout: make catalogue",
+            hint="reinstall chatdb-cli; in a checkout: make catalogue",
         )
     return [CatalogueEntry(*fields) for fields in content["entries"]]
 
@@ -56,7 +56,7 @@ def catalogue_text(entries: Sequence[CatalogueEntry]) -> str:
 def compare(
     expected: Iterable[CatalogueEntry], found: Iterable[CatalogueEntry]
 ) -> list[Difference]:
-    """Return what differs; of a table that is missing as a whole only the table is told."""
+    """Return the differences; for a missing table only the table itself."""
     wanted = {(entry.kind, entry.table, entry.name): entry.definition for entry in expected}
     present = {(entry.kind, entry.table, entry.name): entry.definition for entry in found}
     gone = {key[1] for key in wanted if key[0] == "table" and key not in present}

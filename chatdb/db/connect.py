@@ -1,4 +1,4 @@
-"""Bare driver connections: what the engine is built on, and all that a quick look needs.
+"""Bare driver connections: the engine is built on them, and a quick look needs nothing else.
 
 Each driver is imported inside its function, so that a command pays only for the one it uses.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chatdb.db.patient_connection import PatientConnection
 
 SQLITE_BUSY_SECONDS = 10.0
-"""How long a statement waits for another writer of the file."""
+"""How long a statement waits for another program writing to the file."""
 
 CONNECT_TIMEOUT_SECONDS = 10
 
@@ -33,16 +33,16 @@ def connect_sqlite(
 ) -> PatientFile:
     """Open the file in manual transaction mode: the caller emits every BEGIN.
 
-    A new file gets mode 0600 and a write-ahead log. A file in a directory we may not write is
-    opened as immutable where no such log lies beside it, and so is one of a URL with
-    `immutable=1`: a file that nobody writes.
-    Raises DatabaseUnreachableError for a missing file (unless `create`), StorageError for a new one
-    where nothing can be locked, sqlite3.Error else.
+    A new file gets mode 0600 and a write-ahead log. A file in a directory that is not writable is
+    opened as immutable if no such log is beside it, and so is one of a URL with `immutable=1`: no
+    program writes to it. Raises DatabaseUnreachableError for a missing file (unless `create`),
+    otherwise StorageError for a new one
+    where nothing can be locked, sqlite3.Error.
     """
     path = url.sqlite_path
     if not create and not path.exists():
         raise DatabaseUnreachableError(
-            f"there is no database file {path}", hint="create it: chatdb migrate"
+            f"there is no database file {path}", hint="to create it: chatdb migrate"
         )
     is_new = create and not path.exists()
     if is_new:
@@ -55,7 +55,7 @@ def connect_sqlite(
     uri = f"file:{quote(str(path.absolute()))}?mode=rw" + _immutable(url)
     connection = open_file(uri, path, busy_seconds=busy_seconds)
     try:
-        if is_new:  # kept in the file: with a write-ahead log readers do not stop the writer
+        if is_new:  # Stored in the file: with a write-ahead log readers do not block the writer.
             connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
     except sqlite3.Error:
@@ -80,9 +80,9 @@ def connect_postgresql(
     autocommit: bool = False,
     settled: bool = True,
 ) -> "PatientConnection":
-    """Open a connection that a pooler in transaction mode can carry: nothing is left behind.
+    """Open a connection that a pooler in transaction mode can handle: it leaves nothing behind.
 
-    `settled` makes the settings that chatdb relies on, where no pooler stands between: one more
+    `settled` applies the settings that chatdb relies on, unless there is a pooler: one more
     message. Raises psycopg.Error, ConfigurationError for a parameter that libpq does not know.
     """
     import psycopg
@@ -100,7 +100,7 @@ def connect_postgresql(
     except psycopg.ProgrammingError as error:
         raise ConfigurationError(
             f"the parameters of {url.redacted()} cannot be used: {str(error).strip()}",
-            hint="mend the part after the question mark; sslmode=require is one that is known",
+            hint="fix the part after the question mark; a valid one is sslmode=require",
         ) from error
     try:
         if settled:

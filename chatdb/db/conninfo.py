@@ -1,4 +1,4 @@
-"""An address as libpq's connection string, for the words of a program: nothing secret in it."""
+"""A URL as libpq's connection string, without secrets, for a program's arguments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,10 +10,10 @@ _SECRETS = ("password", "sslpassword")
 
 
 def conninfo(url: DatabaseUrl, *, options: Sequence[str] = (), options_before: str = "") -> str:
-    """Write the address without its secrets; `options` are settings such as `-c name=value`.
+    """Write the URL without its secrets; `options` are settings such as `-c name=value`.
 
-    They stand in it and not in PGOPTIONS, which those of a service file would beat; what
-    PGOPTIONS holds is given as `options_before`.
+    They are part of it and not of PGOPTIONS, which a service file would override; the contents of
+    PGOPTIONS are passed as `options_before`.
     """
     parts = {"connect_timeout": str(CONNECT_TIMEOUT_SECONDS), **url.libpq()}
     for secret in _SECRETS:
@@ -24,7 +24,7 @@ def conninfo(url: DatabaseUrl, *, options: Sequence[str] = (), options_before: s
 
 
 def named(url: DatabaseUrl, application_name: str) -> DatabaseUrl:
-    """Return the address for a session of this name; it is the last of its parameters."""
+    """Return the URL for a session of this name, which is the last of its parameters."""
     others = tuple(each for each in url.parameters if each[0] != "application_name")
     return replace(url, parameters=(*others, ("application_name", application_name)))
 
@@ -35,7 +35,7 @@ def written(parts: Mapping[str, str]) -> str:
 
 
 def secrets(url: DatabaseUrl) -> dict[str, str]:
-    """Return the variables that carry the password to a program of PostgreSQL's."""
+    """Return the variables that pass the password to a PostgreSQL program."""
     password = url.libpq().get("password")
     return {"PGPASSWORD": password} if password else {}
 

@@ -1,4 +1,4 @@
-"""Database: the one handle that operations get."""
+"""Database: the one handle that operations receive."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +16,9 @@ from chatdb.db.url import DatabaseUrl
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Whose rows a role that row-level security binds may see: an organization's, or one user's.
+    """Whose rows a role under row-level security may see: an organization's, or one user's.
 
-    The owner of the tables sees everything all the same; SQLite has no roles.
+    The owner of the tables sees everything anyway; SQLite has no roles.
     """
 
     organization_id: UUID
@@ -36,9 +36,9 @@ class Tenant:
 class Database:
     """A database to work on: its URL, its dialect, and transactions on it.
 
-    No connection is kept: each transaction opens one and closes it, but while `loading`.
-    `schema` is the PostgreSQL schema chatdb lives in (None: the server's default), `tenant` whose
-    rows each transaction is for.
+    No connection is kept: each transaction opens and closes one, except while `loading`. `schema`
+    is chatdb's PostgreSQL schema (None: the server's default), `tenant` whose rows each transaction
+    is for.
     """
 
     url: DatabaseUrl
@@ -59,9 +59,9 @@ class Database:
         keep: bool = False,
         tenant: Tenant | None = None,
     ) -> Self:
-        """Return a handle; nothing is connected yet. `create` lets SQLite make a new file.
+        """Return a handle without connecting. `create` lets SQLite create a new file.
 
-        `keep` holds connections open from one transaction to the next, for many short ones.
+        `keep` keeps connections open between transactions, for many short ones.
         """
         dialect = dialect_of(url)
         engine = dialect.create_engine(url, create=create, keep=keep)
@@ -79,13 +79,13 @@ class Database:
         return replace(self, tenant=Tenant(organization_id, user_id))
 
     def direct(self) -> "Database":
-        """Return the handle for work that a pooler cannot carry (migrations, dumps)."""
+        """Return the handle for work that a pooler cannot handle (migrations, dumps)."""
         if self.direct_url is None:
             return self
         return Database.open(self.direct_url, schema=self.schema, tenant=self.tenant)
 
     def close(self) -> None:
-        """Forget the engine."""
+        """Discard the engine."""
         self.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -109,8 +109,8 @@ class Database:
     ) -> Iterator[sa.Connection]:
         """Open a connection with a transaction on it; commit at the end, roll back on any error.
 
-        Without `write` nothing can be changed on PostgreSQL. `settings` are made by SET LOCAL.
-        Raises the errors of `chatdb.errors` for what the driver raised, where a user can act.
+        Without `write` nothing can be changed on PostgreSQL. `settings` are applied by SET LOCAL.
+        Raises the errors of `chatdb.errors` for driver errors that a user can act on.
         """
         own = {} if self.tenant is None else self.tenant.settings()
         settings = own | dict(settings or {})
@@ -119,9 +119,10 @@ class Database:
 
     @contextmanager
     def snapshot(self, *, settings: Mapping[str, str] | None = None) -> Iterator["Database"]:
-        """Open a handle on one state of the database: all its transactions are one, and only read.
+        """Open a handle on one state of the database: all its transactions are one, read-only.
 
-        What several operations find through it fits together, whatever others write meanwhile.
+        The results of several operations through it are consistent, whatever others write
+        meanwhile.
         """
         with self.transaction(snapshot=True, settings=settings) as connection:
             yield _Snapshot(
@@ -136,10 +137,10 @@ class Database:
 
     @contextmanager
     def loading(self) -> Iterator["Database"]:
-        """Open a handle for a bulk load, which keeps one connection over its transactions.
+        """Open a handle for a bulk load, which keeps one connection for all its transactions.
 
-        Its cache stays warm, and SQLite's log is not moved into the file after each batch. SQLite
-        does not check foreign keys on it: the load knows that what its rows point at is there.
+        Its cache stays warm, and SQLite does not checkpoint after each batch. SQLite checks no
+        foreign keys on it: the load knows that the rows it refers to exist.
         """
         engine = self.dialect.create_engine(self.url, foreign_keys=False, keep=True)
         with replace(self, engine=engine) as loading:
@@ -151,7 +152,7 @@ class Database:
     ) -> Iterator[sa.Connection]:
         """Open a writing transaction for DDL: on SQLite with foreign keys off.
 
-        The caller checks the foreign keys before it lets the transaction commit.
+        The caller checks the foreign keys before the transaction commits.
         """
         engine = self.dialect.create_engine(self.url, create=True, foreign_keys=False)
         with self.translated_errors(), engine.connect() as connection:
@@ -178,7 +179,7 @@ class Database:
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Turn a driver's error into one a user can act on; others pass as they are."""
+        """Turn a driver's error into one that a user can act on; others pass unchanged."""
         try:
             yield
         except sa.exc.DBAPIError as error:
@@ -195,7 +196,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot(Database):
-    """A database as one transaction sees it, which whoever opened the handle ends."""
+    """A database as one transaction sees it, which the handle's opener ends."""
 
     connection: sa.Connection | None = None
 
@@ -207,15 +208,15 @@ class _Snapshot(Database):
         snapshot: bool = False,  # noqa: ARG002 - it is one
         settings: Mapping[str, str] | None = None,  # noqa: ARG002 - made when it was opened
     ) -> Iterator[sa.Connection]:
-        """Give the one transaction."""
+        """Return the one transaction."""
         if write or self.connection is None:
-            raise TypeError("a snapshot is only read")
+            raise TypeError("a snapshot is read-only")
         with self.translated_errors():
             yield self.connection
 
 
 def dialect_of(url: DatabaseUrl) -> Dialect:
-    """Return the dialect of a URL, importing only its own driver."""
+    """Return the dialect of a URL, importing only its driver."""
     if url.dialect_name == "sqlite":
         from chatdb.db.dialects.sqlite import SqliteDialect
 
@@ -226,7 +227,7 @@ def dialect_of(url: DatabaseUrl) -> Dialect:
 
 
 def _roll_back(connection: sa.Connection) -> None:
-    """Roll back; a lost connection has nothing to roll back, and its error is on its way."""
+    """Roll back; a lost connection has nothing to roll back, and its error is being raised."""
     try:
         connection.rollback()
     except sa.exc.DBAPIError:

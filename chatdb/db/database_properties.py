@@ -1,6 +1,7 @@
-"""What a PostgreSQL database has beside its tables: owner, rights, comment, settings, locale.
+"""Properties of a PostgreSQL database: owner, privileges, comment, settings, locale.
 
-A dump of the database holds none of it: a database that takes another's place gets it from there.
+A dump of the database contains none of them: a database that replaces another gets them from that
+one.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ _LISTS = frozenset(
         "temp_tablespaces",
     )
 )
-"""Settings whose value is a list of quoted names: written back as one text they mean another."""
+"""Settings whose value is a list of quoted names: one text would change their meaning."""
 
 _DATABASE = """
 SELECT pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
@@ -48,7 +49,7 @@ _PROVIDERS = {"i": "icu", "b": "builtin", "c": "libc"}
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A right on a database; the role None is PUBLIC."""
+    """A privilege on a database; the role None is PUBLIC."""
 
     role: str | None
     privilege: str
@@ -57,7 +58,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class RoleSetting:
-    """A setting that sessions in the database begin with; the role None means all of them."""
+    """A setting that sessions in the database start with; the role None means all of them."""
 
     role: str | None
     name: str
@@ -68,7 +69,7 @@ class RoleSetting:
 class DatabaseProperties:
     """All that `ALTER`, `GRANT` and `COMMENT ON DATABASE` set; `grants` None are the default.
 
-    `tablespace` None is the one that every new database has: to name it takes a right of its own.
+    `tablespace` None is the default of every new database: naming it needs a privilege of its own.
     """
 
     owner: str
@@ -114,7 +115,7 @@ def read_properties(connection: "psycopg.Connection[Any]", name: str) -> Databas
 def create_like(
     connection: "psycopg.Connection[Any]", name: str, like: DatabaseProperties | None
 ) -> None:
-    """Make an empty database with the owner, locale and rights of another (None: the default)."""
+    """Create an empty database with another's owner, locale and privileges (None: default)."""
     from psycopg import sql
 
     options: list[Composable] = [sql.SQL("TEMPLATE template0")]
@@ -135,7 +136,7 @@ def apply_settings(
 ) -> list[RoleSetting]:
     """Give a database the settings, limit and comment of another.
 
-    Returns the settings that this user may not make.
+    Returns the settings that this user may not set.
     """
     from psycopg import errors, sql
 

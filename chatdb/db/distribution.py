@@ -1,4 +1,4 @@
-"""Databases that Citus distributes, for what is not built for them yet."""
+"""Refuses databases distributed by Citus for commands that do not support them."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,26 +14,26 @@ SELECT format('%I.%I', nspname, relname) FROM pg_class c
 JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relname = 'pg_dist_partition' AND nspname IN ('pg_catalog', 'citus') AND relkind = 'r'
 """
-"""It lies in pg_catalog; the extension's scripts make it in a schema of its own and move it."""
+"""It is in pg_catalog; the extension's scripts create it in a schema of its own and move it."""
 
 
 def refuse_distributed_restore(url: "DatabaseUrl") -> None:
-    """Raise RefusedError where a restore would take the distribution away."""
+    """Raise RefusedError if a restore would remove the distribution."""
     if tables := distributed_tables(url):
         raise RefusedError(
-            f"Citus distributes {_some(tables)} of {url.redacted()}, and a restore would leave them"
-            " on one node",
-            hint="bring organizations back one by one: chatdb restore FILE --org KEY, or chatdb"
-            " import FILE --org KEY",
+            f"Citus distributes {_some(tables)} of {url.redacted()}, and a restore would put them "
+            "on one node",
+            hint="restore organizations one by one: chatdb restore FILE --org KEY, or chatdb "
+            "import FILE --org KEY",
         )
 
 
 def refuse_distributed_backup(url: "DatabaseUrl") -> None:
-    """Raise RefusedError where a backup would not be one state, nor restore as it was."""
+    """Raise RefusedError if a backup would not be consistent, nor restorable as it was."""
     if tables := distributed_tables(url):
         raise RefusedError(
-            f"Citus distributes {_some(tables)} of {url.redacted()}, and a backup would not hold"
-            " one state of all nodes",
+            f"Citus distributes {_some(tables)} of {url.redacted()}, and a backup would not be "
+            "consistent across all nodes",
             hint="write each organization to a file: chatdb export --org KEY --output KEY.jsonl",
         )
 
@@ -45,7 +45,7 @@ def distributed_tables(url: "DatabaseUrl") -> list[str]:
     if url.path is not None:
         return []
     with (
-        suppress(DatabaseUnreachableError),  # who goes on is told
+        suppress(DatabaseUnreachableError),  # A user who continues is told.
         translated(url),
         connect_postgresql(url, autocommit=True) as connection,
     ):

@@ -17,7 +17,7 @@ def require_utf8_database(url: DatabaseUrl) -> None:
     if url.path is not None:
         return
     with (
-        suppress(DatabaseUnreachableError),  # who goes on is told
+        suppress(DatabaseUnreachableError),  # the next step reports it
         translated(url),
         connect_postgresql(url, autocommit=True) as connection,
     ):

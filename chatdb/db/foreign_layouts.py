@@ -1,4 +1,4 @@
-"""Tables that have chatdb's names but are another system's: whose they are, by their columns."""
+"""Recognises other systems' tables with chatdb's table names, by their columns."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ _OWN: _Shape = {
     "chatdb_settings": frozenset({"key", "value"}),
     "chatdb_leases": frozenset({"name", "owner", "expires_at"}),
 }
-"""What each of chatdb's tables has in every revision."""
+"""The columns of each of chatdb's tables in every revision."""
 
 _KNOWN: tuple[tuple[str, _Shape], ...] = (
     ("Helvino", {"conversations": frozenset({"orgId"}), "messages": frozenset({"orgId"})}),
@@ -65,14 +65,14 @@ _KNOWN: tuple[tuple[str, _Shape], ...] = (
     ("Open WebUI", {"chat": frozenset({"chat", "share_id"})}),
     ("Chainlit", {"steps": frozenset({"threadId"}), "threads": frozenset({"userIdentifier"})}),
 )
-"""Column names as the systems' own migrations make them; the first that fits is named."""
+"""Column names as the systems' own migrations create them; the first match is named."""
 
 
 def foreign_tables(tables: _Shape, *, migrated: bool) -> tuple[str, ...]:
-    """Return the tables of chatdb's names that are not chatdb's, sorted.
+    """Return the tables with chatdb's table names that are not chatdb's, sorted.
 
-    `tables` are all tables of the schema with their columns; without a chatdb revision
-    (`migrated`) every one is foreign, with one those that lack columns of chatdb's.
+    `tables` are all tables of the schema with their columns; without a chatdb revision (`migrated`)
+    every one is foreign, with one those that lack chatdb's columns.
     """
     named = sorted((TABLE_NAMES - {VERSION_TABLE}) & tables.keys())
     if not migrated:
@@ -81,7 +81,7 @@ def foreign_tables(tables: _Shape, *, migrated: bool) -> tuple[str, ...]:
 
 
 def recognise(tables: _Shape) -> str | None:
-    """Name the system that these tables belong to; None for one that is not known."""
+    """Name the system that these tables belong to; None if it is unknown."""
     for system, shape in _KNOWN:
         if all(columns <= tables.get(table, frozenset()) for table, columns in shape.items()):
             return system

@@ -1,4 +1,4 @@
-"""The label of a database (development, staging, production) at a glance, by the bare driver."""
+"""The label of a database (development, staging, production), read by the bare driver."""
 
 import sqlite3
 from contextlib import closing
@@ -27,7 +27,7 @@ WHERE relname = '{_TABLE}' AND relkind IN ('r', 'p') ORDER BY nspname
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a database is called, and what it is labelled as; None: nobody labelled it."""
+    """A database's name and its label, None if it has none."""
 
     name: str
     environment: str | None
@@ -36,8 +36,8 @@ class Label:
 def look_at_label(url: DatabaseUrl, *, schema: str | None = None, whole: bool = False) -> Label:
     """Return the label; a database that does not exist, or is not chatdb's, has none.
 
-    `whole` is for work on a database as a whole: production in any of its schemas counts. Raises
-    the errors of `chatdb.errors` for a database that cannot be reached or read.
+    `whole` is for work on a whole database: production in any of its schemas counts. Raises the
+    errors of `chatdb.errors` for a database that cannot be reached or read.
     """
     with translated(url):
         if url.path is not None:
@@ -56,14 +56,14 @@ def look_at_label(url: DatabaseUrl, *, schema: str | None = None, whole: bool = 
 
 
 def labels_by_schema(url: DatabaseUrl) -> dict[str, str]:
-    """Return the labels that the schemas of a PostgreSQL database have."""
+    """Return the labels of the schemas of a PostgreSQL database."""
     with translated(url), connect_postgresql(url, autocommit=True) as connection:
         found = {name: _values(connection, name) for name in _schemas(connection)}
     return {name: values[0] for name, values in found.items() if values}
 
 
 def put_labels(url: DatabaseUrl, labels: dict[str, str]) -> None:
-    """Give the schemas of another PostgreSQL database these labels, where it has them."""
+    """Set these labels in the schemas of another PostgreSQL database, as far as they exist."""
     from psycopg import sql
 
     with translated(url), connect_postgresql(url) as connection:
@@ -77,7 +77,7 @@ def put_labels(url: DatabaseUrl, labels: dict[str, str]) -> None:
 
 
 def _word(values: list[str]) -> str | None:
-    """Return the word that counts of those that were found."""
+    """Return the strictest of the labels found."""
     words = [value.strip().lower() for value in values]
     return PRODUCTION if PRODUCTION in words else next(iter(words), None)
 

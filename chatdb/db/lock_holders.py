@@ -1,4 +1,4 @@
-"""Who holds the lock that is waited for on PostgreSQL: sessions, and prepared transactions."""
+"""The holders of a lock that is waited for on PostgreSQL: sessions, and prepared transactions."""
 
 import re
 import shlex
@@ -22,9 +22,9 @@ LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transa
                     AND x.granted AND x.virtualtransaction = l.virtualtransaction
 LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
 """
-# The manual's join (virtualtransaction = '-1/' || transaction) holds after a restart only: until
-# then a prepared transaction goes by the name of the session that made it.
-# A prepared transaction has no process: among those that block it is a 0.
+# The manual's join (virtualtransaction = '-1/' || transaction) holds only after a restart: until
+# then a prepared transaction has the name of the session that made it. A prepared transaction has
+# no process: among blocking pids it is a 0.
 _BLOCKERS = f"""
 WITH waiting AS (
     SELECT w.*, pg_blocking_pids(w.pid) AS blockers FROM pg_locks w
@@ -72,7 +72,7 @@ FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared
 class Holder:
     """A session with its process, or the prepared transaction `gid`; `age` is in seconds.
 
-    What other roles do is not for everyone to see: None.
+    Not everyone may see other roles' activity: None.
     """
 
     pid: int | None
@@ -84,7 +84,7 @@ class Holder:
     query: str | None
 
     def describe(self) -> str:
-        """Write it for people."""
+        """Describe it in words."""
         since = "" if self.age is None else f", for {self.age:.0f} s"
         if self.gid is not None:
             return (
@@ -102,35 +102,35 @@ class Holder:
 
 
 def blockers(connection: "psycopg.Connection[Any]", pid: int) -> list[Holder]:
-    """Return who keeps the session of this process waiting; nobody if it does not wait."""
+    """Return what blocks this process's session; none if it does not wait."""
     return _holders(connection, _BLOCKERS.format(pids="%s"), pid)
 
 
 def blockers_of_program(connection: "psycopg.Connection[Any]", application: str) -> list[Holder]:
-    """Return who keeps sessions of this application name waiting."""
+    """Return what blocks sessions of this application name."""
     return _holders(connection, _BLOCKERS.format(pids=_OF_PROGRAM), application)
 
 
 def holders_of_advisory_lock(connection: "psycopg.Connection[Any]", key: int) -> list[Holder]:
-    """Return who has an advisory lock of this database."""
+    """Return the holders of an advisory lock of this database."""
     return _holders(connection, _OF_ADVISORY_LOCK, key)
 
 
 def holders_of_tables(connection: "psycopg.Connection[Any]", names: Sequence[str]) -> list[Holder]:
-    """Return who has locks on tables of these names, the strongest locks first.
+    """Return the holders of locks on tables of these names, strongest locks first.
 
-    Whoever has a table of another name for himself alone is among them: what is dumped is all.
+    Includes exclusive locks on any other table: a dump covers all of them.
     """
     return _holders(connection, _OF_TABLES, sorted(names))
 
 
 def prepared_transactions(connection: "psycopg.Connection[Any]") -> list[Holder]:
-    """Return the prepared transactions of this database, the oldest first."""
+    """Return the prepared transactions of this database, oldest first."""
     return [Holder(*row) for row in connection.execute(_PREPARED)]
 
 
 def described(holders: Sequence[Holder]) -> str:
-    """Write holders for people; whoever is not found any more has just gone."""
+    """Describe holders in words; those not found any more have just gone."""
     texts = [holder.describe() for holder in holders[:_SHOWN]]
     if len(holders) > _SHOWN:
         texts.append(f"and {len(holders) - _SHOWN} more")

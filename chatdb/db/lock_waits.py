@@ -1,7 +1,7 @@
-"""Who is told that a statement waits for somebody else's lock: one listener a process.
+"""Who is told that a statement waits for another session's lock: one listener per process.
 
-A wait can begin in any statement of any connection, the bare ones too: no caller could hand a
-listener down to all of them.
+Any statement of any connection may wait, even of bare ones: no caller could pass a listener to all
+of them.
 """
 
 import re
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from chatdb.db.lock_holders import Holder
 
 SAY_AFTER_SECONDS = 2.0
-"""How long a statement waits before anybody is told."""
+"""How long a statement waits before the listener is told."""
 
 LOCK_SECONDS = 30
-"""How long a statement waits for a lock, where its command has no limit of its own."""
+"""How long a statement waits for a lock if its command sets no limit."""
 
 
 AGAIN_SECONDS = 60.0
@@ -27,7 +27,7 @@ _AGE = re.compile(r", for \d+ s")
 
 
 def _say_nothing(_text: str) -> None:
-    """Be the listener where nobody listens."""
+    """The listener if there is none."""
 
 
 _listeners: list[Callable[[str], None]] = [_say_nothing]
@@ -35,20 +35,20 @@ _said: dict[str, float] = {}
 
 
 def listen(note: Callable[[str], None]) -> None:
-    """Have `note` told of every wait from now on, in place of whoever was told before."""
+    """Pass every wait from now on to `note`, instead of the previous listener."""
     _listeners[:] = [note]
     _said.clear()
 
 
 def tell(holders: "Sequence[Holder]") -> None:
-    """Say who holds the lock that is waited for."""
+    """Report who holds the lock."""
     from chatdb.db.lock_holders import described
 
     say(f"waiting for a lock held by {described(holders)}")
 
 
 def say(text: str) -> None:
-    """Say what is waited for; who holds it is the same for any time that it has been held."""
+    """Report what is waited for; who holds it is the same for any time that it has been held."""
     what, now = _AGE.sub("", text), time.monotonic()
     if what in _said and now - _said[what] < AGAIN_SECONDS:
         return

@@ -1,4 +1,4 @@
-"""How a migration that cannot go on is told: whose tables are in the way, what failed."""
+"""Errors of a migration that cannot continue: foreign tables, or a failed revision."""
 
 import re
 from collections.abc import Iterator
@@ -26,29 +26,27 @@ _DEPENDENTS = (
     (r"policy (.+) on table (.+) depends on ", "DROP POLICY {0} ON {1}"),
     (r"trigger (.+) on table (.+) depends on ", "DROP TRIGGER {0} ON {1}"),
 )
-"""What the server says of an object that is in the way, and what to type; in English only."""
+"""The server's words for an object in the way, and what to type; in English only."""
 _NOT_THE_SCRIPT = ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_INTERRUPT")
 
 
 def refusal(database: Database, foreign: tuple[str, ...], system: str | None) -> RefusedError:
-    """Return the error for tables of chatdb's names that belong to somebody else."""
-    whose = f"they look like those of {system}" if system else "they are of a kind unknown here"
+    """Return the error for tables with chatdb's table names that belong to another program."""
+    whose = f"they look like those of {system}" if system else "their origin is unknown"
     if database.dialect.migration_ways().has_schemas:
-        way = "let chatdb live beside them in a schema of its own: chatdb migrate --schema chatdb"
+        way = "give chatdb a separate schema: chatdb migrate --schema chatdb"
     else:
-        way = (
-            "give chatdb a file of its own: chatdb migrate --database-url sqlite:///data/chatdb.db"
-        )
+        way = "give chatdb a separate file: chatdb migrate --database-url sqlite:///data/chatdb.db"
     return RefusedError(
-        f"{database.url.redacted()} has tables of chatdb's names that are not chatdb's"
-        f" ({', '.join(foreign)}): {whose}; nothing was changed",
-        hint=f"{way}; then bring the chats over with chatdb import",
+        f"{database.url.redacted()} has tables with chatdb's table names that are not chatdb's "
+        f"({', '.join(foreign)}): {whose}; nothing was changed",
+        hint=f"{way}; then import the chats with chatdb import",
     )
 
 
 @contextmanager
 def failing_as(script: Script) -> Iterator[None]:
-    """Name the revision, the statement and the database's words in whatever a script raises."""
+    """Add the revision, the statement and the database's words to whatever a script raises."""
     try:
         yield
     except (DatabaseLockedError, DatabaseUnreachableError):
@@ -77,10 +75,10 @@ def _words(error: BaseException | None) -> str:
 
 
 def _in_use(script: Script, error: BaseException | None) -> MigrationFailedError:
-    """Name the application's objects that hang on what a revision drops, and how they go."""
+    """Name the application's objects that depend on what a revision drops, and how to drop them."""
     lines = str(getattr(getattr(error, "diag", None), "message_detail", None) or "").splitlines()
     drops = [drop for drop in map(_drop, lines) if drop is not None]
-    way = "drop them, go on, and make them again after"
+    way = "drop them, run it again, and create them again afterwards"
     return _failure(
         script,
         f"other objects depend on what it drops: {'; '.join(lines) or _words(error)}",
@@ -90,7 +88,7 @@ def _in_use(script: Script, error: BaseException | None) -> MigrationFailedError
 
 
 def _drop(line: str) -> str | None:
-    """Return the statement that removes what a line of the server's names."""
+    """Return the statement that drops the object in a line of the server's message."""
     for pattern, statement in _DEPENDENTS:
         match = re.match(pattern, line)
         if match is not None:
@@ -106,4 +104,4 @@ def _failure(
         shown = " ".join(statement.split())
         cut = shown[:_SHOWN_STATEMENT] + ("..." if len(shown) > _SHOWN_STATEMENT else "")
         text += f"; statement: {cut}"
-    return MigrationFailedError(text, hint=hint or "mend the cause and run chatdb migrate again")
+    return MigrationFailedError(text, hint=hint or "fix the cause and run chatdb migrate again")

@@ -1,4 +1,4 @@
-"""The rows of `chatdb_log` that tell which revision was run when, from which script."""
+"""The rows of `chatdb_log` that record which revision was run when, from which script."""
 
 import secrets
 import time
@@ -72,7 +72,7 @@ def read_runs(connection: sa.Connection) -> list[LoggedRun]:
 
 
 def _new_id() -> UUID:
-    """Return a UUIDv7: milliseconds, then chance (RFC 9562, 5.7)."""
+    """Return a UUIDv7: milliseconds, then random bits (RFC 9562, 5.7)."""
     value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | 0x7 << 76
     return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)

@@ -1,7 +1,7 @@
 """The migration engine: one lock, one transaction and one Alembic call for each revision.
 
-Whatever a revision did is either committed with its row in `chatdb_log`, or leaves nothing
-behind. Alembic is imported inside functions: a command that finds nothing to do never loads it.
+A revision is either committed with its row in `chatdb_log`, or leaves nothing behind. Alembic is
+imported inside functions: a command that finds nothing to do never loads it.
 """
 
 import time
@@ -33,11 +33,11 @@ from chatdb.errors import (
 )
 
 RETRIES = 3
-"""How often a revision is tried again that could not get a table's lock."""
+"""How often a revision is retried that could not get a table's lock."""
 
 POOLED = (
-    "this connection goes through a pooler; one transaction at a time it is safe,"
-    " but give migrations the server's own address: --direct-url"
+    "this connection goes through a pooler; a single transaction at a time is safe, but use "
+    "the server's own address for migrations: --direct-url"
 )
 
 _FIRST_PAUSE_SECONDS = 1.0
@@ -47,10 +47,10 @@ Choose = Callable[[str | None], Script | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationSettings:
-    """How to go about it: times in seconds; `directory` is another folder of scripts.
+    """Settings: times in seconds; `directory` is another folder of scripts.
 
-    `lock_wait` is for another migrator (or writer of a SQLite file), `lock_timeout` for the lock
-    of a table on PostgreSQL. `keep_copy` leaves the copy of a SQLite file there after success.
+    `lock_wait` is for another migration (or writer of a SQLite file), `lock_timeout` for the lock
+    of a table on PostgreSQL. `keep_copy` keeps the copy of a SQLite file after success.
     """
 
     lock_wait: float = 60.0
@@ -61,7 +61,7 @@ class MigrationSettings:
 
 @dataclass(frozen=True, slots=True)
 class AppliedRevision:
-    """A revision that is committed: `direction` is up or down; the time it took in seconds."""
+    """A committed revision: `direction` is up or down; the time it took in seconds."""
 
     revision: str
     title: str
@@ -70,20 +70,20 @@ class AppliedRevision:
 
 
 class Watch(Protocol):
-    """Who is told what happens, as it happens."""
+    """Receives what happens, as it happens."""
 
     def note(self, text: str) -> None:
-        """Hear of a wait, a retry or a copy."""
+        """Receive a note on a wait, a retry or a copy."""
 
     def warning(self, text: str) -> None:
-        """Hear of something to mend, though the work goes on."""
+        """Receive a warning; the work continues."""
 
     def applied(self, revision: AppliedRevision) -> None:
-        """Hear of a revision that has just been committed."""
+        """Receive a revision that has just been committed."""
 
 
 class Silence:
-    """A watch that listens to nothing."""
+    """A watch that ignores everything."""
 
     def note(self, text: str) -> None:
         """Ignore it."""
@@ -106,10 +106,10 @@ def upgrade(
     settings: MigrationSettings = DEFAULTS,
     watch: Watch = SILENCE,
 ) -> list[AppliedRevision]:
-    """Apply what is missing up to `revision` (None: head); return what was applied here.
+    """Apply missing revisions up to `revision` (None: head); return what was applied here.
 
-    Raises MigrationFailedError, DatabaseLockedError, RefusedError for tables that are not
-    chatdb's, NotFoundError and UsageError for a revision that cannot be gone up to.
+    Raises MigrationFailedError, DatabaseLockedError, RefusedError for tables that are not chatdb's,
+    NotFoundError and UsageError for an invalid target revision.
     """
     chain = scripts(settings.directory)
     target = revision or head_revision(settings.directory)
@@ -139,7 +139,7 @@ def downgrade(
     settings: MigrationSettings = DEFAULTS,
     watch: Watch = SILENCE,
 ) -> list[AppliedRevision]:
-    """Take back every revision above `revision` ("base": all); return what was taken back.
+    """Revert every revision above `revision` ("base": all); return what was reverted.
 
     Raises as `upgrade` does.
     """
@@ -161,7 +161,7 @@ def downgrade(
 
 
 def require_known(revision: str | None, directory: Path | None = None) -> None:
-    """Return when there is a script of this revision; raises NotFoundError with those there are."""
+    """Return if there is a script of this revision; raises NotFoundError listing all."""
     known = [script.revision for script in scripts(directory)]
     if revision is not None and revision not in known:
         raise NotFoundError(
@@ -203,24 +203,24 @@ class _Run:
             if self.copy is None:
                 raise
             raise MigrationFailedError(
-                f"{error.text}; the file as it was before is kept at {self.copy}", hint=error.hint
+                f"{error.text}; the previous file is kept at {self.copy}", hint=error.hint
             ) from error.__cause__
         except BaseException:
             if self.copy is not None:
-                self.watch.note(f"the file as it was before is kept at {self.copy}")
+                self.watch.note(f"the previous file is kept at {self.copy}")
             raise
         if self.copy is not None and not self.settings.keep_copy:
             self.copy.unlink(missing_ok=True)
         elif self.copy is not None:
             path = self.database.url.sqlite_path
             self.watch.note(
-                f"the file as it was before is kept; to bring it back:"
-                f" rm -f {path}-wal {path}-shm; mv {self.copy} {path}"
+                f"the previous file is kept; to restore it: rm -f {path}-wal {path}-shm; mv "
+                f"{self.copy} {path}"
             )
         return applied
 
     def _one(self, choose: Choose) -> AppliedRevision | None:
-        """Apply one revision, trying again while somebody else holds a lock."""
+        """Apply one revision, retrying while another session holds a lock."""
         deadline = time.monotonic() + self.settings.lock_wait
         retries = 0
         while True:
@@ -275,7 +275,7 @@ class _Run:
         return AppliedRevision(script.revision, script.title, self.direction, seconds)
 
     def _current_revision(self, connection: sa.Connection) -> str | None:
-        """Read the revision again, now that nobody else can change it; refuse foreign tables."""
+        """Read the revision again, now that no one else can change it; refuse foreign tables."""
         columns = self.ways.table_columns(connection)
         revision = None
         if "version_num" in columns.get(VERSION_TABLE, ()):
@@ -308,7 +308,8 @@ class _Run:
                 f" {self.settings.lock_timeout:g} s, {RETRIES + 1} times; nothing was changed;"
                 f" locks are held by {told}",
                 hint=way_out(
-                    holders, "run it again when they are done, or wait longer: --lock-timeout 60"
+                    holders,
+                    "run it again when they have finished, or wait longer: --lock-timeout 60",
                 ),
             )
             self._record_failure(attempt, failure)
@@ -322,7 +323,7 @@ class _Run:
         time.sleep(pause)
 
     def _record_failure(self, attempt: _Attempt, error: ChatdbError) -> None:
-        """Write the failure to the log, where that exists and can be written."""
+        """Write the failure to the log, if that exists and can be written."""
         if attempt.script is None:
             return
         with (

@@ -1,7 +1,7 @@
-"""What a database holds at a glance, by the bare driver: counts, sizes, the last days.
+"""A database at a glance, by the bare driver: counts, sizes, the last days.
 
-Every figure is read in a short transaction of its own, within a second or not at all: one that
-cannot be had is named in `notes` and stops none of the others.
+Every figure is read in a separate short transaction, within a second or not at all: a missing one
+is named in `notes` and does not stop the others.
 """
 
 from contextlib import closing
@@ -14,7 +14,7 @@ from chatdb.db.revision import judge, look_into_file, look_into_server, translat
 from chatdb.db.url import DatabaseUrl
 
 ANSWER_SECONDS = 10.0
-"""How long a server that took the login may take to answer."""
+"""How long a server that accepted the login may take to answer."""
 
 DAYS = 7
 
@@ -22,9 +22,9 @@ DAYS = 7
 def overview(
     url: DatabaseUrl, *, schema: str | None = None, organization_id: UUID, today: date
 ) -> Overview:
-    """Look at the database; of a schema that is not chatdb's only its state is told.
+    """Look at the database; for a schema that is not chatdb's, return only its state.
 
-    `organization_id` is whose rows a user sees that row-level security binds.
+    `organization_id` is whose rows a user under row-level security sees.
 
     Raises the errors of `chatdb.errors` for one that cannot be reached or read.
     """

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that says for whom it waits, and sets what chatdb relies on."""
+"""A PostgreSQL connection that reports what it waits for, and applies chatdb's settings."""
 
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -21,10 +21,10 @@ _LONGEST_PAUSE_SECONDS = 30.0
 
 
 class PatientConnection(psycopg.Connection[Any]):
-    """Looks after two seconds of waiting whether another session's lock is what it waits for.
+    """Checks after two seconds of waiting whether another session's lock is the reason.
 
-    Each answer that has not come yet is asked for ten times a second by psycopg itself, which
-    lets Ctrl-C through: that is where the time is looked at, without any thread.
+    psycopg itself polls ten times a second for each answer, which lets Ctrl-C through: the time is
+    checked there, without any thread.
     """
 
     parameters: Mapping[str, Any]
@@ -39,9 +39,9 @@ class PatientConnection(psycopg.Connection[Any]):
         return opened
 
     def settle(self) -> None:
-        """Make the settings for all statements to come, unless the session is a pooler's.
+        """Apply the settings to all later statements, unless the session is a pooler's.
 
-        A pooler's answer to the login has a process id of its own making: nothing is set then.
+        A pooler answers the login with a process id that it invented: nothing is set then.
         """
         calls = sql.SQL(", ").join(
             sql.SQL("set_config({}, {}, false)").format(name, value)
@@ -53,7 +53,7 @@ class PatientConnection(psycopg.Connection[Any]):
     def begin(self, *, write: bool, snapshot: bool, settings: Mapping[str, str]) -> None:
         """Begin a transaction with its settings in one message to the server.
 
-        A time limit of the role's on transactions runs from BEGIN on: what lifts it must not
+        A role's time limit on transactions runs from BEGIN on: the setting that lifts it must not
         wait for an answer.
         """
         everything = transaction_settings(self.info.server_version) | dict(settings)
@@ -68,12 +68,12 @@ class PatientConnection(psycopg.Connection[Any]):
             while cursor.nextset():
                 pass
             row = cursor.fetchone()
-        if row is not None:  # behind a pooler each transaction has another
+        if row is not None:  # Behind a pooler each transaction has a different one.
             self.backend_pid = row[0]
 
     @contextmanager
     def reading(self, settings: Mapping[str, str], *, schema: str | None = None) -> Iterator[Self]:
-        """Read in a transaction of its own; what it did by chance is rolled back."""
+        """Read in a separate transaction; anything it did by chance is rolled back."""
         path = {} if schema is None else {"search_path": schema}
         self.begin(write=False, snapshot=False, settings={**settings, **path})
         try:
@@ -83,7 +83,7 @@ class PatientConnection(psycopg.Connection[Any]):
                 self.rollback()
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-        """Wait for an answer of the server, as psycopg does, and tell of a lock."""
+        """Wait for an answer of the server, as psycopg does, and report a lock."""
         return super().wait(self._watched(gen), *arguments, **options)
 
     def _watched(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
@@ -108,7 +108,7 @@ class PatientConnection(psycopg.Connection[Any]):
             raise
 
     def _blockers(self) -> list[Holder]:
-        """Ask over another connection; one that cannot be had has nothing to say."""
+        """Ask over another connection; if there is none, there is nothing to report."""
         parameters = {**self.parameters, "connect_timeout": _CONNECT_SECONDS}
         with (
             suppress(psycopg.Error),

@@ -1,4 +1,4 @@
-"""A connection to a SQLite file that says when it waits for another program."""
+"""A connection to a SQLite file that reports when it waits for another program."""
 
 import errno
 import sqlite3
@@ -10,9 +10,7 @@ from chatdb.db import lock_waits
 from chatdb.errors import StorageError
 
 NO_LOCKS_TEXT = "{path} is on a file system without locks or shared memory (a network share?)"
-NO_LOCKS_HINT = (
-    "move the file to a disk of this machine, or take PostgreSQL: --database-url postgresql://"
-)
+NO_LOCKS_HINT = "move the file to a local disk, or use PostgreSQL: --database-url postgresql://"
 
 _STEP_SECONDS = 1.0
 _BUSY = ("SQLITE_BUSY", "SQLITE_PROTOCOL")
@@ -20,7 +18,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class PatientFile(sqlite3.Connection):
-    """Waits for a lock a second at a time: so long Ctrl-C is not heard."""
+    """Waits for a lock one second at a time: that long Ctrl-C is not noticed."""
 
     path: Path
     busy_seconds: float
@@ -34,12 +32,12 @@ class PatientFile(sqlite3.Connection):
             self.patiently("SELECT 1 FROM sqlite_master LIMIT 1")
 
     def commit(self) -> None:
-        """Commit, once whoever reads the file lets it (a file without a write-ahead log)."""
+        """Commit, once readers of the file allow it (a file without a write-ahead log)."""
         if self.in_transaction:
             self.patiently("COMMIT")
 
     def patiently(self, statement: str) -> sqlite3.Cursor:
-        """Run a statement that takes or gives up a lock, for as long as another program has it."""
+        """Run a statement that takes or releases a lock, for as long as another program has it."""
         began = time.monotonic()
         told = False
         while True:
@@ -64,10 +62,10 @@ class PatientFile(sqlite3.Connection):
 
 
 def knows_locks(folder: Path) -> bool:
-    """Tell whether files there can be locked; a network share may refuse it, and SQLite is lost.
+    """Tell whether files there can be locked; a network share may refuse it, and SQLite fails.
 
-    SQLite takes the refusal for another program's lock. A file of the probe's own is locked: to
-    close the database's would give up the locks that this process has on it.
+    SQLite takes the refusal for another program's lock. The probe locks its own file: closing the
+    database's file would release the locks that this process has on it.
     """
     import fcntl
     import tempfile

@@ -1,4 +1,4 @@
-"""Whether another program, started by chatdb, waits for a lock: asked by a connection of ours."""
+"""Whether a program started by chatdb waits for a lock: asked over a separate connection."""
 
 from contextlib import closing, suppress
 
@@ -10,7 +10,7 @@ from chatdb.errors import ChatdbError
 
 
 def tell_whom_it_waits_for(url: DatabaseUrl, application: str) -> bool:
-    """Say for whom the sessions of this application name wait; tell whether they do."""
+    """Report what sessions of this application name wait for; tell whether they do."""
     import psycopg
 
     with (

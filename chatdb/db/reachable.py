@@ -1,4 +1,4 @@
-"""Waiting for a database to answer: the server, and `SELECT 1` in the database itself."""
+"""Waits for a database to answer: the server, and `SELECT 1` in the database itself."""
 
 import select
 import sqlite3
@@ -20,7 +20,7 @@ _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 _PAUSE_GROWS = 1.5
 _SHORTEST_TRY_SECONDS = 2.0
-"""psycopg gives every host at least so long."""
+"""psycopg gives every host at least this long."""
 
 
 def wait_until_reachable(
@@ -30,13 +30,13 @@ def wait_until_reachable(
     *,
     give_up: Callable[[Diagnosis], None] | None = None,
 ) -> float:
-    """Return when the database answers, with the seconds it took; it is tried once at least.
+    """Return when the database answers, with the seconds it took; tries at least once.
 
-    A wrong password or a missing database is waited for as well: a server that is being made
-    has neither yet. `note` hears of each new reason. `give_up` is told it after every failed try
-    and raises when waiting has become pointless, such as for a server that has died.
-    A SQLite file that does not exist yet counts as answering, for the first command makes it.
-    Raises DatabaseUnreachableError with the last reason.
+    A wrong password or a missing database is waited for as well: a server being created has neither
+    yet. `note` receives each new reason. `give_up` receives it after every failed try and raises if
+    waiting has become pointless, such as for a server that has died. A SQLite file that does not
+    exist yet counts as answering, because the first command creates it. Raises
+    DatabaseUnreachableError with the last reason.
     """
     started = time.monotonic()
     if url.path is not None:
@@ -64,9 +64,9 @@ def wait_until_reachable(
 
 
 def select_one(connection: "psycopg.Connection[Any]", seconds: float) -> None:
-    """Run the query; a pooler, or a server that was halted, may take the login and be silent.
+    """Run the query; a pooler, or a suspended server, may accept the login and stay silent.
 
-    Raises psycopg.OperationalError when no answer came in time.
+    Raises psycopg.OperationalError if no answer came in time.
     """
     import psycopg
 
@@ -103,7 +103,7 @@ def _try(url: DatabaseUrl, left: float) -> "tuple[psycopg.Error, Diagnosis] | No
 
 
 def _open_sqlite(url: DatabaseUrl, seconds: float) -> None:
-    """Read the file's list of tables, waiting for a program that holds it alone."""
+    """Read the file's list of tables, waiting for a program that locks it exclusively."""
     if not url.sqlite_path.exists():
         return
     try:

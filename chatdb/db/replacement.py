@@ -1,7 +1,7 @@
-"""Putting another database in a database's place, and back: the one that was there is kept.
+"""Replaces a database by another, and back: the replaced one is kept.
 
-What is put there is made beside it first. Whatever happens in between, the database is what it
-was, whole, or what was put there, whole.
+The new database is created beside it first. Whatever happens in between, the database is completely
+the old or completely the new one.
 """
 
 import re
@@ -16,10 +16,10 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import NotFoundError, RefusedError
 
 MARK = "_before_restore_"
-"""What stands between the name of a database and the time until which it was in use."""
+"""Between the name of a database and the time until which it was in use."""
 
 KEPT = "the database that is kept"
-"""How it is called before it has a name."""
+"""Its name before it has one."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _KEPT = re.compile(r"(?P<time>\d{8}T\d{6}Z)(?:_(?P<number>\d+))?")
@@ -37,7 +37,7 @@ class Kept:
 
 
 class Replacement(ABC):
-    """The place of one database: what is in it, and what was."""
+    """The place of one database: the current one, and those it replaced."""
 
     url: DatabaseUrl
 
@@ -47,65 +47,67 @@ class Replacement(ABC):
 
     @abstractmethod
     def kept(self) -> list[Kept]:
-        """Return what was in the place before, the oldest first."""
+        """Return the kept databases of the place, oldest first."""
 
     @abstractmethod
     def require_rights(self) -> None:
-        """Return when this user may put a database there; raises RefusedError, StorageError."""
+        """Return if this user may put a database there; raises RefusedError, StorageError."""
 
     @abstractmethod
     def require_alone(self) -> None:
-        """Return when nobody else uses the database; raises RefusedError that names them."""
+        """Return if no other session uses the database; else raise RefusedError listing them."""
 
     def bound(self) -> list[BoundObject]:
-        """Return what is bound to the database that is there, not to its name."""
+        """Return what is bound to the current database, not to its name."""
         return []
 
     def require_unbound(self) -> None:
-        """Return when there is none; raises RefusedError that tells what becomes of each."""
+        """Return if there is none; raises RefusedError that says what happens to each."""
         if bound := self.bound():
             lines = [f"  {each.becomes(KEPT)}" for each in bound]
             raise RefusedError(
-                "\n".join([f"{self.url.redacted()} has more than its name:", *lines]),
-                hint="end these first, or let that become of them: add --force",
+                "\n".join(
+                    [f"{self.url.redacted()} has objects that do not follow its name:", *lines]
+                ),
+                hint="end these first, or accept this: add --force",
             )
 
     @abstractmethod
     def new(self) -> AbstractContextManager[DatabaseUrl]:
-        """Make a database beside the place, empty; it is removed at the end unless it was put.
+        """Create an empty database beside the place; it is dropped at the end unless it was put.
 
-        On SQLite it is a file without a byte in it.
+        On SQLite it is an empty file.
         """
 
     @abstractmethod
     def put(self, new: DatabaseUrl, *, force: bool) -> Kept | None:
-        """Put a database made by `new` into the place; return the one that was there.
+        """Put a database created by `new` into the place; return the replaced one.
 
-        Owner, rights, comment and settings of the place stay. `force` ends the sessions of who is
-        connected to a server, rolls prepared transactions back, and leaves what is bound to the
-        database with it. Raises RefusedError that names them else.
+        Owner, privileges, comment and settings of the place stay. `force` ends other sessions on a
+        server, rolls prepared transactions back, and leaves objects bound to the old database with
+        it. Otherwise raises RefusedError listing them.
         """
 
     @abstractmethod
     def put_back(self, kept: Kept, *, force: bool) -> Kept | None:
-        """Put what was kept back into its place, as it was; return the one that was there."""
+        """Put a kept database back into its place unchanged; return the replaced one."""
 
     @abstractmethod
     def drop_kept(self, name: str) -> None:
-        """Remove what is kept under a name for good; raises NotFoundError, RefusedError."""
+        """Remove a kept database permanently; raises NotFoundError, RefusedError."""
 
     def find_kept(self, name: str | None) -> Kept:
-        """Return what was kept under a name, the newest without one; raises NotFoundError."""
+        """Return the kept database of a name, the newest without one; raises NotFoundError."""
         found = self.kept()
         for each in reversed(found):
             if name is None or each.name == name:
                 return each
         names = ", ".join(each.name for each in found[-5:])
         raise NotFoundError(
-            f"nothing that a restore replaced is kept beside {self.url.redacted()}"
+            f"no replaced database is kept for {self.url.redacted()}"
             if name is None or not found
-            else f"no database {name} is kept",
-            hint=f"there are: {names}" if names else None,
+            else f"no kept database has the name {name}",
+            hint=f"existing ones: {names}" if names else None,
         )
 
 
@@ -122,7 +124,7 @@ def read_mark(text: str) -> tuple[datetime, int] | None:
 
 
 def new_mark(is_taken: Callable[[str], bool]) -> str:
-    """Return a time and number for the end of a name that nothing has yet."""
+    """Return a time and number for the end of a name that is not in use yet."""
     stamp = datetime.now(UTC).strftime(_STAMP)
     number = 1
     while is_taken(mark := stamp + (f"_{number}" if number > 1 else "")):

@@ -1,4 +1,4 @@
-"""Databases of a PostgreSQL server that change places by their names."""
+"""Databases of a PostgreSQL server that are swapped by renaming."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ SELECT rolsuper OR rolcreatedb,
 FROM pg_roles WHERE rolname = current_user
 """
 _LEAVING_SECONDS = 10.0
-"""How long to wait at the end for who has come while a long restore ran."""
+"""How long to wait at the end for sessions opened during the restore."""
 
 
 class PostgresqlReplacement(Replacement):
@@ -40,7 +40,7 @@ class PostgresqlReplacement(Replacement):
     @classmethod
     @contextmanager
     def open(cls, url: DatabaseUrl, note: Note) -> Iterator[Self]:
-        """Hold the place while the block runs."""
+        """Hold the place during the block."""
         refuse_pooler(url)
         with Server.open(url) as server, translated(url):
             # Silent for as long as a restore takes.
@@ -62,7 +62,7 @@ class PostgresqlReplacement(Replacement):
         return [kept for _, kept in sorted(found, key=lambda item: item[0])]
 
     def require_rights(self) -> None:
-        """Raise RefusedError for a user who may not make databases, or not rename this one."""
+        """Raise RefusedError for a user who may not create databases, or not rename this one."""
         may_create, may_rename = self._server.connection.execute(
             _RIGHTS, (self.url.database,)
         ).fetchone() or (False, False)
@@ -70,8 +70,8 @@ class PostgresqlReplacement(Replacement):
             return
         what = f"does not own {self.url.database}" if may_create else "may not create databases"
         raise RefusedError(
-            f"the user of {self.url.redacted()} {what}, so nothing can be put in its place",
-            hint="restore into the tables that are there: --in-place",
+            f"the user of {self.url.redacted()} {what}, so the database cannot be replaced",
+            hint="restore into the existing tables: --in-place",
         )
 
     def require_alone(self) -> None:
@@ -94,7 +94,10 @@ class PostgresqlReplacement(Replacement):
             return None
         for setting in apply_settings(self._server.connection, new.database, like):
             role = f" of {setting.role}" if setting.role else ""
-            self._note(f"the setting {setting.name}{role} was not taken over: only a superuser may")
+            self._note(
+                f"the setting {setting.name}{role} was not carried over; only a superuser can set "
+                "it"
+            )
         return self._swap(new.database, force=force)
 
     def put_back(self, kept: Kept, *, force: bool) -> Kept | None:
@@ -133,17 +136,19 @@ class PostgresqlReplacement(Replacement):
                 if not said:
                     said = True
                     first = error.text.partition("\n")[2].strip()
-                    self._note(f"waiting for who is connected to {self.url.database}: {first}")
+                    self._note(
+                        f"waiting for sessions connected to {self.url.database} to end: {first}"
+                    )
             else:
                 return next(each for each in self.kept() if each.name == aside)
 
 
 @contextmanager
 def scratch(server: Server, url: DatabaseUrl, *, like_target: bool) -> Iterator[DatabaseUrl]:
-    """Make an empty database of no lasting name; it is dropped at the end if it still has it.
+    """Create an empty scratch database; it is dropped at the end if it still has its name.
 
-    `like_target` gives it owner, locale and rights of the database that the URL names. Its lock
-    tells that it is in use: without one it is what a killed chatdb left, and swept.
+    `like_target` gives it owner, locale and privileges of the database in the URL. Its lock says
+    that it is in use: without one a killed chatdb left it, and it is dropped.
     """
     import psycopg
 
@@ -154,26 +159,26 @@ def scratch(server: Server, url: DatabaseUrl, *, like_target: bool) -> Iterator[
             create_like(server.connection, name, like)
             yield url.with_database(name)
         finally:
-            # What went wrong before matters more; the next run sweeps.
+            # The earlier error matters more; the next run drops it.
             with suppress(ChatdbError, psycopg.Error):
                 _drop(server, name)
 
 
 def sweep(server: Server, note: Note) -> None:
-    """Drop the scratch databases that no living chatdb has the lock of."""
+    """Drop the scratch databases that no living chatdb has locked."""
     for database in server.databases():
         if not (database.name.startswith(_SCRATCH) and database.owned):
             continue
         if not server.is_locked_by_others(database.name) and server.try_lock(database.name):
             try:
-                note(f"removing {database.name}: the chatdb that made it was broken off")
+                note(f"removing {database.name}, left by an interrupted chatdb")
                 _drop(server, database.name)
             finally:
                 server.unlock(database.name)
 
 
 def refuse_pooler(url: DatabaseUrl) -> None:
-    """Raise RefusedError when the URL leads to a pooler: a database that is not there has none."""
+    """Raise RefusedError if the URL leads to a pooler; passes for a missing database."""
     from chatdb.db.revision import translated
 
     try:
@@ -190,7 +195,7 @@ def refuse_pooler(url: DatabaseUrl) -> None:
 
 
 def _drop(server: Server, name: str) -> None:
-    """Drop a scratch database; who was killed in the middle may still have a program on it."""
+    """Drop a scratch database; a killed chatdb may have left a program that uses it."""
     from psycopg import sql
 
     if server.connection.broken:
@@ -200,7 +205,7 @@ def _drop(server: Server, name: str) -> None:
 
 
 def _kept_name(database: str, mark: str) -> str:
-    """Return the name that a database is kept under; a digest tells the too long ones apart."""
+    """Return the name of a kept database; a digest distinguishes names that are too long."""
     room = LONGEST_NAME - len(MARK) - len(_LONGEST_MARK)
     if len(database.encode()) > room:
         digest = sha256(database.encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""SQLite files that change places by their names, nobody writing to either meanwhile."""
+"""SQLite files that are swapped by renaming, while no program writes to either."""
 
 import errno
 import fcntl
@@ -20,7 +20,7 @@ from chatdb.errors import DatabaseLockedError, RefusedError, StorageError
 from chatdb.own_folder import make_own_folder
 
 _SIDES = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a file; a log that outlives its file would be read into the next."""
+"""SQLite's files beside a database; a left-over log would be read into the next file."""
 
 NEW = ".restoring"
 _COPIED_AT = "%Y%m%dT%H%M%S%fZ"
@@ -32,7 +32,7 @@ _PROC = Path("/proc")
 
 
 class SqliteReplacement(Replacement):
-    """The path of a file; the one that a link points at, not the link."""
+    """The path of a file; that of its target if it is a link."""
 
     def __init__(self, url: DatabaseUrl) -> None:
         self.url = url
@@ -53,9 +53,9 @@ class SqliteReplacement(Replacement):
         return [kept for _, kept in sorted(found, key=lambda item: item[0])]
 
     def kept_by_migrations(self) -> list[Kept]:
-        """Return the copies that migrations left of the file, the oldest first.
+        """Return the copies that migrations left of the file, oldest first.
 
-        They lie beside the path that was given, a link too.
+        They are beside the given path, even if it is a link.
         """
         found = {}
         for place in (self._path, self.url.sqlite_path.absolute()):
@@ -67,7 +67,7 @@ class SqliteReplacement(Replacement):
         return sorted(found.values(), key=lambda kept: (kept.kept_at, kept.name))
 
     def find_kept(self, name: str | None) -> Kept:
-        """Return what a restore kept, or by its name what a migration did."""
+        """Return the file a restore kept, or the given one of a migration."""
         for kept in self.kept_by_migrations():
             if name is not None and Path(name).resolve() == Path(kept.name).resolve():
                 return kept
@@ -78,7 +78,7 @@ class SqliteReplacement(Replacement):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
             raise StorageError(
                 f"{folder} cannot be written, so {self._path.name} cannot be replaced",
-                hint="check the rights of the folder",
+                hint="check the permissions of the folder",
             )
 
     def require_alone(self) -> None:
@@ -101,7 +101,7 @@ class SqliteReplacement(Replacement):
             os.close(descriptor)
 
     def put(self, new: DatabaseUrl, *, force: bool) -> Kept | None:  # noqa: ARG002
-        """Swap the files; `force` ends nothing here: no program can be made to let go of a file."""
+        """Swap the files; `force` has no effect: no program can be made to close a file."""
         return self._put(new.sqlite_path)
 
     def put_back(self, kept: Kept, *, force: bool) -> Kept | None:  # noqa: ARG002
@@ -139,10 +139,11 @@ class SqliteReplacement(Replacement):
 
     @contextmanager
     def _held(self) -> Iterator[bool]:
-        """Keep everybody out of the file; yields whether it is damaged, so that nothing can.
+        """Lock the file exclusively; yields whether it is damaged, so that no lock is possible.
 
-        Its log is in it then. Leaving a write-ahead log is possible only while nobody else has
-        the file open. What happens to the file happens before its connection closes.
+        Its log has been moved into it. Leaving write-ahead mode is possible only while no other
+        program has the file open. Everything that happens to the file happens before its connection
+        closes.
         """
         with translated(self.url):
             users = _users(self._path)
@@ -180,7 +181,7 @@ class SqliteReplacement(Replacement):
 
 
 def _migrated_at(ending: str) -> datetime | None:
-    """Return the time in the end of the name of a migration's copy; None for another file."""
+    """Return the time at the end of the name of a migration's copy; None for another file."""
     match = _MIGRATION_COPY.fullmatch(ending)
     try:
         return match and datetime.strptime(f"{match[1]}000Z", _COPIED_AT).replace(tzinfo=UTC)
@@ -189,7 +190,7 @@ def _migrated_at(ending: str) -> datetime | None:
 
 
 def _lock(connection: sqlite3.Connection) -> str:
-    """Take the file for this connection alone, without a log; return the mode it was in."""
+    """Lock the file for this connection alone, without a log; return its previous mode."""
     mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     try:
@@ -204,9 +205,9 @@ def _lock(connection: sqlite3.Connection) -> str:
 
 
 def _complete(path: Path) -> None:
-    """Have everything of a file in the file itself, with a write-ahead log from its next use on.
+    """Move everything into the file itself, with write-ahead mode from its next use on.
 
-    A damaged one that is put back is left as it is.
+    A damaged one that is put back is left unchanged.
     """
     url = DatabaseUrl(dialect_name="sqlite", path=path)
     try:
@@ -229,7 +230,7 @@ def _take_over_rights(old: Path, new: Path) -> None:
 
 
 def _keep(path: Path, aside: Path) -> None:
-    """Give the file a second name; a copy where the file system knows no links."""
+    """Give the file a second name; a copy if the file system does not support links."""
     try:
         aside.hardlink_to(path)
     except OSError as error:
@@ -239,7 +240,7 @@ def _keep(path: Path, aside: Path) -> None:
 
 
 def _keep_copy(path: Path, aside: Path) -> None:
-    """Copy the file under a lock that tells that somebody does; a killed one's copy is swept."""
+    """Copy the file under a lock that marks it as in progress; a killed one's copy is removed."""
     sweep_abandoned(aside.parent, path.stem + MARK)
     partial = aside.with_name(aside.name + PARTIAL)
     descriptor = claim_partial(partial, aside, [])
@@ -254,7 +255,7 @@ def _keep_copy(path: Path, aside: Path) -> None:
 
 
 def _keep_sides(path: Path, aside: Path) -> None:
-    """Take what lies beside a damaged or missing file out of the next one's way, to `aside`."""
+    """Move files beside a damaged or missing file out of the next one's way, to `aside`."""
     for side in _SIDES:
         beside = path.with_name(path.name + side)
         if beside.exists():
@@ -289,7 +290,7 @@ def _claimed(path: Path) -> int:
         except BlockingIOError as error:
             os.close(descriptor)
             raise DatabaseLockedError(
-                f"another chatdb is making {path}",
+                f"another chatdb is creating {path}",
                 hint="wait for it, then run the command again",
             ) from error
         except FileNotFoundError:
@@ -301,7 +302,7 @@ def _claimed(path: Path) -> int:
 
 
 def _users(path: Path) -> list[str]:
-    """Name the other processes that have the file open, where the system lets us look."""
+    """Name the other processes that have the file open, if the system allows it."""
     try:
         wanted = path.stat()
         processes = [item for item in _PROC.iterdir() if item.name.isdigit()]
@@ -322,7 +323,7 @@ def _users(path: Path) -> list[str]:
 
 
 def _in_use(path: Path, users: list[str]) -> RefusedError:
-    lines = [f"  {user}" for user in users] or ["  a program that cannot be named"]
+    lines = [f"  {user}" for user in users] or ["  a program that cannot be identified"]
     return RefusedError(
         "\n".join([f"{path} is in use; nothing was changed:", *lines]),
         hint="end these programs, then run the command again",
@@ -336,5 +337,5 @@ def _storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"{path} cannot be replaced: {error.strerror or error}",
-            hint="check the rights of the folder, and its free space",
+            hint="check the folder's permissions, and its free space",
         ) from error

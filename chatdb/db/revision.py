@@ -1,4 +1,4 @@
-"""A quick look at which revision a database is at, by the bare driver: no SQLAlchemy, no Alembic.
+"""A quick look at a database's revision, by the bare driver: no SQLAlchemy, no Alembic.
 
 One connection and, on a migrated database, one query.
 """
@@ -35,7 +35,7 @@ _SQLITE_TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a quick look saw: `tables` (names, views too) only where there is no revision.
+    """The result of a quick look: `tables` (names, including views) only without a revision.
 
     `elsewhere` are then the schemas of the database that have chatdb's tables.
     """
@@ -47,7 +47,7 @@ class Look:
 
 
 def look(url: DatabaseUrl, *, schema: str | None = None, directory: Path | None = None) -> Look:
-    """Tell the revision and what it means to this chatdb; a missing SQLite file is `empty`.
+    """Return the revision and its meaning for this chatdb; a missing SQLite file is `empty`.
 
     Raises the errors of `chatdb.errors` for a database that cannot be reached or read.
     """
@@ -64,7 +64,7 @@ def look(url: DatabaseUrl, *, schema: str | None = None, directory: Path | None 
 def judge(
     revisions: tuple[str, ...], tables: tuple[str, ...], *, directory: Path | None = None
 ) -> Look:
-    """Tell what the rows of the version table, or the tables where there are none, mean.
+    """Interpret the rows of the version table, or the tables if there are none.
 
     A revision that is a number above head is `ahead`: a newer chatdb made it.
     """
@@ -84,11 +84,11 @@ def judge(
 
 
 def mismatch(seen: Look, url: DatabaseUrl) -> SchemaMismatchError:
-    """Return the error for a schema that is not at head, with the next command as its hint."""
+    """Return the error for a schema that is not current, with the next command as its hint."""
     place, head = url.redacted(), head_revision()
     if seen.state == "behind":
-        text = f"the schema of {place} is at revision {seen.revision}, this chatdb needs {head}"
-        hint = "look at what will run: chatdb migrate --plan; then run it: chatdb migrate"
+        text = f"the schema of {place} is at revision {seen.revision}, but this chatdb needs {head}"
+        hint = "to see what will run: chatdb migrate --plan; to run it: chatdb migrate"
     elif seen.state == "ahead":
         text = (
             f"the schema of {place} is at revision {seen.revision}, made by a newer chatdb:"
@@ -96,23 +96,25 @@ def mismatch(seen: Look, url: DatabaseUrl) -> SchemaMismatchError:
         )
         hint = "install the chatdb that made it: pip install --upgrade chatdb-cli"
     elif seen.state == "unknown_revision":
-        text = f"the schema of {place} is at revision {seen.revision}, which no chatdb made"
-        hint = f"check the address: chatdb config show; this chatdb knows up to {head}"
+        text = (
+            f"the schema of {place} is at revision {seen.revision}, which no chatdb version created"
+        )
+        hint = f"check the URL: chatdb config show; this chatdb knows revisions up to {head}"
     elif seen.elsewhere:
-        text = f"{place} has chatdb's tables {in_schemas(seen.elsewhere)}, not where it was looked"
-        hint = f"name the schema: --schema {shlex.quote(seen.elsewhere[0])}"
+        text = f"{place} has chatdb's tables {in_schemas(seen.elsewhere)}, not in the schema in use"
+        hint = f"give the schema: --schema {shlex.quote(seen.elsewhere[0])}"
     elif seen.state == "not_chatdb":
-        text = f"{place} has tables with chatdb's names that are not chatdb's"
-        hint = "chatdb migrate tells whose they are"
+        text = f"{place} has tables with chatdb's table names that are not chatdb's"
+        hint = "chatdb migrate names the program they belong to"
     else:
-        text = f"{place} has no tables of chatdb yet"
-        hint = "make them: chatdb migrate"
+        text = f"{place} has no chatdb tables yet"
+        hint = "to create them: chatdb migrate"
     return SchemaMismatchError(text, state=seen.state, hint=hint)
 
 
 @contextmanager
 def translated(url: DatabaseUrl) -> Iterator[None]:
-    """Turn a driver's error into one a user can act on; the dialects are loaded only then."""
+    """Turn a driver's error into one that a user can act on; loads the dialects only then."""
     try:
         yield
     except Exception as error:

@@ -1,7 +1,6 @@
-"""The tables as SQLAlchemy Core knows them at head; databases themselves are made by migrations.
+"""The tables at head for SQLAlchemy Core; databases themselves are created by migrations.
 
-A test compares these with what the migrations build. `docs/schema.md` tells what each column
-promises.
+A test compares these with what the migrations build. `docs/schema.md` describes each column.
 """
 
 import sqlalchemy as sa
@@ -159,7 +158,7 @@ tombstones = sa.Table(
     sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
     info=_BY_ORGANIZATION,
 )
-"""What was deleted here; a nil `message_id` stands for the whole conversation."""
+"""Tombstones; a nil `message_id` stands for the whole conversation."""
 
 settings = sa.Table(
     "chatdb_settings",
@@ -191,7 +190,7 @@ log = sa.Table(
     sa.Column("details", CanonicalJson, nullable=False),
     info=_LOCAL,
 )
-"""What chatdb did to this database: `kind` migration, import, deletion ...; times of the work."""
+"""What chatdb did to this database: `kind` migration, import, deletion ...; with times."""
 
 conversation_summaries = sa.table(
     "conversation_summaries",

@@ -28,13 +28,13 @@ class Script:
 
 
 def migrations_directory() -> Path:
-    """Return the folder of env.py: in a wheel inside the package, in a checkout beside it."""
+    """Return the folder of env.py: inside the package in a wheel, beside it in a checkout."""
     package = Path(chatdb.__file__).parent
     for folder in (package / "_migrations", package.parent / "migrations"):
         if (folder / "env.py").is_file():
             return folder
     raise NotFoundError(
-        f"the migrations of chatdb are missing beside {package}", hint="install chatdb-cli again"
+        f"chatdb's migrations are missing beside {package}", hint="reinstall chatdb-cli"
     )
 
 
@@ -66,7 +66,7 @@ def _read_script(path: Path) -> Script:
     text = path.read_text(encoding="utf-8")
     revision, down = _REVISION.search(text), _DOWN_REVISION.search(text)
     if revision is None or down is None:
-        raise NotFoundError(f"{path} names no revision", hint="install chatdb-cli again")
+        raise NotFoundError(f"{path} names no revision", hint="reinstall chatdb-cli")
     title = text.lstrip().removeprefix('"""').partition("\n")[0].strip().removesuffix('"""')
     digest = sha256(text.replace("\r\n", "\n").encode()).hexdigest()
     return Script(revision[1], down[1], title.rstrip("."), digest, path)

@@ -1,4 +1,4 @@
-"""The databases of a PostgreSQL server as wholes: who is in one, copying, renaming, removing.
+"""Whole databases of a PostgreSQL server: sessions, copying, renaming, removing.
 
 By the bare driver, over a direct connection to the server's maintenance database.
 """
@@ -49,7 +49,7 @@ _HOLDERS = """
 SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
   AND classid = %s AND objid = %s AND objsubid = 2
 """
-"""Such a lock is one of the database that its holder is connected to: two may have the same."""
+"""Such a lock belongs to the database that its holder is connected to: two may share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class ServerDatabase:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody connected to a database; fields are None where we may not see them."""
+    """A session connected to a database; fields are None if we may not see them."""
 
     pid: int
     application: str | None
@@ -73,14 +73,14 @@ class Session:
     state: str | None
 
     def describe(self) -> str:
-        """Return the session for people: pid, program, user and since when."""
+        """Describe the session: pid, program, user and since when."""
         since = "" if self.since is None else f", since {self.since:%Y-%m-%d %H:%M:%S}"
         return f"pid {self.pid}: {self.application or 'a program'} of {self.user or '?'}{since}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """A new name for a database; `comment` None leaves its own, `closed` keeps everybody out."""
+    """A new name for a database; `comment` None keeps its own, `closed` forbids connections."""
 
     name: str
     target: str
@@ -89,7 +89,7 @@ class Move:
 
 
 class Server:
-    """A connection to a server's maintenance database, one statement a transaction."""
+    """A connection to a server's maintenance database, one statement per transaction."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self._connection = connection
@@ -97,7 +97,7 @@ class Server:
     @classmethod
     @contextmanager
     def open(cls, url: DatabaseUrl) -> Iterator[Self]:
-        """Connect beside the database that is meant; raises the errors of `chatdb.errors`."""
+        """Connect beside the given database; raises the errors of `chatdb.errors`."""
         from chatdb.db.revision import translated
 
         beside = _MAINTENANCE[url.database == _MAINTENANCE[0]]
@@ -109,15 +109,15 @@ class Server:
 
     @property
     def connection(self) -> "psycopg.Connection[Any]":
-        """The connection below, for what concerns the server as a whole."""
+        """The underlying connection, for statements on the whole server."""
         return self._connection
 
     def databases(self) -> list[ServerDatabase]:
-        """Return every database but the templates, by name."""
+        """Return every database except the templates, by name."""
         return [ServerDatabase(*row) for row in self._connection.execute(_DATABASES)]
 
     def size(self, name: str) -> int:
-        """Return a database's bytes; 0 for one that is just being removed, or not ours to see."""
+        """Return a database's bytes; 0 if it is being removed, or we may not see it."""
         from psycopg import errors
 
         gone = (errors.UndefinedObject, errors.InvalidCatalogName, errors.UndefinedFile)
@@ -128,17 +128,17 @@ class Server:
         return int(row[0] or 0) if row else 0
 
     def sessions(self, name: str) -> list[Session]:
-        """Return who is connected to a database, the longest first."""
+        """Return the sessions connected to a database, oldest first."""
         return [Session(*row) for row in self._connection.execute(_SESSIONS, (name,))]
 
     def end_sessions(self, name: str) -> None:
-        """End every session of a database, what it does rolled back."""
+        """End every session of a database, rolling back its work."""
         self._connection.execute(_END_SESSIONS, (name,))
 
     def require_alone(self, name: str, *, force: bool) -> None:
-        """Return when nobody is connected to the database; with `force` end who is.
+        """Return if no session is connected to the database; with `force` end them.
 
-        Raises RefusedError that names them; who is just leaving is waited for.
+        Raises RefusedError listing them; a session that is just ending is waited for.
         """
         if force:
             self.end_sessions(name)
@@ -151,16 +151,16 @@ class Server:
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
-        """Keep other chatdbs from copying, replacing and renaming what belongs to a database.
+        """Keep other chatdb processes from copying, replacing and renaming a database.
 
-        Raises DatabaseLockedError when one does and goes on; one that was killed goes on until
-        the server has finished what it was told.
+        Raises DatabaseLockedError if one does so; a killed one keeps the lock until the server has
+        finished its statement.
         """
         deadline = time.monotonic() + _LOCK_SECONDS
         while not self.try_lock(name):
             if time.monotonic() > deadline:
                 raise DatabaseLockedError(
-                    f"another chatdb works on {name} as a whole, or on its checkpoints",
+                    f"another chatdb is replacing or copying {name}, or using its checkpoints",
                     hint="wait for it, then run the command again",
                 )
             time.sleep(_POLL_SECONDS)
@@ -170,28 +170,28 @@ class Server:
             self.unlock(name)
 
     def try_lock(self, name: str) -> bool:
-        """Take the lock of `exclusive` if nobody has it; it ends with this connection at last."""
+        """Take the lock of `exclusive` if it is free; it ends with this connection at last."""
         query = "SELECT pg_try_advisory_lock(%s, %s)"
         return self._connection.execute(query, _lock_key(name)).fetchone() == (True,)
 
     def is_locked_by_others(self, name: str) -> bool:
-        """Tell whether somebody else has the lock, over whichever database they are connected."""
+        """Tell whether another session has the lock, whichever database it is connected to."""
         space, key = _lock_key(name)
         return self._connection.execute(_HOLDERS, (space, key % (1 << 32))).fetchone() is not None
 
     def unlock(self, name: str) -> None:
-        """Give the lock back; a lost connection has done so."""
+        """Release the lock; a lost connection has done so."""
         if not self._connection.broken:
             self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", _lock_key(name))
 
     def create(self, name: str) -> None:
-        """Make an empty database."""
+        """Create an empty database."""
         self._run("CREATE DATABASE {}", name)
 
     def copy(self, source: str, target: str, *, force: bool) -> None:
-        """Copy a database file by file; with `force` end who is connected to it.
+        """Copy a database file by file; with `force` end its sessions.
 
-        Raises RefusedError that names them else.
+        Otherwise raises RefusedError listing them.
         """
         self._alone_while(
             source,
@@ -202,13 +202,13 @@ class Server:
         )
 
     def drop(self, name: str) -> None:
-        """Remove a database with all that is in it; one that is not there is no matter."""
+        """Drop a database with its contents; no error if it does not exist."""
         self._run("DROP DATABASE IF EXISTS {}", name)
 
     def rename(self, *moves: Move, force: bool = False) -> None:
-        """Make all the moves in one transaction, or none; `force` ends who is connected.
+        """Rename all in one transaction, or none; `force` ends the sessions.
 
-        Raises RefusedError that names who is connected to the first of them.
+        Raises RefusedError listing the sessions of the first of them.
         """
         self._alone_while(moves[0].name, lambda: self._move_all(moves), force=force)
 
@@ -231,7 +231,7 @@ class Server:
         self._connection.execute(query.format(sql.Identifier(name), sql.Literal(comment or None)))
 
     def set_password(self, user: str, password: str) -> None:
-        """Change a user's password; what is sent, and could be logged, is its SCRAM digest."""
+        """Change a user's password; its SCRAM digest is sent, and could be logged."""
         from psycopg import sql
 
         digest = self._connection.pgconn.encrypt_password(
@@ -241,7 +241,7 @@ class Server:
         self._connection.execute(query.format(sql.Identifier(user), sql.Literal(digest.decode())))
 
     def _alone_while(self, name: str, act: Callable[[], None], *, force: bool) -> None:
-        """Act on a database that nobody may be connected to; a newcomer is in the way.
+        """Act on a database without sessions; a new session causes an error.
 
         PostgreSQL itself waits five seconds for sessions that are about to end.
         """
@@ -267,7 +267,7 @@ def _lock_key(name: str) -> tuple[int, int]:
 
 
 def still_connected(name: str, sessions: Sequence[Session]) -> RefusedError:
-    """Return the error that names who is connected to a database."""
+    """Return the error that lists the sessions of a database."""
     lines = [f"  {session.describe()}" for session in sessions[:_SHOWN_SESSIONS]]
     if len(sessions) > _SHOWN_SESSIONS:
         lines.append(f"  and {len(sessions) - _SHOWN_SESSIONS} more")

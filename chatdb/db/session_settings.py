@@ -1,6 +1,6 @@
-"""The settings of PostgreSQL that chatdb relies on, whatever a role, database or server has.
+"""PostgreSQL settings that chatdb relies on, whatever a role, database or server sets.
 
-They live in a transaction (SET LOCAL), or in a connection that is chatdb's alone: behind a pooler
+They apply to a transaction (SET LOCAL), or to a connection that is chatdb's alone: behind a pooler
 nothing may be left for the next client.
 """
 
@@ -37,18 +37,18 @@ _TRANSACTION_TIMEOUT_SINCE = 170_000
 
 
 def transaction_settings(server_version: int) -> dict[str, str]:
-    """Return what each transaction sets; `server_version` as libpq writes it: 170004."""
+    """Return the settings of each transaction; `server_version` as libpq writes it: 170004."""
     newer = _FROM_17 if server_version >= _TRANSACTION_TIMEOUT_SINCE else {}
     return {**_HOW_VALUES_ARE_READ, **_WHAT_IS_FOUND, **_NO_HURRY, **newer}
 
 
 def connection_settings(server_version: int) -> dict[str, str]:
-    """Return what a connection sets whose statements are transactions of their own."""
+    """Return the settings of a connection whose statements are transactions of their own."""
     return {**transaction_settings(server_version), **_OF_A_CONNECTION}
 
 
 def program_options(server_version: int) -> list[str]:
-    """Return the options of a session of psql, pg_dump or pg_restore: each may take its time."""
+    """Return the options of a psql, pg_dump or pg_restore session: no time limits apply."""
     newer = _FROM_17 if server_version >= _TRANSACTION_TIMEOUT_SINCE else {}
     settings = {**_NO_HURRY, **newer, "lock_timeout": "0"}
     return [f"-c {name}={value}" for name, value in settings.items()]

@@ -18,9 +18,9 @@ _OF_SEARCH_INDEX = "inverted index for FTS5 table"
 def copy_file(
     url: DatabaseUrl, target: Path, *, on_bytes: Callable[[int, int], object] | None = None
 ) -> None:
-    """Copy one state of the database into a new file of mode 0600, whoever writes meanwhile.
+    """Copy one state of the database into a new file of mode 0600, whatever others write.
 
-    `on_bytes` is told how many bytes are copied and how many there are. Raises sqlite3.Error,
+    `on_bytes` receives how many bytes are copied and how many there are. Raises sqlite3.Error,
     FileExistsError.
     """
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -30,10 +30,10 @@ def copy_file(
 def copy_into(
     url: DatabaseUrl, target: Path, *, on_bytes: Callable[[int, int], object] | None = None
 ) -> None:
-    """Do as `copy_file` with a file that has been made for it."""
+    """Like `copy_file`, for a file that exists already."""
     with closing(connect_sqlite(url)) as source, closing(sqlite3.connect(target)) as copy:
-        copy.execute("PRAGMA synchronous=OFF")  # the caller syncs the file once, at the end
-        # Without a transaction of its own the copy would begin again at every foreign write.
+        copy.execute("PRAGMA synchronous=OFF")  # The caller syncs the file once, at the end.
+        # Without an explicit transaction the copy would start again at every write of others.
         source.execute("BEGIN")
         page = source.execute("PRAGMA page_size").fetchone()[0]
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -47,15 +47,15 @@ def copy_into(
 
 
 def open_copy(path: Path) -> sqlite3.Connection:
-    """Open a finished copy for reading: nothing is written beside it, nobody else has it."""
+    """Open a finished copy for reading: nothing is written beside it, no other process has it."""
     uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def damages_of(path: Path) -> list[str]:
-    """Return what `PRAGMA integrity_check` finds in a finished copy; nothing when it is whole.
+    """Return what `PRAGMA integrity_check` finds in a finished copy; empty if it is intact.
 
-    A damaged full-text index is none: it is made of the messages.
+    A damaged full-text index does not count: it can be rebuilt from the messages.
     """
     try:
         with closing(open_copy(path)) as copy:
@@ -69,8 +69,8 @@ def damages_of(path: Path) -> list[str]:
 
 
 def damages(lines: Iterable[str]) -> list[str]:
-    """Return the lines of SQLite's integrity checks that tell of damage to the messages.
+    """Return the lines of SQLite's integrity checks that report damage to the messages.
 
-    From 3.44 on they also tell of the full-text index, which has a check of its own.
+    From 3.44 on they also report the full-text index, which has a separate check.
     """
     return [line for line in lines if line != "ok" and _OF_SEARCH_INDEX not in line]

@@ -1,6 +1,6 @@
-"""Column types that act alike on both databases: aware UTC times, canonical JSON, UUIDs.
+"""Column types that behave alike on both databases: aware UTC times, canonical JSON, UUIDs.
 
-SQLite keeps them as text that sorts and reads well: UUIDs with hyphens, times as
+SQLite stores them as text that sorts and reads well: UUIDs with hyphens, times as
 `2026-01-31T12:00:00.000000Z`, JSON in its canonical form.
 """
 
@@ -16,24 +16,24 @@ from chatdb import canonical
 
 
 def time_text(time: datetime) -> str:
-    """Return an aware time as SQLite keeps it: 27 characters, UTC, microseconds."""
+    """Return an aware time as SQLite stores it: 27 characters, UTC, microseconds."""
     utc = time.astimezone(UTC)
     return utc.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse_time(text: str) -> datetime:
-    """Read a time that SQLite kept, or that an application wrote in any ISO 8601 form."""
+    """Read a time that SQLite stored, or that an application wrote in any ISO 8601 form."""
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _keeps_text(dialect: Dialect) -> bool:
-    """Tell SQLite, which has text for all of these, from PostgreSQL with its native types."""
+    """Distinguish SQLite, which has text for all of these, from PostgreSQL's native types."""
     return not dialect.supports_native_uuid
 
 
 class StoredText(TypeDecorator[str]):
-    """Text as both databases hold it: what is stored, or looked for, is `clean_text` of it."""
+    """Text as both databases store it: stored and searched values pass `clean_text`."""
 
     impl = sa.Text()
     cache_ok = True
@@ -91,7 +91,7 @@ class CanonicalJson(TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if _keeps_text(dialect):
             return dialect.type_descriptor(sa.Text())
-        from sqlalchemy.dialects.postgresql import JSONB  # a tenth of the start on SQLite
+        from sqlalchemy.dialects.postgresql import JSONB  # A tenth of the start-up time on SQLite.
 
         return dialect.type_descriptor(JSONB(none_as_null=True))
 
@@ -123,7 +123,7 @@ class FloatVector(TypeDecorator[list[float]]):
 
 
 class _OfTheColumn(sa.types.UserDefinedType[Any]):
-    """What PostgreSQL is given as a literal without a type, which becomes the column's."""
+    """The literal that PostgreSQL receives without a type, and gives the column's type."""
 
     cache_ok = True
 

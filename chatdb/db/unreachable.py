@@ -1,7 +1,7 @@
-"""Why a PostgreSQL server cannot be worked with: libpq's messages told apart.
+"""Why a PostgreSQL server cannot be used: interprets libpq's messages.
 
-A failed connection has no SQLSTATE, so the words of the message are all there is. What is said in
-another language, or not known here, keeps the server's own words.
+A failed connection has no SQLSTATE, so the text of the message is all there is. Messages in another
+language, or unknown ones, keep the server's own words.
 """
 
 import re
@@ -12,7 +12,7 @@ from chatdb.db.url import DatabaseUrl
 
 
 class Reason(StrEnum):
-    """What is in the way; the words are stable."""
+    """The reason; the words are stable."""
 
     NOTHING_LISTENS = "nothing_listens"
     NAME_UNKNOWN = "name_unknown"
@@ -37,7 +37,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The reason, a sentence for people that names the place, and the next command to type."""
+    """The reason, a sentence that names the place, and the next command to type."""
 
     reason: Reason
     text: str
@@ -45,10 +45,10 @@ class Diagnosis:
 
 
 _PREAMBLE = r"^(?:connection (?:failed|is bad): )?(?:.*? failed: )?(?:FATAL:\s+|ERROR:\s+)?"
-_CONFIG = "check the address: chatdb config show"
-_LOGIN = "check the user and the password: chatdb config show tells where the address comes from"
+_CONFIG = "check the URL: chatdb config show"
+_LOGIN = "check the user and the password: chatdb config show prints where the URL comes from"
 
-# In this order: of several hosts the one that answered says more than the one that did not.
+# In this order: of several hosts, one that answered says more than one that did not.
 _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
     (
         Reason.STARTING,
@@ -56,7 +56,7 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
             r"the database system is (?:starting up|not yet accepting|not accepting|in recovery)"
             r"|server login has been failing, try again later"
         ),
-        "the server at {place} is starting up",
+        "the server at {place} is starting",
         "wait for it: chatdb wait",
     ),
     (
@@ -77,7 +77,7 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
     (
         Reason.NO_PASSWORD,
         r"no password supplied|empty password returned",
-        "the server at {place} asks for a password, and there is none",
+        "the server at {place} requires a password, and none is set",
         "put it into the URL, PGPASSWORD or ~/.pgpass",
     ),
     (
@@ -90,7 +90,7 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
         Reason.NO_DATABASE,
         r'database ".*" (?:does not exist|is not currently accepting)|no such database',
         "the server at {place} has no database {database}",
-        "create it: createdb {database}; or name another: --database-url",
+        "to create it: createdb {database}; to use another: --database-url",
     ),
     (
         Reason.TOO_MANY_CONNECTIONS,
@@ -98,7 +98,7 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
             r"too many clients|too many connections|connection slots are reserved"
             r"|no more connections allowed"
         ),
-        "the server at {place} takes no more connections",
+        "the server at {place} accepts no more connections",
         "close some (pg_stat_activity lists them), or raise max_connections",
     ),
     (
@@ -107,26 +107,26 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
             r"no pg_hba\.conf entry for .*, SSL encryption|pg_hba\.conf rejects"
             r"|permission denied for database"
         ),
-        "the server at {place} does not let user {user} into database {database}",
+        "the server at {place} denies user {user} access to database {database}",
         "allow it in pg_hba.conf, or grant CONNECT on the database",
     ),
     (
         Reason.TLS_DEMANDED,
         r"no pg_hba\.conf entry for .*, (?:no encryption|SSL off)|SSL required|TLS required",
-        "the server at {place} does not let user {user} into database {database} without TLS",
-        "add ?sslmode=require to the URL; else allow it in pg_hba.conf",
+        "the server at {place} denies user {user} access to database {database} without TLS",
+        "add ?sslmode=require to the URL, or allow it in pg_hba.conf",
     ),
     (
         Reason.NOT_ALLOWED,
         r"no pg_hba\.conf entry",
-        "the server at {place} has no rule that lets user {user} into database {database}",
+        "the server at {place} has no rule that allows user {user} in database {database}",
         "allow it in pg_hba.conf",
     ),
     (
         Reason.TLS_MISSING,
         r"server does not support SSL",
-        "the server at {place} has no TLS, and the address demands it",
-        "turn TLS on at the server, or take sslmode out of the URL",
+        "the server at {place} does not support TLS, but the URL requires it",
+        "enable TLS on the server, or remove sslmode from the URL",
     ),
     (
         Reason.TLS_FAILED,
@@ -140,7 +140,7 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
     (
         Reason.OTHER_ROLE,
         r"session is (?:not )?read-only|server is (?:not )?in hot standby",
-        "no server at {place} is of the kind that target_session_attrs asks for",
+        "no server at {place} matches target_session_attrs",
         "check which one is the primary",
     ),
     (
@@ -149,26 +149,26 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
             r"invalid response to SSL negotiation|expected authentication request"
             r"|unsupported frontend protocol"
         ),
-        "what listens at {place} is no PostgreSQL server",
+        "the program listening at {place} is not a PostgreSQL server",
         "check the port: chatdb config show",
     ),
     (
         Reason.NO_SERVICE,
         r'definition of service "[^"]*" not found|service file "[^"]*" not found',
         "libpq does not know the service: {message}",
-        "write it into ~/.pg_service.conf, or unset PGSERVICE",
+        "add it to ~/.pg_service.conf, or unset PGSERVICE",
     ),
     (
         Reason.CLOSED,
         r"server closed the connection|Connection reset by peer|the connection is lost",
         "the server at {place} closed the connection",
-        "look into its log",
+        "see its log",
     ),
     (
         Reason.NO_ANSWER,
         r"timeout|timed out|No route to host|Network is unreachable|Host is down",
         "{place} does not answer",
-        "check the address and the firewall between: chatdb config show",
+        "check the URL and any firewall: chatdb config show",
     ),
     (
         Reason.NAME_UNKNOWN,
@@ -181,15 +181,15 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
         r"Connection refused|No such file or directory",
         "nothing listens at {place}",
         (
-            "start the server (for development: chatdb dev-db up), or check the address:"
-            " chatdb config show"
+            "start the server (for development: chatdb dev-db up), or check the URL: chatdb "
+            "config show"
         ),
     ),
 )
 
 
 def diagnose(message: str, url: DatabaseUrl) -> Diagnosis:
-    """Tell what a failed connection's message means; `url` names place, user and database."""
+    """Return the meaning of a failed connection's message; `url` gives place, user and database."""
     words = {
         "place": place_of(url),
         "hosts": url.host or "of the host",
@@ -204,7 +204,7 @@ def diagnose(message: str, url: DatabaseUrl) -> Diagnosis:
 
 
 def place_of(url: DatabaseUrl) -> str:
-    """Return where the server is, for people: host and port of each."""
+    """Return where the server is: host and port of each."""
     hosts = [host or "the local socket" for host in url.host.split(",")]
     ports = url.port.split(",")
     ports += [ports[-1]] * (len(hosts) - len(ports))

@@ -31,7 +31,7 @@ _EXAMPLES = "sqlite:///data/chatdb.db or postgresql://user:password@host:5432/da
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseUrl:
-    """A database's address in parts; an empty part of PostgreSQL is left to libpq (PG* variables).
+    """A database's address in parts; PostgreSQL leaves an empty part to libpq (PG* variables).
 
     `host` and `port` may be comma-separated lists; `path` is set for SQLite only.
     """
@@ -54,7 +54,7 @@ class DatabaseUrl:
 
     @property
     def name(self) -> str:
-        """What people call the database: its name on the server, or the file's stem."""
+        """The usual name of the database: its name on the server, or the file's stem."""
         return self.path.stem if self.path is not None else self.database
 
     def libpq(self) -> dict[str, str]:
@@ -73,7 +73,7 @@ class DatabaseUrl:
         return replace(self, database=name)
 
     def redacted(self) -> str:
-        """Return the URL for people: the password and secret parameters as `***`."""
+        """Return the URL for display: the password and secret parameters as `***`."""
         return self._text("***" if self.password else "", hide=True)
 
     def exposed(self) -> str:
@@ -114,9 +114,8 @@ class DatabaseUrl:
 def parse_url(text: str) -> DatabaseUrl:
     """Read a database URL, or a path to a SQLite file ending in .db, .sqlite or .sqlite3.
 
-    A password may be percent-encoded or stand as it is, with `%`, `@`, `/` or `:` in it; `~/`
-    is the home directory.
-    Raises ConfigurationError, without showing the text's password.
+    A password may be percent-encoded or written raw, with `%`, `@`, `/` or `:` in it; `~/` is the
+    home directory. Raises ConfigurationError, without showing the text's password.
     """
     text = text.strip()
     scheme, separator, rest = text.partition("://")
@@ -127,7 +126,7 @@ def parse_url(text: str) -> DatabaseUrl:
     dialect_name = _SCHEMES.get(scheme.lower())
     if dialect_name is None:
         raise ConfigurationError(
-            f"chatdb does not know databases of the kind {_safe_word(scheme)!r}",
+            f"chatdb does not support databases of the kind {_safe_word(scheme)!r}",
             hint=f"write the URL as {_EXAMPLES}",
         )
     return _sqlite(rest) if dialect_name == "sqlite" else _postgresql(rest)
@@ -143,7 +142,7 @@ def _sqlite(rest: str) -> DatabaseUrl:
     path = unquote(path[1:])
     if path in ("", ":memory:"):
         raise ConfigurationError(
-            "a SQLite database needs a file: one in memory ends with the command",
+            "a SQLite database needs a file: one in memory would end with the command",
             hint="write the URL as sqlite:///data/chatdb.db",
         )
     return DatabaseUrl(dialect_name="sqlite", path=_home(path), parameters=tuple(parse_qsl(query)))
@@ -171,7 +170,7 @@ def _postgresql(rest: str) -> DatabaseUrl:
 
 
 def _split_credentials(rest: str) -> tuple[str, str, str]:
-    """Split at the last `@` that a host may follow, so that a raw password may hold `@` and `/`."""
+    """Split at the last `@` that a host may follow: a raw password may contain `@` and `/`."""
     end = len(rest)
     while (at := rest.rfind("@", 0, end)) >= 0:
         if re.match(r"[^@/?#]*(?:[/?]|$)", rest[at + 1 :]) and not _inside_query(rest, at):
@@ -181,7 +180,7 @@ def _split_credentials(rest: str) -> tuple[str, str, str]:
 
 
 def _inside_query(rest: str, at: int) -> bool:
-    """Tell whether the `@` stands in a parameter's value: after `/name?key=`."""
+    """Tell whether the `@` is in a parameter's value: after `/name?key=`."""
     return re.search(r"(?:^|@)[^@/]*/[^@/?]*\?\w+=[^?]*$", rest[:at]) is not None
 
 
@@ -202,7 +201,7 @@ def _hosts_and_ports(hosts: str) -> tuple[str, str]:
 
 
 def _decoded(part: str) -> str:
-    """Percent-decode; a part with a `%` that starts no escape was never encoded."""
+    """Percent-decode; a part with an invalid `%` escape was never encoded."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", part):
         return part
     try:
@@ -212,7 +211,7 @@ def _decoded(part: str) -> str:
 
 
 def _home(text: str) -> Path:
-    """Read `~/` as a shell does: a `.env` has none that would."""
+    """Expand `~/` like a shell: nothing does so for a `.env`."""
     return Path(text).expanduser() if text.startswith("~/") else Path(text)
 
 

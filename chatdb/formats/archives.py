@@ -1,7 +1,7 @@
-"""Zip archives, and zips in them: members as streams, nothing extracted under a name.
+"""Zip archives, also nested ones: members as streams, nothing extracted under a name.
 
-A zip inside a zip is read where it lies when it is stored there, else it is unpacked to an
-anonymous temporary file: it has to be read back and forth.
+A zip inside a zip is read in place if it is stored uncompressed, otherwise it is unpacked to an
+anonymous temporary file, because reading it needs seeking.
 """
 
 import io
@@ -34,7 +34,7 @@ from chatdb.formats.streams import (
 from chatdb.roomy_folder import roomy_folder
 
 MAX_LEVELS = 2
-"""Archives within the one that is given, or within a folder that is given."""
+"""Levels of archives within the given one, or within a given folder."""
 MAX_ARCHIVES = 300
 """Each is a file that stays open."""
 
@@ -47,7 +47,7 @@ _UNREADABLE = (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error
 
 @dataclass(slots=True)
 class Opening:
-    """What the archives of one source share: where what is open ends, and how much there may be."""
+    """Shared by the archives of one source: closing what is open, and limits."""
 
     stack: ExitStack
     on_bytes: OnBytes | None
@@ -58,7 +58,7 @@ class Opening:
     def add_inner(
         self, opened: Callable[[], IO[bytes]], name: str, *, level: int, share: float = 1.0
     ) -> None:
-        """Add the files of an archive that lies in a folder or archive, or the reason against."""
+        """Add the files of an archive in a folder or archive, or the reason why not."""
         files, ignored = len(self.found.files), len(self.found.ignored)
         if level > MAX_LEVELS or self.archives >= MAX_ARCHIVES:
             deep = f"an archive more than {MAX_LEVELS} levels down"
@@ -79,7 +79,7 @@ class Opening:
         """Add the files of a zip; return the names of all of them.
 
         `share` is the part of the zip's size that it has in the outermost archive. Raises
-        InvalidInputError for one that is damaged, or made to do harm.
+        InvalidInputError for a damaged or malicious one.
         """
         self.archives += 1
         size = handle.seek(0, io.SEEK_END)
@@ -113,7 +113,7 @@ class Opening:
             self.found.ignore(member.name, seen.reason, holds_words=seen.holds_words)
 
     def _summarise(self, name: str, names: list[str], ignored: int) -> None:
-        """Let one line stand for all files of an archive that is none of chats."""
+        """Replace all files of an archive without chats by one line."""
         inside = self.found.ignored[ignored:]
         if any(each.holds_words for each in inside):
             return
@@ -147,7 +147,7 @@ class _Member:
             return first_bytes.look_inside(seen, self.opener(packed=True)(None, stack))
 
     def opener(self, *, packed: bool) -> Opener:
-        """Return what opens it as UTF-8; `packed` tells that it is compressed in itself."""
+        """Return a function that opens it as UTF-8; `packed` says that it is compressed itself."""
 
         def opened(counter: OnBytes | None, stack: ExitStack) -> Utf8Stream:
             packed_size = self._packed_size()
@@ -164,7 +164,7 @@ class _Member:
         return opened
 
     def whole(self, stack: ExitStack) -> IO[bytes]:
-        """Return it as a file to be read back and forth."""
+        """Return it as a seekable file."""
         if self.info.compress_type == zipfile.ZIP_STORED and not self.info.flag_bits & 1:
             return cast(IO[bytes], _Slice(self.handle, self._data_offset(), self.info.file_size))
         with ExitStack() as reading:
@@ -174,12 +174,12 @@ class _Member:
             return spooled(io.BufferedReader(raw, BUFFER), self.name, stack)
 
     def _packed_size(self) -> Callable[[], int]:
-        """Return what tells how much of the outermost archive has been read from now on."""
+        """Return a function that tells how much of the outermost archive has been read since."""
         start = self.handle.total
         return lambda: int((self.handle.total - start) * self.share)
 
     def _head_at_once(self) -> bytes | None:
-        """Return the first bytes by one read; None where the archive's own way has to be taken.
+        """Return the first bytes by one read; None if only zipfile can read it.
 
         Opening a member takes 50 microseconds: seconds, where an export has 20,000 pictures.
         """
@@ -208,12 +208,12 @@ class _Member:
 
 
 def _little_of(member: zipfile.ZipExtFile) -> Callable[[int], bytes]:
-    """Return what reads a member; it reads ahead as many packed bytes as it is asked for."""
+    """Return a reader of a member; it reads ahead as many packed bytes as requested."""
     return lambda size: member.read1(min(size, PACKED_BUFFER))
 
 
 class _Counted(io.RawIOBase):
-    """A file that counts what is read of it; `total` is in bytes."""
+    """A file that counts the bytes read; `total` is in bytes."""
 
     def __init__(self, handle: IO[bytes]) -> None:
         self._handle = handle
@@ -266,7 +266,7 @@ class _Slice(io.RawIOBase):
 def spooled(stream: IO[bytes], name: str, stack: ExitStack) -> IO[bytes]:
     """Copy a stream that can be read only once to a file without a name.
 
-    Raises StorageError when there is no room, and what reading the stream raises.
+    Raises StorageError if there is not enough space, and errors of the stream.
     """
     folder = roomy_folder()
     try:
@@ -276,6 +276,6 @@ def spooled(stream: IO[bytes], name: str, stack: ExitStack) -> IO[bytes]:
     except OSError as error:
         raise StorageError(
             f"{name} could not be kept in {folder}: {error.strerror}",
-            hint="set TMPDIR to a folder with more room",
+            hint="set TMPDIR to a folder with more space",
         ) from error
     return spool

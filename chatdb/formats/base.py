@@ -1,4 +1,4 @@
-"""The contract between formats and everything else: what a reader yields and a writer takes."""
+"""The contract of formats: what a reader yields and a writer takes."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ RowOutcome = Literal["imported", "merged", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that could not be read: where, why, and its id in the source when it has one.
+    """An item that could not be read: where, why, and its id in the source if it has one.
 
-    One bad conversation never stops the others and never passes in silence: each becomes one
+    One invalid conversation never stops the others and is never ignored silently: each becomes one
     of these.
     """
 
@@ -31,9 +31,9 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredFile:
-    """A file of a folder or archive that is not read: where it stands, and why.
+    """A file of a folder or archive that is not read: its path, and why.
 
-    `holds_words` tells whether people's words may be in it that are nowhere else: leaving it out
+    `holds_words` says whether it may contain people's words that are nowhere else: leaving it out
     is a loss.
     """
 
@@ -44,9 +44,9 @@ class IgnoredFile:
 
 @dataclass(slots=True)
 class RowCounts:
-    """What became of the rows of a database's table: `read` is the sum of the others.
+    """The outcome of the rows of a database's table: `read` is the sum of the others.
 
-    `imported` rows are records of their own, `merged` ones parts of another record.
+    `imported` rows became records, `merged` ones parts of another record.
     """
 
     read: int = 0
@@ -57,10 +57,10 @@ class RowCounts:
 
 @dataclass(slots=True)
 class Tally:
-    """What a reader met on its way, for `--explain` and `--report`; readers add to it.
+    """What a reader found, for `--explain` and `--report`; readers add to it.
 
     `unknown_fields` counts dotted paths that no version of the reader knows (kept in metadata
-    all the same), `lossy` counts sentences about what was guessed or could not be kept exactly,
+    anyway), `lossy` counts sentences about values that were guessed or could not be kept exactly,
     `rows` those of each table of a database.
     """
 
@@ -74,17 +74,17 @@ class Tally:
     lossy: Counter[str] = field(default_factory=Counter)
     rows: dict[str, RowCounts] = field(default_factory=dict)
     other_ids: "tuple[UUID, ...] | None" = None
-    """Set with each conversation: None where its source names its id; else the id was made of how
-    it begins, and these are others under which it may be known already."""
+    """Set with each conversation: None if its source names its id; else the id was derived from
+    its beginning, and these are others under which it may be known already."""
 
     def count_rows(self, table: str, outcome: RowOutcome, count: int = 1) -> None:
-        """Count rows of a table by what became of them."""
+        """Count rows of a table by outcome."""
         counts = self.rows.setdefault(table, RowCounts())
         counts.read += count
         setattr(counts, outcome, getattr(counts, outcome) + count)
 
     def add(self, other: "Tally") -> None:
-        """Add what another reader of files met, whose `rows` are none."""
+        """Add the counts of another reader of files, whose `rows` are none."""
         for name in ("conversations", "messages", "skipped", "replaced_characters"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("versions", "content_types", "unknown_fields", "lossy"):
@@ -94,12 +94,12 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The beginning of a file, for recognising its format by structure.
+    """The beginning of a file, for detecting its format by structure.
 
-    `layout` is how the file is laid out at the top: a JSON list, JSON objects one after another
-    (JSON Lines, or a single object), an object that wraps a list of conversations, or not JSON.
-    `values` holds the first complete values (list elements, objects), decoded; `trouble` is the
-    first thing that could not be read, `hint` what to do about it.
+    `layout` is the file's top-level structure: a JSON list, JSON objects one after another (JSON
+    Lines, or a single object), an object that wraps a list of conversations, or not JSON. `values`
+    holds the first complete values (list elements, objects), decoded; `trouble` is the first thing
+    that could not be read, `hint` what to do about it.
     """
 
     head: bytes
@@ -112,7 +112,7 @@ class Sample:
 class Reader(Protocol):
     """Turns files of one format into records, one conversation at a time.
 
-    `version` goes into every `source_hash`: raise it when the records of the same file change.
+    `version` goes into every `source_hash`: raise it if the records of the same file change.
     """
 
     name: str
@@ -120,7 +120,7 @@ class Reader(Protocol):
     version: int
 
     def recognises(self, sample: Sample) -> bool:
-        """Tell from the structure alone whether the file is of this format."""
+        """Tell by its structure whether the file has this format."""
         ...
 
     def read(
@@ -132,7 +132,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """What a writer leaves out by default; the native format always has everything.
+    """What a writer leaves out by default; the native format always contains everything.
 
     `source` is a word for where the records come from, for formats that have a header.
     """
@@ -151,7 +151,7 @@ class Writer(Protocol):
     separator: bytes
 
     def begin(self) -> bytes:
-        """Return what stands before the first conversation of a file."""
+        """Return the bytes before the first conversation of a file."""
         ...
 
     def conversation(self, record: Conversation) -> bytes:
@@ -159,9 +159,9 @@ class Writer(Protocol):
         ...
 
     def end(self) -> bytes:
-        """Return what stands after the last conversation of a file."""
+        """Return the bytes after the last conversation of a file."""
         ...
 
     def is_same(self, one: bytes, other: bytes) -> bool:
-        """Tell whether two files differ in nothing but when they were written."""
+        """Tell whether two files differ only in when they were written."""
         ...

@@ -1,7 +1,7 @@
-"""Ids for conversations whose source names none: digests of how they begin.
+"""Ids for conversations whose source names none: digests of their beginnings.
 
-A talk grows at its end and files move, so that neither the length nor the path may count. The path
-decides only between talks of one import that begin alike.
+A conversation grows at its end and files move, so neither the length nor the path may count. The
+path only distinguishes conversations of one import that begin alike.
 """
 
 import json
@@ -15,14 +15,14 @@ from chatdb.formats.identity import beginning_id, beside
 from chatdb.formats.times import parse_time
 
 SPOKEN = 2
-"""A question and its answer: one alone is too often "hello"."""
+"""A question and its answer: a question alone is too often "hello"."""
 _LONGEST = 8
 _SILENT = frozenset(("system", "developer"))
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """One of the first messages as the source has it: who, what, and when if it says so."""
+    """One of the first messages as in the source: who, what, and when if it says so."""
 
     role: Any
     content: Any
@@ -30,16 +30,16 @@ class Opening:
 
     @property
     def parts(self) -> tuple[str, str, str]:
-        """What is digested."""
+        """The digested values."""
         at = parse_time(self.time).at
         return str(self.role), _text(self.content), at.isoformat() if at is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
 class MadeId:
-    """An id made of a beginning, and the `others` under which the same talk may be known.
+    """An id derived from a beginning, and the `others` under which the conversation may be known.
 
-    Those are of a shorter beginning, and of the way in which earlier versions made ids.
+    Those are from a shorter beginning, and from the way in which earlier versions made ids.
     """
 
     id: UUID
@@ -47,7 +47,7 @@ class MadeId:
 
 
 class Beginnings:
-    """The ids that one import has made, so that two talks never get the same."""
+    """The ids that one import has made, so that two conversations never get the same."""
 
     def __init__(self, source: str, source_name: str | None) -> None:
         self._source = source
@@ -62,9 +62,9 @@ class Beginnings:
         about: Sequence[str] = (),
         former: UUID,
     ) -> MadeId:
-        """Return the id of a talk; `place` is its path in the source.
+        """Return the id of a conversation; `place` is its path in the source.
 
-        `about` is what else is known of its beginning (user, time), `former` the id that earlier
+        `about` is other knowledge of its beginning (user, time), `former` the id that earlier
         versions made.
         """
         known = list(_beginning(messages))

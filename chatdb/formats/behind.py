@@ -1,4 +1,4 @@
-"""Writing a file in a thread: compressing it and the kernel's copying take no time of ours."""
+"""Writes a file in a thread: compression and the kernel's copying run in parallel."""
 
 import os
 from queue import SimpleQueue
@@ -7,18 +7,18 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 PIECE = 1 << 20
-"""Bytes handed on at once; a file that is smaller needs no thread."""
+"""Bytes passed on at once; a smaller file needs no thread."""
 AT_MOST = 4
-"""Pieces that may wait: memory is bounded, and a disk that is slower holds the writer up."""
+"""Pieces that may wait: memory is bounded, and a slow disk delays the writer."""
 SYNC_EVERY = 64
-"""Pieces between syncs: nearly everything is on the disk already when the last one comes."""
+"""Pieces between syncs: nearly everything is on disk already when the last one arrives."""
 
 
 class WriteBehind:
     """Takes bytes for a stream over a regular file, whose descriptor is for syncing it.
 
-    What the stream raises is raised by a later `write`, or when the context is left. Left with
-    an error, what waits is dropped.
+    An error of the stream is raised by a later `write`, or at the end of the context. If the
+    context ends with an error, waiting pieces are dropped.
     """
 
     def __init__(self, stream: BinaryIO, descriptor: int) -> None:
@@ -35,7 +35,7 @@ class WriteBehind:
         self._failure: BaseException | None = None
 
     def write(self, data: bytes) -> int:
-        """Take the bytes."""
+        """Write the bytes."""
         self._parts.append(bytes(data))
         self._size += len(data)
         if self._size >= PIECE:
@@ -43,7 +43,7 @@ class WriteBehind:
         return len(data)
 
     def flush(self) -> None:
-        """Hand on what was taken so far; it is on its way then, not in the file."""
+        """Pass on the bytes written so far; they may not be in the file yet."""
         if self._parts:
             self._hand_on()
 

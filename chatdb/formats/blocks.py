@@ -1,7 +1,7 @@
-"""Messages whose content is a list of blocks: what each block means for a record.
+"""Messages whose content is a list of blocks: what each block becomes in a record.
 
-The shapes of Anthropic (Claude's exports, agents that keep its messages) and of OpenAI (chat
-completions and responses) are read; a block of no known kind is kept whole.
+Reads the shapes of Anthropic (Claude's exports, agents that store its messages) and of OpenAI (chat
+completions and responses); a block of an unknown kind is kept whole.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _THOUGHT_FIELDS = ("thinking", "text", "content")
 _CALL = ("tool_use", "tool_call", "tool-call", "function_call")
 _RESULT = ("tool_result", "tool-result", "call_output")
 _NAMELESS = frozenset(("tool_use", "tool_result"))
-"""The usual kinds of calls and outputs: they need not say so."""
+"""The usual kinds of calls and outputs, which need no mark."""
 _FILES = frozenset(
     (
         *("image", "image_url", "input_image", "document", "file", "input_file"),
@@ -29,7 +29,7 @@ _FILES = frozenset(
     )
 )
 _SILENT = frozenset((*_FILES, "token_budget", "injected_prompt_block"))
-"""What is kept and needs no word: it is known not to be talk."""
+"""Blocks that are kept without a note: they are known not to contain text."""
 
 Fields = dict[str, Any]
 
@@ -38,8 +38,8 @@ Fields = dict[str, Any]
 class Blocks:
     """The blocks of a message by kind, in order.
 
-    `rest` describes each block in order: its type and what found no other place; it is empty
-    when the message is a single plain text.
+    `rest` describes each block in order: its type and the fields without a column; it is empty if
+    the message is a single plain text.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -49,29 +49,29 @@ class Blocks:
     attachments: list[Any] = field(default_factory=list)
     rest: list[Any] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
-    """Where in `rest` each text stands."""
+    """The index of each text in `rest`."""
 
     @property
     def text(self) -> str:
-        """What is said in texts."""
+        """The texts joined."""
         return SEPARATOR.join(text for text in self.texts if text)
 
     @property
     def result_text(self) -> str:
-        """What the outputs of tools say, of a message that is nothing else."""
+        """The text of tool outputs, for a message that contains nothing else."""
         if not self.is_only_results:
             return ""
         return SEPARATOR.join(filter(None, map(_said, self.tool_outputs)))
 
     @property
     def is_only_results(self) -> bool:
-        """Whether the message is nothing but what tools returned."""
+        """Whether the message contains only tool outputs."""
         return bool(self.tool_outputs) and not (
             any(self.texts) or self.reasoning or self.tool_calls or self.attachments
         )
 
     def fill(self, message: Message) -> None:
-        """Put everything but the text where it belongs in a record."""
+        """Move everything except the text into a record."""
         message.reasoning = self.reasoning or None
         message.tool_calls = self.tool_calls or None
         message.tool_outputs = self.tool_outputs or None
@@ -80,7 +80,7 @@ class Blocks:
 def read_blocks(raw: Any, tally: Tally, *, attach: bool = True) -> Blocks:
     """Sort the blocks of a message's `content`, a list or a single one.
 
-    Without `attach` pictures and files stay in `rest`: their source lists them elsewhere too.
+    Without `attach`, pictures and files stay in `rest`: their source lists them elsewhere too.
     """
     blocks = Blocks()
     for block in raw if isinstance(raw, list) else [raw]:
@@ -101,7 +101,7 @@ def read_blocks(raw: Any, tally: Tally, *, attach: bool = True) -> Blocks:
 
 
 def blocks_in_text(raw: Any, tally: Tally) -> Any:
-    """Return the blocks that a text is the JSON of, as in some exports; else what was given."""
+    """Return the blocks if a text is their JSON, as in some exports; else the text."""
     if not isinstance(raw, str) or not raw.startswith("[{"):
         return raw
     try:
@@ -115,14 +115,14 @@ def blocks_in_text(raw: Any, tally: Tally) -> Any:
 
 
 def is_block(value: Any) -> bool:
-    """Tell whether a value can be a block: a text, or an object that has a type or a text."""
+    """Tell whether a value can be a block: a text, or an object with a type or a text."""
     return isinstance(value, str) or (
         isinstance(value, dict) and not {"type", "text"}.isdisjoint(value)
     )
 
 
 def _sort(block: Fields, blocks: Blocks, tally: Tally, *, attach: bool) -> Fields:
-    """Put a block where its kind belongs and return what is left of it."""
+    """Move a block's fields to the columns of its kind and return the rest."""
     raw_kind = block.get("type")
     kind = raw_kind if isinstance(raw_kind, str) else "none"
     tally.content_types[kind] += 1
@@ -161,7 +161,7 @@ def _thought(block: Fields, kind: str) -> Fields:
 
 
 def _taken(block: Fields, names: tuple[str, ...]) -> str | None:
-    """Take the text out of a block; OpenAI's assistants have it one level deeper."""
+    """Take the text out of a block; OpenAI's assistants nest it one level deeper."""
     for name in names:
         value = block.get(name)
         if isinstance(value, str):
@@ -175,7 +175,7 @@ def _taken(block: Fields, names: tuple[str, ...]) -> str | None:
 
 
 def _said(output: Any) -> str:
-    """Return the text of what a tool returned: its content or output, a text or blocks of text."""
+    """Return the text of a tool's result: its content or output, a text or blocks of text."""
     if not isinstance(output, dict):
         return output if isinstance(output, str) else ""
     value = output.get("content", output.get("output"))

@@ -1,4 +1,4 @@
-"""The branches of a conversation: which messages are on the active path, and the whole tree.
+"""The branches of a conversation: the messages of the active branch, and the whole tree.
 
 Nothing here recurses: a conversation may be a chain of 100,000 messages.
 """
@@ -14,7 +14,7 @@ from chatdb.records import Conversation, Message
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
-    """A message in its tree; `depth` counts the forks above it, `is_active` its path."""
+    """A message in its tree; `depth` counts the forks above it, `is_active` its branch."""
 
     message: Message
     depth: int
@@ -24,7 +24,7 @@ class TreeNode:
 def active_path(record: Conversation) -> list[Message]:
     """Return the messages from the root to the current one.
 
-    Where no message names its parent, the messages are one after another.
+    If no message names its parent, the messages form a list.
     """
     if _is_one_branch(record):
         return list(record.messages)
@@ -71,7 +71,7 @@ def tree(record: Conversation) -> Iterator[TreeNode]:
         else:
             children[parent].append(message)
     seen = set()
-    # Messages of a circle hang on no root: they follow as roots of their own.
+    # Messages of a cycle are below no root: they follow as roots of their own.
     for start in [*([root] for root in roots), *([each] for each in record.messages)]:
         stack = [(message, 0) for message in start]
         while stack:

@@ -1,4 +1,4 @@
-"""What a browser's localStorage holds: text under keys, JSON in that text."""
+"""The contents of a browser's localStorage: text under keys, JSON in that text."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from chatdb import canonical
 
 
 def stored_value(value: Any, key: str) -> Any:
-    """Return what stands under a key of a dump of localStorage; the value itself if it is none.
+    """Return the value of a key in a dump of localStorage; the value itself if it is not a dump.
 
-    A dump is an object of texts; a value copied out of the browser's tools may come as that text.
+    A dump is an object of texts; a value copied from the browser's tools may be such a text.
     """
     if isinstance(value, dict) and isinstance(value.get(key), str):
         value = value[key]

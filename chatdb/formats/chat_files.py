@@ -1,7 +1,7 @@
-"""Chats kept as JSON files, as Multichat and its like did before they had a database.
+"""Chats kept as JSON files, as by Multichat and similar programs before they had a database.
 
 A folder with a file for each conversation (a bare list of messages, or an object with them), with
-or without an index; or one file with all. `docs/formats.md` tells where each field goes.
+or without an index; or one file with all. `docs/formats.md` describes each field.
 """
 
 from collections.abc import Iterator
@@ -100,7 +100,7 @@ class _Reading:
         self._index = index
 
     def conversations(self, *, alone: bool) -> Iterator[Conversation | Skipped]:
-        """Yield the conversations of the file; of a cut one what was complete before the cut."""
+        """Yield the conversations of the file; of a truncated one those that are complete."""
         messages: list[Any] = []
         broken: str | None = None
         is_empty = True
@@ -131,7 +131,7 @@ class _Reading:
             yield self._empty(is_list=values.layout == "list")
 
     def _dropped(self, element: Element, value: Any) -> Iterator[Skipped]:
-        """Yield what keys that stand twice took the place of."""
+        """Yield the values that a repeated key replaced."""
         for number, each in enumerate(dropped_values(element.data, value)):
             self._tally.lossy[TWICE] += 1
             if number < MOST_NAMED:
@@ -139,11 +139,11 @@ class _Reading:
                 yield self._skip(place, each.reason)
 
     def _empty(self, *, is_list: bool) -> Conversation | Skipped:
-        """Return the conversation without messages that an empty list is to an index."""
+        """Return the conversation without messages that an empty list represents in an index."""
         if is_list and self._stem in self._index.entries:
             return self._talk(self._stem, {"messages": []})
         self._index.met.add(self._stem)
-        return self._skip(self._file.name, "there is no conversation in it", self._stem)
+        return self._skip(self._file.name, "it contains no conversation", self._stem)
 
     def _value(self, value: Any, number: int) -> Iterator[Conversation | Skipped]:
         inside = conversations_in(value)
@@ -185,7 +185,7 @@ class _Reading:
         return self._record(name, place, value, made.id)
 
     def _record(self, key: str, source_id: str, value: Fields, identifier: UUID) -> Conversation:
-        """Make the record; what the index says of its key fills in what the file does not."""
+        """Make the record; the index's fields fill in what the file lacks."""
         self._index.met.add(key)
         fields = {**self._index.entries.get(key, {}), **value}
         fields.pop("id", None)
@@ -230,21 +230,21 @@ def _opening(entry: Fields) -> Opening:
 def _span(
     made: datetime | None, changed: datetime | None, times: list[Moment]
 ) -> tuple[datetime, datetime]:
-    """Return when a conversation began and changed: as it says, else as its messages do."""
+    """Return when a conversation was created and updated: by its fields, else by its messages."""
     known = [moment.at for moment in times if moment.at is not None]
     created = made or min(known, default=changed or EPOCH)
     return created, max(changed or max(known, default=created), created)
 
 
 def _take_time(message: Message) -> None:
-    """Take the raw time off the message; one without a zone was taken as UTC, and is kept."""
+    """Take the raw time off the message; one without a zone was read as UTC, and is kept."""
     raw = message.metadata.pop("timestamp", None)
     if raw is not None and parse_time(raw).odd:
         mark(message, "created_at", raw)
 
 
 def _take_meta(message: Message) -> None:
-    """Put the model of an answer in its place, and the rest of `meta` among the metadata."""
+    """Set the model of an answer, and move the rest of `meta` to the metadata."""
     meta = message.metadata.pop("meta", None)
     if isinstance(meta, dict):
         add_fields(message, meta)

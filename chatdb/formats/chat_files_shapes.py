@@ -1,4 +1,4 @@
-"""What is a chat file: talks and messages told from everything else, and the index beside them."""
+"""Recognises chat files: conversations and messages, and the index beside them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _READ_ELSEWHERE = {"mapping": "ChatGPT", "chat_messages": "Claude"}
 
 @dataclass(slots=True)
 class Index:
-    """What an index says of conversations by id, and which of them were met."""
+    """An index's entries for conversations by id, and which of them were found."""
 
     place: str = ""
     folder: str = ""
@@ -27,7 +27,7 @@ class Index:
 
 
 class Indexes:
-    """The indexes among the files of a source: each is for its own folder and those in it."""
+    """The indexes among the files of a source: each applies to its own folder and below."""
 
     def __init__(self, source: Source) -> None:
         self._found = list(_indexes(source))
@@ -40,13 +40,13 @@ class Indexes:
         return any(index.place == name for index in self._found)
 
     def of(self, path: str) -> Index:
-        """Return the index that is for a file, by its path in the source; an empty one if none."""
+        """Return the index for a file, by its path in the source; an empty one if there is none."""
         fitting = [index for index in self._found if path.startswith(index.folder)]
         return max(fitting, key=lambda index: len(index.folder), default=Index())
 
 
 def path_in(source: str, name: str) -> str:
-    """Return the path of a file in its source: what stays the same when the source is moved."""
+    """Return the path of a file in its source, which stays the same if the source is moved."""
     if name == source:
         return PurePosixPath(name).name
     return name.removeprefix(source).lstrip("/:")
@@ -58,14 +58,14 @@ def stem(path: str) -> str:
 
 
 def is_message(value: Any) -> bool:
-    """Tell whether a value is a message: a role, and a content or calls of tools."""
+    """Tell whether a value is a message: a role, and a content or tool calls."""
     if not isinstance(value, dict) or not isinstance(value.get("role", 0), str | None):
         return False
     return not {"content", "tool_calls", "function_call"}.isdisjoint(value)
 
 
 def is_talk(values: Iterable[Any]) -> bool:
-    """Tell whether values are messages of a talk: all of them, one at least by a known role."""
+    """Tell whether values are messages: all of them, and at least one with a known role."""
     first = list(values)[:_LOOKED_AT]
     return all(map(is_message, first)) and any(mapped_role(each["role"])[1] for each in first)
 
@@ -100,9 +100,9 @@ def conversations_in(value: Any) -> dict[str, Any] | None:
 
 
 def another_products(value: Any, *, alone: bool = True) -> str | None:
-    """Say whose an object is by its marks, when it is no chat file.
+    """Return the product that an object's marks name, if it is not a chat file.
 
-    What is not `alone` has its id outside, and need not have one.
+    An object that is not `alone` has its id outside, and need not contain one.
     """
     for mark, export in _READ_ELSEWHERE.items():
         if mark in value:
@@ -112,7 +112,7 @@ def another_products(value: Any, *, alone: bool = True) -> str | None:
 
 
 def _indexes(source: Source) -> Iterator[Index]:
-    """Yield what is an index among the files: an object of conversations without talk."""
+    """Yield the indexes among the files: objects of conversations without messages."""
     for file in source.files if len(source.files) > 1 else ():
         if file.size > _LARGEST_INDEX or "index" not in stem(file.name).lower():
             continue

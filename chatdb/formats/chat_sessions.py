@@ -1,7 +1,7 @@
 """The interview app before its database: `ai_chat_sessions_v1` of the browser's localStorage.
 
-Messages have a role, a text and the label of a clock without a date. `docs/formats.md` tells where
-each field goes.
+Messages have a role, a text and the label of a clock without a date. `docs/formats.md` describes
+each field.
 """
 
 import re

@@ -1,6 +1,6 @@
 """ChatMCP before its database: the value `chat-storage` of the browser's localStorage.
 
-Only titles were ever kept there, no messages. `docs/formats.md` tells where each field goes.
+Only titles were ever stored there, no messages. `docs/formats.md` describes each field.
 """
 
 from collections.abc import Sequence
@@ -73,5 +73,5 @@ def _is_conversation(value: Any) -> bool:
 
 
 def _has_messages(value: Any) -> bool:
-    """Tell whether a conversation has its messages with it, as ChatMCP's never had."""
+    """Tell whether a conversation contains its messages, as ChatMCP's never did."""
     return isinstance(value, dict) and bool(value.get("messages"))

@@ -1,7 +1,7 @@
 """The data export of ChatGPT: `conversations.json`, a tree of nodes for each conversation.
 
-Every node that has a message is one message; nodes without are bridged and kept in the metadata
-of the conversation. `docs/formats.md` tells where each field goes.
+Every node with a message is one message; nodes without are bridged and kept in the metadata of the
+conversation. `docs/formats.md` describes each field.
 """
 
 from datetime import datetime
@@ -87,7 +87,7 @@ class ChatGptReader(JsonReader):
         return any("message" in node and ("children" in node or "parent" in node) for node in nodes)
 
     def decode(self, data: bytes) -> Any:
-        """Decode a record, its mapping into the known shapes where that loses nothing."""
+        """Decode a record, its mapping into the known shapes if that loses nothing."""
         try:
             return msgspec.structs.asdict(decode_conversation(data))
         except msgspec.ValidationError:
@@ -108,7 +108,7 @@ class ChatGptReader(JsonReader):
     def convert(self, record: Fields, context: Context) -> Conversation:
         mapping = record.pop(MAPPING, None)
         if not isinstance(mapping, dict):
-            raise BadRecordError("it has no mapping, and so no messages")
+            raise BadRecordError("it has no mapping, so it has no messages")
         nodes: Nodes = mapping
         if not all(type(node) is RawNode for node in mapping.values()):
             nodes = nodes_from(mapping)
@@ -186,7 +186,7 @@ def _links(nodes: Nodes) -> tuple[dict[str, str | None], dict[str, list[str]]]:
 
 
 def _adopt(parents: dict[str, str | None], nodes: Nodes) -> None:
-    """Give nodes that name no parent the one that names them as its child."""
+    """Set the parent of nodes that name none, by the node that names them as its child."""
     for name, node in nodes.items():
         for child in node.children or ():
             if child in parents and parents[child] is None:
@@ -194,7 +194,7 @@ def _adopt(parents: dict[str, str | None], nodes: Nodes) -> None:
 
 
 def _times(record: Fields, nodes: Nodes, marks: Fields) -> tuple[datetime, datetime]:
-    """Return when the conversation was made and changed, by its messages where it is silent."""
+    """Return when the conversation was created and updated, by its messages if it has no times."""
     raw_created, raw_updated = record.pop("create_time", None), record.pop("update_time", None)
     made, changed = parse_time(raw_created), parse_time(raw_updated)
     if made.odd:
@@ -211,7 +211,7 @@ def _times(record: Fields, nodes: Nodes, marks: Fields) -> tuple[datetime, datet
 
 
 def _made_id(nodes: Nodes, created: datetime, title: str | None, context: Context) -> UUID:
-    """Return the id of a conversation that names none, by how it begins."""
+    """Return the id of a conversation that names none, derived from its beginning."""
     messages = [node.message for node in nodes.values() if node.message]
     first = messages[0].content if messages else None
     former = conversation_id_without_source_id(None, created, repr(first) if first else title or "")
@@ -227,7 +227,7 @@ def _made_id(nodes: Nodes, created: datetime, title: str | None, context: Contex
 
 
 def _source_id(record: Fields) -> str | None:
-    """Take the id out of the record; a second, different one stays there."""
+    """Take the id out of the record; a second, different one stays in it."""
     found: str | None = None
     for name in ("conversation_id", "id"):
         value = record.get(name)

@@ -1,7 +1,7 @@
-"""The contents of ChatGPT messages: what each `content_type` means for a record.
+"""The contents of ChatGPT messages: what each `content_type` becomes in a record.
 
-Text that people read goes to `content`, thoughts to `reasoning`, pointers to `attachments`;
-what is left of the content stays in the metadata under `content`.
+Visible text goes to `content`, thoughts to `reasoning`, pointers to `attachments`; the rest of the
+content stays in the metadata under `content`.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Fields = dict[str, Any]
 
 @dataclass(slots=True)
 class Content:
-    """What a content object says, taken apart; `rest` is what found no other place."""
+    """A content object taken apart; `rest` is everything without a column."""
 
     text: str = ""
     reasoning: list[Any] | None = None
@@ -74,7 +74,7 @@ def _mixed_parts(raw: Fields, parts: list[Any]) -> Content:
         elif part is not None:
             attachments.append(part)
             order.append("attachment")
-    # Joining loses where one text ends: then the parts are kept as they are.
+    # Joining loses where one text ends, so the parts are kept as they are.
     if len(texts) <= 1 and "audio_transcription" not in order:
         if len(order) > 1:
             raw["order"] = order
@@ -89,7 +89,7 @@ def _has_text(part: Any) -> bool:
 
 
 def _text_in(*names: str) -> Callable[[Fields], Content]:
-    """Return a reader for contents whose text is in the first of some fields that has one."""
+    """Return a reader for contents whose text is in the first non-empty one of some fields."""
 
     def read(raw: Fields) -> Content:
         for name in names:
@@ -130,7 +130,7 @@ def _recap(raw: Fields) -> Content:
 
 
 def _context(raw: Fields) -> Content:
-    """`user_editable_context` and `model_editable_context`: what the user or memory set."""
+    """`user_editable_context` and `model_editable_context`: set by the user or the memory."""
     names = ("user_profile", "user_instructions", "model_set_context")
     texts = [raw[name] for name in names if isinstance(raw.get(name), str) and raw[name]]
     return Content("\n\n".join(texts), rest=raw)

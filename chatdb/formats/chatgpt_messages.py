@@ -16,10 +16,10 @@ from chatdb.records import MARKS, Message, Role
 
 _HIDDEN_TYPES = frozenset(("user_editable_context", "model_editable_context"))
 _EARLIEST, _LATEST = 1e8, 4e9
-"""Between these a number is surely seconds."""
+"""Between these values a number is certainly in seconds."""
 _PLAIN_ROLES = frozenset(("user", "assistant"))
 _PLACED = frozenset(("attachments", "aggregate_result", "is_visually_hidden_from_conversation"))
-"""Fields of the metadata with a place of their own, beside the model."""
+"""Fields of the metadata with a column, beside the model."""
 
 Fields = dict[str, Any]
 
@@ -27,7 +27,7 @@ Fields = dict[str, Any]
 class Messages:
     """Turns the nodes of one conversation into messages, in the order of its tree.
 
-    `ids` has the message id of every node read; of a node without a message that of its nearest
+    `ids` has the message id of every node read; for a node without a message that of its nearest
     ancestor with one. `bridged` are the nodes without a message.
     """
 
@@ -42,7 +42,7 @@ class Messages:
     def read(
         self, conversation: UUID, *, started: datetime, default_model: str | None
     ) -> list[Message]:
-        """Return the messages; those without a time get their parent's, at first `started`."""
+        """Return the messages; those without a time get their parent's, or `started` at first."""
         messages = []
         ids, parents, siblings = self.ids, self._tree.parents, self._tree.children
         new_ids = MessageIds(conversation, self._source_ids())
@@ -163,7 +163,7 @@ class Messages:
             self._tally.lossy[f"unknown content type {kind[:40]!r} kept in metadata"] += 1
 
     def _keep_node(self, message: Message, name: str, node: RawNode) -> None:
-        """Keep what the node says beyond its message and its place in the tree."""
+        """Keep the fields of the node beyond its message and its place in the tree."""
         extra: Fields = {}
         if name != message.source_id:
             extra["id"] = name
@@ -190,7 +190,7 @@ _UNSET = UUID(int=0)
 
 
 def _plain(raw: RawMessage, default_model: str | None) -> Message | None:
-    """Return what `Messages._message` would of a message that is only a text, or None.
+    """Return the result of `Messages._message` for a message that is only a text, or None.
 
     Nine of ten are: a known role without name, one part, a plain time, nothing with a column in
     its metadata but the model. The same result, faster.
@@ -241,7 +241,7 @@ def _plain(raw: RawMessage, default_model: str | None) -> Message | None:
 
 
 def _fields(raw: RawMessage) -> Fields:
-    """Return the fields without a column that say something."""
+    """Return the non-empty fields without a column."""
     fields: Fields = {}
     if raw.status is not None:
         fields["status"] = raw.status
@@ -259,7 +259,7 @@ def _fields(raw: RawMessage) -> Fields:
 
 
 def _from_metadata(message: Message, metadata: Fields, marks: Fields) -> None:
-    """Move what has a column out of the metadata of the source."""
+    """Move fields with a column out of the metadata of the source."""
     if type(metadata.get("model_slug")) is str:
         message.model = metadata.pop("model_slug") or None
     files = metadata.get("attachments")

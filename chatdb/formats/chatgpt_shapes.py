@@ -1,8 +1,8 @@
-"""The shapes of a ChatGPT export as msgspec decodes them, and a slower way for all others.
+"""The shapes of a ChatGPT export as msgspec decodes them, and a slower way for others.
 
-Decoding into these is twice as fast as into dictionaries. They know every field seen so far and
-forbid others, so nothing can get lost: what does not fit is decoded into dictionaries and brought
-into these shapes by `nodes_from`, unknown fields in `extra`.
+Decoding into these is twice as fast as into dictionaries. They contain every field seen so far and
+forbid others, so nothing can get lost: records that do not fit are decoded into dictionaries and
+converted to these shapes by `nodes_from`, with unknown fields in `extra`.
 """
 
 from typing import Any
@@ -12,11 +12,11 @@ import msgspec
 Fields = dict[str, Any]
 
 _HIDDEN_NAME = "\ue000chatdb: extra"
-"""A key that no export has: the field is ours."""
+"""A key that no export has: the field is chatdb's."""
 
 
 class RawAuthor(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
-    """Who speaks."""
+    """The author of a message."""
 
     role: Any = None
     name: Any = None
@@ -42,7 +42,7 @@ class RawMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defa
 
 
 class RawNode(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
-    """A node of the mapping; `malformed` when it or its message is no object."""
+    """A node of the mapping; `malformed` if it or its message is not an object."""
 
     id: Any = None
     message: RawMessage | None = None
@@ -97,7 +97,7 @@ _NODE = frozenset(("id", "message", "parent", "children"))
 
 
 def nodes_from(mapping: Fields) -> Nodes:
-    """Bring nodes of any shape into the known one; what does not fit goes to `extra`."""
+    """Convert nodes of any shape into the known one; other fields go to `extra`."""
     return {name: _node(value) for name, value in mapping.items()}
 
 

@@ -1,7 +1,7 @@
-"""The data export of Claude.ai, and single conversations as its API and browser tools save them.
+"""The data export of Claude.ai, and single conversations saved by its API and browser tools.
 
 Newer exports name each message's parent (a tree), older ones are flat lists. `docs/formats.md`
-tells where each field goes.
+describes each field.
 """
 
 from datetime import datetime
@@ -71,7 +71,7 @@ class ClaudeReader(JsonReader):
     def convert(self, record: Fields, context: Context) -> Conversation:
         entries = record.pop("chat_messages", None)
         if not isinstance(entries, list):
-            what = "no chat_messages" if entries is None else "chat_messages that are no list"
+            what = "no chat_messages" if entries is None else "chat_messages is not a list"
             raise BadRecordError(f"it has {what}")
         marks: Fields = {}
         created, updated = _times(record, entries, marks)
@@ -131,7 +131,7 @@ def _times(record: Fields, entries: list[Any], marks: Fields) -> tuple[datetime,
 def _made_id(
     entries: list[Any], whose: tuple[str | None, datetime], title: str | None, context: Context
 ) -> UUID:
-    """Return the id of a conversation that names none, by how it begins."""
+    """Return the id of a conversation that names none, derived from its beginning."""
     user, created = whose
     messages = [entry for entry in entries if isinstance(entry, dict)]
     first = messages[0] if messages else {}
@@ -169,9 +169,9 @@ def _text(fields: Fields, name: str) -> str | None:
 def _current(
     record: Fields, messages: list[Message], context: Context, *, is_list: bool
 ) -> UUID | None:
-    """Return the leaf of the active branch; the bulk export does not name it: then the newest.
+    """Return the leaf of the active branch; if it is not named, as in the bulk export, the newest.
 
-    A list without parents is shown whole, wherever in it a leaf is said to be.
+    A list without parents is shown whole, whichever leaf is named.
     """
     leaf = record.get("current_leaf_message_uuid")
     if is_list and messages and leaf not in (None, messages[-1].source_id):

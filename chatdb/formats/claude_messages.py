@@ -15,7 +15,7 @@ from chatdb.formats.trees import tree_of
 from chatdb.records import MARKS, Message, Role
 
 ROOT = "00000000-0000-4000-8000-000000000000"
-"""What a first message names as its parent."""
+"""The parent that a first message names."""
 
 _FIELDS = frozenset(
     (
@@ -46,10 +46,10 @@ class Messages:
         self._ids = MessageIds(conversation)
         self._entries = self._usable(entries)
         self.is_list = False
-        """Whether the messages read have no parent that exists: one stands behind the other."""
+        """Whether the messages read have no existing parent: then they form a list."""
 
     def read(self, *, started: datetime, model: str | None) -> list[Message]:
-        """Return the messages; those without a time get their parent's, at first `started`."""
+        """Return the messages; those without a time get their parent's, or `started` at first."""
         messages: list[Message] = []
         done: dict[str | None, Message] = {}
         for name, parent in self._ordered():
@@ -67,7 +67,7 @@ class Messages:
         return messages
 
     def _usable(self, entries: list[Any]) -> dict[str, Fields]:
-        """Return the entries that are messages by uuid; by number where it is missing or used."""
+        """Return the entries that are messages by uuid; by number if it is missing or in use."""
         usable: dict[str, Fields] = {}
         for number, entry in enumerate(entries, 1):
             if not isinstance(entry, dict):
@@ -86,8 +86,8 @@ class Messages:
     def _ordered(self) -> Iterable[tuple[str, str | None]]:
         """Return the names of the entries with their parents, parents before children.
 
-        Without a single parent that exists the list is the conversation; with parents its order
-        is kept where it can be.
+        If no parent exists the list is the conversation; with parents its order is kept if
+        possible.
         """
         names = list(self._entries)
         given = [entry.get("parent_message_uuid") for entry in self._entries.values()]
@@ -157,7 +157,7 @@ class Messages:
         return role
 
     def _text(self, raw: Fields, content: Any, blocks: Blocks) -> str:
-        """Return the text of the blocks, else of `text`; what differs from it stays in `raw`."""
+        """Return the text of the blocks, else of `text`; differing text stays in `raw`."""
         flat = raw.get("text")
         if content is not None and not isinstance(content, list):
             raw["content"] = content

@@ -1,4 +1,4 @@
-"""Making records storable: NUL and lone surrogates become U+FFFD, the original is kept."""
+"""Makes records storable: NUL and lone surrogates become U+FFFD, the original is kept."""
 
 import json
 from typing import Any
@@ -19,9 +19,9 @@ _CONVERSATION_VALUES = fields_of("conversations", JSON, OBJECT)
 def clean_conversation(record: Conversation, tally: Tally) -> None:
     """Clean every text and JSON value of a record in place and count the replacements.
 
-    What was replaced is kept under the mark `original` of the metadata: base64 of the UTF-8 of a
-    text, or of the JSON of a value. Needed only when the bytes of the source say that there may
-    be something to clean: it walks everything.
+    The original is kept under the mark `original` of the metadata: base64 of the UTF-8 of a text,
+    or of the JSON of a value. Needed only if the bytes of the source may contain something to
+    clean: it walks everything.
     """
     _clean(record, _CONVERSATION_TEXTS, _CONVERSATION_VALUES, tally)
     for message in record.messages:
@@ -64,7 +64,7 @@ def _clean(
 
 
 def add_fields(record: Conversation | Message, fields: dict[str, Any]) -> None:
-    """Add a source's fields to the metadata of a record; what is there already stays.
+    """Add a source's fields to the metadata of a record; existing ones stay.
 
     A field that has the name of chatdb's own marks becomes the mark `field`.
     """

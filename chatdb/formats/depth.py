@@ -1,4 +1,4 @@
-"""The limit of depth on records: what a reader made is within it as a whole, or is not taken."""
+"""The limit of depth on records: a reader's whole result must be within it."""
 
 from collections.abc import Iterator
 from operator import attrgetter

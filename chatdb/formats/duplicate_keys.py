@@ -1,4 +1,4 @@
-"""Keys that stand twice in one object of a source: decoding keeps the last value only."""
+"""Repeated keys in one object of a source: decoding keeps the last value only."""
 
 import json
 import re
@@ -10,16 +10,16 @@ import msgspec
 TWICE = "a key that stands twice in one object: the last value taken"
 """What readers count as lossy."""
 MOST_NAMED = 20
-"""Named of one conversation; a file may be made of nothing else."""
+"""Listed for one conversation; a file may consist of nothing else."""
 _SHOWN = 60
 _ESCAPED = re.compile(rb"\\u00(?:22|6[eEcC]|75)")
-"""Quotes, and letters of null, that are escapes before decoding and themselves after it."""
+"""Quotes, and letters of null, that are escapes before decoding and plain afterwards."""
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A value that another of the same key took the place of."""
+    """A value that another with the same key replaced."""
 
     key: str
     value: Any
@@ -31,23 +31,23 @@ class Dropped:
 
     @property
     def reason(self) -> str:
-        """What became of it, with how it begins."""
+        """What happened to it, with its beginning."""
         shown = self.value if isinstance(self.value, str) else json.dumps(self.value)
         more = " ..." if len(shown) > _SHOWN else ""
         return f"the last one was taken, this one left out: {shown[:_SHOWN]!r}{more}"
 
 
 def dropped_values(data: bytes, decoded: Any) -> list[Dropped]:
-    """Return the values that decoding a JSON value dropped, of keys that stood there twice.
+    """Return the values that decoding a JSON value dropped because their keys were repeated.
 
-    Equal ones are not told. As many quotes after decoding as before it prove that there are none:
-    parsing again, ten times as slow, is for the others only.
+    Equal values are not reported. As many quotes after decoding as before it prove that there are
+    none; parsing again, ten times as slow, is only for the others.
     """
     try:
         if _ESCAPED.search(data) is None and _quotes(data) == _quotes(_encode(decoded)):
             return []
     except (UnicodeEncodeError, ValueError, TypeError, RecursionError):
-        pass  # a lone surrogate, say: nothing is proved
+        pass  # A lone surrogate, for example: nothing is proved.
     found: list[Dropped] = []
 
     def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -66,5 +66,5 @@ def dropped_values(data: bytes, decoded: Any) -> list[Dropped]:
 
 
 def _quotes(data: bytes) -> int:
-    """Count quotes but those of keys whose value is null, which shapes leave out or add."""
+    """Count quotes except those of keys whose value is null, which shapes omit or add."""
     return data.count(b'"') - 2 * data.count(b"null")

@@ -1,4 +1,4 @@
-"""What readers do with the fields of a source that have no column."""
+"""How readers treat the fields of a source that have no column."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a truth value
 
 
 def kind_of(value: Any) -> str:
-    """Say what a JSON value is, in JSON's own words."""
+    """Describe a JSON value, in JSON's own words."""
     return "null" if value is None else _KINDS.get(type(value), "a number")
 
 
 def kept(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that say something: null, `[]` and `{}` are as good as absent.
+    """Return the non-empty fields: null, `[]` and `{}` count as absent.
 
-    Where all of them do, it is what was given.
+    If all of them are non-empty, returns the argument itself.
     """
     if all(fields.values()):
         return fields
@@ -28,6 +28,6 @@ def kept(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_marks(fields: dict[str, Any], marks: dict[str, Any]) -> None:
-    """Move a source's own field of the name of chatdb's marks to the mark `field`."""
+    """Move a source's field with the name of chatdb's marks to the mark `field`."""
     if MARKS in fields:
         marks["field"] = fields.pop(MARKS)

@@ -1,4 +1,4 @@
-"""Names of files for conversations: safe on every file system, stable, telling."""
+"""Names of files for conversations: safe on every file system, stable, readable."""
 
 import re
 import unicodedata
@@ -14,12 +14,12 @@ LONGEST_SLUG = 80
 _PLAIN = re.compile(
     r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])$)[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?"
 )
-"""No name that Windows keeps for a device, and nothing that begins or ends oddly."""
+"""No name that Windows reserves for a device, and no unusual first or last character."""
 SHORT_ID = 12
 """Digits from the end of the id: the beginning of a UUIDv7 is the time, alike for neighbours."""
 
 _BETWEEN_WORDS = re.compile(r"[\x00-\x2f\x3a-\x60\x7b-\x7f]+")
-"""ASCII that is no letter or digit; titles are in lower case by then."""
+"""ASCII characters except letters and digits; titles are in lower case by then."""
 
 
 def file_name(record: Conversation, extension: str, *, whole_id: bool = False) -> str:
@@ -36,10 +36,10 @@ def file_name(record: Conversation, extension: str, *, whole_id: bool = False) -
 
 
 def folder_name(key: str) -> str:
-    """Return the name of a folder for an organization: its key where that is a plain word.
+    """Return the name of a folder for an organization: its key if that is a plain word.
 
-    Any other key gets the end of the organization's id, so that no two share a folder, wherever
-    letters of either case are alike.
+    Any other key gets the end of the organization's id, so that no two share a folder, even on file
+    systems that ignore case.
     """
     if _PLAIN.fullmatch(key):
         return key
@@ -47,7 +47,7 @@ def folder_name(key: str) -> str:
 
 
 def slug(title: str) -> str:
-    """Return the words of a title, joined by hyphens; `untitled` when there are none."""
+    """Return the words of a title, joined by hyphens; `untitled` if there are none."""
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", title[:400]).casefold())
     if not text.isascii():
         text = "".join(each if _belongs_to_word(each) else "-" for each in text)

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes: something to read, something that holds files, or neither."""
+"""Recognises a file by its first bytes: readable, a container of files, or neither."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from typing import Literal
 from chatdb.formats.products import product_among
 
 ENOUGH = 512
-"""First bytes that tell what a file is; pages name themselves within them."""
+"""First bytes that identify a file; web pages name themselves within them."""
 
 _JSON = re.compile(
     rb'\s*(?:\{\s*(?:["}]|\Z)|\[\s*(?:[\[{"\]\-0-9]|true|false|null|N|\Z)|(?:null)?\s*\Z)',
@@ -45,10 +45,10 @@ _ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the first bytes say: `json` may be read, `packed` and `archive` hold something.
+    """The meaning of the first bytes: `json` may be read, `packed` and `archive` contain files.
 
-    Of anything else `reason` tells what it is, and `holds_words` whether people's words may be
-    in it that are nowhere else.
+    For anything else `reason` says what it is, and `holds_words` whether it may contain people's
+    words that are nowhere else.
     """
 
     kind: Literal["json", "packed", "archive", "other"]
@@ -60,9 +60,9 @@ _JSON_LOOK, _PACKED_LOOK, _ARCHIVE_LOOK = Look("json"), Look("packed"), Look("ar
 
 
 def look(head: bytes, name: str) -> Look:
-    """Tell what begins with these bytes: the first `ENOUGH` of a file, or all that it has.
+    """Tell what begins with these bytes: the first `ENOUGH` of a file, or all of it.
 
-    The name decides nothing but whether what is no JSON should be: then it is damaged.
+    The name only decides whether a file that is not JSON should be: then it is damaged.
     """
     known = _known(head)
     if known is not None:
@@ -81,7 +81,7 @@ def look(head: bytes, name: str) -> Look:
 
 
 def _known(head: bytes) -> Look | None:
-    """Tell what it is by bytes that nothing else begins with."""
+    """Recognise it by bytes that nothing else begins with."""
     if head.startswith(_ARCHIVES):
         return _ARCHIVE_LOOK
     if head.startswith(_PACKED):
@@ -96,7 +96,7 @@ def _known(head: bytes) -> Look | None:
 
 
 def look_inside(packed: Look, stream: io.BufferedIOBase) -> Look:
-    """Tell what a compressed file is, by its unpacked stream: `packed` where it may be read."""
+    """Recognise a compressed file by its unpacked stream: `packed` if it may be read."""
     inside = look(stream.read1(ENOUGH), "")
     return packed if inside.kind == "json" else Look("other", "compressed, and no JSON")
 

@@ -1,7 +1,7 @@
-"""Records into a folder, a file for each conversation: made again from the same at any time.
+"""Records into a folder, one file for each conversation: reproducible at any time.
 
-So its files are not synced one by one, which costs more than all the rest, but together at the
-end; and a run that ended half-way is gone on with by running it again.
+So its files are not synced one by one, which costs more than all the rest, but together at the end;
+and an interrupted run is resumed by running it again.
 """
 
 import os
@@ -30,7 +30,7 @@ _PARTIAL = re.compile(r"\d{4}-\d\d-\d\d_.+_([0-9a-f]{12}|[0-9a-f]{32})\.[a-z]+\.
 """What a killed run may have left: `file_name` and the ending of an unfinished file."""
 
 State = Literal["none", "same", "other", "link"]
-"""Of a file: missing, as it would be written, something else, a link that leads nowhere."""
+"""The state of a file: missing, as it would be written, something else, a broken link."""
 
 
 def write_folder(
@@ -42,11 +42,11 @@ def write_folder(
     force: bool,
     on_kept: Callable[[str], object],
 ) -> None:
-    """Write a file for each record, each whole or not at all; other files are left alone.
+    """Write a file for each record, atomically; other files are left alone.
 
-    A file that holds the same already is done. One that holds something else is left as it is and
-    told to `on_kept`, unless `force`. What killed runs left unfinished is removed. Raises
-    RefusedError while another process writes into the folder, StorageError.
+    A file with the same content is skipped. One with different content is unchanged and passed to
+    `on_kept`, unless `force`. Unfinished files of killed runs are removed. Raises RefusedError
+    while another process writes into the folder, StorageError.
     """
     with _locked(folder) as (descriptor, there):
         for name, record in _named(writer, records):
@@ -72,7 +72,7 @@ def _locked(folder: Path) -> Iterator[tuple[int, set[str]]]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = lock_folder(folder)
     except OSError as error:
-        raise StorageError(f"{folder} cannot be made: {error.strerror}") from error
+        raise StorageError(f"{folder} cannot be created: {error.strerror}") from error
     if descriptor is None:
         raise RefusedError(
             f"another process writes into {folder}", hint="run the command again when it is done"
@@ -84,7 +84,7 @@ def _locked(folder: Path) -> Iterator[tuple[int, set[str]]]:
 
 
 def _state(path: Path, data: bytes, writer: Writer) -> State:
-    """Tell what stands under a name; an empty file is what a power cut leaves of one of ours."""
+    """Return what exists under a name; a power cut leaves an empty file of ours."""
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -112,7 +112,7 @@ def _write(folder: Path, descriptor: int, name: str, data: bytes, state: State) 
 
 
 def _swept(folder: Path) -> set[str]:
-    """Return the names in the folder, after what killed runs left unfinished is removed."""
+    """Return the names in the folder, after removing unfinished files of killed runs."""
     try:
         with os.scandir(folder) as entries:
             names = {entry.name for entry in entries}

@@ -1,4 +1,4 @@
-"""How records get their ids and hashes: the same input gives the same ids, everywhere, always."""
+"""How records get their ids and hashes: the same input always gives the same ids."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from chatdb.nesting import roomy
 from chatdb.records import Conversation
 
 CONVERSATIONS = UUID("0e8f5f9a-3f63-5a35-9d7e-6f3b1c9d2a41")
-"""The namespace of conversation ids that are made from something that is no UUID."""
+"""The namespace of conversation ids derived from anything but a UUID."""
 
 REPEATED = "a message id that occurs twice in its conversation: a new one made"
 """What readers count as lossy when `MessageIds.of` says so."""
@@ -24,38 +24,38 @@ _encode = roomy(msgspec.json.Encoder(order="deterministic").encode)
 
 
 def conversation_id(source: str, source_name: str | None, source_id: str) -> UUID:
-    """Return the id of a conversation: its own UUID, else one made of where it is from."""
+    """Return the id of a conversation: its own UUID, else one derived from its source."""
     return uuid_of(source_id) or _made(CONVERSATIONS, source, source_name or "", source_id)
 
 
 def conversation_id_without_source_id(
     user: str | None, created_at: datetime, first_message: str
 ) -> UUID:
-    """Return the id of a conversation that has none, from what it is about."""
+    """Return the id of a conversation without one, derived from what it is about."""
     return _made(CONVERSATIONS, user or "", created_at.isoformat(), first_message)
 
 
 def beginning_id(given: Sequence[str], messages: Sequence[Sequence[str]]) -> UUID:
-    """Return the id of a conversation that has none, from how it begins."""
+    """Return the id of a conversation without one, derived from its beginning."""
     parts = [part for message in messages for part in message]
     return _made(CONVERSATIONS, "beginning", str(len(given)), *given, *parts)
 
 
 def beside(conversation: UUID, place: str) -> UUID:
-    """Return the id of a conversation that begins as another does, from its place in the source."""
+    """Return the id of a conversation that begins like another, derived from its place."""
     return _made(conversation, "beside", place)
 
 
 def message_id(conversation: UUID, source_id: str) -> UUID:
-    """Return the id of a message: its own when it is a UUID, else made within its conversation."""
+    """Return the id of a message: its own UUID, else derived within its conversation."""
     return uuid_of(source_id) or _made(conversation, source_id)
 
 
 class MessageIds:
     """The ids of the messages of one conversation, each given once.
 
-    `expected` are source ids that are likely to be asked for: when all are UUIDs they are read
-    at once, which is faster.
+    `expected` are source ids that are likely to be needed: if all are UUIDs they are read at once,
+    which is faster.
     """
 
     def __init__(self, conversation: UUID, expected: Sequence[Any] = ()) -> None:
@@ -65,13 +65,12 @@ class MessageIds:
         self._ready = ready
         distinct = len(set(map(str.lower, ready))) == len(expected)
         self.given = ready if distinct else {}
-        """The ids of the expected ones where each is asked for once, and `of` need not be."""
+        """The ids of the expected ones if each is needed once, so that `of` is unnecessary."""
 
     def of(self, source_id: str) -> tuple[UUID, bool]:
-        """Return the id for a message, and whether its source id had been used before.
+        """Return the id for a message, and whether its source id was used before.
 
-        A repeated one gets an id made of the conversation, the source id and how often it
-        occurred.
+        A repeated one gets an id derived from the conversation, the source id and its number.
         """
         ready = self._ready.pop(source_id, None)
         known = source_id.lower()
@@ -82,7 +81,7 @@ class MessageIds:
         return _made(self._conversation, source_id, str(count)), True
 
     def without_source_id(self, role: str, content: str) -> UUID:
-        """Return the id for a message that has none: of what it says."""
+        """Return the id for a message that has none, derived from its content."""
         return self.of(f"{role}:{content}")[0]
 
 
@@ -97,7 +96,7 @@ def uuid_of(text: str) -> UUID | None:
 
 
 def _uuids_of(texts: Sequence[Any]) -> dict[str, UUID]:
-    """Return the UUIDs that texts spell; nothing when one of them is no UUID in its usual form."""
+    """Return the UUIDs that texts spell; none if one of them is not a UUID in its usual form."""
     try:
         if {len(text) for text in texts} != {36}:
             return {}
@@ -109,8 +108,8 @@ def _uuids_of(texts: Sequence[Any]) -> dict[str, UUID]:
 def source_hash(reader: str, version: int, record: Conversation) -> str:
     """Return 32 hexadecimal digits that change when the source record or its reader changes.
 
-    Made of what the reader made of it, before the source's name is set: every field of the
-    source is in there, while the order of its keys, white space and nulls do not count.
+    Derived from the reader's result, before the source's name is set: every field of the source is
+    in it, while the order of its keys, white space and nulls do not count.
     """
     digest = hashlib.sha256(f"{reader} {version}\n".encode())
     embeddings, rest = record.embeddings, record

@@ -1,6 +1,6 @@
 """One JSON array of conversations, for programs that read a whole document.
 
-Each element has the shape of a line of the native format, with the messages that were asked for.
+Each element has the shape of a line of the native format, with the requested messages.
 """
 
 import msgspec

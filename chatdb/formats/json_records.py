@@ -30,16 +30,16 @@ decode_any = msgspec.json.Decoder().decode
 _tolerant = roomy(json.JSONDecoder(strict=False).decode)
 _ESCAPED_NUL = b"\\u0000"
 _ODD_SHAPE = (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError)
-"""What a conversion raises on a shape nobody has seen yet: that entry is skipped, named."""
+"""Errors of a conversion for an unknown shape: that entry is skipped and listed."""
 
 
 class BadRecordError(Exception):
-    """A source record that is no conversation; the text says why."""
+    """A source record that is not a conversation; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded value, or why it is none; `dirty` when texts in it may need cleaning."""
+    """A decoded value, or why there is none; `dirty` if texts in it may need cleaning."""
 
     value: Any = None
     dirty: bool = False
@@ -48,7 +48,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Peeked:
-    """What a record says of itself without being decoded: its id in the source, whose it is."""
+    """A record's own claims, without decoding: its id in the source, and its user."""
 
     source_id: str
     user_id: str | None = None
@@ -56,9 +56,9 @@ class Peeked:
 
 @dataclass(slots=True)
 class Context:
-    """What a conversion needs besides the record itself; `place` is where that stands.
+    """What a conversion needs besides the record itself; `place` is where that is.
 
-    `defers` tells whether records are left undecoded where that can be.
+    `defers` tells whether records are left undecoded if possible.
     """
 
     tally: Tally
@@ -69,13 +69,13 @@ class Context:
     skips: list[tuple[str, str, str | None]] = field(default_factory=list)
 
     def made_id(self, messages: Iterable[Opening], *, about: Sequence[str], former: UUID) -> UUID:
-        """Return the id of a conversation that has none, made of how it begins."""
+        """Return the id of a conversation that has none, derived from its beginning."""
         made = self.beginnings.made(messages, place=self.place, about=about, former=former)
         self.tally.other_ids = made.others
         return made.id
 
     def drop(self, dropped: Dropped) -> None:
-        """Count what a key that stands twice took the place of, and name the first of them."""
+        """Count the values that a repeated key replaced, and list the first of them."""
         self.tally.lossy[TWICE] += 1
         if len(self.skips) < MOST_NAMED:
             self.skip(dropped.what, dropped.reason)
@@ -88,10 +88,10 @@ class Context:
 def decode_value(
     data: bytes, offset: int = 0, *, decode: Callable[[Any], Any] = decode_any
 ) -> Decoded:
-    """Decode one JSON value, also what msgspec refuses: lone surrogates, NaN, raw controls.
+    """Decode one JSON value, even if msgspec refuses it: lone surrogates, NaN, raw controls.
 
-    `offset` is where the value stands in its file, for naming a wrong byte; `decode` may be
-    something stricter and faster than decoding into dictionaries.
+    `offset` is where the value is in its file, to name an invalid byte; `decode` may be stricter
+    and faster than decoding into dictionaries.
     """
     try:
         value = decode(data)
@@ -141,26 +141,26 @@ class JsonReader(ABC):
         """Tell from its structure whether a decoded value is a conversation of this format."""
 
     def decode(self, data: bytes) -> Any:
-        """Decode a record; a format may know a faster way than dictionaries."""
+        """Decode a record; a format may have a faster way than dictionaries."""
         return decode_any(data)
 
     def peek(self, data: bytes) -> Peeked | None:
-        """Return who a record is, as `convert` would tell; None where it has to be decoded.
+        """Return a record's identity, as `convert` would; None if it has to be decoded.
 
-        Raises `msgspec.DecodeError` for what is no JSON.
+        Raises `msgspec.DecodeError` for invalid JSON.
         """
         del data
         return None
 
     @abstractmethod
     def convert(self, record: dict[str, Any], context: Context) -> Conversation:
-        """Turn a record into a conversation; the record may be taken apart.
+        """Turn a record into a conversation; the record may be modified.
 
-        Raises BadRecordError for a record that is none.
+        Raises BadRecordError for an invalid record.
         """
 
     def unwrap(self, value: Any) -> Sequence[Any] | None:
-        """Return the records in a value that holds several; None for one that is a record."""
+        """Return the records in a value that contains several; None for a single record."""
         del value
         return None
 
@@ -172,7 +172,7 @@ class JsonReader(ABC):
     ) -> Iterator[Conversation | Skipped]:
         """Yield the conversations of all files of the source in order.
 
-        Raises InvalidInputError when nothing complete is in the only file of the source.
+        Raises InvalidInputError if the only file of the source has no complete value.
         """
         for item in self._read(source, self._context(tally, source_name)):
             if not isinstance(item, Unread):
@@ -271,9 +271,9 @@ class JsonReader(ABC):
     def _item(
         self, place: str, decoded: Decoded, context: Context, *, alone_in: bytes | None = None
     ) -> Iterator[Conversation | Skipped]:
-        """Yield a conversation, and what in it could not be read.
+        """Yield a conversation, and the parts of it that could not be read.
 
-        `alone_in` are the bytes that hold it and nothing else.
+        `alone_in` are the bytes that contain it and nothing else.
         """
         own = replace(context, tally=Tally(), skips=[*context.skips])
         context.skips.clear()

@@ -1,7 +1,7 @@
-"""Guessing where a JSON object ends: where the next one begins as the one before it did.
+"""Guesses where a JSON object ends: where the next one begins like the one before it.
 
-A guess is proved by decoding: what begins with a brace and decodes is whole, for a part of it has
-more braces opened than closed.
+Decoding proves a guess: text that begins with a brace and decodes is complete, because a part of it
+has more braces opened than closed.
 """
 
 import re
@@ -11,16 +11,16 @@ from typing import Any
 import msgspec
 
 LARGEST_GUESS = 4 << 20
-"""A larger object is weighed before it is decoded."""
+"""A larger object is measured before it is decoded."""
 MOST_MISSES = 20
-"""Wrong guesses after which no more are made: objects inside of others look the same."""
+"""After this many wrong guesses it stops guessing: nested objects look the same."""
 
 _NEXT = re.compile(rb'[ \t\r\n]*,?[ \t\r\n]*\{[ \t\r\n]*"[^"\\]{1,40}"[ \t\r\n]*:')
-"""What is between two objects, and the first key of the second."""
+"""The text between two objects, and the first key of the second."""
 
 
 class Seams:
-    """Knows what stands between the objects of one stream once it has seen it."""
+    """Knows the text between the objects of one stream once it has seen it."""
 
     def __init__(self, decode: Callable[[bytes], Any] | None) -> None:
         self._decode = decode
@@ -28,7 +28,7 @@ class Seams:
         self._misses = 0
 
     def learn(self, buffer: bytes, end: int) -> None:
-        """Look at what follows an object that ends here, unless it is known already."""
+        """Look at the text after an object that ends here, unless it is known already."""
         if self._decode is None or self._seam or buffer[end - 1 : end] != b"}":
             return
         found = _NEXT.match(buffer, end)

@@ -1,8 +1,8 @@
-"""Cutting a stream of JSON into its top-level values without reading it as objects.
+"""Cuts a stream of JSON into its top-level values without decoding them.
 
-Understands a list, `{"conversations": [...]}` and values one after another (JSON Lines, or a
-single one). Memory is bounded by a window and the largest value; a cut file gives everything
-before the cut. Values are found, not judged: whoever decodes them tells whether they are valid.
+Understands a list, `{"conversations": [...]}` and values one after another (JSON Lines, or a single
+one). Memory is bounded by a window and the largest value; a truncated file gives everything before
+the cut. Values are found, not checked: decoding them shows whether they are valid.
 """
 
 import re
@@ -18,11 +18,11 @@ from chatdb.formats.json_seams import Seams
 from chatdb.formats.streams import COSTS_FROM, MAX_VALUE, Utf8Stream
 
 WINDOW = 1 << 19
-"""Fits the cache of the processor: larger windows are slower."""
+"""Fits the processor's cache: larger windows are slower."""
 DOUBLED = 16 << 20
-"""Up to this size a value that outgrows the window doubles it; then memory counts more."""
+"""Up to this size a value that outgrows the window doubles it; above, memory counts more."""
 PATIENCE = 32 << 20
-"""Up to this size a value that seems cut is given more bytes before it is scanned slowly."""
+"""Up to this size a value that seems truncated is given more bytes before the slow scan."""
 WRAPPERS = ("conversations",)
 
 Layout = Literal["list", "objects", "wrapped", "other"]
@@ -39,7 +39,7 @@ _NESTED = rb'(?:[^"\[\]{}]++|' + _STRING + rb"|[\[{]" + _FLAT + rb"[\]}]){0,99}"
 _INSIDE = re.compile(
     rb'(?:[^"\[\]{}]++|' + _STRING + rb"|[\[{]" + _NESTED + rb"[\]}]){0,99}", re.DOTALL
 )
-"""Runs over whole strings, small containers and what else is no bracket, at the speed of C."""
+"""Matches whole strings, small containers and everything but brackets, at the speed of C."""
 _SCALAR = re.compile(rb"[^ \t\r\n,\[\]{}\"]*")
 _skip = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -48,7 +48,7 @@ _skip = msgspec.json.Decoder(msgspec.Raw).decode
 class Element:
     """A top-level value: its number from 0, its place in the stream and its bytes.
 
-    `value` is a tuple with what they decode to, where they have been decoded.
+    `value` is a tuple with the decoded value, if it has been decoded.
     """
 
     index: int
@@ -61,7 +61,7 @@ class Element:
 class Broken:
     """A place where the structure itself is broken; `offset` is in bytes of the stream.
 
-    `hint` is what to do about a stream that could not be read on, where something can be done.
+    `hint` is what to do about a stream that could not be read further, if anything.
     """
 
     index: int
@@ -73,10 +73,10 @@ class Broken:
 class JsonStream:
     """The top-level values of a stream of UTF-8; iterate over it once.
 
-    An object with one of the `wrappers` as a key of a list stands for that list; `outer_fields`
-    are the other keys of such an object, those after the list known only at the end. With
-    `decode` (raising `msgspec.DecodeError`) an object is first cut where the next one seems to
-    begin, and decoded: what decodes is whole, and was not read twice.
+    An object with one of the `wrappers` as a key of a list stands for that list; `outer_fields` are
+    the other keys of such an object, those after the list known only at the end. With `decode`
+    (raising `msgspec.DecodeError`) an object is first cut where the next one seems to begin, and
+    decoded: if that works it is complete, and was not read twice.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class JsonStream:
             yield self._broken(self._damage or "the file ends before the list does")
 
     def _open(self) -> None:
-        """Find the layout and step inside the list when there is one."""
+        """Find the layout and step inside the list if there is one."""
         if not self._skip_space():
             return
         first = self._buffer[self._start]
@@ -180,7 +180,7 @@ class JsonStream:
         return None
 
     def _end_of_value(self) -> int | None:
-        """Return where the value at the start ends, reading on as needed; None when it is cut."""
+        """Return where the value at the start ends, reading on as needed; None if truncated."""
         end = _end_in(self._buffer, self._start)
         while end is None and len(self._buffer) - self._start < PATIENCE and self._read_more():
             end = _end_in(self._buffer, self._start)
@@ -195,7 +195,7 @@ class JsonStream:
                 return None
 
     def _skip_space(self) -> bool:
-        """Move to the next byte that is no space; False at the end of the stream."""
+        """Move to the next byte that is not a space; False at the end of the stream."""
         while True:
             space = _SPACE.match(self._buffer, self._start)
             self._start = space.end() if space else self._start
@@ -221,7 +221,7 @@ class JsonStream:
         return bool(pieces)
 
     def _require(self, check: Callable[[Utf8Stream, Any], None], of: Any) -> None:
-        """Let the stream refuse what takes more memory than its size explains."""
+        """Let the stream refuse values that take more memory than its size explains."""
         if isinstance(self._stream, Utf8Stream):
             try:
                 check(self._stream, of)
@@ -229,7 +229,7 @@ class JsonStream:
                 raise _TooLargeError(error.text, error.hint) from error
 
     def _read(self, size: int) -> list[bytes]:
-        """Read up to a size; what came before damage is kept, the damage told at the end."""
+        """Read up to a size; data before damage is kept, the damage reported at the end."""
         pieces: list[bytes] = []
         while size > 0 and self._damage is None:
             try:
@@ -261,7 +261,7 @@ class JsonStream:
         if self.layout == "wrapped":
             self._walk_fields(self._start + (self._buffer[self._start] == 0x2C), self.outer_fields)
         else:
-            yield self._broken("something follows the end of the list; it was not read")
+            yield self._broken("the list is followed by more data, which was not read")
 
     def _resynchronise(self) -> None:
         """Go to the next value that may be an object."""
@@ -280,7 +280,7 @@ class _TooLargeError(Exception):
 
 
 def _trailing(data: bytes | memoryview) -> int | None:
-    """Return where msgspec finds trailing characters, as it counts; None when it finds none."""
+    """Return where msgspec finds trailing characters, as it counts; None if it finds none."""
     try:
         _skip(data)
     except msgspec.DecodeError as error:
@@ -296,10 +296,10 @@ _CALIBRATION = _trailing(b"1 2")
 
 
 def _end_in(buffer: bytes, start: int) -> int | None:
-    """Return where a valid value at `start` ends when something follows it in the buffer.
+    """Return where a valid value at `start` ends if something follows it in the buffer.
 
-    msgspec skips a value at 1 GB/s and says what follows it; for everything else (a cut or an
-    odd value) the answer is None and the slower scan decides.
+    msgspec skips a value at 1 GB/s and reports the position after it; for everything else (a
+    truncated or unusual value) the answer is None and the slower scan decides.
     """
     if _CALIBRATION is None:
         return None
@@ -316,7 +316,7 @@ class _Scan:
         self._in_string = False
 
     def advance(self, buffer: bytes, start: int, *, at_end: bool) -> int | None:
-        """Go on where the last call stopped; return the end of the value, or None for more."""
+        """Continue where the last call stopped; return the end of the value, or None for more."""
         position = start + self._done
         if self._done == 0:
             if buffer[position] not in b'"[{':
@@ -349,7 +349,7 @@ class _Scan:
             self._in_string = True
 
     def _close_string(self, buffer: bytes, position: int) -> int:
-        """Return the place after the closing quote, or where to go on with more bytes."""
+        """Return the place after the closing quote, or where to continue with more bytes."""
         while True:
             quote = buffer.find(b'"', position)
             if quote < 0:

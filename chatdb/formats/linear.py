@@ -1,4 +1,4 @@
-"""Messages of formats that have them in a plain list: each is the parent of the next."""
+"""Messages of formats with plain lists: each is the parent of the next."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -29,9 +29,9 @@ class Chain:
         self._latest = started
 
     def add(self, source_id: str, at: Moment, content: Any) -> Message:
-        """Append a message of the user's, to be completed; without a time it has its parent's.
+        """Append a message of the user's, to be completed; its time defaults to its parent's.
 
-        A content that is no text, of a JSON column, is kept in the metadata as it came.
+        A content that is not text, from a JSON column, is kept in the metadata unchanged.
         """
         identifier, repeated = self._ids.of(source_id)
         if repeated:
@@ -47,7 +47,7 @@ class Chain:
         return message
 
     def add_without_id(self, source_id: str, at: datetime, role: str, content: Any) -> Message:
-        """Append a message whose id is made of what it says."""
+        """Append a message whose id is derived from its content."""
         identifier = self._ids.without_source_id(role, str(content))
         return self._append(identifier, source_id, at, content)
 
@@ -78,14 +78,14 @@ class Chain:
 
 
 def _text(content: Any) -> str:
-    """Return a text as it is, and a number as text; nothing else is content."""
+    """Return a text unchanged, and a number as text; nothing else is content."""
     if isinstance(content, str):
         return content
     return str(content) if isinstance(content, int | float) else ""
 
 
 def _between(first: datetime, last: datetime, number: int, count: int) -> datetime:
-    """Return a time for one of `count` messages: the first at first, the last at last."""
+    """Return a time for one of `count` messages, evenly from the first to the last."""
     return first if count < 2 else first + (last - first) * number / (count - 1)
 
 
@@ -97,11 +97,12 @@ def add_entries(
     times: Sequence[Moment] = (),
     keep_contents: bool = False,
 ) -> None:
-    """Give a conversation its messages of `{role, content}`, which have no ids, and may no times.
+    """Add messages of `{role, content}`, without ids and possibly times, to a conversation.
 
-    Those without a time stand evenly between the conversation's creation and its update. Other
-    fields of an entry become its metadata; an entry that is no object stays in the conversation's.
-    `keep_contents` leaves contents of blocks in the metadata too, as they came: to be given back.
+    Those without a time are spread evenly between the conversation's creation and its update. Other
+    fields of an entry become its metadata; an entry that is not an object stays in the
+    conversation's. `keep_contents` also keeps block contents in the metadata unchanged, to be
+    written back.
     """
     chain = Chain(tally, record.id, record.created_at)
     for number, entry in enumerate(entries):
@@ -143,7 +144,7 @@ def _add_entry(
 def _read_content(
     message: Message, content: Any, entry: dict[str, Any], role: Any, tally: Tally
 ) -> None:
-    """Read a content of blocks; a user's message of nothing but outputs is the tool's."""
+    """Read a content of blocks; a user's message of only outputs becomes the tool's."""
     blocks = read_blocks(content, tally)
     message.content = blocks.text or blocks.result_text
     blocks.fill(message)
@@ -156,7 +157,7 @@ def _read_content(
 
 
 def _take_calls(message: Message, entry: dict[str, Any]) -> None:
-    """Take what OpenAI's messages have beside the content: calls, thoughts, a refusal."""
+    """Take OpenAI's fields beside the content: calls, thoughts, a refusal."""
     calls = entry.get("tool_calls")
     if isinstance(calls, list) and calls:
         message.tool_calls = [*(message.tool_calls or []), *entry.pop("tool_calls")]

@@ -1,8 +1,8 @@
 """Markdown transcripts: front matter, a heading for each message, everything else folded.
 
-Content is Markdown already and is kept as it is, but for control characters; what it leaves open
-(a code fence, a comment) is closed behind it, so that it cannot swallow the messages after it.
-Everything that is not content stands in code fences longer than any in it.
+Content is Markdown already and is kept unchanged, except for control characters; anything it leaves
+open (a code fence, a comment) is closed after it, so that it cannot swallow later messages.
+Everything else is in code fences longer than any in it.
 """
 
 import re
@@ -37,7 +37,7 @@ _encode = roomy(msgspec.json.Encoder(order="sorted").encode)
 
 
 class MarkdownWriter:
-    """Writes conversations one after another, each with front matter of its own."""
+    """Writes conversations one after another, each with its own front matter."""
 
     name = "markdown"
     title = "Markdown transcripts with front matter"
@@ -169,7 +169,7 @@ def _folded(summary: str, value: Any) -> bytes:
 
 
 def _readable(value: Any) -> str | None:
-    """Return the text of a value that is text, or a list of texts in objects; None otherwise."""
+    """Return the text of a value that is text, or a list of texts in objects; else None."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value:

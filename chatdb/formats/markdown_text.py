@@ -1,4 +1,4 @@
-"""Text that stands in Markdown without acting on what is around it."""
+"""Text inside Markdown that does not affect its surroundings."""
 
 import re
 
@@ -25,11 +25,11 @@ _HTML_BLOCKS = (
     (re.compile(r" {0,3}<!\[CDATA\["), "]]>"),
     (re.compile(r" {0,3}<![A-Za-z]"), ">"),
 )
-"""The HTML blocks of CommonMark that do not end at an empty line, and what ends each."""
+"""The HTML blocks of CommonMark that do not end at an empty line, and their ends."""
 
 
 def cleaned(text: str) -> tuple[str, bytes]:
-    """Return the text without control characters but tabs and newlines, and its UTF-8.
+    """Return the text without control characters except tabs and newlines, and its UTF-8.
 
     Every way to end a line becomes `\\n`.
     """
@@ -52,7 +52,7 @@ def one_line(text: str) -> str:
 
 
 def heading_text(line: str) -> str:
-    """Return a line with every character that is markup escaped."""
+    """Return a line with every markup character escaped."""
     return _MARKUP.sub(r"\\\1", line)
 
 
@@ -79,7 +79,7 @@ def _longest_run(text: str) -> int:
 
 
 def closing_of(text: str) -> str:
-    """Return what closes the code fence, HTML block or folds that the text leaves open."""
+    """Return the text that closes code fences, HTML blocks or folds left open."""
     # A single character is found many times faster than three.
     if not ("<" in text or ("`" in text and "```" in text) or ("~" in text and "~~~" in text)):
         return ""

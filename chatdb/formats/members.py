@@ -1,4 +1,4 @@
-"""The files of a zip or a folder: which names are safe, how many there may be, in which order."""
+"""The files of a zip or a folder: safe names, limits on their number, and their order."""
 
 import re
 import stat
@@ -12,11 +12,11 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.streams import MAX_RATIO, RATIO_COUNTS_FROM
 
 MAX_MEMBERS = 100_000
-"""More than any export has; the list of so many takes some 50 MB."""
+"""More than any export has; a list of this size takes some 50 MB."""
 MAX_FOLDER_DEPTH = 8
 
 _USUAL_ENTRY = 128
-"""Bytes of a member in an archive's list: what says less than 46 of them takes 500 of memory."""
+"""Bytes of a member in an archive's list: one of fewer than 46 takes 500 of memory."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DIGITS = re.compile(r"(\d+)")
 
@@ -24,9 +24,9 @@ OnLeftOut = Callable[[Path, str], object]
 
 
 def open_zip(handle: IO[bytes], *, name: str) -> zipfile.ZipFile:
-    """Open a zip for reading; raises InvalidInputError for one that is damaged or too large.
+    """Open a zip for reading; raises InvalidInputError if it is damaged or too large.
 
-    The size of its list is looked at before the list is read into memory.
+    The size of its list is checked before the list is read into memory.
     """
     if _list_size(handle) > MAX_MEMBERS * _USUAL_ENTRY:
         raise InvalidInputError(f"{name} has more members than any chat export")
@@ -41,9 +41,9 @@ def safe_members(
 ) -> dict[str, zipfile.ZipInfo]:
     """Return the files of a zip by name; `packed_size` is the archive's own.
 
-    Raises InvalidInputError when a member would leave the archive's folder if it were unpacked or
-    is a link, when there are too many, or when all together unpack to more than a bomb's share:
-    such an archive was made to do harm, and nothing in it is trusted.
+    Raises InvalidInputError if a member would be unpacked outside the archive's folder or is a
+    link, if there are too many, or if all together unpack to more than the limit for bombs: such an
+    archive is malicious, and nothing in it is trusted.
     """
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
@@ -68,10 +68,10 @@ def safe_members(
 
 
 def folder_files(folder: Path, on_left_out: OnLeftOut) -> dict[str, Path]:
-    """Return the regular files under a folder by relative name; folders within may not be read.
+    """Return the regular files under a folder by relative name; unreadable subfolders are skipped.
 
-    `on_left_out` is told of what is not looked at: folders too deep or behind links, and what
-    cannot be listed. Raises OSError for the folder itself.
+    `on_left_out` receives what is not read: folders too deep or behind links, and what cannot be
+    listed. Raises OSError for the folder itself.
     """
     found: dict[str, Path] = {}
     pending = [(folder, 0)]
@@ -95,7 +95,7 @@ def folder_files(folder: Path, on_left_out: OnLeftOut) -> dict[str, Path]:
             elif path.is_file():
                 found[path.relative_to(folder).as_posix()] = path
             else:
-                on_left_out(path, "no file that can be read: a broken link, a pipe or a device")
+                on_left_out(path, "not a readable file: a broken link, a pipe or a device")
     return found
 
 
@@ -105,7 +105,7 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 
 def _list_size(handle: IO[bytes]) -> int:
-    """Return the bytes of a zip's list of members as its end tells them, 0 where it has no end."""
+    """Return the bytes of a zip's list of members according to its end, 0 if it has no end."""
     end = handle.seek(0, 2)
     handle.seek(max(0, end - 66_000))
     tail = handle.read()

@@ -62,7 +62,7 @@ def header_line(*, created: datetime, source: str | None = None) -> bytes:
 def conversation_line(record: Conversation) -> bytes:
     """Return a conversation as a line; reading it back gives an equal record and the same line."""
     line = _encode(record)
-    # The numbers of embeddings, which come last, are as they should be: see `canonical.vector`.
+    # The numbers of embeddings, which come last, are right already: see `canonical.vector`.
     end = line.rfind(_EMBEDDINGS) if record.embeddings else len(line)
     if line.find(b"-0.0", 0, end) >= 0 or _EXPONENT.search(line, 0, end):
         line = _encode(_with_canonical_numbers(record))
@@ -87,9 +87,9 @@ class NativeReader:
         *,
         source_name: str | None = None,  # noqa: ARG002 - a native line says itself where it is from
     ) -> Iterator[Conversation | Skipped]:
-        """Yield the conversations as they were written, their sources and hashes included.
+        """Yield the conversations as they were written, including their sources and hashes.
 
-        Raises InvalidInputError when the file is of a newer version than this chatdb knows.
+        Raises InvalidInputError if the file has a newer version than this chatdb knows.
         """
         for item in self.read_unread(source, tally, defers=lambda: False):
             if not isinstance(item, Unread):
@@ -161,12 +161,12 @@ class NativeWriter:
 
 
 def make_writer(options: WriteOptions) -> NativeWriter:
-    """Return a writer; the native format leaves nothing out, whatever the options say."""
+    """Return a writer; the native format omits nothing, whatever the options."""
     return NativeWriter(options)
 
 
 def _undated(head: bytes) -> Header | bytes:
-    """Return a header without its time; what is none as it is."""
+    """Return a header without its time; anything else unchanged."""
     try:
         return msgspec.structs.replace(_decode_header(head), created=None)
     except msgspec.DecodeError:
@@ -174,7 +174,7 @@ def _undated(head: bytes) -> Header | bytes:
 
 
 class _Nothing(msgspec.Struct, gc=False):
-    """A message of which only is known that it is one."""
+    """A message that is not decoded any further."""
 
 
 class _Ids(msgspec.Struct, gc=False):
@@ -189,7 +189,7 @@ _decode_ids = msgspec.json.Decoder(_Ids).decode
 
 
 def _unread_line(line: bytes, place: str) -> Unread | None:
-    """Return a line as a conversation that is not decoded; None where it has to be."""
+    """Return a line as an undecoded conversation; None if it has to be decoded."""
     try:
         ids = _decode_ids(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -235,7 +235,7 @@ def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
     try:
         _in_utc(record)
     except OverflowError as error:
-        return Skipped(place, f"not a time that can be kept: {error}", str(record.id))
+        return Skipped(place, f"not a time that can be stored: {error}", str(record.id))
     if len({message.id for message in record.messages}) != len(record.messages):
         _give_new_ids(record, tally)
     if dirty:
@@ -256,7 +256,7 @@ def _make_vectors(record: Conversation) -> None:
 
 
 def _give_new_ids(record: Conversation, tally: Tally) -> None:
-    """Give messages that repeat an id in their conversation one of their own."""
+    """Give messages that repeat an id in their conversation new ones."""
     ids = MessageIds(record.id)
     for message in record.messages:
         message.id, repeated = ids.of(str(message.id))
@@ -265,7 +265,7 @@ def _give_new_ids(record: Conversation, tally: Tally) -> None:
 
 
 def _read_tolerantly(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
-    """Read a line with what msgspec refuses: lone surrogates, odd numbers, unknown fields."""
+    """Read a line that msgspec refuses: lone surrogates, odd numbers, unknown fields."""
     try:
         value = canonical.decode(line)
     except UnicodeDecodeError as error:
@@ -275,7 +275,7 @@ def _read_tolerantly(line: bytes, place: str, tally: Tally) -> Conversation | Sk
     except ValueError as error:
         return Skipped(place, f"not JSON: {error}")
     if not isinstance(value, dict):
-        return Skipped(place, "not a conversation: the line is no JSON object")
+        return Skipped(place, "not a conversation: the line is not a JSON object")
     identifier = value.get("id")
     try:
         _keep_unknown_fields(value, tally)
@@ -286,7 +286,7 @@ def _read_tolerantly(line: bytes, place: str, tally: Tally) -> Conversation | Sk
 
 
 def _keep_unknown_fields(value: dict[str, Any], tally: Tally) -> None:
-    """Move fields that this version has no place for into metadata."""
+    """Move fields that this version does not know into metadata."""
     _move_unknown(value, Conversation.__struct_fields__, "", tally)
     messages = value.get("messages")
     for message in messages if isinstance(messages, list) else []:
@@ -358,12 +358,12 @@ def _check_header(line: bytes, name: str, tally: Tally) -> bool:
         return False
     version = header["version"]
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise InvalidInputError(f"{name} has the impossible format version {version!r}")
+        raise InvalidInputError(f"{name} has an invalid format version {version!r}")
     if version > VERSION:
         raise InvalidInputError(
-            f"{name} is of version {version} of the native format; "
-            f"this chatdb reads up to version {VERSION}",
-            hint="upgrade chatdb with `pip install --upgrade chatdb-cli`",
+            f"{name} has version {version} of the native format; this chatdb reads up to version "
+            f"{VERSION}",
+            hint="to upgrade chatdb: pip install --upgrade chatdb-cli",
         )
     tally.versions[f"{FORMAT} {version}"] += 1
     return True

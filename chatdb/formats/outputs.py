@@ -1,4 +1,4 @@
-"""Opening what is to be written: whole or not at all, compressed by its name."""
+"""Opens output files: written atomically, compressed according to their names."""
 
 import gzip
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ def open_output(path: Path, *, as_is: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when it is complete.
 
     It is written as `atomic_write` does, by a thread. A name that ends in `.gz` or `.zst` is
-    compressed, unless the bytes are `as_is` those of the file; the same bytes give the same file.
-    Devices and pipes are written to as they are. Raises StorageError.
+    compressed, unless `as_is` says that the bytes are the file's; the same bytes give the same
+    file. Devices and pipes are written to directly. Raises StorageError.
     """
     if path.is_symlink():
         path = path.resolve()
@@ -51,7 +51,7 @@ def _device(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _compressed(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """Wrap the stream as its name says; leaving the context completes the compressed data."""
+    """Wrap the stream according to its name; leaving the context completes the compressed data."""
     lowered = name.lower()
     if lowered.endswith(".gz"):
         with gzip.GzipFile(

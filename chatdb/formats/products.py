@@ -1,7 +1,7 @@
-"""What chatdb knows by sight and does not read: other products' files, and parts of exports.
+"""What chatdb recognises but does not read: other products' files, and parts of exports.
 
-A table of marks. Whoever refuses a file, or leaves one out, names it by this table; a reader asks
-it before it takes an object that another product's marks stand on.
+A table of marks. Code that refuses or leaves out a file names it by this table; a reader checks it
+before it takes an object with another product's marks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 _LOOKED_AT = 20
-"""Elements of a list that a mark may stand on: the first ones may be odd."""
+"""Elements of a list that are checked for a mark: the first ones may be unusual."""
 _NOT_YET = "chatdb does not read it yet"
 _WHOLE = "give the zip or the folder"
 _WITHOUT_TALKS = "the conversations are in another file of that export: give that one, or all of it"
@@ -18,10 +18,10 @@ _WITHOUT_TALKS = "the conversations are in another file of that export: give tha
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Something known by its marks: `what` it is, and `advice` for someone who gave it alone.
+    """Something recognised by its marks: `what` it is, and `advice` if it was given alone.
 
-    `part_of` is the export that it is a part of. `holds_words` tells whether people's words are
-    in it that are nowhere else in its export: leaving it out is a loss.
+    `part_of` is the export that it is a part of. `holds_words` says whether it contains people's
+    words that are nowhere else in its export: leaving it out is a loss.
     """
 
     what: str
@@ -31,7 +31,7 @@ class Product:
 
     @property
     def refusal(self) -> str:
-        """The end of a sentence that says why a file which was given is not read."""
+        """The end of a sentence on why a given file is not read."""
         return f"{self.what}{':' if self.part_of else ';'} {self.advice}"
 
     @property
@@ -43,7 +43,7 @@ class Product:
 
     @property
     def reason(self) -> str:
-        """Why a file that stands in an export is left out."""
+        """Why a file in an export is left out."""
         return f"{self.what}; {_NOT_YET if self.holds_words else 'no conversation is in it'}"
 
 
@@ -145,7 +145,8 @@ _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (_FINE_TUNING, ("preferred_output", "non_preferred_output")),
     (_FINE_TUNING, ("messages/*/role", "!id", "!title", "!uuid")),
 )  # fmt: skip
-"""Marks are paths of keys. `*` is any key or element, `=` what stands there, `!` what must not."""
+"""Marks are paths of keys. `*` is any key or element, `=` a required value, `!` one that must be
+absent."""
 
 _TEXTS: tuple[tuple[Product, bytes], ...] = (
     (
@@ -157,7 +158,7 @@ _TEXTS: tuple[tuple[Product, bytes], ...] = (
 
 
 def product_of(value: Any) -> Product | None:
-    """Return what a decoded value is by its marks, None for anything that has none."""
+    """Return what a decoded value is by its marks, None if it has none."""
     if not isinstance(value, dict):
         return None
     for product, marks in _TABLE:
@@ -167,7 +168,7 @@ def product_of(value: Any) -> Product | None:
 
 
 def product_among(values: Iterable[Any], head: bytes = b"") -> Product | None:
-    """Return what a file is by its first values, or by its first bytes where it is no JSON."""
+    """Return what a file is by its first values, or by its first bytes if it is not JSON."""
     found = next(filter(None, map(product_of, values)), None)
     if found is None:
         found = next((product for product, text in _TEXTS if text in head), None)
@@ -175,7 +176,7 @@ def product_among(values: Iterable[Any], head: bytes = b"") -> Product | None:
 
 
 def _has(value: dict[str, Any], mark: str) -> bool:
-    """Tell whether a mark of the table stands on an object."""
+    """Tell whether an object has a mark of the table."""
     if mark.startswith("!"):
         return mark[1:] not in value
     path, equals, wanted = mark.partition("=")
@@ -186,7 +187,7 @@ def _has(value: dict[str, Any], mark: str) -> bool:
 
 
 def _at(value: Any, path: list[str]) -> Iterator[Any]:
-    """Yield what stands at a path, for each way that its patterns can be read."""
+    """Yield the values at a path, for each way to match its patterns."""
     if not path:
         yield value
         return

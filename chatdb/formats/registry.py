@@ -1,4 +1,4 @@
-"""The table of formats, and finding the right reader by the structure of what is read."""
+"""The table of formats, and detecting the right reader by structure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from chatdb.errors import InvalidInputError, UsageError
 from chatdb.formats.base import Reader, WriteOptions, Writer
 from chatdb.formats.sources import Source
 
-_HINT = "`chatdb formats` lists what can be read; `--from NAME` says which it is"
-_NAMED_HINT = "`chatdb formats` lists what can be read"
+_HINT = "to list what can be read: chatdb formats; to choose a format: --from NAME"
+_NAMED_HINT = "to list what can be read: chatdb formats"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ FORMATS: tuple[Format, ...] = (
 
 
 def readers() -> Iterator[Reader]:
-    """Yield every reader, in the order in which they are asked."""
+    """Yield every reader, in the order in which they are tried."""
     for known in FORMATS:
         if known.reads:
             yield _reader_of(known)
@@ -106,7 +106,7 @@ def reader(name: str) -> Reader:
 
 
 def is_reader(name: str) -> bool:
-    """Tell whether a name is that of a format that can be read."""
+    """Tell whether a name is that of a readable format."""
     return any(known.reads and known.name == name for known in FORMATS)
 
 
@@ -120,7 +120,7 @@ def writer(name: str, options: WriteOptions | None = None) -> Writer:
 def detect(source: Source) -> Reader:
     """Return the reader that recognises the source by its structure, never by its name.
 
-    Raises InvalidInputError that says what was seen when none does.
+    Raises InvalidInputError that says what was seen if none does.
     """
     from chatdb.formats.products import product_among
     from chatdb.formats.sampling import sample_of, seen
@@ -141,8 +141,8 @@ def detect(source: Source) -> Reader:
     if len(source.files) == 1:
         raise InvalidInputError(said, hint=hint)
     raise InvalidInputError(
-        f"{source.name} holds no conversations that can be read "
-        f"({len(source.files)} files were looked at; {said})",
+        f"{source.name} contains no readable conversations ({len(source.files)} files were "
+        f"checked; {said})",
         hint=_NAMED_HINT if is_named else _HINT,
     )
 
@@ -152,7 +152,9 @@ def _find(name: str, among: list[Format]) -> Format:
         if known.name == name:
             return known
     names = ", ".join(known.name for known in among)
-    raise UsageError(f"unknown format {name!r}; there are {names}", hint="see `chatdb formats`")
+    raise UsageError(
+        f"unknown format {name!r}; known ones: {names}", hint="to list them: chatdb formats"
+    )
 
 
 def _reader_of(known: Format) -> Reader:

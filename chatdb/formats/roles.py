@@ -40,10 +40,10 @@ def usual_role(raw: Any) -> Role | None:
 
 
 def mapped_role(raw: Any) -> tuple[Role, bool]:
-    """Return the role for an unusual word, and whether it is known; the raw one is to be marked.
+    """Return the role for an unusual word, and whether it is known; the original is to be marked.
 
-    A role that nobody knows, or none, becomes the assistant's: words of unclear origin must not
-    be put into the user's mouth.
+    An unknown or missing role becomes the assistant's: words of unclear origin must not be
+    attributed to the user.
     """
     if isinstance(raw, str):
         word = raw.strip().lower()

@@ -1,4 +1,4 @@
-"""Looking at the beginning of a file to tell what it is."""
+"""Looks at the beginning of a file to tell what it is."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from chatdb.formats.source_files import SourceFile
 
 HEAD = 64 << 10
 MAX_VALUES = 50
-"""Broken entries come in the first places too: look a little further."""
+"""Invalid entries may come first: look a little further."""
 MAX_BYTES = 4 << 20
 _DUMPS = (b"PGDMP", b"--\n-- PostgreSQL database dump")
-"""What comes by standard input or a pipe can be read once, and a dump is read twice."""
+"""Standard input and pipes can be read only once, but a dump is read twice."""
 
 
 def sample_of(file: SourceFile, *, most: int = MAX_VALUES) -> Sample:
@@ -47,7 +47,7 @@ def sample_of(file: SourceFile, *, most: int = MAX_VALUES) -> Sample:
 def seen(
     name: str, sample: Sample, product: Product | None = None, *, is_inside: bool = False
 ) -> str:
-    """Say in a sentence what an unrecognised file looks like, or which product's it is.
+    """Describe in a sentence what an unrecognised file looks like, or which product's it is.
 
     `is_inside` tells that a zip or folder was given which has it.
     """
@@ -57,17 +57,17 @@ def seen(
     if not sample.head:
         return f"{name} is empty"
     if not head:
-        return f"{name} holds nothing but white space"
+        return f"{name} contains only white space"
     if head.startswith(_DUMPS):
-        return f"{name} is a dump of PostgreSQL: write it to a file, and import that"
+        return f"{name} is a dump of PostgreSQL; write it to a file, and import that"
     if sample.layout == "other":
         return f"{name} is not JSON: it begins with {_beginning(head)}"
     if not sample.values:
         if head in (b"[]", b"{}"):
-            return f"{name} is JSON without any conversation in it"
-        trouble = (sample.trouble or "there is no complete value in it").removeprefix(f"{name} ")
+            return f"{name} is JSON that contains no conversation"
+        trouble = (sample.trouble or "it contains no complete value").removeprefix(f"{name} ")
         return f"{name} cannot be read as JSON: {trouble}"
-    return f"{name} is JSON but no chat export that chatdb knows: {_shape(sample)}"
+    return f"{name} is JSON but not a chat export chatdb recognises: {_shape(sample)}"
 
 
 def _beginning(head: bytes) -> str:

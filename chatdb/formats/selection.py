@@ -1,4 +1,4 @@
-"""Which messages of a conversation a reader of a transcript wants."""
+"""Which messages of a conversation a transcript contains."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from chatdb.records import Conversation, Message, is_hidden
 
 
 class Chosen(NamedTuple):
-    """A message to be written, and whether it is on the active path."""
+    """A message to be written, and whether it is on the active branch."""
 
     message: Message
     is_active: bool
@@ -17,9 +17,9 @@ class Chosen(NamedTuple):
 
 
 def chosen_messages(record: Conversation, options: WriteOptions) -> Iterator[Chosen]:
-    """Yield the messages of the active path, or of all branches in their order in the record.
+    """Yield the messages of the active branch, or of all branches in the record's order.
 
-    Hidden ones are left out unless they are asked for.
+    Hidden ones are left out unless requested.
     """
     path = active_path(record)
     everything = options.all_branches and len(path) < len(record.messages)

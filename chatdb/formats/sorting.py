@@ -16,7 +16,7 @@ from chatdb.formats.source_files import SourceFile
 from chatdb.formats.sources import Source
 
 _LARGE = 1 << 20
-"""From here on the first value is looked at before the first fifty are read."""
+"""From this size on the first value is checked before the first fifty are read."""
 _NODES = 10_000
 _WORDY = re.compile(
     r"(?:answer|body|chat|comment|content|conversation|message|note|part|prompt|question|reply"
@@ -36,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """A source by what is read of it, and by whom; `ignored` are all of its other files."""
+    """A source by what is read of it, and by which reader; `ignored` are all other files."""
 
     parts: tuple[Part, ...]
     ignored: tuple[IgnoredFile, ...]
@@ -48,10 +48,10 @@ class Sorted:
 
 
 def sort_files(source: Source, wanted: Reader | None = None) -> Sorted:
-    """Return who reads which files of a source; `wanted` is asked alone, and gets all at worst.
+    """Return the readers and their files; `wanted` is tried alone, and gets all files if unsure.
 
     A file is read by the first reader that recognises it. Raises InvalidInputError that says what
-    was seen when nobody recognises any.
+    was seen if no reader recognises any.
     """
     if len(source.files) == 1 and not source.ignored:
         return Sorted((Part(wanted or registry.detect(source), source),), ())
@@ -70,7 +70,7 @@ def sort_files(source: Source, wanted: Reader | None = None) -> Sorted:
 
 
 def require_readable(source: Source) -> None:
-    """Raise InvalidInputError that says what was seen unless somebody recognises a file."""
+    """Raise InvalidInputError that says what was seen unless a reader recognises a file."""
     sorting = _Sorting(None)
     for file in source.files:
         sorting.place(file)
@@ -81,7 +81,7 @@ def require_readable(source: Source) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Stray:
-    """A file that nobody recognises; `is_known` tells that it is another product's."""
+    """A file that no reader recognises; `is_known` says that it is another product's."""
 
     file: SourceFile
     ignored: IgnoredFile
@@ -98,7 +98,7 @@ class _Sorting:
         self.strays: list[_Stray] = []
 
     def place(self, file: SourceFile) -> None:
-        """Give a file to the reader that recognises it, or to nobody."""
+        """Assign a file to the reader that recognises it, or to none."""
         try:
             sample = sample_of(file, most=1 if file.size > _LARGE else MAX_VALUES)
             found = _recognising(self._asked, sample)
@@ -123,7 +123,7 @@ class _Sorting:
             yield reader, sorted(files, key=lambda file: place[file.name])
 
     def _adopt(self) -> None:
-        """Give the reader of chat files what nobody knows beside them: an index is among it."""
+        """Give the reader of chat files the unrecognised ones beside them: one may be an index."""
         theirs = self.files.get(CHAT_FILES)
         if theirs is None:
             return
@@ -137,7 +137,7 @@ class _Sorting:
         self.strays = kept
 
     def _stray(self, file: SourceFile, sample: Sample) -> _Stray:
-        """Say why nobody reads a file, and whether people's words may be in it."""
+        """Return why no reader reads a file, and whether it may contain people's words."""
         other = _recognising(self._readers, sample)
         if other is not None:
             reason = f"of the format {other.name}: import it without --from"
@@ -156,7 +156,7 @@ def _recognising(readers: list[Reader], sample: Sample) -> Reader | None:
 
 
 def _has_words(values: tuple[Any, ...]) -> bool:
-    """Tell whether text stands where programs keep what people say."""
+    """Tell whether there is text under keys where programs store what people say."""
     pending: list[tuple[bool, Any]] = [(False, value) for value in values]
     for _ in range(_NODES):
         if not pending:
@@ -175,6 +175,6 @@ def _has_words(values: tuple[Any, ...]) -> bool:
 
 
 def _folder_and_suffix(file: SourceFile) -> tuple[str, str]:
-    """Return the folder or archive that a file lies in, and how its name ends."""
+    """Return the folder or archive of a file, and its extension."""
     end = max(file.name.rfind("/"), file.name.rfind(":"))
     return file.name[: end + 1], PurePath(file.name).suffix

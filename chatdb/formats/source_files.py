@@ -29,8 +29,8 @@ class SourceFile:
         """Open the file as a stream of UTF-8 without byte order mark, from its beginning.
 
         Reading raises InvalidInputError for damaged or suspicious compression; opening raises
-        StorageError when the file cannot be opened. `counting=False` (for a look at the head)
-        leaves `on_bytes` out.
+        StorageError if the file cannot be opened. `counting=False` (for reading the head) skips
+        `on_bytes`.
         """
         with ExitStack() as stack:
             try:
@@ -40,14 +40,14 @@ class SourceFile:
             yield stack.enter_context(stream)
 
     def pass_over(self) -> None:
-        """Count the file as read: nobody is going to read it."""
+        """Count the file as read: it will not be read."""
         if self.on_bytes is not None:
             self.on_bytes(self.size)
 
 
 @dataclass(slots=True)
 class Found:
-    """What was found in a folder or archive: files that may be read, and those that are not."""
+    """The contents of a folder or archive: files that may be read, and the others."""
 
     files: list[SourceFile]
     ignored: list[IgnoredFile]

@@ -1,8 +1,8 @@
-"""Opening what is to be read: a file, standard input, a folder or an archive.
+"""Opens inputs: a file, standard input, a folder or an archive.
 
-Everything is opened by what it is, not by its name, and read from front to end in bounded
-memory. Nothing is ever extracted under a name of its own: members of an archive are read as
-streams, so their names never touch the file system.
+Each is opened by its content, not by its name, and read from start to end in bounded memory.
+Nothing is ever extracted under its own name: members of an archive are read as streams, so their
+names never touch the file system.
 """
 
 import io
@@ -37,7 +37,7 @@ class Source:
 
     @property
     def size(self) -> int:
-        """The total that `on_bytes` will have counted when every file was read once."""
+        """The total that `on_bytes` will have counted once every file is read."""
         return sum(file.size for file in self.files)
 
 
@@ -45,11 +45,11 @@ class Source:
 def open_source(
     path: str | Path, on_bytes: OnBytes | None = None, *, stdin: IO[bytes] | None = None
 ) -> Iterator[Source]:
-    """Open a path, or standard input for `-`, for as long as the context lasts.
+    """Open a path, or standard input for `-`, for the duration of the context.
 
-    Standard input, pipes and devices are first spooled to an anonymous temporary file. Raises
-    NotFoundError, StorageError, or InvalidInputError for an archive or folder that holds nothing
-    to read or is made to do harm.
+    Standard input, pipes and devices are first copied to an anonymous temporary file. Raises
+    NotFoundError, StorageError, or InvalidInputError for an archive or folder that contains nothing
+    to read or is malicious.
     """
     with ExitStack() as stack:
         opening = Opening(stack, on_bytes)
@@ -122,7 +122,7 @@ def _add_file(path: Path, opening: Opening) -> None:
 
 
 def _source(name: str, opening: Opening) -> Source:
-    """Return what was found; raises InvalidInputError where that is nothing."""
+    """Return what was found; raises InvalidInputError if that is nothing."""
     found = opening.found
     if not found.files:
         raise _nothing_to_read(name, found.ignored)
@@ -130,8 +130,8 @@ def _source(name: str, opening: Opening) -> Source:
 
 
 def _nothing_to_read(name: str, ignored: list[IgnoredFile]) -> InvalidInputError:
-    said = f"{name} holds no conversations: none of its {len(ignored)} files is JSON"
+    said = f"{name} contains no conversations: none of its {len(ignored)} files is JSON"
     telling = next((each for each in ignored if each.holds_words), None)
     if telling is not None:
         said += f" ({telling.place}: {telling.reason})"
-    return InvalidInputError(said, hint="`chatdb formats` lists what can be read")
+    return InvalidInputError(said, hint="to list what can be read: chatdb formats")

@@ -20,19 +20,19 @@ BUFFER = 1 << 20
 MAX_RATIO = 400
 """Chat text packs 3 to 30 times smaller; deflate and Zstandard bombs start in the hundreds."""
 RATIO_COUNTS_FROM = 64 << 20
-"""A small file may pack to almost nothing (one repeated message): no harm in a bounded size."""
+"""A small file may pack to almost nothing (one repeated message), which is harmless."""
 MAX_UNPACKED = 1 << 40
 MAX_VALUE = 1 << 30
-"""No conversation is 1 GB; something that claims to be is refused before memory runs out."""
+"""No conversation is 1 GB; a larger one is refused before memory runs out."""
 GROWTH_COUNTS_FROM = 64 << 20
 MAX_GROWTH = 60
-"""A value that grows beyond this many bytes must not be this many times its packed size."""
+"""A value that grows beyond this many bytes must not exceed this ratio to its packed size."""
 COST_COUNTS_FROM = 128 << 20
 MAX_COST = 300
-"""The same for the memory that a value takes when it is decoded: `[],[],[]` takes 24 times its
-size, a conversation about 5 times."""
+"""The same for the memory of a decoded value: `[],[],[]` takes 24 times its size, a conversation
+about 5 times."""
 COSTS_FROM = 4 << 20
-"""Values up to this size are decoded unweighed."""
+"""Values up to this size are decoded without this check."""
 _LINE = 16 << 20
 _ASTRAL = re.compile(rb"[\xf0-\xf4]")
 
@@ -40,13 +40,13 @@ _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _ZSTANDARD_INPUT = 512
 """Input per step: as much Zstandard unpacks to 16 MB at most, whatever the file claims."""
 PACKED_BUFFER = 1 << 16
-"""Packed bytes read ahead: they count as read, and so are little beside what is unpacked."""
+"""Packed bytes read ahead: they count as read, so they must be few."""
 _TRUSTED = "if you trust it, unpack it yourself and give chatdb the unpacked file"
 _DAMAGE = (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zstandard.ZstdError)
 
 
 class CountedStream(io.RawIOBase):
-    """Passes bytes on and tells how many: `total` and the callback."""
+    """Passes bytes on and counts them: `total` and the callback."""
 
     def __init__(self, raw: IO[bytes], on_bytes: OnBytes | None) -> None:
         self._raw = raw
@@ -65,7 +65,7 @@ class CountedStream(io.RawIOBase):
 
 
 class ZstandardStream(io.RawIOBase):
-    """Unpacks Zstandard frames; unlike the library's reader it tells a cut file from an end."""
+    """Unpacks Zstandard frames; unlike the library's reader it detects a truncated file."""
 
     def __init__(self, packed: IO[bytes]) -> None:
         self._packed = packed
@@ -105,7 +105,7 @@ class ZstandardStream(io.RawIOBase):
 class UnpackedStream(io.RawIOBase):
     """The unpacked side of a compressed file: damage and bombs become InvalidInputError.
 
-    `read` must give what it has before it fails (`read1`), so that nothing before damage is lost.
+    `read` must return what it has before it fails (`read1`), so that data before damage is kept.
     """
 
     def __init__(
@@ -177,9 +177,9 @@ class TranscodedStream(io.RawIOBase):
 
 
 class Utf8Stream(io.BufferedReader):
-    """A buffered stream of UTF-8 that knows how much of an archive it was unpacked of.
+    """A buffered stream of UTF-8 that knows how much of an archive it was unpacked from.
 
-    `packed_size` returns the bytes of the archive, None where nothing was packed.
+    `packed_size` returns the bytes of the archive, None if it was not packed.
     """
 
     def __init__(
@@ -190,12 +190,12 @@ class Utf8Stream(io.BufferedReader):
         self._packed_size = packed_size
 
     def require_growth(self, size: int) -> None:
-        """Raise InvalidInputError for a value that grows as only a bomb does."""
+        """Raise InvalidInputError for a value that grows like a decompression bomb."""
         if size > GROWTH_COUNTS_FROM and self._is_more_than(MAX_GROWTH, size):
             raise self._bomb(f"a single value of more than {size} bytes")
 
     def require_room(self, value: bytes) -> None:
-        """Raise InvalidInputError for a value whose decoding would take more than it explains."""
+        """Raise InvalidInputError for a value whose decoding would take too much memory."""
         if self._packed_size is None or len(value) < COSTS_FROM:
             return
         structure = value.count(b",") + value.count(b"[") + value.count(b"{")
@@ -216,7 +216,7 @@ class Utf8Stream(io.BufferedReader):
 def lines_of(stream: io.BufferedIOBase) -> Iterator[bytes]:
     """Yield the lines of a stream with their ends.
 
-    Raises InvalidInputError for one that is larger than a value may be.
+    Raises InvalidInputError for a line larger than a value may be.
     """
     while line := stream.readline(_LINE):
         if len(line) == _LINE and not line.endswith(b"\n"):
@@ -246,9 +246,8 @@ def utf8_stream(
 ) -> Utf8Stream:
     """Return a buffered stream of UTF-8 without byte order mark.
 
-    UTF-16 and UTF-32, with a mark or recognised by their zero bytes, are transcoded; anything
-    else is passed on as it is and proves itself when it is decoded. `packed_size` tells of how
-    many packed bytes it is made.
+    UTF-16 and UTF-32, with a mark or recognised by their zero bytes, are transcoded; anything else
+    is passed on and checked when decoded. `packed_size` returns how many packed bytes it came from.
     """
     if packed_size is None and isinstance(raw, UnpackedStream):
         packed_size = raw.packed_size
@@ -264,9 +263,9 @@ def utf8_stream(
 
 
 def unpacked_stream(handle: IO[bytes], name: str, on_bytes: OnBytes | None) -> io.RawIOBase:
-    """Return what is in a file from its start, unpacked where its first bytes say it is packed.
+    """Return a file's contents from the start, unpacked if its first bytes say it is packed.
 
-    `on_bytes` is told of the bytes of the file itself.
+    `on_bytes` receives the count of bytes of the file itself.
     """
     handle.seek(0)
     magic = handle.read(4)
@@ -278,7 +277,7 @@ def unpacked_stream(handle: IO[bytes], name: str, on_bytes: OnBytes | None) -> i
 
 
 def unpacked(packed: io.RawIOBase, *, name: str, packed_size: Callable[[], int]) -> UnpackedStream:
-    """Return what a stream that is compressed by gzip or Zstandard unpacks to."""
+    """Return the unpacked contents of a stream compressed by gzip or Zstandard."""
     buffered = io.BufferedReader(packed, PACKED_BUFFER)
     read: Callable[[int], bytes]
     if buffered.peek(2)[:2] == _GZIP:

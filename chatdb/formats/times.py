@@ -1,4 +1,4 @@
-"""Reading the times of sources: seconds, milliseconds, ISO text, and what is none."""
+"""Reads the times of sources: seconds, milliseconds, ISO text, and invalid ones."""
 
 import math
 from dataclasses import dataclass
@@ -6,22 +6,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""What a conversation without any time at all gets: the same at every import."""
+"""The time of a conversation without any time: the same at every import."""
 
 GUESSED = "interpolated"
-"""The mark `time` of a record whose source does not say when it was."""
+"""The mark `time` of a record whose source does not contain its time."""
 
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-"""Later times are mistakes. A fixed bound, not the clock: a file must read alike on every day."""
+"""Later times are mistakes. A fixed limit, not the clock: a file must be read the same every
+day."""
 
 _LATEST_SECONDS = LATEST.timestamp()
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-"""Numbers above the first are nano-, micro- and milliseconds: as seconds they lie after 5138."""
+"""Numbers above the first are nano-, micro- and milliseconds: as seconds they would be after
+5138."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time of a source: `at` in UTC, None when it is no time; `odd`: the raw value is kept."""
+    """A time of a source: `at` in UTC, None if invalid; `odd`: the raw value is kept."""
 
     at: datetime | None
     odd: bool = False
@@ -31,16 +33,16 @@ MISSING = Moment(None)
 
 
 def is_known(time: datetime) -> bool:
-    """Tell whether a time is one: what has none at all is at `EPOCH`."""
+    """Tell whether a time is known; a missing one is `EPOCH`."""
     return time != EPOCH
 
 
 def parse_time(value: Any) -> Moment:
     """Read a time of any usual kind.
 
-    Numbers are seconds since 1970, or milli-, micro- or nanoseconds when they are too large for
-    that; text is ISO 8601 (without a zone: UTC) or such a number. Zero, negative and impossible
-    values are no time. Everything but seconds and ISO text with a zone is odd.
+    Numbers are seconds since 1970, or milli-, micro- or nanoseconds if they are too large for that;
+    text is ISO 8601 (without a zone: UTC) or such a number. Zero, negative and impossible values
+    are invalid. Everything but seconds and ISO text with a zone is odd.
     """
     if value is None or value == "":
         return MISSING

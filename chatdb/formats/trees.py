@@ -1,4 +1,4 @@
-"""Putting the nodes of a tree of messages into one list, parents before children."""
+"""Arranges the nodes of a tree of messages in one list, parents before children."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _NONE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Nodes in reading order with the parents that hold; `cut` are those taken out of a circle."""
+    """Nodes in reading order with their final parents; `cut` are those removed from a cycle."""
 
     order: list[str]
     parents: dict[str, str | None]
@@ -22,14 +22,14 @@ class Tree:
 
 
 def tree_of(parents: dict[str, str | None], wanted: Mapping[str, Sequence[Any]]) -> Tree:
-    """Order nodes depth first: roots as given, siblings as their parent's list in `wanted` says.
+    """Order nodes depth first: roots as given, siblings in the order of their parent in `wanted`.
 
     `parents` names every node's parent (None or unknown: a root); siblings that the list does not
-    name follow in the order of `parents`. A circle is cut before its first node. No recursion.
+    name follow in the order of `parents`. A cycle is cut before its first node. No recursion.
     """
     children: dict[str, list[str]]
     order = list(parents)
-    if order and list(parents.values()) == [None, *order[:-1]]:  # one talk without branches
+    if order and list(parents.values()) == [None, *order[:-1]]:  # A conversation without branches.
         children = {above: [node] for node, above in parents.items() if above is not None}
         return Tree(order, parents, children, _NONE)
     children = {}
@@ -92,7 +92,7 @@ def _walk(roots: list[str], children: dict[str, list[str]], reached: set[str]) -
 
 
 def newest_leaf(messages: Sequence[Message]) -> UUID | None:
-    """Return the id of the newest message without answer; of equally new ones the last."""
+    """Return the id of the newest message without a reply; of equally new ones the last."""
     parents = {message.parent_id for message in messages}
     best: Message | None = None
     for message in messages:

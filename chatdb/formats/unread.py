@@ -1,8 +1,8 @@
-"""Conversations that are cut out of a file but not decoded: an import may know them already.
+"""Conversations cut out of a file but not decoded: an import may have stored them already.
 
-What a reader makes of the same bytes is always the same. So a conversation keeps, beside the hash
-of its record, a digest of its bytes and what its reader counted in them; where the bytes come
-again, nothing has to be decoded, made, encoded and hashed to know that nothing changed.
+A reader always makes the same of the same bytes. So a conversation keeps, beside the hash of its
+record, a digest of its bytes and what its reader counted in them; if the bytes come again, nothing
+has to be decoded, built, encoded and hashed to know that nothing changed.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from chatdb.formats.sources import Source
 from chatdb.records import Conversation
 
 LONGEST_COUNTS = 400
-"""Characters; a conversation in which more was met is always read."""
+"""Characters; a conversation with longer counts is always read."""
 
 Counts = dict[str, Any]
-"""What was met in one conversation: the fields of a `Tally` that are not empty."""
+"""The counts of one conversation: the fields of a `Tally` that are not empty."""
 
 _COUNTED = ("messages", "replaced_characters")
 _TALLIED = ("versions", "content_types", "unknown_fields", "lossy")
@@ -33,10 +33,10 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 class Unread:
     """A conversation whose id is known and whose bytes are not decoded.
 
-    `digest` is of the bytes; None where they are a line of the native format, to be compared with
-    the line of the stored conversation, and `counts` is what reading it would count. `read` makes
-    the records, and a `Skipped` of each part that cannot be read; it counts in a tally.
-    `organization` is the key of the one that the line names, `organization_name` its name.
+    `digest` is of the bytes; None if they are a line of the native format, to be compared with the
+    line of the stored conversation, and `counts` is what reading it would count. `read` makes the
+    records, and a `Skipped` of each part that cannot be read; it counts in a tally. `organization`
+    is the key of the one that the line names, `organization_name` its name.
     """
 
     id: UUID
@@ -50,7 +50,7 @@ class Unread:
     _items: list[Conversation | Skipped] | None = None
 
     def items(self, tally: Tally) -> list[Conversation | Skipped]:
-        """Return what is in it, read once."""
+        """Return its contents, read once."""
         if self._items is None:
             self._items = self.read(tally)
         return self._items
@@ -72,9 +72,9 @@ class DeferringReader(Protocol):
 
 
 def bytes_digest(reader: str, version: int, data: bytes) -> str:
-    """Return 32 hexadecimal digits of a conversation's bytes and of what reads them.
+    """Return 32 hexadecimal digits of a conversation's bytes and of their reader.
 
-    This release of chatdb is in them: what a reader does better in the next one is not missed.
+    They include this release of chatdb, so that improvements of a reader take effect.
     """
     digest = hashlib.sha256(f"{reader} {version} {chatdb.__version__}\n".encode())
     digest.update(data)
@@ -82,7 +82,7 @@ def bytes_digest(reader: str, version: int, data: bytes) -> str:
 
 
 def with_bytes(source_hash: str, digest: str, tally: Tally) -> str:
-    """Return the hash with what tells its source by its bytes, `HASH:DIGEST:COUNTS`.
+    """Return the hash with the digest of the source's bytes, `HASH:DIGEST:COUNTS`.
 
     The hash alone where the counts are long.
     """
@@ -91,7 +91,7 @@ def with_bytes(source_hash: str, digest: str, tally: Tally) -> str:
 
 
 def counts_of(tally: Tally) -> Counts:
-    """Return what a tally of one conversation holds."""
+    """Return the contents of a tally of one conversation."""
     fields = {name: getattr(tally, name) for name in (*_COUNTED, *_TALLIED)}
     return {name: value for name, value in fields.items() if value}
 
@@ -108,7 +108,7 @@ def counts_where_same(source_hash: str | None, digest: str) -> Counts | None:
 
 
 def is_same_source(one: str | None, other: str | None) -> bool:
-    """Tell whether two hashes are of equal records, whatever bytes these came from."""
+    """Tell whether two hashes are of equal records, whatever their bytes."""
     return one is not None and other is not None and _record_hash(one) == _record_hash(other)
 
 

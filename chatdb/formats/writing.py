@@ -1,4 +1,4 @@
-"""Records into a stream or a file as one document, and what the name of an output tells."""
+"""Records into a stream or a file as one document, and the format from an output's name."""
 
 import os
 from collections.abc import Iterable
@@ -21,14 +21,14 @@ _OTHERS = frozenset(
         *(".zip", ".tar", ".tgz", ".7z", ".bz2", ".xz", ".age", ".png", ".jpg", ".svg", ".py"),
     )
 )
-"""Endings that promise something else, whatever --to says; others, such as .txt, promise little."""
+"""Extensions that promise something else, whatever --to says; others, such as .txt, do not."""
 
 
 @dataclass(slots=True)
 class Written:
-    """What was written, and the files of a folder that were there already.
+    """What was written, and the files of a folder that existed already.
 
-    `unchanged` ones hold what would have been written, `kept` ones something else.
+    `unchanged` ones contain what would have been written, `kept` ones something else.
     """
 
     conversations: int = 0
@@ -44,7 +44,7 @@ class Written:
 
 
 def format_for(output: str) -> str | None:
-    """Return the name of the format that a file's name ends in, None when it tells nothing."""
+    """Return the format of a file name's extension, None if there is none."""
     name = output.lower()
     for known in FORMATS:
         if known.writes and name.endswith(known.extensions):
@@ -53,10 +53,10 @@ def format_for(output: str) -> str | None:
 
 
 def format_of(output: str, to: str | None) -> str | None:
-    """Return the format that is meant: `to`, or the one that the output's name tells.
+    """Return the requested format: `to`, or the one of the output's name.
 
-    None where neither says anything: no name at all, a folder, or a name without an ending. Raises
-    UsageError for a file whose name says another format than the one that would be written.
+    None if neither says anything: no name at all, a folder, or a name without an extension. Raises
+    UsageError for a file whose name says a different format than the one to write.
     """
     if output == STDOUT or is_folder(output):
         return to
@@ -64,25 +64,25 @@ def format_of(output: str, to: str | None) -> str | None:
     ending = _ending(output)
     if to is None and told is None and ending:
         raise UsageError(
-            f"{output} does not tell the format to write: chatdb writes no {ending}",
-            hint="name a file that ends in .jsonl, .json or .md"
+            f"{output} does not say which format to write: chatdb does not write {ending}",
+            hint="use a file name that ends in .jsonl, .json or .md"
             + ("" if ending in _OTHERS else ", or the format: --to jsonl"),
         )
     if to is None or told == to or (told is None and ending not in _OTHERS):
         return to or told
     raise UsageError(
-        f"{output} is the name of another format than {to}",
-        hint=f"name a file that ends in {_extension_of(to)}, or leave out --to",
+        f"the name {output} says a different format than {to}",
+        hint=f"use a file name that ends in {_extension_of(to)}, or leave out --to",
     )
 
 
 def check_native_name(path: Path) -> None:
-    """Raise UsageError for the name of another format, where the native one is written."""
+    """Raise UsageError for the name of another format, if the native one is written."""
     format_of(str(path), FORMATS[0].name)
 
 
 def _ending(output: str) -> str:
-    """Return what a name ends in, in lower case: `.html` of `a.html.gz`; a date is no ending."""
+    """Return a name's extension in lower case: `.html` of `a.html.gz`; a date is none."""
     path = Path(output.lower())
     ending = Path(path.stem).suffix if path.suffix in (".gz", ".zst") else path.suffix
     return ending if any(map(str.isalpha, ending)) else ""
@@ -93,15 +93,15 @@ def _extension_of(name: str) -> str:
 
 
 def is_folder(output: str) -> bool:
-    """Tell whether the output is a folder: one that exists, or a name with a slash at its end."""
+    """Tell whether the output is a folder: an existing one, or a name with a slash at its end."""
     separators = tuple(filter(None, (os.sep, os.altsep)))
     return output.endswith(separators) or Path(output).is_dir()
 
 
 def check_file(path: Path, *, force: bool) -> None:
-    """Refuse to write over a file that exists, unless that is wanted; raises RefusedError."""
+    """Refuse to overwrite an existing file, unless requested; raises RefusedError."""
     if not force and path.is_file():
-        raise RefusedError(f"{path} exists", hint="name another file, or add --force")
+        raise RefusedError(f"{path} already exists", hint="give another file, or add --force")
 
 
 def write_stream(

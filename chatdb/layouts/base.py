@@ -23,14 +23,14 @@ _TIMES = frozenset(
         *("createdat", "updatedat", "createdAt", "updatedAt"),
     )
 )
-"""Columns that layouts take as times: one that is left over could not be read."""
+"""Columns that layouts read as times: one that is left over could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a layout yields: a record, or what could not be read, and whose it is.
+    """What a layout yields: a record, or what could not be read, and its organization.
 
-    `organization` is None in systems that know no tenants: then the command's.
+    `organization` is None in systems without tenants: then the command's.
     """
 
     item: Conversation | Skipped
@@ -40,9 +40,9 @@ class Found:
 class Layout(Protocol):
     """Turns the tables of one other system into records, one conversation at a time.
 
-    `version` goes into every `source_hash`: raise it when the records of the same rows change.
-    Every row that `read` gets is counted in `tally.rows`: imported (it is a record of its own),
-    merged (it is a part of another record) or skipped, which `Skipped` names with the reason.
+    `version` goes into every `source_hash`: raise it if the records of the same rows change. Every
+    row that `read` gets is counted in `tally.rows`: imported (it is a record), merged (it is a part
+    of another record) or skipped, which `Skipped` names with the reason.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Layout(Protocol):
     version: int
 
     def recognises(self, catalogue: Catalogue) -> bool:
-        """Tell from tables, columns and types whether they are of this system."""
+        """Tell from tables, columns and types whether they belong to this system."""
         ...
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:
@@ -60,7 +60,7 @@ class Layout(Protocol):
     def organizations(
         self, foreign: ForeignDatabase, catalogue: Catalogue
     ) -> Sequence[Organization]:
-        """Return the tenants, those without conversations too; none where there are no tenants."""
+        """Return the tenants, even without conversations; none if there are no tenants."""
         ...
 
     def read(
@@ -71,7 +71,7 @@ class Layout(Protocol):
 
 
 class WithoutTenants:
-    """What a layout is whose system knows no tenants."""
+    """A layout whose system has no tenants."""
 
     def organizations(
         self, foreign: ForeignDatabase, catalogue: Catalogue
@@ -83,9 +83,9 @@ class WithoutTenants:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the records of one layout share: who counts, and what ids are made with.
+    """Shared by the records of one layout: the counts, and what ids are made with.
 
-    `tenant` is the key of the only organization that is wanted, None for all.
+    `tenant` is the key of the only organization to read, None for all.
     """
 
     layout: Layout
@@ -94,7 +94,7 @@ class Context:
     tenant: str | None = None
 
     def count(self, table: str, outcome: RowOutcome, count: int = 1) -> None:
-        """Count rows by what became of them: `imported`, `merged` or `skipped`."""
+        """Count rows by outcome: `imported`, `merged` or `skipped`."""
         self.tally.count_rows(table, outcome, count)
 
     def skip(self, table: str, key: Any, reason: str) -> Found:
@@ -118,9 +118,9 @@ class Context:
         return record
 
     def json(self, value: Any, what: str) -> Any:
-        """Return a JSON column's value; text that is no JSON stays text, which is noted.
+        """Return a JSON column's value; text that is not JSON stays text, which is noted.
 
-        SQLite gives a column of no declared JSON type as it was written: also a number.
+        SQLite returns a column of no declared JSON type as it was written, even a number.
         """
         if not isinstance(value, str | bytes):
             return value
@@ -132,10 +132,10 @@ class Context:
 
 
 def taken_time(row: Row, column: str, as_it_came: dict[str, Any]) -> Moment:
-    """Take a time out of a row; a column that is missing or NULL is no time.
+    """Take a time out of a row; a missing column or NULL is no time.
 
-    A text without a zone is UTC: that is what these systems write. What cannot be read as a time
-    stays in the row. What is no time goes into `as_it_came`, for the way back.
+    A text without a zone is UTC, because these systems write UTC. A value that cannot be read as a
+    time stays in the row, and goes into `as_it_came`, to be written back.
     """
     if column not in row:
         return MISSING
@@ -149,7 +149,7 @@ def taken_time(row: Row, column: str, as_it_came: dict[str, Any]) -> Moment:
 
 
 def set_as_it_came(record: Conversation | Message, columns: dict[str, Any]) -> None:
-    """Mark the values of columns that a record's fields do not give back: they go back so."""
+    """Mark the values of columns that a record's fields do not preserve, to be written back."""
     if columns:
         mark(record, "columns", columns)
 
@@ -157,7 +157,7 @@ def set_as_it_came(record: Conversation | Message, columns: dict[str, Any]) -> N
 def span(
     made: datetime | None, changed: datetime | None, rows: Sequence[Row], column: str
 ) -> tuple[datetime, datetime]:
-    """Return when a conversation was made and last changed: as it says, else as its messages do.
+    """Return when a conversation was created and updated: by its fields, else by its messages.
 
     `column` is that of the messages' times.
     """
@@ -169,7 +169,7 @@ def span(
 
 
 def left_over(row: Row, context: Context, known: frozenset[str], table: str) -> dict[str, Any]:
-    """Return what is left of a row for the metadata, and count columns that nobody knows."""
+    """Return the rest of a row for the metadata, and count unknown columns."""
     for column in row.keys() - known:
         if column in _TIMES and not _is_time(row[column]):
             context.tally.lossy[f"{table}.{column} that is no time kept in metadata"] += 1
@@ -179,7 +179,7 @@ def left_over(row: Row, context: Context, known: frozenset[str], table: str) -> 
 
 
 def _is_time(value: Any) -> bool:
-    """Tell whether a column that is left over holds a time, or none: then it was not looked for."""
+    """Tell whether a left-over column contains a time, or none: then it was not looked for."""
     return value is None or parse_time(value).at is not None
 
 
@@ -188,8 +188,8 @@ def gathered(
 ) -> Iterator[tuple[Row, list[list[Row]]]]:
     """Yield each parent with its rows of every stream, all in one order of the parent's key.
 
-    A stream comes with the name of its column that holds the key; rows whose parent is not among
-    the parents must not be in it: see `joined`.
+    A stream comes with the name of its key column; it must not contain rows without a parent: see
+    `joined`.
     """
     ahead = [next(rows, None) for rows, _ in streams]
     for parent in parents:
@@ -229,9 +229,9 @@ def joined(
 ) -> Iterator[Row]:
     """Yield a child table's rows that have a parent, by the parent's key, then by `order`.
 
-    `on` names the child's column and the parent's; in the rows it is the parent's, which a number
-    or a collation may make another value. Columns of `order` that are not there do not count. Rows
-    of one time come in the order in which they were written, as far as the database still knows it.
+    `on` names the child's column and the parent's; the rows contain the parent's, because a number
+    or a collation may change the value. Missing columns of `order` are ignored. Rows of the same
+    time come in the order in which they were written, as far as the database still knows it.
     """
     here, there = quoted(on[0]), quoted(on[1])
     columns = [
@@ -253,7 +253,7 @@ def joined(
 def without_parent(
     foreign: ForeignDatabase, child: Table, parent: Table, *, on: tuple[str, str]
 ) -> Iterator[Row]:
-    """Yield a child table's rows whose parent is not there, or that name none."""
+    """Yield a child table's rows whose parent is missing, or that name none."""
     here, there = quoted(on[0]), quoted(on[1])
     return foreign.rows(
         f"SELECT {foreign.columns(child, of='child')} FROM {foreign.place(child)} AS child"
@@ -288,7 +288,7 @@ def without_key(
 
 
 def _make_texts(record: Conversation) -> None:
-    """Write numbers as text where a record has texts: SQLite gives what was written."""
+    """Write numbers as text if a record has texts: SQLite returns what was written."""
     for name in ("user_id", "title"):
         _make_text(record, name)
     for message in record.messages:

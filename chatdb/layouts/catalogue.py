@@ -1,4 +1,4 @@
-"""The tables of another system's database, as its own catalogue tells them."""
+"""The tables of another system's database, from its own catalogue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Table:
 
     @property
     def is_closed(self) -> bool:
-        """Tell whether the user may read nothing of it."""
+        """Tell whether the user may not read any of it."""
         return len(self.closed) == len(self.columns) and self.columns.keys() == set(self.closed)
 
     def has(self, *columns: str) -> bool:
@@ -44,6 +44,6 @@ Catalogue = Mapping[str, Table]
 
 
 def columns_of(catalogue: Catalogue, table: str) -> frozenset[str]:
-    """Return the names of a table's columns; none for a table that is not there."""
+    """Return the names of a table's columns; none for a missing table."""
     found = catalogue.get(table)
     return frozenset(found.columns) if found is not None else frozenset()

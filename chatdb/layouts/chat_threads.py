@@ -1,6 +1,6 @@
-"""The interview app's `chat_threads`: a row a conversation, its messages in one JSON array.
+"""The interview app's `chat_threads`: one row per conversation, its messages in a JSON array.
 
-The array has neither ids nor times. `docs/layouts.md` tells where each field goes.
+The array has neither ids nor times. `docs/layouts.md` describes each field.
 """
 
 from collections.abc import Iterator, Sequence
@@ -89,7 +89,7 @@ def _conversation(row: Row, entries: list[Any], context: Context) -> Conversatio
 
 
 def _as_it_came(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return what an entry says without words: a null content, and the names it lacks."""
+    """Return the wordless parts of an entry: a null content, and the names it lacks."""
     columns: dict[str, Any] = {} if entry.get("content", "") is not None else {"content": None}
     absent = [name for name in ("role", "content") if name not in entry]
     return columns | ({"absent": absent} if absent else {})

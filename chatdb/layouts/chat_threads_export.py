@@ -1,4 +1,4 @@
-"""Conversations into `chat_threads`. `docs/layouts.md` tells what has no place there."""
+"""Conversations into `chat_threads`. `docs/layouts.md` lists what it cannot store."""
 
 import json
 from base64 import b64decode
@@ -24,7 +24,7 @@ _LARGEST = 2**31 - 1
 
 
 class ChatThreadsWriter(BaseWriter):
-    """Writes `chat_threads`; conversations from elsewhere get numbers of the target."""
+    """Writes `chat_threads`; conversations from other systems get numbers of the target."""
 
     name: ClassVar[str] = "chat-threads"
     names: ClassVar[tuple[str, ...]] = ("chat_threads",)
@@ -99,7 +99,7 @@ writer = ChatThreadsWriter
 
 
 def _array(entries: list[Any]) -> str:
-    """Return the array as text; half a character, which UTF-8 has not, as its escape sequence."""
+    """Return the array as text; a lone surrogate, which UTF-8 lacks, as its escape sequence."""
     try:
         return canonical.encode_text(entries)
     except UnicodeEncodeError:
@@ -107,14 +107,14 @@ def _array(entries: list[Any]) -> str:
 
 
 def _odd_entries(found: Any) -> Iterator[tuple[int, Any]]:
-    """Yield entries that are no messages with their places in the array."""
+    """Yield entries that are not messages with their places in the array."""
     for place, entry in found.items() if isinstance(found, dict) else ():
         if place.isdecimal():
             yield int(place), entry
 
 
 def _original(marks: dict[str, Any]) -> str | None:
-    """Return a text as it was before what no other column holds was replaced: `json` holds it."""
+    """Return a text before the replacement of characters that only `json` can store."""
     originals = marks.get("original")
     encoded = originals.get("content") if isinstance(originals, dict) else None
     return b64decode(encoded).decode("utf-8", "surrogatepass") if encoded else None

@@ -1,7 +1,7 @@
-"""ChatMCP's database, all three schemas that exist: its columns are told by their names.
+"""ChatMCP's database in all three existing schemas, which differ in their columns' names.
 
-The first migration writes camelCase without quotes, which folds to lower case; the compose file
-and Supabase's script write snake_case. `docs/layouts.md` tells where each column goes.
+The first migration writes camelCase without quotes, which folds to lower case; the compose file and
+Supabase's script write snake_case. `docs/layouts.md` describes each column.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ _as_numbers = partial(msgspec.convert, type=list[float])
 _EMBEDDING = frozenset(("embedding",))
 
 UNKNOWN_MODEL = "unknown"
-"""The model of an embedding: none of the schemas tells it, and who added a column may."""
+"""The model of an embedding: none of the schemas contains it, but a column may be added."""
 
 Names = Mapping[str, str]
 """The names of the columns in one of the schemas, by what they hold."""
@@ -174,7 +174,7 @@ def _messages(
 
 
 def _embeddings(row: Row, of: UUID, context: Context, table: str) -> list[Embedding]:
-    """Take the embedding out of a row; one that is no vector stays in it."""
+    """Take the embedding out of a row; an invalid vector stays in it."""
     embedding = row.pop("embedding", None)
     if embedding is None:
         return []
@@ -191,7 +191,7 @@ def _embeddings(row: Row, of: UUID, context: Context, table: str) -> list[Embedd
 
 
 def _json(row: Row, column: str, context: Context, came: dict[str, Any]) -> Any:
-    """Take a JSON value; one that says nothing is none, and goes back as it came."""
+    """Take a JSON value; an empty one is none, and is written back unchanged."""
     raw = row.pop(column)
     value = context.json(raw, f"messages.{column}")
     if value not in (None, [], {}):

@@ -1,4 +1,4 @@
-"""Conversations into ChatMCP's tables. `docs/layouts.md` tells what has no place there."""
+"""Conversations into ChatMCP's tables. `docs/layouts.md` lists what they cannot store."""
 
 import re
 from collections.abc import Iterator
@@ -147,7 +147,7 @@ writer = ChatMcpWriter
 
 
 def _outputs(message: Message) -> list[Any]:
-    """Return what a tool's message says as entries of functionOutputs."""
+    """Return a tool's message as entries of functionOutputs."""
     if isinstance(message.tool_outputs, list) and message.tool_outputs:
         return message.tool_outputs
     return [{"id": str(message.id), "name": message.author, "output": message.content}]

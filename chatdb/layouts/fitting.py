@@ -1,4 +1,4 @@
-"""Rows made to fit the tables that are there: without columns they lack, with those they demand."""
+"""Fits rows to existing tables: drops missing columns, fills required ones."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,10 +8,10 @@ from chatdb.layouts.writing import Value, Writing, WrittenRow
 
 
 class Fitting:
-    """Fits a writer's rows to a catalogue; every row fits tables that are still to be made.
+    """Fits a writer's rows to a catalogue; every row fits tables that are still to be created.
 
-    A system has as many generations as it has migrations, and its ORM may fill columns that the
-    database demands, such as Prisma's `updatedAt`.
+    A system has as many generations as migrations, and its ORM may fill columns that the database
+    requires, such as Prisma's `updatedAt`.
     """
 
     def __init__(self, catalogue: Catalogue | None, writing: Writing) -> None:
@@ -19,9 +19,9 @@ class Fitting:
         self._writing = writing
 
     def rows(self, rows: Iterable[WrittenRow]) -> Iterator[WrittenRow]:
-        """Yield the rows as they can be written; what is left out is counted.
+        """Yield the rows as they can be written, counting what is left out.
 
-        Raises RefusedError for a column that must have a value which nobody here knows.
+        Raises RefusedError for a required column whose value is unknown.
         """
         if self._catalogue is None:
             yield from rows
@@ -54,10 +54,10 @@ def _fill(values: dict[str, Value], table: Table, key: str) -> None:
             if value is not None and _is_time(table, other)
         ]
         if not (known and _is_time(table, name)):
-            hint = f"make the organization {key} in that system, then run this again"
+            hint = f"create the organization {key} in that system, then run this again"
             raise RefusedError(
-                f"{table.name}.{name} must have a value that chatdb cannot make;"
-                " nothing was written",
+                f"{table.name}.{name} requires a value that chatdb does not have; nothing was "
+                "written",
                 hint=hint if table.name == "organizations" else "write a file: --output chats.sql",
             )
         values[name] = max(known)

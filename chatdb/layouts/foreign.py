@@ -1,8 +1,8 @@
-"""Another system's database, read in one state and never written: rows as they come.
+"""Another system's database, read in one state and never written.
 
-Every value is what Python has a plain type for: text, whole numbers, floats, truth values. Times,
-UUIDs, JSON and types of extensions come as the text that the database writes, arrays as JSON,
-bytes as text: SQLite's as UTF-8, PostgreSQL's as it writes them.
+Every value has a plain Python type: text, whole numbers, floats, booleans. Times, UUIDs, JSON and
+types of extensions come as the text that the database writes, arrays as JSON, bytes as text:
+SQLite's as UTF-8, PostgreSQL's as it writes them.
 """
 
 from abc import ABC, abstractmethod
@@ -16,14 +16,14 @@ Row = dict[str, Any]
 OnRows = Callable[[int], object]
 
 COUNTED_AT_ONCE = 200
-"""Rows that are read before `on_rows` hears of them."""
+"""Rows that are read before `on_rows` is called."""
 
 
 class ForeignDatabase(ABC):
     """One state of a database that is not chatdb's; nothing is ever written to it.
 
-    `name` is what people call it, its password redacted; `source_name` what ids are made with when
-    nobody names the installation: the server's host and the database's name, or the file's name.
+    `name` is its URL or path, the password redacted; `source_name` what ids are made with if the
+    installation is not named: the server's host and the database's name, or the file's name.
     """
 
     def __init__(self, url: DatabaseUrl, on_rows: OnRows | None = None) -> None:
@@ -36,13 +36,13 @@ class ForeignDatabase(ABC):
     def catalogues(self) -> Mapping[str, Catalogue]:
         """Return the tables that may be read by the name of their schema ("" on SQLite).
 
-        Schemas of the database itself, and those that hold chatdb's own tables, are left out.
+        System schemas, and those that contain chatdb's own tables, are left out.
         """
 
     @property
     @abstractmethod
     def chatdb_schemas(self) -> tuple[str, ...]:
-        """The schemas that hold chatdb's own tables."""
+        """The schemas that contain chatdb's own tables."""
 
     @abstractmethod
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:

@@ -26,13 +26,13 @@ _PLAIN = (
     *("text", "character varying", "character(", '"char"', "name"),
     *("integer", "bigint", "smallint", "boolean", "real", "double precision"),
 )
-"""Types that come as they are; every other is asked for as text."""
+"""Types that are read unchanged; every other is requested as text."""
 
 _OF_CHATDBS_OWN = ("createdb", "chatdb config show")
-"""What stands in hints that are of use only for the database that chatdb keeps its tables in."""
+"""Part of hints that only make sense for chatdb's own database."""
 
 _SETTINGS = {"row_security": "off"}
-"""Rather an error than rows that are hidden."""
+"""An error rather than hidden rows."""
 
 _COLUMNS = """
 SELECT n.nspname, c.relname, c.relkind = 'r', a.attname, format_type(a.atttypid, a.atttypmod),
@@ -127,7 +127,7 @@ def open_postgresql(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[Foreig
 
 @contextmanager
 def _explained(url: DatabaseUrl) -> Iterator[None]:
-    """Turn a driver's error into one about the database that is read, which is not chatdb's."""
+    """Turn a driver's error into one about the database being read, which is not chatdb's."""
     try:
         with translated(url):
             yield
@@ -135,19 +135,19 @@ def _explained(url: DatabaseUrl) -> Iterator[None]:
         error.hint = "end that session, or transaction, there; or run the command again later"
         raise
     except DatabaseUnreachableError as error:
-        # Nobody wants to read a database that is made now, or chatdb's own configuration.
+        # Nobody wants to read a database created just now, or chatdb's own configuration.
         if error.hint is not None and any(each in error.hint for each in _OF_CHATDBS_OWN):
             error.hint = "check the host, the port and the database's name in the URL"
         raise
     except DatabaseFailedError as error:
         if "row-level security" in error.text:
-            error.text = f"{url.redacted()}: row-level security would hide rows from its user"
-            error.hint = "name the tables' owner in its URL, or a user with BYPASSRLS"
+            error.text = f"{url.redacted()}: row-level security would hide rows from this user"
+            error.hint = "use the tables' owner in its URL, or a user with BYPASSRLS"
         raise
 
 
 def _take_any_text(connection: "psycopg.Connection[Any]") -> None:
-    """Read text of any encoding: what is no UTF-8 becomes lone surrogates, as from SQLite."""
+    """Read text of any encoding: invalid UTF-8 becomes lone surrogates, as from SQLite."""
     from psycopg.adapt import Loader
 
     class AnyText(Loader):

@@ -1,4 +1,4 @@
-"""Another system's SQLite file: read without leaving a file beside it."""
+"""Another system's SQLite file: read without creating a file beside it."""
 
 import shutil
 import sqlite3
@@ -68,9 +68,9 @@ class ForeignSqlite(ForeignDatabase):
 def open_sqlite(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[ForeignDatabase]:
     """Open one state of a file; see `chatdb.layouts.opening.open_foreign`.
 
-    A file that somebody has open with a write-ahead log is read beside them. One that nobody has
-    open is read as it lies, without a lock that would leave files behind; one whose last writer
-    was killed is copied first, with its log, for only a writer can bring the log in.
+    A file that another program has open with a write-ahead log is read normally. One that no
+    program has open is read directly, without a lock that would leave files behind; one whose last
+    writer was killed is copied first, with its log, because only a writer can apply the log.
     """
     path = url.sqlite_path
     if not path.exists():
@@ -87,7 +87,7 @@ def open_sqlite(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[ForeignDat
         if way != "live" and _state(path) != before:
             raise DatabaseFailedError(
                 f"{path} was changed while it was read",
-                hint="run the command again: what is in already is recognised",
+                hint="run the command again: what has been imported is recognised",
             )
 
 
@@ -101,7 +101,7 @@ def is_sqlite(path: Path) -> bool:
 
 
 def _way(path: Path) -> Way:
-    """Choose how to read the file so that nothing appears beside it."""
+    """Choose how to read the file so that no file appears beside it."""
     with path.open("rb") as stream:
         header = stream.read(100)
     log, shared = path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
@@ -129,7 +129,7 @@ def _connected(uri: str) -> sqlite3.Connection:
 
 
 def _text(data: bytes) -> str:
-    """Read text; what is no UTF-8 becomes lone surrogates, which `canonical.clean_text` keeps."""
+    """Read text; bytes that are not UTF-8 become lone surrogates, for `clean_text`."""
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -141,7 +141,7 @@ def _tables(connection: sqlite3.Connection) -> Iterator[Table]:
     for (name,) in connection.execute(query).fetchall():
         try:
             found = connection.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
-        except sqlite3.OperationalError:  # a view of a table that is gone, a module we have not
+        except sqlite3.OperationalError:  # A view of a missing table, or an unknown module.
             continue
         shown = [row for row in found if row[6] != _HIDDEN]
         # A primary key of one column may be the rowid, which SQLite fills.

@@ -1,7 +1,6 @@
-"""Helvino's database, of any of its migrations: the columns that are there are read.
+"""Helvino's database, of any of its migrations: existing columns are read.
 
-Names are quoted camelCase, times have no zone and are UTC. `docs/layouts.md` tells where each
-column goes.
+Names are quoted camelCase, times have no zone and are UTC. `docs/layouts.md` describes each column.
 """
 
 from collections.abc import Iterator, Sequence
@@ -139,7 +138,7 @@ class _Reading:
         self._tenant = tenant
 
     def conversations(self) -> Iterator[Found]:
-        """Yield them by id; rows of another tenant are in none of them."""
+        """Yield them by id; rows of another tenant are never included."""
         conversations = self._catalogue["conversations"]
         own = Where('parent."orgId" = ?', (self._tenant.id,))
         parents = ordered(self._foreign, conversations, by="id", where=own)
@@ -173,7 +172,7 @@ class _Reading:
         )
 
     def _visitors(self) -> Iterator[Row]:
-        """Yield the visitor of each conversation that has one of its own tenant."""
+        """Yield the visitor of each conversation that has one of the same tenant."""
         visitors, conversations = _visitors(self._catalogue), self._catalogue["conversations"]
         if visitors is None or not conversations.has("visitorId"):
             return iter(())
@@ -251,7 +250,7 @@ def _visitors(catalogue: Catalogue) -> Table | None:
 
 
 def _note(row: Row) -> Row:
-    """Return what a note says; whose it is, its place tells."""
+    """Return the text of a note; its place says whose it is."""
     return kept({name: row[name] for name in row if name not in ("orgId", "conversationId")})
 
 
@@ -272,13 +271,13 @@ def _tenants(foreign: ForeignDatabase, catalogue: Catalogue) -> list[_Tenant]:
 
 
 def _note_settings(organizations: Table, context: Context) -> None:
-    """Note the columns of organizations that chatdb has no place for."""
+    """Note the columns of organizations that chatdb cannot store."""
     for column in organizations.columns.keys() - _ORGANIZATION_COLUMNS:
         context.tally.lossy[f"organizations.{column} left out: a setting of Helvino's own"] += 1
 
 
 def _strays(foreign: ForeignDatabase, catalogue: Catalogue, context: Context) -> Iterator[Found]:
-    """Yield what belongs to no tenant, or to two; of one that is wanted alone only its own."""
+    """Yield rows of no tenant, or of two; for a single requested tenant only its own."""
     conversations, tenants = catalogue["conversations"], catalogue["organizations"]
     wanted = [
         tenant.id
@@ -302,7 +301,7 @@ def _strays(foreign: ForeignDatabase, catalogue: Catalogue, context: Context) ->
 def _of_lost_conversations(
     foreign: ForeignDatabase, catalogue: Catalogue, context: Context
 ) -> Iterator[Found]:
-    """Yield the rows of conversations without an organization; those of two tenants are told."""
+    """Yield the rows of conversations without an organization; report those of two tenants."""
     places = {name: foreign.place(catalogue[name]) for name in ("conversations", "organizations")}
     for name in ("messages", "conversation_notes"):
         if name not in catalogue:
@@ -330,8 +329,8 @@ def _stray_children(
             if wanted and not {row["orgId"], row["owner"]}.intersection(wanted):
                 continue
             reason = (
-                f"it is of the organization {row['orgId']},"
-                f" but its conversation {row['conversationId']} is of {row['owner']}"
+                f"it belongs to the organization {row['orgId']}, but its conversation "
+                f"{row['conversationId']} to {row['owner']}"
             )
             yield context.skip(child.name, row["id"], reason)
     for row in without_parent(foreign, child, conversations, on=("conversationId", "id")):

@@ -1,4 +1,4 @@
-"""Conversations into Helvino's tables. `docs/layouts.md` tells what has no place there."""
+"""Conversations into Helvino's tables. `docs/layouts.md` lists what they cannot store."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -75,7 +75,7 @@ class HelvinoWriter(BaseWriter):
         self._visitors: dict[str, str | None] = {}
 
     def begin(self) -> Iterator[WrittenRow]:
-        """Yield the organization; one with the same key is taken as it is."""
+        """Yield the organization; an existing one with the same key is used unchanged."""
         organization = self._writing.organization
         if self._known is not None:
             named = self._place.find("organizations", key=organization.key, name=organization.name)

@@ -1,7 +1,7 @@
 """Multichat's database, SQLite or PostgreSQL, as its document describes it.
 
-Its SQLite columns hold times and JSON of mixed types, ids may be NULL, and nothing removes the
-messages of a conversation that is gone. `docs/layouts.md` tells where each column goes.
+Its SQLite columns contain times and JSON of mixed types, ids may be NULL, and messages of deleted
+conversations remain. `docs/layouts.md` describes each column.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ from chatdb.layouts.foreign import ForeignDatabase, Row
 from chatdb.records import Conversation, Message
 
 _NOT_OURS = ("user_id", "orgId", "organization_id", "session_id")
-"""Columns that Multichat has not: tables with one of them are another system's."""
+"""Columns Multichat does not have: tables with one of them are another system's."""
 
 
 class MultichatLayout(WithoutTenants):
@@ -110,7 +110,7 @@ def _conversation(row: Row, rows: list[Row], context: Context) -> Iterator[Found
 
 
 def _order(row: Row) -> tuple[datetime, datetime]:
-    """Return the place of a message by its times: a column may hold text and numbers at once."""
+    """Return the position of a message by its times: a column may mix text and numbers."""
     made = parse_time(row.get("created_at")).at
     said = parse_time(row["timestamp"]).at
     return said or made or EPOCH, made or EPOCH

@@ -18,7 +18,7 @@ from chatdb.records import Conversation, Message
 
 
 class MultichatWriter(BaseWriter):
-    """Writes `conversations` and `messages`; what has no column goes into `meta`."""
+    """Writes `conversations` and `messages`; fields without a column go into `meta`."""
 
     name: ClassVar[str] = "multichat"
     on_sqlite: ClassVar[bool] = True
@@ -63,7 +63,7 @@ class MultichatWriter(BaseWriter):
         yield row
         for message in messages:
             row = WrittenRow("messages", _message(record, identifier, message))
-            # The metadata is that of the column `meta`: no field of it is a column.
+            # The metadata came from the column `meta`: no field of it is a column.
             self._as_it_came(record, message, row, {})
             yield row
 
@@ -87,7 +87,7 @@ def _message(record: Conversation, identifier: str, message: Message) -> dict[st
 
 
 def _meta(message: Message, meta: dict[str, Any]) -> dict[str, Any]:
-    """Return the meta data with what Multichat has no columns for."""
+    """Return the meta data with the fields that Multichat has no columns for."""
     for name in ("model", "author", "reasoning", "tool_calls", "tool_outputs", "attachments"):
         value = getattr(message, name)
         if value is not None:

@@ -1,4 +1,4 @@
-"""The table of layouts, and finding whose tables a database has."""
+"""The table of layouts, and detecting whose tables a database has."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from chatdb.layouts.catalogue import Catalogue
 from chatdb.layouts.foreign import ForeignDatabase
 from chatdb.layouts.writing import LayoutWriter
 
-_HINT = "`chatdb formats` lists what can be read; `--from NAME` says which it is"
+_HINT = "to list what can be read: chatdb formats; to choose a layout: --from NAME"
 _SHOWN_TABLES = 8
 
 
@@ -56,7 +56,7 @@ LAYOUTS: tuple[KnownLayout, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """A layout and the schema whose tables are its."""
+    """A layout and the schema of its tables."""
 
     layout: Layout
     schema: str
@@ -81,7 +81,8 @@ def layout(name: str) -> Layout:
             return _layout_of(known)
     names = ", ".join(known.name for known in LAYOUTS)
     raise UsageError(
-        f"unknown database layout {name!r}; there are {names}", hint="see `chatdb formats`"
+        f"unknown database layout {name!r}; known ones: {names}",
+        hint="to list them: chatdb formats",
     )
 
 
@@ -95,9 +96,9 @@ def writer(name: str) -> type[LayoutWriter]:
 def recognise(
     foreign: ForeignDatabase, *, name: str | None = None, schema: str | None = None
 ) -> Recognised:
-    """Return whose tables they are; `name` and `schema` look for that layout, or there, only.
+    """Return whose tables they are; `name` and `schema` limit the search.
 
-    Raises InvalidInputError for tables that nobody knows, UsageError where several fit.
+    Raises InvalidInputError for unknown tables, UsageError if several layouts match.
     """
     asked = [layout(name)] if name is not None else list(layouts())
     found = [
@@ -114,13 +115,13 @@ def recognise(
         raise _unknown(foreign, name, schema)
     candidates = ", ".join(_candidate(each) for each in found)
     raise UsageError(
-        f"{foreign.name} may be read in several ways: {candidates}",
-        hint="say which is meant: --from NAME, and --source-schema NAME for one of several schemas",
+        f"{foreign.name} matches more than one layout: {candidates}",
+        hint="choose one: --from NAME, and --source-schema NAME for one of several schemas",
     )
 
 
 def _check_rights(foreign: ForeignDatabase, found: Recognised) -> None:
-    """Raise for a table that the user may not read: what it holds would be missing unnoticed."""
+    """Raise for a table that the user may not read: its contents would be missing silently."""
     closed = [table for table in found.layout.tables(found.catalogue) if table.is_closed]
     if closed:
         names = ", ".join(table.name for table in closed)
@@ -139,8 +140,8 @@ def _unknown(foreign: ForeignDatabase, name: str | None, schema: str | None) -> 
     if schema is not None and schema not in foreign.catalogues():
         there = ", ".join(foreign.catalogues()) or "none"
         return InvalidInputError(
-            f"{foreign.name} has no schema {schema} with another system's tables;"
-            f" there are: {there}",
+            f"{foreign.name} has no schema {schema} with another system's tables; existing ones: "
+            f"{there}",
             hint="check --source-schema",
         )
     tables = [
@@ -151,15 +152,15 @@ def _unknown(foreign: ForeignDatabase, name: str | None, schema: str | None) -> 
     ]
     if not tables and foreign.chatdb_schemas:
         return InvalidInputError(
-            f"{foreign.name} is a database of chatdb's own",
+            f"{foreign.name} is one of chatdb's own databases",
             hint="copy it: chatdb copy SOURCE DESTINATION; or export from it and import the file",
         )
     if not tables:
-        return InvalidInputError(f"{foreign.name} has no tables that may be read", hint=None)
+        return InvalidInputError(f"{foreign.name} has no readable tables", hint=None)
     shown = ", ".join(sorted(tables)[:_SHOWN_TABLES])
     more = len(tables) - _SHOWN_TABLES
     shown += f" and {more} more" if more > 0 else ""
-    whose = "no system that chatdb knows" if name is None else f"no {name} database"
+    whose = "not a system chatdb recognises" if name is None else f"not a {name} database"
     return InvalidInputError(f"{foreign.name} is {whose}: its tables are {shown}", hint=_HINT)
 
 

@@ -1,6 +1,6 @@
 """Relay's database: chats about a repository, messages of many types, snapshots of the state.
 
-As its Sequelize migrations make it. `docs/layouts.md` tells where each column goes.
+As its Sequelize migrations create it. `docs/layouts.md` describes each column.
 """
 
 from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ TYPES: dict[str, tuple[Role, str | None]] = {
     "system": ("system", None),
     "error": ("system", None),
 }
-"""What each type of message is: its role, and the provider who wrote it."""
+"""Each type of message: its role, and the provider who wrote it."""
 _PLAIN = frozenset(("user", "system"))
 
 
@@ -151,7 +151,7 @@ def _messages(
 def _set_type(
     chain: Chain, message: Message, row: Row, context: Context, came: dict[str, Any]
 ) -> None:
-    """Set what the type of the message says of it; the type itself stays in the metadata."""
+    """Set what the message's type implies; the type itself stays in the metadata."""
     kind, metadata = row.pop("type"), row.pop("metadata", None)
     context.tally.content_types[str(kind)] += 1
     known = TYPES.get(kind)

@@ -1,4 +1,4 @@
-"""Conversations into Relay's tables. `docs/layouts.md` tells what has no place there."""
+"""Conversations into Relay's tables. `docs/layouts.md` lists what they cannot store."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ _CHAT_FIELDS: dict[str, type] = {
     "active_issue_url": str,
     "quiet_mode": bool,
 }
-"""The columns that metadata may fill, and what they hold."""
+"""The columns that metadata may fill, and their types."""
 _TYPE_OF_ROLE = {"user": "user", "system": "system", "tool": "function_result"}
 _PROVIDERS = ("openai", "claude")
 _UNNAMED = "unknown"
@@ -68,7 +68,7 @@ class RelayWriter(BaseWriter):
         for message in self._messages(record):
             marks = message.metadata.get(MARKS)
             if isinstance(marks, dict) and marks.get("from") == "snapshot":
-                continue  # it stands in the snapshot that it was made of
+                continue  # It is in the snapshot that it was made of.
             yield self._message(record, message)
         self._lose_embeddings(record)
         for snapshot in record.snapshots:
@@ -117,7 +117,7 @@ class RelayWriter(BaseWriter):
             "created_at": zoned(message.created_at),
         }
         written = WrittenRow("messages", row)
-        # The metadata is that of the column of this name: no field of it is a column.
+        # The metadata came from the column of this name: no field of it is a column.
         self._as_it_came(record, message, written, {})
         return written
 
@@ -135,7 +135,7 @@ class RelayWriter(BaseWriter):
         return "openai"
 
     def _metadata(self, record: Conversation, message: Message) -> dict[str, Any]:
-        """Return the metadata, and for messages from elsewhere what Relay has no column for."""
+        """Return the metadata, and for messages from other systems the fields without a column."""
         found = without_marks(message.metadata)
         if record.source == "relay":
             return found

@@ -1,4 +1,4 @@
-"""The talk of a Relay chat that has no messages: what its snapshots say was said."""
+"""The messages of a Relay chat that has none, reconstructed from its snapshots."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -19,13 +19,13 @@ _PARTS: tuple[tuple[str, Role, str | None, str], ...] = (
     ("claude_streaming_texts", "assistant", "claude", "content"),
     ("claude_todo_writes", "tool", "claude", "todos"),
 )
-"""Each part with the role and author of its entries, and the field that is its text."""
+"""Each part with the role and author of its entries, and its text field."""
 
 
 def talk_of(record: Conversation, tally: Tally) -> list[Message]:
-    """Return the entries of the snapshots as messages by time, each once however often it stands.
+    """Return the entries of the snapshots as messages by time, each only once.
 
-    Later snapshots repeat what earlier ones hold: the id is made of what an entry says.
+    Later snapshots repeat earlier ones: the id is derived from the entry's contents.
     """
     ids = MessageIds(record.id)
     seen: set[bytes] = set()
@@ -63,7 +63,7 @@ def _entries(state: Any) -> Iterator[tuple[str, Role, str | None, Any]]:
 
 
 def _text(part: str, entry: Any) -> str:
-    """Return what an entry says to people: its text, a list of to-dos, or its JSON."""
+    """Return the readable text of an entry: its text, a list of to-dos, or its JSON."""
     field = next(name for known, _, _, name in _PARTS if known == part)
     if isinstance(entry, str):
         return entry

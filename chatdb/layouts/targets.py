@@ -1,4 +1,4 @@
-"""Where rows of another system go: a file of SQL, or its live database, whole or not at all."""
+"""Where rows of another system go: an SQL file, or its live database, all or nothing."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled <> 'D' AND tg
 
 @dataclass(slots=True)
 class RowsWritten:
-    """How many rows a table got, and how many were there already and stayed as they were."""
+    """How many rows a table got, and how many existed already and were unchanged."""
 
     written: int = 0
     there: int = 0
@@ -49,7 +49,7 @@ class _Insert:
 
 
 class Target(ABC):
-    """Takes rows; `written` counts them by table."""
+    """Receives rows; `written` counts them by table."""
 
     catalogue: Catalogue | None = None
 
@@ -57,24 +57,24 @@ class Target(ABC):
         self.written: dict[str, RowsWritten] = {}
 
     def find(self, table: str, **values: str) -> str | None:
-        """Return the id of the row with these values; None where nothing can be looked up."""
+        """Return the id of the row with these values; None if nothing can be looked up."""
         del table, values
         return None
 
     @abstractmethod
     def begin(self, statements: Iterable[str]) -> None:
-        """Make the tables, unless they are there."""
+        """Create the tables, unless they exist."""
 
     @abstractmethod
     def insert(self, insert: _Insert) -> None:
-        """Add rows; those whose id is there stay, or are written over."""
+        """Add rows; existing rows with the same id stay, or are overwritten."""
 
     def prepare(self, updates: Iterable[WrittenRow]) -> None:
-        """Hear of the updates of a batch before anything of it is written."""
+        """Receive the updates of a batch before anything of it is written."""
         del updates
 
     def update_all(self, table: str, rows: Iterable[WrittenRow]) -> None:
-        """Set what triggers may have changed since it was inserted."""
+        """Set values that triggers may have changed since it was inserted."""
         del table
         for row in rows:
             self.update(row)
@@ -85,7 +85,7 @@ class Target(ABC):
 
     @abstractmethod
     def end(self, statements: Iterable[str]) -> None:
-        """Run what follows the last row."""
+        """Run the statements after the last row."""
 
     def write(self, writer: LayoutWriter, rows: Iterable[WrittenRow]) -> None:
         """Write a batch of rows, tables that others refer to first."""
@@ -210,19 +210,19 @@ class LiveTarget(Target):
         self._connection.execute(statement, [*values, row.values["id"]])
 
     def update_all(self, table: str, rows: Iterable[WrittenRow]) -> None:
-        if self.catalogue is None:  # tables just made have no triggers
+        if self.catalogue is None:  # Tables just created have no triggers.
             return
         with self._without_triggers(table):
             super().update_all(table, rows)
 
     @contextmanager
     def _without_triggers(self, table: str) -> Iterator[None]:
-        """Hold back what a table's triggers would make of an update, where that is allowed."""
+        """Suppress a table's triggers for an update, if that is allowed."""
         del table
         yield
 
     def _keep(self, row: WrittenRow) -> None:
-        """Remember what an update must leave as it was: a row that is there already."""
+        """Remember values that an update must not change: of an existing row."""
         names = ", ".join(quoted(name) for name in row.values if name != "id")
         statement = f"SELECT {names} FROM {quoted(row.table)} WHERE {quoted('id')} = {self._mark}"
         found = self._connection.execute(statement, [row.values["id"]]).fetchone()
@@ -248,7 +248,7 @@ class PostgresqlTarget(LiveTarget):
                 for trigger, _ in found:
                     statement = f"ALTER TABLE {name} DISABLE TRIGGER {quoted(trigger)}"
                     self._connection.execute(statement.encode())
-        except psycopg.Error:  # not its owner: then they do what they do
+        except psycopg.Error:  # Not its owner: then the triggers do their work.
             found = []
         yield
         for trigger, state in found:
@@ -259,7 +259,8 @@ class PostgresqlTarget(LiveTarget):
 
 @contextmanager
 def open_target(url: DatabaseUrl, layout: Layout, *, force: bool) -> Iterator[LiveTarget]:
-    """Open a live database to write to: all is in when the context ends well, else nothing.
+    """Open a live database to write to: everything is written if the context ends well, else
+    nothing.
 
     Raises RefusedError for tables of the layout's names that are another system's, and the errors
     of `chatdb.errors`.
@@ -286,7 +287,7 @@ def open_target(url: DatabaseUrl, layout: Layout, *, force: bool) -> Iterator[Li
 
 @contextmanager
 def _refusals(url: DatabaseUrl) -> Iterator[None]:
-    """Turn what the other system's own constraints refuse into an error for people."""
+    """Turn a violation of the other system's own constraints into a user error."""
     from chatdb.db.database import dialect_of
 
     try:
@@ -296,12 +297,12 @@ def _refusals(url: DatabaseUrl) -> Iterator[None]:
         text = getattr(diagnosis, "message_primary", None) or str(error)
         raise DatabaseFailedError(
             f"{url.redacted()} refused it; nothing was written: {text}",
-            hint="look at its tables' constraints and triggers",
+            hint="check its tables' constraints and triggers",
         ) from error
 
 
 def _look(url: DatabaseUrl, layout: Layout) -> tuple[Catalogue | None, str]:
-    """Return the tables to write to and their schema; None where they are to be made."""
+    """Return the tables to write to and their schema; None if they are to be created."""
     if url.path is not None and not url.path.exists():
         return None, ""
     with open_foreign(url) as foreign:
@@ -312,7 +313,7 @@ def _look(url: DatabaseUrl, layout: Layout) -> tuple[Catalogue | None, str]:
         if foreign.chatdb_schemas:
             raise RefusedError(
                 f"{foreign.name} has chatdb's own tables; nothing was written",
-                hint="name a database of the other system, or a file: --output chats.sql",
+                hint="give a database of the other system, or a file: --output chats.sql",
             )
         taken = {name for catalogue in catalogues.values() for name in catalogue}
         taken &= {"conversations", "messages", "chats", "chat_threads", "organizations"}
@@ -321,7 +322,7 @@ def _look(url: DatabaseUrl, layout: Layout) -> tuple[Catalogue | None, str]:
             raise RefusedError(
                 f"{foreign.name} has tables that are not {layout.title}: {names};"
                 " nothing was written",
-                hint="name an empty database, or a file: --output chats.sql",
+                hint="give an empty database, or a file: --output chats.sql",
             )
         return None, ""
 

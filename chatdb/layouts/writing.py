@@ -1,4 +1,4 @@
-"""The contract of the way back: what a writer makes of a record, and what it leaves out."""
+"""The contract of writing layouts: what a writer makes of a record, and what it leaves out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Mode = Literal["insert", "update"]
 
 @dataclass(frozen=True, slots=True)
 class WrittenRow:
-    """A row on its way out: what is `update`d is the row of the same id, after all inserts."""
+    """A row to be written: an `update` changes the row of the same id, after all inserts."""
 
     table: str
     values: dict[str, Value]
@@ -27,34 +27,34 @@ class WrittenRow:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What writers share: what is wanted, whose it is, and who is told of what is left out."""
+    """Shared by writers: the selection, the organization, and the count of what is left out."""
 
     options: WriteOptions
     organization: Organization
     tally: Tally
 
     def lose(self, what: str, count: int = 1) -> None:
-        """Count what the layout has no place for."""
+        """Count what the layout cannot store."""
         if count:
             self.tally.lossy[what] += count
 
 
 class Place(Protocol):
-    """Where rows go; `catalogue` is None where the tables are still to be made."""
+    """Where rows go; `catalogue` is None if the tables are still to be created."""
 
     catalogue: Catalogue | None
 
     def find(self, table: str, **values: str) -> str | None:
-        """Return the id of the row with these values, if it is there already."""
+        """Return the id of the row with these values, if it exists already."""
         ...
 
 
 class LayoutWriter(Protocol):
     """Turns records into the rows of one other system.
 
-    `tables` are the statements that make its tables where there are none, `after` those that
-    follow the last row. `on_sqlite` tells whether the system has its database there, too. `names`
-    are the tables in the order in which rows may refer to them.
+    `tables` are the statements that create its tables, `after` those that follow the last row.
+    `on_sqlite` says whether the system also uses SQLite. `names` are the tables in the order in
+    which rows may refer to them.
     """
 
     on_sqlite: ClassVar[bool]
@@ -65,7 +65,7 @@ class LayoutWriter(Protocol):
     def __init__(self, writing: Writing, place: Place) -> None: ...
 
     def begin(self) -> Iterator[WrittenRow]:
-        """Yield the rows that come before the first conversation."""
+        """Yield the rows before the first conversation."""
         ...
 
     def rows(self, record: Conversation) -> Iterator[WrittenRow]:
@@ -74,7 +74,7 @@ class LayoutWriter(Protocol):
 
 
 class BaseWriter:
-    """What most writers have in common."""
+    """Shared by most writers."""
 
     name: ClassVar[str]
     on_sqlite: ClassVar[bool] = False
@@ -85,11 +85,11 @@ class BaseWriter:
         self._place = place
 
     def begin(self) -> Iterator[WrittenRow]:
-        """Yield nothing: no row comes before the first conversation."""
+        """Yield nothing: there are no rows before the first conversation."""
         yield from ()
 
     def _messages(self, record: Conversation) -> list[Message]:
-        """Return the messages to write: these systems know neither branches nor hidden ones."""
+        """Return the messages to write: these systems have neither branches nor hidden ones."""
         options, writing = self._writing.options, self._writing
         path = record.messages if options.all_branches else active_path(record)
         shown = [each for each in path if options.include_hidden or not is_hidden(each)]
@@ -104,9 +104,9 @@ class BaseWriter:
         row: WrittenRow,
         metadata: dict[str, Any],
     ) -> None:
-        """Give columns what they held in this system, as far as the record does not say so.
+        """Restore the columns' values in this system, as far as the record does not contain them.
 
-        What is used of the metadata is taken out of it. What was changed here is not undone.
+        Used metadata is removed. Changes made here are not undone.
         """
         if record.source != self.name or item.edited_at is not None:
             return
@@ -121,7 +121,7 @@ class BaseWriter:
             row.values[name] = json_text(value) if isinstance(value, dict | list) else value
 
     def _lose_fields(self, message: Message, *names: str) -> None:
-        """Count fields of a message that the layout has no place for."""
+        """Count fields of a message that the layout cannot store."""
         for name in names:
             if getattr(message, name) not in (None, "", [], {}):
                 self._writing.lose(f"{name} of messages left out")
@@ -134,19 +134,19 @@ class BaseWriter:
 
 
 def own_id(record: Conversation, layout: str) -> str | None:
-    """Return the id that a conversation had in this system; None for one from elsewhere."""
+    """Return the id that a conversation had in this system; None if it came from elsewhere."""
     return record.source_id if record.source == layout else None
 
 
 def own_message_id(record: Conversation, message: Message, layout: str) -> str:
-    """Return the id that a message had in this system, else one that nothing else has there."""
+    """Return the id that a message had in this system, else a unique one."""
     if record.source == layout and message.source_id is not None:
         return message.source_id
     return str(message_uuid(record, message, layout))
 
 
 def whole_number(text: str | None) -> int | None:
-    """Return a number that fits into a column of integers; None for any other text."""
+    """Return a number that fits into an integer column; None for any other text."""
     if text is None or not text.removeprefix("-").isdecimal():
         return None
     number = int(text)
@@ -154,7 +154,7 @@ def whole_number(text: str | None) -> int | None:
 
 
 def title_for(record: Conversation, layout: str, writing: Writing) -> str:
-    """Return a title for a column that must have one: none of its own is an empty one there."""
+    """Return a title for a required column: empty if there is none."""
     untitled = "" if record.source == layout else "Untitled"
     return short(record.title or untitled, writing)
 
@@ -162,13 +162,13 @@ def title_for(record: Conversation, layout: str, writing: Writing) -> str:
 def message_uuid(record: Conversation, message: Message, layout: str) -> UUID:
     """Return an id that is unique in a table of all messages.
 
-    What comes from elsewhere may have one id in two conversations: there it is made anew.
+    Conversations from elsewhere may share a message id: then it is derived again.
     """
     return message.id if record.source == layout else uuid5(record.id, str(message.id))
 
 
 def raw_role(record: Conversation, message: Message, layout: str) -> str | None:
-    """Return an unusual role as this system wrote it; words of other systems do not count."""
+    """Return an unusual role as this system wrote it; other systems' words do not count."""
     if record.source != layout:
         return None
     marks = message.metadata.get(MARKS)
@@ -177,7 +177,7 @@ def raw_role(record: Conversation, message: Message, layout: str) -> str | None:
 
 
 def without_marks(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata without chatdb's own marks, and a source's own field of their name."""
+    """Return metadata without chatdb's own marks, and a source's field of their name."""
     marks = metadata.get(MARKS)
     own = {MARKS: marks["field"]} if isinstance(marks, dict) and "field" in marks else {}
     return {name: value for name, value in metadata.items() if name != MARKS} | own
@@ -194,7 +194,7 @@ def zoned(time: datetime) -> str:
 
 
 def unzoned(time: datetime, *, digits: int = 6) -> str:
-    """Write a time in UTC for a column without a zone, with so many digits of a second."""
+    """Write a time in UTC for a column without a zone, with `digits` digits of a second."""
     text = time.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
     return text[: len(text) - 6 + digits]
 
@@ -207,7 +207,7 @@ def short(text: str, writing: Writing, *, limit: int = 255) -> str:
 
 
 def columns_in(place: Place, table: str, wanted: Sequence[str]) -> set[str]:
-    """Return those of the columns that the target has; all of them where it is to be made."""
+    """Return those of the columns that the target has; all if it is to be created."""
     if place.catalogue is None:
         return set(wanted)
     found = place.catalogue.get(table)

@@ -1,7 +1,7 @@
-"""An archive of pg_dump into an empty database: chatdb's own objects all, the others as can be.
+"""Restores a pg_dump archive: all of chatdb's own objects, and others if possible.
 
-First what comes before the rows, then those as a stream, then the indexes in parallel. What of an
-application cannot be made is told; what of chatdb's cannot be made ends it.
+First the entries before the rows, then the rows as a stream, then the indexes in parallel. An
+application's object that cannot be created is reported; one of chatdb's ends the restore.
 """
 
 import shlex
@@ -29,9 +29,9 @@ _TOC_ENTRY = "-- TOC entry "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveRestore:
-    """One run: `is_own` tells what must come back, `file` names the archive in what is told.
+    """One run: `is_own` recognises what must be restored, `file` is the name in messages.
 
-    Without `with_rights` everything belongs to who restores it, and nobody is granted anything.
+    Without `with_rights` everything belongs to the restoring user, and no privileges are granted.
     """
 
     programs: DumpPrograms
@@ -45,9 +45,9 @@ class ArchiveRestore:
     _left_out: dict[Entry, LeftOut] = field(default_factory=dict)
 
     def run(self) -> list[LeftOut]:
-        """Fill the empty database; return what is left out.
+        """Fill the empty database; return the objects left out.
 
-        Raises what keeps one of chatdb's own objects from being made, or concerns the server.
+        Raises what keeps one of chatdb's own objects from being created, or concerns the server.
         """
         prepared = self.prepared
         if not prepared.is_in_phases:
@@ -68,14 +68,14 @@ class ArchiveRestore:
         return [*self._left_out.values(), *checks]
 
     def _has_functions(self) -> bool:
-        """Tell whether a check constraint may call any: chatdb's own call none."""
+        """Tell whether a check constraint may call functions: chatdb's own call none."""
         made = self.prepared.entries
         return any(
             e.kind == "EXTENSION" or (e.kind in _CALLED and not self.is_own(e)) for e in made
         )
 
     def _in_parallel(self, entries: Sequence[Entry]) -> None:
-        """Restore chatdb's own, which an error ends, and then the others."""
+        """Restore chatdb's own entries, which an error ends, and then the others."""
         own = [entry for entry in entries if self.is_own(entry)]
         others = [entry for entry in entries if not self.is_own(entry)]
         if own:
@@ -110,9 +110,9 @@ class ArchiveRestore:
         in_order: bool,
         stdin: int = subprocess.DEVNULL,
     ) -> Iterator[Running]:
-        """Run it to its end; errors of others than chatdb's own are written down.
+        """Run it to its end; errors of entries that are not chatdb's own are recorded.
 
-        Only `in_order` does it tell to which entry an error belongs.
+        Only `in_order` does the output say to which entry an error belongs.
         """
         heard = RestoreErrors()
         with self._running(["--verbose", *words], stdin=stdin, heard=heard) as running:
@@ -168,7 +168,7 @@ class ArchiveRestore:
         return lambda error: by_id.get(error.entry)
 
     def _by_statement(self, entries: Sequence[Entry]) -> Callable[[RestoreError], Entry | None]:
-        """Find the entry by what was to be done: of several jobs the lines are mixed."""
+        """Find the entry by its statement: the output of several jobs is mixed."""
         by_id = {entry.id: entry for entry in entries}
         texts: dict[Entry, str] = {}
         filled = {entry.name: entry for entry in entries if entry.kind == "TABLE DATA"}
@@ -190,14 +190,15 @@ class ArchiveRestore:
         return find
 
     def _own(self, entry: Entry, error: RestoreError, found: ChatdbError) -> ChatdbError:
-        """Return the error of one of chatdb's own; it may want an extension that was left out."""
+        """Return the error of one of chatdb's own entries; it may need a missing extension."""
         missing = [other.name for other in self._left_out if other.kind == "EXTENSION"]
         if not missing:
             return found
         return RefusedError(
-            f"{entry.describe()} cannot be made: {error.text}; left out before:"
-            f" extension {', '.join(missing)}",
-            hint="have a superuser restore it, or where the extension is there already: --in-place",
+            f"{entry.describe()} cannot be created: {error.text}; left out before: extension "
+            f"{', '.join(missing)}",
+            hint="let a superuser restore it, or restore into a database that has the extension: "
+            "--in-place",
         )
 
     def _remedy(self, entry: Entry, error: RestoreError) -> str:
@@ -208,7 +209,7 @@ class ArchiveRestore:
         return _unpacking(self.file, words)
 
     def _run_sql(self, statement: str) -> list[LeftOut]:
-        """Run a statement of ours in the new database; return what its warnings tell."""
+        """Run a statement of ours in the new database; return what its warnings say."""
         told: list[LeftOut | None] = []
         with translated(self.url), closing(connect_postgresql(self.url)) as connection:
             connection.add_notice_handler(

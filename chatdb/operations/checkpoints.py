@@ -1,8 +1,8 @@
-"""Checkpoints: copies of a PostgreSQL database beside it, made and brought back as a whole.
+"""Checkpoints: copies of a PostgreSQL database beside it, created and restored as a whole.
 
 A checkpoint is a database of its own, copied file by file by the server (CREATE DATABASE ...
-TEMPLATE): seconds where a dump takes minutes. What it is stands in its comment. Nobody can
-connect to it. It works on any server where the user may create databases.
+TEMPLATE): seconds where a dump takes minutes. Its comment says what it is. No session can connect
+to it. It works on any server where the user may create databases.
 """
 
 import json
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[^\W_][\w.-]{0,39}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint of the database `of`; `database` is the one that holds it on the server.
+    """A checkpoint of the database `of`; `database` is its own name on the server.
 
     `revision` is that of its schema, None for one without chatdb's tables; `bytes` its size.
     """
@@ -48,9 +48,9 @@ def list_checkpoints(url: DatabaseUrl) -> list[Checkpoint]:
 def save(
     url: DatabaseUrl, name: str, *, force: bool = False, note: Callable[[str], None]
 ) -> Checkpoint:
-    """Copy the database as it is now; `force` ends the sessions of who is connected.
+    """Copy the present database; `force` ends other sessions.
 
-    Raises RefusedError that names them else, and for a name that is taken.
+    Raises RefusedError listing them otherwise, and for a name in use.
     """
     _require_possible(name)
     with Server.open(url) as server, server.exclusive(url.database):
@@ -69,10 +69,10 @@ def save(
 def restore(
     url: DatabaseUrl, name: str, *, force: bool = False, note: Callable[[str], None]
 ) -> Checkpoint | None:
-    """Put a copy of the checkpoint in the database's place, in one step; its label stays there.
+    """Replace the database by a copy of the checkpoint, in one step, keeping its label.
 
-    The database that was there is kept as a checkpoint, which is returned; None when there was
-    none. Raises NotFoundError, and RefusedError that names who is connected.
+    The replaced database is kept as a checkpoint, which is returned; None if there was none. Raises
+    NotFoundError, and RefusedError listing other sessions.
     """
     with Server.open(url) as server, server.exclusive(url.database):
         _sweep(server, url.database, note)
@@ -97,8 +97,8 @@ def restore(
 
 
 def _keep_label(url: DatabaseUrl, making: str) -> None:
-    """Give the copy the label of its place: a checkpoint of before it must not take it off."""
-    with suppress(DatabaseFailedError):  # a user who may not read it
+    """Give the copy the database's label: an older checkpoint must not remove it."""
+    with suppress(DatabaseFailedError):  # A user who may not read it.
         labels = labels_by_schema(url)
         if labels:
             put_labels(url.with_database(making), labels)
@@ -111,11 +111,11 @@ def start_afresh(
     note: Callable[[str], None],
     fill: Callable[[DatabaseUrl], object],
 ) -> Checkpoint | None:
-    """Put a new database in the database's place and keep the old one as a checkpoint.
+    """Replace the database by a new one and keep the old one as a checkpoint.
 
-    `fill` is given the new one while it lies beside the old: what it raises leaves the old one as
-    it was. Returns the checkpoint; None when there was no database. Raises RefusedError that names
-    who is connected.
+    `fill` receives the new one while it is beside the old: if it raises, the old one is unchanged.
+    Returns the checkpoint; None if there was no database. Raises RefusedError listing other
+    sessions.
     """
     with Server.open(url) as server, server.exclusive(url.database):
         _sweep(server, url.database, note)
@@ -139,7 +139,7 @@ def start_afresh(
 
 
 def delete(url: DatabaseUrl, name: str) -> Checkpoint:
-    """Remove a checkpoint for good; raises NotFoundError."""
+    """Remove a checkpoint permanently; raises NotFoundError."""
     with Server.open(url) as server, server.exclusive(url.database):
         checkpoint = _find(server, url.database, name)
         server.drop(checkpoint.database)
@@ -158,7 +158,7 @@ def _checkpoints(server: Server, of: str) -> list[Checkpoint]:
 
 
 def _read(server: Server, database: ServerDatabase, of: str) -> Checkpoint | None:
-    """Return what a database's comment says it is, if it is a checkpoint of `of`."""
+    """Read a checkpoint of `of` from a database's comment; None for any other database."""
     with suppress(ValueError, KeyError, TypeError):
         told = json.loads(database.comment)
         if told["kind"] == _KIND and told["of"] == of:
@@ -174,7 +174,7 @@ def _read(server: Server, database: ServerDatabase, of: str) -> Checkpoint | Non
 
 
 def _revision(url: DatabaseUrl) -> str | None:
-    """Return the revision of the schema; None where there is none, or we may not read it."""
+    """Return the revision of the schema; None if there is none, or we may not read it."""
     try:
         return look(url).revision
     except DatabaseFailedError:
@@ -188,8 +188,10 @@ def _find(server: Server, of: str, name: str) -> Checkpoint:
             return checkpoint
     names = ", ".join(item.name for item in found[-5:])
     raise NotFoundError(
-        f"{of} has no checkpoint {name!r}",
-        hint=f"there are: {names}" if names else "make one: chatdb dev-db checkpoint save NAME",
+        f"{of} does not have a checkpoint {name!r}",
+        hint=f"existing ones: {names}"
+        if names
+        else "to save one: chatdb dev-db checkpoint save NAME",
     )
 
 
@@ -205,28 +207,28 @@ def _require_there(server: Server, url: DatabaseUrl) -> None:
     if not _exists(server, url.database):
         raise NotFoundError(
             f"there is no database {url.database} at {url.redacted()}",
-            hint="make it: chatdb dev-db up",
+            hint="to create it: chatdb dev-db up",
         )
 
 
 def _require_possible(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a checkpoint",
-            hint="letters, digits, dots, dashes and underscores, at most 40: before-import",
+            f"invalid checkpoint name {name!r}",
+            hint="use letters, digits, dots, dashes and underscores, at most 40: before-import",
         )
 
 
 def _require_new(server: Server, of: str, name: str) -> None:
     if any(item.name == name for item in _checkpoints(server, of)):
         raise RefusedError(
-            f"{of} has a checkpoint {name!r} already",
-            hint=f"take another name, or remove it: chatdb dev-db checkpoint delete {name}",
+            f"{of} already has a checkpoint {name!r}",
+            hint=f"use another name, or remove it: chatdb dev-db checkpoint delete {name}",
         )
 
 
 def _move_aside(server: Server, url: DatabaseUrl, name: str) -> Move:
-    """Return the move that makes the present database a checkpoint."""
+    """Return the renaming that makes the present database a checkpoint."""
     taken = {item.name for item in _checkpoints(server, url.database)}
     if name in taken:
         name = next(f"{name}-{n}" for n in range(2, len(taken) + 3) if f"{name}-{n}" not in taken)
@@ -245,7 +247,7 @@ def _comment(of: str, name: str, revision: str | None) -> str:
 
 
 def _database_name(of: str, name: str) -> str:
-    """Return a name that tells people what it is; the digest tells the too long ones apart."""
+    """Return a readable name; the digest distinguishes those that are too long."""
     wanted = f"{of}_checkpoint_{name}"
     if len(wanted.encode()) <= LONGEST_NAME:
         return wanted
@@ -255,21 +257,21 @@ def _database_name(of: str, name: str) -> str:
 
 
 def _making(of: str) -> str:
-    """Return the name of a copy that is being made."""
+    """Return the name of a copy in progress."""
     return f"chatdb_making_{sha256(of.encode()).hexdigest()[:12]}_{uuid4().hex[:8]}"
 
 
 def _sweep(server: Server, of: str, note: Callable[[str], None]) -> None:
-    """Remove what a chatdb that was killed had begun; nobody else can be at it now."""
+    """Remove what a killed chatdb had begun; no other process can be working on it now."""
     start = _making(of).rpartition("_")[0] + "_"
     for database in server.databases():
         if database.name.startswith(start) and database.owned:
-            note(f"removing {database.name}: its making was broken off")
+            note(f"removing {database.name}, left by an interrupted chatdb")
             _remove(server, database.name)
 
 
 def _remove(server: Server, making: str) -> None:
-    """Remove a database that is not finished; who was broken off may still be at work in it."""
+    """Remove an unfinished database; sessions of the interrupted run may still be working on it."""
     server.end_sessions(making)
     server.drop(making)
 

@@ -1,7 +1,7 @@
-"""Taking conversations apart and together: fork, split and merge, inside the caller's transaction.
+"""Fork, split and merge of conversations, inside the caller's transaction.
 
-Messages move as rows: their contents are never read. What goes out of a conversation leaves
-tombstones in it, so that no later import of its source brings it back.
+Messages move as rows: their contents are never read. Messages that leave a conversation leave
+tombstones in it, so that no later import of its source brings them back.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,12 +32,12 @@ from chatdb.store.titles import title_of
 from chatdb.store.trees import Tree, link, newest_leaf, read_tree
 
 _CONTENT_START = 2_000
-"""Characters of a message that a title is made of."""
+"""Characters of a message that are used as a title."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branching:
-    """What came of a fork, split or merge: the conversation it made or grew, and how it stands."""
+    """The result of a fork, split or merge: the conversation it created or extended."""
 
     id: UUID
     title: str | None
@@ -57,8 +57,8 @@ class Branch(Protocol):
 def fork(connection: sa.Connection, held: Held, at: UUID, *, title: str | None) -> Branching:
     """Copy the messages from the first one to `at` into a new conversation.
 
-    The copies have ids of their own, the embeddings of what they copy, and are made here;
-    snapshots stay where they are.
+    The copies get new ids, the embeddings of the originals, and count as created here; snapshots
+    are not copied.
     """
     tree = read_tree(connection, held.organization_id, held.id)
     path = tree.path_to(at)
@@ -90,16 +90,16 @@ def fork(connection: sa.Connection, held: Held, at: UUID, *, title: str | None) 
 
 
 def split(connection: sa.Connection, held: Held, at: UUID, *, title: str | None) -> Branching:
-    """Move a message and all that follows from it into a new conversation.
+    """Move a message and all below it into a new conversation.
 
-    They keep their ids. Raises UsageError when nothing would stay.
+    They keep their ids. Raises UsageError if no message would stay.
     """
     tree = read_tree(connection, held.organization_id, held.id)
     moved = tree.below(at)
     if len(moved) == len(tree.nodes):
         raise UsageError(
-            f"everything follows from the message {at}: nothing would stay",
-            hint="name a later message; to copy use chatdb conversations fork",
+            f"all messages are below {at}: none would stay",
+            hint="give a later message; to copy: chatdb conversations fork",
         )
     origin = {"split_from": {"conversation": str(held.id), "message": str(at)}}
     moved_tree = Tree({identifier: tree.nodes[identifier] for identifier in moved})
@@ -117,10 +117,10 @@ def split(connection: sa.Connection, held: Held, at: UUID, *, title: str | None)
 
 
 def merge(connection: sa.Connection, into: Held, other: Held) -> Branching:
-    """Move the messages and snapshots of `other` behind those of `into`, and delete it."""
+    """Append the messages and snapshots of `other` to those of `into`, and delete it."""
     before = read_tree(connection, into.organization_id, into.id)
     theirs = read_tree(connection, other.organization_id, other.id)
-    # Before they hang on messages of the other, which may have one of these ids.
+    # Before they refer to messages of the other, which may have one of these ids.
     ids = _free_ids(connection, messages, other, before.nodes.keys() & theirs.nodes.keys())
     _rename_parents(connection, other, ids)
     rename_embeddings(connection, other, ids)
@@ -158,11 +158,11 @@ def merge(connection: sa.Connection, into: Held, other: Held) -> Branching:
 
 
 def check_users(into: Held, other: Held) -> None:
-    """Raise RefusedError when two conversations belong to two users."""
+    """Raise RefusedError if two conversations belong to different users."""
     if None not in (into.user_id, other.user_id) and into.user_id != other.user_id:
         raise RefusedError(
-            "the conversations belong to two users: what one wrote would become the other's",
-            hint="chatdb users rename, if both are the same",
+            "the conversations belong to two users: one user's messages would become the other's",
+            hint="if both are the same person: chatdb users rename",
         )
 
 
@@ -194,7 +194,7 @@ def _make(
 def _finished(
     connection: sa.Connection, held: Held, made: UUID, title: str | None, *, messages: int
 ) -> Branching:
-    """Give the new conversation a title if it has none, and its time, which a trigger may move."""
+    """Set the new conversation's title if it has none, and its time, which a trigger may change."""
     new = hold(connection, held.organization_id, made)
     title = title or _first_words(connection, new) or held.title
     change(connection, new, title=title, updated_at=held.now)
@@ -222,7 +222,7 @@ def _copy(
     path: Sequence[UUID],
     row_of: Callable[[Any, int], dict[str, Any]],
 ) -> None:
-    """Insert a copy of each message as `row_of` makes it, some at a time."""
+    """Insert a copy of each message, made by `row_of`, some at a time."""
     columns = messages.c
     for start in range(0, len(path), AT_ONCE):
         some = path[start : start + AT_ONCE]
@@ -244,7 +244,7 @@ def _move(
     *,
     offset: int = 0,
 ) -> None:
-    """Give messages, or all, to another conversation, their positions moved by `offset`."""
+    """Give the messages, or all, to another conversation, with positions shifted by `offset`."""
     columns = messages.c
     statement = (
         sa.update(messages)
@@ -259,9 +259,9 @@ def _move(
 
 
 def _attachable(connection: sa.Connection, into: Held, other: Held, before: Tree) -> Tree:
-    """Hang the first messages of `other` on the end of `into`; return the tree of `other`.
+    """Attach the first messages of `other` to the end of `into`; return the tree of `other`.
 
-    Two lists, in which no message answers another, stay one list; a list beside a tree becomes one.
+    Two lists, without replies, stay one list; a list beside a tree becomes a tree.
     """
     tree = read_tree(connection, other.organization_id, other.id)
     is_list = len(tree.nodes) > 1 and not tree.is_linked
@@ -290,7 +290,7 @@ def _attachable(connection: sa.Connection, into: Held, other: Held, before: Tree
 def _free_ids(
     connection: sa.Connection, table: sa.Table, held: Held, taken: Any
 ) -> dict[UUID, UUID]:
-    """Give those that are taken ids of their own; return the new by the old."""
+    """Give messages whose ids are in use new ones; return the new ids by the old."""
     ids = {identifier: new_id() for identifier in sorted(taken)}
     columns = table.c
     for old, new in ids.items():
@@ -333,7 +333,7 @@ def _move_snapshots(connection: sa.Connection, into: Held, other: Held) -> int:
 
 
 def _lift_tombstones(connection: sa.Connection, held: Held, ids: Sequence[UUID]) -> None:
-    """Forget that messages were deleted here or moved away: they are back."""
+    """Remove the tombstones of messages: they are back."""
     columns = tombstones.c
     for start in range(0, len(ids), AT_ONCE):
         connection.execute(
@@ -346,7 +346,7 @@ def _lift_tombstones(connection: sa.Connection, held: Held, ids: Sequence[UUID])
 
 
 def _with_merged(into: Held, other: Held) -> dict[str, Any]:
-    """Return the metadata with what the other conversation's own row had."""
+    """Return the metadata, with the values of the other conversation's row added."""
     row = {
         "id": str(other.id),
         "title": other.title,

@@ -1,6 +1,6 @@
-"""Making conversations, and changing what is in their own row: title, star, archive, access.
+"""Creates conversations, and changes their own rows: title, star, archive, access time.
 
-What is changed here keeps its value in later imports (`edited_at`).
+Values changed here are kept by later imports (`edited_at`).
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ _COLUMNS: dict[Mark, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewConversation:
-    """What a conversation is made of; without a title it gets one from its first user message."""
+    """The fields of a new conversation; the title defaults to its first user message."""
 
     title: str | None = None
     user_id: str | None = None
@@ -45,7 +45,7 @@ class NewConversation:
 def create(
     database: Database, new: NewConversation, *, organization_key: str
 ) -> ConversationSummary:
-    """Make a conversation, with messages if some are given; raises NotFoundError, UsageError."""
+    """Create a conversation, with messages if given; raises NotFoundError, UsageError."""
     identifier = new_id()
     now = datetime.now(UTC)
     row = {
@@ -61,7 +61,7 @@ def create(
         with database.transaction(write=True, settings=CHANGING) as connection:
             organization = organization_id(connection, organization_key)
             made = summaries(connection, organization, [identifier])
-            if made:  # by the try before, whose answer was lost
+            if made:  # By the previous attempt, whose result was lost.
                 return made[0]
             connection.execute(sa.insert(conversations).values(organization_id=organization, **row))
             if new.messages:
@@ -79,7 +79,7 @@ def rename(
     organization_key: str,
     user_id: str | None = None,
 ) -> ConversationSummary:
-    """Give a conversation another title; raises NotFoundError, UsageError for an empty one."""
+    """Rename a conversation; raises NotFoundError, UsageError for an empty title."""
     cleaned = clean_title(title)
 
     def values(held: Held) -> dict[str, Any]:
@@ -96,9 +96,9 @@ def mark(
     organization_key: str,
     user_id: str | None = None,
 ) -> tuple[ConversationSummary, ...]:
-    """Star or archive conversations, or take it back, all or none; what is so already stays.
+    """Star or archive conversations, or undo that, all or none; matching ones are unchanged.
 
-    Returns them as they are then. Raises as `resolve_conversation`.
+    Returns their new state. Raises as `resolve_conversation`.
     """
     column = _COLUMNS[wanted]
     is_on = not wanted.startswith("un")
@@ -118,7 +118,7 @@ def touch(
     organization_key: str,
     user_id: str | None = None,
 ) -> tuple[ConversationSummary, ...]:
-    """Set when conversations were accessed last, to now; it is no change of them."""
+    """Set the time of last access of conversations to now, without counting as an edit."""
 
     def values(held: Held) -> dict[str, Any]:
         now = datetime.now(UTC)
@@ -130,7 +130,7 @@ def touch(
 
 
 def clean_title(title: str) -> str:
-    """Return a title as it is stored; raises UsageError for one without anything to see."""
+    """Return a title as it is stored; raises UsageError if nothing of it is visible."""
     cleaned = canonical.clean_text(title)[0].strip()
     if not cleaned:
         raise UsageError("the title is empty", hint="give it some text")
@@ -144,7 +144,7 @@ def _change_all(
     organization_key: str,
     user_id: str | None,
 ) -> tuple[ConversationSummary, ...]:
-    """Change the conversations named in one transaction; no values are no change."""
+    """Change the given conversations in one transaction; without values nothing changes."""
 
     def work() -> tuple[ConversationSummary, ...]:
         with database.transaction(write=True, settings=CHANGING) as connection:
@@ -154,7 +154,9 @@ def _change_all(
                 for text in texts
             ]
             ids = list(dict.fromkeys(named))
-            for identifier in sorted(ids):  # in one order, so that two do not wait for each other
+            for identifier in sorted(
+                ids
+            ):  # Always in the same order, so that two transactions do not wait for each other.
                 held = hold(connection, organization, identifier)
                 new = values(held)
                 if new:

@@ -1,4 +1,4 @@
-"""Deleting conversations: what would go, and letting it go."""
+"""Deletes conversations: finds what would be deleted, and deletes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from chatdb.store.selecting import ConversationFilter, batches, organization_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedConversation:
-    """What goes, or went, with a conversation."""
+    """What is or was deleted with a conversation."""
 
     id: UUID
     title: str | None
@@ -34,7 +34,7 @@ def find_deletable(
     organization_key: str,
     user_id: str | None = None,
 ) -> list[DeletedConversation]:
-    """Return what would go with the conversations named; raises as `resolve_conversation`."""
+    """Return what deleting the conversations would remove; raises as `resolve_conversation`."""
     with database.transaction(snapshot=True) as connection:
         organization = organization_id(connection, organization_key)
         ids = [
@@ -46,7 +46,7 @@ def find_deletable(
 def find_matching(
     database: Database, wanted: ConversationFilter, *, organization_key: str
 ) -> list[DeletedConversation]:
-    """Return what would go with all conversations of a kind, by ascending id."""
+    """Return what deleting all selected conversations would remove, by ascending id."""
     with database.transaction(snapshot=True) as connection:
         organization = organization_id(connection, organization_key)
         found = batches(connection, organization, columns=(), wanted=wanted)
@@ -57,7 +57,7 @@ def find_matching(
 def describe(
     connection: sa.Connection, organization: UUID, ids: Sequence[UUID]
 ) -> list[DeletedConversation]:
-    """Return what goes with those of the conversations that exist, in the order of the ids."""
+    """Return what is removed with those of the conversations that exist, by id."""
     table = conversations.c
     query = sa.select(
         table.id,
@@ -74,7 +74,7 @@ def describe(
 
 
 def lock(connection: sa.Connection, organization: UUID, ids: Sequence[UUID]) -> list[UUID]:
-    """Lock the conversations against every change until the transaction ends; return the found."""
+    """Lock the conversations against changes until the transaction ends; return those found."""
     table = conversations.c
     found: list[UUID] = []
     for some in _chunks(sorted(ids)):
@@ -91,7 +91,7 @@ def lock(connection: sa.Connection, organization: UUID, ids: Sequence[UUID]) -> 
 def delete(
     connection: sa.Connection, organization: UUID, ids: Sequence[UUID], *, reason: str
 ) -> None:
-    """Delete conversations with all that is theirs, and leave a tombstone for each."""
+    """Delete conversations with everything that belongs to them, leaving a tombstone for each."""
     now = datetime.now(UTC)
     for some in _chunks(ids):
         connection.execute(

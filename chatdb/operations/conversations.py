@@ -1,4 +1,4 @@
-"""Conversations page by page, in several orders, and one as a whole."""
+"""Lists conversations page by page, in several orders, and reads a whole one."""
 
 import time
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from chatdb.store.selecting import ConversationFilter
 
 Sort = Literal["updated", "created", "accessed", "messages", "title"]
 SORTS: tuple[Sort, ...] = ("updated", "created", "accessed", "messages", "title")
-"""Newest, most or last accessed first, titles by their letters. Only `updated` has an index."""
+"""By last update or access, number of messages, or title. Only `updated` has an index."""
 
 _KINDS: dict[Sort, Kind] = {
     "updated": "conversations",
@@ -33,12 +33,12 @@ _KINDS: dict[Sort, Kind] = {
 }
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 _WALKING = {"enable_seqscan": "off", "jit": "off"}
-"""A planner without statistics would read and sort the whole table for one page."""
+"""Without statistics the planner would read and sort the whole table for one page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationSummary:
-    """A row of the list; the count is of all messages, hidden ones and all branches too."""
+    """A row of the list; the count covers all messages, hidden ones and all branches."""
 
     id: UUID
     title: str | None
@@ -54,9 +54,9 @@ class ConversationSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationPage:
-    """Conversations in the order asked for; `next_cursor` is None on the last page.
+    """Conversations in the requested order; `next_cursor` is None on the last page.
 
-    `organizations` has the key of each one's organization where the list is of all of them.
+    `organizations` has the key of each conversation's organization if the list covers all.
     """
 
     items: tuple[ConversationSummary, ...]
@@ -80,13 +80,12 @@ def list_page(
     accessed: bool = False,
     timeout_seconds: float = 30.0,
 ) -> ConversationPage:
-    """Return a page of conversations; without `wanted` those that are not archived.
+    """Return a page of conversations; without `wanted`, those that are not archived.
 
-    `accessed` leaves out what was never accessed. By `updated` a page costs the same wherever it
-    lies, of every organization one look at the index for each; the other orders read every
-    conversation. Raises NotFoundError for an unknown organization, UsageError for a cursor that is
-    none of this order, DatabaseFailedError when it takes longer than the timeout, RefusedError as
-    `chosen` does.
+    `accessed` leaves out conversations that were never accessed. By `updated` every page costs the
+    same, over all organizations one index look-up for each; the other orders read every
+    conversation. Raises NotFoundError for an unknown organization, UsageError for a cursor of
+    another order, DatabaseFailedError at the timeout, RefusedError as `chosen` does.
     """
     wanted = wanted or ConversationFilter(archived=False)
     ways = database.dialect.search()
@@ -129,14 +128,14 @@ def list_page(
 
 
 def _value(row: Any) -> Any:
-    """Return what a row's place in its list goes by."""
+    """Return the values that decide a row's place in its list."""
     return _NEVER if row["key"] is None else row["key"]
 
 
 def read_conversation(
     database: Database, text: str, *, organization_key: Scope, user_id: str | None = None
 ) -> Conversation:
-    """Return the conversation that `locate_conversation` finds, whole, in one consistent state."""
+    """Return the whole conversation that `locate_conversation` finds, in one consistent state."""
     with database.transaction(snapshot=True) as connection:
         found = locate_conversation(
             connection, database.dialect, organization_key, text, user_id=user_id
@@ -150,7 +149,7 @@ def read_conversation(
 def summaries(
     connection: sa.Connection, organization: UUID, ids: list[UUID]
 ) -> tuple[ConversationSummary, ...]:
-    """Return the rows of those of the conversations that exist, in the order of the ids."""
+    """Return the rows of those of the conversations that exist, by id."""
     table = conversations.c
     page = sa.select(table.organization_id, *(table[name] for name in _STORED))
     own = page.where(table.organization_id == organization, table.id.in_(ids)).subquery("page")
@@ -160,7 +159,7 @@ def summaries(
 
 
 def summary_of(row: Any) -> ConversationSummary:
-    """Return the summary in a row that has all its columns."""
+    """Return the summary of a complete row."""
     names = ConversationSummary.__dataclass_fields__
     return ConversationSummary(**{name: row[name] for name in names})
 
@@ -174,7 +173,7 @@ def page_statement(
     *,
     accessed: bool = False,
 ) -> sa.Select[Any]:
-    """Return the query of a page; messages are counted for the rows of the page only."""
+    """Return the query of a page; messages are counted only for the rows of the page."""
     table = conversations.c
     key, source = _key(organization, sort)
     statement = (
@@ -206,7 +205,7 @@ def page_statement(
 
 
 def _key(organization: UUID, sort: Sort) -> tuple[Any, Any]:
-    """Return what an order sorts by, never null, and what it is selected from."""
+    """Return what an order sorts by, never null, and where it is selected from."""
     table = conversations.c
     if sort == "messages":
         counts = (
@@ -231,12 +230,12 @@ def _never() -> Any:
 
 
 def _shown(sort: Sort, key: Any) -> Any:
-    """Return the key as it can be read: the time of what never was is no time of a client's."""
+    """Return a readable key: a missing time sorts as a time that no client sets."""
     return conversations.c.last_accessed_at if sort == "accessed" else key
 
 
 def _counted(page: Any, more: list[Any]) -> sa.Select[Any]:
-    """Return the rows of a page in its order, each with the number of its messages."""
+    """Return the rows of a page in order, each with the number of its messages."""
     columns = page.c
     count = (
         sa.select(sa.func.count())

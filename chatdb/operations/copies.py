@@ -1,4 +1,4 @@
-"""Writing what another database has into this one, exactly as it is there."""
+"""Writes the contents of another database into this one, exactly as they are there."""
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -23,7 +23,7 @@ from chatdb.store.batches import Arrival, Batches
 from chatdb.store.search_index import search_index_state
 
 _AT_ONCE = 500
-"""Ids a statement."""
+"""Ids per statement."""
 
 Lines = Generator[Line, None, None]
 
@@ -32,10 +32,10 @@ _decode = roomy(msgspec.json.Decoder(Conversation).decode)
 
 @dataclass(slots=True)
 class ConversationWriter:
-    """Writes conversations by the bulk load, each batch with the progress that it means.
+    """Writes conversations by bulk load, each batch with its progress in one transaction.
 
-    `loading` is `Database.loading()` of the destination; `on_messages` is told of messages that
-    are committed, `skipped` names the conversations that this database cannot store, and
+    `loading` is `Database.loading()` of the destination; `on_messages` receives the number of
+    messages committed, `skipped` lists the conversations that this database cannot store, and
     `skipped_rows` counts their rows.
     """
 
@@ -47,9 +47,9 @@ class ConversationWriter:
     conversations: int = 0
 
     def write(self, organization: Organization, lines: Lines, *, moves: bool) -> None:
-        """Write the conversations; `moves`: the progress stands at the last of them after.
+        """Write the conversations; `moves` advances the progress to the last of them.
 
-        The lines are closed at the end, whatever it is.
+        The lines are always closed at the end.
         """
         loaded = _Loading(self, organization, moves=moves)
         batches = Batches(map(loaded.arrival, lines), loaded.prepare)
@@ -63,7 +63,7 @@ class ConversationWriter:
             lines.close()
 
     def remove(self, organization: Organization, ids: Sequence[UUID]) -> None:
-        """Remove conversations whole, which leaves no trace of them."""
+        """Remove whole conversations without leaving a trace."""
         table = schema.conversations
         for start in range(0, len(ids), _AT_ONCE):
             with self.state.step() as connection:
@@ -96,13 +96,13 @@ class _Loading:
         return Arrival(record)
 
     def prepare(self, record: Conversation) -> Sequence[Row] | None:
-        """Return the rows of a conversation's messages; None for what cannot be stored."""
+        """Return the rows of a conversation's messages; None if it cannot be stored."""
         if record.id in self._positions:
             return None
         return self._bulk.prepare(self._organization.id, record)
 
     def write(self, batch: list[Arrival], ahead: Ahead) -> None:
-        """Write a batch but for the conversations that cannot be stored, which are named."""
+        """Write a batch without the conversations that cannot be stored, which are listed."""
         writer = self._writer
         parts = write_in_parts(
             batch,
@@ -167,7 +167,7 @@ class _Loading:
         )
 
     def _placed(self, arrival: Arrival, record: Conversation) -> Sequence[tuple[int, Message]]:
-        """Return the messages with their positions, where their rows are not made yet."""
+        """Return the messages with their positions, unless their rows are prepared already."""
         if arrival.rows is not None:
             return ()
         positions = self._positions.get(record.id, range(len(record.messages)))
@@ -175,7 +175,7 @@ class _Loading:
 
 
 def put_organizations(state: CopyState, wanted: Iterable[Organization]) -> None:
-    """Make the organizations the wanted ones; others go, with all that an earlier copy wrote."""
+    """Make the organizations match; others are removed, with all that an earlier copy wrote."""
     table = schema.organizations
     with state.step() as connection:
         if connection is None:
@@ -194,7 +194,7 @@ def put_organizations(state: CopyState, wanted: Iterable[Organization]) -> None:
 
 
 def put_tombstones(state: CopyState, source: Database) -> None:
-    """Make the tombstones those of the source, in one transaction."""
+    """Make the tombstones match the source, in one transaction."""
     table = schema.tombstones
     with state.step() as connection, source.transaction() as reading:
         if connection is None:
@@ -209,7 +209,7 @@ def _records(part: Sequence[Arrival]) -> list[Conversation]:
 
 
 def _check_organization(connection: sa.Connection, organization: Organization) -> None:
-    """Raise NotFoundError unless it is there still: SQLite's load checks no foreign keys."""
+    """Raise NotFoundError unless it still exists: SQLite's load checks no foreign keys."""
     column = schema.organizations.c.id
     if connection.execute(sa.select(column).where(column == organization.id)).first() is None:
         raise NotFoundError(

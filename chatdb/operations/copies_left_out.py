@@ -1,4 +1,4 @@
-"""What a database holds that a copy does not move, found in the database's own catalogue."""
+"""Finds what a copy does not move, in the database's own catalogue."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from chatdb.store.added_columns import added
 
 
 def columns_left_out(source: Database) -> list[SkippedItem]:
-    """Name the tables and columns in the source's catalogue that are not chatdb's.
+    """List tables and columns in the source's catalogue that are not chatdb's.
 
-    A table is named and not counted: it may be large, and not for this user to read.
+    A table is listed but not counted: it may be large, or not readable for this user.
     """
     found: list[SkippedItem] = []
     for each in added(source):
@@ -25,7 +25,7 @@ def columns_left_out(source: Database) -> list[SkippedItem]:
 
 
 def rows_left_out(source: Database) -> tuple[list[SkippedItem], TableCounts]:
-    """Name and count the rows that belong to nothing: another program left them behind."""
+    """List and count rows without a parent: another program left them behind."""
     counts: dict[str, int] = {}
     with source.transaction() as connection:
         for word, table in COPIED.items():
@@ -34,7 +34,7 @@ def rows_left_out(source: Database) -> tuple[list[SkippedItem], TableCounts]:
     found = [
         SkippedItem(
             place=f"table {COPIED[word].name}",
-            reason=f"rows whose organization or conversation is not there: {count}",
+            reason=f"rows whose organization or conversation does not exist: {count}",
         )
         for word, count in counts.items()
         if count

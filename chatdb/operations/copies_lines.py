@@ -1,7 +1,7 @@
-"""What is in a database in one canonical form, to be copied and compared row by row.
+"""The contents of a database in a canonical form, to be copied and compared row by row.
 
-A conversation is its line of the native format, which both databases give byte for byte alike,
-and the positions of its messages where they are not simply 0, 1, 2 ...: a line does not hold them.
+A conversation is its line of the native format, which both databases produce byte for byte alike,
+and the positions of its messages if they are not simply 0, 1, 2 ...: a line does not contain them.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from chatdb.records import Conversation, Organization
 from chatdb.store.selecting import AT_ONCE, READING, ConversationFilter
 
 WHOLE = {**READING, "row_security": "off"}
-"""Settings of a snapshot that must be whole: PostgreSQL refuses to leave out rows unsaid."""
+"""Settings of a snapshot that must be complete: PostgreSQL raises instead of hiding rows."""
 
 _NUL = b"\\u0000"
 _ID = slice(len('{"id":"'), len('{"id":"') + 36)
@@ -45,7 +45,7 @@ COPIED = {
 
 
 class Line(NamedTuple):
-    """A conversation without its line end; `positions` are those of its messages, if odd."""
+    """A conversation's line without its end; `positions` are those of its messages, if odd."""
 
     id: str
     text: bytes
@@ -53,7 +53,7 @@ class Line(NamedTuple):
 
 
 class ContentDigest:
-    """A hash of all conversations of an organization, however they come in pieces."""
+    """A hash of all conversations of an organization, however they are cut into pieces."""
 
     def __init__(self) -> None:
         self._lines = hashlib.sha256()
@@ -69,7 +69,7 @@ class ContentDigest:
             self._positions.update(_encode(each))
 
     def hexdigest(self) -> str:
-        """Return the hash of all that was added."""
+        """Return the hash of everything added."""
         both = self._lines.digest() + self._positions.digest()
         return hashlib.sha256(both).hexdigest()
 
@@ -88,10 +88,10 @@ class TableCounts:
 
 @dataclass(slots=True)
 class LineReader:
-    """Reads one organization of a database that is one state (`Database.snapshot`).
+    """Reads one organization from a consistent state (`Database.snapshot`).
 
-    What the other database could not hold (NUL) is replaced on its way, as an import does;
-    `tally` counts that.
+    Characters that the other database could not store (NUL) are replaced, as an import does;
+    `tally` counts them.
     """
 
     database: Database
@@ -101,7 +101,7 @@ class LineReader:
     def pages(
         self, *, after: UUID | None = None, until: UUID | None = None
     ) -> Iterator[ConversationFilter]:
-        """Yield pieces of the order of ids, at least one, together all behind `after`."""
+        """Yield ranges of the ids, at least one, which together cover all after `after`."""
         table = schema.conversations.c
         with self.database.transaction() as connection:
             while True:
@@ -119,7 +119,7 @@ class LineReader:
     def lines(
         self, wanted: ConversationFilter, digest: ContentDigest | None = None
     ) -> Generator[Line, None, None]:
-        """Yield the wanted conversations by ascending id, adding them to the digest."""
+        """Yield the selected conversations by ascending id, adding them to the digest."""
         odd = self.odd_positions(wanted)
         key = self.organization.key
         with closing(native_lines(self.database, wanted, organization_key=key)) as pieces:
@@ -136,14 +136,14 @@ class LineReader:
     def hashes(
         self, wanted: ConversationFilter, digest: ContentDigest | None = None
     ) -> dict[str, bytes]:
-        """Return a hash of each of the wanted conversations."""
+        """Return a hash of each of the selected conversations."""
         return {
             line.id: hashlib.sha256(line.text + _encode(line.positions)).digest()
             for line in self.lines(wanted, digest)
         }
 
     def add_all(self, digest: ContentDigest, on_messages: Callable[[int], object]) -> None:
-        """Add every conversation to the digest, as fast as can be."""
+        """Add every conversation to the digest, as fast as possible."""
         for page in self.pages():
             pieces = native_lines(
                 self.database,
@@ -157,7 +157,7 @@ class LineReader:
             digest.add_positions(self.odd_positions(page))
 
     def odd_positions(self, wanted: ConversationFilter) -> dict[str, list[int]]:
-        """Return the positions of the wanted conversations where they are not 0, 1, 2 ..."""
+        """Return the positions of the selected conversations that are not 0, 1, 2 ..."""
         table = schema.messages.c
         own = table.organization_id == self.organization.id
         conditions = [own, *_on_messages(wanted)]
@@ -211,7 +211,7 @@ def count_rows(database: Database) -> TableCounts:
 
 
 def stream_rows(connection: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[Any]]]:
-    """Yield a table's rows that belong to something by ascending key, some at a time."""
+    """Yield a table's rows that have a parent by ascending key, some at a time."""
     key = list(table.primary_key.columns)
     page = sa.select(table).where(belongs(table)).order_by(*key).limit(AT_ONCE)
     rows = connection.execute(page).fetchall()
@@ -227,7 +227,7 @@ def stream_rows(connection: sa.Connection, table: sa.Table) -> Iterator[Sequence
 
 
 def belongs(table: sa.Table) -> sa.ColumnElement[bool]:
-    """Return the condition that a row's organization, and conversation if any, are there."""
+    """Return the condition that a row's organization, and conversation if any, exist."""
     organizations, conversations = schema.organizations, schema.conversations
     if table is organizations:
         return sa.true()
@@ -255,7 +255,7 @@ def whole_hash(parts: dict[str, str]) -> str:
 
 
 def _on_messages(wanted: ConversationFilter) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield the conditions of a piece of the order of ids, on the table of messages."""
+    """Yield the conditions of a range of ids, on the table of messages."""
     column = schema.messages.c.conversation_id
     if wanted.after_id is not None:
         yield column > wanted.after_id

@@ -1,6 +1,6 @@
-"""How far a copy into a database has come: kept in `chatdb_settings` until it is complete.
+"""The progress of a copy into a database: kept in `chatdb_settings` until it is complete.
 
-Each transaction that writes moves it on, so that what is there and what is said of it never part.
+Each writing transaction updates it, so that the data and the recorded progress never differ.
 """
 
 import os
@@ -35,7 +35,7 @@ LogOutcome = Literal["done", "partial", "different", "interrupted", "failed"]
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """All conversations up to this one, by ascending organization and id, have been written.
 
-    `run` is the chatdb at work, `step` counts its transactions, `source` is the database that is
+    `run` is the running chatdb, `step` counts its transactions, `source` is the database being
     copied, redacted. `pid` and `start` tell its process from any other; earlier chatdbs wrote none.
     """
 
@@ -96,10 +96,10 @@ class CopyState:
         conversation: UUID | None = None,
         ahead: Ahead = nullcontext,
     ) -> Iterator[sa.Connection | None]:
-        """Open a transaction that writes and moves the progress on; without ids it only counts.
+        """Open a transaction that writes and updates the progress; without ids it only counts.
 
-        Gives None when the step was made before: its commit was heard of by the server only.
-        Raises RefusedError when another chatdb goes on with the copy.
+        Yields None if the step was made before: its commit succeeded, but the reply was lost.
+        Raises RefusedError if another chatdb has resumed the copy.
         """
         reached = msgspec.structs.replace(self.progress, step=self.progress.step + 1)
         if organization is not None:
@@ -122,13 +122,13 @@ class CopyState:
                     connection.commit()
             else:
                 raise RefusedError(
-                    f"another chatdb goes on with the copy into {target.url.redacted()}",
-                    hint="let it come to its end",
+                    f"another chatdb has resumed the copy into {target.url.redacted()}",
+                    hint="wait until it finishes",
                 )
         self.progress = reached
 
     def log(self, outcome: LogOutcome, details: dict[str, Any], *, is_complete: bool) -> None:
-        """Write down how it ended; a complete copy is forgotten otherwise."""
+        """Record how it ended; the record of a complete copy is removed."""
         with self.destination.transaction(write=True) as connection:
             if is_complete and standing_copy(connection, lock=True) == self.progress:
                 connection.execute(sa.delete(schema.settings).where(schema.settings.c.key == KEY))
@@ -140,7 +140,7 @@ class CopyState:
 
     @contextmanager
     def logged_failure(self) -> Iterator[None]:
-        """Write down that it was broken off, whatever raises inside."""
+        """Record an interruption, whatever is raised inside."""
         try:
             yield
         except BaseException as error:
@@ -153,9 +153,9 @@ class CopyState:
 
 
 def begin(destination: Database, source: str, *, search_index: bool) -> CopyState:
-    """Begin a copy, or go on with one; the search index is taken off where that pays.
+    """Begin or resume a copy; the search index is dropped if that pays.
 
-    Raises RefusedError for a database that has something else in it.
+    Raises RefusedError for a database with other contents.
     """
     bulk = destination.dialect.bulk()
     progress = Progress.of_this_process(source)
@@ -186,9 +186,9 @@ def begin(destination: Database, source: str, *, search_index: bool) -> CopyStat
 
 
 def standing(destination: Database, source: str) -> Progress | None:
-    """Return how far an earlier copy of this source came, None for an empty database.
+    """Return the progress of an earlier copy of this source, None for an empty database.
 
-    Raises RefusedError for one that has something else in it.
+    Raises RefusedError for a database with other contents.
     """
     with destination.transaction() as connection:
         return _checked(connection, destination, source, standing_copy(connection))
@@ -197,14 +197,13 @@ def standing(destination: Database, source: str) -> Progress | None:
 def _checked(
     connection: sa.Connection, destination: Database, source: str, found: Progress | None
 ) -> Progress | None:
-    """Return the copy that was found there, if it is of this source, None for an empty database."""
+    """Return the copy found there, if it is of this source, None for an empty database."""
     place = destination.url.redacted()
     if found is not None:
         if found.source != source:
             raise RefusedError(
-                f"{place} holds a copy of {found.source} that is not complete",
-                hint="complete it: name that source as it was named then; or copy into an empty"
-                " database",
+                f"{place} contains an incomplete copy of {found.source}",
+                hint="to complete it, give that source as before; or copy into an empty database",
             )
         if found.is_at_work:
             raise RefusedError(
@@ -215,7 +214,7 @@ def _checked(
     held = _first_content(connection)
     if held is not None:
         raise RefusedError(
-            f"{place} is not empty: it has {held} of its own; nothing was changed",
+            f"{place} is not empty: it contains {held}; nothing was changed",
             hint="a copy needs an empty database; to add to this one: chatdb export --all-orgs,"
             " then chatdb import --all-orgs",
         )
@@ -223,7 +222,7 @@ def _checked(
 
 
 def _first_content(connection: sa.Connection) -> str | None:
-    """Return what a database has that a copy would mix with, in a word."""
+    """Return the contents that a copy would mix with, in a word."""
     own = (schema.conversations, schema.tombstones, schema.snapshots, schema.message_embeddings)
     for table in own:
         column = next(iter(table.primary_key.columns))
@@ -250,7 +249,7 @@ def _prepare_search_index(
 
 
 def standing_copy(connection: sa.Connection, *, lock: bool = False) -> Progress | None:
-    """Return how far a copy that is not complete has come; `lock` keeps others from moving it."""
+    """Return the progress of an incomplete copy; `lock` keeps others from changing it."""
     table = schema.settings.c
     statement = sa.select(table.value).where(table.key == KEY)
     if lock:
@@ -260,7 +259,7 @@ def standing_copy(connection: sa.Connection, *, lock: bool = False) -> Progress 
 
 
 def _claim(connection: sa.Connection, progress: Progress) -> bool:
-    """Write down that a copy begins, and tell whether none had; who does the same waits here."""
+    """Record that a copy begins, and tell whether it is the first; a concurrent one waits here."""
     statement = sa.text(
         f"INSERT INTO {schema.settings.name} (key, value) VALUES (:key, :value)"
         " ON CONFLICT (key) DO NOTHING"
@@ -277,7 +276,7 @@ def _write(connection: sa.Connection, progress: Progress) -> None:
 
 @contextmanager
 def _holder_named(destination: Database, own: Progress) -> Iterator[None]:
-    """Refuse a database that is locked while another copy into it stands: it may be the holder."""
+    """Refuse a database that another copy may have locked."""
     try:
         yield
     except DatabaseLockedError as error:
@@ -286,6 +285,6 @@ def _holder_named(destination: Database, own: Progress) -> Iterator[None]:
         if found is None or found.run == own.run:
             raise
         raise RefusedError(
-            f"{error.text}; a copy of {found.source} into it was begun and may still go on",
-            hint="let it come to its end, or end it; then run the same command again",
+            f"{error.text}; a copy of {found.source} into it was started and may still be running",
+            hint="wait until it finishes, or end it; then run the same command again",
         ) from error

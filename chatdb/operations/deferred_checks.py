@@ -1,7 +1,7 @@
-"""Check constraints that call functions, added after the rows: while those come in they may fail.
+"""Check constraints that call functions, added after the rows: before that they may fail.
 
 pg_dump writes a constraint with its table, and fills the tables by name: a function that reads
-another table finds that one empty. Such a check would cost the table its rows.
+another table finds that one still empty. Such a check would cost the table its rows.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from chatdb.backups.left_out import LeftOut
 
 MARK = "chatdb left out a check "
-"""How the server's warning begins: the object, the reason and the remedy follow, as JSON."""
+"""The start of the server's warning; the object, the reason and the remedy follow as JSON."""
 
 _SCHEMA = "chatdb_deferred"
 _CALLING = """
@@ -30,10 +30,10 @@ WHERE c.contype = 'c' AND c.convalidated
 
 
 def defer(tables: Sequence[str] | None = None, *, one_session: bool) -> str:
-    """Return a statement that removes the checks and keeps them in the database.
+    """Return a statement that drops the checks and remembers them in the database.
 
-    `tables` are names as SQL writes them, of tables and domains that are meant; None is all. In
-    `one_session` with `restore` it needs no right to make a schema.
+    `tables` are names as SQL writes them, of tables and domains; None means all. In `one_session`
+    with `restore` it needs no privilege to create a schema.
     """
     only = ""
     if tables is not None:
@@ -54,9 +54,9 @@ END $chatdb$"""
 
 
 def restore(*, one_session: bool) -> str:
-    """Return a statement that adds the checks again; one that fails is added for new rows only.
+    """Return a statement that adds the checks again; a failing one is added for new rows only.
 
-    Each of these is a warning that `heard` understands.
+    Each of these causes a warning that `heard` understands.
     """
     return f"""DO $chatdb$ DECLARE found record; adding text; reason text; remedy text;
   path text := current_setting('search_path'); BEGIN
@@ -94,7 +94,7 @@ END $chatdb$"""
 
 
 def heard(warning: str) -> LeftOut | None:
-    """Return the check that a warning of `restore` tells of; None for another warning."""
+    """Return the check that a warning of `restore` reports; None for another warning."""
     import msgspec
 
     _, mark, told = warning.partition(MARK)

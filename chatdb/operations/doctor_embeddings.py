@@ -1,8 +1,8 @@
-"""What the doctor asks of an index on embeddings: does a tenant get its own nearest from it?
+"""The doctor's check of indexes on embeddings: does a tenant get its own nearest rows?
 
-An HNSW or IVFFlat index looks for the nearest of all tenants first, and row-level security or a
-condition on `organization_id` then strikes out what is not the tenant's. Only an iterative scan
-(pgvector 0.8) goes on until there are enough.
+An HNSW or IVFFlat index finds the nearest rows of all tenants first, and row-level security or a
+condition on `organization_id` then removes other tenants' rows. Only an iterative scan (pgvector
+0.8) continues until there are enough.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,9 @@ def _embeddings_index(server: Server) -> Iterator[Finding]:
 
 def _finding(server: Server, name: str, method: str, version: str) -> Finding:
     setting = f"{method}.iterative_scan"
-    lacks = f"the index {name} ({method}) gives a tenant fewer of its nearest, without an error"
+    lacks = (
+        f"the index {name} ({method}) gives a tenant fewer of its nearest rows, without an error"
+    )
     if _numbers(version) < _WITH_ITERATIVE_SCAN:
         return warning(
             "embeddings-index",
@@ -56,12 +58,12 @@ def _finding(server: Server, name: str, method: str, version: str) -> Finding:
     is_for_all = any(not role and value in _ITERATIVE for role, value in kept)
     is_for_us = row is not None and row[0] in _ITERATIVE
     if is_for_all or (is_for_us and ours not in roles):
-        return ok("embeddings-index", f"the index {name} is scanned on until there are enough hits")
+        return ok("embeddings-index", f"the index {name} is scanned until there are enough hits")
     fix = f"ALTER DATABASE {sql_name(server.url.database)} SET {setting} = relaxed_order"
     if roles:
         return info(
             "embeddings-index",
-            f"{setting} is on for {', '.join(roles)} only: to others {lacks}",
+            f"{setting} is on only for {', '.join(roles)}: for others {lacks}",
             fix,
         )
     return warning(
@@ -76,4 +78,4 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 EMBEDDINGS_CHECK: Check[Server] = Check("embeddings-index", _embeddings_index)
-"""Asked of a server after all else."""
+"""Checked after everything else on the server."""

@@ -1,4 +1,4 @@
-"""What the doctor says: findings with a stable id, how bad each is, and the way to mend it."""
+"""The doctor's findings: a stable id, a severity, and how to fix it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Place = TypeVar("Place")
 
 
 class Severity(StrEnum):
-    """How bad it is: `warning` wants attention, with an `error` something does not work."""
+    """The severity: `warning` needs attention, with an `error` something does not work."""
 
     OK = "ok"
     INFO = "info"
@@ -26,9 +26,9 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding; `fix` is the command that mends it, None where there is nothing to mend.
+    """One finding; `fix` is the command that fixes it, None if there is nothing to fix.
 
-    docs/doctor.md says of each id what it means.
+    docs/doctor.md explains each id.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check(Generic[Place]):
-    """One look at a place, which gives one finding of its id, or several."""
+    """One check of a place, which gives one or more findings of its id."""
 
     id: str
     run: Callable[[Place], Iterator[Finding]]
@@ -51,12 +51,12 @@ def ok(check_id: str, text: str) -> Finding:
 
 
 def info(check_id: str, text: str, fix: str | None = None) -> Finding:
-    """Return a finding that is worth knowing, and no trouble."""
+    """Return a finding that is worth knowing but no problem."""
     return Finding(check_id, Severity.INFO, text, fix)
 
 
 def warning(check_id: str, text: str, fix: str | None = None) -> Finding:
-    """Return a finding that wants attention."""
+    """Return a finding that needs attention."""
     return Finding(check_id, Severity.WARNING, text, fix)
 
 
@@ -66,7 +66,7 @@ def error(check_id: str, text: str, fix: str | None = None) -> Finding:
 
 
 def examined(checks: "tuple[Check[Place], ...]", place: Place) -> Iterator[Finding]:
-    """Run all checks; one that fails itself becomes a finding, and the others go on."""
+    """Run all checks; one that fails itself becomes a finding, and the others continue."""
     for check in checks:
         try:
             yield from check.run(place)
@@ -80,12 +80,12 @@ def examined(checks: "tuple[Check[Place], ...]", place: Place) -> Iterator[Findi
             yield error(
                 check.id,
                 f"this could not be checked: {type(failure).__name__}: {reason}",
-                "chatdb schema status --debug shows more of a database's error",
+                "to see more of a database's error: chatdb schema status --debug",
             )
 
 
 def _is_refused(failure: ChatdbError) -> bool:
-    """Tell whether the database lets this user not look: who may do what is a check of its own."""
+    """Tell whether the database denies this user access: privileges have a separate check."""
     cause = getattr(failure.__cause__, "orig", None) or failure.__cause__
     return getattr(cause, "sqlstate", None) == "42501"
 

@@ -1,4 +1,4 @@
-"""What the doctor asks a PostgreSQL server; each check reads in a short transaction of its own."""
+"""The doctor's checks of a PostgreSQL server; each reads in its own short transaction."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ SELECT FROM pg_proc p
 WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = 'chatdb_search_hits'
   AND has_function_privilege(p.oid, 'EXECUTE') AND row_security_active('messages')
 """
-"""The right to search in this way is what `chatdb roles create` gives, and little else does."""
+"""The privilege to search in this way is granted by `chatdb roles create`, and little else."""
 _CONNECTIONS = """
 SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
        current_setting('max_connections')::int
@@ -71,7 +71,7 @@ SELECT name, installed_version FROM pg_available_extensions WHERE name = ANY(%s)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server we are logged in to; `seconds` is how long the login took."""
+    """A server we are connected to; `seconds` is how long connecting took."""
 
     connection: "PatientConnection"
     url: DatabaseUrl
@@ -113,7 +113,7 @@ def _latency(server: Server) -> Iterator[Finding]:
     )
     slow = seconds > _SLOW_SECONDS
     yield (
-        info("database-reachable", f"{text}: every command will feel it")
+        info("database-reachable", f"{text}: every command will be slow")
         if slow
         else ok("database-reachable", text)
     )
@@ -141,7 +141,7 @@ def _tls(server: Server) -> Iterator[Finding]:
     if server.connection.pgconn.ssl_in_use:
         yield ok("server-tls", "the connection is encrypted")
     elif server.is_here:
-        yield ok("server-tls", "the connection is not encrypted, and stays on this machine")
+        yield ok("server-tls", "the connection is not encrypted, but stays on this machine")
     elif ip_address(server.connection.info.hostaddr).is_private:
         yield info(
             "server-tls",
@@ -159,13 +159,13 @@ def _tls(server: Server) -> Iterator[Finding]:
 def _pooler(server: Server) -> Iterator[Finding]:
     is_pooled = server.connection.info.backend_pid != server.row("SELECT pg_backend_pid()")[0]
     if not is_pooled:
-        yield ok("server-pooler", "no pooler stands between")
+        yield ok("server-pooler", "no pooler is in use")
     elif server.has_direct_url:
-        yield ok("server-pooler", "a pooler stands between; the direct URL goes around it")
+        yield ok("server-pooler", "a pooler is in use; the direct URL bypasses it")
     else:
         yield warning(
             "server-pooler",
-            "a pooler stands between: migrations and dumps want the server's own address",
+            "a pooler is in use: migrations and dumps need the server's direct URL",
             "set CHATDB_DIRECT_URL, or use --direct-url",
         )
 
@@ -178,7 +178,8 @@ def _rights(server: Server) -> Iterator[Finding]:
         yield from _rights_in_schema(server, schema, user, may_create=may_create)
     if is_super:
         text = (
-            f"user {user} is a superuser: a mistake, or a hole, in an application is one anywhere"
+            f"user {user} is a superuser: an application's mistake or vulnerability then "
+            "affects the whole server"
         )
         fix = (
             f"CREATE ROLE app LOGIN PASSWORD '...'; ALTER DATABASE {sql_name(server.url.database)}"
@@ -186,11 +187,11 @@ def _rights(server: Server) -> Iterator[Finding]:
         fix += " OWNER TO app"
         yield (info if server.is_here else warning)("server-superuser", text, fix)
     else:
-        yield ok("server-superuser", f"user {user} is no superuser")
+        yield ok("server-superuser", f"user {user} is not a superuser")
 
 
 def _no_schema(server: Server, user: str, *, may_make_schema: bool) -> Finding:
-    """Tell why there is no current schema: PostgreSQL skips those that the user may not use."""
+    """Return why there is no current schema: PostgreSQL skips those that the user may not use."""
     role = sql_name(user)
     with server.reading() as connection:
         closed = connection.execute(_CLOSED_SCHEMA, {"schema": server.schema}).fetchone()
@@ -201,10 +202,12 @@ def _no_schema(server: Server, user: str, *, may_make_schema: bool) -> Finding:
             f"as its owner: GRANT USAGE ON SCHEMA {sql_name(closed[0])} TO {role}",
         )
     if server.schema is not None and may_make_schema:
-        return info("server-rights", f"there is no schema {server.schema} yet", "chatdb migrate")
+        return info(
+            "server-rights", f"the schema {server.schema} does not exist yet", "chatdb migrate"
+        )
     return error(
         "server-rights",
-        f"the search path of user {user} leads to no schema it may use",
+        f"the search path of user {user} contains no schema it may use",
         "as the owner of the database: CREATE SCHEMA"
         f" {sql_name(server.schema or user)} AUTHORIZATION {role}",
     )
@@ -215,20 +218,20 @@ def _rights_in_schema(
 ) -> Iterator[Finding]:
     with server.reading() as connection:
         missing = connection.execute(_MISSING_RIGHTS, (sorted(TABLE_NAMES),)).fetchall()
-        # Only where there are tables: a right on what is not there cannot be missing.
+        # Only if there are tables: a privilege on a missing table cannot be missing.
         is_bound = bool(missing and connection.execute(_BOUND_ROLE).fetchall())
     if missing and is_bound:
         yield info(
             "server-rights",
-            f"user {user} is an application's role, bound by row-level security",
-            "chatdb security check tells what it may reach",
+            f"user {user} is an application role, subject to row-level security",
+            "to see what it can access: chatdb security check",
         )
     elif missing:
         privileges = ", ".join(row[0] for row in missing)
         tables = ", ".join(sorted({table for row in missing for table in row[1]})[:3])
         yield error(
             "server-rights",
-            f"user {user} lacks {privileges} on tables of chatdb ({tables} ...)",
+            f"user {user} lacks {privileges} on chatdb's tables ({tables} ...)",
             f"as their owner: GRANT {privileges} ON ALL TABLES IN SCHEMA {sql_name(schema)}"
             f" TO {sql_name(user)}",
         )
@@ -249,7 +252,7 @@ def _encoding(server: Server) -> Iterator[Finding]:
     else:
         yield error(
             "server-encoding",
-            f"the database's encoding is {encoding}: it cannot hold every chat",
+            f"the database's encoding is {encoding}: it cannot store every chat",
             "createdb --encoding UTF8 --template template0 NAME, and use that",
         )
 
@@ -277,7 +280,7 @@ def _clock(server: Server) -> Iterator[Finding]:
             "server-clock",
             f"the server's clock is {abs(difference):.0f} s"
             f" {'ahead of' if difference > 0 else 'behind'} this machine's",
-            "set both by a time server: timedatectl set-ntp true",
+            "synchronize both with a time server: timedatectl set-ntp true",
         )
     else:
         yield ok("server-clock", "the server's clock agrees with this machine's")
@@ -343,8 +346,8 @@ def _writable(server: Server) -> Iterator[Finding]:
     if is_standby:
         yield warning(
             "server-writable",
-            "this server is a standby, which cannot be written",
-            "name the primary, or all servers with ?target_session_attrs=read-write",
+            "this server is a standby, which cannot be written to",
+            "use the primary, or list all servers with ?target_session_attrs=read-write",
         )
     elif read_only:
         yield warning(
@@ -354,7 +357,7 @@ def _writable(server: Server) -> Iterator[Finding]:
             ' -c "SELECT * FROM pg_db_role_setting"',
         )
     else:
-        yield ok("server-writable", "the server can be written")
+        yield ok("server-writable", "the server can be written to")
 
 
 SERVER_CHECKS: tuple[Check[Server], ...] = (
@@ -371,4 +374,4 @@ SERVER_CHECKS: tuple[Check[Server], ...] = (
     Check("server-prepared-transactions", _prepared),
     Check("server-writable", _writable),
 )
-"""What is asked of a server, in this order."""
+"""The checks of a server, in this order."""

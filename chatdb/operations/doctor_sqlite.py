@@ -1,4 +1,4 @@
-"""What the doctor asks a SQLite file, without changing a byte of what is in it."""
+"""The doctor's checks of a SQLite file, which change nothing in it."""
 
 import os
 import shlex
@@ -26,7 +26,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFile:
-    """An open file; `deep` reads all of it, and tries its write lock."""
+    """An open file; `deep` reads all of it, and tests its write lock."""
 
     connection: sqlite3.Connection
     path: Path
@@ -34,11 +34,11 @@ class DatabaseFile:
 
     @property
     def quoted(self) -> str:
-        """The path as a shell takes it."""
+        """The path, quoted for a shell."""
         return shlex.quote(str(self.path))
 
     def value(self, query: str) -> object:
-        """Return the first value that a query gives."""
+        """Return the first value of a query."""
         return self.connection.execute(query).fetchone()[0]
 
 
@@ -66,28 +66,29 @@ def _rights(file: DatabaseFile) -> Iterator[Finding]:
     elif mode & _OTHERS:
         yield warning(
             "file-rights",
-            f"{file.path} holds chats, and other users may open it (mode {stat.S_IMODE(mode):o})",
+            f"{file.path} contains chats, and other users can read it (mode "
+            f"{stat.S_IMODE(mode):o})",
             f"chmod 600 {file.quoted}",
         )
     else:
-        yield ok("file-rights", f"only its owner may open {file.path}")
+        yield ok("file-rights", f"only its owner can read {file.path}")
 
 
 def _journal(file: DatabaseFile) -> Iterator[Finding]:
     mode = str(file.value("PRAGMA journal_mode"))
-    # A file that may only be read is opened as one that does not change: its log is not seen.
+    # A read-only file is opened as immutable: its log is not seen.
     if mode == "wal" or _is_marked_wal(file.path):
-        yield ok("file-journal", "readers do not stop the writer (a write-ahead log)")
+        yield ok("file-journal", "readers do not block the writer (write-ahead log)")
     else:
         yield info(
             "file-journal",
-            f"the journal mode is {mode}: a long read stops every writer",
+            f"the journal mode is {mode}: a long read blocks every writer",
             'chatdb connect -c "PRAGMA journal_mode=WAL"',
         )
 
 
 def _is_marked_wal(path: Path) -> bool:
-    """Read the file's own mark (https://www.sqlite.org/fileformat.html, offset 18)."""
+    """Read the journal mode in the header (https://www.sqlite.org/fileformat.html, offset 18)."""
     with path.open("rb") as stream:
         return stream.read(20)[18:] == b"\2\2"
 
@@ -98,7 +99,7 @@ def _log_size(file: DatabaseFile) -> Iterator[Finding]:
     if size > _LARGE_LOG_BYTES:
         yield warning(
             "file-log",
-            f"the write-ahead log has grown to {megabytes(size)}: a reader may be holding it",
+            f"the write-ahead log has grown to {megabytes(size)}: a reader may be blocking it",
             'chatdb connect -c "PRAGMA wal_checkpoint(TRUNCATE)"',
         )
     else:
@@ -106,7 +107,7 @@ def _log_size(file: DatabaseFile) -> Iterator[Finding]:
 
 
 def _lock(file: DatabaseFile) -> Iterator[Finding]:
-    """Take the write lock and let go of it: a writer beside us may feel it, so only when deep."""
+    """Take the write lock and release it, only if deep: another writer may notice it."""
     if not file.deep:
         return
     file.connection.execute("PRAGMA busy_timeout=500")
@@ -119,13 +120,13 @@ def _lock(file: DatabaseFile) -> Iterator[Finding]:
             yield warning(
                 "file-lock",
                 "another program is writing, or holds the write lock",
-                f"name it: lsof {file.quoted}",
+                f"see which: lsof {file.quoted}",
             )
             return
         raise
     finally:
         file.connection.execute("PRAGMA query_only=ON")
-    yield ok("file-lock", "nobody holds the write lock")
+    yield ok("file-lock", "no process holds the write lock")
 
 
 def _integrity(file: DatabaseFile) -> Iterator[Finding]:
@@ -136,7 +137,7 @@ def _integrity(file: DatabaseFile) -> Iterator[Finding]:
         yield error(
             "file-integrity",
             f"{file.path} is damaged: {'; '.join(said[:_SHOWN])}",
-            f"restore it from a backup; what is readable: sqlite3 {file.quoted} .recover",
+            f"restore it from a backup; to save the readable part: sqlite3 {file.quoted} .recover",
         )
         return
     broken = file.connection.execute("PRAGMA foreign_key_check").fetchmany(1000)
@@ -149,11 +150,11 @@ def _integrity(file: DatabaseFile) -> Iterator[Finding]:
             'chatdb connect -c "PRAGMA foreign_key_check"',
         )
         return
-    yield ok("file-integrity", "every page and every reference is sound")
+    yield ok("file-integrity", "every page and every reference is intact")
 
 
 def _quick_check(connection: sqlite3.Connection) -> list[str]:
-    """Return what SQLite says of the pages; what is damaged badly ends the check itself."""
+    """Return what SQLite says about the pages; heavy damage ends the check itself."""
     try:
         said = "\n".join(str(row[0]) for row in connection.execute("PRAGMA quick_check(10)"))
         return damages(line for line in said.split("\n") if not line.startswith("*** "))
@@ -171,4 +172,4 @@ FILE_CHECKS: tuple[Check[DatabaseFile], ...] = (
     Check("file-lock", _lock),
     Check("file-integrity", _integrity),
 )
-"""What is asked of a SQLite file, in this order."""
+"""The checks of a SQLite file, in this order."""

@@ -1,4 +1,4 @@
-"""The label of a database: development, staging or production, kept in `chatdb_settings`."""
+"""The label of a database: development, staging or production, stored in `chatdb_settings`."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from chatdb.store.work_log import write_work
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentChange:
-    """What the label became, and what it was before; None: nobody had labelled the database."""
+    """The new label and the previous one, None if there was none."""
 
     environment: str
     before: str | None
@@ -22,7 +22,7 @@ class EnvironmentChange:
 
 
 def label(database: Database) -> str | None:
-    """Return what the database is labelled as; None when nobody labelled it."""
+    """Return the database's label; None if it has none."""
     with database.transaction() as connection:
         return _label(connection)
 
@@ -30,14 +30,14 @@ def label(database: Database) -> str | None:
 def set_label(
     database: Database, environment: str, *, may_lower: bool = False
 ) -> EnvironmentChange:
-    """Label the database and log it; returns what changed.
+    """Label the database and log it; returns the change.
 
-    Production is taken off with `may_lower` only: RefusedError else. UsageError for a label that
-    there is not.
+    Production is removed only with `may_lower`: otherwise RefusedError. UsageError for an unknown
+    label.
     """
     if environment not in ENVIRONMENTS:
         raise UsageError(
-            f"there is no environment {environment!r}", hint=f"one of: {', '.join(ENVIRONMENTS)}"
+            f"unknown label {environment!r}", hint=f"use one of: {', '.join(ENVIRONMENTS)}"
         )
     now = datetime.now(UTC)
     with database.transaction(write=True) as connection:
@@ -47,8 +47,8 @@ def set_label(
             return change
         if before == PRODUCTION and not may_lower:
             raise RefusedError(
-                f"{database.url.redacted()} was labelled {PRODUCTION} meanwhile;"
-                " nothing was changed",
+                f"{database.url.redacted()} was labelled {PRODUCTION} in the meantime; nothing "
+                "was changed",
                 hint="chatdb environment show",
             )
         connection.execute(sa.delete(settings).where(settings.c.key == KEY))
@@ -60,11 +60,11 @@ def set_label(
 
 
 def refuse_on_production(database: Database, what: str) -> None:
-    """Raise RefusedError when the database is labelled production; `what` is not done there."""
+    """Raise RefusedError if the database is labelled production; `what` is not allowed there."""
     if label(database) == PRODUCTION:
         raise RefusedError(
-            f"{database.url.redacted()} is labelled {PRODUCTION}: {what} is never done there",
-            hint="name another database: --database-url URL",
+            f"{database.url.redacted()} is labelled {PRODUCTION}, where {what} is not allowed",
+            hint="use another database: --database-url URL",
         )
 
 

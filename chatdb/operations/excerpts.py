@@ -1,4 +1,4 @@
-"""What a hit shows of its text, and how well it fits: the same on both databases."""
+"""Excerpts and relevance of a hit's text: the same on both databases."""
 
 import math
 import re
@@ -19,14 +19,14 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A piece of a text on one line; `highlights` are (start, end) places in it."""
+    """An excerpt of a text on one line; `highlights` are (start, end) positions in it."""
 
     text: str
     highlights: tuple[tuple[int, int], ...]
 
 
 def excerpt(text: str, matcher: Matcher) -> Excerpt:
-    """Cut out where most of the wanted terms stand together."""
+    """Cut out the part with most of the searched terms."""
     spans = matcher.spans(text)[:_MOST_SPANS]
     start = max(0, _best_start(spans) - _BEFORE)
     if start:
@@ -70,7 +70,7 @@ def _best_start(spans: Sequence[Span]) -> int:
 
 
 def scores(texts: Sequence[str], matcher: Matcher) -> list[float]:
-    """Return how well each text fits (BM25 among these texts): more is better."""
+    """Return the relevance of each text (BM25 among these texts): more is better."""
     found = [matcher.counts(text[:_RANKED_CHARACTERS]) for text in texts]
     average = max(1.0, sum(length for _, length in found) / max(1, len(found)))
     having: dict[int, int] = {}

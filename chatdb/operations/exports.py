@@ -1,4 +1,4 @@
-"""Reading conversations out of the database: as records, one at a time, or as native lines."""
+"""Reads conversations from the database: as records, one at a time, or as native lines."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -37,7 +37,7 @@ def read_conversations(
 ) -> Generator[Conversation, None, None]:
     """Yield what `native_lines` does as records, one at a time.
 
-    Read as lines and decoded, which is twice as fast as making the records of typed rows.
+    Read as lines and decoded, which is twice as fast as building the records from typed rows.
     """
     pieces = native_lines(
         database,
@@ -54,7 +54,7 @@ def read_conversations(
 
 
 def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines that pieces of them make, without their ends."""
+    """Yield the lines that the pieces form, without their ends."""
     begun: list[bytes] = []
     for piece in pieces:
         first, *more = piece.split(b"\n")
@@ -71,9 +71,9 @@ def find_ids(
     organization_key: str,
     user_id: str | None = None,
 ) -> list[UUID]:
-    """Return the ids of conversations named in full or in part, with `user_id` of that user's.
+    """Return the ids of conversations given in full or in part, with `user_id` only that user's.
 
-    Raises NotFoundError for a name that fits none, UsageError for one that fits several.
+    Raises NotFoundError for a text that matches none, UsageError if it matches several.
     """
     with database.transaction() as connection:
         organization = organization_id(connection, organization_key)
@@ -90,9 +90,9 @@ def find_within(
     organization_key: Scope,
     user_id: str | None = None,
 ) -> IdsWithin:
-    """Return what `find_ids` does, of whichever organization each is, by its id.
+    """Return what `find_ids` does, for the organization of each, by its id.
 
-    Raises also RefusedError as `native_lines` does.
+    Also raises RefusedError as `native_lines` does.
     """
     found: dict[UUID, list[UUID]] = {}
     with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""One page out of the pages of several organizations, by keys that order them all."""
+"""One page from the pages of several organizations, sorted by a common key."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,11 +16,11 @@ Key = tuple[Any, ...]
 
 
 class GatheredPage(Generic[Item]):
-    """Takes what each organization has first, and keeps the first `limit` and one more.
+    """Takes the first items of each organization, and keeps the first `limit` and one more.
 
-    An id may be in two organizations: where two keys are the same, the organizations' ids decide.
-    `everywhere` is for a list of every organization, whose cursors end with the organization's id.
-    Raises UsageError for a cursor of another list.
+    An id may exist in two organizations: for equal keys the organizations' ids decide. `everywhere`
+    is for a list of all organizations, whose cursors end with the organization's id. Raises
+    UsageError for a cursor of another list.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class GatheredPage(Generic[Item]):
             self._place = read_place(kind, after, ids=wanted, everywhere=everywhere)
 
     def place(self, organization: Organization) -> Key | None:
-        """Return the key after which an organization's items are wanted, None for all of them."""
+        """Return the key after which an organization's items are needed, None for all of them."""
         if self._place is None:
             return None
         value, ids = self._place
@@ -59,23 +59,23 @@ class GatheredPage(Generic[Item]):
 
     @property
     def begins_at(self) -> Any:
-        """Return the value of the place after which the page begins, None for the first page."""
+        """Return the value after which the page begins, None for the first page."""
         return None if self._place is None else self._place[0]
 
     def is_newer_than(self, newest: datetime | None) -> bool:
-        """Tell whether the page is full of what is newer: nothing older has a place on it."""
+        """Tell whether the page is full of newer items, so that nothing older fits on it."""
         oldest = self.oldest_wanted()
         return newest is not None and oldest is not None and newest < oldest
 
     def oldest_wanted(self, since: datetime | None = None) -> datetime | None:
-        """Return `since`, or the time of the last item of a page that is full, if that is later."""
+        """Return `since`, or the time of the last item of a full page, if that is later."""
         if len(self._found) <= self._limit:
             return since
         last: datetime = self._found[-1][0][0]
         return last if since is None else max(last, since)
 
     def add(self, organization: Organization, items: Iterable[tuple[Key, Item]]) -> None:
-        """Take an organization's first items, in their order."""
+        """Take an organization's first items, in order."""
         more = [(key, organization, item) for key, item in items]
         self._found += more
         if self._everywhere and more:
@@ -86,12 +86,12 @@ class GatheredPage(Generic[Item]):
 
     @property
     def has_more(self) -> bool:
-        """Tell whether there are others behind the page."""
+        """Tell whether more items follow the page."""
         return len(self._found) > self._limit
 
     @property
     def items(self) -> list[tuple[Organization, Item]]:
-        """Return what is on the page."""
+        """Return the items of the page."""
         return [(organization, item) for _, organization, item in self._found[: self._limit]]
 
     @property
@@ -100,12 +100,12 @@ class GatheredPage(Generic[Item]):
         return self.keys_of(self.items)
 
     def keys_of(self, items: Iterable[tuple[Organization, Any]]) -> tuple[str, ...] | None:
-        """Return the same for items that were put into another order."""
+        """Return the same for items in another order."""
         return tuple(each.key for each, _ in items) if self._everywhere else None
 
     @property
     def cursor(self) -> str | None:
-        """Return the cursor after which the next page goes on, None when there is none."""
+        """Return the cursor of the next page, None if there is none."""
         if not self.has_more:
             return None
         (value, *ids), organization, _ = self._found[self._limit - 1]

@@ -1,7 +1,7 @@
-"""Importing records: batches of bounded size, a transaction each, idempotent.
+"""Imports records: batches of bounded size, a transaction each, idempotent.
 
-Whatever ends an import, every batch is in as a whole or not at all, and the same import run
-again goes on where it stopped.
+However an import ends, every batch is stored completely or not at all, and running the same import
+again resumes it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -51,12 +51,12 @@ class ImportOptions:
 
 
 class ImportRun:
-    """One import into one organization, from its line in `chatdb_log` to the search index.
+    """One import into one organization, from its row in `chatdb_log` to the search index.
 
-    Enter it, `load` records, `complete_search_index`, leave it. `counts` tells at any moment
-    what has been committed. `loading` is a handle for the load that its caller keeps open over
-    several imports, `deferral` what its readers ask whether to decode. Raises the errors of
-    `chatdb.errors`; records that cannot be stored are skipped and reported, they stop nothing.
+    Enter it, `load` records, `complete_search_index`, leave it. `counts` always reflects what has
+    been committed. `loading` is a handle for the load that its caller keeps open over several
+    imports, `deferral` tells its readers whether to decode. Raises the errors of `chatdb.errors`;
+    records that cannot be stored are skipped and reported, they stop nothing.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class ImportRun:
             self._log_end(outcome, self._database)
 
     def load(self, arrivals: Iterable[Arrival]) -> None:
-        """Write all records; raises what the iterator raises, after what came before it is in."""
+        """Write all records; raises what the iterator raises, after storing those before."""
         prepare = partial(self._bulk.prepare, self._organization_id)
         with (
             closing(Batches(arrivals, prepare)) as batches,
@@ -134,13 +134,13 @@ class ImportRun:
         return self._database.loading() if self._shared is None else nullcontext(self._shared)
 
     def complete_search_index(self, on_start: Callable[[], None] | None = None) -> bool:
-        """Build the full-text index if this import or one before left it out; tell whether."""
+        """Build the full-text index if this import or an earlier one left it out; tell whether."""
         if not self._options.search_index:
             return False
         return build_search_index(self._database, on_start)
 
     def _write(self, batch: list[Arrival], ahead: Ahead) -> None:
-        """Write a batch but for the records that cannot be stored."""
+        """Write a batch without the records that cannot be stored."""
         parts = write_in_parts(
             batch,
             partial(self._write_once, ahead),
@@ -179,7 +179,7 @@ class ImportRun:
         return known + plan.placed
 
     def _prepare_search_index(self, connection: sa.Connection) -> bool:
-        """Take the index off before the first batch where that pays; tell whether it is on."""
+        """Drop the index before the first batch if that pays; tell whether it exists."""
         state = search_index_state(connection)
         if self._index_looked_at:
             return state == "present"
@@ -194,11 +194,11 @@ class ImportRun:
         return state == "present"
 
     def _make_organization(self, connection: sa.Connection) -> UUID:
-        """Return the organization's id, made now if it is missing, also by two at once."""
+        """Return the organization's id, creating it if it is missing, even by two at once."""
         organizations = schema.organizations
         query = sa.select(organizations.c.id).where(organizations.c.key == self.organization_key)
         found: UUID | None = connection.scalar(query)
-        if found is not None:  # a role that may make none has no need to
+        if found is not None:  # A role that may not create organizations need not.
             return found
         key = self.organization_key
         record = Organization(
@@ -209,13 +209,13 @@ class ImportRun:
         return identifier
 
     def _check_organization(self, connection: sa.Connection) -> None:
-        """Raise NotFoundError unless it is there still: SQLite's load checks no foreign keys."""
+        """Raise NotFoundError unless it still exists: SQLite's load checks no foreign keys."""
         identifier = schema.organizations.c.id
         query = sa.select(identifier).where(identifier == self._organization_id)
         if connection.execute(query).first() is None:
             raise NotFoundError(
                 f"the organization {self.organization_key} was removed during the import",
-                hint="run the import again: it makes the organization anew",
+                hint="run the import again: it creates the organization again",
             )
 
     def _lift_tombstones(self, connection: sa.Connection, plan: Plan) -> None:
@@ -239,7 +239,7 @@ class ImportRun:
         )
 
     def _details(self, counts: ImportCounts) -> dict[str, Any]:
-        """Return what the log says; the organization tells row-level security whose row it is."""
+        """Return the log's details; the organization tells row-level security whose row it is."""
         return {"organization_id": str(self._organization_id), **asdict(counts)}
 
     def _log_end(self, outcome: LogOutcome, database: Database) -> None:

@@ -1,7 +1,7 @@
-"""Merging an imported conversation into the stored one: a union in which the user's hand wins.
+"""Merges an imported conversation into the stored one: a union that keeps the user's edits.
 
-Nothing is ever removed; what was edited or added here stays; what the source knows newer is
-followed. Importing the same again, or an older export after a newer one, changes nothing.
+Nothing is ever removed; edits and additions made here are kept; newer values of the source are
+adopted. Importing the same again, or an older export after a newer one, changes nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,10 +25,10 @@ _OWN_JSON = fields_of("conversations", JSON, OBJECT)
 
 
 def merge(stored: Conversation, incoming: Conversation) -> Conversation:
-    """Return the union of both as a new record; equal to `stored` when there is nothing to add.
+    """Return the union of both as a new record; equal to `stored` if there is nothing to add.
 
-    `incoming` must be free of messages deleted here. It counts as current unless its
-    `updated_at` is older than the stored one.
+    `incoming` must contain no messages deleted here. It counts as current unless its `updated_at`
+    is older than the stored one.
     """
     current = incoming.updated_at >= stored.updated_at
     messages = _merge_messages(stored.messages, incoming.messages, current=current)
@@ -51,7 +51,7 @@ def merge(stored: Conversation, incoming: Conversation) -> Conversation:
 
 
 def is_conflict(stored: Conversation, incoming: Conversation) -> bool:
-    """Tell whether one id stands for two conversations: another user and another creation time."""
+    """Tell whether one id means two conversations: different user and creation time."""
     return (
         stored.user_id is not None
         and incoming.user_id is not None
@@ -61,10 +61,10 @@ def is_conflict(stored: Conversation, incoming: Conversation) -> bool:
 
 
 def is_across_users(stored: Conversation, incoming: Conversation, gone: Collection[UUID]) -> bool:
-    """Tell whether one id stands for conversations of two users that share no message.
+    """Tell whether one id means conversations of two users that share no message.
 
-    `gone` are messages deleted here. Where they share one it is the same conversation, whose user
-    was renamed here.
+    `gone` are messages deleted here. If they share a message it is the same conversation, whose
+    user was renamed here.
     """
     if None in (stored.user_id, incoming.user_id) or stored.user_id == incoming.user_id:
         return False
@@ -77,7 +77,7 @@ def is_across_users(stored: Conversation, incoming: Conversation, gone: Collecti
 def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversation:
     """Return the record without the messages of these ids, and their embeddings.
 
-    Their answers, and the leaf, move up to the nearest message that is left, as when they were
+    Replies to them, and the leaf, move up to the nearest remaining message, as when they were
     deleted here.
     """
     left = set(gone) - {WHOLE_CONVERSATION}
@@ -101,9 +101,9 @@ def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversati
 def with_parents_restored(
     merged: Conversation, incoming: Conversation, restored: Collection[UUID]
 ) -> Conversation:
-    """Return the merged record with messages back below those that were deleted and are back.
+    """Return the merged record with messages back below restored ones.
 
-    Only those that stand where the deletion put them: who was moved since stays there.
+    Only messages that are where the deletion put them: those moved since stay.
     """
     parents = {message.id: message.parent_id for message in incoming.messages}
     messages = [
@@ -129,7 +129,7 @@ def _above(
 
 
 def same_conversation_row(one: Conversation, other: Conversation, *, but_hash: bool) -> bool:
-    """Tell whether two records have the same row of their own, whatever belongs to them aside."""
+    """Tell whether two records have the same row, apart from everything that belongs to it."""
     for name in _OWN_ROW:
         if name in _OWN_JSON or (but_hash and name in _SOURCE):
             continue
@@ -139,7 +139,7 @@ def same_conversation_row(one: Conversation, other: Conversation, *, but_hash: b
 
 
 def same_message(one: Message, other: Message) -> bool:
-    """Tell whether two messages are the same in every field, JSON compared as it is stored."""
+    """Tell whether two messages are the same in every field, comparing JSON as stored."""
     if one is other:
         return True
     return one == other and all(
@@ -148,14 +148,14 @@ def same_message(one: Message, other: Message) -> bool:
 
 
 def same_json(one: Any, other: Any) -> bool:
-    """Compare JSON values as they are stored: True is not 1, but 1e20 is what it is in digits."""
+    """Compare JSON values as they are stored: True is not 1, but 1e20 equals its digits."""
     if one is other or (not one and not other and type(one) is type(other)):
         return True
     return canonical.encode(one) == canonical.encode(other)
 
 
 def _followed(stored: Conversation, incoming: Conversation, *, current: bool) -> dict[str, Any]:
-    """Choose whose title, star, archive and metadata count; the last edit beats any source."""
+    """Choose whose title, star, archive and metadata count; the last edit wins over any source."""
     edited_here = stored.edited_at
     edited_there = incoming.edited_at
     if edited_there is not None and (edited_here is None or edited_there > edited_here):
@@ -168,10 +168,9 @@ def _followed(stored: Conversation, incoming: Conversation, *, current: bool) ->
 
 
 def _leaf(stored: Conversation, incoming: Conversation, messages: Sequence[Message]) -> UUID | None:
-    """Follow the source's active leaf to where it went on, and elsewhere when it is newer.
+    """Follow the source's active leaf to later messages, and elsewhere if it is newer.
 
-    An earlier place on the branch that is active here is never gone back to: what was added here
-    stands behind it.
+    It never goes back on the branch that is active here: messages added here are below it.
     """
     leaf, held = incoming.current_message_id, stored.current_message_id
     parents = {message.id: message.parent_id for message in messages}
@@ -184,7 +183,7 @@ def _leaf(stored: Conversation, incoming: Conversation, messages: Sequence[Messa
 
 
 def _is_behind(place: UUID, before: UUID, parents: Mapping[UUID, UUID | None]) -> bool:
-    """Tell whether a message stands somewhere below another."""
+    """Tell whether a message is somewhere below another."""
     above = parents.get(place)
     for _ in range(len(parents)):
         if above is None or above == before:
@@ -239,12 +238,12 @@ def _merge_embeddings(
 
 
 def same_snapshot(one: Any, other: Any) -> bool:
-    """Tell whether two snapshots hold the same."""
+    """Tell whether two snapshots have the same contents."""
     return one.created_at == other.created_at and same_json(one.state, other.state)
 
 
 def _weave(base: list[UUID], extra: list[UUID], merged: dict[UUID, Message]) -> list[UUID]:
-    """Order the union: `base` as it is, each other message behind what it stood behind.
+    """Order the union: `base` unchanged, each other message after the one it followed.
 
     A message never comes before its parent. Linear in the number of messages.
     """
@@ -268,7 +267,7 @@ def _weave(base: list[UUID], extra: list[UUID], merged: dict[UUID, Message]) -> 
 
 
 def _parents_first(order: list[UUID], merged: dict[UUID, Message]) -> list[UUID]:
-    """Move each message behind its parent where the two lists disagreed; else change nothing."""
+    """Move each message behind its parent if the two lists disagreed; else change nothing."""
     waiting: dict[UUID, list[UUID]] = {}
     done: set[UUID] = set()
     result: list[UUID] = []

@@ -1,4 +1,4 @@
-"""Deciding what a batch changes: new, merged, unchanged, deleted here, in conflict."""
+"""Decides what a batch changes: new, merged, unchanged, deleted here, in conflict."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from chatdb.store.reading import Stored, read_stored
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to write for a batch, what to say of each record, and the tombstones to lift."""
+    """What to write for a batch, the outcome of each record, and the tombstones to remove."""
 
     rows: BatchRows
     placed: list[Placed]
@@ -37,7 +37,7 @@ class Plan:
 
 @dataclass(slots=True)
 class _Known:
-    """What the database knows of the batch's conversations, and how it stands after each."""
+    """The stored state of the batch's conversations, and their state after each record."""
 
     keys: dict[UUID, StoredKey]
     tombstones: dict[UUID, set[UUID]]
@@ -65,9 +65,9 @@ class Planner:
     def plan(
         self, connection: sa.Connection, arrivals: Sequence[Arrival], *, lock: bool = True
     ) -> Plan:
-        """Return what the batch comes to; `lock` keeps others from what it will change.
+        """Return the plan of the batch; `lock` keeps others from what it will change.
 
-        Reads only; conversations that are to be changed are read again once they are locked.
+        Reads only; conversations to be changed are read again once they are locked.
         """
         arrivals = self._recognised(connection, arrivals)
         records = [each.record for each in arrivals if isinstance(each.record, Conversation)]
@@ -90,7 +90,7 @@ class Planner:
             if changed:
                 self._bulk.lock(connection, organization, changed)
                 again = read_stored(connection, organization, changed)
-                if len(again) < len(changed):  # deleted by another session meanwhile
+                if len(again) < len(changed):  # Deleted by another session meanwhile.
                     return self.plan(connection, arrivals)
                 known.stored |= again
                 known.current = {}
@@ -102,7 +102,7 @@ class Planner:
     def _recognised(
         self, connection: sa.Connection, arrivals: Sequence[Arrival]
     ) -> Sequence[Arrival]:
-        """Return the arrivals, those without an id of their own as they are known here."""
+        """Return the arrivals, those without an id of their own under the id known here."""
         ids = sorted({each for arrival in arrivals for each in candidates(arrival)})
         if not ids:
             return arrivals
@@ -124,7 +124,7 @@ class Planner:
         return [self._recogniser.recognised(arrival, kept) for arrival in arrivals]
 
     def _needs_merge(self, arrival: Arrival, known: _Known) -> bool:
-        """Tell whether the stored conversation has to be read: equal hashes say that it has not."""
+        """Tell whether the stored conversation has to be read: equal hashes make it unnecessary."""
         record = arrival.record
         if not isinstance(record, Conversation) or record.id not in known.keys:
             return False
@@ -155,7 +155,7 @@ class Planner:
 
 
 def place_into_nothing(arrivals: Sequence[Arrival], recogniser: Recogniser) -> list[Placed]:
-    """Return what a batch comes to where there is no database yet."""
+    """Return the plan of a batch if there is no database yet."""
     known, kept = _Known({}, {}), Kept()
     recognised = [recogniser.recognised(arrival, kept) for arrival in arrivals]
     return [_place(arrival, known, keep_deleted=True) for arrival in recognised]
@@ -169,7 +169,7 @@ def _place(arrival: Arrival, known: _Known, *, keep_deleted: bool) -> Placed:
         return skipped(arrival, record.reason)
     doubtful = _repeated_message(record)
     if doubtful is not None:
-        return skipped(arrival, f"the message id {doubtful} stands for two messages")
+        return skipped(arrival, f"the message id {doubtful} is used by two messages")
     gone = known.tombstones.get(record.id, set())
     present = record.id in known.keys or record.id in known.current
     if gone and keep_deleted:
@@ -197,15 +197,14 @@ def _place_known(arrival: Arrival, record: Conversation, known: _Known) -> Place
     if is_conflict(before, record):
         return skipped(
             arrival,
-            f"the id {record.id} belongs to another conversation here"
-            " (another user, another creation time)",
+            f"the id {record.id} belongs to another conversation here (different user and "
+            "creation time)",
         )
     whole = arrival.record if isinstance(arrival.record, Conversation) else record
     if is_across_users(before, whole, known.tombstones.get(record.id, set())):
         return skipped(
             arrival,
-            f"the id {record.id} belongs to another conversation here, of another user"
-            f" ({before.user_id})",
+            f"the id {record.id} belongs to another conversation here, of user {before.user_id}",
         )
     after = merge(before, record)
     if restored := known.tombstones.get(record.id, set()) & {each.id for each in record.messages}:
@@ -229,14 +228,14 @@ def _place_known(arrival: Arrival, record: Conversation, known: _Known) -> Place
 
 
 def _note_hash(record: Conversation, known: _Known) -> None:
-    """Note a hash of the same record that comes from other bytes than the one that is stored."""
+    """Note a hash of the same record from other bytes than the stored one."""
     stored = known.keys[record.id].source_hash
     if stored is not None and record.source_hash not in (None, stored):
         known.rehashed[record.id] = Rehashed(record.id, stored, record.source_hash or "")
 
 
 def skipped(arrival: Arrival, reason: str) -> Placed:
-    """Return the outcome of a record that is not taken, named by its place or its id."""
+    """Return the outcome of a refused record, named by its place or its id."""
     record = arrival.record
     if isinstance(record, Skipped):
         item = SkippedItem(place=record.place, reason=record.reason, source_id=record.source_id)
@@ -280,10 +279,10 @@ def _differs(stored: Stored, known: _Known) -> bool:
 
 
 def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchRows:
-    """Return the difference between what stands in the database and what shall stand there.
+    """Return the difference between the stored and the intended state.
 
-    `prepared` has the rows of records by their `id`: those of one that was changed on its way
-    (merged, or without what was deleted here) are not found.
+    `prepared` has the rows of records by their `id`: those of a record changed on its way (merged,
+    or without what was deleted here) are not found.
     """
     new = [record for key, record in known.current.items() if key not in known.stored]
     changed: list[Conversation] = []
@@ -318,7 +317,7 @@ def _message_changes(
 ) -> tuple[list[tuple[int, Message]], list[UUID]]:
     """Return messages to insert with their positions, and ids to delete before.
 
-    A message keeps its position where it can: appending rewrites nothing.
+    A message keeps its position if possible: appending rewrites nothing.
     """
     held = {message.id: message for message in stored.record.messages}
     fresh: list[tuple[int, Message]] = []
@@ -336,7 +335,7 @@ def _message_changes(
 
 
 def _with_new_snapshots(before: Conversation, after: Conversation) -> list[Conversation]:
-    """Return a record that has only the snapshots to write, in a list, or nothing."""
+    """Return a record with only the snapshots to write, in a list, or nothing."""
     from msgspec.structs import replace
 
     held = {snapshot.id: snapshot for snapshot in before.snapshots}
@@ -349,7 +348,7 @@ def _with_new_snapshots(before: Conversation, after: Conversation) -> list[Conve
 
 
 def _with_new_embeddings(before: Conversation, after: Conversation) -> list[Conversation]:
-    """Return a record that has only the embeddings to write, in a list, or nothing."""
+    """Return a record with only the embeddings to write, in a list, or nothing."""
     from msgspec.structs import replace
 
     held = {(each.message_id, each.model): each for each in before.embeddings}

@@ -1,4 +1,4 @@
-"""What an import would come to, told without writing anything."""
+"""What an import would do, found without writing anything."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -32,10 +32,10 @@ def preview(
     options: ImportOptions,
     on_placed: Callable[[Sequence[Placed]], None],
 ) -> ImportCounts:
-    """Return what importing the records would come to, reading only.
+    """Return the result of importing the records, reading only.
 
-    Without a database everything is new. A new conversation that comes again in a later batch
-    counts as unchanged when it is the same again, else as updated by what it is longer.
+    Without a database everything is new. A new conversation that occurs again in a later batch
+    counts as unchanged if it is the same, else as updated by its additional messages.
     """
     counts = ImportCounts()
     seen = _Seen()
@@ -50,13 +50,13 @@ def preview(
 
 
 class _Seen:
-    """Remembers each conversation of the batches before by a digest and its length."""
+    """Remembers each conversation of earlier batches by a digest and its length."""
 
     def __init__(self) -> None:
         self._known: dict[UUID, tuple[bytes, int]] = {}
 
     def corrected(self, placed: Placed, arrival: Arrival) -> Placed:
-        """Return the outcome as it would be with the batches before written."""
+        """Return the outcome as if earlier batches were written."""
         record = arrival.record
         if not isinstance(record, Conversation) or placed.outcome not in ("new", "updated"):
             return placed

@@ -1,7 +1,7 @@
-"""Finding a conversation again whose source names no id: by how it begins, and what it says.
+"""Recognises a conversation whose source names no id: by its beginning and its messages.
 
-Its id is a digest of its beginning. Two talks may begin alike, a talk may have been stored when it
-was shorter, or by a version that made ids of file names: what is stored decides.
+Its id is a digest of its beginning. Two conversations may begin alike, one may have been stored
+when it was shorter, or by a version that made ids from file names: the stored state decides.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ Token = tuple[int, str | None, UUID]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the database has under the ids that are asked for."""
+    """The stored conversations with the requested ids."""
 
     keys: Mapping[UUID, StoredKey] = field(default_factory=dict)
     stored: Mapping[UUID, Stored] = field(default_factory=dict)
@@ -38,13 +38,13 @@ class Kept:
 
 
 class Recogniser:
-    """Gives each talk of one import a conversation of its own: no two are taken for one."""
+    """Gives each conversation of one import its own: no two are taken for one."""
 
     def __init__(self) -> None:
         self._claims: dict[UUID, Token] = {}
 
     def recognised(self, arrival: Arrival, kept: Kept) -> Arrival:
-        """Return the arrival under the id that it is known by, or what says why it is not taken."""
+        """Return the arrival under its known id, or the reason for refusing it."""
         record = arrival.record
         if arrival.other_ids is None or not isinstance(record, Conversation):
             return arrival
@@ -62,14 +62,16 @@ class Recogniser:
             if identifier in known[:2] and identifier not in kept.keys:
                 self._claims[identifier] = token
                 return _under(arrival, msgspec.structs.replace(record, id=identifier))
-        reason = f"the id {record.id}, made of how it begins, belongs to another conversation here"
+        reason = (
+            f"the id {record.id}, derived from its beginning, belongs to another conversation here"
+        )
         return replace(arrival, record=_refused(record, reason))
 
 
 def candidates(arrival: Arrival) -> Sequence[UUID]:
-    """Return the ids under which a conversation without one may be known, the likeliest first.
+    """Return the ids under which such a conversation may be known, the likeliest first.
 
-    The first two are those that it may get: of its beginning, and of that and its place.
+    The first two are those that it may get: from its beginning, and from that and its place.
     """
     record = arrival.record
     if arrival.other_ids is None or not isinstance(record, Conversation):
@@ -80,11 +82,11 @@ def candidates(arrival: Arrival) -> Sequence[UUID]:
 def is_same_talk(
     stored: Conversation, incoming: Conversation, *, same_place: bool, same_beginning: bool
 ) -> bool:
-    """Tell whether two conversations are one at two moments, by what both say at the same places.
+    """Tell whether two conversations are one at two moments, by their messages at the same places.
 
-    From a file of the same name more than half of what both have must agree, from the first on;
-    elsewhere all of it, and all must be there where they do not begin alike by their ids. Without
-    a message there is nothing that could be mixed up but the title.
+    From a file of the same name more than half of their common messages must agree, starting with
+    the first; otherwise all of them, and all must be present if their ids say that they begin
+    differently. Without a message only the title could be mixed up.
     """
     if not stored.messages or not incoming.messages:
         return same_place and not stored.messages and stored.title == incoming.title
@@ -132,7 +134,7 @@ def with_ids_of(stored: Conversation, incoming: Conversation) -> Conversation:
 def _known_as(
     identifier: UUID, arrival: Arrival, record: Conversation, kept: Kept
 ) -> Conversation | Skipped | None:
-    """Return the record under an id if the talk is known by it; what refuses it, if another's."""
+    """Return the record under an id if it is the known one; the reason if it is another's."""
     if kept.is_deleted(identifier) and identifier not in (arrival.other_ids or ())[:-1]:
         return msgspec.structs.replace(record, id=identifier)
     key, stored = kept.keys.get(identifier), kept.stored.get(identifier)
@@ -180,7 +182,7 @@ def _by_place(messages: Sequence[Message]) -> dict[str | None, list[Message]]:
 
 
 def _agrees(stored: Message, incoming: Message) -> bool:
-    """Tell whether a stored message is the incoming one: an edit here counts for it."""
+    """Tell whether a stored message is the incoming one, possibly edited here."""
     return stored.edited_at is not None or incoming.content in (stored.content, _read_anew(stored))
 
 

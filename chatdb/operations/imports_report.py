@@ -1,4 +1,4 @@
-"""What an import says of itself: counts, what was skipped, and the report of a whole run."""
+"""The report of an import: counts, skipped items, and the whole run."""
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -13,10 +13,10 @@ Outcome = Literal["new", "updated", "unchanged", "deleted_here", "skipped"]
 
 @dataclass(slots=True)
 class ImportCounts:
-    """Conversations by what became of them, and the messages that were written.
+    """Conversations by outcome, and the messages that were written.
 
     `deleted_here` were left out because they were deleted in chatdb; `messages_changed` are
-    messages that were there and got what the source knows newer.
+    existing messages that got newer values from the source.
     """
 
     new: int = 0
@@ -40,7 +40,7 @@ class ImportCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedItem:
-    """Something that is not in the database: where it stands, why, its id in the source if any."""
+    """An item that is not in the database: its place, the reason, its id in the source if any."""
 
     place: str
     reason: str
@@ -49,14 +49,14 @@ class SkippedItem:
 
 @dataclass(slots=True, kw_only=True)
 class FileReport:
-    """What became of one input; the counters by name are what its reader met.
+    """The outcome of one input; the counters by name are what its reader met.
 
     `organizations` counts conversations by the organization that a native file names for them.
     `rows` counts those of each table of a database; `source_name` is what its ids were made with,
     `other_source_names` are those under which the same system is here too, if all that came under
     this one is new. `ignored_files` are the files of a folder or archive that are not read; those
-    that may hold people's words are among the skipped, too. `error` is set when the input as a
-    whole could not be read (to its end).
+    that may contain people's words are among the skipped items too. `error` is set if the input as
+    a whole could not be read (to its end).
     """
 
     path: str
@@ -80,9 +80,9 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """What became of one record: `item` tells why it was skipped.
+    """The outcome of one record: `item` says why it was skipped.
 
-    `met` is what its reader would have counted in one that needed no reading.
+    `met` is what its reader would have counted in a record that needed no reading.
     """
 
     file: int
@@ -108,7 +108,7 @@ def count(placed: list[Placed]) -> ImportCounts:
 class ImportReport:
     """The whole run, as `--report` writes it.
 
-    `all_organizations` tells that conversations went to the organization that they name, each;
+    `all_organizations` says that each conversation went to the organization it names;
     `organizations_made` are those that were missing.
     """
 

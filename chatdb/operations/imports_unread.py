@@ -1,8 +1,8 @@
-"""Conversations of an import that need no reading: the database has them as they come.
+"""Conversations of an import that need no reading: they are stored already.
 
-Either their bytes have the digest that is kept with the stored conversation, or, in the native
-format, they are the very line that an export would write now. All that is unusual in any way
-(deleted here, another user, twice in a batch) is read and goes the full way.
+Either their bytes have the digest that is stored with the conversation, or, in the native format,
+they are exactly the line that an export would write now. Anything unusual (deleted here, another
+user, twice in a batch) is read and takes the full way.
 """
 
 from collections import Counter
@@ -27,13 +27,13 @@ from chatdb.store.lines import lines_within
 from chatdb.store.selecting import READING, ConversationFilter
 
 PAUSE = 8
-"""Batches that are read as they come after one of which the database knew little."""
+"""Batches that are read at once after a batch of which little was stored."""
 _ID = slice(len('{"id":"'), len('{"id":"') + 36)
-"""Where the id stands in a native line."""
+"""The position of the id in a native line."""
 
 
 class Deferral:
-    """Whether conversations are left undecoded, which pays only where most are known here.
+    """Whether conversations are left undecoded, which pays only if most are known here.
 
     Decoding them later takes as long, but nothing else is done meanwhile.
     """
@@ -61,7 +61,7 @@ class Deferral:
 
 
 class UnreadSorter:
-    """Tells which conversations of a batch need no reading, and reads the others."""
+    """Finds the conversations of a batch that need no reading, and reads the others."""
 
     def __init__(self, database: Database, organization_id: UUID, user_id: str | None) -> None:
         self._database = database
@@ -72,7 +72,7 @@ class UnreadSorter:
     def sort(
         self, arrivals: Sequence[Arrival], loading: Database
     ) -> tuple[list[Placed], list[Arrival]]:
-        """Return what is unchanged, and the arrivals that go the full way, read."""
+        """Return the unchanged ones, and the arrivals that take the full way, read."""
         unread = [each.record for each in arrivals if isinstance(each.record, Unread)]
         if not unread:
             return [], list(arrivals)
@@ -97,7 +97,7 @@ class UnreadSorter:
     def _same(
         self, unread: Sequence[Unread], once: Collection[UUID], loading: Database
     ) -> dict[UUID, Counts]:
-        """Return what reading would count in those that the database has as they come."""
+        """Return what reading would count in conversations that are stored unchanged."""
         ids = [record.id for record in unread if record.id in once]
         same: dict[UUID, Counts] = {}
         with loading.transaction(snapshot=True, settings=READING) as connection:
@@ -151,7 +151,7 @@ class UnreadSorter:
 
 
 def read_now(arrival: Arrival) -> list[Arrival]:
-    """Return an arrival, read: one, and one for each of its parts that cannot be read."""
+    """Return an arrival, read: itself, and one for each of its parts that cannot be read."""
     record = arrival.record
     if not isinstance(record, Unread):
         return [arrival]
@@ -160,6 +160,6 @@ def read_now(arrival: Arrival) -> list[Arrival]:
 
 
 def _once(arrivals: Sequence[Arrival]) -> set[UUID]:
-    """Return the ids of conversations that stand once in a batch."""
+    """Return the ids of conversations that occur once in a batch."""
     counts = Counter(each.record.id for each in arrivals if not isinstance(each.record, Skipped))
     return {identifier for identifier, count in counts.items() if count == 1}

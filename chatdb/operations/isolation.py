@@ -1,7 +1,7 @@
-"""Trying, as a role of an application, to reach what is another tenant's; nothing of it stays.
+"""Tries, as an application role, to access another tenant's data; everything is rolled back.
 
-Two organizations with two users each are made, the role is taken on by SET ROLE, everything that
-it should not be able to do is tried, and the transaction is rolled back.
+Two organizations with two users each are created, SET ROLE switches to the role, everything it
+should not be able to do is tried, and the transaction is rolled back.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ _OTHERS = {
     "message_embeddings": "organization_id <> %(a)s",
     "tombstones": "organization_id <> %(a)s",
 }
-"""Which rows of each table are another organization's."""
+"""Which rows of each table belong to another organization."""
 _OF_USERS = (
     "conversations",
     "conversation_summaries",
@@ -137,7 +137,7 @@ _UNSET = ("", "x", "00000000-0000-0000-0000-000000000000", "' OR true --")
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How many attempts were made, and what succeeded that should not have (or the reverse)."""
+    """How many attempts were made, and which succeeded that should not have (or the reverse)."""
 
     attempts: int
     breaches: tuple[str, ...]
@@ -148,7 +148,7 @@ def prove(
 ) -> Proof:
     """Try everything as the role, from a connection of the owner's or a superuser's.
 
-    All of it is rolled back. Raises psycopg.Error where we may not take on the role.
+    All of it is rolled back. Raises psycopg.Error if we may not switch to the role.
     """
     stage = _Stage(connection)
     with connection.transaction(force_rollback=True):
@@ -175,7 +175,7 @@ def prove(
 
 
 def prove_own(connection: "psycopg.Connection[Any]", *, schema: str | None = None) -> Proof:
-    """Try what can be tried as the role that is connected, with organizations that do not exist."""
+    """Try what can be tried as the connected role, with organizations that do not exist."""
     stage = _Stage(connection)
     with connection.transaction(force_rollback=True):
         if schema is not None:
@@ -192,7 +192,7 @@ def prove_own(connection: "psycopg.Connection[Any]", *, schema: str | None = Non
 
 
 def _see_nothing(stage: "_Stage") -> None:
-    """While the organization is not set, or is none, there is nothing to be seen."""
+    """If the organization is not set, or is unknown, no row may be visible."""
     for value in _UNSET:
         stage.be(organization=value)
         for table in _OTHERS:
@@ -215,7 +215,7 @@ def _hits() -> str:
 
 
 class _Stage:
-    """The rows that were made, and what came of the attempts on them."""
+    """The rows that were created, and the results of the attempts on them."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self.attempts = 0
@@ -231,7 +231,7 @@ class _Stage:
             self._execute(statement)
 
     def be(self, *, organization: object, user: str = "") -> None:
-        """Set whose rows the role may see; nobody's in particular for no user."""
+        """Set whose rows the role may see; without a user those of no particular one."""
         self._execute(
             "SELECT set_config('app.organization_id', %(organization)s, true),"
             " set_config('app.user_id', %(user)s, true)",
@@ -240,7 +240,7 @@ class _Stage:
         )
 
     def see_none(self, query: str, why: str) -> None:
-        """Note a breach when there is a row."""
+        """Note a breach if there is a row."""
         self.attempts += 1
         with self._attempt(query):
             rows = len(self._execute(query).fetchall())
@@ -248,7 +248,7 @@ class _Stage:
                 self.breaches.append(f"sees {rows} rows ({why}): {_shown(query)}")
 
     def see_as_many(self, query: str, rows: int) -> None:
-        """Note where the role does not see what is its own: nothing else would prove a thing."""
+        """Note if the role does not see its own rows: the other attempts would prove nothing."""
         self.attempts += 1
         with self._attempt(query):
             found = len(self._execute(query).fetchall())
@@ -256,7 +256,7 @@ class _Stage:
                 self.breaches.append(f"sees {found} rows instead of its {rows}: {_shown(query)}")
 
     def refuse(self, statements: Sequence[str]) -> None:
-        """Note a breach for each statement that does something, or fails for another reason."""
+        """Note a breach for each statement that succeeds, or fails for another reason."""
         for statement in statements:
             self.attempts += 1
             try:
@@ -272,12 +272,12 @@ class _Stage:
                 self.breaches.append(f"is not refused: {_shown(statement)}")
 
     def allow(self, statements: Sequence[str]) -> None:
-        """Note where the role cannot do what it is there for."""
+        """Note if the role cannot do what it is made for."""
         for statement in statements:
             self.attempts += 1
             with self._attempt(statement):
                 if self._run_all(statement) != 1:
-                    self.breaches.append(f"cannot do what is its own: {_shown(statement)}")
+                    self.breaches.append(f"cannot do what its kind allows: {_shown(statement)}")
 
     @contextmanager
     def _attempt(self, statement: str) -> Iterator[None]:
@@ -291,7 +291,7 @@ class _Stage:
                 self.breaches.append(f"cannot run what it should: {reason}: {_shown(statement)}")
 
     def _run_all(self, statement: str) -> int:
-        """Return how many rows it touched; a command without rows counts as one."""
+        """Return how many rows it affected; a command without rows counts as one."""
         for part in statement.split("; "):
             rows = self._execute(part).rowcount
         return 1 if rows < 0 else rows

@@ -22,7 +22,7 @@ _ROWS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedDeletion:
-    """A deletion that kept a file: whose it was, and how much went."""
+    """A deletion that saved a file: its organization, and how much was deleted."""
 
     path: Path
     kept_at: datetime
@@ -33,7 +33,7 @@ class LoggedDeletion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionLog:
-    """The deletions that kept a file, the oldest first.
+    """The deletions that saved a file, oldest first.
 
     `was_restored`: the log came with a backup, and the one before may have named more. `problem`
     tells why the log could not be read, None where it could; a database without tables has none.
@@ -45,7 +45,7 @@ class DeletionLog:
 
 
 def read_deletion_log(url: DatabaseUrl, *, schema: str | None = None) -> DeletionLog:
-    """Read the log; any revision will do."""
+    """Read the log; works with any revision."""
     try:
         with translated(url):
             rows = _rows_of_file(url) if url.path is not None else _rows_of_server(url, schema)
@@ -102,5 +102,5 @@ def _time(text: str) -> datetime:
 
 
 def _amount(value: Any) -> int:
-    """Return a count that stands as a number, or as the list of what was counted."""
+    """Return a count stored as a number, or as the list of what was counted."""
     return value if isinstance(value, int) else len(value) if isinstance(value, list) else 0

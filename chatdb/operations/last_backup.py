@@ -1,4 +1,4 @@
-"""When a database was last backed up, and when a backup of it was last seen to be whole."""
+"""When a database was last backed up, and when a backup of it was last found intact."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from chatdb.backups.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastBackup:
-    """The newest usable backup of the whole database; None in each field where there is none.
+    """The newest usable backup of the whole database; each field is None if there is none.
 
     `file` is what to type for it; `verified_at` is the last time that any backup of the database
     passed a verification, `verified_file` which one.
@@ -27,8 +27,8 @@ class LastBackup:
 def last_backup(store: Store, database: str, database_kind: str) -> LastBackup:
     """Look for the backups of a database (its name and kind) in a store.
 
-    Only full backups that are whole count, as far as is known. Raises StorageError where the
-    store cannot be read.
+    Only full backups that are intact as far as is known count. Raises StorageError if the store
+    cannot be read.
     """
     found = [
         backup
@@ -59,7 +59,7 @@ def last_backup(store: Store, database: str, database_kind: str) -> LastBackup:
 def staleness(
     last: LastBackup, *, now: datetime, max_age: timedelta, max_verified_age: timedelta | None
 ) -> tuple[str, ...]:
-    """Return in words what is too old or missing; nothing when all is well."""
+    """Return in words what is too old or missing; empty if all is well."""
     problems = []
     if last.made_at is None:
         problems.append(f"there is no backup of {last.database} in {last.place}")

@@ -1,4 +1,4 @@
-"""Deleting messages of a conversation, so that no later import brings them back."""
+"""Deletes messages of a conversation, so that no later import brings them back."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -23,7 +23,7 @@ def find_deletable(
     organization_key: str,
     user_id: str | None = None,
 ) -> tuple[UUID, list[ListedMessage]]:
-    """Return the conversation and the messages that are meant; raises as `resolve_message`."""
+    """Return the conversation and the given messages; raises as `resolve_message`."""
     with database.transaction(snapshot=True) as connection:
         organization = organization_id(connection, organization_key)
         identifier = resolve_conversation(connection, organization, conversation, user_id=user_id)
@@ -34,10 +34,10 @@ def find_deletable(
 def delete(
     connection: sa.Connection, held: Held, ids: Sequence[UUID], *, reason: str
 ) -> list[UUID]:
-    """Delete messages of a conversation that is held; return those that were there.
+    """Delete messages of a locked conversation; return those that existed.
 
-    Their answers move up to the nearest message that stays; a tombstone stays for each. Where the
-    end of the active branch goes, the newest end beside or above it follows.
+    Replies to them move up to the nearest remaining message; a tombstone is left for each. If the
+    active leaf is deleted, the newest leaf beside or above it takes its place.
     """
     tree = read_tree(connection, held.organization_id, held.id)
     gone = [identifier for identifier in dict.fromkeys(ids) if identifier in tree.nodes]
@@ -63,7 +63,7 @@ def delete(
 
 
 def leaf_left(tree: Tree, left: Tree, leaf: UUID | None) -> UUID | None:
-    """Return the end of the active branch when some of the messages of a tree are left."""
+    """Return the active leaf of what is left of a tree."""
     if leaf is None or leaf in left.nodes or leaf not in tree.nodes:
         return leaf
     gone = tree.nodes.keys() - left.nodes.keys()

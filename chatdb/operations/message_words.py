@@ -1,4 +1,4 @@
-"""Messages as JSON that people and programs write: one object, or one a line."""
+"""Messages as JSON from people and programs: one object, or one a line."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,14 +19,14 @@ def messages_of(text: str) -> list[NewMessage]:
     """Read one JSON object, a list of them, or JSON Lines; raises InvalidInputError, UsageError."""
     values = list(_values(text))
     if not values:
-        raise UsageError("there is no message in the JSON", hint='for example {"content": "hello"}')
+        raise UsageError("the JSON contains no message", hint='for example {"content": "hello"}')
     return [message_of(value, f"message {number}") for number, value in enumerate(values, 1)]
 
 
 def message_of(value: Any, place: str) -> NewMessage:
-    """Turn a decoded object into a message; raises InvalidInputError for what it cannot have."""
+    """Turn a decoded object into a message; raises InvalidInputError for invalid fields."""
     if not isinstance(value, dict):
-        raise InvalidInputError(f"{place} is no JSON object")
+        raise InvalidInputError(f"{place} is not a JSON object")
     unknown = [name for name in value if name not in FIELDS]
     if unknown:
         raise InvalidInputError(
@@ -36,9 +36,9 @@ def message_of(value: Any, place: str) -> NewMessage:
     given = {name: each for name, each in value.items() if each is not None}
     for name in _TEXTS:
         if not isinstance(given.get(name, ""), str):
-            raise InvalidInputError(f"{place}: {name} is no text")
+            raise InvalidInputError(f"{place}: {name} is not a text")
     if not isinstance(given.get("metadata", {}), dict):
-        raise InvalidInputError(f"{place}: metadata is no JSON object")
+        raise InvalidInputError(f"{place}: metadata is not a JSON object")
     if "role" in given:
         given["role"] = role_of(given["role"], place)
     if "id" in given:
@@ -53,9 +53,7 @@ def message_of(value: Any, place: str) -> NewMessage:
 def role_of(value: Any, place: str = "--role") -> Any:
     """Return a role that messages can have; raises UsageError."""
     if value not in ROLES:
-        raise UsageError(
-            f"{place}: there is no role {value!r}", hint=f"roles are {', '.join(ROLES)}"
-        )
+        raise UsageError(f"{place}: unknown role {value!r}", hint=f"roles are {', '.join(ROLES)}")
     return value
 
 
@@ -68,7 +66,7 @@ def json_of(text: str, option: str) -> Any:
 
 
 def json_or_text(text: str) -> Any:
-    """Read a JSON object or list; anything else is the text that it is."""
+    """Read a JSON object or list; anything else is returned as text."""
     try:
         value = canonical.read(text)
     except ValueError:
@@ -102,7 +100,7 @@ def _id(value: Any, place: str) -> UUID:
     try:
         return UUID(value)
     except (ValueError, AttributeError, TypeError) as error:
-        raise InvalidInputError(f"{place}: id is no UUID: {str(value)[:60]!r}") from error
+        raise InvalidInputError(f"{place}: id is not a UUID: {str(value)[:60]!r}") from error
 
 
 def _time(value: Any, place: str) -> datetime:
@@ -111,5 +109,5 @@ def _time(value: Any, place: str) -> datetime:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidInputError(
-            f"{place}: created_at is no ISO 8601 time: {str(value)[:60]!r}"
+            f"{place}: created_at is not an ISO 8601 time: {str(value)[:60]!r}"
         ) from error

@@ -30,14 +30,14 @@ from chatdb.store.titles import title_of
 from chatdb.store.trees import is_stored_list, link, newest_leaf, read_tree
 
 CONTENTS = ("reasoning", "tool_calls", "tool_outputs", "attachments")
-"""What a message may say without any text."""
+"""Fields that a message may have without any text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """A message to add; `parent` is its id or a part of it, None the end of the active branch.
+    """A message to add; `parent` is its id or a part of it, None the active leaf.
 
-    `id` and `created_at` are made where they are None.
+    `id` and `created_at` are generated if they are None.
     """
 
     role: Role = "user"
@@ -56,7 +56,7 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedMessages:
-    """What was added to a conversation: ids in their order, and the place of the first."""
+    """What was added to a conversation: ids in order, and the position of the first."""
 
     conversation_id: UUID
     title: str | None
@@ -67,7 +67,7 @@ class AddedMessages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedMessage:
-    """A message with its place; positions rise, and may leave gaps."""
+    """A message with its position; positions rise, and may leave gaps."""
 
     id: UUID
     position: int
@@ -88,7 +88,7 @@ class ListedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagePage:
-    """Messages in their order; `next_cursor` is None on the last page."""
+    """Messages in order; `next_cursor` is None on the last page."""
 
     conversation_id: UUID
     items: tuple[ListedMessage, ...]
@@ -108,8 +108,8 @@ def add(
 ) -> AddedMessages:
     """Add messages at the end, each below the one before, in one transaction.
 
-    The last one becomes the end of the active branch. Raises NotFoundError, UsageError for an
-    empty message or an id that is taken.
+    The last one becomes the active leaf. Raises NotFoundError, UsageError for an empty message or
+    an id in use.
     """
     for message in new:
         check(message)
@@ -126,7 +126,7 @@ def add(
 
 
 def check(new: NewMessage) -> None:
-    """Raise UsageError for a message that says nothing."""
+    """Raise UsageError for an empty message."""
     if not new.content.strip() and not any(getattr(new, name) for name in CONTENTS):
         raise UsageError(
             "the message is empty",
@@ -135,7 +135,7 @@ def check(new: NewMessage) -> None:
 
 
 def insert(connection: sa.Connection, held: Held, new: Sequence[NewMessage]) -> AddedMessages:
-    """Add messages to a conversation that is held, also when a try before did it already."""
+    """Add messages to a locked conversation, even if a previous attempt did it already."""
     own = _own(held.organization_id, held.id)
     ids = tuple(each.id for each in new)
     position = _taken(connection, own, ids)
@@ -180,7 +180,7 @@ def list_page(
     newest_first: bool = False,
     roles: Sequence[str] = (),
 ) -> MessagePage:
-    """Return a page of a conversation's messages, of every branch, hidden ones too."""
+    """Return a page of a conversation's messages, of every branch, including hidden ones."""
     columns = messages.c
     statement = sa.select(*(columns[name] for name in _LISTED))
     if roles:
@@ -203,7 +203,7 @@ def list_page(
 def read_listed(
     connection: sa.Connection, organization: UUID, conversation: UUID, ids: Sequence[UUID]
 ) -> list[ListedMessage]:
-    """Return those of the messages that exist, in their order."""
+    """Return those of the messages that exist, in order."""
     found: list[ListedMessage] = []
     for start in range(0, len(ids), AT_ONCE):
         some = ids[start : start + AT_ONCE]
@@ -226,9 +226,9 @@ def edit(
     organization_key: str,
     user_id: str | None = None,
 ) -> ListedMessage:
-    """Set fields of a message (`NewMessage` names them); later imports keep what was set here.
+    """Set fields of a message (`NewMessage` lists them); later imports keep these values.
 
-    Raises NotFoundError, and UsageError when nothing of the message would be left.
+    Raises NotFoundError, and UsageError if the message would become empty.
     """
 
     def work() -> ListedMessage:
@@ -253,7 +253,7 @@ def edit(
 
 
 def _edited(before: Any, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the cleaned values that differ from what is stored."""
+    """Return the cleaned values that differ from the stored ones."""
     record = Message(**{name: before[name] for name in Message.__struct_fields__})
     after = msgspec.structs.replace(record, **changes)
     clean_message(after, Tally())
@@ -271,7 +271,7 @@ def _own(organization: UUID, conversation: UUID) -> tuple[sa.ColumnElement[bool]
 
 
 def _taken(connection: sa.Connection, own: Any, ids: Sequence[UUID]) -> int | None:
-    """Return where the messages are, all of them together; raises UsageError for some of them."""
+    """Return whether all of the messages exist; raises UsageError if only some of them do."""
     found: dict[UUID, int] = {}
     for start in range(0, len(ids), AT_ONCE):
         query = sa.select(messages.c.id, messages.c.position).where(
@@ -284,22 +284,23 @@ def _taken(connection: sa.Connection, own: Any, ids: Sequence[UUID]) -> int | No
         return found[ids[0]]
     taken = next(iter(found), None) or next(each for each in ids if ids.count(each) > 1)
     raise UsageError(
-        f"the conversation has a message {taken} already", hint="leave out the id to make a new one"
+        f"the conversation already has a message {taken}",
+        hint="leave out the id to create a new one",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The message that the next one answers, and whether those after it answer one another."""
+    """The message that the next one replies to, and whether those after it form a chain."""
 
     parent: UUID | None
     is_linked: bool
 
 
 def _place(connection: sa.Connection, held: Held, first: NewMessage) -> _Place:
-    """Return where to add: below the message named, or at the end of the active branch.
+    """Return where to add: below the given message, or at the active leaf.
 
-    Where no message names its parent they are one after another, and stay so if none is named.
+    If no message names its parent they form a list, and stay one if none is given.
     """
     organization, conversation = held.organization_id, held.id
     is_list = is_stored_list(connection, organization, conversation)
@@ -323,7 +324,7 @@ def _place(connection: sa.Connection, held: Held, first: NewMessage) -> _Place:
 def _named_parent(
     connection: sa.Connection, held: Held, text: str, before: Sequence[UUID]
 ) -> UUID | None:
-    """Return the parent that a later message names: one before it of the batch, or a stored one."""
+    """Return the parent that a later message names: one of the batch, or a stored one."""
     for identifier in before:
         if text.lower() == str(identifier):
             return identifier
@@ -346,7 +347,7 @@ def _row(record: Message, held: Held, position: int) -> dict[str, Any]:
 
 
 def _title(held: Held, rows: Sequence[dict[str, Any]]) -> str | None:
-    """Return a title for a conversation made here, from what its user said first."""
+    """Return a title for a conversation created here, from its first user message."""
     if held.source is not None:
         return None
     said = next((row["content"] for row in rows if row["role"] == "user"), None)

@@ -1,4 +1,4 @@
-"""Metadata as people type it: `KEY=VALUE`, keys of objects within one another joined by points."""
+"""Metadata as users type it: `KEY=VALUE`, with keys of nested objects joined by points."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _MOST_KEYS = 20
 
 
 def condition(text: str) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    """Return the path and the values that will do: `n=5` means the number and the text.
+    """Return the path and the accepted values: `n=5` means the number and the text.
 
     Raises UsageError.
     """
@@ -22,7 +22,7 @@ def condition(text: str) -> tuple[tuple[str, ...], tuple[Any, ...]]:
 
 
 def object_of(texts: Iterable[str]) -> dict[str, Any]:
-    """Return the object that such texts make together; values that are JSON are read as JSON.
+    """Return the object that such texts form together; values that are JSON are read as JSON.
 
     Raises UsageError.
     """
@@ -33,7 +33,7 @@ def object_of(texts: Iterable[str]) -> dict[str, Any]:
         for key in path[:-1]:
             inner = inner.setdefault(key, {})
             if not isinstance(inner, dict):
-                raise UsageError(f"{text!r}: {key!r} has a value already", hint="name it once")
+                raise UsageError(f"{text!r}: {key!r} already has a value", hint="give it only once")
         inner[path[-1]] = _value(value)
     return made
 
@@ -49,7 +49,7 @@ def _split(text: str) -> tuple[tuple[str, ...], str]:
             break
         place += 1
     else:
-        path = []  # a point without a key behind it
+        path = []  # A point without a key after it.
     if not path or not cleaned.startswith("=", place) or len(path) > _MOST_KEYS:
         raise UsageError(
             f"{text[:60]!r} is not KEY=VALUE",

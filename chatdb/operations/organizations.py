@@ -1,4 +1,4 @@
-"""Organizations (tenants): list, make, name, count what is theirs, delete."""
+"""Organizations (tenants): list, create, rename, count their contents, delete."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from chatdb.records import Organization, organization_id_of
 from chatdb.store.organization_rows import add_organization
 
 DEFAULT = "default"
-"""The key of the organization that every command works on when none is named."""
+"""The key of the default organization."""
 LONGEST_KEY = 200
 LONGEST_NAME = 1_000
 
 _AT_ONCE = 1_000
-"""Conversations a statement: their messages are deleted with them."""
+"""Conversations per statement: their messages are deleted with them."""
 _LIST_HINT = "chatdb organizations list"
 
 
@@ -41,7 +41,7 @@ class OrganizationSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationPage:
-    """Organizations by their key; `next_key` is None on the last page."""
+    """Organizations by key; `next_key` is None on the last page."""
 
     items: tuple[OrganizationSummary, ...]
     next_key: str | None
@@ -49,7 +49,7 @@ class OrganizationPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationContents:
-    """What goes, or went, with an organization."""
+    """What is or was deleted with an organization."""
 
     key: str
     name: str
@@ -84,10 +84,10 @@ def list_page(database: Database, *, limit: int = 50, after: str | None = None) 
 def create(
     database: Database, key: str, *, name: str | None = None, if_missing: bool = False
 ) -> Organization:
-    """Make an organization; its name is its key unless there is another.
+    """Create an organization; its name defaults to its key.
 
-    Raises UsageError for a key that cannot be meant, RefusedError for one that exists (with
-    `if_missing` that one is returned as it is).
+    Raises UsageError for an invalid key, RefusedError for an existing one (which `if_missing`
+    returns unchanged).
     """
     checked = check_key(key)
     shown = checked if name is None else check_name(name)
@@ -98,15 +98,15 @@ def create(
         return record
     if not if_missing:
         raise RefusedError(
-            f"there is an organization {checked!r} already",
-            hint="choose another key; --if-missing leaves one alone that exists",
+            f"the organization {checked!r} already exists",
+            hint="choose another key; --if-missing accepts an existing one",
         )
     with database.transaction() as connection:
         return require(connection, checked)
 
 
 def missing(database: Database, keys: Iterable[str]) -> tuple[str, ...]:
-    """Return those of the keys that no organization has, in their order."""
+    """Return those of the keys that no organization has, in order."""
     wanted = tuple(keys)
     column = organizations.c.key
     with database.transaction() as connection:
@@ -121,18 +121,18 @@ def check_usable(database: Database | None, key: str) -> None:
 
 
 def add_missing(database: Database, records: Iterable[Organization]) -> tuple[str, ...]:
-    """Make those that are missing, also when two do so at once; return the keys of the new ones.
+    """Create missing organizations, even if two do so at once; return the keys of the new ones.
 
-    An organization that is there stays as it is.
+    An existing organization is unchanged.
     """
     with database.transaction(write=True) as connection:
         return tuple(each.key for each in records if add_organization(connection, each))
 
 
 def rename(database: Database, key: str, name: str) -> Organization:
-    """Give an organization another name; its key stays, for its id is made of it.
+    """Rename an organization; its key stays, because its id is derived from it.
 
-    Raises NotFoundError, and UsageError for a name that cannot be meant.
+    Raises NotFoundError, and UsageError for an invalid name.
     """
     checked = check_name(name)
     with database.transaction(write=True) as connection:
@@ -144,7 +144,7 @@ def rename(database: Database, key: str, name: str) -> Organization:
 
 
 def contents(database: Database, key: str) -> OrganizationContents:
-    """Return what would go with an organization; raises NotFoundError."""
+    """Return what deleting an organization would remove; raises NotFoundError."""
     with database.transaction(snapshot=True) as connection:
         return describe(connection, require(connection, key))
 
@@ -158,7 +158,7 @@ def require(connection: sa.Connection, key: str) -> Organization:
 
 
 def describe(connection: sa.Connection, organization: Organization) -> OrganizationContents:
-    """Count what an organization has."""
+    """Count the contents of an organization."""
     own = sa.literal(organization.id, organizations.c.id.type)
     row = connection.execute(
         sa.select(
@@ -178,9 +178,9 @@ def describe(connection: sa.Connection, organization: Organization) -> Organizat
 def delete_contents(
     connection: sa.Connection, organization: UUID, *, on_deleted: Callable[[int], object]
 ) -> None:
-    """Delete all that an organization has, tombstones too; `on_deleted` is told how many went.
+    """Delete everything of an organization, including tombstones; `on_deleted` receives the number.
 
-    Some conversations a statement: the rows of one that PostgreSQL keeps for triggers are few.
+    Some conversations per statement, because PostgreSQL keeps the rows of a statement for triggers.
     """
     table = conversations.c
     page = (
@@ -207,28 +207,28 @@ def delete_row(connection: sa.Connection, organization: UUID) -> None:
 
 
 def check_key(key: str) -> str:
-    """Return the key as it is stored; raises UsageError for one that nobody could type again."""
+    """Return the key as it is stored; raises UsageError for one that users could not type again."""
     checked = clean_text(key)[0]
     if not checked or checked != checked.strip() or not checked.isprintable():
         raise UsageError(
-            f"{key!r} cannot be the key of an organization: it is empty, or has blanks at its ends"
-            " or characters that cannot be seen",
+            f"invalid organization key {key!r}: it is empty, has leading or trailing spaces, or "
+            "contains invisible characters",
             hint="choose a short word: chatdb organizations create acme --name 'Acme Ltd.'",
         )
     if len(checked) > LONGEST_KEY:
         raise UsageError(
-            f"the key has {len(checked)} characters; {LONGEST_KEY} are the most",
-            hint="choose a short word, and give the full name by --name",
+            f"the key has {len(checked)} characters; at most {LONGEST_KEY} are allowed",
+            hint="choose a short word, and give the full name with --name",
         )
     return checked
 
 
 def check_name(name: str) -> str:
-    """Return the name as it is stored; raises UsageError for one that is empty or too long."""
+    """Return the name as it is stored; raises UsageError if it is empty or too long."""
     checked = clean_text(name)[0].strip()
     if not checked or len(checked) > LONGEST_NAME:
         raise UsageError(
-            f"the name of an organization has 1 to {LONGEST_NAME:,} characters",
+            f"the name of an organization must have 1 to {LONGEST_NAME:,} characters",
             hint="choose another name",
         )
     return checked

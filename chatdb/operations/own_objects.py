@@ -1,4 +1,4 @@
-"""Which entries of a dump are chatdb's own: what a restore must have, whatever else fails."""
+"""Which entries of a dump are chatdb's own: a restore must have them, whatever else fails."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,10 @@ class OwnObjects:
 
     @classmethod
     def of(cls, schema: str | None) -> "OwnObjects":
-        """Return those of this chatdb's revisions; without a schema they are looked for in public.
+        """Return the names of this chatdb's revisions; without a schema, in public.
 
-        What an application added to a table of chatdb's (an index, a trigger, a policy) is none.
+        Objects that an application added to chatdb's tables (an index, a trigger, a policy) do not
+        count.
         """
         names = {(entry.table, entry.name) for entry in expected_catalogue("postgresql")}
         return cls(schema or "public", frozenset(names))

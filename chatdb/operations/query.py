@@ -1,6 +1,7 @@
 """The query language of `chatdb search`: one text, parsed the same way for both databases.
 
-`docs/search.md` describes it. Ordinary text never fails: what is no operator is a word.
+`docs/search.md` describes it. Ordinary text never fails: anything that is not an operator is a
+word.
 """
 
 import re
@@ -14,7 +15,7 @@ from chatdb.operations.words import term_of
 from chatdb.records import ROLES
 
 LONGEST_QUERY = 2_000
-"""Characters; a longer text is no query but a document."""
+"""Characters; a longer text is a document, not a query."""
 MOST_TERMS = 50
 
 _HINT = "see chatdb search --help"
@@ -31,11 +32,11 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is searched for: every group of `all_of` by one of its terms, none of `none_of`.
+    """The parsed query: every group of `all_of` by one of its terms, none of `none_of`.
 
-    `within_users` are the only ones whose messages may be found, whatever the query itself says.
-    Times are about the message's `created_at`: `after` inclusive, `before` exclusive. With
-    `in_title` the terms are looked for in titles of conversations instead of messages.
+    `within_users` are the only users whose messages may be found, whatever the query says. Times
+    concern the message's `created_at`: `after` inclusive, `before` exclusive. With `in_title` the
+    terms are searched in titles of conversations instead of messages.
     """
 
     all_of: tuple[tuple[Term, ...], ...] = ()
@@ -51,7 +52,7 @@ class Query:
 
     @property
     def has_filter(self) -> bool:
-        """Tell whether the query says what is wanted without any word."""
+        """Tell whether the query selects something without any word."""
         return bool(self.roles or self.users or self.within_users or self.after or self.before)
 
 
@@ -71,8 +72,8 @@ class _Draft:
 def parse(text: str) -> Query:
     """Read a query.
 
-    Raises UsageError when nothing is looked for (empty, only punctuation, only excluded words),
-    for a value that a filter cannot have, and for a text that is too long to be a query.
+    Raises UsageError if there is nothing to search for (empty, only punctuation, only excluded
+    words), for an invalid value of a filter, and for a text that is too long.
     """
     text = canonical.clean_text(text)[0].translate(_QUOTES).strip()
     if len(text) > LONGEST_QUERY:
@@ -88,7 +89,7 @@ def parse(text: str) -> Query:
 
 
 def with_filters(query: Query, *, roles: frozenset[str], users: frozenset[str]) -> Query:
-    """Return the query narrowed by options of the command; raises UsageError for a bad role."""
+    """Return the query narrowed by a command's options; raises UsageError for an invalid role."""
     checked = frozenset(_role(role) for role in roles)
     return replace(query, roles=query.roles | checked, within_users=users)
 
@@ -108,7 +109,7 @@ def _read_term(draft: _Draft, item: re.Match[str]) -> None:
         return
     if item["minus"]:
         if joining:
-            raise UsageError("OR cannot stand before an excluded word", hint=_HINT)
+            raise UsageError("OR cannot precede an excluded word", hint=_HINT)
         draft.none_of.append(term)
     elif joining:
         draft.groups[-1].append(term)
@@ -117,7 +118,7 @@ def _read_term(draft: _Draft, item: re.Match[str]) -> None:
 
 
 def _read_filter(draft: _Draft, item: re.Match[str]) -> bool:
-    """Take the item as a filter; False when it is text."""
+    """Take the item as a filter; False if it is text."""
     key = (item["key"] or "").lower()
     value = item["quoted"] if item["quoted"] is not None else item["word"]
     if not key or not value.strip():
@@ -144,8 +145,8 @@ def _role(value: str) -> str:
     role = value.lower()
     if role not in ROLES:
         raise UsageError(
-            f"there is no role {value!r}; roles are {', '.join(ROLES)}",
-            hint=f'to find the text itself put it in quotes: "role:{value}"',
+            f"unknown role {value!r}; roles are {', '.join(ROLES)}",
+            hint=f'to search for the text itself put it in quotes: "role:{value}"',
         )
     return role
 
@@ -182,10 +183,10 @@ def _finished(draft: _Draft) -> Query:
         raise UsageError(f"the query has more than {MOST_TERMS} words", hint=_HINT)
     if not query.all_of and not query.has_filter:
         if query.none_of or query.not_roles or query.not_users:
-            raise UsageError("the query only says what to leave out", hint="add a word to look for")
-        raise UsageError("there is no word to look for in the query", hint=_HINT)
+            raise UsageError("the query only excludes words", hint="add a word to search for")
+        raise UsageError("the query contains no word to search for", hint=_HINT)
     if query.in_title and (query.roles or query.not_roles):
-        raise UsageError("titles have no role: in:title and role: do not go together", hint=_HINT)
+        raise UsageError("titles have no role: in:title and role: cannot be combined", hint=_HINT)
     if query.in_title and not query.all_of:
-        raise UsageError("in:title needs a word to look for", hint=_HINT)
+        raise UsageError("in:title needs a word to search for", hint=_HINT)
     return query

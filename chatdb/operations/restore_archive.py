@@ -1,9 +1,8 @@
-"""Archives of pg_dump made ready for pg_restore, which reads a start of one for all but the data.
+"""Prepares pg_dump archives for pg_restore, which needs only the head for all but the data.
 
-Several jobs of pg_restore need a file that they can go back and forth in; a stream has none. But
-only the data are in the way: the table of contents stands at the start of an archive, and is all
-that making tables, indexes and constraints needs. So its head is cut off, and nothing is unpacked
-onto the disk.
+Several jobs of pg_restore need a seekable file, which a stream is not. But only the data needs
+that: the table of contents at the start of an archive is enough to create tables, indexes and
+constraints. So the head is cut off, and nothing is unpacked to disk.
 """
 
 import subprocess
@@ -26,7 +25,7 @@ _LARGEST_HEAD = 256 * 1024 * 1024
 _PIECE = 1 << 20
 _TAR_HEADER = 512
 _NEWER_SETTINGS = 17
-"""From this version on pg_restore makes a setting that older servers do not know."""
+"""From this version on pg_restore writes a setting that older servers do not know."""
 
 _FORMATS = {(1, 15): 16, (1, 16): 17}
 """By the version in an archive's first bytes: the oldest major version that reads it."""
@@ -34,16 +33,16 @@ _FORMATS = {(1, 15): 16, (1, 16): 17}
 _OLDEST = 15
 _SCHEMA = ("--schema-only", "--file=-")
 _THERE = (("SCHEMA", "public"), ("COMMENT", "EXTENSION plpgsql"))
-"""What a new database has already, and dumps of old versions have as well."""
+"""Objects that a new database has already, and dumps of old versions contain as well."""
 
 OnBytes = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """An archive of pg_dump: `folder` holds one in the directory format, `open` gives any other.
+    """An archive of pg_dump: `folder` is one in the directory format, `open` opens any other.
 
-    It takes what is told of the bytes that are read of the file.
+    It receives a callback for the bytes read of the file.
     """
 
     kind: Kind
@@ -53,9 +52,9 @@ class Archive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """An archive that pg_restore can read: `head` is its start, `script` what its DDL says.
+    """An archive that pg_restore can read: `head` is its start, `script` its DDL.
 
-    `entries` are what of it is restored, `folder` is for our own files.
+    `entries` are the parts to restore, `folder` is for our own files.
     """
 
     archive: Archive
@@ -67,7 +66,7 @@ class Prepared:
 
     @property
     def is_in_phases(self) -> bool:
-        """Whether it can be restored bit by bit; else in one run, fed with the archive."""
+        """Whether it can be restored in parts; otherwise in one run, fed with the archive."""
         return self.archive.kind in ("custom", "directory") and self.client.container is None
 
     def suits(self, server_major: int) -> bool:
@@ -84,12 +83,11 @@ def prepared(
     tool_major: int | None,
     without: Sequence[str] = (),
 ) -> Iterator[Prepared]:
-    """Find the pg_restore that reads the archive, and look at its table of contents.
+    """Find the pg_restore that reads the archive, and read its table of contents.
 
-    `url` is that of a server in whose container pg_restore is looked for too. `tool_major` is the
-    version of the pg_dump that made it, None where only the archive tells;
-    `without` names indexes that are not built.
-    Raises InvalidInputError for what is no archive, ProgramMissingError.
+    `url` is that of a server in whose container pg_restore is searched too. `tool_major` is the
+    version of the pg_dump that made it, None if only the archive knows; `without` names indexes
+    that are not built. Raises InvalidInputError if it is not an archive, ProgramMissingError.
     """
     with private_folder() as folder:
         needed = tool_major or _version_of(archive)
@@ -102,7 +100,7 @@ def prepared(
         with _reading(programs, client, head, _SCHEMA) as running:
             script = inspect(running.stdout)
             running.finish()
-        # Their owners do not stand in the DDL.
+        # Their owners are not part of the DDL.
         owners = {entry.owner for entry in entries if entry.is_large_object and entry.owner}
         script.owners |= owners
         script.roles |= owners
@@ -125,7 +123,7 @@ def script_of(programs: DumpPrograms, prepared: Prepared) -> AbstractContextMana
 
 
 def feed(running: Running, archive: Archive, on_bytes: OnBytes | None) -> None:
-    """Write the archive's bytes into a program; raises what the program or the archive has."""
+    """Write the archive's bytes into a program; raises the errors of both."""
     try:
         with archive.open(on_bytes) as stream, running.stdin as pipe:
             widen_pipe(pipe.fileno())
@@ -133,12 +131,12 @@ def feed(running: Running, archive: Archive, on_bytes: OnBytes | None) -> None:
                 pipe.write(data)
     except BrokenPipeError:
         running.finish()
-        # It left with exit code 0 without reading to the end, which only damage can be.
-        raise InvalidInputError("the archive goes on after its end") from None
+        # It exited with 0 without reading to the end, which only damage can cause.
+        raise InvalidInputError("the archive continues after its end") from None
 
 
 def use_list(prepared: Prepared, entries: Iterable[Entry]) -> list[str]:
-    """Name a list of the entries; in a container, where our files are not, all are restored."""
+    """Return the option that lists the entries; in a container all are restored."""
     if prepared.client.container is not None:
         return []
     path = prepared.folder / "list"
@@ -147,7 +145,7 @@ def use_list(prepared: Prepared, entries: Iterable[Entry]) -> list[str]:
 
 
 def _listing(programs: DumpPrograms, client: Client, archive: Archive, head: Path) -> list[str]:
-    """Return the table of contents, of a start of the archive that is as long as that needs."""
+    """Return the table of contents, from as much of the archive's start as needed."""
     if archive.folder is not None:
         return _listed(programs, client, head)
     with archive.open(None) as stream, head.open("wb") as file:
@@ -175,7 +173,7 @@ def _listed(programs: DumpPrograms, client: Client, head: Path) -> list[str]:
 def _reading(
     programs: DumpPrograms, client: Client, head: Path, words: Sequence[str]
 ) -> Iterator[Running]:
-    """Run pg_restore on the start of an archive; in a container it is handed over."""
+    """Run pg_restore on the start of an archive; in a container it is piped in."""
     if client.container is None:
         with programs.running(client, [*words, str(head)]) as running:
             yield running
@@ -194,14 +192,14 @@ def _wanted(entries: Iterable[Entry], without: Sequence[str]) -> Iterator[Entry]
 
 
 def _version_of(archive: Archive) -> int:
-    """Return the major version that an archive needs at least, by its first bytes."""
+    """Return the oldest major version that reads an archive, by its first bytes."""
     with suppress(IndexError):
         if archive.folder is not None:
             start = (archive.folder / "toc.dat").read_bytes()[:7]
         else:
             with archive.open(None) as stream:
                 start = stream.read(_TAR_HEADER + 7)
-            if archive.kind == "tar":  # its first member is the table of contents
+            if archive.kind == "tar":  # Its first member is the table of contents.
                 start = start[_TAR_HEADER:]
         if start.startswith(b"PGDMP"):
             return _FORMATS.get((start[5], start[6]), _OLDEST)

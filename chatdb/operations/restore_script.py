@@ -1,4 +1,4 @@
-"""Scripts of SQL into a database by psql: one transaction, or nothing."""
+"""Runs SQL scripts with psql: one transaction, or nothing."""
 
 import secrets
 import subprocess
@@ -10,7 +10,7 @@ from chatdb.errors import DatabaseFailedError
 from chatdb.servers.dump_programs import Client, DumpPrograms, OnLine
 
 _RESTRICTS = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
-"""The first minor version of each major one whose psql can refuse its own commands."""
+"""The first minor version of each major one whose psql can block backslash commands."""
 
 OnBytes = Callable[[int], object]
 
@@ -26,12 +26,12 @@ def run_script(
     around: tuple[Sequence[bytes], Sequence[bytes]] = ((), ()),
     on_line: OnLine | None = None,
 ) -> list[str]:
-    """Run the pieces as one script in one transaction; return the last that psql said of it.
+    """Run the pieces as one script in one transaction; return psql's last line.
 
-    Raises what its first error means. `on_line` is handed all that psql says.
+    Raises what its first error means. `on_line` receives each line of psql's output.
 
-    `around` it are statements of ours, before and after. `restricted` lets no command of psql
-    pass, where psql knows how to. Pieces that end in an error are never committed.
+    `around` it are statements of ours, before and after. `restricted` blocks psql commands, if psql
+    is able to. Pieces that end in an error are never committed.
     """
     words = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
     with programs.running(
@@ -45,7 +45,7 @@ def run_script(
     ) as running:
         try:
             with running.stdin as pipe:
-                # Not --single-transaction, which commits what came before an end that is none.
+                # Not --single-transaction, which commits what came before a truncated end.
                 before, after = around
                 pipe.writelines(statement + b";\n" for statement in (b"BEGIN", *before))
                 if restricted and can_restrict(client):
@@ -55,7 +55,7 @@ def run_script(
                 pipe.writelines(b"\n" + statement + b";" for statement in (*after, b"COMMIT"))
         except BrokenPipeError:
             return running.finish()
-            raise DatabaseFailedError("psql ended before it had read the script") from None
+            raise DatabaseFailedError("psql ended before it had read the whole script") from None
         return running.finish()
 
 

@@ -1,4 +1,4 @@
-"""How much of a server's machine a restore may take."""
+"""How much of a server's machine a restore may use."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 _MOST_JOBS = 8
 _REMOTE_JOBS = 4
 _LEAST_MEMORY, _MOST_MEMORY = 64, 1024
-"""Of each index that is built, in MB; more than that makes none faster."""
+"""For each index being built, in MB; more does not make it faster."""
 
 _SETTINGS = """
 SELECT name, setting::bigint * CASE unit WHEN '8kB' THEN 8 ELSE 1 END / 1024
@@ -21,7 +21,7 @@ FROM pg_settings WHERE name IN ('shared_buffers', 'maintenance_work_mem')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """How much of the machine a restore takes: `memory` in MB for each index that is built."""
+    """How much of the machine a restore uses: `memory` in MB for each index being built."""
 
     jobs: int
     memory: int
@@ -31,7 +31,7 @@ class Tuning:
         """Return the settings of the programs' sessions."""
         return [
             f"-c maintenance_work_mem={self.memory}MB",
-            # What is restored counts only when the database is renamed, which waits for the disk.
+            # The restored data only counts once the database is renamed, which waits for the disk.
             "-c synchronous_commit=off",
             *program_options(self.server_version),
         ]
@@ -40,9 +40,9 @@ class Tuning:
 def tune(connection: Any, url: DatabaseUrl, *, jobs: int | None) -> Tuning:
     """Choose jobs and memory, on a bare connection to the server.
 
-    A job for each core that this machine has, or four on a server elsewhere. Memory by what the
-    server was given: four times its shared buffers, and an eighth of this machine's own if it is
-    here, for all jobs together. A container with less memory than its machine is not outgrown.
+    One job for each core of this machine, or four on a remote server. Memory depends on the
+    server's setting: four times its shared buffers, and an eighth of this machine's memory if it is
+    local, for all jobs together. So a container with less memory than its machine is not exceeded.
     """
     settings = {name: int(megabytes) for name, megabytes in connection.execute(_SETTINGS)}
     is_local = url.host.startswith("/") or url.host in _LOCAL_HOSTS

@@ -1,4 +1,4 @@
-"""What is set right in a database that comes out of a backup, before it takes another's place."""
+"""Fixes applied to a restored database before it replaces the current one."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ def settle(
     label: str | None,
     keeps_label: bool,
 ) -> None:
-    """Give it the label of its place, end the leases of long ago, and log the restore.
+    """Give it the target's label, end old leases, and log the restore.
 
     With `keeps_label` its own label stays.
     """

@@ -1,4 +1,4 @@
-"""Login roles of PostgreSQL for applications: least privileges, bound by row-level security."""
+"""Login roles of PostgreSQL for applications: least privileges, subject to row-level security."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -87,7 +87,7 @@ WHERE EXISTS (SELECT FROM aclexplode(d.defaclacl) WHERE grantee = %(role)s::regr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A role that may read messages; `row_security` tells that the policies bind it.
+    """A role that may read messages; `row_security` says that the policies apply to it.
 
     `kind` is app, readonly, or what lets it see everything: superuser, bypassrls, owner. `sessions`
     are those on this database now.
@@ -102,7 +102,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleMade:
-    """A role that was made, or given its rights anew (`created` False)."""
+    """A role that was created, or granted its privileges again (`created` False)."""
 
     name: str
     kind: RoleKind
@@ -129,7 +129,7 @@ def list_roles(database: Database) -> list[Role]:
 
 
 def check_new(database: Database, name: str, *, existing: bool) -> None:
-    """Raise what `create` would of the name and of what we may, before a password is asked for."""
+    """Raise what `create` would for the name and our privileges, before asking for a password."""
     _require_server(database)
     _check_name(name)
     with database.transaction() as connection:
@@ -142,18 +142,18 @@ def check_new(database: Database, name: str, *, existing: bool) -> None:
 def create(
     database: Database, kind: RoleKind, name: str, *, password: str | None, existing: bool = False
 ) -> RoleMade:
-    """Make a login role with no more rights than its kind needs, all in one transaction.
+    """Create a login role with only the privileges its kind needs, in one transaction.
 
-    `existing` gives a role that is there (of another database of the server, or after a restore)
-    its rights; its password stays unless there is one. The password reaches the server as its
-    SCRAM digest. Raises UsageError, RefusedError.
+    `existing` grants an existing role (of another database of the server, or after a restore) its
+    privileges; its password is unchanged unless one is given. The password reaches the server as
+    its SCRAM digest. Raises UsageError, RefusedError.
     """
     _require_server(database)
     _check_name(name)
     if password is not None and (len(password) < SHORTEST_PASSWORD or "\0" in password):
         raise UsageError(
-            f"a password has {SHORTEST_PASSWORD} characters or more",
-            hint="let one be made: --generate",
+            f"a password must have at least {SHORTEST_PASSWORD} characters",
+            hint="to generate one: --generate",
         )
     with database.transaction(write=True) as connection:
         driver = driver_connection(connection)
@@ -168,25 +168,26 @@ def create(
 
 
 def check_droppable(database: Database, name: str) -> Role:
-    """Return the role; raises NotFoundError, RefusedError for one that owns what is here."""
+    """Return the role; raises NotFoundError, RefusedError for an owner of chatdb's tables."""
     roles = {role.name: role for role in list_roles(database)}
     if name not in roles:
         raise NotFoundError(
-            f"no role {name!r} may read the messages of this database", hint="chatdb roles list"
+            f"no role {name!r} may read the messages of this database",
+            hint="to list them: chatdb roles list",
         )
     role = roles[name]
     if not role.row_security:
         raise RefusedError(
-            f"{name!r} is no role of an application ({role.kind}): it stays",
-            hint="chatdb roles list",
+            f"{name!r} is not an application role ({role.kind}); it cannot be dropped here",
+            hint="to list them: chatdb roles list",
         )
     return role
 
 
 def drop(database: Database, name: str, *, keep_role: bool = False) -> None:
-    """Take a role's rights in this database, and drop it unless `keep_role`.
+    """Revoke a role's privileges in this database, and drop it unless `keep_role`.
 
-    Raises NotFoundError, RefusedError for one that owns something or has rights elsewhere.
+    Raises NotFoundError, RefusedError if it owns something or has privileges elsewhere.
     """
     check_droppable(database, name)
     quoted = sql.Identifier(name)
@@ -207,7 +208,7 @@ def drop(database: Database, name: str, *, keep_role: bool = False) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Maker:
-    """Who makes roles here, and where."""
+    """The user who creates roles here, and the database."""
 
     user: str
     is_super: bool
@@ -220,8 +221,8 @@ class _Maker:
 def _require_server(database: Database) -> None:
     if database.url.path is not None:
         raise UsageError(
-            "SQLite has no roles: who may open the file may read all of it",
-            hint="chatdb security check looks at the rights of the file",
+            "SQLite has no roles: a user who can open the file can read all of it",
+            hint="to check the file's permissions: chatdb security check",
         )
 
 
@@ -232,32 +233,33 @@ def _check_name(name: str) -> None:
         or name.startswith("pg_")
         or name in ("public", "none")
     ):
-        raise UsageError(f"{name!r} cannot be the name of a role", hint="choose another: --name")
+        raise UsageError(f"invalid role name {name!r}", hint="choose another: --name")
 
 
 def _check_role(name: str, found: Any, we: _Maker, *, existing: bool) -> None:
     if found is None and existing:
-        raise NotFoundError(f"there is no role {name!r}", hint="leave out --existing")
+        raise NotFoundError(f"the role {name!r} does not exist", hint="leave out --existing")
     if found is None and not we.may_create:
         raise RefusedError(
-            f"user {we.user} may not make roles",
-            hint=f"as a superuser: ALTER ROLE {we.user} CREATEROLE; or name another --database-url",
+            f"user {we.user} may not create roles",
+            hint=f"as a superuser: ALTER ROLE {we.user} CREATEROLE; or connect as another user "
+            "with --database-url",
         )
     if found is not None and not existing:
         raise RefusedError(
-            f"there is a role {name!r} already",
-            hint="--existing gives it the rights in this database; or choose another --name",
+            f"the role {name!r} already exists",
+            hint="--existing grants it the privileges in this database; or choose another --name",
         )
     if found is not None and any(found):
-        reasons = ("is a superuser", "bypasses row-level security", "may make roles or databases")
+        reasons = ("is a superuser", "bypasses row-level security", "may create roles or databases")
         reason = next(
             text
             for text, bad in zip((*reasons, f"is a member of {we.owner}"), found, strict=True)
             if bad
         )
         raise RefusedError(
-            f"the role {name!r} {reason}: no rights of an application's would bind it",
-            hint="make another: --name NAME without --existing",
+            f"the role {name!r} {reason}: row-level security would not limit it",
+            hint="create another: --name NAME without --existing",
         )
 
 
@@ -273,8 +275,8 @@ def _make_login(driver: Any, name: str, password: str | None, we: _Maker, *, exi
             )
         except psycopg.errors.DuplicateObject as error:
             raise RefusedError(
-                f"there is a role {name!r} already: another session made it just now",
-                hint="--existing gives it the rights in this database",
+                f"the role {name!r} already exists: another session just created it",
+                hint="--existing grants it the privileges in this database",
             ) from error
     if password is not None:
         digest = driver.pgconn.encrypt_password(
@@ -282,7 +284,7 @@ def _make_login(driver: Any, name: str, password: str | None, we: _Maker, *, exi
         ).decode()
         driver.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(quoted, sql.Literal(digest)))
     if not we.is_super and not exists:
-        # To prove by SET ROLE what it may see; whoever owns the tables gains nothing by it.
+        # Lets the owner test by SET ROLE what the role may see; the owner gains nothing by it.
         driver.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(quoted))
 
 
@@ -316,6 +318,6 @@ def _drop_role(driver: Any, name: str) -> None:
     except psycopg.errors.DependentObjectsStillExist as error:
         detail = "; ".join((error.diag.message_detail or "").splitlines()[:5])
         raise RefusedError(
-            f"the role {name!r} owns something, or has rights elsewhere: {detail}",
-            hint="take its rights in this database only: --keep-role",
+            f"the role {name!r} owns something, or has privileges elsewhere: {detail}",
+            hint="revoke its privileges in this database only: --keep-role",
         ) from error

@@ -1,6 +1,6 @@
-"""What state the schema is in, whether chatdb can work on it, and which revisions made it.
+"""The state of the schema, whether chatdb can work with it, and its revisions.
 
-Heavy modules are imported inside functions: `require_current` stands before every command.
+Heavy modules are imported inside functions, because `require_current` runs before every command.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """Where a database stands; `search_index` is present, deferred or off, None without a schema.
+    """The state of a database; `search_index` is present, deferred or off, None without a schema.
 
     `pending` are the revisions that `chatdb migrate` would apply, `elsewhere` the schemas of the
-    database that have chatdb's tables where this one has none.
+    database that have chatdb's tables if this one has none.
     """
 
     state: State
@@ -41,8 +41,8 @@ class SchemaStatus:
 class RevisionHistory:
     """One revision: applied or not, when and by which row of the log.
 
-    `checksum` compares the script with the one that was run: ok, changed, or unknown where the
-    log has no row (a database made from a dump); None for a revision that is not applied.
+    `checksum` compares the script with the one that was run: ok, changed, or unknown if the log has
+    no row (a database made from a dump); None for a revision that is not applied.
     """
 
     revision: str
@@ -54,7 +54,7 @@ class RevisionHistory:
 
 
 def require_current(database: "Database") -> None:
-    """Return when the schema is at head; costs one query on a connection of its own.
+    """Return if the schema is current; costs one query on a separate connection.
 
     Raises SchemaMismatchError with its `state` and what to type next, DatabaseUnreachableError.
     """
@@ -66,9 +66,9 @@ def require_current(database: "Database") -> None:
 def prepare_new_sqlite(database: "Database") -> bool:
     """Migrate a SQLite file that does not exist yet or has no tables; tell whether it was one.
 
-    One that is behind and holds no conversation is new as well: its making was broken off. A file
-    with any other table in it is somebody's: it is left alone, and only `chatdb migrate` asked by
-    name puts chatdb's tables beside them.
+    One that is behind and contains no conversation counts as new: its creation was interrupted. A
+    file with any other table belongs to someone: it is left alone, and only an explicit `chatdb
+    migrate` adds chatdb's tables.
     """
     if database.url.path is None:
         return False
@@ -93,7 +93,7 @@ def holds_nothing(database: "Database") -> bool:
 
 
 def status(database: "Database") -> SchemaStatus:
-    """Tell where the database stands; every state is an answer, only no connection raises."""
+    """Return the state of the schema; raises only without a connection."""
     seen = look(database.url, schema=database.schema)
     names = [script.revision for script in scripts()]
     pending: list[str] = []
@@ -157,7 +157,7 @@ def history(database: "Database") -> list[RevisionHistory]:
 
 
 def applied_runs(connection: "sa.Connection") -> "dict[str, LoggedRun]":
-    """Return by revision the run that applied it last and was not taken back."""
+    """Return by revision the run that applied it last and was not reverted."""
     from chatdb.db.migration_log import read_runs
 
     standing: dict[str, LoggedRun] = {}

@@ -1,4 +1,4 @@
-"""Comparing the live database with what the migrations make, and writing its DDL out."""
+"""Compares the live database with the migrations' result, and writes its DDL."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ from chatdb.store.search_index import search_index_state
 
 SEARCH_INDEX = "messages_search"
 SEARCH_KIND = "search index"
-"""The kind of a difference that a full-text index has from its messages."""
+"""The kind of difference between a full-text index and its messages."""
 _SEARCH_NAMES = ("ix_messages_content_search", SEARCH_INDEX)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What differs from head; `notes` tell what is missing on purpose or does no harm.
+    """The differences from the newest revision; `notes` are intended or harmless ones.
 
-    An index that others added is a note unless it is unique: it refuses no row.
-    A script that was changed after it was applied is a difference of kind `script`, a full-text
-    index that lacks words or messages one of kind `search index`.
+    An index that others added is a note unless it is unique: it refuses no row. A script that was
+    changed after it was applied is a difference of kind `script`, a full-text index that lacks
+    words or messages one of kind `search index`.
     """
 
     revision: str
@@ -44,8 +44,8 @@ class CheckReport:
 def check(database: Database, *, settings: Mapping[str, str] | None = None) -> CheckReport:
     """Compare tables, columns, constraints, indexes, triggers, views and functions with head.
 
-    Reading is all the right it needs; `settings` are those of its transaction, such as a
-    lock_timeout. Raises SchemaMismatchError when the database is not at head.
+    Needs only the privilege to read; `settings` are those of its transaction, such as a
+    lock_timeout. Raises SchemaMismatchError if the database is not at head.
     """
     seen = look(database.url, schema=database.schema)
     if seen.state != "current" or seen.revision is None:
@@ -64,7 +64,7 @@ def check(database: Database, *, settings: Mapping[str, str] | None = None) -> C
     if state != "present":
         absent = [item for item in differences if _is_absent_search(item)]
         differences = [item for item in differences if item not in absent]
-        notes.append(f"the search index is {state}; build it with: {COMPLETE_HINT}")
+        notes.append(f"the search index is {state}; to build it: {COMPLETE_HINT}")
     else:
         differences += [
             Difference(SEARCH_KIND, "messages", SEARCH_INDEX, "damaged", "whole", text)
@@ -76,7 +76,7 @@ def check(database: Database, *, settings: Mapping[str, str] | None = None) -> C
 def dump(database: Database) -> str:
     """Return the DDL of the live schema, with its revision and default organization.
 
-    Run on an empty database it makes a schema that `check` accepts.
+    Run on an empty database, it creates a schema that `check` accepts.
     """
     seen = look(database.url, schema=database.schema)
     if seen.revision is None:
@@ -96,7 +96,7 @@ def dump(database: Database) -> str:
 
 
 def write_dump(database: Database, path: Path) -> None:
-    """Write the DDL to a file, whole or not at all. Raises StorageError."""
+    """Write the DDL to a file, atomically. Raises StorageError."""
     from chatdb.formats.outputs import open_output
 
     text = dump(database)
@@ -105,7 +105,7 @@ def write_dump(database: Database, path: Path) -> None:
 
 
 def _first_rows(connection: sa.Connection) -> Iterator[str]:
-    """Yield what the migrations put in, and the state of the search index."""
+    """Yield the rows that the migrations insert, and the state of the search index."""
     for row in connection.execute(sa.select(organizations).where(organizations.c.key == "default")):
         values = ", ".join(map(_literal, map(_text, row)))
         yield f"INSERT INTO organizations ({', '.join(row._fields)}) VALUES ({values})"
@@ -140,7 +140,7 @@ def _is_absent_search(difference: Difference) -> bool:
 
 
 def is_of_search_index(difference: Difference) -> bool:
-    """Tell whether building the full-text index anew mends the difference."""
+    """Tell whether rebuilding the full-text index fixes the difference."""
     return difference.name.startswith(_SEARCH_NAMES)
 
 
@@ -155,4 +155,4 @@ def _is_added_index(difference: Difference) -> bool:
 def problems(differences: Sequence[Difference]) -> str:
     """Count the differences in words, for the line after the table."""
     count = len(differences)
-    return f"{count} difference{'' if count == 1 else 's'} from head"
+    return f"{count} difference{'' if count == 1 else 's'} from the newest revision"

@@ -1,4 +1,4 @@
-"""Writing a migration from the difference between `db/schema.py` and head; in a checkout only."""
+"""Writes a migration from the difference between `db/schema.py` and head; in a checkout only."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ _SPELLED = {
     CanonicalJson: 'postgresql.JSONB().with_variant(sa.Text(), "sqlite")',
     FloatVector: 'postgresql.JSONB().with_variant(sa.Text(), "sqlite")',
 }
-"""A migration imports nothing of chatdb: it spells what `db/types.py` does today."""
+"""A migration imports nothing of chatdb: it spells out what `db/types.py` does today."""
 
 _ONLY_IN_SQLITE = frozenset({"rid", "uq_messages_key"})
 
@@ -32,14 +32,14 @@ _ONLY_IN_SQLITE = frozenset({"rid", "uq_messages_key"})
 def new_revision(title: str) -> Path:
     """Write `NNNN_<title>.py` with what `db/schema.py` has beyond head; return its path.
 
-    A person reads it before it is committed: renames look like drops, and data moves are not
-    seen. Raises RefusedError outside a checkout, UsageError for a title without letters.
+    A developer reads it before it is committed: renames look like drops, and data migrations are
+    not detected. Raises RefusedError outside a checkout, UsageError for a title without letters.
     """
     if not is_checkout():
         raise RefusedError(
-            f"new revisions are written in a source checkout only: the migrations in"
-            f" {migrations_directory()} belong to an installed chatdb",
-            hint="clone the repository, pip install -e . and run it there",
+            "new revisions can only be written in a source checkout: the migrations in "
+            f"{migrations_directory()} belong to an installed chatdb",
+            hint="clone the repository, run pip install -e . and try again there",
         )
     if not any(character.isalpha() for character in title):
         raise UsageError("the title has no words", hint='chatdb schema new "add tags"')
@@ -61,7 +61,7 @@ def new_revision(title: str) -> Path:
 
 
 def _tidy(path: Path) -> None:
-    """Format the script as the repository's checks want it, where the tool for it is installed."""
+    """Format the script as the repository's checks require, if the tool is installed."""
     if find_spec("ruff") is None:
         return
     for words in (["check", "--fix", "--quiet"], ["format", "--quiet"]):
@@ -83,7 +83,7 @@ def include_object(
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
-    """Spell chatdb's types with SQLAlchemy's own; False leaves a thing to Alembic."""
+    """Spell chatdb's types with SQLAlchemy's own; False leaves the type to Alembic."""
     if kind == "type" and type(item) in _SPELLED:
         if isinstance(item, CanonicalJson | FloatVector):
             autogen_context.imports.add("from sqlalchemy.dialects import postgresql")

@@ -1,4 +1,4 @@
-"""What a migration would do, told as SQL: nothing is written, reading is all the right it needs."""
+"""What a migration would do, as SQL: writes nothing, and needs only the privilege to read."""
 
 import re
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ _DROPPED = re.compile(
 class PlannedStatement:
     """A statement of a revision, the strongest lock it takes on `tables`, and their size.
 
-    `rows` is an estimate on PostgreSQL; `rows` and `bytes` are None where they are not known or
-    no table that exists is touched.
+    `rows` is an estimate on PostgreSQL; `rows` and `bytes` are None if unknown or if no existing
+    table is affected.
     """
 
     revision: str
@@ -62,7 +62,7 @@ def plan_upgrade(
     if seen.state in ("empty", "behind") and _exists(direct):
         with direct.transaction() as connection:
             ways = direct.dialect.migration_ways()
-            # Who only reads may see the plan of a database that others migrate.
+            # A user who only reads may see the plan for a database that others migrate.
             is_first = seen.state == "empty"
             ways.require_place(connection, direct.url, direct.schema, writes=is_first)
     target = revision or head_revision(directory)
@@ -159,7 +159,7 @@ def _refuse_foreign(database: Database, seen: Look) -> None:
 
 
 def _exists(database: Database) -> bool:
-    """Tell whether there is anything to look at: a SQLite file may not be there yet."""
+    """Tell whether there is a database: a SQLite file may not exist yet."""
     path = database.url.path
     return path is None or path.exists()
 

@@ -1,4 +1,4 @@
-"""Finding messages (or titles) by their words, newest first, alike on both databases."""
+"""Finds messages (or titles) by their words, newest first, alike on both databases."""
 
 import time
 from collections.abc import Sequence
@@ -29,20 +29,20 @@ __all__ = ["RANKED_HITS", "Hit", "SearchOptions", "SearchPage", "search"]
 
 _OPERATORS = frozenset(("and", "or", "not", "near"))
 _LOOK_SECONDS = 0.05
-"""How long a search that found little looks whether the index is whole."""
+"""How long a search that found little checks whether the index is intact."""
 _KEYS_AT_ONCE = 200
 _PATIENCE = 10
-"""Organizations that are searched one by one before the index is asked which of them have hits."""
+"""Organizations that are searched one by one before the index is asked which have hits."""
 
 
 def search(
     database: Database, text: str, *, organization_key: Scope, options: SearchOptions
 ) -> SearchPage:
-    """Find what the query wants; hits are messages, with `in:title` conversations.
+    """Find what matches the query; hits are messages, with `in:title` conversations.
 
-    Every organization is searched one after another, for what is newer than the hits before.
-    Raises UsageError for a query that cannot be meant, NotFoundError for an unknown organization,
-    DatabaseFailedError when it takes longer than the timeout, RefusedError as `chosen` does.
+    With all organizations each is searched in turn, for hits newer than those before. Raises
+    UsageError for an invalid query, NotFoundError for an unknown organization, DatabaseFailedError
+    at the timeout, RefusedError as `chosen` does.
     """
     query, raw = _read(text, options)
     if options.rank and options.after is not None:
@@ -63,7 +63,7 @@ def search(
         found = _messages(connection, keys.items)
         problem = glance.problem if indexed else None
         if indexed and glance.is_small and problem is None and not keys.has_more:
-            # Few hits, or none: where words are missing from the index, it may be for that.
+            # Few hits, or none: words missing from the index may be the reason.
             seen = index.look(connection, seconds=_LOOK_SECONDS)
             problem = next(iter(seen.problems), None)
     return _page(found, keys, _matcher(query, raw), _notes(query, request, problem), options)
@@ -76,7 +76,7 @@ def _newest(
     request: SearchRequest,
     options: SearchOptions,
 ) -> GatheredPage[MessageKey]:
-    """Return the keys of the newest hits of all that is searched."""
+    """Return the keys of the newest hits in the scope."""
     ways = dialect.search()
     keys: GatheredPage[MessageKey] = GatheredPage(
         "search", request.limit - 1, options.after, ids=2, everywhere=scope is EVERY
@@ -116,11 +116,11 @@ def _request(
     *,
     indexed: bool,
 ) -> SearchRequest:
-    """Return what is asked of each organization; `_request_of` puts in whose it is."""
+    """Return the request for each organization; `_request_of` adds which one."""
     if raw is not None and not indexed:
         raise UsageError(
-            "a raw query needs the search index, which is not there",
-            hint=f"build it: {COMPLETE_HINT}",
+            "a raw query needs the search index, which does not exist",
+            hint=f"to build it: {COMPLETE_HINT}",
         )
     return SearchRequest(
         organization_id=UUID(int=0),
@@ -144,7 +144,7 @@ def _request(
 def _request_of(
     organization: Organization, request: SearchRequest, keys: GatheredPage[MessageKey]
 ) -> SearchRequest:
-    """Return the request to one organization, after what the others have given."""
+    """Return the request for one organization, after the hits of earlier ones."""
     place = keys.place(organization)
     return replace(
         request,
@@ -157,7 +157,7 @@ def _request_of(
 def _messages(
     connection: sa.Connection, found: Sequence[tuple[Organization, MessageKey]]
 ) -> list[tuple[Organization, sa.Row[Any]]]:
-    """Read the messages of the keys, in their order."""
+    """Read the messages of the keys, in order."""
     columns, c = messages.c, conversations.c
     statement = sa.select(
         *(columns.organization_id, columns.conversation_id, c.title, c.user_id),
@@ -217,7 +217,7 @@ def _page(
 
 
 def _matcher(query: Query, raw: str | None) -> Matcher:
-    """Return what finds the words in a text, to be shown."""
+    """Return what finds the words in a text, for display."""
     return Matcher(query.all_of if raw is None else _words_of_raw(raw))
 
 
@@ -253,14 +253,16 @@ def _notes(query: Query, request: SearchRequest, problem: str | None) -> list[st
     slow = [term.contains for term in (*terms, *query.none_of) if term.contains is not None]
     if not request.indexed:
         notes.append(
-            f"the search index is not there, so every message is read: {COMPLETE_HINT} makes it"
+            f"there is no search index, so every message is read; to build it: {COMPLETE_HINT}"
         )
     elif slow:
         shown = ", ".join(slow[:3])
-        notes.append(f"looked for {shown} in the text of every message: no index has such words")
+        notes.append(
+            f"searched the text of every message for {shown}: no index contains such words"
+        )
     if problem is not None:
         notes.append(
-            f"the search index is damaged, hits may be missing ({problem}); build it anew:"
-            f" {COMPLETE_HINT}"
+            f"the search index is damaged, hits may be missing ({problem}); to rebuild it: "
+            f"{COMPLETE_HINT}"
         )
     return notes

@@ -1,4 +1,4 @@
-"""The full-text index: its state, a full check, and making it anew."""
+"""The full-text index: its state, a full check, and rebuilding it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ IndexState = Literal["present", "damaged", "deferred", "off"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchIndexReport:
-    """What is known of the index.
+    """What is known about the index.
 
-    `state` is present, damaged (or missing, or incomplete: `problems` has it), deferred (an import
-    has yet to build it) or off (left out on demand). `messages` and `indexed` are counts on
-    SQLite, `bytes` is its size. `unchecked` tells what was not looked at, and why.
+    `state` is present, damaged (or missing, or incomplete: see `problems`), deferred (left out by
+    an import, to be built later) or off (by request). `messages` and `indexed` are counts on
+    SQLite, `bytes` is its size. `unchecked` says what was not checked, and why.
     """
 
     state: IndexState
@@ -35,7 +35,7 @@ class SearchIndexReport:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether searches may rely on it, or it was left out on demand."""
+        """Tell whether searches may rely on it, or it is off by request."""
         return self.state in ("present", "off")
 
 
@@ -45,10 +45,10 @@ def look_at_search_index(
     seconds: float | None = LOOK_SECONDS,
     settings: Mapping[str, str] | None = None,
 ) -> SearchIndexReport:
-    """Look at the index by counts (SQLite) and in the catalogue (PostgreSQL), which locks nothing.
+    """Check the index by counts (SQLite) and in the catalogue (PostgreSQL), without locks.
 
-    What is not counted within `seconds` (None: no limit) is left unchecked; `settings` are those
-    of the transaction.
+    What is not counted within `seconds` (None: no limit) is left unchecked; `settings` are those of
+    the transaction.
     """
     with database.transaction(settings=settings) as connection:
         seen = database.dialect.search_index().look(connection, seconds=seconds)
@@ -58,7 +58,7 @@ def look_at_search_index(
 def check_search_index(
     database: Database, *, settings: Mapping[str, str] | None = None
 ) -> SearchIndexReport:
-    """Compare all of the index with the messages, as far as the database can.
+    """Compare the whole index with the messages, as far as the database can.
 
     SQLite takes the write lock meanwhile; a file that cannot be written is only counted.
     """
@@ -68,17 +68,17 @@ def check_search_index(
             return _report(connection, ways.check(connection))
     except StorageError as error:
         seen = look_at_search_index(database, seconds=None, settings=settings)
-        return replace(seen, unchecked=(*seen.unchecked, f"it was only counted: {error.text}"))
+        return replace(seen, unchecked=(*seen.unchecked, f"only counted: {error.text}"))
 
 
 def rebuild_search_index(
     database: Database, watch: BuildWatch, *, only_if_needed: bool = False
 ) -> bool:
-    """Make the index anew from the messages; return whether it was.
+    """Rebuild the index from the messages; return whether it was.
 
-    SQLite: in one transaction, with what keeps it in step. PostgreSQL: beside the old one while
-    writers go on, behind a pooler without a direct URL in one transaction. `only_if_needed` leaves
-    an index alone in which a look finds nothing wrong. Raises the errors of the database.
+    SQLite: in one transaction, with its triggers. PostgreSQL: beside the old one while writers
+    continue, behind a pooler without a direct URL in one transaction. `only_if_needed` leaves an
+    index alone in which a quick check finds nothing wrong. Raises the errors of the database.
     """
     if only_if_needed and look_at_search_index(database).state == "present":
         return False
@@ -88,10 +88,10 @@ def rebuild_search_index(
 
 
 def search_index_warning(problem: str) -> str:
-    """Return what to say of a database, such as one in a backup, whose index is not whole."""
+    """Return the note on a database, such as one in a backup, whose index is not intact."""
     return (
-        f"the full-text index in it is not whole ({problem}); its messages are: after restoring it,"
-        f" run {COMPLETE_HINT}"
+        f"the full-text index in it is not intact ({problem}), but its messages are; after "
+        f"restoring it, run {COMPLETE_HINT}"
     )
 
 
@@ -103,7 +103,7 @@ def _report(connection: sa.Connection, seen: IndexSight) -> SearchIndexReport:
         problems = seen.problems
         found = "damaged" if problems else "present"
     elif state == "deferred":
-        problems = ("an import did not come to its end, which would have built it",)
+        problems = ("an import did not finish, which would have built it",)
     return SearchIndexReport(
         state=found,
         messages=seen.messages,

@@ -1,16 +1,16 @@
-"""What a search is asked and what it answers, whether in messages or in titles."""
+"""The request and the result of a search, in messages or in titles."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 RANKED_HITS = 150
-"""How many of the newest hits are put in the order of relevance."""
+"""How many of the newest hits are sorted by relevance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
-    """How to search; `after` is the cursor of the page before, roles and users narrow the query."""
+    """How to search; `after` is the previous page's cursor, roles and users narrow the query."""
 
     limit: int = 20
     after: str | None = None
@@ -26,8 +26,8 @@ class SearchOptions:
 class Hit:
     """A message that was found, or a conversation by its title (then the message is None).
 
-    `snippet` is one line of the text, `highlights` the (start, end) places of the words in it;
-    `score` is the relevance when the hits were ranked.
+    `snippet` is one line of the text, `highlights` the (start, end) positions of the words in it;
+    `score` is the relevance if the hits were ranked.
     """
 
     conversation_id: UUID
@@ -47,9 +47,8 @@ class Hit:
 class SearchPage:
     """Hits, newest first (or best first); `next_cursor` is None at the end.
 
-    `notes` are what the user should know about how the search was done; `in_titles` tells that
-    it was done in titles. `organizations` has the key of each hit's organization where all of them
-    were searched.
+    `notes` are what the user should know about how the search was done; `in_titles` says that it
+    was done in titles. `organizations` has the key of each hit's organization if all were searched.
     """
 
     hits: tuple[Hit, ...]

@@ -1,4 +1,4 @@
-"""Finding conversations by the words of their titles: looked at one by one, newest first."""
+"""Finds conversations by the words of their titles: read one by one, newest first."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which files with chats or passwords in them others on this machine may open."""
+"""Checks which files with chats or passwords other users of this machine can read."""
 
 import shlex
 import stat
@@ -13,13 +13,12 @@ _ENTER = stat.S_IXGRP | stat.S_IXOTH
 _BESIDE = ("-wal", "-shm", "-journal")
 _SHOWN = 3
 _MOST = 100_000
-"""Files of a folder that are looked at; what is wrong with backups is wrong with the first ones."""
+"""Files of a folder that are checked; problems of backups affect the first ones too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecuredFiles:
-    """Where files may lie: the project's folder, the database if it is a file, backups, what was
-    kept of deletions."""
+    """Where files may be: the project's folder, a database file, backups, saved deletions."""
 
     folder: Path
     database: Path | None
@@ -32,21 +31,24 @@ def _database(files: SecuredFiles) -> Iterator[Finding]:
         return
     path = files.database
     if not path.exists():
-        yield ok("database-file", f"there is no file {path} yet; a new one is for its owner alone")
+        yield ok(
+            "database-file",
+            f"{path} does not exist yet; a new file is accessible to its owner only",
+        )
         return
     open_ones = _open([path, *(path.with_name(path.name + ending) for ending in _BESIDE)])
     if open_ones:
         yield error(
             "database-file",
-            f"other users of this machine may open {_named(open_ones)}: all chats are in it",
+            f"other users of this machine can open {_named(open_ones)}, which contains all chats",
             f"chmod 600 {_quoted(open_ones)}",
         )
     else:
-        yield ok("database-file", f"only its owner may open {path} and what lies beside it")
+        yield ok("database-file", f"only its owner can open {path} and the files beside it")
 
 
 def _copies(files: SecuredFiles) -> Iterator[Finding]:
-    """Look at the copies of a database file that lie beside it, made by migrations or by hand."""
+    """Check the copies of a database file beside it, made by migrations or by hand."""
     if files.database is None or not files.database.parent.is_dir():
         return
     path = files.database
@@ -60,11 +62,11 @@ def _copies(files: SecuredFiles) -> Iterator[Finding]:
     if open_ones:
         yield warning(
             "database-copies",
-            f"other users may open copies of the database: {_named(open_ones)}",
+            f"other users can open copies of the database: {_named(open_ones)}",
             f"chmod 600 {_quoted(open_ones)}",
         )
     else:
-        yield ok("database-copies", f"others may open no copy beside {path}")
+        yield ok("database-copies", f"other users cannot open any copy beside {path}")
 
 
 def _backups(files: SecuredFiles) -> Iterator[Finding]:
@@ -72,7 +74,7 @@ def _backups(files: SecuredFiles) -> Iterator[Finding]:
 
 
 def _kept(files: SecuredFiles) -> Iterator[Finding]:
-    yield from _folders("kept-files", "what was kept of deletions", files.kept)
+    yield from _folders("kept-files", "saved deletions", files.kept)
 
 
 def _folders(check_id: str, what: str, folders: Iterable[Path]) -> Iterator[Finding]:
@@ -81,15 +83,15 @@ def _folders(check_id: str, what: str, folders: Iterable[Path]) -> Iterator[Find
     if found:
         yield warning(
             check_id,
-            f"other users may open {what}: {_named(found)}",
+            f"other users can open {what}: {_named(found)}",
             f"chmod -R go= {_quoted(dict.fromkeys(_top_of(path, present) for path in found))}",
         )
     elif present:
-        yield ok(check_id, f"only their owner may open {what} in {_named(present)}")
+        yield ok(check_id, f"only their owner can open {what} in {_named(present)}")
 
 
 def _environment(files: SecuredFiles) -> Iterator[Finding]:
-    """Look at `.env` and its like; an example has no secret in it."""
+    """Check `.env` and the like; an example file contains no secret."""
     settings = [
         path
         for path in files.folder.glob(".env*")
@@ -99,11 +101,11 @@ def _environment(files: SecuredFiles) -> Iterator[Finding]:
     if open_ones:
         yield warning(
             "settings-files",
-            f"other users may open {_named(open_ones)}, where passwords stand",
+            f"other users can open {_named(open_ones)}, which contains passwords",
             f"chmod 600 {_quoted(open_ones)}",
         )
     elif settings:
-        yield ok("settings-files", f"only its owner may open {_named(settings)}")
+        yield ok("settings-files", f"only its owner can open {_named(settings)}")
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -117,7 +119,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _open(paths: Iterable[Path]) -> list[Path]:
-    """Return those that others than their owner may open, and reach through their folder."""
+    """Return those that other users can open, reaching them through their folder."""
     found = []
     for path in paths:
         try:
@@ -151,4 +153,4 @@ FILE_SECURITY: tuple[Check[SecuredFiles], ...] = (
     Check("kept-files", _kept),
     Check("settings-files", _environment),
 )
-"""What is asked of files, in this order."""
+"""The checks of files, in this order."""

@@ -1,4 +1,4 @@
-"""What `chatdb security check` asks a PostgreSQL server: who is bound by what, and who is not."""
+"""`chatdb security check` on a PostgreSQL server: who is subject to policies, and who is not."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,8 +30,8 @@ _WEAK_MODES = {
     "disable": "is never encrypted",
     "allow": "may be unencrypted",
     "prefer": "may be unencrypted",
-    "require": "is encrypted, but to whom is not checked",
-    "verify-ca": "is encrypted to a server of this authority, whichever it is",
+    "require": "is encrypted, but the server's identity is not checked",
+    "verify-ca": "is encrypted, to any server of this authority",
 }
 
 _WHO = """
@@ -119,9 +119,9 @@ SELECT rolname FROM pg_authid WHERE rolname = ANY(%s) AND rolpassword LIKE 'md5%
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecuredServer:
-    """A server we are logged in to; `roles` are those that may read messages, with their kind.
+    """A server we are connected to; `roles` are those that may read messages, with their kind.
 
-    `urls` are the addresses in use; `ssl_mode` is libpq's default where a URL names none.
+    `urls` are the configured URLs; `ssl_mode` is libpq's default if a URL sets none.
     """
 
     connection: "PatientConnection"
@@ -132,7 +132,7 @@ class SecuredServer:
 
     @property
     def bound(self) -> list[str]:
-        """The names of the roles that row-level security binds."""
+        """The names of the roles that row-level security applies to."""
         return [name for name, kind in self.roles.items() if kind in _BOUND]
 
     @contextmanager
@@ -154,19 +154,20 @@ def _connected(server: SecuredServer) -> Iterator[Finding]:
         what = "a superuser" if is_super else "exempt from policies" if bypasses else "the owner"
         yield info(
             "connected-as",
-            f"we are {user}, {what}: right for chatdb's upkeep, never for an application",
+            f"connected as {user}, {what}: right for maintenance, never for an application",
         )
     else:
-        yield ok("connected-as", f"we are {user}, bound by row-level security")
+        yield ok("connected-as", f"connected as {user}, subject to row-level security")
 
 
 def _app_roles(server: SecuredServer) -> Iterator[Finding]:
     if server.bound:
-        yield ok("app-roles", f"bound by row-level security: {', '.join(server.bound)}")
+        yield ok("app-roles", f"subject to row-level security: {', '.join(server.bound)}")
     else:
         yield warning(
             "app-roles",
-            "there is no role for applications: whoever connects as the owner passes all policies",
+            "there is no role for applications: a program that connects as the owner bypasses "
+            "all policies",
             "chatdb roles create app",
         )
     for name, kind in server.roles.items():
@@ -175,10 +176,10 @@ def _app_roles(server: SecuredServer) -> Iterator[Finding]:
             known = server.connection.info.user == name
             yield (info if known else warning)(
                 "app-roles",
-                f"{name} may log in and is not bound by row-level security ({reason})",
+                f"{name} may log in and is not subject to row-level security ({reason})",
                 None
                 if known
-                else f"let applications use another role, and ALTER ROLE {quoted(name)} NOLOGIN",
+                else f"use another role for applications, and ALTER ROLE {quoted(name)} NOLOGIN",
             )
 
 
@@ -187,15 +188,15 @@ def _sessions(server: SecuredServer) -> Iterator[Finding]:
     for user, program, count in found:
         yield warning(
             "unbound-sessions",
-            f"{program} is connected as {user} (sessions: {count}): no policy binds it",
+            f"{program} is connected as {user} (sessions: {count}): no policy applies to it",
             "chatdb roles create app, and let the program use that role",
         )
     if not found:
-        yield ok("unbound-sessions", "no application is connected past row-level security")
+        yield ok("unbound-sessions", "no application is connected that bypasses row-level security")
 
 
 def _rights(server: SecuredServer) -> Iterator[Finding]:
-    """Look for rights that policies do not limit, and for those that nothing needs."""
+    """Find privileges that policies do not limit, and unnecessary ones."""
     privileges = ["TRUNCATE", "REFERENCES", "TRIGGER"]
     if server.connection.info.server_version >= 170_000:
         privileges.append("MAINTAIN")
@@ -217,17 +218,17 @@ def _rights(server: SecuredServer) -> Iterator[Finding]:
     for role, schema in server.rows(_MAKERS, (roles,)):
         yield warning(
             "role-rights",
-            f"{role} may make tables and functions in the schema of chatdb",
+            f"{role} may create tables and functions in chatdb's schema",
             f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {quoted(role)}",
         )
     for (role,) in server.rows(_STRONG, (roles,)):
         yield warning(
             "role-rights",
-            f"{role} may make roles or databases, or replicate",
+            f"{role} may create roles or databases, or replicate",
             f"ALTER ROLE {quoted(role)} NOCREATEROLE NOCREATEDB NOREPLICATION",
         )
     if roles and not found:
-        yield ok("role-rights", f"no more rights than needed: {', '.join(roles)}")
+        yield ok("role-rights", f"no unnecessary privileges: {', '.join(roles)}")
 
 
 def _unprotected(server: SecuredServer) -> Iterator[Finding]:
@@ -235,7 +236,7 @@ def _unprotected(server: SecuredServer) -> Iterator[Finding]:
     for (table,) in server.rows(_UNPROTECTED, values):
         yield warning(
             "unprotected-tables",
-            f"the table {table} has organization_id and no row-level security; roles may read it",
+            f"the table {table} has organization_id but no row-level security; roles may read it",
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, with a policy like that of messages",
         )
     for view, may_ask in server.rows(_VIEWS, values):
@@ -255,11 +256,12 @@ def _public(server: SecuredServer) -> Iterator[Finding]:
     for (function,) in server.rows(_DEFINERS):
         yield error(
             "public-grants",
-            f"{function} runs with its owner's rights and looks for tables in its caller's path",
+            f"{function} runs with its owner's privileges and searches for tables in its caller's "
+            "path",
             f"ALTER FUNCTION {function} SET search_path = ..., pg_temp",
         )
     if not found:
-        yield ok("public-grants", "nothing of chatdb's is open to every role of the server")
+        yield ok("public-grants", "nothing of chatdb's is accessible to every role of the server")
 
 
 def _tls(server: SecuredServer) -> Iterator[Finding]:
@@ -278,7 +280,7 @@ def _tls(server: SecuredServer) -> Iterator[Finding]:
                 " authority's own certificate as sslrootcert",
             )
         else:
-            yield ok("tls", f"{', '.join(remote)} must prove by its certificate who it is")
+            yield ok("tls", f"{', '.join(remote)} must prove its identity by its certificate")
 
 
 def _is_remote(host: str) -> bool:
@@ -294,14 +296,14 @@ def _logins(server: SecuredServer) -> Iterator[Finding]:
     try:
         rules = server.rows(_LOGIN_RULES)
     except errors.InsufficientPrivilege:
-        yield info("authentication", "who may log in how is not to be seen by this user")
+        yield info("authentication", "this user may not see the login rules (pg_hba.conf)")
         return
     for kind, method, count in rules:
         where = "the machine itself" if kind == "local" else "the network"
         text = {
             "trust": "without any password",
-            "password": "with a password in the open",
-            "md5": "with a password hashed by MD5 (or SCRAM, where the role has it)",
+            "password": "with a clear-text password",
+            "md5": "with a password hashed by MD5 (or SCRAM, if the role has it)",
         }[method]
         severe = error if method == "trust" and kind != "local" else warning
         yield severe(
@@ -310,7 +312,7 @@ def _logins(server: SecuredServer) -> Iterator[Finding]:
             f"write scram-sha-256 instead of {method}, then SELECT pg_reload_conf()",
         )
     if not rules:
-        yield ok("authentication", "every login needs a password by SCRAM, or something stronger")
+        yield ok("authentication", "every login needs a SCRAM password, or something stronger")
 
 
 def _passwords(server: SecuredServer) -> Iterator[Finding]:
@@ -321,11 +323,11 @@ def _passwords(server: SecuredServer) -> Iterator[Finding]:
     for (role,) in weak:
         yield warning(
             "passwords",
-            f"the password of {role} is kept as an MD5 hash",
+            f"the password of {role} is stored as an MD5 hash",
             "SET password_encryption = 'scram-sha-256', and set the password again",
         )
     if not weak:
-        yield ok("passwords", "no password is kept as an MD5 hash")
+        yield ok("passwords", "no password is stored as an MD5 hash")
 
 
 def quoted(name: str) -> str:
@@ -344,4 +346,4 @@ SERVER_SECURITY: tuple[Check[SecuredServer], ...] = (
     Check("authentication", _logins),
     Check("passwords", _passwords),
 )
-"""What is asked of a server, in this order."""
+"""The checks of a server, in this order."""

@@ -1,4 +1,4 @@
-"""What a dump has to know of a PostgreSQL server, asked on the connection of its snapshot."""
+"""What a dump has to know about a PostgreSQL server, read on the connection of its snapshot."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,10 +26,10 @@ _OF_SEVERAL_HOSTS = ("target_session_attrs", "load_balance_hosts", "hostaddr")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """A server as a dump sees it; `url` names the one host of several that we are connected to.
+    """A server as a dump sees it; `url` names the connected host of several.
 
-    `schema` is the one of chatdb's tables; `table_bytes` is about what a dump without compression
-    will have, `largest_bytes` what of it is one table's.
+    `schema` is the one of chatdb's tables; `table_bytes` is the approximate size of an uncompressed
+    dump, `largest_bytes` its largest table's.
     """
 
     version: str
@@ -40,27 +40,28 @@ class ServerFacts:
     largest_bytes: int
 
     def useful_jobs(self, jobs: int) -> int:
-        """Return how many jobs of a dump have something to do until its largest table is done.
+        """Return how many jobs of a dump stay busy until its largest table is done.
 
-        A table is dumped by one job. With one that is most of the data, several jobs only cost
-        what packing afterwards costs, instead of meanwhile.
+        A table is dumped by one job. If it is most of the data, several jobs only postpone the
+        compression, which otherwise happens meanwhile.
         """
         return max(1, min(jobs, self.table_bytes // max(1, self.largest_bytes)))
 
 
 def look_at_server(database: Database, connection: sa.Connection) -> ServerFacts:
-    """Ask the server; raises RefusedError behind a pooler, which a dump would leave poisoned.
+    """Query the server; raises RefusedError behind a pooler, which a dump would leave poisoned.
 
-    pg_dump empties the search_path of the server connection that it gets: a pooler would give
-    that one to the next client.
+    pg_dump empties the search_path of the server connection that it gets, which a pooler would then
+    give to the next client.
     """
     version, number, schema, backend = connection.exec_driver_sql(_FACTS).one()
     driver: Any = driver_connection(connection)
     if driver.info.backend_pid != backend:
         raise RefusedError(
-            f"{database.url.redacted()} is behind a connection pooler: dumps and restores need"
-            " the server itself",
-            hint="name its own address: --direct-url postgresql://..., or CHATDB_DIRECT_URL",
+            f"{database.url.redacted()} is behind a connection pooler; dumps and restores need a "
+            "direct connection",
+            hint="give the server's own address: --direct-url postgresql://..., or "
+            "CHATDB_DIRECT_URL",
         )
     total, largest = connection.exec_driver_sql(_SIZE).one()
     return ServerFacts(
@@ -74,7 +75,7 @@ def look_at_server(database: Database, connection: sa.Connection) -> ServerFacts
 
 
 def export_snapshot(connection: sa.Connection) -> str:
-    """Let others see the state that this transaction sees, while it lasts; return its name."""
+    """Export this transaction's snapshot to other sessions while it lasts; return its name."""
     return str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
 
 

@@ -1,4 +1,4 @@
-"""How the last smoke test of a database ended, kept in `chatdb_settings`."""
+"""The result of a database's last smoke test, stored in `chatdb_settings`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,7 +21,7 @@ class SmokeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_record(settings: Mapping[str, str]) -> SmokeRecord | None:
-    """Return the record among the settings; None when there is none that can be read."""
+    """Return the record in the settings; None if there is no readable one."""
     text = settings.get(KEY)
     if text is None:
         return None
@@ -32,5 +32,5 @@ def read_record(settings: Mapping[str, str]) -> SmokeRecord | None:
 
 
 def record_text(record: SmokeRecord) -> str:
-    """Return the record as it is kept."""
+    """Return the record as it is stored."""
     return msgspec.json.encode(record).decode()

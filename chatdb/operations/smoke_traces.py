@@ -1,4 +1,4 @@
-"""The throw-away organizations of a smoke test: made, removed without a trace, swept later."""
+"""The temporary organizations of a smoke test: created, removed without a trace."""
 
 import re
 import secrets
@@ -16,7 +16,7 @@ from chatdb.records import Organization, organization_id_of
 
 NAME = "chatdb smoke test: it removes this itself"
 OLD = timedelta(hours=1)
-"""When what a killed smoke test left is swept: no test takes so long."""
+"""When the remains of a killed smoke test are removed: no test takes so long."""
 
 _PREFIX = "smoke-test-"
 _KEY = re.compile(rf"{_PREFIX}(?P<time>\d{{8}}T\d{{6}}Z)-[0-9a-f]{{8}}(?:-other)?")
@@ -28,7 +28,7 @@ _CONDITIONS = {
     "organizations": "id IN :ids",
     "chatdb_log": "kind = 'import' AND subject IN :keys",
 }
-"""Where rows of a smoke test lie, in this order."""
+"""Where rows of a smoke test may be, in this order."""
 _KEEP = sa.text(
     "INSERT INTO chatdb_settings (key, value) VALUES (:key, :value)"
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -49,7 +49,7 @@ class Traces:
 
 
 def new_traces(now: datetime) -> Traces:
-    """Return keys that tell when they were made, and that nobody else has."""
+    """Return keys that contain their creation time and are unique."""
     own = f"{_PREFIX}{now.astimezone(UTC):{_TIME}}-{secrets.token_hex(4)}"
     return Traces(own, f"{own}-other")
 
@@ -63,7 +63,7 @@ def organizations_of(traces: Traces, now: datetime) -> list[Organization]:
 
 
 def remove(database: Database, keys: Iterable[str], *, settings: dict[str, str]) -> None:
-    """Remove the organizations of these keys, all that is theirs, and what the log says of them."""
+    """Remove the organizations of these keys, everything of theirs, and their log entries."""
     wanted = list(keys)
     settings = {"chatdb.bulk": "on", **settings}
     with database.transaction(write=True, settings=settings) as connection:
@@ -73,7 +73,7 @@ def remove(database: Database, keys: Iterable[str], *, settings: dict[str, str])
 
 
 def rows_left(database: Database, traces: Traces) -> int:
-    """Count what is still there of a smoke test, in every table."""
+    """Count the remains of a smoke test in every table."""
     counts = (
         f"(SELECT count(*) FROM {table} WHERE {condition})"
         for table, condition in _CONDITIONS.items()
@@ -98,7 +98,7 @@ def left_behind(database: Database, *, now: datetime) -> list[str]:
 
 
 def is_old(key: str, *, now: datetime) -> bool:
-    """Tell whether a key is that of a smoke test which began an hour ago or earlier."""
+    """Tell whether a key belongs to a smoke test that began at least an hour ago."""
     match = _KEY.fullmatch(key)
     if match is None:
         return False
@@ -110,13 +110,13 @@ def is_old(key: str, *, now: datetime) -> bool:
 
 
 def keep_record(database: Database, record: SmokeRecord, *, settings: dict[str, str]) -> None:
-    """Keep how the smoke test ended, for `chatdb status`."""
+    """Store the result of the smoke test, for `chatdb status`."""
     with database.transaction(write=True, settings=settings) as connection:
         connection.execute(_KEEP, {"key": KEY, "value": record_text(record)})
 
 
 def _bound(text: str, names: str, keys: Sequence[str]) -> sa.TextClause:
-    """Bind the keys, and the ids made of them, where the text has them."""
+    """Bind the keys, and the ids derived from them, where the text uses them."""
     ids = [organization_id_of(key) for key in keys]
     binds = (
         sa.bindparam("ids", ids, HyphenUuid, expanding=True),

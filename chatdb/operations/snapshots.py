@@ -19,7 +19,7 @@ from chatdb.store.selecting import organization_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedSnapshot:
-    """A snapshot without its state; `characters` is how long that is as its database writes it."""
+    """A snapshot without its state; `characters` is the state's length in the database."""
 
     id: UUID
     created_at: datetime
@@ -36,7 +36,7 @@ class SnapshotPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedSnapshot:
-    """What was saved, and how many characters no database can keep were replaced in it."""
+    """What was saved, and how many characters that no database can store were replaced."""
 
     id: UUID
     conversation_id: UUID
@@ -64,7 +64,9 @@ def save(
             own = _own(organization, named)
             query = sa.select(snapshots.c.created_at).where(*own, snapshots.c.id == identifier)
             created_at = connection.execute(query).scalar_one_or_none()
-            if created_at is None:  # else the try before did it, whose answer was lost
+            if (
+                created_at is None
+            ):  # Otherwise the previous attempt saved it, and its result was lost.
                 created_at = held.now
                 connection.execute(
                     sa.insert(snapshots).values(
@@ -145,5 +147,5 @@ def _own(organization: UUID, conversation: UUID) -> tuple[sa.ColumnElement[bool]
 
 
 def _stored(state: Any) -> Any:
-    """Return the state for its column, where None would be no value at all."""
+    """Return the state for its column, where None would mean no value."""
     return sa.text("'null'") if state is None else state

@@ -1,4 +1,4 @@
-"""Under which names the installations of another system are here."""
+"""The names under which installations of another system are here."""
 
 import sqlalchemy as sa
 
@@ -9,7 +9,7 @@ _MOST = 3
 
 
 def other_source_names(database: Database, source: str, source_name: str) -> tuple[str, ...]:
-    """Return some other source names that conversations of the same source have, by name."""
+    """Return some other source names of conversations from the same source, by name."""
     table = conversations.c
     statement = (
         sa.select(table.source_name)

@@ -1,7 +1,7 @@
-"""Counting what is in a database: messages by time, model, user and more, from one pass.
+"""Counts the contents of a database: messages by time, model, user and more, in one pass.
 
-The pass counts messages by conversation and hour; all figures are made of these counts. The
-longest conversations and the busiest hours cost next to nothing beside it.
+The pass counts messages by conversation and hour; all figures are derived from these counts. The
+longest conversations and the busiest hours cost next to nothing in addition.
 """
 
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ from chatdb.store.selecting import organization_id
 Grouping = Literal["day", "week", "model", "role", "user", "source", "organization"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 LONGEST = 10
-"""How many of the longest conversations are named."""
+"""How many of the longest conversations are listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsRequest:
-    """What to count: `since` is about messages' own time, None and no organization are no limit.
+    """What to count: `since` concerns messages' own time; None and no organization mean no limit.
 
-    `limit` bounds the groups: the newest of days and weeks, the largest of all others. An
-    approximation looks at about `sampled_rows`.
+    `limit` bounds the groups: the newest days and weeks, the largest of all others. An
+    approximation reads about `sampled_rows`.
     """
 
     by: Grouping = "day"
@@ -44,7 +44,7 @@ class StatsRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsGroup:
-    """The messages of one group; `key` is None for what has no model, user, source or time.
+    """The messages of one group; `key` is None without a model, user, source or time.
 
     A day is written as a date, a week as that of its Monday; an organization by its key.
     `conversations` are those with a message in the group, None in an approximation.
@@ -58,7 +58,7 @@ class StatsGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsTotals:
-    """All messages that were counted."""
+    """The number of messages counted."""
 
     conversations: int | None
     messages: int
@@ -67,7 +67,7 @@ class StatsTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongConversation:
-    """One of those with the most messages."""
+    """One of the conversations with the most messages."""
 
     organization: str
     id: UUID
@@ -88,10 +88,10 @@ class BusyHour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsReport:
-    """What was counted; `sampled` is the share of the messages that was looked at.
+    """The counts; `sampled` is the share of the messages that was read.
 
-    `has_more` tells that `limit` left groups out. `storage` is None where the database cannot
-    tell it, the longest conversations are left out of an approximation.
+    `has_more` says that `limit` left groups out. `storage` is None if the database cannot report
+    it; an approximation leaves out the longest conversations.
     """
 
     by: Grouping
@@ -114,12 +114,12 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise UsageError(
-            f"there is no time zone {name!r}", hint="write it as in Europe/Berlin, or UTC"
+            f"unknown time zone {name!r}", hint="write it as in Europe/Berlin, or UTC"
         ) from error
 
 
 def stats(database: Database, request: StatsRequest) -> StatsReport:
-    """Count everything, as one state of the database.
+    """Count everything, in one state of the database.
 
     Raises UsageError for an unknown time zone, NotFoundError for an unknown organization.
     """
@@ -157,7 +157,7 @@ def stats(database: Database, request: StatsRequest) -> StatsReport:
 
 
 class _Counted:
-    """The rows of the query, sorted by what they tell."""
+    """The rows of the query, sorted by section."""
 
     def __init__(self, source: Source, no_time: str | None) -> None:
         self.factor = source.factor
@@ -192,7 +192,7 @@ class _Counted:
 
 
 def _key_of_no_time(request: StatsRequest) -> str | None:
-    """Return the group, by day or week, in which messages without any time would seem to be."""
+    """Return the group, by day or week, to which messages without any time would seem to belong."""
     day = day_of_no_time(request.timezone)
     if request.by == "week":
         day -= timedelta(days=day.weekday())
@@ -202,7 +202,7 @@ def _key_of_no_time(request: StatsRequest) -> str | None:
 def _longest(
     connection: sa.Connection, found: list[tuple[UUID, UUID, int, int]]
 ) -> tuple[LongConversation, ...]:
-    """Return the conversations found, with what names them."""
+    """Return the conversations found, with their names."""
     c = conversations.c
     named: list[LongConversation] = []
     for organization, identifier, messages, characters in found:

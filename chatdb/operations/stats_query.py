@@ -62,7 +62,7 @@ def statement(
     characters).
 
     `first` and `second` are the key of a group, weekday and hour, or organization and id of a
-    conversation. The groups come in the order in which the limit takes them. Messages without any
+    conversation. The groups come in the order in which the limit applies. Messages without any
     time have no hour.
     """
     conditions: dict[str, sa.BindParameter[Any]] = {}

@@ -1,9 +1,9 @@
-"""What of a database not every server and user can make again: its owner restores the rest."""
+"""Objects of a database that its owner may be unable to create again."""
 
 import sqlalchemy as sa
 
 _FIRST_OF_USERS = 16_384
-"""From this oid on nothing is PostgreSQL's own."""
+"""From this oid on, objects are not PostgreSQL's own."""
 
 _OBJECTS = f"""
 SELECT 'extension ' || extname FROM pg_extension WHERE extname IN (
@@ -56,7 +56,7 @@ GROUP BY e.extname ORDER BY e.extname
 
 
 def extension_tables(connection: sa.Connection) -> dict[str, tuple[str, ...]]:
-    """Return the extensions, each with the tables that have its types or call it for a default."""
+    """Return the extensions, each with the tables that use its types or call it in a default."""
     return {name: tuple(tables) for name, tables in connection.exec_driver_sql(_USERS)}
 
 

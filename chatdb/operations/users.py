@@ -26,7 +26,7 @@ _c = conversations.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSummary:
-    """A user with exact counts; `user_id` None stands for conversations without a user.
+    """A user with exact counts; `user_id` None means conversations without a user.
 
     `last_activity_at` is the newest `updated_at` of the user's conversations.
     """
@@ -39,10 +39,10 @@ class UserSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserPage:
-    """Users by their id, those without one last; `next_user` is None on the last page.
+    """Users by id, those without one last; `next_user` is None on the last page.
 
-    Of every organization they come by its key, which `organizations` has for each; `next_user` is
-    a cursor then.
+    With all organizations they are ordered by its key, which `organizations` has for each;
+    `next_user` is a cursor then.
     """
 
     items: tuple[UserSummary, ...]
@@ -52,7 +52,7 @@ class UserPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDetails:
-    """All that a user's conversations tell; times are the oldest and newest of their kind."""
+    """A summary of a user's conversations; times are the oldest and newest of their kind."""
 
     user_id: str
     conversations: int
@@ -66,7 +66,7 @@ class UserDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRenaming:
-    """What a new id changes; `merged` are the conversations that the new id had already."""
+    """What a new id changes; `merged` are the conversations that the new id already had."""
 
     user_id: str
     new_user_id: str
@@ -81,9 +81,9 @@ def list_page(
 ) -> UserPage:
     """Return a page of users by id, beginning after the user `after`.
 
-    Each costs a look at the index and the count of what is the user's, wherever the page lies.
-    Raises NotFoundError for an unknown organization, RefusedError as `chosen` does, UsageError for
-    a cursor that is none.
+    Each costs an index look-up and the count of the user's rows, on every page. Raises
+    NotFoundError for an unknown organization, RefusedError as `chosen` does, UsageError for an
+    invalid cursor.
     """
     with database.transaction(snapshot=True) as connection:
         if organization_key is EVERY:
@@ -99,7 +99,7 @@ def list_page(
 
 
 def show(database: Database, user_id: str, *, organization_key: str) -> UserDetails:
-    """Return what a user's conversations tell; raises NotFoundError when there are none."""
+    """Return the summary of a user's conversations; raises NotFoundError if there are none."""
     with database.transaction(snapshot=True) as connection:
         organization = organization_id(connection, organization_key)
         _require(connection, organization, user_id)
@@ -107,9 +107,9 @@ def show(database: Database, user_id: str, *, organization_key: str) -> UserDeta
 
 
 def show_everywhere(database: Database, user_id: str) -> list[tuple[Organization, UserDetails]]:
-    """Return the same of each organization that has the user: they may be different people.
+    """Return the summary for each organization that has the user: they may be different people.
 
-    Raises NotFoundError when none has, RefusedError as `chosen` does.
+    Raises NotFoundError if none has, RefusedError as `chosen` does.
     """
     with database.transaction(snapshot=True) as connection:
         found = [
@@ -149,8 +149,8 @@ def rename(
 ) -> UserRenaming:
     """Write another user id on all conversations of a user, in one transaction.
 
-    `updated_at` stays: nothing was said in them. Raises NotFoundError for a user without
-    conversations, RefusedError when the new id has some already and `merge` was not given.
+    `updated_at` stays: no message was added. Raises NotFoundError for a user without conversations,
+    RefusedError if the new id has some already and `merge` was not given.
     """
     checked = check_id(new_user_id)
     if checked == clean_text(user_id)[0]:
@@ -161,9 +161,9 @@ def rename(
         merged = _conversations(connection, organization, checked)
         if merged and not merge:
             raise RefusedError(
-                f"user {checked!r} has {merged:,} conversations already: after this nobody could"
-                " tell whose were whose",
-                hint="add --merge to put them together all the same",
+                f"user {checked!r} already has {merged:,} conversations: afterwards the two "
+                "users' conversations cannot be told apart",
+                hint="add --merge to combine them anyway",
             )
         report = UserRenaming(
             user_id=user_id,
@@ -181,12 +181,12 @@ def rename(
 
 
 def check_id(user_id: str) -> str:
-    """Return a user's id as it is stored; raises UsageError for one that is empty or too long."""
+    """Return a user's id as it is stored; raises UsageError if it is empty or too long."""
     checked = clean_text(user_id)[0]
     if not checked.strip() or len(checked) > LONGEST_ID:
         raise UsageError(
-            f"a user's id has 1 to {LONGEST_ID:,} characters, not all of them blanks",
-            hint="leave it out, or name a user",
+            f"a user's id must have 1 to {LONGEST_ID:,} characters, not only spaces",
+            hint="leave it out, or give a user",
         )
     return checked
 
@@ -296,4 +296,4 @@ def _require(connection: sa.Connection, organization: UUID, user_id: str) -> Non
 
 
 def _nobody(user_id: str) -> NotFoundError:
-    return NotFoundError(f"no conversation is of a user {user_id!r}", hint=_LIST_HINT)
+    return NotFoundError(f"no conversation belongs to a user {user_id!r}", hint=_LIST_HINT)

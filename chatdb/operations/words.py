@@ -1,8 +1,8 @@
-"""Words as both databases' full-text indexes see them, and finding them in a text ourselves.
+"""Words as both databases' full-text indexes see them, and searching for them in a text.
 
-A word is a run of letters, digits and their marks, whatever the script; everything else parts
-words. Case and the accents of Latin letters do not matter (FTS5's `unicode61 remove_diacritics
-2`). Scripts without spaces and symbols are found as pieces of text instead.
+A word is a run of letters, digits and their marks in any script; all other characters separate
+words. Case and the accents of Latin letters do not matter (FTS5's `unicode61 remove_diacritics 2`).
+Scripts without spaces and symbols are found as pieces of text instead.
 """
 
 import re
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from chatdb.db.dialects.search import Term
 
 SEARCHED_CHARACTERS = 100_000
-"""How much of a message the indexes hold."""
+"""How much of a message the indexes contain."""
 
 _WORD = re.compile(r"(?:[^\W_][\u0300-\u036f]*)+")
 _UNSPACED = re.compile(
@@ -25,16 +25,16 @@ _UNSPACED = re.compile(
 _MARKS = re.compile("[\u0300-\u036f]")
 _JOINERS = "\u200c\u200d"
 _DISPUTED = ("No", "Nl", "Co")
-"""Superscripts, fractions and the like are letters to FTS5 and none to PostgreSQL."""
+"""Superscripts, fractions and the like are letters to FTS5 but not to PostgreSQL."""
 
 Span = tuple[int, int, int]
-"""Start and end in the text, and the number of the term that was found there."""
+"""Start and end in the text, and the number of the term found there."""
 
 
 def term_of(text: str, *, prefix: bool = False) -> Term | None:
     """Return what to ask the indexes for, None for text without a letter, digit or symbol.
 
-    A text with inner punctuation, and a quoted one, is a phrase: its words side by side.
+    A text with inner punctuation, and a quoted one, is a phrase: its words in sequence.
     """
     text = text.strip()
     if _UNSPACED.search(text):
@@ -60,13 +60,13 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _wordlike(run: str) -> Iterator[str]:
-    """Keep a run that both databases make a word of."""
+    """Keep a run that both databases treat as a word."""
     if any(c.isalpha() or c.isdecimal() for c in run):
         yield run
 
 
 def fold(word: str) -> str:
-    """Return the word as it is compared: small letters without accents."""
+    """Return the word in the form it is compared: lower case without accents."""
     word = word.lower()
     return word if word.isascii() else _MARKS.sub("", unicodedata.normalize("NFD", word))
 
@@ -92,7 +92,7 @@ class Matcher:
         return not any(needle.is_in(text, words) for needle in self._none_of)
 
     def spans(self, text: str) -> list[Span]:
-        """Return where the wanted terms stand, in the order of the text."""
+        """Return where the searched terms are, in the order of the text."""
         text = text[:SEARCHED_CHARACTERS]
         words = _words(text)
         found = [
@@ -103,7 +103,7 @@ class Matcher:
         return sorted(found)
 
     def counts(self, text: str) -> tuple[Counter[int], int]:
-        """Return how often each term stands in the text, and how many words the text has."""
+        """Return how often each term occurs in the text, and how many words the text has."""
         words = _words(text)
         found = Counter(
             {

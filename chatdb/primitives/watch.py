@@ -1,19 +1,19 @@
-"""Who is told how far long work is."""
+"""Receives progress reports of long work."""
 
 from typing import Protocol
 
 
 class Watch(Protocol):
-    """Who is told how far the work is; `advance` may be called from a thread."""
+    """Receives progress reports; `advance` may be called from a thread."""
 
     def note(self, text: str) -> None:
-        """Say something worth knowing."""
+        """Print a note."""
 
     def warning(self, text: str) -> None:
-        """Say something the user should act on."""
+        """Print a warning."""
 
     def begin(self, what: str, total: int | None) -> None:
-        """A stage of the work begins; `total` is about how many bytes it has."""
+        """Begin a stage of the work; `total` is its approximate number of bytes."""
 
     def advance(self, amount: int) -> None:
-        """So many bytes more are done."""
+        """Count `amount` bytes more as done."""

@@ -1,7 +1,7 @@
-"""What a development server is, and what an engine does for it: one small interface.
+"""What a development server is, and what an engine does for it: a small interface.
 
-An engine touches only what chatdb made: containers and volumes with its labels, processes whose
-pid and start time stand in its own folder. Nothing here imports a database library.
+An engine touches only what chatdb created: containers and volumes with its labels, processes whose
+pid and start time are recorded in its own folder. Nothing here imports a database library.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,18 +14,18 @@ from typing import Protocol
 from chatdb.db.url import DatabaseUrl
 
 Note = Callable[[str], None]
-"""Takes one line for the user: what is being done, and why."""
+"""Receives one line for the user: what is being done, and why."""
 
 HOST = "127.0.0.1"
-"""A development server listens here and nowhere else."""
+"""The only address a development server listens on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevServer:
-    """One project's development server, as it was asked for.
+    """One project's development server, with the requested settings.
 
-    `project` names it (containers, labels), `folder` is the project's `.chatdb` folder, where
-    everything that is kept between commands lies.
+    `project` names it (containers, labels), `folder` is the project's `.chatdb` folder, which holds
+    everything kept between commands.
     """
 
     project: str
@@ -60,10 +60,10 @@ class ServerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerLook:
-    """What an engine sees of a server, without logging in.
+    """The state of a server as its engine sees it, without logging in.
 
     `process` is a pid or a container's id, `data` the folder or volume, `major` the version that
-    wrote the data, `port` the one it listens on; each None where there is none.
+    wrote the data, `port` the one it listens on; each is None if there is none.
     """
 
     state: ServerState
@@ -75,31 +75,32 @@ class ServerLook:
 
 
 class Engine(Protocol):
-    """A way to run a server: Docker's Compose and its like, or PostgreSQL's own programs."""
+    """A way to run a server: Docker Compose or Podman's, or PostgreSQL's own programs."""
 
     name: str
 
     def describe(self) -> str:
-        """Return what would run the server, with versions; starts nothing.
+        """Return the programs that would run the server, with versions; starts nothing.
 
-        Raises EngineUnavailableError, telling apart not installed, not running, no permission.
+        Raises EngineUnavailableError, which distinguishes not installed, not running, no
+        permission.
         """
 
     def look(self, server: DevServer) -> ServerLook:
-        """See what there is of this server."""
+        """Return the state of this server."""
 
     def start(self, server: DevServer, *, seconds: float, note: Note) -> None:
-        """Make what is missing and start it; return when the target database answers.
+        """Create what is missing and start it; return when the target database answers.
 
-        A running server is left as it is. Raises EngineUnavailableError, PortTakenError, or
+        A running server is left alone. Raises EngineUnavailableError, PortTakenError, or
         ServerFailedError with the last lines of its log.
         """
 
     def stop(self, server: DevServer, *, note: Note) -> bool:
-        """Stop it and keep everything; tell whether it was running."""
+        """Stop it and keep its data; tell whether it was running."""
 
     def remove(self, server: DevServer, *, data: bool, note: Note) -> None:
-        """Stop it and remove what runs it; with `data` what it stored as well."""
+        """Stop it and remove what runs it; with `data` also what it stored."""
 
     def logs(self, server: DevServer, *, lines: int, follow: bool) -> Iterator[str]:
-        """Yield the newest lines of its log, then, with `follow`, those to come."""
+        """Yield the newest lines of its log, then, with `follow`, new ones."""

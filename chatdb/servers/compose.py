@@ -1,8 +1,7 @@
-"""The compose engine: a development server in a container, by Docker's Compose or Podman's.
+"""The compose engine: a development server in a container, by Docker Compose or Podman's.
 
-Compose makes and starts the container from the compose file; all else is asked of, and done to,
-single objects that carry chatdb's labels. The state that the engine tells counts, never an exit
-code.
+Compose creates and starts the container from the compose file; everything else concerns single
+objects that carry chatdb's labels. The state the engine reports counts, never an exit code.
 """
 
 import re
@@ -38,16 +37,16 @@ from chatdb.servers.target_database import make_database, tls_missing
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DOWNLOAD_SECONDS = 1800.0
 _START_ANSWERS = 4
-"""Compose asks its daemon many times to make and start a container."""
+"""Compose queries its daemon many times to create and start a container."""
 
 _GRACE_SECONDS = 60
 _LOG_LINES = 40
 
 
 class ComposeEngine:
-    """Runs servers in containers; `environment` is what the programs are given.
+    """Runs servers in containers; `environment` is passed to the programs.
 
-    `answer_seconds` is how long a program may take for a question.
+    `answer_seconds` is how long a program may take to answer a query.
     """
 
     name = "compose"
@@ -59,7 +58,7 @@ class ComposeEngine:
         self._found: Programs | None = None
 
     def describe(self) -> str:
-        """Return what would run the server: `docker compose 2.22.0 with docker 20.10.24`.
+        """Return the programs that would run it: `docker compose 2.22.0 with docker 20.10.24`.
 
         Raises EngineUnavailableError: not_installed, not_running, no_permission, or failed for a
         daemon on another machine or one that does not answer.
@@ -67,7 +66,7 @@ class ComposeEngine:
         return self._programs().describe()
 
     def look(self, server: DevServer) -> ServerLook:
-        """See what there is of this server; what chatdb did not make is not seen."""
+        """Return the state of this server; objects that chatdb did not create are ignored."""
         project, objects = _project(server), self._objects()
         seen = objects.of_project(project)
         container = seen.container
@@ -84,11 +83,11 @@ class ComposeEngine:
         )
 
     def start(self, server: DevServer, *, seconds: float, note: Note) -> None:
-        """Make what is missing and start it; return when the target database answers.
+        """Create what is missing and start it; return when the target database answers.
 
-        A running server on the right port is left as it is. An image that is not here is
-        downloaded first, which does not count for `seconds`. Raises EngineUnavailableError,
-        PortTakenError, StorageError for a full disk, else ServerFailedError.
+        A running server on the right port is left alone. A missing image is downloaded first, which
+        does not count towards `seconds`. Raises EngineUnavailableError, PortTakenError,
+        StorageError for a full disk, else ServerFailedError.
         """
         project, objects = _project(server), self._objects()
         with only_one(_lock_file(server), note) as lock:
@@ -99,7 +98,10 @@ class ComposeEngine:
             if container is None or container.status != "running" or container.port != server.port:
                 container = self._bring_up(server, seen, lock, note)
             elif container.image != server.image:
-                note(f"it runs already, of the image {container.image}; stop it to change that")
+                note(
+                    f"it is already running with the image {container.image}; to change the "
+                    "image, stop it first"
+                )
         self._wait(server, container, seconds, note)
 
     def stop(self, server: DevServer, *, note: Note) -> bool:
@@ -113,10 +115,10 @@ class ComposeEngine:
         return bool(running)
 
     def remove(self, server: DevServer, *, data: bool, note: Note) -> None:
-        """Remove containers and network; with `data` the volume as well.
+        """Remove containers and network; with `data` also the volume.
 
-        What does not carry chatdb's labels stays. Raises ServerFailedError for what the engine
-        does not remove.
+        Objects without chatdb's labels are kept. Raises ServerFailedError for what the engine does
+        not remove.
         """
         project, objects = _project(server), self._objects()
         with only_one(_lock_file(server), note):
@@ -129,21 +131,21 @@ class ComposeEngine:
             for network in objects.networks(project):
                 answer = objects.call("network", "rm", network)
                 if answer.code != 0:
-                    note(f"the network stays, others use it: {answer.said}")
+                    note(f"the network is kept because others use it: {answer.said}")
             if data and seen.volume:
                 note(f"removing the volume {seen.volume}")
                 _must(objects, "volume", "rm", seen.volume)
 
     def logs(self, server: DevServer, *, lines: int, follow: bool) -> Iterator[str]:
-        """Yield the newest lines of the log, then, with `follow`, those to come.
+        """Yield the newest lines of the log, then, with `follow`, new ones.
 
-        Raises NotFoundError where there is no container.
+        Raises NotFoundError if there is no container.
         """
         project, objects = _project(server), self._objects()
         container = objects.of_project(project).container
         if container is None:
             raise NotFoundError(
-                "there is no container, and so no log", hint="make it: chatdb dev-db up"
+                "there is no container, so there is no log", hint="to create it: chatdb dev-db up"
             )
         if not follow:
             yield from objects.log(container.id, lines)
@@ -164,7 +166,7 @@ class ComposeEngine:
         return Objects(self._runner, self._programs())
 
     def _bring_up(self, server: DevServer, seen: Belongings, lock: int, note: Note) -> Container:
-        """Let Compose make and start the container; return it running."""
+        """Let Compose create and start the container; return it running."""
         objects, container = self._objects(), seen.container
         if container is None or container.port != server.port or not container.is_up:
             self._require_free(server.port)
@@ -173,22 +175,25 @@ class ComposeEngine:
             self._require_same_major(server, seen.volume)
         if container is not None and container.status == "paused":
             objects.call("unpause", container.id)
-        made_of = f"making a container of the image {server.image}"
+        made_of = f"creating a container from the image {server.image}"
         note(made_of if container is None else f"starting the container {container.name}")
         said = self._compose_up(server, lock)
         made = objects.of_project(server.project).container
         if made is not None and made.status != "created":
             return made
-        if made is not None:  # what could not be started is of no use and keeps its port's claim
+        if (
+            made is not None
+        ):  # A container that could not be started is useless, but keeps its claim on the port.
             objects.call("container", "rm", "--volumes", made.id)
         if compose_failures.PORT.search(said):
             raise self._port_taken(server.port)
         raise compose_failures.not_started(objects.program, said)
 
     def _compose_up(self, server: DevServer, lock: int) -> str:
-        """Run `up` with the options that every Compose knows; return what it said."""
+        """Run `up` with options that every Compose version knows; return its output."""
         programs = self._programs()
-        # A `.env` beside the file is the application's, and may hold what Compose cannot read.
+        # A `.env` beside the file belongs to the application, and may contain what Compose cannot
+        # read.
         nothing = server.folder / "compose.env"
         nothing.write_text("# Compose reads this instead of the application's .env.\n")
         file = compose_file_of(server)
@@ -208,13 +213,13 @@ class ComposeEngine:
         objects = self._objects()
         if objects.call("image", "inspect", image).code == 0:
             return
-        note(f"downloading the image {image}: once, it may take some minutes")
+        note(f"downloading the image {image}; this happens once and may take some minutes")
         answer = objects.call("pull", "--quiet", image, seconds=_DOWNLOAD_SECONDS)
         if objects.call("image", "inspect", image).code != 0:
             raise compose_failures.not_downloaded(objects.program, image, answer.said)
 
     def _require_same_major(self, server: DevServer, volume: str) -> None:
-        """Look into the volume before a server that cannot read it ends, or ends for ever."""
+        """Check the volume's version first: a server that cannot read it may restart forever."""
         objects = self._objects()
         shown = ("--format", "{{range .Config.Env}}{{println .}}{{end}}")
         runs = major_of(objects.call("image", "inspect", *shown, server.image).out.splitlines())
@@ -226,7 +231,7 @@ class ComposeEngine:
             raise compose_failures.other_major(volume, server.image, wrote=int(wrote), runs=runs)
 
     def _require_free(self, port: int) -> None:
-        with suppress(EngineUnavailableError):  # a port that only the daemon may take
+        with suppress(EngineUnavailableError):  # A port that only the daemon may use.
             if not ports.is_free(port):
                 raise self._port_taken(port)
 
@@ -236,11 +241,11 @@ class ComposeEngine:
         if holder is None:
             return error
         return PortTakenError(
-            f"port {port} of this machine is taken by the container {holder}", hint=error.hint
+            f"port {port} of this machine is in use by the container {holder}", hint=error.hint
         )
 
     def _wait(self, server: DevServer, container: Container, seconds: float, note: Note) -> None:
-        """Wait for a login over the published port, as long as the container lives."""
+        """Wait for a login over the published port, as long as the container runs."""
         objects = self._objects()
 
         def give_up(found: Diagnosis) -> None:
@@ -248,7 +253,7 @@ class ComposeEngine:
             now = objects.container(container.id)
             if now is None or now.status == "exited" or now.has_failed:
                 raise self._ended(server, now, volume)
-            # Only the finished server listens on TCP, so that these do not go away.
+            # Only the finished server listens on TCP, so these errors will not go away.
             if found.reason in (Reason.WRONG_PASSWORD, Reason.NO_ROLE):
                 raise compose_failures.login_refused(
                     objects.program, server, container.name, volume
@@ -268,7 +273,8 @@ class ComposeEngine:
     def _ended(self, server: DevServer, now: Container | None, volume: str) -> ChatdbError:
         if now is None:
             return ServerFailedError(
-                "the container was removed while it started", hint="try again: chatdb dev-db up"
+                "the container was removed while it was starting",
+                hint="try again: chatdb dev-db up",
             )
         objects = self._objects()
         return compose_failures.died(
@@ -285,13 +291,15 @@ class ComposeEngine:
         if now is not None and now.health == "healthy":
             return ServerFailedError(
                 f"the container {container.name} is healthy, but {error.text}",
-                hint=f"the engine may run in a virtual machine or beside this container, where"
-                f" {HOST} is another place: chatdb dev-db up --engine embedded does without it",
+                hint="the engine may run in a virtual machine or beside this container, where "
+                f"{HOST} is a different address; to do without it: chatdb dev-db up --engine "
+                "embedded",
             )
         log = self._objects().log(container.id, _LOG_LINES)
         return ServerFailedError(
             f"{error.text}; the end of its log:\n{compose_failures.shown(log)}",
-            hint="give it longer: chatdb dev-db up --wait 300; follow it: chatdb dev-db logs -f",
+            hint="to wait longer: chatdb dev-db up --wait 300; to follow the log: chatdb dev-db "
+            "logs -f",
         )
 
 
@@ -302,8 +310,8 @@ def _lock_file(server: DevServer) -> Path:
 def _project(server: DevServer) -> str:
     if not _PROJECT.fullmatch(server.project):
         raise UsageError(
-            f"{server.project!r} cannot be the name of a project of Compose",
-            hint="use small letters, digits, - and _",
+            f"{server.project!r} is not a valid Compose project name",
+            hint="use lower-case letters, digits, - and _",
         )
     return server.project
 
@@ -313,7 +321,7 @@ def _state(objects: Objects, container: Container) -> ServerState:
         return ServerState.FAILED
     if container.status != "running":
         return ServerState.STOPPED
-    # The engine checks now and then, and Podman not at all without systemd: ask instead.
+    # The engine runs its check only at intervals, and Podman never without systemd: ask directly.
     if container.is_healthy or objects.takes_connections(container):
         return ServerState.RUNNING
     return ServerState.FAILED if container.health == "unhealthy" else ServerState.STARTING
@@ -328,7 +336,7 @@ def _stop(objects: Objects, container: Container) -> None:
     if now is not None and now.is_up:
         raise ServerFailedError(
             f"the container {container.name} did not stop within {_GRACE_SECONDS} s",
-            hint=f"end it the hard way: {objects.program} kill {container.name}",
+            hint=f"to kill it: {objects.program} kill {container.name}",
         )
 
 
@@ -339,17 +347,17 @@ def _make_database(server: DevServer, note: Note) -> None:
         make_database(server, note)
     except psycopg.Error as error:
         raise ServerFailedError(
-            f"the server runs, but its database {server.database} cannot be made: {error}",
-            hint="see why: chatdb dev-db logs; or name one that is there: CHATDB_DEV_DATABASE",
+            f"the server is running, but its database {server.database} cannot be created: {error}",
+            hint="to see why: chatdb dev-db logs; or use an existing one: CHATDB_DEV_DATABASE",
         ) from error
 
 
 def _must(objects: Objects, kind: str, *words: str) -> None:
-    """Remove something; it must be gone, or the engine's reason is the error."""
+    """Remove an object; if it still exists afterwards, raise the engine's reason."""
     answer = objects.call(kind, *words)
     name = words[-1]
     if answer.code != 0 and objects.call(kind, "inspect", name).code == 0:
         raise ServerFailedError(
             f"the {kind} {name} could not be removed: {answer.said}",
-            hint=f"see what uses it: {objects.program} ps -a --filter {kind}={name}",
+            hint=f"to see what uses it: {objects.program} ps -a --filter {kind}={name}",
         )

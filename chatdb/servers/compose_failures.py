@@ -1,6 +1,6 @@
-"""What goes wrong with containers, in words for people, each with the next command to type.
+"""Errors of containers, in plain words, each with the next command to type.
 
-Docker, Compose and PostgreSQL say it in text only; the patterns are theirs.
+Docker, Compose and PostgreSQL report them as text only, which the patterns match.
 """
 
 import re
@@ -23,7 +23,7 @@ PORT = re.compile(
     r"address already in use|port is already allocated|ports are not available"
     r"|Only one usage of each socket address|failed to bind host port"
 )
-"""What the engines say of a port that is taken."""
+"""What the engines print if a port is in use."""
 
 _NO_PERMISSION = re.compile(r"permission denied|access is denied", re.IGNORECASE)
 _NOT_RUNNING = re.compile(
@@ -46,17 +46,17 @@ _OTHER_MAJOR = re.compile(
 
 
 def nothing_installed(program: str | None) -> EngineUnavailableError:
-    """Return the error for programs that are missing; `program` is the one that is there."""
+    """Return the error for missing programs; `program` is the one that is installed."""
     if program is None:
         text = "neither Docker nor Podman is installed"
         hint = f"install one (https://docs.docker.com/engine/install/), {_OTHERWISE}"
     elif program == "docker":
-        text = "docker is here, but neither `docker compose` nor docker-compose works"
+        text = "docker is installed, but neither `docker compose` nor docker-compose works"
         hint = (
             f"install one: sudo apt-get install docker-compose-v2 (or docker-compose), {_OTHERWISE}"
         )
     else:
-        text = f"{program} is here, but neither `podman compose` nor podman-compose works"
+        text = f"{program} is installed, but neither `podman compose` nor podman-compose works"
         hint = f"install one: pip install podman-compose, {_OTHERWISE}"
     return EngineUnavailableError(text, reason="not_installed", hint=hint)
 
@@ -73,38 +73,38 @@ def silent(words: Sequence[str], seconds: float) -> EngineUnavailableError:
 def elsewhere(host: str) -> EngineUnavailableError:
     """Return the error for a daemon on another machine, whose 127.0.0.1 is not ours."""
     return EngineUnavailableError(
-        f"docker works on another machine ({_without_password(host)}): a server there would not"
-        " answer at 127.0.0.1 here",
+        f"docker runs on another machine ({_without_password(host)}): a server there would not "
+        "answer at 127.0.0.1 here",
         reason="failed",
         hint=f"unset DOCKER_HOST, or: docker context use default; {_OTHERWISE}",
     )
 
 
 def unavailable(program: str, said: str) -> EngineUnavailableError:
-    """Return the error for an engine that does not work, from what its program said."""
+    """Return the error for an engine that does not work, from its program's output."""
     if _NO_PERMISSION.search(said):
         return EngineUnavailableError(
-            f"this user may not use {program}: permission denied",
+            f"this user is not allowed to use {program}: permission denied",
             reason="no_permission",
             hint=f"sudo usermod -aG docker $USER, then log in again; {_OTHERWISE}"
             if program == "docker"
-            else f"look at: {program} info; {_OTHERWISE}",
+            else f"see: {program} info; {_OTHERWISE}",
         )
     if _NOT_RUNNING.search(said):
         return EngineUnavailableError(
-            f"{program} is installed, but its daemon does not run",
+            f"{program} is installed, but its daemon is not running",
             reason="not_running",
-            hint=f"start it: {_start(program)}, {_OTHERWISE}",
+            hint=f"to start it: {_start(program)}, {_OTHERWISE}",
         )
     return EngineUnavailableError(
         f"{program} does not work: {_last_line(said) or 'it says nothing'}",
         reason="failed",
-        hint=f"look at: {program} info; {_OTHERWISE}",
+        hint=f"see: {program} info; {_OTHERWISE}",
     )
 
 
 def is_unavailable(said: str) -> bool:
-    """Tell whether a failed call means that the daemon went away or does not let us in."""
+    """Tell whether a failed call means that the daemon stopped or denies access."""
     names_daemon = re.search(
         r"docker(?:\.sock| daemon| API)|podman\.sock|to Podman", said, re.IGNORECASE
     )
@@ -112,41 +112,42 @@ def is_unavailable(said: str) -> bool:
 
 
 def not_downloaded(program: str, image: str, said: str) -> ChatdbError:
-    """Return the error for an image that is not here and could not be downloaded."""
+    """Return the error for a missing image that could not be downloaded."""
     if _FULL.search(said):
         return full_disk(program, f"the image {image} could not be downloaded")
     if _OFFLINE.search(said):
         why = "the registry cannot be reached"
-        hint = f"go online and try again: {program} pull {image}"
+        hint = f"connect to the network and try again: {program} pull {image}"
     elif "toomanyrequests" in said:
-        why = "the registry allows no more downloads for now"
+        why = "the registry refuses further downloads for now"
         hint = f"log in: {program} login"
     elif _NO_IMAGE.search(said):
         why = "the registry has no such image"
-        hint = "name another: CHATDB_DEV_IMAGE=pgvector/pgvector:pg17"
+        hint = "choose another: CHATDB_DEV_IMAGE=pgvector/pgvector:pg17"
     else:
-        why, hint = _last_line(said), f"look at: {program} pull {image}"
+        why, hint = _last_line(said), f"see: {program} pull {image}"
     return ServerFailedError(
-        f"the image {image} is not here and could not be downloaded: {why}",
+        f"the image {image} is not on this machine and could not be downloaded: {why}",
         hint=f"{hint}; {_OTHERWISE}",
     )
 
 
 def full_disk(program: str, what: str) -> StorageError:
-    """Return the error for a disk that is full; `what` failed for it."""
+    """Return the error for a full disk; `what` failed because of it."""
     return StorageError(
-        f"{what}: the disk of the container engine is full",
-        hint=f"see what takes the space: {program} system df; free some: {program} system prune",
+        f"{what}: the container engine's disk is full",
+        hint=f"to see what uses the space: {program} system df; to free some: {program} system "
+        "prune",
     )
 
 
 def stranger(program: str, project: str, names: Sequence[str]) -> ServerFailedError:
-    """Return the error for things with our names that chatdb did not make; they are left alone."""
+    """Return the error for objects with our names that chatdb did not create."""
     return ServerFailedError(
-        f"{' and '.join(names)} stand where chatdb would put its own, and chatdb did not make"
-        " them: they are left as they are",
-        hint=f"look at them: {program} ps -a --filter name={project}; rename them, or remove"
-        " them yourself",
+        f"chatdb did not create {' and '.join(names)}, which have the names it needs: they are "
+        "left unchanged",
+        hint=f"to see them: {program} ps -a --filter name={project}; rename them, or remove them "
+        "yourself",
     )
 
 
@@ -158,30 +159,31 @@ def other_major(volume: str, image: str, *, wrote: int, runs: int) -> ServerFail
     return ServerFailedError(
         f"the volume {volume} was written by PostgreSQL {wrote}, and the image {image} is"
         f" PostgreSQL {runs}, which cannot read it",
-        hint=f"use the fitting image: CHATDB_DEV_IMAGE={fitting} chatdb dev-db up; or start afresh,"
-        " losing the data: chatdb dev-db down --volumes",
+        hint=f"use a matching image: CHATDB_DEV_IMAGE={fitting} chatdb dev-db up; or start over, "
+        "losing the data: chatdb dev-db down --volumes",
     )
 
 
 def login_refused(
     program: str, server: DevServer, container: str, volume: str
 ) -> LoginRefusedError:
-    """Return the error for an old volume that has another password, or another user."""
+    """Return the error for an old volume with another password or user."""
     return LoginRefusedError(
-        f"the server runs, but refuses the login of {server.user}: the volume {volume} was made"
-        " with another user or password, which a new setting does not change",
-        hint="set CHATDB_DEV_USER and CHATDB_DEV_PASSWORD to the old ones; or set a new password:"
-        f" {program} exec -it {container} psql -U {server.user} -d {server.database} -c"
-        f" '\\password'; or start afresh, losing the data: chatdb dev-db down --volumes",
+        f"the server is running, but refuses the login of {server.user}: the volume {volume} was "
+        "created with another user or password, which a new setting does not change",
+        hint="set CHATDB_DEV_USER and CHATDB_DEV_PASSWORD to the old values; or set a new "
+        f"password: {program} exec -it {container} psql -U {server.user} -d "
+        f"{server.database} -c '\\password'; or start over, losing the data: chatdb dev-db "
+        "down --volumes",
     )
 
 
 def half_made(server: DevServer, volume: str) -> ServerFailedError:
-    """Return the error for a volume whose making was interrupted before logins were let in."""
+    """Return the error for a volume whose creation was interrupted before logins were allowed."""
     return ServerFailedError(
-        f"the server runs, but lets user {server.user} not in: the making of the volume {volume}"
-        " was interrupted",
-        hint="start afresh; nothing was in it yet: chatdb dev-db down --volumes",
+        f"the server is running, but refuses the login of {server.user}: creating the volume "
+        f"{volume} was interrupted",
+        hint="start over (the volume is still empty): chatdb dev-db down --volumes",
     )
 
 
@@ -194,36 +196,36 @@ def died(
     exit_code: int,
     out_of_memory: bool,
 ) -> ChatdbError:
-    """Return the error for a server that ended at its start, with the end of its log."""
+    """Return the error for a server that stopped at startup, with the end of its log."""
     text = "\n".join(log)
     major = _OTHER_MAJOR.search(text)
     if major is not None:
         return other_major(volume, server.image, wrote=int(major[1]), runs=int(major[2]))
     if _FULL.search(text):
-        return full_disk(program, "the server ended at its start")
+        return full_disk(program, "the server stopped at startup")
     if out_of_memory:
         return ServerFailedError(
-            "the server ended: the container's memory was used up",
-            hint="give it more: CHATDB_DEV_MEMORY=4g chatdb dev-db up",
+            "the server stopped: the container ran out of memory",
+            hint="allow more: CHATDB_DEV_MEMORY=4g chatdb dev-db up",
         )
     return ServerFailedError(
-        f"the server ended at its start (exit code {exit_code}); the end of its log:\n"
+        f"the server stopped at startup (exit code {exit_code}); the end of its log:\n"
         + shown(log),
-        hint="see all of it: chatdb dev-db logs; or start afresh, losing the data: chatdb dev-db"
-        " down --volumes",
+        hint="to see the whole log: chatdb dev-db logs; or start over, losing the data: chatdb "
+        "dev-db down --volumes",
     )
 
 
 def not_started(program: str, said: str) -> ChatdbError:
-    """Return the error for a Compose that made no running container, from what it said."""
+    """Return the error if Compose started no container, from its output."""
     if is_unavailable(said):
         return unavailable(program, said)
     if _FULL.search(said):
         return full_disk(program, "the container could not be started")
     lines = [line for line in said.splitlines() if line.strip()]
     return ServerFailedError(
-        "Compose did not start the server; it said:\n" + (shown(lines) or "  (nothing)"),
-        hint=f"look at: {program} info; {_OTHERWISE}",
+        "Compose did not start the server; its output:\n" + (shown(lines) or "  (nothing)"),
+        hint=f"see: {program} info; {_OTHERWISE}",
     )
 
 

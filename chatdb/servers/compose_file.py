@@ -1,4 +1,4 @@
-"""The compose file: where it lies, and what it reads from the environment."""
+"""The compose file: where it is, and what it reads from the environment."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -11,25 +11,25 @@ FILE_NAME = "docker-compose.dev.yml"
 SERVICE = "postgres"
 VOLUME = "postgres-data"
 DATA_FOLDER = "chatdb"
-"""The data in the volume lie in this folder: below the mount point, whatever the version."""
+"""The folder of the data in the volume: below the mount point, whatever the version."""
 
 LABEL, LABEL_VALUE = "chatdb.server", "dev-db"
-"""What chatdb made carries it: containers, volumes and networks."""
+"""The label of everything chatdb creates: containers, volumes and networks."""
 
 
 def shipped_compose_file() -> Path:
-    """Return chatdb's own file: in a wheel inside the package, in a checkout beside it."""
+    """Return chatdb's own file: inside the package in a wheel, beside it in a checkout."""
     package = Path(chatdb.__file__).parent
     for folder in (package / "_compose", package.parent):
         if (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
-    raise NotFoundError(f"{FILE_NAME} is missing beside {package}", hint="install chatdb-cli again")
+    raise NotFoundError(f"{FILE_NAME} is missing beside {package}", hint="reinstall chatdb-cli")
 
 
 def compose_file_of(server: DevServer) -> Path:
-    """Return the project's own copy (`chatdb init` makes one), else the shipped file.
+    """Return the project's own copy (`chatdb init` creates one), else the shipped file.
 
-    A file of the same name without our labels is another program's.
+    A file of the same name without our labels belongs to another program.
     """
     own = server.folder.parent / FILE_NAME
     with suppress(OSError):
@@ -39,7 +39,7 @@ def compose_file_of(server: DevServer) -> Path:
 
 
 def variables_of(server: DevServer) -> dict[str, str]:
-    """Return the environment that the file reads, the password in it."""
+    """Return the environment that the file reads, including the password."""
     return {
         "CHATDB_DEV_IMAGE": server.image,
         "CHATDB_DEV_PORT": str(server.port),

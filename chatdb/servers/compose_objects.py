@@ -1,4 +1,4 @@
-"""Containers, volumes and networks as the engine tells of them, and which of them are chatdb's."""
+"""Containers, volumes and networks as the engine reports them, and which are chatdb's."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ _PORT = "5432/tcp"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """A container: `status` is a word of Docker's (created, running, paused, restarting, exited,
-    dead), `health` one of starting, healthy, unhealthy, or empty where nothing is checked.
+    dead), `health` one of starting, healthy, unhealthy, or empty if there is no check.
     """
 
     id: str
@@ -39,26 +39,26 @@ class Container:
 
     @property
     def is_up(self) -> bool:
-        """Tell whether its processes are there, halted or not."""
+        """Tell whether its processes exist, paused or not."""
         return self.status in ("running", "restarting", "paused")
 
     @property
     def has_failed(self) -> bool:
-        """Tell whether the server ended by itself, or ends again and again."""
+        """Tell whether the server stopped by itself, or keeps restarting."""
         ended = self.status == "dead" or (self.status == "exited" and self.exit_code != 0)
         return ended or self.status == "restarting" or (self.restarts > 1 and not self.is_healthy)
 
     @property
     def is_healthy(self) -> bool:
-        """Tell whether it runs and its check, if there is one, has been passed."""
+        """Tell whether it is running and passes its health check, if it has one."""
         return self.status == "running" and self.health in ("healthy", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belongings:
-    """What there is of one project: chatdb's containers (the running first) and its volume.
+    """The objects of one project: chatdb's containers (running ones first) and its volume.
 
-    `strangers` are things with our names that chatdb did not make.
+    `strangers` are objects with our names that chatdb did not create.
     """
 
     containers: tuple[Container, ...] = ()
@@ -67,12 +67,12 @@ class Belongings:
 
     @property
     def container(self) -> Container | None:
-        """The container that counts."""
+        """The container to use: a running one if there is one."""
         return self.containers[0] if self.containers else None
 
 
 class Objects:
-    """Asks the engine for what belongs to a project; raises EngineUnavailableError.
+    """Queries the engine about a project; raises EngineUnavailableError.
 
     `program` is docker or podman.
     """
@@ -83,7 +83,7 @@ class Objects:
         self._additions = {"DOCKER_HOST": programs.host} if programs.host else {}
 
     def call(self, *words: str, seconds: float | None = None) -> Answer:
-        """Run the container program; an answer that means a lost daemon is an error."""
+        """Run the container program; raise an error if its output means a lost daemon."""
         answer = self._runner.run(
             (self.program, *words), seconds=seconds, additions=self._additions
         )
@@ -92,7 +92,7 @@ class Objects:
         return answer
 
     def of_project(self, project: str) -> Belongings:
-        """Return what there is of a project."""
+        """Return the objects of a project."""
         volume = f"{project}_{VOLUME}"
         asked = ("ps", "--all", "--quiet", "--no-trunc", "--filter")
         ids = self.call(*asked, f"label={PROJECT_LABEL}={project}").out.split()
@@ -116,16 +116,16 @@ class Objects:
         )
 
     def container(self, identifier: str) -> Container | None:
-        """Return one container as it is now; None when it is gone."""
+        """Return the current state of one container; None if it is gone."""
         found = self._inspect("container", [identifier])
         return read_container(found[0]) if found else None
 
     def takes_connections(self, container: Container) -> bool:
-        """Ask the server in a running container, over TCP: not its image's temporary one."""
+        """Query the server in a running container over TCP, which a temporary one does not use."""
         return self.call("exec", container.id, "pg_isready", "-q", "-h", "127.0.0.1").code == 0
 
     def networks(self, project: str) -> list[str]:
-        """Return the ids of the networks that chatdb made for a project."""
+        """Return the ids of the networks that chatdb created for a project."""
         filters = (f"label={PROJECT_LABEL}={project}", f"label={LABEL}={LABEL_VALUE}")
         asked = (word for text in filters for word in ("--filter", text))
         return self.call("network", "ls", "--quiet", "--no-trunc", *asked).out.split()
@@ -136,17 +136,17 @@ class Objects:
         return self._runner.run(words, additions=self._additions, merged=True).out.splitlines()
 
     def follow_log(self, identifier: str, lines: int) -> "subprocess.Popen[str]":
-        """Start the program that prints the end of a log and all that is added to it."""
+        """Start the program that prints the end of a log and everything added to it."""
         words = (self.program, "logs", "--tail", str(lines), "--follow", identifier)
         return self._runner.start(words, additions=self._additions, merged=True)
 
     def who_publishes(self, port: int) -> str | None:
-        """Name the running container that has a port of this machine."""
+        """Name the running container that publishes a port of this machine."""
         answer = self.call("ps", "--filter", f"publish={port}", "--format", "{{.Names}}")
         return next(iter(answer.out.split()), None)
 
     def _inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what is known of those that exist; the program complains about the others."""
+        """Return the details of existing objects; the program reports missing ones as errors."""
         answer = self.call(kind, "inspect", *names)
         with suppress(ValueError):
             found = json.loads(answer.out or "[]")
@@ -155,12 +155,12 @@ class Objects:
 
 
 def is_ours(labels: Mapping[str, str], project: str) -> bool:
-    """Tell whether chatdb made it, for this project."""
+    """Tell whether chatdb created it for this project."""
     return labels.get(LABEL) == LABEL_VALUE and labels.get(PROJECT_LABEL) == project
 
 
 def read_container(item: Mapping[str, Any]) -> Container:
-    """Return what `docker container inspect` or Podman's tells of one container."""
+    """Return a container from the output of `docker container inspect` or Podman's."""
     state = item.get("State") or {}
     health = state.get("Health") or state.get("Healthcheck") or {}
     config = item.get("Config") or {}
@@ -180,7 +180,7 @@ def read_container(item: Mapping[str, Any]) -> Container:
 
 
 def major_of(environment: Iterable[str]) -> int | None:
-    """Return the version that an image of PostgreSQL names in its environment."""
+    """Return the version that an image of PostgreSQL sets in its environment."""
     for line in environment:
         name, _, value = line.partition("=")
         if name == "PG_MAJOR" and value.isdecimal():
@@ -201,7 +201,7 @@ def _published_port(item: Mapping[str, Any]) -> int | None:
 
 
 def _time(text: str) -> datetime | None:
-    """Read the engine's time; what was never started has one of the year 1."""
+    """Read the engine's time; a container that was never started has one in the year 1."""
     with suppress(ValueError):
         found = datetime.fromisoformat(text)
         return found if found.year > 1 else None

@@ -1,7 +1,7 @@
-"""Docker's or Podman's programs: which are here, whether they work, and running them within limits.
+"""Docker's or Podman's programs: which are installed, whether they work, running them.
 
-Nothing is believed from an exit code alone: docker-compose 1.29 answers an option it does not know
-with its usage and 0. Passwords go through the environment of the program, never its arguments.
+An exit code alone is never trusted: docker-compose 1.29 answers an unknown option with its usage
+and 0. Passwords go through the program's environment, never its arguments.
 """
 
 import os
@@ -17,7 +17,7 @@ from chatdb.errors import EngineUnavailableError
 from chatdb.servers import compose_failures
 
 ANSWER_SECONDS = 30.0
-"""How long a program may take for a question; a daemon that hangs is silent for ever."""
+"""How long a program may take to answer; a hanging daemon never does."""
 
 _SECONDS_TO_END = 5.0
 _CANDIDATES = (
@@ -34,7 +34,7 @@ _VERSION = re.compile(r"^(?:\S+ version:? )?v?(\d+\.\d+\.\d+\S*)", re.MULTILINE)
 _LOCAL_HOSTS = re.compile(
     r"(unix|npipe|fd)://|\w+://([^/@]*@)?(localhost|127\.\d+\.\d+\.\d+|\[::1\])([:/]|$)"
 )
-# They would choose another file, project or set of services than the one that was asked for.
+# They would select another file, project or set of services.
 _NOT_PASSED_ON = (
     *("COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"),
     *("COMPOSE_PROJECT_DIRECTORY", "COMPOSE_REMOVE_ORPHANS"),
@@ -43,7 +43,7 @@ _NOT_PASSED_ON = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a program said and its exit code."""
+    """The output of a program and its exit code."""
 
     code: int
     out: str
@@ -51,15 +51,15 @@ class Answer:
 
     @property
     def said(self) -> str:
-        """Everything it said, the errors last."""
+        """All of its output, errors last."""
         return "\n".join(part for part in (self.out.strip(), self.err.strip()) if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """Two programs that work together: Compose, and the one that looks after containers.
+    """Two programs that work together: Compose, and the one that manages containers.
 
-    `host` is where the daemon listens when a context of Docker's names the place.
+    `host` is where the daemon listens if a Docker context sets it.
     """
 
     compose: tuple[str, ...]
@@ -69,13 +69,13 @@ class Programs:
     host: str | None = None
 
     def describe(self) -> str:
-        """Return both for people: `docker compose 2.22.0 with docker 20.10.24`."""
+        """Return both with versions: `docker compose 2.22.0 with docker 20.10.24`."""
         compose = " ".join(self.compose)
         return f"{compose} {self.compose_version} with {self.container} {self.container_version}"
 
 
 class Runner:
-    """Runs programs with an environment of ours, each within a limit of seconds."""
+    """Runs programs with the given environment, each within a time limit in seconds."""
 
     def __init__(self, environment: Mapping[str, str], *, seconds: float = ANSWER_SECONDS) -> None:
         self.environment = {
@@ -84,7 +84,7 @@ class Runner:
         self.seconds = seconds
 
     def has(self, program: str) -> bool:
-        """Tell whether there is a program of this name."""
+        """Tell whether a program of this name is installed."""
         return shutil.which(program, path=self.environment.get("PATH")) is not None
 
     def run(
@@ -96,10 +96,10 @@ class Runner:
         merged: bool = False,
         handed_on: tuple[int, ...] = (),
     ) -> Answer:
-        """Run a program to its end, away from the terminal and its Ctrl-C.
+        """Run a program to its end, detached from the terminal and its Ctrl-C.
 
-        Raises EngineUnavailableError when it takes longer than `seconds` or cannot be run. Then,
-        and when we are interrupted, it is ended with all that it has started. `handed_on` are
+        Raises EngineUnavailableError if it takes longer than `seconds` or cannot be run. In that
+        case, and if we are interrupted, it is killed with everything it started. `handed_on` are
         descriptors that it inherits.
         """
         limit = self.seconds if seconds is None else seconds
@@ -120,7 +120,7 @@ class Runner:
         merged: bool = False,
         handed_on: tuple[int, ...] = (),
     ) -> "subprocess.Popen[str]":
-        """Start a program in a session of its own; `merged`: its errors come with its output."""
+        """Start a program in its own session; `merged`: its errors are part of its output."""
         environment = {**self.environment, **(additions or {})}
         found = shutil.which(words[0], path=environment.get("PATH"))
         if found is None:
@@ -141,12 +141,12 @@ class Runner:
             raise EngineUnavailableError(
                 f"{found} cannot be run: {error.strerror}",
                 reason="no_permission",
-                hint="look at its rights, or do without it: --engine embedded",
+                hint="check its permissions, or do without it: --engine embedded",
             ) from error
 
 
 def end(process: "subprocess.Popen[str]") -> None:
-    """End a program of ours, and what it started, if it still runs."""
+    """Kill a program of ours, and what it started, if it is still running."""
     if process.poll() is None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
@@ -162,8 +162,8 @@ def end(process: "subprocess.Popen[str]") -> None:
 def find_programs(runner: Runner) -> Programs:
     """Return the first pair of programs that works.
 
-    Raises EngineUnavailableError for the first of those that are installed, telling apart: not
-    installed, not running, no permission, on another machine.
+    Raises EngineUnavailableError for the first installed one, which distinguishes: not installed,
+    not running, no permission, on another machine.
     """
     problems: list[EngineUnavailableError] = []
     for compose, container in _CANDIDATES:
@@ -202,7 +202,7 @@ def _server_version(runner: Runner, container: str) -> str:
 def _host_of(runner: Runner, container: str) -> str | None:
     """Return where the daemon of Docker's context listens, None for the usual place.
 
-    docker-compose 1.29 does not ask for it. Raises EngineUnavailableError for another machine.
+    docker-compose 1.29 ignores contexts. Raises EngineUnavailableError for another machine.
     """
     if container != "docker":
         return None

@@ -24,19 +24,19 @@ _PATTERNS: tuple[tuple[str, type[ChatdbError], str, str], ...] = (
         r"server version mismatch",
         ProgramMissingError,
         "{program} is older than the server at {place}",
-        "install a newer one, or name its folder in CHATDB_PG_BINDIR",
+        "install a newer one, or set CHATDB_PG_BINDIR to its folder",
     ),
     (
         r"does not support compression",
         ProgramMissingError,
         "{program} cannot read it: {line}",
-        "name a folder with one that was built with it in CHATDB_PG_BINDIR",
+        "set CHATDB_PG_BINDIR to the folder of a version that was built with it",
     ),
     (
         r"unsupported version",
         ProgramMissingError,
         "{program} cannot read it: {line}",
-        "install a newer one, or name its folder in CHATDB_PG_BINDIR",
+        "install a newer one, or set CHATDB_PG_BINDIR to its folder",
     ),
     (
         r"(?:ERROR|FATAL|PANIC): .*(?:No space left on device|disk full)",
@@ -60,18 +60,18 @@ _PATTERNS: tuple[tuple[str, type[ChatdbError], str, str], ...] = (
         r"row-level security|row level security|permission denied|must be owner",
         DatabaseFailedError,
         "{program} failed: {line}",
-        "use the owner of the tables: --database-url, --direct-url",
+        "connect as the owner of the tables: --database-url, --direct-url",
     ),
 )
-"""In this order: what the lines say, and what a user can act on."""
+"""Searched in this order: pattern, error class, text, hint."""
 
 
 def failure_of(
     program: str, code: int, said: Sequence[str], url: DatabaseUrl | None
 ) -> ChatdbError:
-    """Return the error for a program that ended with this code after saying these lines.
+    """Return the error for a program that ended with this code after printing these lines.
 
-    Without a `url` it read a file, and what is not known here is that file's fault.
+    Without a `url` the program read a file, and an unknown error is blamed on that file.
     """
     refused = next((line for line in said if re.search("connection to server.*failed", line)), None)
     place = url.redacted() if url is not None else "the server"
@@ -89,7 +89,7 @@ def failure_of(
 
 
 def _told_by_the_server(whole: str, url: DatabaseUrl) -> ChatdbError | None:
-    """Ask the server where the program's words are about what others do there, or wish."""
+    """Ask the server if the output suggests other sessions or its settings as the cause."""
     from chatdb.db.dialects.postgresql_errors import locked_error, read_only_error
 
     if re.search("lock timeout|could not obtain lock", whole):
@@ -98,7 +98,7 @@ def _told_by_the_server(whole: str, url: DatabaseUrl) -> ChatdbError | None:
 
 
 def _main_line(said: Sequence[str], code: int) -> str:
-    """Return the first error it told, else the last line, else how it ended."""
+    """Return the first error printed, else the last line, else how it ended."""
     errors = [line for line in said if "error:" in line.lower() or "FATAL" in line]
     rest = [line for line in said if line.strip() and not _NOISE.match(line)]
     line = next(iter(errors), rest[-1] if rest else "")

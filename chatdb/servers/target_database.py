@@ -1,4 +1,4 @@
-"""The database that a development server is there for, made where it is missing."""
+"""The database that a development server exists for, created if it is missing."""
 
 from chatdb.db.unreachable import Diagnosis
 from chatdb.errors import ServerFailedError
@@ -8,14 +8,14 @@ _MAINTENANCE_DATABASE = "postgres"
 
 
 def tls_missing(found: Diagnosis) -> ServerFailedError:
-    """Return the error for an address that demands TLS: a development server has none."""
+    """Return the error for a URL that requires TLS: a development server has none."""
     return ServerFailedError(
-        found.text, hint="PGSSLMODE demands it: unset it, or prefer: PGSSLMODE=prefer"
+        found.text, hint="PGSSLMODE requires it: unset it, or use PGSSLMODE=prefer"
     )
 
 
 def make_database(server: DevServer, note: Note) -> None:
-    """Make the target database if it is missing, over the server's maintenance database.
+    """Create the target database if it is missing, over the server's maintenance database.
 
     Raises psycopg.Error.
     """
@@ -28,9 +28,9 @@ def make_database(server: DevServer, note: Note) -> None:
         query = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(query, (server.database,)).fetchone() is not None:
             return
-        note(f"making the database {server.database}")
+        note(f"creating the database {server.database}")
         name = sql.Identifier(server.database)
         try:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
         except (errors.DuplicateDatabase, errors.UniqueViolation):
-            return  # another session was quicker: it had made it, or did so meanwhile
+            return  # Another session was quicker: it created the database, or is doing so.

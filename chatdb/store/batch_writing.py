@@ -1,4 +1,4 @@
-"""Writing a batch of records: again after a deadlock or a lost connection, but for the bad ones."""
+"""Writes a batch of records: again after a deadlock or lost connection, without invalid ones."""
 
 import random
 import time
@@ -9,7 +9,7 @@ from chatdb.db.dialects.bulk import Bulk
 from chatdb.store.batches import Arrival
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
-"""Waits before a batch is tried again after a deadlock, a race or a lost connection."""
+"""Seconds to wait before a batch is retried after a deadlock, a race or a lost connection."""
 
 Written = TypeVar("Written")
 Write = Callable[[list[Arrival]], Written]
@@ -22,11 +22,11 @@ def write_in_parts(
     bulk: Bulk,
     refused: Callable[[Arrival, str], Written],
 ) -> Iterator[Written]:
-    """Write a batch, a transaction a part, in its order; yield what came of each part.
+    """Write a batch, one transaction per part, in order; yield the result of each part.
 
-    `write` writes all of what it is given or nothing. Where a record spoils a part, it is halved
-    until that record stands alone, which goes to `refused` with the reason. Raises what no other
-    try helps against.
+    `write` writes all of what it is given or nothing. If a record spoils a part, the part is halved
+    until that record stands alone, which goes to `refused` with the reason. Raises errors that a
+    retry does not fix.
     """
     parts = [batch]
     while parts:
@@ -58,7 +58,7 @@ def _write_with_retries(part: list[Arrival], write: Write[Written], bulk: Bulk) 
 
 
 def _reason(error: BaseException) -> str:
-    """Return one line for people about why a record was refused."""
+    """Return one line on why a record was refused."""
     original = getattr(error, "orig", None) or error
     diagnosis = getattr(original, "diag", None)
     text = getattr(diagnosis, "message_primary", None) or str(original)

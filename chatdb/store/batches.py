@@ -1,4 +1,4 @@
-"""Cutting a stream of records into batches of bounded size, one ahead of the database."""
+"""Cuts a stream of records into batches of bounded size, one ahead of the database."""
 
 import sys
 import threading
@@ -19,7 +19,7 @@ from chatdb.records import Conversation, Organization
 MAX_CONVERSATIONS = 1_000
 MAX_MESSAGES = 7_000
 MAX_SIZE = 16 << 20
-"""Characters of text and bytes of JSON; a larger conversation is a batch of its own."""
+"""Characters of text and bytes of JSON; a larger conversation forms its own batch."""
 _NUMBER_SIZE = 32
 """Bytes of a Python number in a list."""
 
@@ -29,19 +29,19 @@ Prepare = Callable[[Conversation], Sequence[Row] | None]
 """Makes the rows of a record that is likely to be new."""
 
 SWITCH_SECONDS = 0.0002
-"""How long the reading thread may keep the writing one from going on; Python's own is 5 ms."""
+"""How long the reading thread may block the writing one; Python's own limit is 5 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A record on its way in, or what could not be read.
+    """A record on its way in, or an item that could not be read.
 
-    `file` numbers the file it came from; `hashed` tells that equal `source_hash`es mean equal
-    sources (foreign formats), which a native file, written by any chatdb, cannot promise. `rows`
-    are its messages as the database takes them, made ahead. `organization` is the one that its
-    source names, None where it knows none. `other_ids` is None where the source names the record's
-    id; else that was made of how it begins, and they are others by which it may be known. One that
-    is `Unread` is counted in `tally` if it is read after all.
+    `file` is the number of its file; `hashed` says that equal `source_hash`es mean equal sources
+    (foreign formats), which a native file, written by any chatdb, cannot promise. `rows` are its
+    messages as the database takes them, made ahead. `organization` is the one its source names,
+    None if it names none. `other_ids` is None if the source names the record's id; otherwise the id
+    was derived from its beginning, and these are others it may be known by. An `Unread` item is
+    counted in `tally` if it is read after all.
     """
 
     record: Conversation | Skipped | Unread
@@ -54,7 +54,7 @@ class Arrival:
 
 
 def with_user(arrival: Arrival, user_id: str | None) -> Arrival:
-    """Return the arrival, its record owned by `user_id` where the source names no user."""
+    """Return the arrival, its record owned by `user_id` if the source names no user."""
     record = arrival.record
     if isinstance(record, Conversation) and record.user_id is None:
         record.user_id = user_id
@@ -62,10 +62,10 @@ def with_user(arrival: Arrival, user_id: str | None) -> Arrival:
 
 
 class Batches:
-    """The batches of a stream, a thread reading into the next one while the last is written.
+    """The batches of a stream; a thread reads the next one while the last is written.
 
-    `prepare` is called for every record as it is read. An error of the stream is raised only
-    after what came before it has been handed out.
+    `prepare` is called for every record as it is read. An error of the stream is raised only after
+    the records before it have been returned.
     """
 
     def __init__(self, arrivals: Iterable[Arrival], prepare: Prepare | None = None) -> None:
@@ -74,7 +74,7 @@ class Batches:
         self._error: Exception | None = None
         self._ended = False
         self._reading = threading.Lock()
-        # A queue in C: an interrupt leaves no lock of it held, as it can an Event's.
+        # A queue in C: an interrupt cannot leave its lock held, unlike an Event's.
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._may_read = False
         self._reader: threading.Thread | None = None
@@ -107,9 +107,9 @@ class Batches:
 
     @contextmanager
     def ahead(self) -> Iterator[None]:
-        """Read into the next batch for as long as the block runs, which is to leave us the time.
+        """Read into the next batch during the block, which should leave us the time.
 
-        A record that comes slowly is not waited for at the end of the block.
+        A slow record is not waited for at the end of the block.
         """
         if not self._ended:
             self._may_read = True
@@ -131,7 +131,7 @@ class Batches:
         self._wake.put(None)
 
     def close_and_wait(self) -> None:
-        """Let the reading thread end, and wait until it reads no more: its source may be closed."""
+        """Let the reading thread end, and wait until it stops reading: its source may be closed."""
         self.close()
         with self._reading:
             pass
@@ -185,7 +185,7 @@ def _size_of(record: Conversation) -> int:
 
 
 def size_or_batch(record: Conversation) -> int:
-    """Return the size; a record that no encoder takes, which a later step refuses, is a batch."""
+    """Return the size; a record that cannot be encoded, refused by a later step, fills a batch."""
     try:
         return _size_of(record)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Counting and hashing what is in a database, in the caller's own transaction.
+"""Counts and hashes the contents of a database, in the caller's own transaction.
 
-Two ordered streams, conversations and the numbers of their messages, come out of indexes and are
-merged here: memory stays flat, and the same data give the same figures on both databases.
+Two ordered streams, conversations and the numbers of their messages, come from indexes and are
+merged here: memory stays flat, and the same data gives the same figures on both databases.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _LEFT_OUT = frozenset({schema.leases.name})
 _conversations, _messages = schema.conversations.c, schema.messages.c
 
 OnEntries = Callable[[list[IndexEntry]], object]
-"""Takes the conversations as they are read, some at a time, in order."""
+"""Receives the conversations as they are read, some at a time, in order."""
 
 
 def measure(
@@ -39,10 +39,10 @@ def measure(
 ) -> Contents:
     """Count and hash everything, or one organization's conversations and nothing else.
 
-    Without `rows` only the schema is looked at, as if the tables were empty.
+    Without `rows` only the schema is inspected, as if the tables were empty.
 
-    All of it is what the transaction on `connection` sees: a snapshot, if it is one. A database
-    without chatdb's tables, or whose tables of these names are not chatdb's, has no rows.
+    Covers what the transaction on `connection` sees: a snapshot, if it is one. A database without
+    chatdb's tables, or with another program's tables of these names, has no rows.
     """
     tables = tuple(database.dialect.existing_tables(connection))
     revision = _revision(connection, tables)
@@ -111,7 +111,7 @@ def _batches(connection: sa.Connection, statement: sa.Select[Any]) -> Iterator[S
 
 
 class _Totals:
-    """What is known of one organization while its conversations pass."""
+    """Counts of one organization while its conversations are read."""
 
     def __init__(self) -> None:
         self.conversations = 0
@@ -127,7 +127,7 @@ class _Totals:
 
 
 class _Merge:
-    """Puts the two streams together: both are ascending by (organization, conversation)."""
+    """Merges the two streams: both are ascending by (organization, conversation)."""
 
     def __init__(self, on_entries: OnEntries | None) -> None:
         self._on_entries = on_entries
@@ -155,7 +155,7 @@ class _Merge:
             self.orphans += at[2] + sum(row[2] for row in counts)
 
     def rows(self) -> dict[str, int]:
-        """Return how many rows the two tables have; of the messages, orphans too."""
+        """Return how many rows the two tables have, including orphans among the messages."""
         totals = self.totals.values()
         return {
             schema.conversations.name: sum(each.conversations for each in totals),
@@ -172,9 +172,9 @@ class _Merge:
 def _organizations(
     connection: sa.Connection, merge: _Merge, organization_id: UUID | None
 ) -> Iterator[OrganizationContents]:
-    """Yield every organization by id, those without conversations too."""
+    """Yield every organization by id, including those without conversations."""
     table = schema.organizations.c
-    # Of each its own query on the index: the newest message is a look, not a scan.
+    # A query on the index for each of them: finding the newest message is a look-up, not a scan.
     newest = (
         sa.select(sa.func.max(_messages.created_at))
         .where(_messages.organization_id == table.id)
@@ -200,7 +200,7 @@ def _time(value: datetime | None) -> datetime | None:
 
 
 def _table_rows(connection: sa.Connection, tables: Sequence[str], merge: _Merge) -> dict[str, int]:
-    """Count every table, but not again the two that have just been read to their ends."""
+    """Count every table except the two that have just been read to their ends."""
     counts = merge.rows()
     wanted = [name for name in schema.metadata.tables if name in tables and name not in _LEFT_OUT]
     for name in wanted:

@@ -15,7 +15,7 @@ from chatdb.db.schema import message_embeddings
 from chatdb.records import Embedding, sorted_embeddings
 
 MOST_HELD = 400
-"""Embeddings that are in memory at once: some 30 KB of JSON each."""
+"""Embeddings held in memory at once: some 30 KB of JSON each."""
 _AT_ONCE = 100
 
 Rows = Sequence[Sequence[Any]]
@@ -34,9 +34,9 @@ def has_embeddings(connection: sa.Connection, organization: UUID) -> bool:
 def read_embeddings(
     connection: sa.Connection, organization: UUID, ids: Sequence[UUID]
 ) -> Iterator[tuple[UUID, Embedding]]:
-    """Yield the embeddings of some conversations with its id, in the order of the records.
+    """Yield each conversation's id and embeddings, in the order of the records.
 
-    Some rows are held at a time. Raises DatabaseFailedError for one that is no vector.
+    Some rows are held at a time. Raises DatabaseFailedError for an invalid vector.
     """
     statement = (
         sa.select(
@@ -49,7 +49,7 @@ def read_embeddings(
     options = {"stream_results": True, "yield_per": _AT_ONCE}
     with connection.execute(statement, execution_options=options) as rows:
         for (conversation, _), group in groupby(rows, itemgetter(0, 1)):
-            # A database's own order of texts is not that of the records.
+            # A database's own order of texts differs from that of the records.
             for embedding in sorted_embeddings(map(_embedding, group)):
                 yield conversation, embedding
 
@@ -76,9 +76,9 @@ class EmbeddingLines:
         self._held: dict[str, list[bytes]] = {}
 
     def groups(self, rows: Rows) -> Iterator[Rows]:
-        """Cut conversations, rows that begin with the id, by how many embeddings fit in memory.
+        """Group conversations, rows beginning with the id, so that embeddings fit in memory.
 
-        Those of a group are read at once; a conversation with more of them is a group of its own.
+        Those of a group are read at once; a conversation with more of them forms its own group.
         """
         if self.is_empty:
             yield rows
@@ -94,7 +94,7 @@ class EmbeddingLines:
         yield self._read_ahead(rows[start:], total)
 
     def of(self, identifier: str) -> Iterator[bytes]:
-        """Yield those of a conversation of the group; the connection must be free for many."""
+        """Yield those of a conversation in a large group; the connection must be free meanwhile."""
         if identifier in self._held:
             yield from self._held[identifier]
         elif identifier in self._counts:

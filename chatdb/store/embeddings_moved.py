@@ -1,4 +1,4 @@
-"""Embeddings that go with their messages: copied, moved, deleted; their vectors are never read."""
+"""Embeddings that follow their messages: copied, moved, deleted; their vectors are never read."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -22,7 +22,7 @@ def delete_embeddings(connection: sa.Connection, held: Held, messages: Sequence[
 def copy_embeddings(
     connection: sa.Connection, held: Held, target: UUID, ids: Mapping[UUID, UUID]
 ) -> None:
-    """Copy the embeddings of messages to their copies in another conversation, `ids` by the old."""
+    """Copy the embeddings of messages to copies in another conversation, `ids` by the old."""
     has_some = sa.select(_table.message_id).distinct().where(*_own(held))
     copied = [{"old": old, "new": ids[old]} for old in connection.scalars(has_some) if old in ids]
     rows = sa.select(
@@ -42,8 +42,8 @@ def move_embeddings(
 ) -> None:
     """Give the embeddings of messages, or of all messages, to another conversation.
 
-    What that one had of the same messages belonged to none of its own. An embedding of a whole
-    conversation stays with it.
+    Embeddings that it had for the same messages belonged to none of its own. An embedding of a
+    whole conversation stays with it.
     """
     parts: list[Sequence[UUID] | None] = [None]
     if messages is not None:
@@ -66,7 +66,7 @@ def move_embeddings(
 
 
 def rename_embeddings(connection: sa.Connection, held: Held, ids: Mapping[UUID, UUID]) -> None:
-    """Follow messages that got other ids, `ids` by the old."""
+    """Update embeddings for messages that got other ids, `ids` by the old."""
     for old, new in ids.items():
         connection.execute(
             sa.update(message_embeddings)

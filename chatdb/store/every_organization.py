@@ -1,4 +1,4 @@
-"""Work over every organization: a loop over tenants, where row-level security shows them all."""
+"""Work over all organizations: a loop over tenants, unless row-level security hides some."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from chatdb.errors import NotFoundError, RefusedError
 from chatdb.records import Organization
 
 NAMED = 5
-"""Organizations that a hint names."""
+"""Organizations that a hint lists."""
 COUNTED = 10_000
-"""Conversations that are counted for a hint: a hint must not read a large table."""
+"""Conversations that are counted for a hint, which must not read a large table."""
 _AT_ONCE = 1_000
 
 
 class EveryOrganization(Enum):
-    """What stands in the place of an organization's key for all of them."""
+    """Takes the place of an organization's key and means all of them."""
 
     EVERY = "every organization"
 
@@ -35,7 +35,7 @@ Scope = str | Literal[EveryOrganization.EVERY]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """An organization that has conversations; at most COUNTED of them, `more` tells of others."""
+    """An organization with conversations; at most COUNTED of them, `more` if there are others."""
 
     key: str
     conversations: int
@@ -43,9 +43,9 @@ class Holder:
 
 
 def chosen(connection: sa.Connection, dialect: Dialect, scope: Scope) -> Iterator[Organization]:
-    """Yield the organizations that are meant, by ascending id.
+    """Yield the organizations in the scope, by ascending id.
 
-    Raises NotFoundError for a key that none has, RefusedError as `require_unbound`.
+    Raises NotFoundError for an unknown key, RefusedError as `require_unbound`.
     """
     if scope is EVERY:
         require_unbound(connection, dialect)
@@ -54,7 +54,9 @@ def chosen(connection: sa.Connection, dialect: Dialect, scope: Scope) -> Iterato
     statement = sa.select(organizations).where(organizations.c.key == scope)
     row = connection.execute(statement).mappings().one_or_none()
     if row is None:
-        raise NotFoundError(f"there is no organization {scope!r}", hint="chatdb organizations list")
+        raise NotFoundError(
+            f"there is no organization {scope!r}", hint="to list them: chatdb organizations list"
+        )
     yield Organization(**row)
 
 
@@ -66,11 +68,11 @@ def newest_first(
     *,
     until: datetime | None = None,
 ) -> Iterator[tuple[Organization, datetime | None]]:
-    """Yield what `chosen` does, those first that have the newest row, with its time.
+    """Yield what `chosen` does, those with the newest row first, with its time.
 
-    `time` is the column of a table of rows that organizations have, of which those up to `until`
-    count. Of every organization those without any are left out: a page is mostly full before many
-    of them are looked at. Of one the time is None.
+    `time` is the column of a table with rows of organizations, of which those up to `until` count.
+    With all organizations, those without any row are left out: a page is usually full before many
+    of them are read. With one the time is None.
     """
     if scope is not EVERY:
         for organization in chosen(connection, dialect, scope):
@@ -94,7 +96,7 @@ def newest_first(
 
 
 def label_of(organization: Organization | None) -> tuple[str | None, str | None]:
-    """Return what a record says of its organization: the key, and the name where it is another."""
+    """Return an organization's fields in a record: the key, and the name if it differs."""
     if organization is None:
         return None, None
     name = organization.name
@@ -114,11 +116,11 @@ def by_key(connection: sa.Connection, *, start: str | None = None) -> Iterator[O
 
 
 def require_unbound(connection: sa.Connection, dialect: Dialect) -> None:
-    """Raise RefusedError where row-level security shows one organization: it is not all of them."""
+    """Raise RefusedError if row-level security shows only one organization instead of all."""
     if dialect.is_bound(connection):
         raise RefusedError(
-            "row-level security shows this role one organization only: --all-orgs would give a part"
-            " as if it were all",
+            "row-level security shows this role only one organization: --all-orgs would return a "
+            "part as if it were everything",
             hint="leave out --all-orgs, or connect as the owner of the tables: chatdb config show",
         )
 
@@ -126,7 +128,7 @@ def require_unbound(connection: sa.Connection, dialect: Dialect) -> None:
 def other_holders(database: Database, organization_key: str) -> tuple[Holder, ...]:
     """Return other organizations with conversations, by key: at most NAMED and one more.
 
-    None are told to a role that row-level security binds. Costs a look at the index for each.
+    Returns none to a role that row-level security applies to. Costs one index look-up for each.
     """
     own = organizations.c
     one = sa.select(conversations.c.id).where(conversations.c.organization_id == own.id)
@@ -166,7 +168,7 @@ def _pages(
     order: sa.Column[object],
     condition: sa.ColumnElement[bool] | None = None,
 ) -> Iterator[Organization]:
-    """Yield organizations in an order, some at a time: others' statements run in between."""
+    """Yield organizations in order, some at a time: other statements run in between."""
     page = sa.select(organizations).order_by(order).limit(_AT_ONCE)
     if condition is not None:
         page = page.where(condition)

@@ -1,4 +1,4 @@
-"""A conversation held against other writers while it is changed, and what marks the change."""
+"""A conversation locked against other writers while it is changed, and the marks of a change."""
 
 import random
 import time
@@ -17,7 +17,7 @@ from chatdb.errors import NotFoundError
 CHANGING = {"chatdb.bulk": "on"}
 """Settings of a transaction that sets `updated_at` itself: the trigger has nothing to do."""
 AT_ONCE = 500
-"""Ids a statement: far below SQLite's limit of variables."""
+"""Ids per statement: far below SQLite's limit of variables."""
 
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
 _MOMENT = timedelta(microseconds=1)
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The own row of a conversation, locked until the transaction ends; `now` is later than it."""
+    """The row of a conversation, locked until the transaction ends; `now` is later than it."""
 
     organization_id: UUID
     id: UUID
@@ -50,9 +50,9 @@ _COLUMNS = tuple(name for name in Held.__dataclass_fields__ if name != "now")
 
 
 def hold(connection: sa.Connection, organization: UUID, identifier: UUID) -> Held:
-    """Lock a conversation and return it; raises NotFoundError when it is gone.
+    """Lock a conversation and return it; raises NotFoundError if it is gone.
 
-    SQLite's writing transactions hold the whole file already.
+    SQLite's writing transactions lock the whole file anyway.
     """
     table = conversations.c
     row = connection.execute(
@@ -62,15 +62,15 @@ def hold(connection: sa.Connection, organization: UUID, identifier: UUID) -> Hel
     ).one_or_none()
     if row is None:
         raise NotFoundError(
-            f"the conversation {identifier} is gone: somebody else deleted it meanwhile",
-            hint="chatdb conversations list",
+            f"the conversation {identifier} was deleted by someone else in the meantime",
+            hint="to list them: chatdb conversations list",
         )
     values = row._asdict()
     return Held(**values, now=max(datetime.now(UTC), values["updated_at"] + _MOMENT))
 
 
 def change(connection: sa.Connection, held: Held, **values: Any) -> None:
-    """Set columns of the conversation's own row, and `updated_at` unless it is among them."""
+    """Set columns of the conversation's row, and `updated_at` unless it is among them."""
     table = conversations.c
     connection.execute(
         sa.update(conversations)

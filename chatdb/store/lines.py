@@ -1,7 +1,7 @@
-"""Conversations as lines of the native format, without making records of them.
+"""Conversations as lines of the native format, without building records of them.
 
 The same bytes as `native.conversation_line` of what `conversation_records.read` yields, several
-times faster; a contract test holds the two together.
+times faster; a contract test compares the two.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -40,10 +40,10 @@ from chatdb.store.selecting import (
 )
 
 PIECE = 1 << 18
-"""Bytes handed on at once."""
+"""Bytes yielded at once."""
 
 OnRead = Callable[[int, int], object]
-"""Told how many conversations and messages more have been read."""
+"""Receives how many more conversations and messages have been read."""
 
 _table = schema.conversations.c
 _FIELDS = [column for column in columns_of("conversations") if column.native]
@@ -81,14 +81,14 @@ def native_lines(
     on_read: OnRead = lambda _conversations, _messages: None,
     at_once: int = AT_ONCE,
 ) -> Generator[bytes, None, None]:
-    """Yield the wanted conversations as lines of the native format, in pieces, by ascending id.
+    """Yield the selected conversations as lines of the native format, in pieces, by ascending id.
 
-    All of it is one state of the database. Organizations come by ascending id too; `ids_within`
-    has those that are wanted of each. `labelled` writes the organization into every line,
-    `marks_only` no metadata of a message that has none of chatdb's marks. A piece may end anywhere:
-    even one conversation may be larger than memory. Of `at_once` conversations the own rows are
-    held. Raises NotFoundError for an organization that does not exist, RefusedError for every
-    organization where row-level security shows one.
+    They are from one state of the database. Organizations are in ascending order of ids too;
+    `ids_within` has the ids to export of each. `labelled` writes the organization into every line,
+    `marks_only` omits metadata of messages without any of chatdb's marks. A piece may end anywhere:
+    a single conversation may be larger than memory. The rows of `at_once` conversations are held.
+    Raises NotFoundError for an organization that does not exist, RefusedError for all organizations
+    if row-level security shows only one.
     """
     with database.transaction(snapshot=True, settings=READING) as connection:
         for organization in chosen(connection, database.dialect, organization_key):
@@ -120,7 +120,7 @@ def lines_within(
 ) -> Generator[bytes, None, None]:
     """Yield what `native_lines` does, in the caller's transaction with the settings READING.
 
-    `label` is the organization to be written into every line.
+    `label` is the organization to write into every line.
     """
     place = label_of(label)
     with rare_collections() as after_batch:
@@ -146,7 +146,7 @@ def lines_within(
 
 
 class _Pieces:
-    """Collects bytes until there are enough of them to be handed on."""
+    """Collects bytes until there are enough to yield."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -160,7 +160,7 @@ class _Pieces:
         snapshots: _Snapshots,
         embeddings: EmbeddingLines,
     ) -> Iterator[bytes]:
-        """Put together lines of heads and messages, both by ascending id; yield full pieces."""
+        """Join conversations and messages, both by ascending id; yield full pieces."""
         chunk = next(chunks, None)
         for identifier, head in heads:
             self._add(head[:-1])
@@ -183,7 +183,7 @@ class _Pieces:
             if self._size >= PIECE:
                 yield self.take()
         if chunk is not None:
-            raise RuntimeError(f"messages of {chunk[0]} came out of their order")
+            raise RuntimeError(f"messages of {chunk[0]} were read out of order")
 
     def _add_embeddings(self, embeddings: Iterator[bytes]) -> Iterator[bytes]:
         opening = b',"embeddings":['
@@ -196,13 +196,13 @@ class _Pieces:
             self._add(b"]")
 
     def take(self) -> bytes:
-        """Return what was collected."""
+        """Return the collected bytes."""
         piece = b"".join(self._parts)
         self._parts, self._size = [], 0
         return piece
 
     def take_count(self) -> int:
-        """Return how many messages were put in since the last call."""
+        """Return how many messages were added since the last call."""
         count, self._messages = self._messages, 0
         return count
 

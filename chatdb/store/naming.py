@@ -1,4 +1,4 @@
-"""Finding what is meant by an id that is written in part, or by `last`."""
+"""Finds the conversation, message or snapshot given by a part of its id, or by `last`."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 FEWEST_DIGITS = 4
-"""Of an id that is not written in full."""
+"""Of an id that is not given in full."""
 LAST = "last"
 
 _SHOWN_CANDIDATES = 5
@@ -29,7 +29,7 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class _Noun:
-    """A kind of thing that has an id; `newest` is the order in which the last one comes first."""
+    """A kind of object with an id; `newest` is the order in which the last one comes first."""
 
     name: str
     id: Any
@@ -72,10 +72,11 @@ _SNAPSHOT = _Noun(
 def resolve_conversation(
     connection: sa.Connection, organization: UUID, text: str, *, user_id: str | None = None
 ) -> UUID:
-    """Return the id that is meant: in full, its beginning or its end (4 digits or more), or `last`.
+    """Return the id given in full, by its beginning or end (4 digits or more), or as `last`.
 
-    With `user_id` the conversations of others are not there. Ids made together begin alike: their
-    ends tell them apart. Raises NotFoundError for none, UsageError for several or too few digits.
+    With `user_id` other users' conversations are treated as not found. Ids made together begin
+    alike: their ends distinguish them. Raises NotFoundError for none, UsageError for several or too
+    few digits.
     """
     return _resolve(connection, _own(organization, user_id), text, _CONVERSATION)
 
@@ -88,10 +89,10 @@ def locate_conversation(
     *,
     user_id: str | None = None,
 ) -> LocatedConversation:
-    """Return what `resolve_conversation` does, in whichever organization of the scope it is.
+    """Return what `resolve_conversation` does, in whichever organization of the scope has it.
 
-    `last` is the last of all. Raises as `resolve_conversation` and `chosen`; what several
-    organizations have is named with them.
+    `last` is the last of all. Raises as `resolve_conversation` and `chosen`; if several
+    organizations have it, the error lists them.
     """
     found: list[LocatedConversation] = []
     newest: datetime | None = None
@@ -114,7 +115,7 @@ def locate_conversation(
         raise _several(
             text,
             [f"{each.id} in {each.organization.key}" for each in found],
-            hint="give more digits of the id, or name the organization: --org KEY",
+            hint="give more digits of the id, or choose the organization: --org KEY",
         )
     return found[0]
 
@@ -122,7 +123,7 @@ def locate_conversation(
 def find_conversation(
     database: Database, text: str, *, organization_key: Scope, user_id: str | None = None
 ) -> LocatedConversation:
-    """Return what `locate_conversation` does, in a transaction of its own."""
+    """Return what `locate_conversation` does, in a separate transaction."""
     with database.transaction() as connection:
         return locate_conversation(
             connection, database.dialect, organization_key, text, user_id=user_id
@@ -138,14 +139,14 @@ def _own(organization: UUID, user_id: str | None) -> sa.Select[Any]:
 def resolve_message(
     connection: sa.Connection, organization: UUID, conversation: UUID, text: str
 ) -> UUID:
-    """Return the id of the message of this conversation that is meant, as above."""
+    """Return the id of a message of this conversation, given as above."""
     return _resolve(connection, _within(messages, organization, conversation), text, _MESSAGE)
 
 
 def resolve_snapshot(
     connection: sa.Connection, organization: UUID, conversation: UUID, text: str
 ) -> UUID:
-    """Return the id of the snapshot of this conversation that is meant, as above."""
+    """Return the id of a snapshot of this conversation, given as above."""
     return _resolve(connection, _within(snapshots, organization, conversation), text, _SNAPSHOT)
 
 
@@ -172,7 +173,7 @@ def _resolve(connection: sa.Connection, own: sa.Select[Any], text: str, noun: _N
 def _candidates(
     connection: sa.Connection, own: sa.Select[Any], text: str, noun: _Noun
 ) -> set[UUID]:
-    """Return the ids that begin or end so, some more than can be named."""
+    """Return the ids that begin or end so, some more than an error lists."""
     digits = text.strip().lower().replace("-", "")
     if not _HEXADECIMAL.fullmatch(digits):
         raise NotFoundError(f"there is no {noun.name} {text!r}", hint=noun.hint)
@@ -207,4 +208,4 @@ def _none(text: str, noun: _Noun) -> NotFoundError:
 def _several(text: str, names: list[str], hint: str = "give more digits of the id") -> UsageError:
     more = " ..." if len(names) > _SHOWN_CANDIDATES else ""
     shown = ", ".join(names[:_SHOWN_CANDIDATES])
-    return UsageError(f"{text!r} may be any of {shown}{more}", hint=hint)
+    return UsageError(f"{text!r} matches several: {shown}{more}", hint=hint)

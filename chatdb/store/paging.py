@@ -27,7 +27,7 @@ _NUMBERS: dict[Kind, int] = {
     "users": 10,
 }
 _EVERYWHERE = 128
-"""Added to the number of a list of every organization, whose cursors are of no other list."""
+"""Added to the number of a list of all organizations, whose cursors fit no other list."""
 _COUNTS = ("message_count", "messages")
 _TEXTS = ("title", "users")
 _VERSION = 1
@@ -41,7 +41,7 @@ def cursor_of(
 ) -> str:
     """Return the cursor of the last item of a page: what its list is sorted by, and ids.
 
-    `everywhere` is for the list of every organization.
+    `everywhere` is for the list of all organizations.
     """
     number, text = 0, b""
     if isinstance(value, datetime):
@@ -58,7 +58,7 @@ def cursor_of(
 def read_cursor(
     kind: TimeKind, cursor: str, *, ids: int, everywhere: bool = False
 ) -> tuple[datetime, tuple[UUID, ...]]:
-    """Read a cursor of a list by time, with so many ids; raises UsageError for anything else."""
+    """Read a cursor of a list by time, with `ids` ids; raises UsageError for anything else."""
     value, found = read_place(kind, cursor, ids=ids, everywhere=everywhere)
     assert isinstance(value, datetime)  # noqa: S101 - a cursor of such a kind holds a time
     return value, found
@@ -67,7 +67,7 @@ def read_cursor(
 def read_place(
     kind: Kind, cursor: str, *, ids: int, everywhere: bool = False
 ) -> tuple[datetime | int | str, tuple[UUID, ...]]:
-    """Read a cursor made by `cursor_of` with so many ids; raises UsageError for anything else."""
+    """Read a cursor made by `cursor_of` with `ids` ids; raises UsageError for anything else."""
     end = _HEAD.size + 16 * ids
     value: datetime | int | str
     try:
@@ -98,13 +98,13 @@ def id_before(identifier: UUID) -> UUID:
 
 
 def id_after(identifier: UUID) -> UUID:
-    """Return the id that sorts behind all ids up to this one."""
+    """Return the id that sorts after all ids up to this one."""
     return UUID(int=min(identifier.int + 1, (1 << 128) - 1))
 
 
 def unreadable(cursor: str) -> UsageError:
-    """Return the error for a text that is no cursor of the list."""
+    """Return the error for a text that is not a cursor of the list."""
     return UsageError(
-        f"{cursor[:60]!r} is no cursor of this list",
-        hint="take the cursor that the page before names, or leave out --after",
+        f"{cursor[:60]!r} is not a cursor of this list",
+        hint="use the cursor printed with the previous page, or leave out --after",
     )

@@ -1,4 +1,4 @@
-"""Reading back what the database has of the conversations that an import brings again."""
+"""Reads the stored versions of the conversations that an import contains."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from chatdb.store.columns import fields_of
 from chatdb.store.embeddings import has_embeddings, read_embeddings
 
 _AT_ONCE = 500
-"""Ids a statement: far below SQLite's limit of variables."""
+"""Ids per statement: far below SQLite's limit of variables."""
 
 _CONVERSATION = fields_of("conversations")
 _MESSAGE = fields_of("messages")
@@ -22,7 +22,7 @@ _SNAPSHOT = fields_of("snapshots")
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A conversation as it stands in the database, with the position of each message."""
+    """A stored conversation, with the position of each message."""
 
     record: Conversation
     positions: dict[UUID, int]

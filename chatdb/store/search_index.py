@@ -1,8 +1,7 @@
-"""The state of the full-text index in `chatdb_settings`; taking it off and putting it back.
+"""The state of the full-text index in `chatdb_settings`; dropping and building it.
 
-A bulk load into an empty table is done without the index, which is built after it. What was
-taken off is remembered in the same transaction as the state, so that whoever comes next can
-complete it.
+A bulk load into an empty table is done without the index, which is built afterwards. Its statements
+are recorded in the same transaction as the state, so that any later command can complete it.
 """
 
 import json
@@ -21,7 +20,7 @@ _STATEMENTS = "search_index_statements"
 
 
 def search_index_state(connection: sa.Connection) -> SearchIndexState:
-    """Return "present", "deferred" (an import has yet to build it) or "off" (on demand)."""
+    """Return "present", "deferred" (an import has yet to build it) or "off" (by request)."""
     value = connection.scalar(sa.select(settings.c.value).where(settings.c.key == _STATE))
     return cast(SearchIndexState, value) if value in ("deferred", "off") else "present"
 
@@ -29,9 +28,9 @@ def search_index_state(connection: sa.Connection) -> SearchIndexState:
 def take_off_search_index(
     database: Database, connection: sa.Connection, state: Literal["deferred", "off"]
 ) -> bool:
-    """Drop the index and remember how to bring it back; False when it stays where it is.
+    """Drop the index and record how to create it again; False if it stays.
 
-    It stays when other sessions hold the table for longer than a few seconds.
+    It stays if other sessions hold the table for longer than a few seconds.
     """
     statements = database.dialect.bulk().drop_search_index(connection)
     if not statements:
@@ -48,12 +47,12 @@ def take_off_search_index(
 
 
 def set_search_index_state(connection: sa.Connection, state: Literal["deferred", "off"]) -> None:
-    """Change why the index is missing; without effect when it is present."""
+    """Change why the index is missing; without effect if it is present."""
     connection.execute(sa.update(settings).where(settings.c.key == _STATE).values(value=state))
 
 
 def forget_search_index_state(connection: sa.Connection) -> None:
-    """Note that the index is there."""
+    """Record that the index exists."""
     connection.execute(sa.delete(settings).where(settings.c.key.in_((_STATE, _STATEMENTS))))
 
 
@@ -64,7 +63,7 @@ def build_search_index(database: Database, on_start: Callable[[], None] | None =
     """
     bulk = database.dialect.bulk()
     with database.transaction(write=True, settings=bulk.transaction_settings) as connection:
-        if search_index_state(connection) == "present":  # for all that many roles may know
+        if search_index_state(connection) == "present":  # All that some roles may know.
             return False
         state = sa.select(settings.c.value).where(settings.c.key == _STATE).with_for_update()
         if connection.scalar(state) is None:

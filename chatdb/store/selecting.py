@@ -1,7 +1,7 @@
-"""Which conversations are meant, and going through them in batches, in the order of their ids.
+"""Selects conversations, and reads them in batches, in the order of their ids.
 
-The order of ids is that of the primary key: the same on both databases, stable while others
-write, and without any sorting.
+The order of ids is that of the primary key: the same on both databases, stable while others write,
+and without any sorting.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +21,10 @@ from chatdb.formats.times import EPOCH
 from chatdb.store.every_organization import EVERY, Scope, require_unbound
 
 AT_ONCE = 5_000
-"""Conversations whose own rows are held at once; their messages are streamed."""
+"""Conversations whose rows are held at once; their messages are streamed."""
 
 READING = {
-    # The key gives the order. A planner without statistics would sort everything instead.
+    # The key gives the order; a planner without statistics would sort everything instead.
     "enable_sort": "off",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
@@ -35,12 +35,12 @@ READING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationFilter:
-    """Conditions that all have to hold; None is no condition.
+    """Conditions that must all hold; None means no condition.
 
-    `since` and `before` are about `updated_at`, the first inclusive, the second exclusive, and
-    what has no time is neither;
-    `after_id` and `until_id` cut a piece out of the order of ids, which ends with the second.
-    `metadata` has paths of keys, each with the values of which any will do.
+    `since` and `before` concern `updated_at`, the first inclusive, the second exclusive, and
+    what has no time is neither; `after_id`
+    (exclusive) and `until_id` (inclusive) limit the ids. `metadata` has paths of keys, each with
+    accepted values.
     """
 
     ids: Sequence[UUID] | None = None
@@ -56,11 +56,11 @@ class ConversationFilter:
 
     @property
     def is_everything(self) -> bool:
-        """Tell whether it leaves out none of those between the first and the last."""
+        """Tell whether it leaves out none between the first and the last id."""
         return replace(self, after_id=None, until_id=None) == _EVERYTHING
 
     def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the conditions on the table `conversations`, but for the ids."""
+        """Yield the conditions on the table `conversations`, except those on ids."""
         columns = schema.conversations.c
         if self.user_id is not None:
             yield columns.user_id == clean_text(self.user_id)[0]
@@ -97,7 +97,9 @@ def organization_id(connection: sa.Connection, key: str) -> UUID:
     statement = sa.select(organizations.c.id).where(organizations.c.key == key)
     found: UUID | None = connection.execute(statement).scalar_one_or_none()
     if found is None:
-        raise NotFoundError(f"there is no organization {key!r}", hint="chatdb organizations list")
+        raise NotFoundError(
+            f"there is no organization {key!r}", hint="to list them: chatdb organizations list"
+        )
     return found
 
 
@@ -109,7 +111,7 @@ def batches(
     wanted: ConversationFilter,
     at_once: int = AT_ONCE,
 ) -> Iterator[Sequence[sa.Row[Any]]]:
-    """Yield the wanted conversations in batches by ascending id: the id as text, `columns`."""
+    """Yield the selected conversations in batches by ascending id: the id as text, `columns`."""
     table = schema.conversations
     statement = (
         sa.select(sa.cast(table.c.id, sa.Text), *columns)
@@ -140,7 +142,7 @@ def count_conversations(
     organization_key: Scope,
     ids_within: IdsWithin | None = None,
 ) -> int:
-    """Return how many conversations are wanted; ids that do not exist are not looked for."""
+    """Return how many conversations are selected; ids that do not exist are not looked up."""
     if ids_within is not None:
         return sum(len(set(ids)) for ids in ids_within.values())
     if wanted.ids is not None:

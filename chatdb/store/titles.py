@@ -1,4 +1,4 @@
-"""A title for a conversation that has none: the beginning of what its user said first."""
+"""A title for a conversation that has none: the beginning of its first user message."""
 
 import re
 import unicodedata
@@ -12,9 +12,9 @@ _JOINER = "\u200d"
 
 
 def title_of(text: str) -> str | None:
-    """Return the first line of the text that says something, cut behind a word; None for none.
+    """Return the first line of the text with visible words, cut after a word; None for none.
 
-    A character that people see as one (an emoji of several, a letter with its accents) stays whole.
+    A visible character (an emoji of several code points, a letter with its accents) is never cut.
     """
     lines = (_readable(line) for line in text[:_LOOKED_AT].splitlines())
     line = next((line for line in lines if any(map(str.isalnum, line))), "")
@@ -24,7 +24,7 @@ def title_of(text: str) -> str | None:
 
 
 def cut(line: str, longest: int) -> str:
-    """Return the line cut to so many visible characters, with an ellipsis, best behind a word."""
+    """Return the line cut to `longest` visible characters, with an ellipsis, best after a word."""
     starts = _starts(line, longest + 1)
     if len(starts) <= longest:
         return line
@@ -34,7 +34,7 @@ def cut(line: str, longest: int) -> str:
 
 
 def _readable(line: str) -> str:
-    """Return a line of Markdown without its marks at the start and without control characters."""
+    """Return a line of Markdown without its leading marks and control characters."""
     shown = "".join(
         character
         for character in _SPACES.sub(" ", line)
@@ -44,11 +44,11 @@ def _readable(line: str) -> str:
 
 
 _DIRECTIONS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""A direction that is set and, the rest being cut, never set back would turn what stands behind."""
+"""A direction that is set, with its end cut off, would turn the text behind it."""
 
 
 def _starts(line: str, most: int) -> list[int]:
-    """Return where the first visible characters begin; `most` bounds how many are looked for."""
+    """Return where the first visible characters begin; `most` limits how many are looked for."""
     starts: list[int] = []
     flags = 0
     for index, character in enumerate(line):
@@ -74,5 +74,5 @@ def _extends(character: str) -> bool:
 
 
 def _is_syllable_part(before: str, character: str) -> bool:
-    """Tell whether two Korean letters written one by one stand for one syllable."""
+    """Tell whether two Korean letters written separately form one syllable."""
     return "\u1100" <= before <= "\u11ff" and "\u1160" <= character <= "\u11ff"

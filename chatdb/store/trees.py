@@ -1,4 +1,4 @@
-"""The tree of a stored conversation without its contents: which message answers which."""
+"""The tree of a stored conversation without its contents: which message replies to which."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from chatdb.store.holding import Held
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A message's place; `parent_id` may name no message of the conversation."""
+    """A message's place; `parent_id` may name a message outside the conversation."""
 
     id: UUID
     parent_id: UUID | None
@@ -30,11 +30,11 @@ class Tree:
 
     @property
     def is_linked(self) -> bool:
-        """Tell whether any message names its parent; else they are one after another."""
+        """Tell whether any message names its parent; otherwise they form a list."""
         return any(node.parent_id in self.nodes for node in self.nodes.values())
 
     def below(self, top: UUID) -> list[UUID]:
-        """Return a message and all that follows from it, in their order."""
+        """Return a message and all below it, in order."""
         if not self.is_linked:
             first = self.nodes[top].position
             return [node.id for node in self.nodes.values() if node.position >= first]
@@ -65,7 +65,7 @@ class Tree:
         return path[::-1]
 
     def parent_without(self, identifier: UUID, gone: Collection[UUID]) -> UUID | None:
-        """Return the nearest message above that stays when those of `gone` go."""
+        """Return the nearest message above that stays if those of `gone` are removed."""
         seen: set[UUID] = set()
         place = self.nodes[identifier].parent_id
         while place in gone and place in self.nodes and place not in seen:
@@ -74,7 +74,7 @@ class Tree:
         return None if place in gone else place
 
     def without(self, gone: Collection[UUID]) -> "Tree":
-        """Return the tree that is left when messages go and their answers move up."""
+        """Return the tree that is left if messages are removed and replies to them move up."""
         kept = (node for node in self.nodes.values() if node.id not in gone)
         return Tree(
             {
@@ -98,7 +98,7 @@ def read_tree(connection: sa.Connection, organization: UUID, conversation: UUID)
 
 
 def is_stored_list(connection: sa.Connection, organization: UUID, conversation: UUID) -> bool:
-    """Tell whether there are several messages of which none answers another."""
+    """Tell whether there are several messages and none replies to another."""
     columns, parents = messages.c, messages.alias("parents")
     own = (columns.organization_id == organization, columns.conversation_id == conversation)
     several = connection.execute(sa.select(columns.id).where(*own).limit(2)).fetchall()
@@ -114,9 +114,9 @@ def is_stored_list(connection: sa.Connection, organization: UUID, conversation: 
 
 
 def link(connection: sa.Connection, held: Held) -> None:
-    """Let each message of a list answer the one before it, so that it can have branches.
+    """Let each message of a list reply to the one before it, so that it can have branches.
 
-    Those that came from a source count as edited, or a later import would take that back.
+    Messages from a source count as edited: otherwise a later import would revert that.
     """
     tree = read_tree(connection, held.organization_id, held.id)
     columns = messages.c
@@ -142,7 +142,7 @@ def link(connection: sa.Connection, held: Held) -> None:
 
 
 def newest_leaf(tree: Tree, *, below: UUID | None = None) -> UUID | None:
-    """Return the newest message without an answer, of equally new ones the last; None for none."""
+    """Return the newest message without a reply, the last of equally new ones; None for none."""
     parents = {node.parent_id for node in tree.nodes.values()}
     among = tree.nodes if below is None else tree.below(below)
     best: Node | None = None

@@ -1,4 +1,4 @@
-"""The rows of `chatdb_log` for work of one transaction: deletions, labels, restores."""
+"""Rows of `chatdb_log` for work of one transaction: deletions, labels, restores."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ def write_work(
     started_at: datetime,
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Write down work that succeeds when the transaction commits; `details` are plain JSON."""
+    """Record work that succeeds when the transaction commits; `details` are plain JSON."""
     connection.execute(
         sa.insert(log).values(
             id=uuid4(),

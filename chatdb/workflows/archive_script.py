@@ -1,4 +1,4 @@
-"""An archive of pg_dump as SQL, however large: fed to pg_restore while what it writes is read."""
+"""A pg_dump archive as SQL of any size: fed to pg_restore while its output is read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from chatdb.workflows.beside import beside
 def archive_script(
     programs: DumpPrograms, prepared: Prepared, on_bytes: OnBytes | None
 ) -> Iterator[IO[bytes]]:
-    """Have pg_restore write the archive as SQL; raises what it finds wrong at the end."""
+    """Have pg_restore write the archive as SQL; raises its errors at the end."""
     with script_of(programs, prepared) as running:
         if prepared.archive.folder is not None:
             try:
@@ -34,9 +34,9 @@ def archive_script(
 
 
 def _end(running: Running) -> None:
-    """End it, else who feeds it would wait for ever; raises its own error, if it has one.
+    """End it, so that its feeder does not wait forever; raises its own error, if it has one.
 
-    What its reader made of half a script matters less.
+    An error of the reader, who got half a script, matters less.
     """
     if running.has_failed:
         running.finish()

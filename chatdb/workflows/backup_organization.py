@@ -1,4 +1,4 @@
-"""One organization into a backup: its conversations as lines of the native format."""
+"""Backs up one organization: its conversations as lines of the native format."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from chatdb.workflows.backup_parts import Bench, Made
 
 
 def back_up_organization(database: Database, key: str, bench: Bench) -> Made:
-    """Write the organization's conversations; counts and lines are of one snapshot.
+    """Write the organization's conversations; counts and lines are from one snapshot.
 
     Raises NotFoundError for an organization that does not exist.
     """

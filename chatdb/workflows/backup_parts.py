@@ -1,4 +1,4 @@
-"""What the makers of backups share: what is wanted, what was made, how it is told."""
+"""Shared by the backup makers: options, results, progress."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,9 +22,9 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupWish:
-    """What the backup shall hold; `jobs` above 1 means PostgreSQL's directory format.
+    """What the backup is to contain; `jobs` above 1 means PostgreSQL's directory format.
 
-    `lock_seconds` is how long it waits for a table that another session has locked.
+    `lock_seconds` is how long to wait for a table that another session has locked.
     """
 
     programs: DumpPrograms
@@ -36,7 +36,7 @@ class BackupWish:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where one backup is being made, its name, and whom it is encrypted to."""
+    """Where one backup is being made, its name, and its recipients."""
 
     name: str
     staging: Staging
@@ -45,7 +45,7 @@ class Bench:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether the data are written encrypted."""
+        """Whether the data is encrypted."""
         return self.keys.recipients is not None
 
     def archive_name(self, kind: Kind, *, compressed: bool) -> str:
@@ -55,7 +55,7 @@ class Bench:
     def write(
         self, name: str, *, threads: int | None = None, on_bytes: OnBytes | None = None
     ) -> AbstractContextManager[ArchiveWriter]:
-        """Open a file of the backup for writing: packed and encrypted as its name says."""
+        """Open a file of the backup for writing: compressed and encrypted as its name says."""
         return write_archive(self.path(name), threads=threads, on_bytes=on_bytes, keys=self.keys)
 
     def path(self, file: str) -> Path:
@@ -64,7 +64,7 @@ class Bench:
 
     @contextmanager
     def index(self) -> Iterator["IndexWriter"]:
-        """Open the list of the conversations, which is a file of the backup."""
+        """Open the list of conversations, one of the backup's files."""
         name = self.name + INDEX + (ENCRYPTED if self.is_encrypted else "")
         with self.write(name, threads=0) as writer:
             yield IndexWriter(writer, name)
@@ -88,7 +88,7 @@ class IndexWriter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a maker left in the staging folder; the manifest is made of it."""
+    """The files a maker left in the staging folder; the manifest is made from this."""
 
     kind: Kind
     tool: str

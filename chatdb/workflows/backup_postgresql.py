@@ -1,4 +1,4 @@
-"""A PostgreSQL database into a backup: pg_dump, and what is told of it, in one snapshot."""
+"""Backs up a PostgreSQL database: pg_dump and the manifest's contents, in one snapshot."""
 
 import os
 import select
@@ -30,10 +30,10 @@ _PARTS = {"schema-only": ["--schema-only"], "data-only": ["--data-only"]}
 
 
 def back_up_postgresql(database: Database, wish: BackupWish, bench: Bench) -> Made:
-    """Dump the whole database; the contents are those that the dump has.
+    """Dump the whole database; the contents are those of the dump.
 
     Raises RefusedError behind a pooler, ProgramMissingError, StorageError, and the errors that
-    pg_dump tells of.
+    pg_dump reports.
     """
     settings = {**READING, "lock_timeout": f"{wish.lock_seconds}s"}
     with database.transaction(snapshot=True, settings=settings) as connection:
@@ -50,18 +50,18 @@ def back_up_postgresql(database: Database, wish: BackupWish, bench: Bench) -> Ma
 
 
 def _useful_jobs(wish: BackupWish, bench: Bench, server: ServerFacts) -> int:
-    """Return how many jobs to use, and say so when there are fewer than were asked for."""
+    """Return how many jobs to use, with a note if there are fewer than requested."""
     jobs = wish.jobs if wish.part == "schema-only" else server.useful_jobs(wish.jobs)
     if jobs < wish.jobs:
         share = 100 * server.largest_bytes // max(1, server.table_bytes)
         used = "one job is used" if jobs == 1 else f"{jobs} jobs are used"
-        bench.watch.note(f"{share} % of the data is one table, which one job dumps: {used}")
+        bench.watch.note(f"{share} % of the data is one table, which a single job dumps: {used}")
     return jobs
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What the snapshot holds, and the list of its conversations."""
+    """The contents of the snapshot, and the list of its conversations."""
 
     contents: Contents
     index: BackupFile | None
@@ -69,7 +69,7 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class _Dump:
-    """One run of pg_dump beside the transaction whose snapshot it uses."""
+    """One run of pg_dump during the transaction whose snapshot it uses."""
 
     database: Database
     connection: sa.Connection
@@ -82,7 +82,7 @@ class _Dump:
     extensions: dict[str, tuple[str, ...]]
 
     def custom(self) -> Made:
-        """Dump into one file, compressed on other cores than pg_dump's where it cannot itself."""
+        """Dump into one file, compressed on other cores if pg_dump cannot compress in parallel."""
         inside = self._packs_itself()
         name = self.bench.archive_name("custom", compressed=not inside)
         words = [*self._words(inside=inside), "--format=custom"]
@@ -99,7 +99,7 @@ class _Dump:
 
     def directory(self) -> Made:
         """Dump into a folder with a file for each table, several at once."""
-        self.client.require_here("--jobs", hint="leave --jobs out, or ")
+        self.client.require_here("--jobs", hint="leave out --jobs, or ")
         inside = self._packs_itself()
         folder = self.bench.path(self.bench.archive_name("directory", compressed=False))
         words = ["--format=directory", f"--jobs={self.jobs}", f"--file={folder}"]
@@ -125,7 +125,7 @@ class _Dump:
             f"--snapshot={export_snapshot(self.connection)}",
             f"--lock-wait-timeout={self.wish.lock_seconds * 1000}",
             "--no-password",
-            # A role's client_encoding would be the dump's, and may not have its letters.
+            # A role's client_encoding would apply to the dump, and may lack characters of the data.
             f"--encoding={self.connection.scalar(sa.text('SHOW server_encoding'))}",
             _INSIDE if inside else _OUTSIDE,
             *_PARTS.get(self.wish.part, []),
@@ -160,9 +160,9 @@ class _Dump:
             seen = size
 
     def _packed(self, path: Path, *, inside: bool) -> BackupFile:
-        """Compress a table's file as pg_dump itself names such files; sum the others up.
+        """Compress a table's file under the name pg_dump would use; hash and count the others.
 
-        All of them are encrypted where that is wanted.
+        All of them are encrypted if requested.
         """
         advance = self.bench.watch.advance
         name = f"{path.parent.name}/{path.name}"
@@ -202,7 +202,7 @@ class _Dump:
 
 
 def _pump(running: Running, writer: ArchiveWriter, stopped: Event) -> None:
-    """Pass on what the program writes, until its end or until nobody wants it any more."""
+    """Pass on the program's output, until its end or until the reader stops."""
     descriptor = running.stdout.fileno()
     widen_pipe(descriptor)
     while not stopped.is_set():

@@ -1,7 +1,7 @@
-"""Backups at fixed times: a systemd timer, a cron line, a Compose service, for given settings.
+"""Scheduled backups: a systemd timer, a cron line, a Compose service, for given settings.
 
-Only text is made; where it goes and how it is switched on stands at its head. No secret is in
-it: those belong into the environment file, which both systemd and the shell read.
+Only produces text; the head of each text says where it goes and how to enable it. It contains no
+secrets: those belong in the environment file, which both systemd and the shell read.
 """
 
 import json
@@ -29,7 +29,7 @@ USER = "chatdb"
 _HOUR, _DAY, _WEEK = 3600, 86_400, 604_800
 _PERIOD: dict[Every, int] = {"hourly": _HOUR, "daily": _DAY, "weekly": _WEEK}
 _SUNDAY = 3
-"""The days from a Thursday, with which the epoch began, to a Sunday."""
+"""The days from the epoch, a Thursday, to the next Sunday."""
 
 _SLACK_HOURS = 2
 _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
@@ -37,11 +37,11 @@ _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleWish:
-    """What is to be done and when, by the clock of the machine (a container's: mostly UTC).
+    """What to do and when, by the clock of the machine (a container's is mostly UTC).
 
     `create` and `prune` are the words after `chatdb backup create` and `... prune`; without the
-    latter nothing is removed. `place` is where backups go, `program` the path of chatdb,
-    `database` the address, of which only what is no secret is used.
+    latter nothing is removed. `place` is where backups go, `program` the path of chatdb, `database`
+    the URL, of which only non-secret parts are used.
     """
 
     every: Every
@@ -60,7 +60,7 @@ class ScheduleWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleFile:
-    """A file of the schedule: `path` is where it goes, `text` what is in it."""
+    """A file of the schedule: `path` is where it goes, `text` its contents."""
 
     target: Target
     path: str
@@ -68,16 +68,16 @@ class ScheduleFile:
 
 
 def schedule_files(wish: ScheduleWish, targets: Sequence[Target]) -> list[ScheduleFile]:
-    """Return the files for the targets; raises UsageError for words that no line can hold."""
+    """Return the files for the targets; raises UsageError for words that do not fit on a line."""
     for word in (*wish.create, *wish.prune, wish.place, wish.program):
         if re.search(r"[\x00-\x1f\x7f]", word):
-            raise UsageError("a control character cannot stand in a schedule")
+            raise UsageError("a schedule cannot contain control characters")
     makers = {"systemd": _systemd, "cron": _cron, "compose": _compose}
     return [file for target in targets for file in makers[target](wish)]
 
 
 def _commands(wish: ScheduleWish, place: str) -> list[list[str]]:
-    """Return what is run, one after the other while all goes well, without the program."""
+    """Return the commands to run in turn, each if the one before succeeds, without the program."""
     commands = [["backup", "create", "--output", place, *wish.create]]
     if wish.prune:
         commands.append(["backup", "prune", place, *wish.prune, "--yes"])
@@ -146,7 +146,7 @@ def _cron(wish: ScheduleWish) -> list[ScheduleFile]:
         f" && (flock -n 9 && {work}) 9>backup.lock >/dev/null"
     )
     lines = [
-        *(f"# {path}; what goes wrong is mailed", *_environment_lines(wish)),
+        *(f"# {path}; errors are mailed", *_environment_lines(wish)),
         f"# useradd --system --create-home --home-dir {HOME} {USER}",
         "SHELL=/bin/sh",
         f"{_crontab_time(wish)} {USER} {shell.replace('%', chr(92) + '%')}",
@@ -171,7 +171,7 @@ def _compose(wish: ScheduleWish) -> list[ScheduleFile]:
     lines = [
         "# docker-compose.backup.yml; add it to the application's own file:",
         "#   docker compose -f docker-compose.yml -f docker-compose.backup.yml up -d backup",
-        "# The image is that of Dockerfile.chatdb, which chatdb init --production writes.",
+        "# The image is built from Dockerfile.chatdb, which chatdb init --production writes.",
         *("services:", "  backup:", '    image: "${CHATDB_IMAGE:-chatdb:local}"'),
         *("    environment:", *(f"      {line}" for line in _compose_environment(wish))),
         *('    entrypoint: ["/bin/sh", "-c"]', "    command:"),
@@ -218,7 +218,7 @@ def _crontab_time(wish: ScheduleWish) -> str:
 
 
 def _offset(wish: ScheduleWish) -> int:
-    """Return the seconds from the start of a period of the epoch to the time that is wanted."""
+    """Return the seconds from the start of an epoch period to the requested time."""
     within_hour = wish.at.minute * 60
     if wish.every == "hourly":
         return within_hour
@@ -236,7 +236,7 @@ def _systemd_word(word: str) -> str:
 
 
 def _yaml(value: object) -> str:
-    """Write a value on one line; Compose fills in `$NAME`, which a doubled sign is not."""
+    """Write a value on one line; Compose replaces `$NAME` unless the sign is doubled."""
     return json.dumps(value, ensure_ascii=False).replace("$", "$$")
 
 

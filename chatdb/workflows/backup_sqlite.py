@@ -1,4 +1,4 @@
-"""A SQLite database into a backup: copied, then checked, counted and compressed side by side."""
+"""Backs up a SQLite database: copied, then checked, counted and compressed in parallel."""
 
 import shutil
 import sqlite3
@@ -21,7 +21,7 @@ _ALL_BUT_FULL = 1 << 20
 
 
 def back_up_sqlite(database: Database, bench: Bench) -> Made:
-    """Copy the file by the backup API and pack the copy; everything told is read from it.
+    """Copy the file by the backup API and compress the copy; everything reported is read from it.
 
     Raises DatabaseFailedError for a database that is damaged, StorageError.
     """
@@ -62,7 +62,7 @@ def back_up_sqlite(database: Database, bench: Bench) -> Made:
 
 @contextmanager
 def _told_of_a_full_disk(copy: Path) -> Iterator[None]:
-    """Name the place of the copy, which is full, and not the database that is read."""
+    """Blame a full disk on the place of the copy, not on the database that is read."""
     try:
         yield
     except sqlite3.Error as error:
@@ -70,15 +70,15 @@ def _told_of_a_full_disk(copy: Path) -> Iterator[None]:
         free = shutil.disk_usage(copy.parent).free
         if code == "SQLITE_FULL" or (code.startswith("SQLITE_IOERR") and free < _ALL_BUT_FULL):
             raise StorageError(
-                f"the disk of {copy.parent.parent} is full: there is no room for a copy of the"
-                " database",
+                f"the disk of {copy.parent.parent} is full: there is not enough space for a copy "
+                "of the database",
                 hint="free some space or choose another place: --output FOLDER",
             ) from error
         raise
 
 
 def finished_copy(path: Path) -> DatabaseUrl:
-    """Return the address of a copy that nobody writes."""
+    """Return the URL of a copy that no program writes to."""
     return DatabaseUrl(dialect_name="sqlite", path=path, parameters=(("immutable", "1"),))
 
 

@@ -1,4 +1,4 @@
-"""A backup as a row: what `chatdb backup list`, `create` and `show` tell of it."""
+"""A backup as a row: what `chatdb backup list`, `create` and `show` print about it."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -13,10 +13,10 @@ from chatdb.backups.names import Kind, Part
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSummary:
-    """What is known of a backup without opening its archive; None where nothing tells it.
+    """What is known about a backup without opening its archive; None if unknown.
 
-    `file` is what to type for it. `verified_at` is the last time that it passed, `verified_by`
-    how (files, restore); `problem` says what is wrong, also what the last verification found.
+    `file` is what to type for it. `verified_at` is when it last passed, `verified_by` how (files,
+    restore); `problem` says what is wrong, including what the last verification found.
     """
 
     name: str
@@ -52,9 +52,9 @@ class BackupSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedBackup:
-    """What a verification found; `way` is files or restore, `left_out` what does not come back.
+    """The result of a verification; `way` is files or restore, `left_out` what is not restored.
 
-    With `warnings` it is still whole.
+    With `warnings` it is still intact.
     """
 
     name: str
@@ -85,7 +85,7 @@ class VerifiedBackup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRows:
-    """How many rows a table has."""
+    """The number of rows in a table."""
 
     table: str
     rows: int
@@ -93,7 +93,7 @@ class TableRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownBackup(BackupSummary):
-    """All that is known of a backup: the row, and what is in its manifest."""
+    """Everything known about a backup: the row, and the contents of its manifest."""
 
     schema: str | None
     chatdb_version: str | None
@@ -108,7 +108,7 @@ class ShownBackup(BackupSummary):
 
     @classmethod
     def of(cls, backup: Backup) -> Self:
-        """Return all of a backup; of one without a manifest its files' names and sizes."""
+        """Return everything about a backup; without a manifest, its files' names and sizes."""
         manifest = backup.manifest
         contents = None if manifest is None else manifest.contents
         found = tuple(BackupFile(file.name, file.bytes, "") for file in backup.files)
@@ -169,7 +169,7 @@ def _fields(backup: Backup) -> dict[str, Any]:
 
 
 def problem_of(backup: Backup) -> str | None:
-    """Return what is wrong: what its files show, or what the last verification found."""
+    """Return what is wrong: with its files, or what the last verification found."""
     if backup.problem is not None:
         return backup.problem
     last = backup.verifications.last()

@@ -1,15 +1,15 @@
-"""Work in a thread beside ours, ended with it: what it raises is raised where it is waited for."""
+"""A worker thread; its exception is raised again by wait()."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
 Work = Callable[[Event], object]
-"""Looks at the event now and then: it is set when nobody wants the result any more."""
+"""Checks the event from time to time: it is set when the result is no longer needed."""
 
 
 class Beside:
-    """One piece of work that goes on in a thread."""
+    """One task that runs in a thread."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -19,7 +19,7 @@ class Beside:
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait for its end; raises what it raised."""
+        """Wait for its end and raise its exception."""
         self._thread.join()
         if self._failure is not None:
             raise self._failure
@@ -38,7 +38,7 @@ class Beside:
 
 @contextmanager
 def beside(work: Work) -> Iterator[Beside]:
-    """Begin the work; when the block is left early it is told to end, and has ended."""
+    """Start the task; if the block is left early it is told to end, and waited for."""
     running = Beside(work)
     try:
         yield running

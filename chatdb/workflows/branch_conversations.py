@@ -1,4 +1,4 @@
-"""Fork, split and merge, each in one transaction; a merge first keeps both as a native file."""
+"""Fork, split and merge, each in one transaction; a merge first saves both as a native file."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ def split(
     user_id: str | None = None,
     title: str | None = None,
 ) -> branches.Branching:
-    """Move a message and what follows from it into a new conversation; raises as `fork`."""
+    """Move a message and those below it into a new conversation; raises as `fork`."""
     return _branch(
         database, branches.split, conversation, message, organization_key, user_id, title
     )
@@ -65,7 +65,7 @@ def find_mergeable(
     organization_key: str,
     user_id: str | None = None,
 ) -> Mergeable:
-    """Return the conversations that are meant; raises NotFoundError, UsageError for one twice."""
+    """Return the named conversations; raises NotFoundError, UsageError for the same one twice."""
     with database.transaction(snapshot=True) as connection:
         organization = organization_id(connection, organization_key)
         ids = [
@@ -73,7 +73,9 @@ def find_mergeable(
             for text in (into, other)
         ]
         if ids[0] == ids[1]:
-            raise UsageError(f"both are the conversation {ids[0]}", hint="name another one")
+            raise UsageError(
+                f"both are the conversation {ids[0]}", hint="give two different conversations"
+            )
         first, second = describe(connection, organization, ids)
     return Mergeable(into=first, other=second)
 
@@ -88,14 +90,15 @@ def merge(
 ) -> branches.Branching:
     """Move the messages and snapshots of one conversation into another, and delete it.
 
-    With `keep_to` (which must not exist) both are first written there as they are. Raises
-    NotFoundError when one is gone, RefusedError when they belong to two users, StorageError when
-    the file cannot be written; then nothing was changed.
+    With `keep_to` (which must not exist) both are first written there unchanged. Raises
+    NotFoundError if one is gone, RefusedError if they belong to two users, StorageError if the file
+    cannot be written; then nothing was changed.
     """
     started = datetime.now(UTC)
     with database.transaction(write=True, settings=CHANGING) as connection:
         organization = organization_id(connection, organization_key)
-        # In one order, so that two who merge the other way round do not wait for each other.
+        # Always in the same order, so that two merges in opposite directions do not wait for each
+        # other.
         held = {each: hold(connection, organization, each) for each in sorted((into, other))}
         branches.check_users(held[into], held[other])
         if keep_to is not None:

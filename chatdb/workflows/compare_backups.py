@@ -1,4 +1,4 @@
-"""Two backups compared by their lists of conversations: what appeared, vanished or changed."""
+"""Two backups compared by their lists of conversations: what was added, removed or changed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +16,9 @@ Change = Literal["appeared", "vanished", "changed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationChange:
-    """A conversation that one of two backups has alone, or with another number of messages.
+    """A conversation in only one of two backups, or with a different number of messages.
 
-    `messages_before` is None for one that appeared, `messages_after` for one that vanished.
+    `messages_before` is None for an added one, `messages_after` for a removed one.
     """
 
     change: Change
@@ -30,7 +30,7 @@ class ConversationChange:
 
 
 def compare_backups(before: Backup, after: Backup) -> Iterator[ConversationChange]:
-    """Yield the differences in the order of organizations and ids; both lists are streamed.
+    """Yield the differences ordered by organization and id; both lists are streamed.
 
     Raises UsageError for a backup without a list of conversations, InvalidInputError for a
     damaged one.
@@ -63,8 +63,8 @@ def _entries(backup: Backup) -> Iterator[Iterator[IndexEntry]]:
     index = None if backup.manifest is None else backup.manifest.index
     if index is None:
         raise UsageError(
-            f"{backup.name} has no list of its conversations",
-            hint="only chatdb's own backups with rows in them have one",
+            f"{backup.name} does not have a list of its conversations",
+            hint="only chatdb's own backups that contain rows have one",
         )
     with open_data(backup, index) as data:
         yield read_index(data, index)
@@ -73,7 +73,7 @@ def _entries(backup: Backup) -> Iterator[Iterator[IndexEntry]]:
 def _paired(
     old: Iterator[IndexEntry], new: Iterator[IndexEntry]
 ) -> Iterator[tuple[IndexEntry | None, IndexEntry | None]]:
-    """Walk both ascending lists at once; what only one has is paired with None."""
+    """Walk both ascending lists at once; an item in only one is paired with None."""
     one, other = next(old, None), next(new, None)
     while one is not None or other is not None:
         if other is None or (one is not None and _key(one) < _key(other)):

@@ -1,6 +1,6 @@
-"""Which interactive client opens a database, with which words and variables.
+"""Which interactive client opens a database, with which arguments and variables.
 
-The password never stands among the words: other users of the machine can read those.
+The password is never among the arguments: other users of the machine can read those.
 """
 
 import shlex
@@ -22,22 +22,22 @@ from chatdb.servers.postgres_tools import Program
 _SQLITE_BUSY = ".timeout 10000"
 _READ_ONLY = "-c default_transaction_read_only=on"
 _INSTALL_PSQL = (
-    "install it: apt install postgresql-client, dnf install postgresql, apk add postgresql-client,"
-    " brew install libpq; or name its folder in CHATDB_PG_BINDIR"
+    "to install it: apt install postgresql-client, dnf install postgresql, apk add "
+    "postgresql-client, brew install libpq; or set CHATDB_PG_BINDIR to its folder"
 )
 _INSTALL_SQLITE3 = (
-    "install it: apt install sqlite3, dnf install sqlite, apk add sqlite, brew install sqlite;"
-    " Python 3.12 and newer have one: python3 -m sqlite3 {path}"
+    "to install it: apt install sqlite3, dnf install sqlite, apk add sqlite, brew "
+    "install sqlite; Python 3.12 and newer have one: python3 -m sqlite3 {path}"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What the client is to do; `sql` None: talk with whoever is at the terminal.
+    """What the client is to do; `sql` None: an interactive session.
 
-    `words` are passed on to the client as they are, `bindir` is where its programs may be and
-    `options` the PGOPTIONS that are set already. `elsewhere` is a command for the hint: another
-    way to a client where none is installed.
+    `words` are passed on to the client unchanged, `bindir` is where its programs may be and
+    `options` the PGOPTIONS already set. `elsewhere` is a command for the hint: another way to a
+    client if none is installed.
     """
 
     schema: str | None = None
@@ -52,9 +52,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCall:
-    """A program to become: `words` with its name first, `variables` to add to the environment.
+    """A program to replace this process: `words` starts with its name.
 
-    `note` is what to say of it before.
+    `variables` are added to the environment; `note` is printed first.
     """
 
     program: Path
@@ -66,9 +66,9 @@ class ClientCall:
 def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
     """Find the client and return its call: pgcli or psql for PostgreSQL, sqlite3 for SQLite.
 
-    pgcli is taken on a terminal, where there is nothing for psql alone: no `sql`, no `words`.
-    Raises ProgramMissingError that names the package to install, DatabaseUnreachableError for
-    a SQLite file that does not exist.
+    pgcli is used on a terminal, unless psql is needed: for `sql` or `words`. Raises
+    ProgramMissingError that names the package to install, DatabaseUnreachableError for a SQLite
+    file that does not exist.
     """
     if url.path is not None:
         return _sqlite3(url, session)
@@ -86,7 +86,7 @@ def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
         raise missing_psql(session)
     words = ["psql", f"--dbname={session_conninfo(url, session)}"]
     if not talks:
-        # A script's answers and exit code must not depend on somebody's ~/.psqlrc.
+        # A script's output and exit code must not depend on the user's ~/.psqlrc.
         words += ["--no-psqlrc", "--set=ON_ERROR_STOP=1"]
     if session.sql is not None:
         words.append(f"--command={session.sql}")
@@ -99,22 +99,22 @@ def client_call(url: DatabaseUrl, session: Session) -> ClientCall:
 
 
 def missing_psql(session: Session) -> ProgramMissingError:
-    """Return the error that names the package of psql for each system, and the way around it."""
+    """Return the error that names psql's package for each system, and another way."""
     hint = _INSTALL_PSQL
     if session.elsewhere:
-        hint += f"; or use that of the container: {session.elsewhere}"
+        hint += f"; or use the one in the container: {session.elsewhere}"
     return ProgramMissingError("psql is not installed", hint=hint)
 
 
 def psql_in_container(server: DevServer) -> str:
-    """Return the command that opens the psql inside a development server's container."""
+    """Return the command that opens psql inside a development server's container."""
     container = f"$(docker ps --quiet --filter label={PROJECT_LABEL}={server.project})"
     names = shlex.join(["psql", "-U", server.user, server.database])
     return f"docker exec -it {container} {names}"
 
 
 def session_conninfo(url: DatabaseUrl, session: Session) -> str:
-    """Write the address as libpq's connection string, without anything secret."""
+    """Write the URL as libpq's connection string, without secrets."""
     wanted = []
     if session.read_only:
         wanted.append(_READ_ONLY)
@@ -124,7 +124,7 @@ def session_conninfo(url: DatabaseUrl, session: Session) -> str:
 
 
 def _server_major(url: DatabaseUrl) -> int | None:
-    """Ask the server for its version; None where psql itself will say, or ask, what is amiss."""
+    """Ask the server for its version; None if psql itself will report or ask what is wrong."""
     import psycopg
 
     try:
@@ -135,16 +135,19 @@ def _server_major(url: DatabaseUrl) -> int | None:
 
 
 def older_than(psql: Program, server_major: int | None) -> str | None:
-    """Return what to say of a psql that is older than the server."""
+    """Return the note for a psql that is older than the server."""
     if server_major is None or psql.major >= server_major:
         return None
-    return f"{psql.describe()} is older than the server ({server_major}): not all of it will work"
+    return (
+        f"{psql.describe()} is older than the server ({server_major}): some of its commands "
+        "will not work"
+    )
 
 
 def _psql(bindir: Path | None, server_major: int | None) -> Program | None:
-    """Return the psql of `bindir`, else the newest, of those that are as new as the server.
+    """Return the psql of `bindir`, else the newest that is as new as the server.
 
-    Those of a wheel come last: they edit no lines. Where all are too old, age does not count.
+    Those of a wheel come last: they have no line editing. If all are too old, age does not count.
     """
     found = postgres_tools.find("psql", bindir=bindir)
     others = [
@@ -161,7 +164,7 @@ def _sqlite3(url: DatabaseUrl, session: Session) -> ClientCall:
     path = url.sqlite_path.absolute()
     if not path.exists():
         raise DatabaseUnreachableError(
-            f"there is no database file {url.sqlite_path}", hint="create it: chatdb migrate"
+            f"there is no database file {url.sqlite_path}", hint="to create it: chatdb migrate"
         )
     sqlite3 = shutil.which("sqlite3")
     if sqlite3 is None:

@@ -1,4 +1,4 @@
-"""From files to a file: the same pipe as import and export, without a database."""
+"""From files to a file: the reading and writing of import and export, without a database."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ OnSkipped = Callable[[Skipped], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertRequest:
-    """What to read, and how to write it; `reads` None means recognised by structure."""
+    """What to read, and how to write it; `reads` None means detected by structure."""
 
     inputs: Sequence[str]
     writes: str
@@ -62,14 +62,12 @@ def convert_file(
 ) -> Written:
     """Write all conversations to a file that appears when it is complete.
 
-    Raises RefusedError for a file that exists, unless `force`, and always for one of the inputs.
+    Raises RefusedError for an existing file, unless `force`, and always for one of the inputs.
     """
     check_file(path, force=force)
     for name in request.inputs:
         if name != STDIN and path.exists() and Path(name).exists() and path.samefile(name):
-            raise RefusedError(
-                f"{path} is both read and written", hint="write to a file of another name"
-            )
+            raise RefusedError(f"{path} is both input and output", hint="write to a different file")
     with open_output(path) as stream:
         written = convert_stream(request, stream, on_skipped=on_skipped, on_bytes=on_bytes)
     written.files = 1
@@ -93,9 +91,9 @@ def convert_folder(
 
 
 def total_size(inputs: Sequence[str]) -> int | None:
-    """Return the bytes that reading will count, None when standard input is among the inputs.
+    """Return the bytes that reading will count, None if standard input is among the inputs.
 
-    Opens every input: what is missing or no archive is found before anything is written.
+    Opens every input: a missing or invalid one is reported before anything is written.
     """
     if STDIN in inputs:
         return None

@@ -1,4 +1,4 @@
-"""Copying everything from one database into another, and comparing the two at the end."""
+"""Copies everything from one database into another, and compares the two at the end."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -35,29 +35,29 @@ from chatdb.store.selecting import ConversationFilter
 from chatdb.workflows.copy_places import address_of, check_places, is_made
 
 _NAMED = 20
-"""Conversations that differ and are named; the others are counted."""
+"""Differing conversations that are listed; the others are counted."""
 
 
 class CopyWatch(Protocol):
-    """Is told how far a copy is."""
+    """Receives the progress of a copy."""
 
     def note(self, text: str) -> None:
-        """Say something worth knowing."""
+        """Print a note."""
 
     def stage(self, label: str, total: int | None) -> None:
-        """Begin something that takes its time; `total` is in messages."""
+        """Begin a stage; `total` is in messages."""
 
     def advance(self, messages: int) -> None:
-        """Count so many more."""
+        """Count `amount` more as done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyReport:
-    """What a copy came to; the counts are the source's.
+    """The result of a copy; the counts are the source's.
 
-    `resumed` tells that an earlier copy was gone on with, `renewed` how many of its conversations
-    were not what the source has now. `content_hash` is over every row, and given when both have
-    the same; `differences` names what is not, `skipped` what was left out.
+    `resumed` says that an earlier copy was continued, `renewed` how many of its conversations had
+    changed in the source. `content_hash` covers every row, and is set if both databases match;
+    `differences` lists what does not, `skipped` what was left out.
     """
 
     source: str
@@ -82,12 +82,12 @@ class CopyReport:
 def copy_database(
     source: Database, destination: Database, watch: CopyWatch, *, search_index: bool = True
 ) -> CopyReport:
-    """Copy one state of the source into the destination, or go on with a copy of it.
+    """Copy one state of the source into the destination, or resume a copy of it.
 
-    A destination without tables is migrated, as is one that is behind and holds no conversation.
-    What is in the source's catalogue and not chatdb's is skipped and named, as is what cannot be
-    stored there. Raises SchemaMismatchError, UsageError when both are one database, RefusedError
-    for a destination that is neither empty nor a copy of this source that was broken off.
+    A destination without tables is migrated, as is one that is behind and has no conversation.
+    Objects in the source's catalogue that are not chatdb's are skipped and listed, as is what
+    cannot be stored there. Raises SchemaMismatchError, UsageError if both are one database,
+    RefusedError for a destination that is neither empty nor an interrupted copy of this source.
     """
     check_places(source, destination)
     has_tables = is_made(source, destination)
@@ -112,7 +112,7 @@ def copy_database(
 
 
 def preview_copy(source: Database, destination: Database) -> CopyReport:
-    """Say what a copy would move, writing nothing; raises what the copy would."""
+    """Report what a copy would move, writing nothing; raises what the copy would."""
     check_places(source, destination)
     before = standing(destination, address_of(source)) if is_made(source, destination) else None
     with source.snapshot(settings=WHOLE) as fixed:
@@ -150,7 +150,7 @@ class _Copying:
         self.organizations = read_organizations(source)
 
     def run(self) -> None:
-        """Write all that is missing."""
+        """Write everything that is missing."""
         destination = self._state.destination
         put_organizations(self._state, self.organizations)
         self._watch.stage("copying", self.counts.messages)
@@ -203,7 +203,7 @@ class _Copying:
         )
 
     def _miscounted(self, there: Database) -> list[str]:
-        """Compare how many rows each table has: a row that no conversation has is seen so only."""
+        """Compare each table's number of rows, which also finds rows without a conversation."""
         found = asdict(count_rows(there))
         return [
             f"table {COPIED[word].name} has {found[word]} rows, not {self._expected[word]}"
@@ -212,7 +212,7 @@ class _Copying:
         ]
 
     def _copy(self, writer: ConversationWriter, organization: Organization) -> None:
-        """Copy an organization; what an earlier run wrote of it is made what it is now."""
+        """Copy an organization, updating what an earlier run wrote of it."""
         reader = LineReader(self._source, organization)
         digest = self._digests[organization.id] = ContentDigest()
         before = self._state.before
@@ -233,7 +233,7 @@ class _Copying:
         page: ConversationFilter,
         digest: ContentDigest,
     ) -> None:
-        """Make conversations that an earlier run wrote what they are in the source now."""
+        """Update conversations that an earlier run wrote to their present state in the source."""
         organization = reader.organization
         wanted = reader.hashes(page, digest)
         with self._state.destination.snapshot(settings=WHOLE) as there:
@@ -250,7 +250,7 @@ class _Copying:
         self._renewed += len({*stale, *fresh}) - (len(writer.skipped) - skipped)
 
     def _differences(self, there: Database, organization: Organization) -> list[str]:
-        """Name the conversations of an organization that differ, but for the skipped ones."""
+        """List an organization's differing conversations, except the skipped ones."""
         skipped = {item.place for item in self._skipped}
         named: list[str] = []
         more = 0
@@ -266,12 +266,12 @@ class _Copying:
                     more += 1
                     continue
                 how = "is missing" if key not in held else "differs"
-                named.append(f"{place} {how if key in wanted else 'is not of the source'}")
+                named.append(f"{place} {how if key in wanted else 'is not in the source'}")
         return [*named, f"and {more} more of {organization.key}"] if more else named
 
 
 def _was_begun(before: Progress, organization: Organization) -> bool:
-    """Tell whether an earlier run came to this organization."""
+    """Tell whether an earlier run reached this organization."""
     return before.organization is not None and organization.id <= before.organization
 
 
@@ -284,4 +284,4 @@ def _make(destination: Database, note: Callable[[str], None]) -> None:
     from chatdb.db.migrations import upgrade
 
     upgrade(destination)
-    note(f"made the tables of chatdb in {destination.url.redacted()}")
+    note(f"created chatdb's tables in {destination.url.redacted()}")

@@ -1,4 +1,4 @@
-"""Making a backup: claim a name, make its files in a staging folder, put them, manifest last."""
+"""Creates a backup: claim a name, write files in a staging folder, store them, manifest last."""
 
 import time
 from contextlib import suppress
@@ -25,10 +25,10 @@ from chatdb.workflows.backup_parts import BackupWish, Bench, Made
 
 
 def create_backup(database: Database, store: Store, wish: BackupWish, watch: Watch) -> Backup:
-    """Back the database up into the store and return the backup.
+    """Back up the database into the store and return the backup.
 
-    It is made over the direct address where there is one. A failure leaves nothing. Raises
-    UsageError for a wish that cannot be meant, and what the makers raise.
+    Uses the direct URL if there is one. A failure leaves nothing behind. Raises UsageError for
+    contradictory options, and the errors of the backends.
     """
     _check(database, wish)
     _sweep(store, watch)
@@ -38,8 +38,8 @@ def create_backup(database: Database, store: Store, wish: BackupWish, watch: Wat
         seen = look(direct.url, schema=direct.schema)
         if seen.elsewhere:
             watch.warning(
-                f"chatdb's tables are {in_schemas(seen.elsewhere)}: they are backed up, but not"
-                " counted or listed unless --schema names it"
+                f"chatdb's tables are {in_schemas(seen.elsewhere)}: they are backed up, but not "
+                "counted or listed unless --schema names their schema"
             )
         label = look_at_label(direct.url, schema=direct.schema)
         name = direct.url.name if direct.url.path is not None else label.name
@@ -67,7 +67,7 @@ def create_backup(database: Database, store: Store, wish: BackupWish, watch: Wat
 
 
 def part_of(*, schema_only: bool, data_only: bool, organization: str | None) -> Part:
-    """Return how much of the database is meant; raises UsageError for two answers at once."""
+    """Return which part of the database to back up; raises UsageError for contradictory options."""
     wanted: list[Part] = []
     if schema_only:
         wanted.append("schema-only")
@@ -85,12 +85,13 @@ def _check(database: Database, wish: BackupWish) -> None:
     is_file = path is not None
     if path is not None and not path.exists():
         raise DatabaseUnreachableError(
-            f"there is no database file {path}", hint="create it: chatdb migrate"
+            f"there is no database file {path}", hint="to create it: chatdb migrate"
         )
     if is_file and wish.part in ("schema-only", "data-only"):
         raise UsageError(
             f"--{wish.part} is for PostgreSQL: a SQLite file is backed up as a whole",
-            hint="the schema alone: chatdb schema dump; the data alone: chatdb export --all-orgs",
+            hint="for the schema only: chatdb schema dump; for the data only: chatdb export "
+            "--all-orgs",
         )
     if wish.jobs > 1 and (is_file or wish.organization is not None):
         raise UsageError(
@@ -100,11 +101,11 @@ def _check(database: Database, wish: BackupWish) -> None:
 
 def _sweep(store: Store, watch: Watch) -> None:
     for name in remove_incomplete(store, store.leftovers()):
-        watch.note(f"removed {name}: its making was broken off")
+        watch.note(f"removed {name}, an interrupted backup")
 
 
 def _claim(store: Store, database: str, at: datetime, wish: BackupWish, watch: Watch) -> Bench:
-    """Claim the first name of this second that is free."""
+    """Claim the first free name of this second."""
     number = 0
     staging = None
     while staging is None:
@@ -115,7 +116,7 @@ def _claim(store: Store, database: str, at: datetime, wish: BackupWish, watch: W
 
 
 def _make(database: Database, wish: BackupWish, bench: Bench) -> Made:
-    """Let the maker of the kind do it; each is imported when it is used."""
+    """Let the maker of this kind do it; each is imported when it is used."""
     if wish.organization is not None:
         from chatdb.workflows.backup_organization import back_up_organization
 
@@ -155,7 +156,7 @@ def _manifest(made: Made, *, bench: Bench, wish: BackupWish, **fields: Any) -> M
 
 
 def _told(contents: Contents, bench: Bench) -> Contents:
-    """Return what the manifest tells: beside encrypted data not who the tenants are."""
+    """Return the contents for the manifest: beside encrypted data, without the tenants' names."""
     if not bench.is_encrypted:
         return contents
     unnamed = tuple(replace(item, key="") for item in contents.organizations)
@@ -163,7 +164,7 @@ def _told(contents: Contents, bench: Bench) -> Contents:
 
 
 def _put(store: Store, bench: Bench, manifest: Manifest) -> None:
-    """Put the files into the store, the manifest last; take them back when that fails."""
+    """Put the files into the store, the manifest last; remove them again if that fails."""
     if store.local_path("") is None:
         bench.watch.begin(f"sending to {store.address}", manifest.bytes)
     last = bench.name + MANIFEST
@@ -174,7 +175,9 @@ def _put(store: Store, bench: Bench, manifest: Manifest) -> None:
         for name in names:
             store.put(bench.path(name), name, bench.watch.advance)
     except BaseException:
-        with suppress(ChatdbError):  # a store that does not answer is not asked for each
+        with suppress(
+            ChatdbError
+        ):  # A store that does not answer is not asked again for each file.
             for name in names:
                 store.delete(name)
         raise

@@ -1,4 +1,4 @@
-"""Deleting conversations: keep what goes as a native file, then delete, in one transaction."""
+"""Deletes conversations in one transaction, after saving them as a native file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ REASON = "chatdb conversations delete"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionReport:
-    """What went; `kept` is the file that brings it back, None when nothing was kept."""
+    """What was deleted; `kept` is the file to restore it from, None if nothing was saved."""
 
     conversations: tuple[DeletedConversation, ...]
     messages: int
@@ -43,9 +43,9 @@ def delete_conversations(
 ) -> DeletionReport:
     """Delete the conversations, their messages and snapshots; leave tombstones and a log row.
 
-    With `keep_to` (which must not exist) they are first written there: the file is complete and
-    on the disk before the transaction commits. Raises NotFoundError when one of them is gone,
-    StorageError when the file cannot be written; then nothing was deleted.
+    With `keep_to` (which must not exist) they are first written there: the file is complete and on
+    disk before the transaction commits. Raises NotFoundError if one of them is gone, StorageError
+    if the file cannot be written; then nothing was deleted.
     """
     started = datetime.now(UTC)
     with database.transaction(write=True, settings={"chatdb.bulk": "on"}) as connection:
@@ -53,7 +53,7 @@ def delete_conversations(
         found = lock(connection, organization, ids)
         if gone := set(ids).difference(found):
             raise NotFoundError(
-                f"the conversation {min(gone)} is gone: somebody else deleted it meanwhile",
+                f"the conversation {min(gone)} was deleted by someone else in the meantime",
                 hint="run the command again",
             )
         deleted = tuple(describe(connection, organization, list(ids)))
@@ -68,7 +68,7 @@ def delete_conversations(
 def report_of(
     deleted: Sequence[DeletedConversation], *, kept: Path | None, dry_run: bool
 ) -> DeletionReport:
-    """Add up what goes."""
+    """Add up what is deleted."""
     return DeletionReport(
         conversations=tuple(deleted),
         messages=sum(each.messages for each in deleted),

@@ -1,4 +1,4 @@
-"""Deleting messages: keep their conversation as a native file, then delete, in one transaction."""
+"""Deletes messages in one transaction, after saving their conversation as a native file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ REASON = "chatdb messages delete"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDeletion:
-    """What went of a conversation; `kept` is the file that has it as it was, None for nothing."""
+    """What was deleted of a conversation; `kept` is the file with its previous state, or None."""
 
     conversation_id: UUID
     ids: tuple[UUID, ...]
@@ -35,11 +35,11 @@ def delete_messages(
     organization_key: str,
     keep_to: Path | None,
 ) -> MessageDeletion:
-    """Delete messages of a conversation; their answers move up to what stays above them.
+    """Delete messages of a conversation; replies to them are attached to the message above.
 
-    With `keep_to` (which must not exist) the conversation is first written there as it is. Raises
-    NotFoundError when one of them is gone, StorageError when the file cannot be written; then
-    nothing was deleted.
+    With `keep_to` (which must not exist) the conversation is first written there unchanged. Raises
+    NotFoundError if one of them is gone, StorageError if the file cannot be written; then nothing
+    was deleted.
     """
     started = datetime.now(UTC)
     with database.transaction(write=True, settings=CHANGING) as connection:
@@ -52,7 +52,7 @@ def delete_messages(
             if keep_to is not None:
                 keep_to.unlink(missing_ok=True)
             raise NotFoundError(
-                f"the message {min(missing)} is gone: somebody else deleted it meanwhile",
+                f"the message {min(missing)} was deleted by someone else in the meantime",
                 hint="run the command again",
             )
         write_work(

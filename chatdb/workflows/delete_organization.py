@@ -1,4 +1,4 @@
-"""Deleting an organization: keep what goes as a native file, then delete, in one transaction."""
+"""Deletes an organization in one transaction, after saving its contents as a native file."""
 
 import re
 import time
@@ -34,14 +34,14 @@ _CHANGED = "40001"
 _RETRY_SECONDS = (0.1, 0.5)
 _SETTINGS = {
     **READING,
-    # An order by the key needs its index, a deletion may choose.
+    # ORDER BY the key needs its index; a deletion may choose another.
     "chatdb.bulk": "on",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationDeletion:
-    """What went; `kept` is the file that brings it back, `row_kept` tells that the tenant stays."""
+    """What was deleted; `kept` is the file to restore it from."""
 
     contents: OrganizationContents
     kept: Path | None
@@ -50,24 +50,24 @@ class OrganizationDeletion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionWatch:
-    """Told how many conversations more were kept, and how many were deleted."""
+    """Receives how many more conversations were saved, and how many deleted."""
 
     on_kept: OnDone = lambda _: None
     on_deleted: OnDone = lambda _: None
 
 
 def keep_path(database: Database, key: str, *, now: datetime) -> Path:
-    """Return where what goes with an organization is kept."""
+    """Return where the contents of an organization are saved."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", key)[:40].strip(".-") or "organization"
     return default_keep_path(database, now=now, prefix=name, suffix=".jsonl.zst")
 
 
 def refuse_default(key: str, *, keep_row: bool) -> None:
-    """Raise RefusedError for the organization that every command works on when none is named."""
+    """Raise RefusedError for the default organization."""
     if key == DEFAULT and not keep_row:
         raise RefusedError(
-            f"{DEFAULT!r} is the organization of every command that names none: it stays",
-            hint=f"empty it: chatdb organizations delete {DEFAULT} --keep-organization",
+            f"{DEFAULT!r} is the default for commands without --org; it cannot be deleted",
+            hint=f"to empty it: chatdb organizations delete {DEFAULT} --keep-organization",
         )
 
 
@@ -79,12 +79,12 @@ def delete_organization(
     keep_row: bool = False,
     watch: DeletionWatch | None = None,
 ) -> OrganizationDeletion:
-    """Delete all that an organization has, and the organization unless `keep_row`.
+    """Delete an organization's contents, and the organization unless `keep_row`.
 
-    One transaction: what is kept is exactly what goes, an interrupted one leaves everything. It
-    sees one state, and starts anew when others changed it meanwhile; after three times it gives
-    up. Raises RefusedError, NotFoundError, StorageError, DatabaseFailedError; then nothing was
-    deleted, and no file is left.
+    One transaction: exactly what was saved is deleted, and an interrupted run changes nothing. It
+    reads one state and starts again if other sessions changed it meanwhile; after three attempts it
+    gives up. Raises RefusedError, NotFoundError, StorageError, DatabaseFailedError; then nothing
+    was deleted, and no file is left.
     """
     refuse_default(key, keep_row=keep_row)
     watch = watch or DeletionWatch()
@@ -144,7 +144,7 @@ def _keep(
 
 
 def _was_changed(error: DatabaseFailedError) -> bool:
-    """Tell whether another session changed what was to go, after our state of it."""
+    """Tell whether another session changed what is to be deleted since we read it."""
     cause = getattr(error.__cause__, "orig", None) or error.__cause__
     return getattr(cause, "sqlstate", None) == _CHANGED
 

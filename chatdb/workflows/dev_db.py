@@ -1,6 +1,6 @@
-"""A project's development server: started, looked at, stopped, removed, begun afresh.
+"""A project's development server: started, inspected, stopped, removed, reset.
 
-Nothing here loads SQLAlchemy or Alembic before it has to: a second `up` only looks.
+Loads SQLAlchemy or Alembic only when needed: a second `up` just inspects.
 """
 
 import time
@@ -35,7 +35,7 @@ Outcome = Literal["made", "started", "running"]
 _PORT_TRIES = 20
 _HERE = ("127.0.0.1", "localhost")
 _NEVER_IN_A_USER = "\"$'\\"
-"""CREATE EXTENSION refuses an owner with one of these, and so initdb ends."""
+"""CREATE EXTENSION refuses an owner with one of these, and initdb fails for it."""
 _OUTCOMES: dict[ServerState, Outcome] = {
     ServerState.ABSENT: "made",
     ServerState.STOPPED: "started",
@@ -45,7 +45,7 @@ _OUTCOMES: dict[ServerState, Outcome] = {
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A value and whether somebody asked for it; else what is remembered counts."""
+    """A value and whether the user set it; if not, the remembered value counts."""
 
     value: str
     asked: bool
@@ -53,7 +53,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """How the server shall be; `engine` and `port` may be `auto`."""
+    """The requested server; `engine` and `port` may be `auto`."""
 
     engine: Wish
     port: Wish
@@ -67,7 +67,7 @@ class Wishes:
 class Started:
     """What `up` did: `made` the data, or only `started` the server, or neither.
 
-    `server` has the password.
+    `server` contains the password.
     """
 
     engine: str
@@ -85,7 +85,7 @@ class DevDatabase:
     engines: Engines
 
     def up(self, wishes: Wishes, *, seconds: float, note: Note) -> Started:
-        """Make what is missing and start it; return when the database answers.
+        """Create what is missing and start it; return when the database answers.
 
         Raises EngineUnavailableError, PortTakenError, ServerFailedError, RefusedError.
         """
@@ -127,7 +127,7 @@ class DevDatabase:
             )
 
     def look_ahead(self, wishes: Wishes, *, note: Note) -> Started:
-        """Return what `up` would find, without making or starting anything."""
+        """Return what `up` would find, without creating or starting anything."""
         remembered = self.project.load()
         server = self._resolve(wishes, remembered)
         if remembered is None:
@@ -144,24 +144,24 @@ class DevDatabase:
         if found is None:
             raise NotFoundError(
                 f"{self.project.root} has no development server",
-                hint="make one: chatdb dev-db up",
+                hint="to create one: chatdb dev-db up",
             )
         return self.engines.named(found.engine), found.server(self.project.folder)
 
     def running(self) -> DatabaseUrl:
         """Return the URL of the running server.
 
-        Raises NotFoundError where there is none, DatabaseUnreachableError for one that is stopped.
+        Raises NotFoundError if there is none, DatabaseUnreachableError if it is stopped.
         """
         engine, server = self.remembered()
         if engine.look(server).state is not ServerState.RUNNING:
             raise DatabaseUnreachableError(
-                "the development server does not run", hint="start it: chatdb dev-db up"
+                "the development server is not running", hint="to start it: chatdb dev-db up"
             )
         return server.url
 
     def stop(self, *, note: Note) -> bool:
-        """Stop the server and keep everything; tell whether it ran."""
+        """Stop the server and keep its data; tell whether it was running."""
         if self.project.is_new():
             return False
         with self.project.locked(note):
@@ -172,7 +172,7 @@ class DevDatabase:
             return engine.stop(server, note=note)
 
     def down(self, *, data: bool, note: Note) -> bool:
-        """Stop the server and remove what runs it; with `data` all it stored as well.
+        """Stop the server and remove what runs it; with `data` also everything it stored.
 
         Tells whether there was one.
         """
@@ -189,7 +189,7 @@ class DevDatabase:
             return True
 
     def note_label(self, url: DatabaseUrl, environment: str) -> None:
-        """Keep a label that was just given to `url`, if that is this server's database."""
+        """Remember a label just given to `url`, if that is this server's database."""
         found = self.project.load()
         if found is None:
             return
@@ -198,7 +198,7 @@ class DevDatabase:
             self.project.note_production(is_production=environment == PRODUCTION)
 
     def _note_label(self, engine: Engine, server: DevServer) -> None:
-        """Keep the label of a server that is about to tell it no more."""
+        """Remember the label of a server that is about to be stopped."""
         with suppress(ChatdbError):
             if engine.look(server).state is ServerState.RUNNING:
                 label = look_at_label(server.url, whole=True)
@@ -210,7 +210,7 @@ class DevDatabase:
         return engine.logs(server, lines=lines, follow=follow)
 
     def _resolve(self, wishes: Wishes, remembered: Remembered | None) -> DevServer:
-        """Return the server that is meant: what was asked, else what is remembered."""
+        """Return the requested server: the given settings, else the remembered ones."""
 
         def chosen(wish: Wish, kept: str | None) -> str:
             return wish.value if wish.asked or kept is None else kept
@@ -240,7 +240,7 @@ class DevDatabase:
         if wish.value in (AUTO, remembered.engine):
             return self.engines.named(remembered.engine)
         engine = self.engines.named(wish.value)
-        # Asked first: one that cannot run must not cost the server that does.
+        # Queried first: an engine that cannot run must not cost the user a running server.
         note(f"by {engine.name}: {engine.describe()}")
         self._stop_other(remembered, note)
         return engine
@@ -248,9 +248,9 @@ class DevDatabase:
     def _instead(
         self, engine: Engine, server: DevServer, wish: Wish, error: ChatdbError, note: Note
     ) -> Engine:
-        """Return the engine to try after the first one has failed without making anything.
+        """Return the engine to try after the first one failed without creating anything.
 
-        Raises the error where there is none, or the error is not about the engine.
+        Raises the error if there is none, or the error is not about the engine.
         """
         if engine.look(server).state is not ServerState.ABSENT:
             raise error
@@ -263,7 +263,7 @@ class DevDatabase:
         return other
 
     def _stop_other(self, remembered: Remembered, note: Note) -> None:
-        """Stop the server of the engine used so far, which has the port."""
+        """Stop the server of the previous engine, which uses the port."""
         old = self.engines.named(remembered.engine)
         try:
             stopped = old.stop(remembered.server(self.project.folder), note=note)
@@ -271,8 +271,8 @@ class DevDatabase:
             return
         if stopped:
             note(
-                f"stopped the server of the engine {old.name}; its data stays, go back to it by:"
-                f" chatdb dev-db up --engine {old.name}"
+                f"stopped the server of the engine {old.name}; its data is kept, to go back to "
+                f"it: chatdb dev-db up --engine {old.name}"
             )
 
     def _with_port(
@@ -281,7 +281,7 @@ class DevDatabase:
         if is_up and before.port is not None:
             if wish.asked and not _is_auto(wish) and server.port != before.port:
                 raise RefusedError(
-                    f"the development server runs already, on port {before.port}",
+                    f"the development server is already running on port {before.port}",
                     hint=f"chatdb dev-db stop && chatdb dev-db up --port {server.port}",
                 )
             return replace(server, port=before.port)
@@ -305,7 +305,7 @@ class DevDatabase:
 def _start(
     engine: Engine, server: DevServer, *, may_move: bool, seconds: float, note: Note
 ) -> DevServer:
-    """Start it, with `may_move` on the next free port; return it with the port that it has."""
+    """Start it, with `may_move` on the next free port; return it with its actual port."""
     for left in reversed(range(_PORT_TRIES if may_move else 1)):
         if may_move:
             server = replace(server, port=first_free(server.port))
@@ -321,7 +321,7 @@ def _start(
 def _old_password(
     server: DevServer, remembered: Remembered | None, before: ServerLook
 ) -> str | None:
-    """Return the password that the data still has, when another one is wanted now."""
+    """Return the password stored in the data, if a different one is set now."""
     if remembered is None or before.state is ServerState.ABSENT:
         return None
     is_changed = remembered.user == server.user and remembered.password != server.password
@@ -331,9 +331,9 @@ def _old_password(
 def _by_either(
     start: "partial[DevServer]", engine: Engine, server: DevServer, old_password: str | None
 ) -> tuple[DevServer, str | None]:
-    """Start the server; return it and its old password, None when it has the new one.
+    """Start the server; return it and its old password, None if it has the new one.
 
-    It has the new one already when the chatdb that changed it was killed before it noted that.
+    It has the new one already if chatdb was killed between changing it and recording that.
     """
     if old_password is None:
         return start(engine, server), None
@@ -349,7 +349,7 @@ def _change_password(server: DevServer, old_password: str, note: Note) -> None:
 
     with Server.open(replace(server, password=old_password).url) as connected:
         connected.set_password(server.user, server.password)
-    note(f"changed the password of {server.user} to the one that is set now")
+    note(f"changed the password of {server.user} to the one set now")
 
 
 def _is_auto(port: Wish) -> bool:
@@ -361,31 +361,32 @@ def _port(wish: Wish) -> int | None:
         return parse_port(wish.value)
     except ValueError as error:
         raise UsageError(
-            f"{wish.value!r} is no port", hint="a number up to 65535, or auto: --port 5433"
+            f"invalid port {wish.value!r}", hint="use a number up to 65535, or auto: --port 5433"
         ) from error
 
 
 def _check_names(wishes: Wishes) -> None:
-    """Refuse what no PostgreSQL can be made with; the password is handed over as a line."""
+    """Refuse values that PostgreSQL cannot use; the password is passed as one line."""
     for what, wish in (("user", wishes.user), ("database", wishes.database)):
         name = wish.value
         if not name.strip() or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
             raise ConfigurationError(
-                f"the {what} of the development server cannot be {name!r}",
-                hint=f"at most {LONGEST_NAME} bytes, nothing invisible: CHATDB_DEV_{what.upper()}",
+                f"invalid {what} for the development server: {name!r}",
+                hint=f"at most {LONGEST_NAME} bytes, no invisible characters: "
+                f"CHATDB_DEV_{what.upper()}",
             )
     if any(mark in wishes.user.value for mark in _NEVER_IN_A_USER):
         raise ConfigurationError(
-            f"PostgreSQL's initdb cannot make the user {wishes.user.value!r}",
+            f"PostgreSQL's initdb cannot create the user {wishes.user.value!r}",
             hint=f"set CHATDB_DEV_USER to a name without {' '.join(_NEVER_IN_A_USER)}",
         )
     if wishes.user.value.startswith("pg_") or wishes.database.value in ("template0", "template1"):
         raise ConfigurationError(
-            "PostgreSQL keeps users called pg_... and the templates for itself",
+            "PostgreSQL reserves users called pg_... and the template databases for itself",
             hint="set CHATDB_DEV_USER and CHATDB_DEV_DATABASE to other names",
         )
     if not wishes.password.value or not wishes.password.value.isprintable():
         raise ConfigurationError(
-            "the development server's password is empty, or has invisible characters in it",
+            "the development server's password is empty, or contains invisible characters",
             hint="set CHATDB_DEV_PASSWORD to another one",
         )

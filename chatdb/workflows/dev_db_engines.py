@@ -17,16 +17,16 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Makes the engines: each is imported when it is asked for.
+    """Creates the engines: each is imported when requested.
 
-    `environment` is what programs are given, `bindir` the folder of PostgreSQL's own.
+    `environment` is passed to programs, `bindir` is the folder of PostgreSQL's own.
     """
 
     environment: Mapping[str, str]
     bindir: Path | None = None
 
     def named(self, name: str) -> Engine:
-        """Return an engine; raises UsageError for a name that is none."""
+        """Return an engine; raises UsageError for an unknown name."""
         if name == "embedded":
             from chatdb.servers.embedded import EmbeddedEngine
 
@@ -35,12 +35,10 @@ class Engines:
             from chatdb.servers.compose import ComposeEngine
 
             return ComposeEngine(environment=self.environment)
-        raise UsageError(
-            f"there is no engine {name!r}", hint=f"take one of auto, {', '.join(NAMES)}"
-        )
+        raise UsageError(f"unknown engine {name!r}", hint=f"use one of auto, {', '.join(NAMES)}")
 
     def after(self, name: str) -> Engine | None:
-        """Return the engine to try next after one; None after the last, or where it cannot run."""
+        """Return the engine to try after this one; None after the last, or if it cannot run."""
         for other in NAMES[NAMES.index(name) + 1 :]:
             with suppress(EngineUnavailableError):
                 engine = self.named(other)
@@ -49,9 +47,9 @@ class Engines:
         return None
 
     def first_that_works(self, server: DevServer, note: Note) -> Engine:
-        """Return the first engine that runs here, or the one that has this server's data.
+        """Return the first engine that works here, or the one that has this server's data.
 
-        Says which one it takes, and why not the others. Raises EngineUnavailableError.
+        Reports which one it chooses, and why not the others. Raises EngineUnavailableError.
         """
         missing: list[str] = []
         works: list[tuple[Engine, str]] = []

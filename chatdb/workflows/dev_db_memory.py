@@ -1,4 +1,4 @@
-"""What chatdb remembers of a project's development server: one file in the project's `.chatdb`."""
+"""What chatdb records about a project's development server, in the project's `.chatdb`."""
 
 import json
 import os
@@ -19,12 +19,12 @@ from chatdb.servers.lock import only_one
 FILE = "dev-db.json"
 _LOCK = "dev-db.lock"
 _PRODUCTION = "production"
-"""A file that is there where the database was labelled so: a stopped server tells nothing."""
+"""A file that exists if the database was labelled so: a stopped server cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """A server as it was last started; `path` is the folder it was written in."""
+    """A server as it was last started; `path` is the folder it was recorded in."""
 
     engine: str
     project: str
@@ -36,7 +36,7 @@ class Remembered:
     image: str
 
     def server(self, folder: Path) -> DevServer:
-        """Return the server that is remembered; `folder` is the project's `.chatdb`."""
+        """Return the recorded server; `folder` is the project's `.chatdb`."""
         return DevServer(
             project=self.project,
             folder=folder,
@@ -50,14 +50,14 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's folder of chatdb's own: `.chatdb`, or one of the user's where it cannot be."""
+    """A project's chatdb folder: `.chatdb`, or one of the user's if that is impossible."""
 
     root: Path
     folder: Path
 
     @property
     def new_name(self) -> str:
-        """Return a name that no other project has: that of its folder, and a digest of its path."""
+        """Return a unique name for the project: its folder's name, and a digest of its path."""
         slug = re.sub(r"[^a-z0-9]+", "-", self.root.name.lower()).strip("-")[:30]
         return f"chatdb-{slug}-{_digest(self.root)}" if slug else f"chatdb-{_digest(self.root)}"
 
@@ -66,10 +66,10 @@ class Project:
         return not self.folder.exists()
 
     def load(self) -> Remembered | None:
-        """Return what is remembered; raises ConfigurationError for a file that cannot be read.
+        """Return the recorded server; raises ConfigurationError if the file cannot be read.
 
-        A project that was copied with its `.chatdb` gets a name of its own: it must not stop the
-        server of the one that it was copied from.
+        A project that was copied with its `.chatdb` gets a new name: it must not stop the server of
+        the original.
         """
         path = self.folder / FILE
         try:
@@ -79,22 +79,22 @@ class Project:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(
-                f"{path} cannot be read as what chatdb wrote",
-                hint=f"remove it, the data stays: rm {path}; then run: chatdb dev-db up",
+                f"{path} was not written by chatdb, or is damaged",
+                hint=f"remove it (the data is kept): rm {path}; then run: chatdb dev-db up",
             ) from error
         if found.path == str(self.folder) or not _is_of(found):
             return found
         return replace(found, project=self.new_name)
 
     def save(self, remembered: Remembered) -> None:
-        """Write the file as a whole, for its user only."""
+        """Write the file atomically, for its user only."""
         self.make()
         text = json.dumps(asdict(remembered), indent=2, ensure_ascii=False)
         with atomic_write(self.folder / FILE) as stream:
             stream.write(f"{text}\n".encode())
 
     def note_production(self, *, is_production: bool) -> None:
-        """Keep whether the database is labelled production, for when it cannot be asked."""
+        """Record whether the database is labelled production, for when it cannot be asked."""
         mark = self.folder / _PRODUCTION
         if is_production:
             mark.touch()
@@ -102,7 +102,7 @@ class Project:
             mark.unlink(missing_ok=True)
 
     def was_production(self) -> bool:
-        """Tell whether the database was labelled production when that was last noted."""
+        """Tell whether the database was last recorded as labelled production."""
         return (self.folder / _PRODUCTION).exists()
 
     def forget(self) -> None:
@@ -111,20 +111,20 @@ class Project:
         self.note_production(is_production=False)
 
     def make(self) -> None:
-        """Make the folder, which git ignores by a file in it.
+        """Make the folder, which git ignores because of a file in it.
 
-        Raises ConfigurationError where something else has its name.
+        Raises ConfigurationError if something else has its name.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigurationError(
-                f"{self.folder} is no folder", hint="move it away, then run: chatdb dev-db up"
+                f"{self.folder} is not a folder", hint="move it away, then run: chatdb dev-db up"
             )
         make_own_folder(self.folder)
         ignore_all_in(self.folder)
 
     @contextmanager
     def locked(self, note: Callable[[str], None]) -> Iterator[None]:
-        """Keep every other chatdb from starting or stopping the project's server meanwhile.
+        """Keep other chatdb processes from starting or stopping the project's server meanwhile.
 
         The lock ends with the process.
         """
@@ -134,7 +134,7 @@ class Project:
 
 
 def project_at(root: Path) -> Project:
-    """Return the project of a folder; makes nothing."""
+    """Return the project of a folder; creates nothing."""
     root = root.absolute()
     inside = root / ".chatdb"
     if inside.is_dir() or os.access(root, os.W_OK):
@@ -143,7 +143,7 @@ def project_at(root: Path) -> Project:
 
 
 def _is_of(found: Remembered) -> bool:
-    """Tell whether the folder that wrote this is still there and has the same server."""
+    """Tell whether the folder that recorded this still exists and has the same server."""
     try:
         told = json.loads((Path(found.path) / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a project's development server is like, and bringing its schema to head."""
+"""The state of a project's development server, and migrating its database."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatdb.db.migrations import AppliedRevision, Watch
 
 UNKNOWN = "unknown"
-"""The state of a server whose engine cannot be asked, or whose data are damaged."""
+"""The state of a server whose engine does not answer, or whose data is damaged."""
 
 _LOCK_SECONDS = 60.0
 _LOCK_TIMEOUT_SECONDS = 5.0
@@ -27,10 +27,10 @@ _FACTS = "SELECT current_setting('server_version'), pg_database_size(current_dat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevStatus:
-    """A server at a glance; None for what there is not, or cannot be known while it is stopped.
+    """A server at a glance; None for values that do not exist, or are unknown while it is stopped.
 
     `url` is redacted, `bytes` the size of the database, `schema_state` a word of `schema status`;
-    `problem` says why a server that runs cannot be asked.
+    `problem` says why a running server cannot be asked.
     """
 
     engine: str | None
@@ -48,7 +48,7 @@ class DevStatus:
 
 
 def status(dev: DevDatabase) -> DevStatus:
-    """Look at the project's server; a project without one has the state `absent`."""
+    """Return the state of the project's server; `absent` for a project without one."""
     if dev.project.load() is None:
         return DevStatus(engine=None, state=ServerState.ABSENT.value)
     engine, server = dev.remembered()
@@ -84,7 +84,7 @@ def status(dev: DevDatabase) -> DevStatus:
 
 
 def label_noted(project: Project, url: DatabaseUrl) -> Label:
-    """Return the label of a server that does not run, as it was last noted."""
+    """Return the label of a stopped server, as it was last recorded."""
     return Label(url.database, PRODUCTION if project.was_production() else None)
 
 

@@ -1,4 +1,4 @@
-"""`chatdb doctor`: every check, in order, whatever the others say; nothing is changed here."""
+"""`chatdb doctor`: runs every check, in order, whatever the others find; changes nothing."""
 
 import shlex
 import sqlite3
@@ -22,11 +22,11 @@ _BUSY_SECONDS = 1.0
 
 
 def examine(settings: Settings, *, deep: bool = False) -> list[Finding]:
-    """Run every check and return all findings; never raises for what it finds.
+    """Run every check and return all findings; never raises for a finding.
 
-    `deep` reads a SQLite file as a whole and tries its write lock, and compares all of the
-    full-text index. What others' messages say is
-    given as they said it: who shows it strikes out the passwords of URLs.
+    `deep` reads the whole SQLite file and tests its write lock, and compares the whole full-text
+    index. Messages of other programs are passed on unchanged: the caller strikes passwords out of
+    URLs.
     """
     machine = Machine(settings=settings)
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
@@ -85,7 +85,7 @@ def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
     from chatdb.operations.doctor_sqlite import FILE_CHECKS, DatabaseFile
 
     if not url.sqlite_path.exists():
-        text = f"there is no file {url.sqlite_path} yet; the first command makes it"
+        text = f"{url.sqlite_path} does not exist yet; the first command creates it"
         return [info("database-reachable", text, "chatdb migrate")]
     try:
         with closing(connect_sqlite(url, busy_seconds=_BUSY_SECONDS)) as connection:
@@ -109,7 +109,7 @@ def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:
     is_busy = getattr(failure, "sqlite_errorname", "").startswith("SQLITE_BUSY")
     if is_busy and knows_locks(url.sqlite_path.parent):
         text = f"{url.sqlite_path} is held by another program"
-        fix = f"name it: lsof {shlex.quote(str(url.sqlite_path))}"
+        fix = f"see which: lsof {shlex.quote(str(url.sqlite_path))}"
         return error("database-reachable", text, fix)
     known = known or dialect_of(url).translate(failure, url)
     if known is None:

@@ -1,4 +1,4 @@
-"""What the doctor says of the project's development server: whether it runs, and where."""
+"""The doctor's findings on the project's development server: whether it runs, and where."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from chatdb.workflows.doctor_machine import ENGINE_SECONDS, Machine
 
 
 def _dev_db(machine: Machine) -> Iterator[Finding]:
-    """A project without a server gives no finding: it may well do without."""
+    """A project without a server gives no finding: it may not need one."""
     project = project_at(machine.settings.folder)
     remembered = project.load()
     if remembered is None:
@@ -21,7 +21,7 @@ def _dev_db(machine: Machine) -> Iterator[Finding]:
     try:
         seen = _engine(machine, remembered).look(server)
     except EngineUnavailableError as failure:
-        text = f"the development server ({remembered.engine}) cannot be looked at: {failure.text}"
+        text = f"the development server ({remembered.engine}) cannot be inspected: {failure.text}"
         yield info("dev-db", text, failure.hint)
         return
     yield _finding(remembered.engine, server, seen)
@@ -38,15 +38,15 @@ def _engine(machine: Machine, remembered: Remembered) -> Engine:
 def _finding(engine: str, server: DevServer, seen: ServerLook) -> Finding:
     name = f"the development server ({engine})"
     if seen.state is ServerState.RUNNING:
-        return ok("dev-db", f"{name} runs on port {seen.port or server.port}")
+        return ok("dev-db", f"{name} is running on port {seen.port or server.port}")
     if seen.state is ServerState.STARTING:
-        return info("dev-db", f"{name} is starting up", "chatdb dev-db status")
+        return info("dev-db", f"{name} is starting", "chatdb dev-db status")
     if seen.state is ServerState.FAILED:
-        return error("dev-db", f"{name} ended or does not answer", "see why: chatdb dev-db logs")
+        return error("dev-db", f"{name} stopped or does not answer", "see why: chatdb dev-db logs")
     if seen.state is ServerState.ABSENT:
-        return info("dev-db", f"the data of {name} is gone", "make it anew: chatdb dev-db up")
+        return info("dev-db", f"the data of {name} is gone", "create it again: chatdb dev-db up")
     return info("dev-db", f"{name} is stopped; its data is kept", "chatdb dev-db up")
 
 
 DEV_DB_CHECK: Check[Machine] = Check("dev-db", _dev_db)
-"""Apart from the others, as the look at Docker is: its programs take their time."""
+"""Separate from the other checks, like Docker's: its programs take time."""

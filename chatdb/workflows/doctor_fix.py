@@ -1,4 +1,4 @@
-"""What `chatdb doctor --fix` mends by itself: what is safe, loses nothing and needs no choice."""
+"""What `chatdb doctor --fix` fixes: only what is safe, loses nothing and needs no choice."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mend:
-    """One thing that can be mended: `id` is the finding's, `text` says what will be done.
+    """One possible fix: `id` is the finding's, `text` says what will be done.
 
     `run` does it and returns what was done; it raises ChatdbError, OSError.
     """
@@ -31,7 +31,7 @@ class Mend:
 
 
 def mends_of(findings: Sequence[Finding], settings: Settings) -> tuple[Mend, ...]:
-    """Return what can be mended of the findings that are warnings or errors."""
+    """Return the fixes for findings that are warnings or errors."""
     if settings.url is None:
         return ()
     bad = {each.id for each in findings if each.severity.rank >= Severity.WARNING.rank}
@@ -43,9 +43,9 @@ def _search_index(settings: Settings, url: DatabaseUrl) -> Iterator[Mend]:
     def run(watch: BuildWatch) -> str:
         with Database.open(url, schema=settings.schema, direct_url=settings.direct_url) as database:
             rebuild_search_index(database, watch)
-        return "built the full-text index anew"
+        return "rebuilt the full-text index"
 
-    yield Mend(id="search-index", text="build the full-text index anew", run=run)
+    yield Mend(id="search-index", text="rebuild the full-text index", run=run)
 
 
 def _file_rights(_settings: Settings, url: DatabaseUrl) -> Iterator[Mend]:
@@ -57,9 +57,9 @@ def _file_rights(_settings: Settings, url: DatabaseUrl) -> Iterator[Mend]:
 
     def run(_watch: BuildWatch) -> str:
         path.chmod(mine)
-        return f"only its owner may open {path} now (mode {mine:o})"
+        return f"only its owner can access {path} now (mode {mine:o})"
 
-    text = f"take {path} from other users (mode {mode:o} becomes {mine:o})"
+    text = f"remove other users' permissions on {path} (mode {mode:o} becomes {mine:o})"
     yield Mend(id="file-rights", text=text, run=run)
 
 
@@ -68,7 +68,7 @@ def _file_log(_settings: Settings, url: DatabaseUrl) -> Iterator[Mend]:
         with translated(url), closing(connect_sqlite(url)) as connection:
             is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_busy:
-            return "a reader holds the write-ahead log: it could not be moved into the file"
+            return "a reader uses the write-ahead log: it could not be moved into the file"
         return "moved the write-ahead log into the file"
 
     yield Mend(id="file-log", text="move the write-ahead log into the file", run=run)
@@ -79,4 +79,4 @@ _MAKERS: dict[str, Callable[[Settings, DatabaseUrl], Iterator[Mend]]] = {
     "file-log": _file_log,
     "search-index": _search_index,
 }
-"""By the id of the finding, in the order in which they are mended."""
+"""By the id of the finding, in the order in which they are applied."""

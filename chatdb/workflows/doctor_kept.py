@@ -1,4 +1,4 @@
-"""What the doctor says of what restores, migrations, deletions and killed runs left behind."""
+"""The doctor's findings on kept files and databases, and the remains of killed runs."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ def _kept(place: Place) -> Iterator[Finding]:
     url, schema = place
     found = summarise_kept(url, schema=schema)
     if found is None:
-        yield ok("kept", "nothing is kept that restores, migrations or deletions replaced")
+        yield ok("kept", "no kept files or databases of restores, migrations or deletions")
         return
     age = datetime.now(UTC) - found.oldest
     what = "item is" if found.items == 1 else "items are"
@@ -28,7 +28,7 @@ def _kept(place: Place) -> Iterator[Finding]:
     if found.broken_off:
         yield warning(
             "kept",
-            f"{found.broken_off} of them were left by runs that were broken off",
+            f"{found.broken_off} of them were left by interrupted runs",
             "chatdb kept prune",
         )
 

@@ -1,4 +1,4 @@
-"""What the doctor looks at on this machine: Python, programs, settings, disk. No database."""
+"""The doctor's checks of this machine: Python, programs, settings, disk. No database."""
 
 import shlex
 import shutil
@@ -30,17 +30,17 @@ from chatdb.servers.embedded import EmbeddedEngine
 _OLDEST_PYTHON = (3, 11)
 _OLDEST_SQLITE = (3, 38, 0)
 ENGINE_SECONDS = 5.0
-"""The longest that Docker's programs may take for an answer."""
+"""How long Docker's programs may take to answer."""
 _ENOUGH_BYTES, _LITTLE_BYTES = 1_000_000_000, 50_000_000
 _INSTALL_CLIENT = "apt install postgresql-client, or: pip install 'chatdb-cli[embedded]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the settings say; `trouble` is why they cannot be used, and then `url` is None.
+    """The settings; `trouble` is why they cannot be used, and then `url` is None.
 
     `url_source` is where the URL comes from, `notes` are remarks on the `.env`; `environment` is
-    what container programs are given.
+    passed to container programs.
     """
 
     folder: Path
@@ -56,14 +56,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """This machine; `server_major` is the version of the server, where one answers."""
+    """This machine; `server_major` is the version of the server, if one answers."""
 
     settings: Settings
     server_major: int | None = None
 
     @property
     def uses_postgresql(self) -> bool:
-        """Tell whether the database is PostgreSQL: else its programs are not needed."""
+        """Tell whether the database is PostgreSQL: otherwise its programs are not needed."""
         url = self.settings.url
         return url is not None and url.path is None
 
@@ -82,7 +82,7 @@ def _chatdb(_: Machine) -> Iterator[Finding]:
     found = shutil.which("chatdb")
     own = Path(sys.executable).with_name("chatdb")
     if found is not None and own.exists() and not own.samefile(found):
-        yield info("chatdb", f"{text}; typing chatdb runs another one: {found}")
+        yield info("chatdb", f"{text}; typing chatdb runs a different one: {found}")
     else:
         yield ok("chatdb", text)
 
@@ -95,7 +95,7 @@ def _sqlite_library(_: Machine) -> Iterator[Finding]:
         except sqlite3.OperationalError:
             has_search = False
     text = f"SQLite {sqlite3.sqlite_version}"
-    fix = "use a Python with a newer SQLite: that of python.org, uv or conda"
+    fix = "use a Python with a newer SQLite: from python.org, uv or conda"
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         yield error("sqlite-library", f"{text} is older than 3.38", fix)
     elif not has_search:
@@ -105,7 +105,7 @@ def _sqlite_library(_: Machine) -> Iterator[Finding]:
 
 
 def _client_tools(machine: Machine) -> Iterator[Finding]:
-    """A dump by a program older than the server is refused, or worse: restored in part."""
+    """A program older than the server refuses a dump, or worse: restores part of it."""
     major = machine.server_major
     for name in ("psql", "pg_dump", "pg_restore"):
         check_id = name.replace("_", "-")
@@ -126,7 +126,7 @@ def _client_tools(machine: Machine) -> Iterator[Finding]:
             yield make(
                 check_id,
                 f"{found[0].describe()} is older than the server ({major})",
-                f"apt install postgresql-client-{major}, or name its folder: CHATDB_PG_BINDIR",
+                f"apt install postgresql-client-{major}, or set CHATDB_PG_BINDIR to its folder",
             )
 
 
@@ -176,12 +176,13 @@ def _env_file(machine: Machine) -> Iterator[Finding]:
     if machine.settings.trouble is not None or not path.is_file():
         return
     for note in machine.settings.notes:
-        yield warning("env-file", note, f"mend the line in {shlex.quote(str(path))}")
+        yield warning("env-file", note, f"fix the line in {shlex.quote(str(path))}")
     mode = path.stat().st_mode
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and _holds_password(path):
         yield warning(
             "env-file",
-            f"{path} holds a password, and other users may read it (mode {stat.S_IMODE(mode):o})",
+            f"{path} contains a password, and other users can read it (mode "
+            f"{stat.S_IMODE(mode):o})",
             f"chmod 600 {shlex.quote(str(path))}",
         )
     elif not machine.settings.notes:
@@ -206,7 +207,7 @@ def _disk(machine: Machine) -> Iterator[Finding]:
     if url is not None and url.path is not None:
         folder = url.sqlite_path.absolute().parent
         places["disk-data"] = next(place for place in (folder, *folder.parents) if place.exists())
-        if url.sqlite_path.exists():  # migrate and backup keep a copy beside it
+        if url.sqlite_path.exists():  # migrate and backup keep a copy beside it.
             need = max(need, 2 * url.sqlite_path.stat().st_size)
     for check_id, place in places.items():
         free = shutil.disk_usage(place).free
@@ -221,7 +222,7 @@ def _disk(machine: Machine) -> Iterator[Finding]:
 
 
 COMPOSE_CHECK: Check[Machine] = Check("compose-engine", _compose_engine)
-"""Apart from the others: Docker's programs take their time, so they are asked meanwhile."""
+"""Separate from the other checks: Docker's programs take time and are asked meanwhile."""
 
 MACHINE_CHECKS: tuple[Check[Machine], ...] = (
     Check("python", _python),
@@ -234,4 +235,4 @@ MACHINE_CHECKS: tuple[Check[Machine], ...] = (
     Check("env-file", _env_file),
     Check("disk", _disk),
 )
-"""What is looked at on the machine, in this order."""
+"""The checks of the machine, in this order."""

@@ -1,4 +1,4 @@
-"""What the doctor looks at in the schema: its revision, what differs, what is unfinished."""
+"""The doctor's checks of the schema: its revision, differences, unfinished jobs."""
 
 import shlex
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from chatdb.operations.schema_check import SEARCH_KIND, check
 
 _SHOWN = 3
 LIMITS = {"lock_timeout": "500ms", "statement_timeout": "5s"}
-"""Of every transaction: a look must not wait in a queue that others then wait behind."""
+"""Of every transaction: a check must not wait in a queue that others then wait behind."""
 
 
 def _state(database: Database) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def _state(database: Database) -> Iterator[Finding]:
 
 
 def is_current(database: Database) -> bool:
-    """Tell whether the schema is at the newest revision: else nothing more is looked at."""
+    """Tell whether the schema is at the newest revision: otherwise nothing more is checked."""
     return look(database.url, schema=database.schema).state == "current"
 
 
@@ -45,17 +45,18 @@ def _differences(database: Database) -> Iterator[Finding]:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         yield error(
             "schema-differences",
-            f"the schema differs from what the migrations make: {', '.join(names[:_SHOWN])}{more}",
+            "the schema differs from the one the migrations create: "
+            f"{', '.join(names[:_SHOWN])}{more}",
             "chatdb schema check",
         )
     else:
-        yield ok("schema-differences", "the schema is what the migrations make")
+        yield ok("schema-differences", "the schema is the one the migrations create")
     if scripts:
         names = [item.name for item in scripts]
         yield warning(
             "schema-scripts",
             f"scripts were changed after they were applied: {', '.join(names)}",
-            "chatdb schema history; install the chatdb that applied them, or one newer",
+            "chatdb schema history; install the chatdb that applied them, or a newer one",
         )
     else:
         yield ok("schema-scripts", "the scripts are those that were applied")
@@ -70,17 +71,17 @@ def _leases(database: Database) -> Iterator[Finding]:
     for row in held:
         if row.expires_at > now:
             yield info(
-                "leases", f"{row.owner} is at work: {row.name}, until {row.expires_at:%H:%M}Z"
+                "leases", f"{row.owner} is running {row.name}, until {row.expires_at:%H:%M}Z"
             )
         else:
             yield warning(
                 "leases",
-                f"{row.owner} did not come to the end of {row.name}, begun before"
-                f" {row.expires_at:%Y-%m-%d %H:%M}Z",
+                f"{row.owner} did not finish {row.name}, started before "
+                f"{row.expires_at:%Y-%m-%d %H:%M}Z",
                 "run that command again",
             )
     if not held:
-        yield ok("leases", "no long job is at work, and none was left unfinished")
+        yield ok("leases", "no long job is running, and none was left unfinished")
 
 
 def _copy(database: Database) -> Iterator[Finding]:
@@ -93,8 +94,7 @@ def _copy(database: Database) -> Iterator[Finding]:
     else:
         yield warning(
             "copy",
-            f"a copy of {progress.source} into this database is at work, or did not come to its"
-            " end",
+            f"a copy of {progress.source} into this database is running, or did not finish",
             "run the same chatdb copy again",
         )
 
@@ -106,14 +106,14 @@ def _environment(database: Database) -> Iterator[Finding]:
     if label.environment is None:
         yield info(
             "environment",
-            "nobody labelled the database development, staging or production",
+            "the database is not labelled development, staging or production",
             "chatdb environment set development",
         )
     elif label.environment == PRODUCTION:
         yield info(
             "environment",
-            "the database is labelled production: what destroys something asks for"
-            f" --confirm {shlex.quote(label.name)}",
+            "the database is labelled production: destructive commands require --confirm "
+            f"{shlex.quote(label.name)}",
         )
     else:
         yield ok("environment", f"the database is labelled {label.environment}")
@@ -126,4 +126,4 @@ SCHEMA_CHECKS: tuple[Check[Database], ...] = (
     Check("copy", _copy),
     Check("environment", _environment),
 )
-"""What is looked at in the schema, in this order."""
+"""The checks of the schema, in this order."""

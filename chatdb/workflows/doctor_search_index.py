@@ -1,4 +1,4 @@
-"""What the doctor looks at in the full-text index, and how it is mended."""
+"""The doctor's check of the full-text index, and its fix."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +17,7 @@ _SHOWN = 3
 
 
 def search_index_check(*, deep: bool) -> Check[Database]:
-    """Return the check: `deep` compares all of the index, which takes SQLite's write lock."""
+    """Return the check: `deep` compares the whole index, which takes SQLite's write lock."""
     return Check("search-index", partial(_search_index, deep=deep))
 
 
@@ -33,18 +33,18 @@ def _search_index(database: Database, *, deep: bool) -> Iterator[Finding]:
 
 def _finding(report: SearchIndexReport) -> Finding:
     if report.state == "off":
-        return info("search-index", "the full-text index was left out on demand", COMPLETE_HINT)
+        return info("search-index", "the full-text index is off by request", COMPLETE_HINT)
     if report.state == "deferred":
         return warning(
             "search-index",
-            "an import did not come to its end: search is slow until the index is built",
+            "an import did not finish: search is slow until the index is built",
             COMPLETE_HINT,
         )
     if report.problems:
         return error(
             "search-index",
-            f"the full-text index is not whole: {'; '.join(report.problems[:_SHOWN])}",
+            f"the full-text index is not intact: {'; '.join(report.problems[:_SHOWN])}",
             COMPLETE_HINT,
         )
     more = f"; {'; '.join(report.unchecked)}" if report.unchecked else ""
-    return ok("search-index", f"the full-text index is there{more}")
+    return ok("search-index", f"the full-text index exists{more}")

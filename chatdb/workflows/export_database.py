@@ -1,4 +1,4 @@
-"""From chatdb's database into another system's: a file of SQL, or its live database."""
+"""From chatdb's database into another system's: an SQL file, or its live database."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -34,7 +34,7 @@ _SQL_NAMES = (".sql", ".sql.gz", ".sql.zst")
 
 @dataclass(slots=True, kw_only=True)
 class DatabaseWritten:
-    """What was written: rows by table, and what the layout had no place for."""
+    """What was written: rows by table, and what the layout cannot store."""
 
     conversations: int = 0
     messages: int = 0
@@ -43,11 +43,11 @@ class DatabaseWritten:
 
 
 def check_output(output: str, name: str) -> None:
-    """Raise UsageError unless the output is a database's URL or the name of a file of SQL."""
+    """Raise UsageError unless the output is a database's URL or the name of an SQL file."""
     is_sqlite = parse_url(output).path is not None if "://" in output else _is_sqlite_name(output)
     if is_sqlite and not registry.writer(name).on_sqlite:
         raise UsageError(
-            f"{name} has its database on PostgreSQL, and {output} is SQLite's",
+            f"{name} uses PostgreSQL, but {output} is a SQLite database",
             hint=f"--output {name}.sql, or --output postgresql://user@host/database",
         )
     if (
@@ -56,17 +56,17 @@ def check_output(output: str, name: str) -> None:
         and not _is_sqlite_name(output)
     ):
         raise UsageError(
-            f"--to {name} writes a database or a file of SQL, and {output} is neither",
+            f"--to {name} writes a database or an SQL file, but {output} is neither",
             hint=f"--output {name}.sql, or --output postgresql://user@host/database",
         )
 
 
 def one_organization(request: ExportRequest) -> str:
-    """Return the key of the organization; raises UsageError for every one of them."""
+    """Return the key of the organization; raises UsageError for all organizations."""
     if request.organization_key is EVERY:
         raise UsageError(
             f"--to {request.format_name} writes one organization, not all of them into one place",
-            hint="name one: --org KEY; chatdb organizations list has them all",
+            hint="choose one: --org KEY; to list them: chatdb organizations list",
         )
     return request.organization_key
 
@@ -74,7 +74,7 @@ def one_organization(request: ExportRequest) -> str:
 def export_to(
     database: Database, output: str, request: ExportRequest, *, force: bool, on_read: OnRead
 ) -> DatabaseWritten:
-    """Write to what `check_output` has passed."""
+    """Write to the output that `check_output` accepted."""
     if "://" in output or _is_sqlite_name(output):
         return export_database(database, parse_url(output), request, force=force, on_read=on_read)
     return export_sql_file(database, Path(output), request, force=force, on_read=on_read)
@@ -83,9 +83,9 @@ def export_to(
 def export_sql_file(
     database: Database, path: Path, request: ExportRequest, *, force: bool, on_read: OnRead
 ) -> DatabaseWritten:
-    """Write a file of SQL that makes the layout's tables where they are missing, and fills them.
+    """Write an SQL file that creates the layout's missing tables and fills them.
 
-    Raises RefusedError for a file that exists, unless `force`, and StorageError.
+    Raises RefusedError for an existing file, unless `force`, and StorageError.
     """
     check_file(path, force=force)
     layout = registry.layout(request.format_name)
@@ -99,13 +99,13 @@ def export_database(
 ) -> DatabaseWritten:
     """Write into a live database of the layout, or an empty one, in one transaction.
 
-    Rows whose id is there stay as they are, unless `force`. On PostgreSQL it may be the database
-    that chatdb shares, in a schema of its own. Raises RefusedError for a database with
-    other tables, and the errors of `chatdb.errors`.
+    Existing rows with the same id are unchanged, unless `force`. On PostgreSQL it may be chatdb's
+    own database, in a different schema. Raises RefusedError for a database with other tables, and
+    the errors of `chatdb.errors`.
     """
     if url == database.url and url.path is not None:
         raise UsageError(
-            "this is chatdb's own database", hint="name another with --output, or a file"
+            "this is chatdb's own database", hint="give another with --output, or a file"
         )
     with open_target(url, registry.layout(request.format_name), force=force) as target:
         return _export(database, target, request, on_read)

@@ -40,7 +40,7 @@ class _Reading(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """What to export, of which organization or of every one, in which format.
+    """What to export, of one organization or all, in which format.
 
     `ids_within` has the conversations that were named or found, by their organization's id.
     """
@@ -59,9 +59,9 @@ class ExportRequest:
 
     @property
     def reading(self) -> "_Reading":
-        """Return what says which conversations to read.
+        """Return the selection of the conversations to read.
 
-        Every record names its organization, but a transcript where there is only one.
+        Every record names its organization, except transcripts of a single one.
         """
         everywhere = self.organization_key is EVERY
         return {
@@ -82,7 +82,7 @@ class ExportRequest:
 def export_stream(
     database: Database, stream: IO[bytes], request: ExportRequest, *, on_read: OnRead
 ) -> Written:
-    """Write everything wanted as one document, one state of the database; raises OSError."""
+    """Write everything selected as one document, from one state of the database; raises OSError."""
     written = Written()
     if request.format_name == native.NativeReader.name:
         _write_native(database, stream, request, written, on_read)
@@ -96,9 +96,9 @@ def export_stream(
 def export_file(
     database: Database, path: Path, request: ExportRequest, *, force: bool, on_read: OnRead
 ) -> Written:
-    """Write everything wanted to a file that appears when it is complete.
+    """Write everything selected to a file that appears when it is complete.
 
-    Raises RefusedError for a file that exists, unless `force`, and StorageError.
+    Raises RefusedError for an existing file, unless `force`, and StorageError.
     """
     check_file(path, force=force)
     with open_output(path) as stream:
@@ -118,7 +118,7 @@ def export_folder(
 ) -> Written:
     """Write a file for each conversation, as `write_folder` does.
 
-    Of every organization each has a folder of its own in it.
+    With all organizations, each has its own folder inside.
     """
     written = Written()
     writer = request.writer(database.dialect.name)
@@ -166,9 +166,9 @@ def _write_native(
 def matching_ids(
     database: Database, query: str, *, organization_key: Scope, include_hidden: bool
 ) -> IdsWithin:
-    """Return the conversations with a message, or a title, that the query wants.
+    """Return the conversations with a message, or a title, that matches the query.
 
-    Raises UsageError for a query that cannot be meant.
+    Raises UsageError for an invalid query.
     """
     found: dict[str, dict[UUID, None]] = {}
     cursor: str | None = None

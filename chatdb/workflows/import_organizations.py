@@ -1,4 +1,4 @@
-"""Whose the conversations of an import are: the organization that a file names, or the one."""
+"""The organization of imported conversations: the one that a file names, or the command's."""
 
 from array import array
 from collections import deque
@@ -20,10 +20,10 @@ SET_ASIDE = MAX_CONVERSATIONS
 
 
 class NamedOrganizations:
-    """Reads what records say of their organization, and takes it off them.
+    """Reads the organization from records, and removes it from them.
 
-    With `keep` each goes to the one that it names. Without, all go to one, which must not mix
-    conversations that have one id in two organizations: the second is skipped.
+    With `keep` each goes to the organization it names. Otherwise all go to one, which must not mix
+    conversations with the same id from two organizations: the second is skipped.
     """
 
     def __init__(self, *, keep: bool) -> None:
@@ -40,9 +40,9 @@ class NamedOrganizations:
         hashed: bool,
         other_ids: tuple[UUID, ...] | None = None,
     ) -> Arrival:
-        """Return the record on its way in, counted by the organization that it names."""
+        """Return the record for the import, counted by the organization that it names."""
         key, name = record.organization, record.organization_name
-        if key is None:  # as in every format whose conversations may lack an id
+        if key is None:  # As in every format whose conversations may lack an id.
             return Arrival(record, file=file, hashed=hashed, other_ids=other_ids)
         own: str | None = None
         if isinstance(record, Conversation):
@@ -66,7 +66,7 @@ class NamedOrganizations:
         return Arrival(record, file=file, hashed=hashed)
 
     def may_wait(self, record: Unread) -> bool:
-        """Tell whether a record may stay undecoded: what may be refused is read to be counted."""
+        """Tell whether a record may stay undecoded: it must be decoded to be refused or counted."""
         if record.organization is None:
             return True
         try:
@@ -92,7 +92,7 @@ class NamedOrganizations:
 class _IdsOfOne:
     """Tells from which other organization an id came before.
 
-    Most files are of one: until another comes, eight bytes an id are kept.
+    Most files contain one organization: until another appears, eight bytes per id are kept.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class _IdsOfOne:
         self._owners: dict[int, str] | None = None
 
     def are_all_of(self, key: str) -> bool:
-        """Tell whether nothing came from any other organization so far."""
+        """Tell whether no other organization has appeared so far."""
         return self._owners is None and self._first in (None, key)
 
     def other_owner(self, identifier: UUID, key: str) -> str | None:
@@ -119,9 +119,9 @@ class _IdsOfOne:
 
 
 class ByOrganization:
-    """Arrivals in runs of one organization, as few as can be without holding many of them.
+    """Arrivals grouped into runs of one organization, as few as possible with limited memory.
 
-    Within an organization their order stays. What could not be read goes with what came before it.
+    Within an organization the order is kept. An unreadable item goes with the one before it.
     """
 
     def __init__(self, arrivals: Iterator[Arrival]) -> None:
@@ -137,7 +137,7 @@ class ByOrganization:
         return self._ended and not self._waiting
 
     def runs(self) -> Iterator[tuple[Organization | None, Iterator[Arrival]]]:
-        """Yield each run, one at least; None is the command's organization."""
+        """Yield each run, at least one; None is the command's organization."""
         none_yet = True
         while (found := self._waiting[0] if self._waiting else self._next()) is not None:
             if not self._waiting:

@@ -1,4 +1,4 @@
-"""Reading the inputs of an import one after another, with a report of each."""
+"""Reads the inputs of an import one after another, with a report of each."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from chatdb.records import Conversation, Organization
 
 OnSize = Callable[[int], object]
-"""Told of bytes of files, or rows of databases, as they are read."""
+"""Receives the count of bytes of files, or rows of databases, as they are read."""
 MAX_SKIPPED = 100_000
-"""Each is kept for the report: some 50 MB, whatever a file claims to be."""
+"""Skipped items kept for the report: some 50 MB, whatever a file claims to be."""
 
 
 class Reading:
     """Reads the inputs one after another and keeps a report of each.
 
-    `arrivals` yields every record; an input that cannot be read is one of what was skipped, but
-    the only one raises its error. `book` is to be called with what became of the records.
+    `arrivals` yields every record; an unreadable input is one of the skipped items, but if it is
+    the only one its error is raised. `book` is to be called with the outcome of the records.
     `organizations` are the tenants that the databases read so far know.
     """
 
@@ -45,7 +45,7 @@ class Reading:
         defers: Callable[[], bool] = lambda: False,
     ) -> None:
         self._reports = [FileReport(path=each.name) for each in inputs.inputs]
-        # What is read by the thread that reads on, and by the one that writes: each its own.
+        # The state of the reading thread, and of the writing one: each has its own.
         self._tallies = [(Tally(), Tally()) for _ in inputs.inputs]
         self._unreadable = [Counter[str]() for _ in inputs.inputs]
         self._defers = defers
@@ -67,7 +67,7 @@ class Reading:
         return self._reports
 
     def arrivals(self) -> Iterator[Arrival]:
-        """Yield what is in the inputs, in their order."""
+        """Yield the contents of the inputs, in order."""
         for index, each in enumerate(self._inputs.inputs):
             report = self._reports[index]
             read = self._read_database if each.is_database else self._read_file
@@ -85,7 +85,7 @@ class Reading:
                 )
 
     def book(self, placed: Sequence[Placed]) -> None:
-        """Count what became of a batch in the reports of its inputs."""
+        """Count the outcome of a batch in the reports of its inputs."""
         for each in placed:
             report = self._reports[each.file]
             counts = report.counts
@@ -98,10 +98,10 @@ class Reading:
                 report.skipped.append(_in_file(report.path, each.item))
 
     def book_unread(self, arrival: Arrival) -> None:
-        """Count what could not be read, or would be new where there is no database."""
+        """Count unreadable items, and as new all others if there is no database."""
         record = arrival.record
         if isinstance(record, Unread):
-            raise TypeError("everything is read where there is no database")
+            raise TypeError("without a database everything is read")
         if isinstance(record, Skipped):
             item = SkippedItem(place=record.place, reason=record.reason, source_id=record.source_id)
             self.book([Placed(file=arrival.file, outcome="skipped", item=item)])
@@ -129,7 +129,7 @@ class Reading:
     def _read_part(
         self, index: int, part: Part, report: FileReport, *, alone: bool
     ) -> Iterator[Arrival]:
-        """Yield what one reader reads; where others read too, its error is one of what it skips."""
+        """Yield what one reader reads; if there are others, its error becomes a skipped item."""
         tally, later = self._tallies[index]
         hashed = part.reader.name != "jsonl"
         try:
@@ -180,11 +180,11 @@ class Reading:
             tenants = known.layout.organizations(foreign, known.catalogue)
             if tenant is not None and tenants and tenant not in {one.key for one in tenants}:
                 raise NotFoundError(
-                    f"{foreign.name} has no organization {tenant!r}", hint="check --org"
+                    f"{foreign.name} does not have an organization {tenant!r}", hint="check --org"
                 )
             for table in known.layout.tables(known.catalogue):
                 for column in table.closed:
-                    tally.lossy[f"{table.name}.{column} may not be read: left out"] += 1
+                    tally.lossy[f"{table.name}.{column} cannot be read: left out"] += 1
             self.organizations += [one for one in tenants if tenant in (None, one.key)]
             for found in known.layout.read(foreign, known.catalogue, context):
                 item = within_depth(found.item, tally)
@@ -192,9 +192,9 @@ class Reading:
 
 
 def _take_when_read(unread: Unread, unreadable: Counter[str]) -> None:
-    """Let what is read of it later be taken as what is read at once: see `Reading._read_part`.
+    """Count items that are read later as if they were read now: see `Reading._read_part`.
 
-    What turns out to be no conversation is noted in `unreadable` by its organization.
+    Items that turn out to be no conversations are noted in `unreadable` by organization.
     """
     read = unread.read
 
@@ -211,7 +211,7 @@ def _take_when_read(unread: Unread, unreadable: Counter[str]) -> None:
 
 
 def _take_off(counts: dict[str, int], unreadable: Counter[str]) -> None:
-    """Take off, once, what was counted before it turned out to be unreadable."""
+    """Subtract, once, the items counted before they turned out to be unreadable."""
     while unreadable:
         key, count = unreadable.popitem()
         counts[key] -= count
@@ -222,14 +222,14 @@ def _take_off(counts: dict[str, int], unreadable: Counter[str]) -> None:
 def _mostly_read(
     items: "Iterator[Conversation | Skipped | Unread]", name: str
 ) -> "Iterator[Conversation | Skipped | Unread]":
-    """Yield the items; raises InvalidInputError where nearly all are no conversations."""
+    """Yield the items; raises InvalidInputError if nearly all are not conversations."""
     skipped = 0
     for item in items:
         skipped += isinstance(item, Skipped)
         if skipped > MAX_SKIPPED:
             raise InvalidInputError(
-                f"{name} has more than {MAX_SKIPPED:,} entries that are no conversations: the rest"
-                " of it is not read"
+                f"{name} has more than {MAX_SKIPPED:,} entries that are not conversations: the "
+                "rest of it is not read"
             )
         yield item
 
@@ -250,7 +250,7 @@ def _in_file(path: str, item: SkippedItem) -> SkippedItem:
 
 
 def _without_path(path: str, text: str) -> str:
-    """Return what is said of a file for a place where its path stands already."""
+    """Return an error of a file without its path, for a place that already names it."""
     if text.startswith(f"{path} "):
         return f"it{text[len(path) :]}"
     return text.removeprefix(f"{path}:")

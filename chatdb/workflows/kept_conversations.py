@@ -1,4 +1,4 @@
-"""Keeping conversations in a native file before something of theirs goes."""
+"""Saves conversations to a native file before anything of theirs is removed."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,9 +24,9 @@ def keep(
     *,
     source: str,
 ) -> None:
-    """Write the conversations as they are to a file that must not exist; raises StorageError.
+    """Write the conversations unchanged to a file that must not exist; raises StorageError.
 
-    It is complete and on the disk when this returns.
+    It is complete and on disk when this returns.
     """
     label = label_of(read_organization(connection, organization))
     with new_file(path) as stream:

@@ -1,4 +1,4 @@
-"""What is kept of a database, with what its log tells of it."""
+"""What is kept of a database, with the details from its log."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from chatdb.workflows.kept_list import KeptItem, MadeBy, deletion_time, find_kep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptEntry:
-    """One thing that is kept; `name` is the database's on the server, or the file's path.
+    """A kept item; `name` is the database's on the server, or the file's path.
 
     Of a deletion `organization`, `conversations` and `messages` tell what went; None where the
     log of this database does not name it, or cannot be read.
@@ -30,13 +30,13 @@ class KeptEntry:
 
     @property
     def is_logged(self) -> bool:
-        """Tell whether the log of the database names it."""
+        """Tell whether the log of the database contains it."""
         return self.organization is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDetails(KeptEntry):
-    """One thing that is kept, with the revision of a database's schema, if it tells."""
+    """A kept item, with the revision of a database's schema, if known."""
 
     revision: str | None
 
@@ -59,7 +59,7 @@ class KeptEntries:
 
 
 def kept_entries(url: DatabaseUrl, *, schema: str | None = None) -> KeptEntries:
-    """Return what is kept, the oldest first; deletions that were kept elsewhere too.
+    """Return what is kept, oldest first, including deletions saved elsewhere.
 
     Raises the errors of `chatdb.errors` for a server that cannot be reached.
     """
@@ -91,22 +91,22 @@ def _order(entry: KeptEntry) -> tuple[datetime, str]:
 def named(entries: Sequence[KeptEntry], text: str) -> KeptEntry:
     """Return the entry of a name: the whole of it, or the end of a path.
 
-    Raises NotFoundError, UsageError for an ending that several have.
+    Raises NotFoundError, UsageError if several end so.
     """
     found = [entry for entry in entries if text == entry.name]
     found = found or [entry for entry in entries if Path(text).name == Path(entry.name).name]
     if not found:
-        raise NotFoundError(f"nothing of the name {text} is kept", hint="chatdb kept list")
+        raise NotFoundError(f"nothing with the name {text} is kept", hint="chatdb kept list")
     if len(found) > 1:
         raise UsageError(
             f"{text} may be {' or '.join(entry.name for entry in found)}",
-            hint="name it with its folder",
+            hint="give it with its folder",
         )
     return found[0]
 
 
 def details(entry: KeptEntry, url: DatabaseUrl, *, schema: str | None = None) -> KeptDetails:
-    """Look closer at an entry."""
+    """Read the details of an entry."""
     return KeptDetails(**asdict(entry), revision=_revision(entry, url, schema))
 
 

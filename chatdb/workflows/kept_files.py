@@ -1,4 +1,4 @@
-"""The files in which deleted conversations are kept, in the native format."""
+"""The files in which deleted conversations are saved, in the native format."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 def default_keep_path(
     database: "Database", *, now: datetime, prefix: str = "deleted", suffix: str = ".jsonl"
 ) -> Path:
-    """Return where the deleted go: beside a SQLite file, else under data/ of this directory."""
+    """Return where they are saved: beside a SQLite file, else under data/ of this directory."""
     return deletions_folder(database.url) / f"{prefix}_{now:%Y%m%dT%H%M%S_%fZ}{suffix}"
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that must not exist, in a folder for the owner alone; raises StorageError.
+    """Open a file that must not exist, in a folder for the owner only; raises StorageError.
 
-    What killed runs left half written there goes first.
+    Half-written files of killed runs are removed first.
     """
     try:
         make_own_folder(path.parent, mode=0o700)
     except OSError as error:
         raise StorageError(
-            f"{path.parent} cannot be made: {error.strerror or error}",
-            hint="name another place with --keep-to, or keep nothing with --no-keep",
+            f"{path.parent} cannot be created: {error.strerror or error}",
+            hint="give another location with --keep-to, or save nothing with --no-keep",
         ) from error
     if path.parent.name == FOLDER:
         sweep_abandoned(path.parent)
     if path.exists():
-        raise StorageError(f"{path} exists already", hint="name another file with --keep-to")
+        raise StorageError(f"{path} already exists", hint="give another file with --keep-to")
     with open_output(path) as stream:
         yield stream

@@ -1,6 +1,6 @@
-"""What restores, migrations and deletions kept of a database, and what killed runs left behind.
+"""What restores, migrations and deletions kept of a database, and remains of killed runs.
 
-By the bare driver and the file system alone: `chatdb status` tells of it at a glance.
+Uses only the bare driver and the file system: `chatdb status` shows it at a glance.
 """
 
 import re
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MadeBy = Literal["restore", "migration", "deletion", "broken_off"]
 
 FOLDER = "chatdb-deleted"
-"""Where deleted conversations are kept: beside a SQLite file, else in `data`."""
+"""Where deleted conversations are saved: beside a SQLite file, else in `data`."""
 
 _DELETED = re.compile(r".*_(\d{8}T\d{6}_\d{6}Z)\.jsonl(\.zst|\.gz)?")
 _STAMP = "%Y%m%dT%H%M%S_%fZ"
@@ -33,9 +33,9 @@ _STAMP = "%Y%m%dT%H%M%S_%fZ"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptItem:
-    """One thing that is kept: a database on the server by its name, or a file by its path.
+    """A kept item: a database on the server by its name, or a file by its path.
 
-    `made_by` is what kept it; `broken_off` is what a killed run left, of no use to anybody.
+    `made_by` is what kept it; `broken_off` marks remains of a killed run, which are useless.
     """
 
     name: str
@@ -48,7 +48,7 @@ class KeptItem:
 class KeptSummary:
     """How much is kept: bytes in all, and since when the oldest is.
 
-    `broken_off` counts what killed runs left, which is in the other figures too.
+    `broken_off` counts remains of killed runs, which the other figures include.
     """
 
     items: int
@@ -91,7 +91,7 @@ def sorted_out(
 
 
 def find_kept(url: DatabaseUrl) -> list[KeptItem]:
-    """Return what is kept of a database, the oldest first, and all deletions of its folder.
+    """Return what is kept of a database, oldest first, and all deletions of its folder.
 
     Raises the errors of `chatdb.errors` for a server that cannot be reached, StorageError for a
     folder that cannot be read.
@@ -102,7 +102,7 @@ def find_kept(url: DatabaseUrl) -> list[KeptItem]:
 
 
 def deletions_folder(url: DatabaseUrl) -> Path:
-    """Return where the deleted conversations of a database are kept."""
+    """Return where the deleted conversations of a database are saved."""
     beside = url.sqlite_path.parent if url.path is not None else Path("data")
     return beside / FOLDER
 
@@ -135,7 +135,7 @@ def _databases(url: DatabaseUrl) -> Iterator[KeptItem]:
 
 @contextmanager
 def _server(url: DatabaseUrl) -> "Iterator[Server]":
-    """Ask the database itself which others there are, and one beside it where it is gone."""
+    """Ask the database itself for the others, or one beside it if it is gone."""
     import psycopg
 
     from chatdb.db.server_databases import Server
@@ -159,7 +159,7 @@ def _deletions(folder: Path) -> Iterator[KeptItem]:
         raise StorageError(f"{folder} cannot be read: {error.strerror or error}") from error
     for path in there:
         kept_at = deletion_time(path)
-        with suppress(FileNotFoundError):  # removed in this moment
+        with suppress(FileNotFoundError):  # Removed at this moment.
             if path.name.endswith(PARTIAL) and is_abandoned(path):
                 yield _left(path)
             elif kept_at is not None:

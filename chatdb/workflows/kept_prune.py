@@ -1,4 +1,4 @@
-"""Removing what is kept of a database, by its age or by how many there are."""
+"""Removes what is kept of a database, by its age or number."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ from chatdb.workflows.kept_list import MadeBy
 Action = Literal["remove", "keep", "leave"]
 
 YOUNG = timedelta(days=7)
-"""What is younger and may be the only way back stays, unless that is asked for."""
+"""Younger items that may be the only way back are kept, unless requested otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrunedItem:
-    """One thing that is kept, what is done with it and why; `problem`: why it could not go.
+    """A kept item, what is done with it and why; `problem`: why it could not be removed.
 
-    `keep` is by a rule, `leave` is what no rule takes: the young, and what is another database's.
+    `keep` is by a rule, `leave` is what no rule may remove: young items, and another database's.
     """
 
     name: str
@@ -38,7 +38,7 @@ class PrunedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRules:
-    """What may go: older than `older_than`, all but the newest `keep_last` of a kind, `names`.
+    """What may be removed: items older than `older_than`, all but the newest `keep_last`, `names`.
 
     `force` takes the young ones too, `others` the files that the database's log does not name;
     `log_problem`: why none of them is known.
@@ -55,9 +55,9 @@ class KeptRules:
 def plan_prune(
     entries: Sequence[KeptEntry], rules: KeptRules, *, now: datetime
 ) -> list[PrunedItem]:
-    """Tell what would go; changes nothing.
+    """Return what would be removed; changes nothing.
 
-    What killed runs left goes whatever the rules. Raises NotFoundError for a name that none has.
+    Remains of killed runs are removed whatever the rules. Raises NotFoundError for an unknown name.
     """
     names = {named(entries, name).name for name in rules.names}
     rules = replace(rules, names=names)
@@ -66,7 +66,7 @@ def plan_prune(
 
 
 def _ranks(items: Sequence[KeptEntry]) -> dict[str, int]:
-    """Return the place of each among its kind, the newest being 0."""
+    """Return the position of each among its kind, the newest being 0."""
     ranks: dict[str, int] = {}
     counts: dict[MadeBy, int] = {}
     for item in sorted(items, key=lambda item: (item.kept_at, item.name), reverse=True):
@@ -90,13 +90,13 @@ def _decided(item: KeptEntry, rules: KeptRules, *, rank: int, now: datetime) -> 
 def _judged(item: KeptEntry, rules: KeptRules, *, rank: int, now: datetime) -> tuple[Action, str]:
     age = now - item.kept_at
     if item.made_by == "broken_off":
-        return "remove", "a run that was broken off left it"
+        return "remove", "left by an interrupted run"
     if (reason := _saved_by(item, rules, rank=rank, age=age)) is not None:
         return "keep", reason
     if item.made_by == "deletion" and not item.is_logged and not (rules.names or rules.others):
-        unknown = "the log of this database does not name it"
+        unknown = "not in the log of this database"
         if rules.log_problem is not None:
-            unknown = "whose it is stands in the log, which could not be read"
+            unknown = "the log, which records its database, could not be read"
         return "leave", f"{unknown}: --others"
     if age < YOUNG and (rank == 0 or item.made_by == "deletion"):
         only = f"the only way back from a {item.made_by} less than {YOUNG.days} days ago"
@@ -105,7 +105,7 @@ def _judged(item: KeptEntry, rules: KeptRules, *, rank: int, now: datetime) -> t
 
 
 def _saved_by(item: KeptEntry, rules: KeptRules, *, rank: int, age: timedelta) -> str | None:
-    """Return the rule that keeps it, None where none does."""
+    """Return the rule that keeps it, None if there is none."""
     if rules.names:
         return None if item.name in rules.names else "it was not named"
     if rules.older_than is None and rules.keep_last is None:
@@ -143,7 +143,7 @@ def _done(item: PrunedItem, remove: Callable[[str], None]) -> PrunedItem:
 
 
 def _remove_file(name: str) -> None:
-    """Remove a file of deleted conversations, or one that a killed run left."""
+    """Remove a file of deleted conversations, or a killed run's."""
     path = Path(name)
     if path.name.endswith((PARTIAL, NEW)):
         remove_abandoned(path)

@@ -1,6 +1,6 @@
-"""Bringing a schema to a revision, and back: look first, migrate only what differs.
+"""Migrates a schema to a revision, and back: looks first, migrates only if needed.
 
-Importing this loads no database library: with nothing to do the bare driver is all it takes.
+Importing this loads no database library: with nothing to do the bare driver is enough.
 """
 
 import shlex
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Downgrade:
-    """What going back to `revision` would do; `keeps_copy` tells whether the file is copied first.
+    """What going back to `revision` would do; `keeps_copy` says whether the file is copied first.
 
-    `pending` is false when the database is there already.
+    `pending` is false if the database is at that revision already.
     """
 
     revision: str
@@ -46,7 +46,7 @@ def already_there(
     wait: float | None,
     note: Callable[[str], None],
 ) -> bool:
-    """Tell whether the database is at `revision` (None: head) already.
+    """Tell whether the database is at `revision` (None: the newest) already.
 
     `wait` is how many seconds the database may take to answer. Raises DatabaseUnreachableError.
     """
@@ -64,7 +64,7 @@ def bring_up(
     keep_copy: bool,
     watch: "Watch",
 ) -> "list[AppliedRevision]":
-    """Apply what is missing up to `revision` (None: head); times in seconds.
+    """Apply missing revisions up to `revision` (None: the newest); times in seconds.
 
     Raises what `chatdb.db.migrations.upgrade` raises.
     """
@@ -80,14 +80,14 @@ def bring_up(
 def backed_up(
     database: "Database", store: "Store", wish: "BackupWish", watch: "BackupWatch"
 ) -> "Iterator[Backup | None]":
-    """Back the database up before the block; a revision that fails in it names the backup.
+    """Back up the database before the block; if a revision fails, the error names the backup.
 
-    A database without any table of chatdb's is not backed up: None.
+    A database without any of chatdb's tables is not backed up: None.
     """
     from chatdb.workflows.create_backup import create_backup
 
     if look(database.direct().url, schema=database.schema).revision is None:
-        watch.note("nothing is backed up: there are no tables of chatdb yet")
+        watch.note("nothing is backed up: there are no chatdb tables yet")
         yield None
         return
     backup = create_backup(database, store, wish, watch)
@@ -96,13 +96,13 @@ def backed_up(
         yield backup
     except MigrationFailedError as error:
         raise MigrationFailedError(
-            f"{error.text}; the backup that was made before is {backup.file}",
+            f"{error.text}; the backup made before is {backup.file}",
             hint=error.hint or f"chatdb restore {shlex.quote(backup.file)}",
         ) from error.__cause__
 
 
 def plan_back(database: "Database", revision: str, *, keep_copy: bool) -> Downgrade:
-    """Look at what going back to `revision` ("base": to nothing) removes; writes nothing.
+    """Return what going back to `revision` ("base": to nothing) removes; writes nothing.
 
     Raises NotFoundError, RefusedError and SchemaMismatchError.
     """
@@ -116,7 +116,7 @@ def plan_back(database: "Database", revision: str, *, keep_copy: bool) -> Downgr
 
 
 def take_back(database: "Database", planned: Downgrade, *, watch: "Watch") -> None:
-    """Take back what was planned; raises what `chatdb.db.migrations.downgrade` raises."""
+    """Revert what was planned; raises what `chatdb.db.migrations.downgrade` raises."""
     from chatdb.db.migrations import MigrationSettings, downgrade
 
     settings = MigrationSettings(keep_copy=planned.keeps_copy)

@@ -1,7 +1,7 @@
-"""Telling a watch what became of a job: its outcome as JSON, posted to a URL.
+"""Posts the outcome of a job as JSON to a URL.
 
-A dead-man's switch (healthchecks.io and the like) raises the alarm when nothing comes, so a
-process that was killed is noticed as well. What the watch answers never decides about the job.
+A dead-man's switch (healthchecks.io and the like) raises the alarm if nothing arrives, so a killed
+process is noticed too. The server's answer never decides about the job.
 """
 
 import base64
@@ -35,7 +35,7 @@ _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """The error as the command tells it."""
+    """The error as the command prints it."""
 
     code: str
     text: str
@@ -43,7 +43,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What is posted; `details` are a few figures of the job. It holds no secret.
+    """The posted JSON; `details` are a few figures of the job. It contains no secret.
 
     `database` is redacted, `host` names the machine, `seconds` is how long the job took.
     """
@@ -62,7 +62,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class NotifyUrl:
-    """An address to post to, which is often a secret itself: people see `place`."""
+    """A URL to post to, which is often a secret itself: people see `place`."""
 
     address: str
 
@@ -78,7 +78,7 @@ class NotifyUrl:
 
 
 def parse_notify_url(text: str) -> NotifyUrl:
-    """Check an address before the job begins; raises UsageError, which does not show it."""
+    """Check a URL before the job begins; raises UsageError, which does not show it."""
     hint = "for example https://hc-ping.com/UUID/{exit_code}"
     try:
         parts = urlsplit(text)
@@ -86,18 +86,18 @@ def parse_notify_url(text: str) -> NotifyUrl:
     except ValueError:
         known = False
     if not known or re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise UsageError("the address to notify is no http:// or https:// URL", hint=hint)
+        raise UsageError("the notify URL must start with http:// or https://", hint=hint)
     unknown = set(re.findall(r"\{([^{}]*)\}", text)) - set(_PLACEHOLDERS)
     if unknown:
         words = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
-        raise UsageError(f"the address to notify may hold {words} and no other", hint=hint)
+        raise UsageError(f"the notify URL may contain {words} and no other", hint=hint)
     return NotifyUrl(text)
 
 
 def post_outcome(url: NotifyUrl, outcome: Outcome) -> str | None:
     """Post the outcome; return why it did not arrive, for a warning, or None.
 
-    Tries three times where another try may help, and never takes longer than DEADLINE.
+    Tries three times if a retry may help, and never takes longer than DEADLINE.
     """
     found: list[str | None] = []
     worker = Thread(target=lambda: found.append(_post(url, outcome)), daemon=True)
@@ -129,7 +129,7 @@ def _try(
     except urllib.error.HTTPError as error:
         with error:
             if 300 <= error.code < 400:
-                return "it redirects; name the address where it ends", False
+                return "it redirects; use the final URL", False
             reason = f"it answered {error.code} {error.reason}".strip()
             return reason, error.code in _TRANSIENT
     except urllib.error.URLError as error:
@@ -172,7 +172,7 @@ def _filled(address: str, outcome: Outcome) -> str:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected POST arrives as a GET without its body: better to say so."""
+    """A redirected POST arrives as a GET without its body: better to report it."""
 
     def redirect_request(self, *_: object) -> None:
         return None

@@ -1,4 +1,4 @@
-"""Files that chatdb puts into a project that uses it: written whole, and never over another's."""
+"""Files that chatdb adds to a project that uses it: written atomically, never over others."""
 
 import os
 import re
@@ -27,9 +27,9 @@ IGNORED = (
     "chatdb-deleted/",
     "backups/",
 )
-"""What holds passwords or chats, and does not belong into a repository: all that chatdb writes.
+"""Files with passwords or chats, which do not belong in a repository: everything chatdb writes.
 
-Its copies of a file before a migration and before a restore lie beside it, wherever that is.
+Copies of a file before a migration or a restore are beside it, wherever that is.
 """
 
 _TEMPLATES = Path(chatdb.__file__).parent / "project_files"
@@ -39,10 +39,9 @@ _MOST_OLD = 1000
 
 @dataclass(frozen=True, slots=True)
 class ProjectFile:
-    """What became of one file; `kept`: another one is there, and was left as it is.
+    """The outcome for one file; `kept`: a different one exists, and was left unchanged.
 
-    `old` is where the file that was replaced went; `missing` are the lines that `.gitignore`
-    lacks where it was kept.
+    `old` is where the replaced file went; `missing` are the lines that a kept `.gitignore` lacks.
     """
 
     path: str
@@ -52,14 +51,14 @@ class ProjectFile:
 
 
 def put_file(path: Path, text: str, *, force: bool, dry_run: bool = False) -> ProjectFile:
-    """Write the file unless another is there; with `force` that one is kept as `NAME.old`.
+    """Write the file unless another exists; with `force` that one is kept as `NAME.old`.
 
-    Where another has that name it is `NAME.old.2` and so on. Raises StorageError.
+    If that name is taken it is `NAME.old.2` and so on. Raises StorageError.
     """
     data = text.encode()
     if path.exists() and not path.is_file():
         raise StorageError(
-            f"{path} is there already, and is no ordinary file", hint="move it away first"
+            f"{path} already exists and is not a regular file", hint="move it away first"
         )
     try:
         found = path.read_bytes() if path.is_file() else None
@@ -85,7 +84,7 @@ def _name_for_old(path: Path, data: bytes) -> Path:
     for place in map(path.with_name, names):
         if not os.path.lexists(place) or (place.is_file() and place.read_bytes() == data):
             return place
-    raise StorageError(f"{path}.old and many more are there already", hint="remove some of them")
+    raise StorageError(f"{path}.old and many more already exist", hint="remove some of them")
 
 
 def init_project(
@@ -97,16 +96,16 @@ def init_project(
     dry_run: bool,
     database: Path | None = None,
 ) -> list[ProjectFile]:
-    """Put the development compose file and `.env.example` into a project.
+    """Add the development compose file and `.env.example` to a project.
 
-    `production` adds the compose file for production and what builds chatdb's image. In a git
-    repository `.gitignore` gets what must not be committed, the file `database` too if it lies in
-    the project; one that is there only with `force`.
-    With `dry_run` nothing is written, the folder is not made, and the answer is the same.
-    Raises UsageError when the folder is a file, StorageError.
+    `production` adds the compose file for production and the files to build chatdb's image. In a
+    git repository `.gitignore` gets what must not be committed, including the file `database` if it
+    is in the project; an existing `.gitignore` only with `force`. With `dry_run` nothing is
+    written, the folder is not created, and the answer is the same. Raises UsageError if the folder
+    is a file, StorageError.
     """
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder", hint="name the project's folder")
+        raise UsageError(f"{folder} is not a folder", hint="give the project's folder")
     if not dry_run:
         folder.mkdir(parents=True, exist_ok=True)
     files = [
@@ -127,7 +126,7 @@ def _texts(env_example: str, *, production: bool) -> Iterator[tuple[str, str]]:
 
 
 def _lines_of(database: Path | None, folder: Path) -> Iterator[str]:
-    """Yield what has git ignore a SQLite file in the project and what lies beside it."""
+    """Yield patterns that make git ignore a SQLite file in the project and the files beside it."""
     if database is None:
         return
     path, root = database.absolute(), folder.absolute()
@@ -138,7 +137,7 @@ def _lines_of(database: Path | None, folder: Path) -> Iterator[str]:
 
 
 def _ignore(path: Path, ignored: Sequence[str], *, force: bool, dry_run: bool) -> ProjectFile:
-    """Add the lines that are missing, after those that are there."""
+    """Add the missing lines after the existing ones."""
     found = path.read_bytes() if path.exists() else b""
     present = {
         line.strip().removeprefix("/") for line in found.decode(errors="replace").split("\n")
@@ -155,7 +154,7 @@ def _ignore(path: Path, ignored: Sequence[str], *, force: bool, dry_run: bool) -
 
 
 def _covers(present: set[str], line: str) -> bool:
-    """Tell whether a line of the file says as much: `data/` covers the database in it."""
+    """Tell whether a line of the file covers it: `data/` covers the database in it."""
     folder = line.partition("/")[0]
     return not present.isdisjoint({line, line.rstrip("/"), f"{folder}/", folder})
 
@@ -166,7 +165,7 @@ def _is_repository(folder: Path) -> bool:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write whole or not at all; nothing in these files is secret, and others must read them."""
+    """Write completely or not at all; nothing in these files is secret."""
     with open_output(path) as stream:
         stream.write(data)
     if path.is_file():

@@ -1,4 +1,4 @@
-"""Removing the backups of one database that no rule keeps."""
+"""Removes the backups of one database that no rule keeps."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from chatdb.backups.store import Store
 from chatdb.errors import ChatdbError, UsageError
 
 _SETTLED_AFTER = timedelta(days=1)
-"""A backup without a manifest that is younger may still be on its way."""
+"""A younger backup without a manifest may still be in progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class PrunedBackup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneReport:
-    """All backups of the database `database`; `others` counts what is left alone beside them."""
+    """All backups of the database `database`; `others` counts the backups that are ignored."""
 
     place: str
     database: str
@@ -53,12 +53,12 @@ class PruneReport:
 
     @property
     def removed_bytes(self) -> int:
-        """The size of what goes, or went."""
+        """The size of what is or was removed."""
         return sum(backup.bytes for backup in self.of("remove") if backup.problem is None)
 
     @property
     def failed(self) -> list[PrunedBackup]:
-        """Those that could not be removed."""
+        """The backups that could not be removed."""
         return [backup for backup in self.backups if backup.problem is not None]
 
 
@@ -71,17 +71,16 @@ def plan_prune(
     remove_broken: bool = False,
     now: datetime | None = None,
 ) -> PruneReport:
-    """Tell what would go of the backups of one database, by its name and kind; changes nothing.
+    """Plan the removal of one database's backups, by its name and kind; changes nothing.
 
-    Full backups, schemas, rows alone and each organization are series of their own, and so is
-    each environment label. Other databases' backups and other tools' files are left alone.
-    `remove_broken` takes those as well that cannot be restored, are older than a day, and have a
-    usable one beside them. Raises UsageError for a policy without any rule.
+    Full backups, schemas, rows alone and each organization are separate series, and so is each
+    environment label. Other databases' backups and other tools' files are ignored. `remove_broken`
+    also removes those that cannot be restored, are older than a day, and have a usable one beside
+    them. Raises UsageError for a policy without any rule.
     """
     if policy.keeps_nothing:
         raise UsageError(
-            "say what to keep: at least one of --keep-last, --keep-daily, --keep-weekly and"
-            " --keep-monthly",
+            "give at least one of --keep-last, --keep-daily, --keep-weekly and --keep-monthly",
             hint="for example: --keep-daily 7 --keep-weekly 4 --keep-monthly 12",
         )
     everything = find_all(store)
@@ -103,7 +102,7 @@ def plan_prune(
 def carry_out(store: Store, report: PruneReport) -> PruneReport:
     """Remove what the plan says; one that cannot be removed does not stop the others.
 
-    The manifest goes first: what is half removed is no backup any more.
+    The manifest is removed first: without it the rest is no longer a backup.
     """
     there = {backup.name: backup for backup in find_all(store)}
     done: list[PrunedBackup] = []
@@ -155,7 +154,7 @@ def _series(manifest: Manifest) -> str:
 
 def _unusable(backup: Backup) -> str | None:
     if backup.state != "complete":
-        return backup.problem or "it is not whole"
+        return backup.problem or "it is not intact"
     last = backup.verifications.last()
     if last is not None and not last.passed:
         return f"its last verification failed: {'; '.join(last.problems)}"

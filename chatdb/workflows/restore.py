@@ -1,4 +1,4 @@
-"""A whole backup into a database's place: made beside it, compared, brought to head, swapped in."""
+"""Restores a whole backup: into a new database, compared, migrated, then swapped in."""
 
 import time
 from collections import defaultdict
@@ -33,10 +33,10 @@ _SHOWN = 10
 def planned_restore(
     backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
 ) -> Iterator["Restore"]:
-    """Look at everything that could be in the way of a restore, and hold the place for it.
+    """Check everything that could prevent a restore, and reserve the target for it.
 
-    Nothing is written yet. Raises InvalidInputError for a backup that is not what was written,
-    RefusedError and UsageError for one that cannot go there, DatabaseLockedError.
+    Nothing is written yet. Raises InvalidInputError for a backup that differs from what was
+    written, RefusedError and UsageError for one that cannot be restored there, DatabaseLockedError.
     """
     task = Task(backup, url, wish, watch)
     clock = Clock()
@@ -59,15 +59,15 @@ class Restore:
     clock: "Clock"
 
     def plan(self) -> RestorePlan:
-        """Tell what will happen."""
+        """Return what will happen."""
         plan = plan_of(self.task, self.filling, replaces=self.replacement.is_there())
         bound = (each.becomes(KEPT) for each in self.replacement.bound())
         return replace(plan, remarks=(*plan.remarks, *bound))
 
     def require_alone(self) -> None:
-        """Raise RefusedError that names who uses the database, or what is bound to it.
+        """Raise RefusedError listing who uses the database, or what is bound to it.
 
-        Where they may be cut off, only what this user cannot end.
+        If sessions may be ended, only those that this user cannot end.
         """
         if self.task.wish.force:
             require_endable(self.task.url, self.replacement.bound())
@@ -76,7 +76,7 @@ class Restore:
             self.replacement.require_alone()
 
     def run(self) -> Restored:
-        """Restore; whatever is raised, the database is what it was."""
+        """Restore; whatever is raised, the database is unchanged."""
         watch, clock, began_at = self.task.watch, self.clock, datetime.now(UTC)
         with self.replacement.new() as new:
             with clock.counting("fill"):
@@ -109,7 +109,7 @@ class Restore:
         )
 
     def _settle(self, new: DatabaseUrl, began_at: datetime) -> None:
-        """Give the new database the place's label; a place without one leaves it its own."""
+        """Give the new database the target's label; without one, its own is kept."""
         schema = self.task.schema
         if look(new, schema=schema).revision is None:
             return
@@ -125,7 +125,7 @@ class Restore:
 
 
 def plan_of(task: Task, filling: Filling, *, replaces: bool, in_place: bool = False) -> RestorePlan:
-    """Tell what a restore will do."""
+    """Return what a restore will do."""
     manifest = task.backup.manifest
     contents = None if manifest is None else manifest.contents
     revision = None if manifest is None else manifest.revision
@@ -145,7 +145,7 @@ def plan_of(task: Task, filling: Filling, *, replaces: bool, in_place: bool = Fa
 
 
 def bring_to_head(task: Task, new: DatabaseUrl) -> str | None:
-    """Migrate a schema that is behind, where that is wanted; return the revision."""
+    """Migrate a schema that is behind, if requested; return the revision."""
     seen = look(new, schema=task.schema)
     if not task.wish.migrate or seen.state in ("empty", "not_chatdb"):
         return seen.revision
@@ -161,10 +161,10 @@ def bring_to_head(task: Task, new: DatabaseUrl) -> str | None:
 
 
 def require_restorable(task: Task) -> None:
-    """Raise what makes a backup impossible to restore there, whatever is there.
+    """Raise what makes a backup impossible to restore there, whatever the target contains.
 
-    InvalidInputError for a file that is not the one that was written, UsageError for another kind
-    of database, SchemaMismatchError for a schema of a newer chatdb.
+    InvalidInputError for a file that differs from what was written, UsageError for another kind of
+    database, SchemaMismatchError for a schema of a newer chatdb.
     """
     backup = task.backup
     require_whole(backup)
@@ -176,14 +176,14 @@ def require_restorable(task: Task) -> None:
 
 
 class Clock:
-    """Adds up what each stage takes."""
+    """Adds up the time of each stage."""
 
     def __init__(self) -> None:
         self._stages: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def counting(self, stage: str) -> Iterator[None]:
-        """Count the block as a part of the stage `fill`, `analyze` or `check`."""
+        """Time the block as a part of the stage `fill`, `analyze` or `check`."""
         started = time.monotonic()
         try:
             yield
@@ -191,22 +191,30 @@ class Clock:
             self._stages[stage] += time.monotonic() - started
 
     def seconds(self, stage: str) -> float:
-        """Return how long a stage took in all."""
+        """Return the total time of a stage."""
         return round(self._stages[stage], 3)
 
 
 def checked(
     task: Task, filling: Filling, new: DatabaseUrl
 ) -> tuple[Contents | None, dict[str, int]]:
-    """Return what is in a restored database; raises DatabaseFailedError that names what differs."""
+    """Return a restored database's contents; raises DatabaseFailedError with the differences."""
     found = compare(task, filling, new)
     if found.problems:
         lines = [f"  {problem}" for problem in found.problems[:_SHOWN]]
         if len(found.problems) > _SHOWN:
             lines.append(f"  and {len(found.problems) - _SHOWN} more")
         raise DatabaseFailedError(
-            "\n".join([f"what was restored from {task.backup.name} is not what it says:", *lines]),
-            hint="the database is as it was; try another backup: chatdb backup list",
+            "\n".join(
+                [
+                    (
+                        f"what was restored from {task.backup.name} does not match what the backup "
+                        "says:"
+                    ),
+                    *lines,
+                ]
+            ),
+            hint="the database is unchanged; try another backup: chatdb backup list",
         )
     contents = found.contents
     return contents, filling.count(new) if contents is None else contents.rows
@@ -217,11 +225,11 @@ def _require_kind(task: Task) -> None:
     if backup.kind == "native":
         raise UsageError(
             f"{backup.name} holds one organization, not a whole database",
-            hint=f"bring it back into the database: chatdb import {backup.file}",
+            hint=f"import it into the database: chatdb import {backup.file}",
         )
     if backup.kind is None:
         raise InvalidInputError(
-            f"{backup.name} is no backup that chatdb knows", hint="chatdb backup list"
+            f"{backup.name} is not a backup chatdb recognises", hint="chatdb backup list"
         )
     if (backup.kind == "sqlite") != is_file:
         kind = "a SQLite file" if backup.kind == "sqlite" else "a dump of PostgreSQL"
@@ -233,13 +241,13 @@ def _require_kind(task: Task) -> None:
     part = "full" if backup.manifest is None else backup.manifest.part
     if part == "data-only":
         raise UsageError(
-            f"{backup.name} has the data only: there is no schema to put them in",
+            f"{backup.name} contains data only, with no schema to load it into",
             hint="restore a full backup, or use pg_restore --data-only on a migrated database",
         )
     if part == "schema-only":
         raise UsageError(
-            f"{backup.name} has the schema only, and not which revision it is",
-            hint="make an empty database of this chatdb's schema: chatdb migrate",
+            f"{backup.name} contains the schema only, and not which revision it is",
+            hint="to create an empty database with this chatdb's schema: chatdb migrate",
         )
 
 
@@ -253,8 +261,8 @@ def _require_known_revision(task: Task) -> None:
 
 
 def label_of(task: Task, *, is_there: bool) -> tuple[str | None, bool]:
-    """Return the label of the place, and whether the backup keeps its own: none is known then."""
+    """Return the label of the target, and whether the backup keeps its own: none is known then."""
     if is_there:
-        with suppress(ChatdbError):  # it may be damaged
+        with suppress(ChatdbError):  # It may be damaged.
             return look_at_label(task.url, schema=task.wish.schema).environment, False
     return None, True

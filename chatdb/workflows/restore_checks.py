@@ -1,4 +1,4 @@
-"""What comes out of a backup: is it what the manifest says, and does it hold together?"""
+"""Checks a restored database: does it match the manifest, and is it consistent?"""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from chatdb.workflows.restore_parts import Filling, Task
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is not as it should be, in words; `contents` None for tables that are not chatdb's."""
+    """Problems in words; `contents` is None if the tables are not chatdb's."""
 
     problems: tuple[str, ...]
     contents: Contents | None
 
 
 def filling_of(task: Task) -> AbstractContextManager[Filling]:
-    """Return what puts the backup into a database of its kind; each is imported when used."""
+    """Return the code that restores a backup of this kind; each is imported when used."""
     if task.url.path is not None:
         from chatdb.workflows.restore_sqlite import planned_sqlite
 
@@ -35,7 +35,7 @@ def compare(
 ) -> Comparison:
     """Compare a restored database with the manifest, and have the database check itself.
 
-    `thorough` has it compare its search index with the texts, too.
+    `thorough` also compares its search index with the texts.
     """
     problems = filling.check(new, thorough=thorough)
     manifest = task.backup.manifest
@@ -51,5 +51,5 @@ def compare(
     elif contents is not None and contents.orphans:
         problems.append(f"{contents.orphans} messages belong to no conversation")
     elif contents is None and manifest is not None and manifest.revision is not None:
-        problems.append(f"it has no tables of chatdb, and the backup has (in {task.schema})")
+        problems.append(f"it has no chatdb tables, but the backup has (in {task.schema})")
     return Comparison(tuple(problems), contents)

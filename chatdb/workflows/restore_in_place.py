@@ -1,7 +1,7 @@
-"""A dump into the tables that are there: for who may not create databases.
+"""Restores a dump into the existing tables, for users who may not create databases.
 
-One transaction: the old tables go, the new ones come, are counted, and only then is it committed.
-What was there is backed up first.
+One transaction: the old tables are dropped, the new ones created and counted, and only then is it
+committed. The previous contents are backed up first.
 """
 
 import shlex
@@ -61,7 +61,7 @@ WHERE nspname = coalesce(%(schema)s, current_schema()) AND proname LIKE 'chatdb\
 """
 _AT_ONCE = ("VIEW", "MATERIALIZED VIEW", "TABLE")
 _ONE_BY_ONE = ("FUNCTION", "PROCEDURE", "AGGREGATE", "SEQUENCE", "DOMAIN", "TYPE")
-"""Each of these may hang on any other: a domain on a function, and that on another domain."""
+"""Each of these may depend on any other: a domain on a function, and that on another domain."""
 
 Save = Callable[[], Backup]
 
@@ -70,7 +70,7 @@ Save = Callable[[], Backup]
 def planned_in_place(
     backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch, save: Save
 ) -> Iterator["RestoreInPlace"]:
-    """Look at everything that could be in the way; `save` backs up what is there.
+    """Check everything that could prevent it; `save` backs up the current contents.
 
     Nothing is written yet. Raises as `planned_restore` does, UsageError for a SQLite file.
     """
@@ -100,24 +100,24 @@ class RestoreInPlace:
     save: Save
 
     def plan(self) -> RestorePlan:
-        """Tell what will happen."""
+        """Return what will happen."""
         return plan_of(self.task, self.filling, replaces=True, in_place=True)
 
     def require_one_set(self) -> None:
-        """Raise RefusedError where it would make chatdb's tables anew beside those of a schema."""
+        """Raise RefusedError if it would create chatdb's tables beside those of another schema."""
         names = [name.replace('"', "").rpartition(".") for name in self.filling.dump.tables]
         made = {schema for schema, _, table in names if table == VERSION_TABLE}
         there = look(self.task.url, schema=self.task.schema).elsewhere
         if not made or not there or made & set(there):
             return
         raise RefusedError(
-            f"{self.task.url.redacted()} has chatdb's tables {in_schemas(there)}; those of the"
-            f" backup would be made {in_schemas(sorted(made))} beside them; nothing was changed",
-            hint="replace the database as a whole, without --in-place, or name another: --into",
+            f"{self.task.url.redacted()} has chatdb's tables {in_schemas(there)}; those of the "
+            f"backup would be created {in_schemas(sorted(made))} beside them; nothing was changed",
+            hint="replace the whole database, without --in-place, or use another: --into",
         )
 
     def require_rights(self) -> None:
-        """Raise RefusedError that names what of chatdb's this user may not replace."""
+        """Raise RefusedError that lists chatdb's objects which this user may not replace."""
         there, _ = self._look()
         lost = [
             f"  {kind.lower()} {name}, of {owner}" for kind, name, owner, own in there if not own
@@ -126,17 +126,20 @@ class RestoreInPlace:
             return
         if len(lost) > SHOWN:
             lost = [*lost[:SHOWN], f"  and {len(lost) - SHOWN} more"]
-        heading = f"the user of {self.task.url.redacted()} does not own what would be replaced:"
+        heading = (
+            f"the user of {self.task.url.redacted()} does not own the objects that would be "
+            "replaced:"
+        )
         raise RefusedError(
             "\n".join([heading, *lost]),
-            hint="use the owner of all of it: --database-url; or have it given to this user:"
-            " ALTER ... OWNER TO",
+            hint="connect as the owner of all of it: --database-url; or change the owner: ALTER "
+            "... OWNER TO",
         )
 
     def require_alone(self) -> None:
         """Raise RefusedError for a prepared transaction in the way, unless it may be rolled back.
 
-        Who is connected is waited for, while the locks are.
+        Other sessions are waited for while taking the locks.
         """
         prepared = self._prepared()
         if self.task.wish.force:
@@ -145,11 +148,11 @@ class RestoreInPlace:
             lines = [f"  {each.becomes('')}" for each in prepared]
             raise RefusedError(
                 "\n".join(["tables that would be replaced are locked:", *lines]),
-                hint="end it, or let that become of it: add --force",
+                hint="end it, or have it ended: add --force",
             )
 
     def run(self) -> Restored:
-        """Restore; whatever is raised before the commit, the database is what it was."""
+        """Restore; whatever is raised before the commit, the database is unchanged."""
         task, clock = self.task, Clock()
         saved = self.save()
         if task.wish.force:
@@ -167,8 +170,8 @@ class RestoreInPlace:
             with clock.counting("fill"):
                 revision = bring_to_head(task, task.url)
         except ChatdbError as error:
-            error.text += "; it is committed, and what was there before is backed up"
-            error.hint = f"bring that back: chatdb restore {shlex.quote(saved.file)} --in-place"
+            error.text += "; it is committed, and the previous contents are backed up"
+            error.hint = f"to restore them: chatdb restore {shlex.quote(saved.file)} --in-place"
             raise
         return Restored(
             backup=task.backup.file,
@@ -217,9 +220,9 @@ class RestoreInPlace:
         self.filling.left_out.extend(tolerant.left_out.values())
 
     def _look(self) -> tuple[list[tuple[str, str, str, bool]], frozenset[str]]:
-        """Return chatdb's objects that are there, and the names of the schemas.
+        """Return chatdb's existing objects, and the names of the schemas.
 
-        Of each its kind, name and owner, and whether this user may remove it.
+        For each: its kind, name and owner, and whether this user may drop it.
         """
         names = {"schema": self.task.schema, "names": sorted(TABLE_NAMES)}
         with translated(self.task.url), closing(connect_postgresql(self.task.url)) as connection:
@@ -228,12 +231,12 @@ class RestoreInPlace:
         return there, frozenset(name for (name,) in schemas)
 
     def _made(self) -> list[tuple[str, str]]:
-        """Return what the dump makes."""
+        """Return what the dump creates."""
         dump = self.filling.dump
         return [*(("TABLE", name) for name in dump.tables), *dump.others]
 
     def _ends(self) -> Iterator[bytes]:
-        """Yield what comes before the commit: counting, and the label of the place."""
+        """Yield the statements before the commit: counting, and the target's label."""
         yield from _counts(self._wanted_rows())
         schema = self.task.schema or "public"
         tables = {name.replace('"', "") for name in self.filling.dump.tables}
@@ -260,7 +263,7 @@ class RestoreInPlace:
 
 
 def _drops(objects: Sequence[tuple[str, str]]) -> Iterator[bytes]:
-    """Yield what removes the objects; what else hangs on them stops it."""
+    """Yield the statements that drop the objects; other objects that depend on them stop it."""
     for kind in _AT_ONCE:
         names = list(dict.fromkeys(name for each, name in objects if each == kind))
         if names:
@@ -283,7 +286,7 @@ END LOOP; END $chatdb$""".encode()
 
 
 def _counts(rows: dict[bytes, int]) -> Iterator[bytes]:
-    """Yield what raises an error unless every table has the rows that it should have."""
+    """Yield statements that raise an error unless every table has the expected rows."""
     for table, count in rows.items():
         shown = table.replace(b"'", b"''").replace(b"%", b"%%")
         yield b"".join(

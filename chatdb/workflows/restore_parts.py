@@ -1,4 +1,4 @@
-"""What the ways to restore share: what is wanted, what is planned, what was done."""
+"""Shared by the ways to restore: options, plans, results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from chatdb.servers.dump_programs import DumpPrograms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreWish:
-    """How to restore: `schema` is that of chatdb's tables, `jobs` None is for us to choose.
+    """How to restore: `schema` is that of chatdb's tables, `jobs` None means automatic.
 
-    `force` ends sessions, and gives up tables that the backup does not have; `trust` runs a
-    script that could run programs; `owner` False leaves owners and rights out; `migrate` brings
-    an older schema to head; `search_index` False leaves an archive's full-text index out.
+    `force` ends sessions, and gives up tables that the backup lacks; `trust` runs a script that
+    could run programs; `owner` False leaves out owners and privileges; `migrate` brings an older
+    schema to the newest revision; `search_index` False leaves out an archive's full-text index.
     """
 
     programs: DumpPrograms
@@ -33,12 +33,12 @@ class RestoreWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePlan:
-    """What a restore would do; `replaces` tells whether there is a database that it replaces.
+    """What a restore would do; `replaces` says whether a database exists that it replaces.
 
-    `in_place`: its tables are replaced in one transaction, not the whole of it.
+    `in_place`: its tables are replaced in one transaction, not the whole database.
 
-    `revision` is that of the backup's schema, `migrates_to` where it is brought then. Counts are
-    None where the backup does not tell. `remarks` are what to know before.
+    `revision` is that of the backup's schema, `migrates_to` the one it is migrated to. Counts are
+    None if the backup does not contain them. `remarks` are to be read before confirming.
     """
 
     backup: str
@@ -56,12 +56,12 @@ class RestorePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was restored; `kept` names the database that was there, `saved` the backup of it.
+    """What was restored; `kept` names the replaced database, `saved` the backup of it.
 
-    `seconds` is what putting the data in and swapping took, `analyze_seconds` the planner's
-    statistics, `check_seconds` comparing the checksums, and then everything that is in it.
-    `rows` counts the rows of every table, `left_out` are objects of others than chatdb that could
-    not be made, `bound` tells what became of what was bound to the database itself.
+    `seconds` is the time for loading the data and swapping, `analyze_seconds` for the planner's
+    statistics, `check_seconds` for comparing the checksums, and then all contents. `rows` counts
+    the rows of every table, `left_out` are objects outside chatdb's tables that could not be
+    created, `bound` says what became of objects bound to the database itself.
     """
 
     backup: str
@@ -82,7 +82,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One backup, the place it goes to, how, and who is told."""
+    """One backup, its target, the options, and the receiver of progress."""
 
     backup: Backup
     url: DatabaseUrl
@@ -98,27 +98,27 @@ class Task:
 
 
 class Filling(Protocol):
-    """What puts a backup into an empty database."""
+    """The code that loads a backup into an empty database."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What to know before."""
+        """Remarks to show before confirming."""
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
-        """What of others than chatdb could not be made, as far as it has come."""
+        """Objects outside chatdb's tables that could not be created so far."""
 
     def fill(self, new: DatabaseUrl) -> None:
-        """Put everything in; raises what is in the way."""
+        """Load everything; raises what prevents it."""
 
     def finish(self, new: DatabaseUrl) -> None:
-        """Do what makes it ready for use."""
+        """Prepare it for use."""
 
     def carry_over(self, new: DatabaseUrl) -> None:
-        """Give it the owners and rights of the database whose place it takes."""
+        """Give it the owners and privileges of the database it replaces."""
 
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:
-        """Return what the database itself finds wrong with it now."""
+        """Return the problems the database itself finds."""
 
     def count(self, new: DatabaseUrl) -> dict[str, int]:
-        """Return the rows of every table, of a backup that is not chatdb's own."""
+        """Return the rows of every table, for a backup by another tool."""

@@ -1,4 +1,4 @@
-"""A dump into an empty PostgreSQL database: archives by pg_restore, scripts by psql."""
+"""Restores a dump into an empty PostgreSQL database: archives by pg_restore, scripts by psql."""
 
 import shutil
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ from chatdb.workflows.restore_server import (
 )
 
 ADD_CHECKS = deferred_checks.restore(one_session=True).encode()
-"""What comes after the rows in a script that a `TolerantScript` passes on."""
+"""What follows the rows in a script that a `TolerantScript` passes on."""
 
 _UNCHECKED = """
 SELECT relname, conname FROM pg_constraint c JOIN pg_class t ON t.oid = conrelid
@@ -51,7 +51,7 @@ WHERE nspname = %s AND NOT convalidated
 
 @dataclass(frozen=True, slots=True)
 class PostgresqlFilling:
-    """A dump that was looked at and can be restored on this server."""
+    """A dump that was inspected and can be restored on this server."""
 
     task: Task
     server: TargetServer
@@ -84,17 +84,17 @@ class PostgresqlFilling:
 
     @property
     def own(self) -> OwnObjects:
-        """What of the dump is chatdb's own."""
+        """chatdb's own objects in the dump."""
         return OwnObjects.of(self.task.schema)
 
     def finish(self, new: DatabaseUrl) -> None:
-        """Give the planner its statistics, which no dump holds."""
+        """Run ANALYZE: a dump contains no planner statistics."""
         self.task.watch.begin("analyzing", None)
         with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
             connection.execute("ANALYZE")
 
     def carry_over(self, new: DatabaseUrl) -> None:
-        """Let chatdb's tables have the owners, rights and policies that they have in the place."""
+        """Give chatdb's tables the owners, privileges and policies they have in the target."""
         statements = self.rights_of_the_place()
         with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
             connection.add_notice_handler(
@@ -104,7 +104,7 @@ class PostgresqlFilling:
                 connection.execute(statement.encode())
 
     def rights_of_the_place(self) -> list[str]:
-        """Return the statements that make them; none where there is nothing, or none are wanted."""
+        """Return the statements for them; none if there is nothing, or they are not requested."""
         if not (self.server.is_there and self.task.wish.owner):
             return []
         url = self.task.url
@@ -112,11 +112,11 @@ class PostgresqlFilling:
             return carried_rights(connection, self.task.schema)
 
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:  # noqa: ARG002
-        """Return the constraints that were not checked for every row, and rows that are missing."""
+        """Return the constraints that were not validated for every row, and missing rows."""
         with translated(new), closing(connect_postgresql(new, autocommit=True)) as connection:
             rows = connection.execute(_UNCHECKED, (self.own.schema,)).fetchall()
             problems = [
-                f"the constraint {name} of {table} is not checked"
+                f"the constraint {name} of {table} is not validated"
                 for table, name in rows
                 if (table, name) in self.own.names
             ]
@@ -139,7 +139,7 @@ class PostgresqlFilling:
             return count_rows(connection, [name for (name,) in names])
 
     def begin(self) -> None:
-        """Tell that the data begin to go in."""
+        """Mark the point where the data begins to load."""
         size = packed_bytes(self.task.backup)
         self.task.watch.begin("restoring", size if self.archive is None or self._streams else None)
 
@@ -151,11 +151,11 @@ class PostgresqlFilling:
         return frozenset(self.dump.roles) - self.server.roles
 
     def _other_owners(self) -> frozenset[str]:
-        """Return the owners that there are, and that this user cannot give anything to."""
+        """Return the existing owners to which this user cannot assign anything."""
         return (frozenset(self.dump.owners) & self.server.roles) - self.server.own_roles
 
     def omissions(self, schemas: frozenset[str] = frozenset()) -> Omissions:
-        """Return what of the dump cannot be, or is there already."""
+        """Return what cannot be restored from the dump, or exists already."""
         roles = self.dump.roles if not self.task.wish.owner else self._missing_roles()
         return Omissions(
             roles=frozenset(roles),
@@ -191,7 +191,7 @@ class PostgresqlFilling:
         return TolerantScript(self.own.has, before.encode(), in_place=in_place)
 
     def hear(self, tolerant: TolerantScript, line: str) -> bool:
-        """Take a line of psql's; tell whether it was about what is left out."""
+        """Take a line of psql's output; tell whether it was about an object left out."""
         if (check := deferred_checks.heard(line)) is not None:
             self.left_out.append(check)
             return True
@@ -199,7 +199,7 @@ class PostgresqlFilling:
 
     @contextmanager
     def script(self) -> Iterator[Any]:
-        """Open the dump as SQL: the file itself, or what pg_restore writes of an archive."""
+        """Open the dump as SQL: the file itself, or the output of pg_restore for an archive."""
         if self.archive is None:
             name = self.task.backup.archive_names[0]
             with open_data(self.task.backup, name, on_bytes=self.task.watch.advance) as stream:
@@ -210,7 +210,7 @@ class PostgresqlFilling:
             yield stream
 
     def _apply_rights(self, new: DatabaseUrl) -> None:
-        """Give owners and rights to the roles that there are."""
+        """Give owners and privileges to the existing roles."""
         with (
             self.script_of_rights() as stream,
             translated(new),
@@ -221,7 +221,7 @@ class PostgresqlFilling:
             connection.commit()
 
     def _apply(self, connection: Any, statement: bytes) -> None:
-        """Give one right; that on what was left out cannot be."""
+        """Grant one privilege; one on an object left out cannot be granted."""
         from psycopg import errors
 
         gone = (errors.UndefinedObject, errors.UndefinedTable, errors.UndefinedFunction)
@@ -236,7 +236,7 @@ class PostgresqlFilling:
     def script_of_rights(self) -> Iterator[IO[bytes]]:
         """Have pg_restore write the DDL of the archive."""
         if self.archive is None:
-            raise TypeError("a script has its rights in it")
+            raise TypeError("a script contains its privileges")
         words = ["--schema-only", "--file=-", str(self.archive.head)]
         with self.task.wish.programs.running(self.archive.client, words) as running:
             yield running.stdout
@@ -245,11 +245,11 @@ class PostgresqlFilling:
 
 @contextmanager
 def planned_postgresql(task: Task, *, in_place: bool = False) -> Iterator[PostgresqlFilling]:
-    """Look at the dump and at the server; raises what makes a restore impossible.
+    """Inspect the dump and the server; raises what makes a restore impossible.
 
-    `in_place` leaves the other tables of the database alone, so that none is lost. Raises
-    RefusedError for a server that is older, lacks an extension or has tables that the dump has
-    not, and for a script that could run programs.
+    `in_place` keeps the other tables of the database, so that none is lost. Raises RefusedError for
+    a server that is older, lacks an extension or has tables that the dump lacks, and for a script
+    that could run programs.
     """
     with _looked_at(task) as (dump, archive):
         server = look_at_server(task)
@@ -271,8 +271,8 @@ def _looked_at(task: Task) -> Iterator[tuple[PlainDump, Prepared | None]]:
             dump = inspect(stream)
         if dump.databases > 1:
             raise InvalidInputError(
-                f"{backup.name} holds several databases: it was made by pg_dumpall",
-                hint="dump the one that is wanted: pg_dump -Fc DATABASE",
+                f"{backup.name} contains several databases: it was made by pg_dumpall",
+                hint="dump only the one you need: pg_dump -Fc DATABASE",
             )
         _require_all_of_it(task, dump)
         yield dump, None
@@ -291,16 +291,16 @@ def _looked_at(task: Task) -> Iterator[tuple[PlainDump, Prepared | None]]:
 
 
 def _require_all_of_it(task: Task, dump: PlainDump) -> None:
-    """Raise InvalidInputError for a file without a table, or without pg_dump's mark at its end."""
+    """Raise InvalidInputError for a file without a table, or without pg_dump's end marker."""
     if not dump.tables:
         raise InvalidInputError(
-            f"{task.backup.name} makes no tables: there is nothing in it to restore",
-            hint="try another backup: chatdb backup list; data alone go into a database by psql",
+            f"{task.backup.name} creates no tables; there is nothing to restore",
+            hint="try another backup: chatdb backup list; to load data only, use psql",
         )
     if dump.tool_version is not None and not dump.is_complete and not task.wish.force:
         raise InvalidInputError(
-            f"{task.backup.name} is cut off: the mark at the end of a dump is missing",
-            hint="try another backup; to make do with what there is of it: --force",
+            f"{task.backup.name} is truncated: pg_dump's end marker is missing",
+            hint="try another backup, or restore the part that exists: --force",
         )
 
 
@@ -326,14 +326,14 @@ def _archive(task: Task) -> Iterator[Archive]:
 
 
 def _unpack(task: Task, folder: Path) -> None:
-    """Unpack a directory that is elsewhere, or that this pg_restore may not be able to unpack."""
+    """Unpack a directory that is remote, or that this pg_restore may not be able to unpack."""
     manifest = task.backup.manifest
     size = packed_bytes(task.backup) if manifest is None else manifest.unpacked_bytes
     if (free := shutil.disk_usage(folder).free) < size:
         raise StorageError(
-            f"no room to unpack {task.backup.name} in {folder.parent}: {size:,} bytes needed,"
-            f" {free:,} free",
-            hint="name a folder with more room in TMPDIR",
+            f"not enough space to unpack {task.backup.name} in {folder.parent}: {size:,} bytes "
+            f"needed, {free:,} free",
+            hint="set TMPDIR to a folder with more space",
         )
     task.watch.begin("unpacking", packed_bytes(task.backup))
     for name in task.backup.archive_names:
@@ -359,26 +359,29 @@ def _remarks(task: Task, filling: PostgresqlFilling, lost: list[str]) -> Iterato
         yield f"it comes from PostgreSQL {dump.server_major} and is restored on {server.major}"
     missing = sorted(set(dump.roles) - server.roles)
     if missing and task.wish.owner:
-        yield f"the server has no role {', '.join(missing)}: what was theirs becomes yours"
+        yield f"the server lacks role {', '.join(missing)}; you will own its objects"
     others = sorted((dump.owners & server.roles) - server.own_roles)
     if others and task.wish.owner:
-        yield f"you are no member of role {', '.join(others)}: what was theirs becomes yours"
+        yield f"you are not a member of role {', '.join(others)}; you will own its objects"
     if lost:
-        yield f"tables that the backup has not: {', '.join(lost[:SHOWN])}"
+        yield f"tables missing from the backup: {', '.join(lost[:SHOWN])}"
     if filling.archive is None:
         whose = "a superuser" if server.is_superuser else "you"
-        yield f"a plain SQL file runs whatever it says, as {whose}: restore only what you trust"
+        yield f"a plain SQL file can run any statement as {whose}; only restore files you trust"
         if not dump.is_complete:
-            yield "the file does not end as pg_dump ends one: it may be cut off"
+            yield "the file lacks pg_dump's end marker; it may be truncated"
         with suppress(ChatdbError):
             client = task.wish.programs.find("psql", server.major, url=task.url)
             if not can_restrict(client):
-                yield f"{client.describe()} is too old to refuse commands of its own by itself"
+                yield f"{client.describe()} is too old to block its own backslash commands"
 
 
 def _left_out_remarks(task: Task, server: TargetServer, missing: list[str]) -> Iterator[str]:
     if missing:
-        yield f"the server has no extension {', '.join(missing)}: left out"
+        yield f"the server does not have the extension {', '.join(missing)}: left out"
     manifest = task.backup.manifest
     if manifest is not None and manifest.needs_superuser and not server.is_superuser:
-        yield f"left out, for only a superuser can make it: {', '.join(manifest.needs_superuser)}"
+        yield (
+            "left out because only a superuser can create it: "
+            f"{', '.join(manifest.needs_superuser)}"
+        )

@@ -1,4 +1,4 @@
-"""Some conversations out of a backup, merged into the database as an import is."""
+"""Restores some conversations of a backup, merging them like an import."""
 
 import shlex
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionRestored:
-    """What became of the conversations that were brought back, and of their messages.
+    """The outcome for the restored conversations and their messages.
 
     `columns_left_out` are those of the backup that are not chatdb's.
     """
@@ -66,10 +66,10 @@ def restore_selection(
     server: DatabaseUrl,
     dry_run: bool = False,
 ) -> SelectionRestored:
-    """Bring the selected conversations back; nothing that is there now is removed.
+    """Restore the selected conversations; nothing in the database is removed.
 
-    `server` is where a dump of PostgreSQL is unpacked. Raises NotFoundError for what the backup
-    does not have, UsageError for a dump without a server, and what a restore raises.
+    `server` is where a PostgreSQL dump is unpacked. Raises NotFoundError for what the backup does
+    not contain, UsageError for a dump without a server, and the errors of a restore.
     """
     require_whole(backup)
     watch.begin("checking", backup.bytes)
@@ -82,8 +82,8 @@ def restore_selection(
         total = count_conversations(source, wanted, organization_key=selection.organization)
         if not total:
             raise NotFoundError(
-                f"{backup.name} has no conversation of user {selection.user!r}"
-                f" in {selection.organization}"
+                f"{backup.name} does not have a conversation of user {selection.user!r} in "
+                f"{selection.organization}"
             )
         watch.begin("merging", None)
         arrivals = (
@@ -133,19 +133,19 @@ def _wanted(source: Database, selection: Selection, backup: Backup) -> Conversat
 def _opened(
     backup: Backup, wish: RestoreWish, watch: Watch, server: DatabaseUrl
 ) -> Iterator[Database]:
-    """Open the backup as a database at head, for the while of the block."""
+    """Open the backup as a migrated database for the duration of the block."""
     if backup.kind == "native":
         with imported_native(backup, watch) as (database, _, _):
             yield database
         return
     if backup.kind != "sqlite" and server.path is not None:
         raise UsageError(
-            f"{backup.name} is a dump of PostgreSQL: a server has to unpack it",
-            hint="name one where you may create databases: --via postgresql://...",
+            f"{backup.name} is a PostgreSQL dump, and a server is needed to unpack it",
+            hint="give one where you may create databases: --via postgresql://...",
         )
     manifest = backup.manifest
     is_at_head = manifest is not None and manifest.revision == head_revision()
-    # Nobody searches there, and the index is what takes the time; a migration may want it.
+    # Building the full-text index takes most time and nothing is searched; a migration may need it.
     wish = replace(wish, owner=False, search_index=not is_at_head)
     with scratch_restore(backup, server, wish, watch) as (task, _):
         schema = wish.schema if manifest is None else manifest.schema

@@ -1,4 +1,4 @@
-"""The server that a dump goes to: is it new enough, has it what the dump wants?"""
+"""Checks the server for a dump: is it new enough, does it have what the dump needs?"""
 
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from chatdb.operations.restore_tuning import Tuning, tune
 from chatdb.workflows.restore_parts import Task
 
 SHOWN = 8
-"""How many of many things are named."""
+"""How many of many objects are listed."""
 
 TABLES = """
 SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
@@ -31,7 +31,7 @@ FROM pg_roles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetServer:
-    """What a restore has to know of the server; `own_roles` are those that this user may act as."""
+    """What a restore has to know about the server; `own_roles` are those this user may act as."""
 
     major: int
     roles: frozenset[str]
@@ -44,7 +44,7 @@ class TargetServer:
 
 
 def look_at_server(task: Task) -> TargetServer:
-    """Ask the server, and the database that is in the place if there is one."""
+    """Query the server, and the target database if it exists."""
     with Server.open(task.url) as server:
         connection = server.connection
         roles = connection.execute(_ROLES).fetchall()
@@ -78,14 +78,14 @@ def require_newer(task: Task, dump: PlainDump, server: TargetServer) -> None:
             major = int(manifest.server_version.partition(".")[0])
     if major is not None and major > server.major:
         raise RefusedError(
-            f"{task.backup.name} comes from PostgreSQL {major}, and {task.url.redacted()} is"
-            f" PostgreSQL {server.major}: an older server cannot take it",
+            f"{task.backup.name} comes from PostgreSQL {major}, and {task.url.redacted()} is "
+            f"PostgreSQL {server.major}; an older server cannot restore it",
             hint=f"restore it on PostgreSQL {major} or newer: --into URL",
         )
 
 
 def missing_extensions(task: Task, dump: PlainDump, server: TargetServer) -> list[str]:
-    """Return the extensions that the server does not have, and that no table needs.
+    """Return the extensions that the server lacks, and that no table needs.
 
     Raises RefusedError for others, without --force: tables of an application may be lost.
     """
@@ -95,28 +95,31 @@ def missing_extensions(task: Task, dump: PlainDump, server: TargetServer) -> lis
     needed = [name for name in missing if told is None or told.get(name, ("?",))]
     if needed and not task.wish.force:
         raise RefusedError(
-            f"the backup wants extensions that the server has not: {', '.join(needed)}",
-            hint="install them on the server (packages postgresql-contrib, postgresql-NN-pgvector),"
-            " or restore on another one: --into URL; to leave out what needs them: --force",
+            f"the backup needs extensions the server lacks: {', '.join(needed)}",
+            hint="install them on the server (packages postgresql-contrib, "
+            "postgresql-NN-pgvector), or restore to another one: --into URL; to leave out "
+            "what needs them: --force",
         )
     return missing
 
 
 def require_harmless(task: Task, dump: PlainDump, *, is_script: bool) -> None:
-    """Raise RefusedError for a script that would run more than a dump does, and is not trusted."""
+    """Raise RefusedError for an untrusted script with statements that do not belong in a dump."""
     if not is_script or not dump.dangers or task.wish.trust:
         return
     lines = [f"  {danger}" for danger in dump.dangers[:SHOWN]]
     if len(dump.dangers) > SHOWN:
         lines.append(f"  and {len(dump.dangers) - SHOWN} more")
     raise RefusedError(
-        "\n".join([f"{task.backup.name} would run more than a dump does:", *lines]),
-        hint="look at these lines; if you trust the file: --trust",
+        "\n".join(
+            [f"{task.backup.name} contains statements that do not belong in a dump:", *lines]
+        ),
+        hint="check these lines; if you trust the file: --trust",
     )
 
 
 def lost_tables(task: Task, dump: PlainDump, server: TargetServer) -> list[str]:
-    """Return the tables that the place has and the dump has not; raises without --force."""
+    """Return the tables that the target has but the dump lacks; without --force raises if any."""
     there = {name.replace('"', "") for name in dump.tables}
     lost = [
         table
@@ -126,8 +129,8 @@ def lost_tables(task: Task, dump: PlainDump, server: TargetServer) -> list[str]:
     if lost and not task.wish.force:
         shown = ", ".join(lost[:SHOWN]) + (" ..." if len(lost) > SHOWN else "")
         raise RefusedError(
-            f"{task.url.redacted()} has tables that the backup has not: {shown}; after the restore"
-            " they would be in the database that is kept only",
-            hint="replace what the backup has and leave the rest: --in-place; or add --force",
+            f"{task.url.redacted()} has tables that the backup lacks: {shown}; after the restore "
+            "they would exist only in the kept database",
+            hint="replace only what the backup has: --in-place; or add --force",
         )
     return lost

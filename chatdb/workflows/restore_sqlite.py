@@ -1,4 +1,4 @@
-"""A SQLite file out of a backup into a new file."""
+"""Restores a SQLite file of a backup into a new file."""
 
 import os
 import shutil
@@ -32,14 +32,14 @@ _TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class SqliteFilling:
-    """A copy of a SQLite file that fits on the disk."""
+    """A SQLite file of a backup, restored with a check for disk space."""
 
     task: Task
     remarks: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     def fill(self, new: DatabaseUrl) -> None:
-        """Unpack it, all of it on the disk."""
+        """Unpack it and sync it to disk."""
         backup = self.task.backup
         self.task.watch.begin("restoring", packed_bytes(backup))
         try:
@@ -51,7 +51,7 @@ class SqliteFilling:
             ):
                 start = stream.read(len(_MAGIC))
                 if start != _MAGIC:
-                    raise InvalidInputError(f"{backup.name} holds no SQLite database")
+                    raise InvalidInputError(f"{backup.name} does not contain a SQLite database")
                 file.write(start)
                 shutil.copyfileobj(stream, file, PIECE)
                 file.flush()
@@ -63,18 +63,18 @@ class SqliteFilling:
             ) from error
 
     def finish(self, new: DatabaseUrl) -> None:
-        """Do nothing: the file has all it had."""
+        """Do nothing: the file is complete."""
 
     def carry_over(self, new: DatabaseUrl) -> None:
-        """Tell of a full-text index that came back damaged; a file has the rights of its place."""
+        """Report a damaged full-text index; the file gets the target's permissions."""
         with Database.open(new) as database:
             with database.transaction() as connection:
                 tables = set(database.dialect.existing_tables(connection))
             if {"chatdb_settings", SEARCH_INDEX} <= tables:
                 for problem in look_at_search_index(database).problems:
                     self.task.watch.warning(
-                        f"the full-text index in the backup is not whole ({problem}); its messages"
-                        f" are: build it anew: {COMPLETE_HINT}"
+                        f"the full-text index in the backup is not intact ({problem}), but its "
+                        f"messages are; to rebuild it: {COMPLETE_HINT}"
                     )
 
     def check(self, new: DatabaseUrl, *, thorough: bool) -> list[str]:
@@ -88,7 +88,7 @@ class SqliteFilling:
             if thorough:
                 problems += _search_faults(connection)
         return problems + [
-            f"{count} rows of {table} point at rows of {parent} that are gone"
+            f"{count} rows of {table} refer to missing rows of {parent}"
             for table, parent, count in broken
         ]
 
@@ -114,13 +114,13 @@ def _search_faults(connection: sqlite3.Connection) -> list[str]:
         try:
             connection.execute(f"INSERT INTO {name}({name}, rank) VALUES ('integrity-check', 1)")
         except sqlite3.DatabaseError as error:
-            faults.append(f"the search index {name} does not fit its texts: {error}")
+            faults.append(f"the search index {name} does not match its texts: {error}")
     return faults
 
 
 @contextmanager
 def planned_sqlite(task: Task) -> Iterator[SqliteFilling]:
-    """Look whether there is room for it; raises StorageError."""
+    """Check whether there is enough space for it; raises StorageError."""
     manifest = task.backup.manifest
     size = packed_bytes(task.backup) if manifest is None else manifest.unpacked_bytes
     folder = task.url.sqlite_path.absolute().parent
@@ -129,8 +129,8 @@ def planned_sqlite(task: Task) -> Iterator[SqliteFilling]:
     free = shutil.disk_usage(folder).free
     if free < size + _SPARE_BYTES:
         raise StorageError(
-            f"no room beside {task.url.sqlite_path}: {size + _SPARE_BYTES:,} bytes needed,"
-            f" {free:,} free",
+            f"not enough space beside {task.url.sqlite_path}: {size + _SPARE_BYTES:,} bytes "
+            f"needed, {free:,} free",
             hint=f"free some space in {folder}, or restore elsewhere: --into",
         )
     yield SqliteFilling(task)

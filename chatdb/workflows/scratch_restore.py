@@ -1,4 +1,4 @@
-"""A backup restored where nobody looks, to see that it can be: compared, checked, removed again."""
+"""Test restore of a backup into a scratch database: compared, checked, then removed."""
 
 import shutil
 from collections.abc import Iterator
@@ -49,9 +49,9 @@ _NO_FAULT_OF_THE_BACKUP = (
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a restore on trial found: `problems`, none of which is good, and what is left out.
+    """The result of a test restore: `problems`, which mean failure, and what is left out.
 
-    `warnings` tell what is wrong with the full-text index alone.
+    `warnings` concern only the full-text index.
     """
 
     problems: tuple[str, ...] = ()
@@ -62,10 +62,10 @@ class Trial:
 def verify_by_restoring(backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch) -> Trial:
     """Restore the backup into a scratch database and return what was found.
 
-    `url` names the server for a dump of PostgreSQL; a SQLite file, and the native format, need
-    none. What a killed run left there is removed first. Raises UsageError for a dump without a
-    server, and what has nothing to do with the backup: an unreachable server, a missing program or
-    right, a full disk.
+    `url` names the server for a PostgreSQL dump; a SQLite file and the native format need none.
+    Remains of killed runs there are removed first. Raises UsageError for a dump without a server,
+    and errors unrelated to the backup: an unreachable server, a missing program or privilege, a
+    full disk.
     """
     try:
         require_whole(backup)
@@ -89,9 +89,9 @@ def verify_by_restoring(backup: Backup, url: DatabaseUrl, wish: RestoreWish, wat
 def scratch_restore(
     backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
 ) -> Iterator[tuple[Task, Filling]]:
-    """Restore the backup into a database of no lasting name, which is the task's.
+    """Restore the backup into a scratch database, which is the task's.
 
-    It is gone at the end; one of a killed chatdb is removed by the next.
+    It is dropped at the end; one of a killed chatdb is dropped by the next.
     """
     with _place(backup, url, watch) as new:
         task = Task(backup, new, wish, watch)
@@ -111,15 +111,15 @@ def _place(backup: Backup, url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseU
         return
     if url.path is not None:
         raise UsageError(
-            f"{backup.name} is a dump of PostgreSQL, and {url.redacted()} is no server for it",
-            hint="name one where you may create databases: --database-url postgresql://...",
+            f"{backup.name} is a PostgreSQL dump, and {url.redacted()} is not a server",
+            hint="give one where you may create databases: --database-url postgresql://...",
         )
     with scratch_database(url, watch) as new:
         yield new
 
 
 def _faults(task: Task, warnings: list[str]) -> Iterator[str]:
-    """Yield what `schema check` finds in a schema at head, but for the full-text index."""
+    """Yield what `schema check` finds in a migrated schema, except in the full-text index."""
     if look(task.url, schema=task.schema).state != "current":
         return
     with Database.open(task.url, schema=task.schema) as database:
@@ -139,7 +139,7 @@ def _native(backup: Backup, watch: Watch) -> tuple[str, ...]:
         with database.transaction(snapshot=True) as connection:
             identifier = require(connection, key).id
             found = measure(database, connection, organization_id=identifier)
-    # The schema is of today, and a tenant that was renamed has an id of its own.
+    # The schema is today's, and a renamed tenant has an id of its own.
     wanted, there = backup.manifest.contents.organizations, found.organizations
     told = [replace(each, id="") for each in wanted], [replace(each, id="") for each in there]
     whole = [replace(found, revision=None, rows={}, organizations=tuple(each)) for each in told]
@@ -150,9 +150,9 @@ def _native(backup: Backup, watch: Watch) -> tuple[str, ...]:
 def imported_native(
     backup: Backup, watch: Watch
 ) -> Iterator[tuple[Database, str, tuple[str, ...]]]:
-    """Import an organization's file into a SQLite database for the while of the block.
+    """Import an organization's file into a SQLite database for the duration of the block.
 
-    Yields it, the organization's key, and what could not be read.
+    Yields it, the organization's key, and the items that could not be read.
     """
     from chatdb.db.migrations import upgrade
 

@@ -1,4 +1,4 @@
-"""`chatdb security check`: who can reach whose chats; tried as the roles of applications."""
+"""`chatdb security check`: who can access whose chats; tried as the application roles."""
 
 import shlex
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _OWN_KINDS = ("policy", "table", "function", "view")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecuritySettings:
-    """What is to be looked at: the database, and where its files and backups lie.
+    """What to check: the database, and where its files and backups are.
 
     `ssl_mode` is libpq's default for URLs that name none.
     """
@@ -47,7 +47,7 @@ class SecuritySettings:
 
 
 def check_security(settings: SecuritySettings) -> list[Finding]:
-    """Run every check; what is tried is rolled back. Raises DatabaseUnreachableError."""
+    """Run every check; all attempts are rolled back. Raises DatabaseUnreachableError."""
     found = [] if settings.url.path is not None else _server(settings)
     return [*found, *examined(FILE_SECURITY, _files(settings))]
 
@@ -71,7 +71,7 @@ def _server(settings: SecuritySettings) -> list[Finding]:
         seen = look(settings.url, schema=settings.schema)
         if seen.state != "current":
             found = mismatch(seen, settings.url)
-            return [error("schema-state", f"nothing else can be told: {found.text}", found.hint)]
+            return [error("schema-state", f"nothing else can be checked: {found.text}", found.hint)]
         with (
             database.translated_errors(),
             closing(connect_postgresql(settings.url, autocommit=True)) as connection,
@@ -94,7 +94,7 @@ def _server(settings: SecuritySettings) -> list[Finding]:
 
 
 def _policies(database: Database) -> Iterator[Finding]:
-    """Compare policies, the state of the tables, and the functions with what migrations make."""
+    """Compare policies, tables and functions with those the migrations create."""
     with database.transaction() as connection:
         ways = database.dialect.migration_ways()
         found = ways.catalogue(connection)
@@ -103,14 +103,17 @@ def _policies(database: Database) -> Iterator[Finding]:
     for difference in differences:
         yield _of_difference(difference)
     if not differences:
-        yield ok("policies", "every table has its policies, as the migrations make them")
+        yield ok("policies", "every table has the policies that the migrations create")
 
 
 def _of_difference(difference: Difference) -> Finding:
     name = difference.table or difference.name
     if difference.kind == "table" and "row-level security" not in difference.found:
         text, fix = (
-            f"row-level security is off on {name}: every role with rights on it sees all tenants",
+            (
+                f"row-level security is off on {name}: every role with privileges on it sees all "
+                "tenants"
+            ),
             f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
         )
     elif difference.kind == "table" and "forced" in difference.found:
@@ -120,19 +123,22 @@ def _of_difference(difference: Difference) -> Finding:
         )
     elif difference.kind == "policy" and difference.problem == "unexpected":
         text, fix = (
-            f"{name} has a policy {difference.name} that no migration made; it lets in more",
+            (
+                f"{name} has a policy {difference.name} that no migration created; it allows more "
+                "access"
+            ),
             f"DROP POLICY {difference.name} ON {name}",
         )
     else:
         text, fix = (
             f"the {difference.kind} {difference.name} is {difference.problem}",
-            "chatdb schema downgrade 0003 --yes && chatdb migrate makes it anew",
+            "chatdb schema downgrade 0003 --yes && chatdb migrate",
         )
     return error("policies", text, fix)
 
 
 def _isolation(server: "SecuredServer") -> Iterator[Finding]:
-    """Try as each role to reach what is another tenant's."""
+    """Try as each role to access another tenant's data."""
     from psycopg import errors
 
     from chatdb.operations.isolation import prove, prove_own
@@ -155,21 +161,22 @@ def _isolation(server: "SecuredServer") -> Iterator[Finding]:
             )
             continue
         except errors.ReadOnlySqlTransaction:
-            yield info("isolation", "a standby cannot be written: try it on the primary")
+            yield info("isolation", "a standby cannot be written to: try it on the primary")
             return
         for breach in proof.breaches[:_SHOWN]:
             yield error("isolation", f"{role} {breach}", _way_out(role, server.roles[role], breach))
         if len(proof.breaches) > _SHOWN:
-            yield error("isolation", f"{role}: {len(proof.breaches) - _SHOWN} more of the kind")
+            yield error("isolation", f"{role}: {len(proof.breaches) - _SHOWN} more like this")
         if not proof.breaches:
             yield ok(
                 "isolation",
-                f"{proof.attempts} attempts as {role} reached nothing of another tenant or user",
+                f"{proof.attempts} attempts as {role} did not reach anything of another tenant or "
+                "user",
             )
 
 
 def _way_out(role: str, kind: str, breach: str) -> str:
-    """Return what mends it: a role that cannot do its work lacks rights."""
+    """Return the fix: a role that cannot do its work lacks privileges."""
     if "permission denied" in breach or "cannot do" in breach:
         return f"chatdb roles create {kind} --name {shlex.quote(role)} --existing"
-    return "mend what the findings on policies and rights say, then run this again"
+    return "fix the policy and privilege findings, then run this again"

@@ -1,4 +1,4 @@
-"""Filling a database with made-up chats, by the same way in as an import."""
+"""Fills a database with made-up chats, in the same way as an import."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ _DEFAULTS = SeedOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedReport:
-    """What a seeding came to: conversations by what became of them, messages written.
+    """The result of a seeding: conversations by outcome, messages written.
 
-    `organizations` are those that conversations went to, `made` those that were new. In a dry
-    run it is what it would come to.
+    `organizations` are those that conversations went to, `made` the new ones. In a dry run it is
+    what would be done.
     """
 
     outcome: Literal["done", "partial"]
@@ -53,9 +53,8 @@ def seed(
 ) -> SeedReport:
     """Add the planned conversations that are missing and return the report.
 
-    `on_progress` is called with a number of conversations done, `on_index` before the search
-    index is built. Raises UsageError for a plan or a key that cannot be, RefusedError on
-    production.
+    `on_progress` receives a number of conversations done, `on_index` is called before the search
+    index is built. Raises UsageError for an invalid plan or key, RefusedError on production.
     """
     run = _Seeding(options, on_progress)
     environment.refuse_on_production(database, "seeding")
@@ -95,12 +94,12 @@ def preview_seed(
 
 
 def planned_conversations(options: SeedOptions = _DEFAULTS) -> int:
-    """Return how many conversations a run goes through, for its progress."""
+    """Return how many conversations a run covers, for its progress."""
     return SeedPlan(options).conversations
 
 
 class _Seeding:
-    """One run: the plan, where it goes, and what became of it so far."""
+    """One run: the plan, where it goes, and its outcome so far."""
 
     def __init__(self, options: SeedOptions, on_progress: Callable[[int], object] | None) -> None:
         self.plan = SeedPlan(options)
@@ -113,12 +112,12 @@ class _Seeding:
         self.keys = tuple(ORGANIZATIONS) if own is None else (own,)
 
     def check_key(self, database: Database | None) -> None:
-        """Raise UsageError when what was typed can be no organization's key."""
+        """Raise UsageError if the given key is not valid for an organization."""
         if self._options.organization_key is not None:
             organizations.check_usable(database, self._options.organization_key)
 
     def organizations(self) -> Iterator[Organization]:
-        """Yield those that shall exist: where it goes, and the demonstration's in any case."""
+        """Yield the organizations that must exist: the target, and always the demonstration's."""
         begins = self.plan.ends - timedelta(days=DAYS)
         for key in dict.fromkeys((DEMO, *self.keys)):
             name = ORGANIZATIONS.get(key, key)
@@ -126,12 +125,12 @@ class _Seeding:
             yield Organization(id=identifier, key=key, name=name, created_at=begins)
 
     def arrivals(self, key: str) -> Iterator[Arrival]:
-        """Yield what goes to one organization."""
+        """Yield the conversations of one organization."""
         whole_plan = self._options.organization_key is not None
         return map(Arrival, conversations(self.plan, key, whole_plan=whole_plan))
 
     def book(self, placed: Sequence[Placed]) -> None:
-        """Note what became of a batch."""
+        """Note the outcome of a batch."""
         self._skipped += [each.item for each in placed if each.item is not None]
         if self._on_progress is not None:
             self._on_progress(len(placed))

@@ -1,4 +1,4 @@
-"""What a check of the smoke test is: a name, what it needs, and a look at the database."""
+"""A check of the smoke test: a name, what it needs, and a function that looks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from chatdb.records import Message
 
 
 class Outcome(StrEnum):
-    """What became of a check; `skipped`: there is nothing here that it could look at."""
+    """The outcome of a check; `skipped`: there is nothing here that it could check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One check: its reason tells what was seen, or why it failed or was not run."""
+    """One check: its reason says what was seen, or why it failed or was not run."""
 
     name: str
     outcome: Outcome
@@ -33,37 +33,37 @@ class CheckResult:
 
 @dataclass(slots=True, kw_only=True)
 class Place:
-    """Where the checks look, and what those before have made."""
+    """Where the checks look, and what earlier ones created."""
 
     database: Database
     traces: Traces
     now: datetime
     conversation_id: UUID | None = None
     sent: list[Message] = field(default_factory=list)
-    """The messages as they should come back, in their order."""
+    """The expected messages, in order."""
     word: str = ""
-    """A word that stands nowhere else."""
+    """A word that occurs nowhere else."""
     updated_at: datetime | None = None
 
     @property
     def conversation(self) -> UUID:
-        """The id of the conversation; a check that needs one names the check that makes it."""
+        """The id of the conversation; a check that needs one names the check that creates it."""
         if self.conversation_id is None:
             raise CheckFailedError("there is no conversation")
         return self.conversation_id
 
 
 class CheckFailedError(Exception):
-    """Raised in a check that did not find what it should; the text is the reason."""
+    """Raised by a check that did not find what it should; the text is the reason."""
 
 
 class CheckSkippedError(Exception):
-    """Raised in a check that has nothing to look at here; the text is the reason."""
+    """Raised by a check that has nothing to check here; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A check: `run` returns what it saw or raises; it is left out unless `needs` have passed."""
+    """A check: `run` returns what it saw or raises; it is not run unless `needs` have passed."""
 
     name: str
     run: Callable[[Place], str]

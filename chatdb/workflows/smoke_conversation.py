@@ -1,4 +1,4 @@
-"""Checks of the smoke test on one conversation: made, added to, counted, read back."""
+"""Checks of the smoke test on one conversation: created, extended, counted, read back."""
 
 import secrets
 from datetime import UTC, datetime, timedelta, timezone
@@ -49,8 +49,9 @@ INSERT INTO messages (organization_id, conversation_id, id, position, role, cont
 
 
 def odd_characters() -> str:
-    """Return what databases stumble over: all letters to the Greek ones, all that is invisible,
-    directs, joins or ends, and a part of each block of Unicode; NUL and a surrogate alone too."""
+    """Return text that is hard for databases: letters up to Greek, all invisible characters,
+    directions, joiners or line ends, and a part of each Unicode block; NUL and a lone surrogate
+    too."""
     basic = (*range(0x400), *range(0x2000, 0x2100), *range(0xFE00, 0x10000))
     spread = (number for number in range(0x400, 0x110000, 0xF1) if not 0xD800 <= number < 0xE000)
     ends = (plane * 0x10000 + offset for plane in range(1, 17) for offset in (0, 0xFFFE, 0xFFFF))
@@ -64,7 +65,7 @@ def _created(place: Place) -> str:
     made = conversation_changes.create(place.database, new, organization_key=place.traces.own)
     place.conversation_id = made.id
     place.updated_at = made.updated_at
-    return f"made the conversation {made.id}"
+    return f"created the conversation {made.id}"
 
 
 def _added(place: Place) -> str:
@@ -85,7 +86,7 @@ def _added(place: Place) -> str:
 
 
 def _add(place: Place, new: list[NewMessage]) -> None:
-    """Add messages and remember how they should come back."""
+    """Add messages and remember how they should be read back."""
     added = message_operations.add(
         place.database, str(place.conversation), new, organization_key=place.traces.own
     )
@@ -129,7 +130,7 @@ def _moved(place: Place) -> str:
 
 
 def _moved_since(place: Place, what: str) -> str:
-    """Hold that `updated_at` is later than when it was last looked at."""
+    """Require that `updated_at` is later than at the last look."""
     before, after = place.updated_at, _summary(place).updated_at
     expect(before is not None and after > before, f"updated_at stays at {after} after {what}")
     place.updated_at = after
@@ -138,7 +139,7 @@ def _moved_since(place: Place, what: str) -> str:
 
 def _inserted_directly(place: Place) -> str:
     _insert_directly(place)
-    return f"a message that another program inserted is there; {_counted(place)}"
+    return f"a message that another program inserted is found; {_counted(place)}"
 
 
 def _insert_directly(place: Place) -> None:
@@ -158,9 +159,11 @@ def _moved_directly(place: Place) -> str:
     with place.database.transaction() as connection:
         left_out = place.database.dialect.migration_ways().left_out(connection)
     if left_out:
-        raise CheckSkippedError("this server has no triggers (Citus): other programs set it")
+        raise CheckSkippedError(
+            "this server has no triggers (Citus): other programs set it themselves"
+        )
     if _summary(place).updated_at == place.updated_at:
-        # The server's clock may be behind ours, from which the time before it is.
+        # The server's clock may be behind ours, which set the earlier time.
         _set_back(place)
         _insert_directly(place)
     return _moved_since(place, "another program's insert")
@@ -208,8 +211,8 @@ def _odd_characters(place: Place) -> str:
         pairs = zip(expected, found, strict=False)
         wrong = [f"U+{ord(one):04X}" for one, other in pairs if one != other]
         lengths = f"{len(found):,} of {len(expected):,}"
-        raise CheckFailedError(f"came back otherwise: {', '.join(wrong[:5])} ({lengths})")
-    return f"{len(expected):,} characters came back; what none can hold became U+FFFD"
+        raise CheckFailedError(f"read back differently: {', '.join(wrong[:5])} ({lengths})")
+    return f"{len(expected):,} characters read back; those that no database can store became U+FFFD"
 
 
 def _json(place: Place) -> str:
@@ -219,7 +222,7 @@ def _json(place: Place) -> str:
         value, expected = getattr(found, name), getattr(sent, name)
         same = canonical.encode(value) == canonical.encode(expected)
         expect(same, f"{name}: expected {expected!r}, found {value!r}")
-    return "nested values, numbers and keys came back as they were"
+    return "nested values, numbers and keys were read back unchanged"
 
 
 def _contents(place: Place) -> dict[UUID, Message]:
@@ -239,7 +242,7 @@ def _read_back(place: Place) -> str:
     for found, sent in zip(record.messages, place.sent, strict=True):
         for name in ("role", "content", "model"):
             expect_equal(getattr(found, name), getattr(sent, name), f"{name} of {sent.id}")
-    return f"{len(record.messages)} messages came back, in their order"
+    return f"{len(record.messages)} messages were read back, in order"
 
 
 CONVERSATION_CHECKS: tuple[Check, ...] = (

@@ -1,4 +1,4 @@
-"""Checks of the smoke test that nobody sees what is not theirs."""
+"""Checks of the smoke test that no user or tenant sees another's data."""
 
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ def _expect_not_found(place: Place, key: str, *, user_id: str | None) -> None:
 
 
 def _row_security(place: Place) -> str:
-    """Act as each role of an application, on the conversation that is there and as `prove` does."""
+    """Act as each application role, on the existing conversation and as `prove` does."""
     database = place.database
     if database.url.path is not None:
         raise CheckSkippedError("SQLite has no roles")
@@ -78,7 +78,7 @@ def _row_security(place: Place) -> str:
 
     found = [role for role in list_roles(database) if role.row_security]
     if not found:
-        raise CheckSkippedError("no role of an application is here; chatdb roles create app")
+        raise CheckSkippedError("there is no application role here; chatdb roles create app")
     attempts = 0
     for role in found:
         try:
@@ -93,11 +93,11 @@ def _row_security(place: Place) -> str:
         expect(not proof.breaches, f"{role.name} {shown} (chatdb security check)")
         attempts += proof.attempts
     names = ", ".join(role.name for role in found)
-    return f"as {names}: only what is their own, in {attempts} attempts to reach more"
+    return f"as {names}: only their own data, in {attempts} attempts to access more"
 
 
 def _expect_own_only(connection: "psycopg.Connection[Any]", role: "Role", place: Place) -> None:
-    """Hold that the role sees the conversation in its organization, for its user, there only."""
+    """Require that the role sees the conversation only in its organization, for its user."""
     from psycopg import sql
 
     own, other = (str(organization_id_of(key)) for key in place.traces.keys)

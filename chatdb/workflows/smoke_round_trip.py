@@ -1,4 +1,4 @@
-"""Checks of the smoke test on search, export, import, and deleting."""
+"""Checks of the smoke test on search, export, import, and deletion."""
 
 import sqlalchemy as sa
 
@@ -38,7 +38,7 @@ def _same_again(place: Place) -> str:
     lines = [conversation_line(record) for record in before]
     again = [conversation_line(record) for record in _exported(place, place.traces.other)]
     if lines != again:
-        raise CheckFailedError(f"the record came back otherwise: {_difference(lines, again)}")
+        raise CheckFailedError(f"the record read back differs: {_difference(lines, again)}")
     return f"the record of {sum(map(len, lines)):,} bytes is the same after export and import"
 
 
@@ -97,8 +97,8 @@ def _cascades(place: Place) -> str:
     page = search(
         place.database, place.word, organization_key=place.traces.own, options=SearchOptions()
     )
-    expect(not page.hits, "search still finds a message that is gone")
-    return "its messages, snapshots, embeddings and words went with the conversation"
+    expect(not page.hits, "search still finds a deleted message")
+    return "its messages, snapshots, embeddings and words were deleted with the conversation"
 
 
 ROUND_TRIP_CHECKS: tuple[Check, ...] = (

@@ -1,4 +1,4 @@
-"""Checks of the smoke test before it writes anything of its own."""
+"""Checks of the smoke test before it writes anything."""
 
 import time
 from contextlib import closing
@@ -48,37 +48,39 @@ def _unchanged(place: Place) -> str:
     names = [f"{item.kind} {item.name} {item.problem}" for item in changed]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     shown = ", ".join(names[:_SHOWN]) + more
-    expect(not names, f"it differs from what the migrations make: {shown} (chatdb schema check)")
-    return "; ".join(["the schema is what the migrations make", *report.notes])
+    expect(
+        not names, f"it differs from the one the migrations create: {shown} (chatdb schema check)"
+    )
+    return "; ".join(["the schema is the one the migrations create", *report.notes])
 
 
 def _search_index(place: Place) -> str:
     report = look_at_search_index(place.database)
     if report.state in ("deferred", "off"):
-        raise CheckSkippedError(f"the search index is {report.state}; {COMPLETE_HINT} builds it")
+        raise CheckSkippedError(f"the search index is {report.state}; to build it: {COMPLETE_HINT}")
     expect(not report.problems, f"{'; '.join(report.problems)} ({COMPLETE_HINT})")
-    return "; ".join(["the full-text index is there", *report.unchecked])
+    return "; ".join(["the full-text index exists", *report.unchecked])
 
 
 def _demo(place: Place) -> str:
     if organizations.missing(place.database, [DEMO]):
-        raise CheckSkippedError(f"there is no organization {DEMO}; chatdb seed makes it")
-    return f"the organization {DEMO} is there"
+        raise CheckSkippedError(f"there is no organization {DEMO}; to create it: chatdb seed")
+    return f"the organization {DEMO} exists"
 
 
 def _left_overs(place: Place) -> str:
     found = left_behind(place.database, now=place.now)
     if not found:
-        return "no smoke test has left anything"
+        return "no smoke test left anything behind"
     remove(place.database, found, settings={})
-    return f"removed what smoke tests that were killed had left: {', '.join(found)}"
+    return f"removed what killed smoke tests left behind: {', '.join(found)}"
 
 
 def _organizations(place: Place) -> str:
     records = organizations_of(place.traces, place.now)
     made = organizations.add_missing(place.database, records)
-    expect(len(made) == len(records), f"only {len(made)} of {len(records)} were made")
-    return f"made {' and '.join(made)}"
+    expect(len(made) == len(records), f"only {len(made)} of {len(records)} were created")
+    return f"created {' and '.join(made)}"
 
 
 SCHEMA_CHECKS: tuple[Check, ...] = (

@@ -1,7 +1,7 @@
-"""The smoke test: proves by a throw-away conversation that a database works, and stays isolated.
+"""The smoke test: uses a temporary conversation to test that a database works and is isolated.
 
-The checks run in a thread, so that a server that hangs or a lock that is held cannot hold up the
-report. What the test wrote is removed at its end; what a killed one left, by a later one.
+The checks run in a thread, so that a hanging server or a held lock cannot delay the report. The
+test removes what it wrote at its end; a later one removes what a killed one left.
 """
 
 import time
@@ -45,14 +45,14 @@ CHECKS: tuple[Check, ...] = (
     *ISOLATION_CHECKS,
     *ROUND_TRIP_CHECKS,
 )
-"""All that is checked before the clean-up, in this order."""
+"""All checks before the clean-up, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmokeReport:
-    """What was found; `trouble` tells that no check could work, and why.
+    """The results; `trouble` says why no check could work.
 
-    `unkept` is why the outcome could not be kept for `chatdb status`, None when it was.
+    `unkept` is why the outcome could not be saved for `chatdb status`, None if it was.
     """
 
     results: tuple[CheckResult, ...]
@@ -68,7 +68,7 @@ class SmokeReport:
 
     @property
     def is_passed(self) -> bool:
-        """Tell whether nothing failed, and nothing was kept from being run."""
+        """Tell whether nothing failed, and every check was run."""
         return all(each.outcome in (Outcome.PASSED, Outcome.SKIPPED) for each in self.results)
 
 
@@ -82,8 +82,8 @@ def smoke_test(
 ) -> SmokeReport:
     """Run every check and return the report, after `timeout` seconds at the latest.
 
-    `on_result` hears of each check as it ends, in another thread. Nothing that a check meets is
-    raised. Ctrl-C removes what the test wrote before it passes on.
+    `on_result` receives each check as it ends, in another thread. No error of a check is raised.
+    Ctrl-C removes what the test wrote before it passes on.
     """
     database = Database.open(url, schema=schema, keep=True)
     run = _Run(database, now or datetime.now(UTC), timeout, on_result)
@@ -100,7 +100,7 @@ def smoke_test(
 
 
 class _Run:
-    """One smoke test, as far as it has come; `give_up` ends it while a check is still at work."""
+    """One smoke test in progress; `give_up` ends it while a check is still running."""
 
     def __init__(
         self, database: Database, now: datetime, timeout: float, on_result: OnResult
@@ -117,7 +117,7 @@ class _Run:
         self._unkept: str | None = None
 
     def work(self) -> None:
-        """Run the checks one after another, then clean up, keep the outcome and close."""
+        """Run the checks one after another, then clean up, save the outcome and close."""
         with self._place.database as database:
             for check in (*CHECKS, _CLEAN_UP):
                 if not self._book(self._result_of(check)):
@@ -125,13 +125,13 @@ class _Run:
             else:
                 self._keep(database, {})
                 return
-            # What held the check up has let go after all, so that more may have been written.
+            # The check that was stuck has continued after all, so more may have been written.
             if self._has_passed(CURRENT):
                 with suppress(Exception):
                     remove(database, self._place.traces.keys, settings={})
 
     def give_up(self, reason: str) -> None:
-        """Book the check at work as failed and those after it as not run; clean up in short."""
+        """Record the running check as failed and those after it as not run; clean up briefly."""
         with self._booking:
             self._given_up = True
             late = [check.name for check in CHECKS if check.name not in self._results]
@@ -144,7 +144,7 @@ class _Run:
                 self._set(CLEAN_UP, *self._late_clean_up())
 
     def report(self) -> SmokeReport:
-        """Return the report of what was booked."""
+        """Return the report of what was recorded."""
         trouble: Trouble | None = None
         if not self._has_passed(REACHABLE):
             trouble = "unreachable"
@@ -174,7 +174,7 @@ class _Run:
         return result is not None and result.outcome is Outcome.PASSED
 
     def _book(self, result: CheckResult) -> bool:
-        """Keep a result; False when nobody waits for it any more."""
+        """Record a result; False if the report has been made already."""
         with self._booking:
             if self._given_up:
                 return False
@@ -197,7 +197,7 @@ class _Run:
         removal.join(self._clean_up_seconds)
         seconds = time.perf_counter() - started
         if removal.is_alive() or not self._is_removed:
-            reason = "what was written is still there: a smoke test in an hour, or later, sweeps it"
+            reason = "what was written still exists: a smoke test in an hour, or later, removes it"
             return Outcome.FAILED, seconds, reason
         return Outcome.PASSED, seconds, "removed what was written"
 
@@ -214,7 +214,7 @@ class _Run:
             self._keep(own, settings)
 
     def _keep(self, database: Database, settings: dict[str, str]) -> None:
-        """Keep the outcome for `chatdb status`; a user who may not is no failure."""
+        """Save the outcome for `chatdb status`; not being allowed to is no failure."""
         if not self._has_passed(CURRENT):
             return
         outcomes = [each.outcome for each in self._results.values()]
@@ -257,7 +257,7 @@ def _clean_up(place: Place) -> str:
         return "nothing was written"
     remove(place.database, place.traces.keys, settings={})
     left = rows_left(place.database, place.traces)
-    expect(not left, f"{left} rows of the test are still there")
+    expect(not left, f"{left} rows of the test still exist")
     return "removed what was written; tombstones and log have no trace of it"
 
 

@@ -1,4 +1,4 @@
-"""Where a database stands, at a glance: nothing heavy is loaded, and any schema will do."""
+"""The state of a database at a glance: nothing heavy is loaded, and any schema works."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -30,13 +30,13 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
-    """What `chatdb status` tells; None is what there is none of, or what could not be read.
+    """The report of `chatdb status`; None for values that do not exist or could not be read.
 
-    `source` tells where the redacted URL came from; `size` is in bytes; `estimated` names the
-    counts that are estimates; `last_days` end with today; `notes` tell what could not be read.
-    `backups` is where they go; only a folder of this machine is looked into for the last one.
-    `kept` is what restores, migrations and deletions kept. `row_security` is the key of the only
-    organization whose rows this user sees.
+    `source` says where the redacted URL came from; `size` is in bytes; `estimated` names the counts
+    that are estimates; `last_days` end with today; `notes` say what could not be read. `backups` is
+    where they go; only a local folder is searched for the last one. `kept` is what restores,
+    migrations and deletions kept. `row_security` is the key of the only organization whose rows
+    this user sees.
     """
 
     database: str
@@ -72,10 +72,10 @@ def read_status(
     backups: str = "backups",
     now: datetime | None = None,
 ) -> tuple[StatusReport, ChatdbError | None]:
-    """Return what can be told of the database, and the error that other commands would raise.
+    """Return what is known about the database, and the error that other commands would raise.
 
-    There is one when the database cannot be reached or read, or its schema is not at head; not
-    for a SQLite file that the first command will make.
+    There is one if the database cannot be reached or read, or its schema is not current; not for a
+    SQLite file that the first command will create.
     """
     today = (now or datetime.now(UTC)).astimezone(UTC).date()
     trouble: ChatdbError | None = None
@@ -104,12 +104,12 @@ def read_status(
         try:
             report = replace(report, kept=summarise_kept(url, schema=schema))
         except (ChatdbError, OSError) as failure:
-            report = replace(report, notes=(*report.notes, f"what is kept: {failure}"))
+            report = replace(report, notes=(*report.notes, f"kept items: {failure}"))
     return replace(report, backups=_shown(backups), last_backup=last), trouble
 
 
 def _is_usable(url: DatabaseUrl, look: Look) -> bool:
-    """Tell whether other commands work: they make the tables of a new SQLite file themselves."""
+    """Tell whether other commands work: they create the tables of a new SQLite file themselves."""
     return look.state == "current" or (
         look.state == "empty" and not look.tables and url.path is not None
     )
@@ -155,7 +155,7 @@ _SYSTEM: dict[Literal["sqlite", "postgresql"], str] = {
 
 
 def _last_backup(url: DatabaseUrl, place: str) -> "LastBackup | None":
-    """Look into a folder that is there; asking a store on a network is not for a glance."""
+    """Look into an existing folder; asking a store on a network would take too long."""
     if not Path(place.removeprefix("file://")).expanduser().is_dir():
         return None
     from chatdb.backups.stores import open_store
@@ -166,7 +166,7 @@ def _last_backup(url: DatabaseUrl, place: str) -> "LastBackup | None":
 
 
 def _shown(place: str) -> str:
-    """Return the place for people; a folder has nothing to hide, and nothing need be loaded."""
+    """Return the redacted place; a folder contains no secret, so nothing need be loaded."""
     if "://" not in place:
         return place
     from chatdb.backups.store import redacted_url

@@ -1,4 +1,4 @@
-"""Is a backup whole? Every file's checksum, and its archive read to the end."""
+"""Is a backup intact? Checks every file's checksum, and reads its archive to the end."""
 
 import subprocess
 import tempfile
@@ -46,10 +46,10 @@ _WANTED_LINES = 20
 
 
 def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verification:
-    """Read the backup to its end and write down beside it what was found.
+    """Read the backup to its end and save the result beside it.
 
-    Damage is a result, not an error. Raises ProgramMissingError where the archive can be read by
-    a program only that is not here.
+    Damage is a result, not an error. Raises ProgramMissingError if the archive needs a program that
+    is not installed.
     """
     started = time.monotonic()
     way: Way = "files" if can_be_opened(backup) else "checksums"
@@ -63,23 +63,23 @@ def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verifi
 def verify_restored(
     backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
 ) -> Verification:
-    """Restore the backup into a scratch database, compare, drop it; write down what was found.
+    """Restore the backup into a scratch database, compare, drop it; save the result.
 
-    `url` names the server for a dump of PostgreSQL. Raises what has nothing to do with the
-    backup: an unreachable server, a missing program, a part of a database.
+    `url` names the server for a PostgreSQL dump. Raises errors unrelated to the backup: an
+    unreachable server, a missing program, a part of a database.
     """
     manifest = backup.manifest
     if manifest is not None and manifest.part in ("schema-only", "data-only"):
         raise UsageError(
             f"{backup.name} is {manifest.part}: a part cannot be restored on its own",
-            hint=f"read it to its end: chatdb backup verify {backup.name}",
+            hint=f"to read it to the end: chatdb backup verify {backup.name}",
         )
     started = time.monotonic()
     return _result(backup, "restore", verify_by_restoring(backup, url, wish, watch), started, watch)
 
 
 def broken(backup: Backup, result: Verification) -> list[LeftOut]:
-    """Return what was left out that the backup itself does not tell of."""
+    """Return what was left out beyond what the backup itself mentions."""
     known = () if backup.manifest is None else backup.manifest.needs_superuser
     return [each for each in result.left_out if each.object not in known]
 
@@ -106,11 +106,11 @@ def _result(
 
 
 def write_down(backup: Backup, verification: Verification, watch: Watch) -> None:
-    """Remember the result beside the backup; a place that cannot be written is a warning."""
+    """Save the result beside the backup; a place that cannot be written is a warning."""
     try:
         remember(backup, lambda before: before.adding(verification))
     except StorageError as error:
-        watch.warning(f"the result is not written down: {error.text}")
+        watch.warning(f"the result was not saved: {error.text}")
 
 
 def find_problems(
@@ -118,7 +118,7 @@ def find_problems(
 ) -> Problems:
     """Return everything that is wrong with the files of a backup, each once.
 
-    What is no loss of data is added to `warnings`.
+    Problems without loss of data are added to `warnings`.
     """
     warnings = [] if warnings is None else warnings
     if backup.state in ("incomplete", "damaged"):
@@ -140,7 +140,7 @@ def find_problems(
 def _foreign_problems(
     backup: Backup, programs: DumpPrograms, watch: Watch, warnings: list[str]
 ) -> Problems:
-    """Read another tool's archive by what its first bytes say that it is."""
+    """Read another tool's archive according to its first bytes."""
     backup = recognised(backup)
     kind = backup.kind
     if kind == "directory":
@@ -168,7 +168,7 @@ def _check_of(
     backup: Backup,
     warnings: list[str],
 ) -> Check:
-    """Return how the unpacked data of one file of a backup of ours are looked at."""
+    """Return the check for the unpacked data of one file of our backup."""
     contents = manifest.contents
     if file.name == manifest.index:
         return partial(check_index, contents=contents, name=file.name)
@@ -183,7 +183,7 @@ def _check_of(
 
 
 def can_be_opened(backup: Backup) -> bool:
-    """Tell whether the data can be read: they are not encrypted, or there is a key."""
+    """Tell whether the data can be read: it is not encrypted, or there is a key."""
     manifest = backup.manifest
     is_encrypted = manifest is not None and manifest.encryption != "none"
     return not is_encrypted or backup.store.keys.identities is not None
@@ -192,7 +192,7 @@ def can_be_opened(backup: Backup) -> bool:
 def _read(backup: Backup, file: BackupFile, check: Check | None, watch: Watch) -> Problems:
     """Read one file once: its checksum on the way, its data by the check if there is one.
 
-    What the checksum says comes first; what is wrong with the data then follows from it.
+    A wrong checksum is reported first; problems of the data then follow from it.
     """
     wanted = None if file.bytes < 0 else file
     problems: Problems = []
@@ -216,7 +216,7 @@ def _read(backup: Backup, file: BackupFile, check: Check | None, watch: Watch) -
 
 
 def _altered(backup: Backup, file: BackupFile, wanted: BackupFile | None) -> Problems:
-    """Compare a file with its checksum alone: whoever looked inside may have stopped before."""
+    """Compare a file with its checksum alone: a check of the data may have stopped early."""
     try:
         with CheckedStream(backup.store.open(file.name), wanted) as summed:
             summed.verify()
@@ -242,7 +242,7 @@ def _restored_to_nowhere(
     client: Client,
     manifest: Manifest | None = None,
 ) -> Problems:
-    """Let pg_restore read the whole archive, and count the rows that come out."""
+    """Let pg_restore read the whole archive, and count the rows of its output."""
     found = DumpedRows()
     pipe = subprocess.PIPE
     with (
@@ -261,12 +261,12 @@ def _restored_to_nowhere(
 
 
 def _restored_folder(backup: Backup, programs: DumpPrograms) -> Problems:
-    """Let pg_restore read another tool's folder to its end, which has to be on this machine."""
+    """Let pg_restore read another tool's folder, which must be local, to its end."""
     folder = backup.store.local_path(backup.archive_names[0].partition("/")[0])
     if folder is None:
         raise UsageError(
-            f"{backup.file} is a folder in a store, which pg_restore does not read",
-            hint="restore it, or verify a copy of it on this machine",
+            f"{backup.file} is a folder in a remote store, which pg_restore cannot read",
+            hint="restore it, or verify a local copy",
         )
     client = programs.newest("pg_restore")
     client.require_here("a folder")
@@ -280,19 +280,19 @@ def _restored_folder(backup: Backup, programs: DumpPrograms) -> Problems:
 
 
 def _feed(data: IO[bytes], pipe: IO[bytes], stopped: Event) -> None:
-    """Hand the archive to the program; one that has read enough closes its end."""
+    """Feed the archive to the program, which closes its input once it has read enough."""
     try:
         with suppress(BrokenPipeError):
             while not stopped.is_set() and (piece := data.read(PIECE)):
                 pipe.write(piece)
-    finally:  # also when the data are damaged: the program would wait for the rest
+    finally:  # Also if the data is damaged: the program would wait for the rest.
         with suppress(BrokenPipeError):
             pipe.close()
 
 
 @contextmanager
 def _ended_on_failure(running: Running) -> Iterator[None]:
-    """End the program at once when the block fails: a thread may wait for it to read."""
+    """Kill the program at once if the block fails: a thread may be waiting for it to read."""
     try:
         yield
     except BaseException:
@@ -318,9 +318,9 @@ def _check_folder(backup: Backup, manifest: Manifest, programs: DumpPrograms) ->
 def _checked_copy(
     data: IO[bytes], *, backup: Backup, contents: Contents | None, warnings: list[str]
 ) -> Problems:
-    """Unpack a SQLite file and let SQLite check it; count what is in it where that is known.
+    """Unpack a SQLite file and let SQLite check it; count its contents if the counts are known.
 
-    Of its full-text index, which is made of the messages, only a warning is told.
+    Problems of its full-text index, which can be rebuilt, are only a warning.
     """
     with scratch_folder(backup) as folder:
         path = folder / "unpacked.db"
@@ -338,7 +338,7 @@ def _checked_copy(
 
 
 def _index_warnings(path: Path) -> Iterator[str]:
-    """Check the full-text index in a copy that is ours to write, where it has one."""
+    """Check the full-text index, if there is one, in a copy that we may write to."""
     with Database.open(DatabaseUrl(dialect_name="sqlite", path=path)) as copied:
         with copied.transaction() as connection:
             tables = set(copied.dialect.existing_tables(connection))
@@ -349,7 +349,7 @@ def _index_warnings(path: Path) -> Iterator[str]:
 
 @contextmanager
 def scratch_folder(backup: Backup) -> Iterator[Path]:
-    """Make a folder beside the backup for the time of the block, elsewhere if that cannot be."""
+    """Make a folder beside the backup during the block, elsewhere if that is not possible."""
     staging = None
     with suppress(StorageError):
         staging = backup.store.staging(f"{backup.name}_verify")

@@ -76,10 +76,10 @@ def test_only_one_databases_backups_can_be_asked_for(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "state", "problem"),
     [
-        ("no manifest", "incomplete", "it has no manifest: its making was broken off"),
+        ("no manifest", "incomplete", "it has no manifest: creating it was interrupted"),
         ("no archive", "incomplete", f"{NAME}.dump.zst is missing"),
         ("bit", "damaged", f"{NAME}{MANIFEST} is damaged: its digest does not match"),
-        ("another's", "damaged", f"{NAME}{MANIFEST} is that of {OLDER}"),
+        ("another's", "damaged", f"{NAME}{MANIFEST} belongs to {OLDER}"),
     ],
 )
 def test_what_is_not_whole_says_why(folder: Path, damage: str, state: str, problem: str) -> None:

@@ -50,7 +50,7 @@ def test_kind_schema_and_name_are_told_apart() -> None:
         (3455, "rows of materialized view APP.sums"),
         (3301, "foreign key app_fk of public.messages"),
         (3303, "trigger messages_touch_insert of public.messages"),
-        (3467, "rights on table messages"),
+        (3467, "privileges on table messages"),
         (3456, "large object 4242..4250"),
     ],
 )
@@ -104,4 +104,4 @@ def test_of_very_many_some_are_named_in_words() -> None:
     lines = left_out_lines(many)
 
     assert len(lines) == 41
-    assert lines[-1] == "and 480 more (--format json names all)"
+    assert lines[-1] == "and 480 more (--format json lists all)"

@@ -145,7 +145,7 @@ def test_an_ssh_key_is_a_recipient_too(age: str, tmp_path: Path) -> None:
     ],
     ids=[
         *("last byte", "whole pieces", "header", "bit", "appended", "cut out", "empty"),
-        "another format",
+        "a different format",
     ],
 )
 def test_a_damaged_file_is_never_an_early_end(keys: Keys, damage: Callable[[bytes], bytes]) -> None:
@@ -156,7 +156,9 @@ def test_a_damaged_file_is_never_an_early_end(keys: Keys, damage: Callable[[byte
 
 
 def test_a_key_that_does_not_fit_is_told_with_its_file(keys: Keys, others: Keys) -> None:
-    with pytest.raises(ConfigurationError, match=r"no key in .*theirs\.txt opens chat\.dump\.age"):
+    with pytest.raises(
+        ConfigurationError, match=r"no key in .*theirs\.txt can decrypt chat\.dump\.age"
+    ):
         opened(encrypted(DATA, keys.recipients), others.identities)
 
 
@@ -220,10 +222,10 @@ def test_a_private_key_among_the_recipients_is_never_shown(keys: Keys, tmp_path:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("age1tooshort\n", "no public key"),
-        ("ssh-rsa AAAA\n", "no public key"),
-        ("# nobody yet\n", "names no recipient"),
-        ("\0\xff\n", "no public key"),
+        ("age1tooshort\n", "not a usable public key"),
+        ("ssh-rsa AAAA\n", "not a usable public key"),
+        ("# nobody yet\n", "contains no recipient"),
+        ("\0\xff\n", "not a usable public key"),
     ],
 )
 def test_a_file_of_no_recipients_is_refused(tmp_path: Path, text: str, says: str) -> None:
@@ -239,9 +241,9 @@ def test_a_file_of_no_recipients_is_refused(tmp_path: Path, text: str, says: str
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("# only a remark\n", "no private key"),
-        ("AGE-SECRET-KEY-1SHORT\n", "no private key that can be used"),
-        ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "no private key that can be used"),
+        ("# only a remark\n", "does not contain a usable private key"),
+        ("AGE-SECRET-KEY-1SHORT\n", "does not contain a usable private key"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "does not contain a usable private key"),
         ("age-encryption.org/v1\n-> scrypt x 18\n", "itself encrypted"),
         ("-----BEGIN AGE ENCRYPTED FILE-----\n", "itself encrypted"),
     ],

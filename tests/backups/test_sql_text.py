@@ -71,9 +71,9 @@ def test_a_command_of_psql_is_found_wherever_it_stands(script: str) -> None:
 
 
 def test_what_hides_the_start_of_the_data_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="line 2: something follows COPY"):
+    with pytest.raises(InvalidInputError, match="line 2: text follows COPY"):
         cut("SELECT 1;\nCOPY t FROM stdin; \\! id\n\\.\n")
-    with pytest.raises(InvalidInputError, match="something follows COPY"):
+    with pytest.raises(InvalidInputError, match="text follows COPY"):
         cut("COPY t FROM stdin; SELECT 1;\n\\.\n")
 
 

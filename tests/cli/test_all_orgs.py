@@ -141,7 +141,7 @@ def test_what_finds_nothing_says_who_has_something(command: Command, name: str) 
     answer = command(*words)
 
     assert answer.exit_code == code, answer.stderr
-    assert f"{ACME} (2), {GLOBEX} (2); name one, as in --org {ACME}" in answer.stderr
+    assert f"{ACME} (2), {GLOBEX} (2); to choose one: --org {ACME}" in answer.stderr
     assert ("or --all-orgs" in answer.stderr) == (name != "export to a database")
     if "--output" not in words:
         assert "others have" not in command("--quiet", *words).stderr
@@ -153,7 +153,7 @@ def test_an_empty_backup_of_one_organization_says_who_has_something(command: Com
     full = command("backup", "create", "--org", ACME)
 
     assert empty.exit_code == full.exit_code == 0, empty.stderr
-    assert f"{GLOBEX} (2); name one, as in --org {ACME}, or leave it out" in empty.stderr
+    assert f"{GLOBEX} (2); to choose one: --org {ACME}, or leave it out" in empty.stderr
     assert "others have" not in full.stderr
 
 
@@ -235,7 +235,7 @@ def test_an_export_of_all_tells_what_it_does_not_have(
     some = command("export", "--all-orgs", "--user", "ann", "--output", tmp_path / "some.jsonl")
     into = command("export", "--all-orgs", "--to", "relay", "--output", tmp_path / "x.sql")
 
-    assert "organizations without conversations are not in it: vacant\n" in every.stderr
+    assert "organizations without conversations are not included: vacant\n" in every.stderr
     assert "vacant" not in some.stderr
     assert into.exit_code == ExitCode.USAGE
     assert "--org KEY" in into.stderr
@@ -248,8 +248,8 @@ def test_no_export_is_written_under_a_name_of_another_format(command: Command, n
     answer = command("export", "--all-orgs", "--output", name)
 
     assert answer.exit_code == ExitCode.USAGE
-    assert f"{name} does not tell the format to write" in answer.stderr
-    assert "hint: name a file that ends in .jsonl" in answer.stderr
+    assert f"{name} does not say which format to write" in answer.stderr
+    assert "hint: use a file name that ends in .jsonl" in answer.stderr
     assert not Path(name).exists()
     named = command("export", "--all-orgs", "--to", "json", "--output", "x.jsonl")
     assert named.exit_code == ExitCode.USAGE

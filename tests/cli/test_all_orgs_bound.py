@@ -52,7 +52,7 @@ def test_all_organizations_are_refused_to_a_bound_role(
     ):
         answer = command(*words, "--all-orgs")
         assert answer.exit_code == ExitCode.REFUSED, (words, answer.stderr)
-        assert "row-level security shows this role one organization only" in answer.stderr, words
+        assert "row-level security shows this role only one organization" in answer.stderr, words
         assert ACME not in answer.stdout
         assert GLOBEX not in answer.stdout
 
@@ -77,4 +77,4 @@ def test_statistics_of_a_bound_role_say_that_they_are_of_one_organization(
     answer = command("stats")
 
     assert answer.exit_code == 0, answer.stderr
-    assert "row-level security shows this role the organization default only" in answer.stderr
+    assert "row-level security shows this role only the organization default" in answer.stderr

@@ -72,7 +72,7 @@ def test_the_list_tells_age_size_and_when_it_was_verified(run: Run, url: str) ->
         *(second["name"], first["name"], "relay_dev_20231220_143022.sql"),
     ]
     assert [row["verified_by"] for row in rows] == [None, "files", None]
-    assert "they are in backups" in done.stderr
+    assert "place: backups" in done.stderr
     assert "never" in done.stdout
     assert "another tool's" in done.stdout
     assert " ago" in done.stdout
@@ -115,10 +115,10 @@ def test_a_whole_backup_passes_and_a_damaged_one_fails(run: Run, url: str) -> No
     row = json.loads(run("backup", "list", "--format", "json").stdout)[0]
 
     assert (good.exit_code, bad.exit_code) == (0, 1)
-    assert f"{made['name']} is whole" in good.stdout
+    assert f"{made['name']} is intact" in good.stdout
     answer = json.loads(bad.stdout)
     assert (answer["passed"], answer["way"]) == (False, "files")
-    assert "its checksum does not match" in answer["problems"][0]
+    assert "checksum mismatch" in answer["problems"][0]
     assert row["problem"].startswith("verification failed: ")
     assert row["verified_at"] is not None  # it did pass before
 
@@ -139,9 +139,9 @@ def test_a_swapped_file_is_noticed(run: Run, url: str, sqlite_url: DatabaseUrl) 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("-- PostgreSQL database dump\n\nCREATE TABLE x ();\n", "is cut off"),
+        ("-- PostgreSQL database dump\n\nCREATE TABLE x ();\n", "is truncated"),
         ("", "is empty"),
-        ("the disk was full\n", "is no dump"),
+        ("the disk was full\n", "is not a dump"),
         ("-- PostgreSQL database dump\n--\n-- PostgreSQL database dump complete\n--\n", None),
     ],
 )
@@ -215,7 +215,7 @@ def test_diff_wants_lists_of_conversations(run: Run, url: str) -> None:
     done = run("backup", "diff", "old.sql")
 
     assert done.exit_code == 2
-    assert "old.sql has no list of its conversations" in done.stderr
+    assert "old.sql does not have a list of its conversations" in done.stderr
 
 
 def test_two_answers_to_one_question_are_refused(run: Run, url: str) -> None:
@@ -233,7 +233,7 @@ def test_what_a_killed_backup_left_is_removed_by_the_next(run: Run, url: str) ->
     done = run("backup", "-d", url)
 
     assert not left.exists()
-    assert "removed chatdb_20200101T000000Z: its making was broken off" in done.stderr
+    assert "removed chatdb_20200101T000000Z, an interrupted backup" in done.stderr
 
 
 def test_help_of_the_group_lists_its_commands(run: Run) -> None:

@@ -52,7 +52,7 @@ def test_prune_shows_what_would_go_and_then_removes_it(run: Run, url: str) -> No
     assert dry.stdout.count("would remove") == 2
     refused = run(*words)
     assert refused.exit_code == 6
-    assert f"  {oldest} (1.5 kB; no rule keeps it)\n  in all 2 backups" in refused.stderr
+    assert f"  {oldest} (1.5 kB; no rule keeps it)\n  total 2 backups" in refused.stderr
     assert "1 backup kept" in refused.stderr
     assert "add --yes" in refused.stderr
     assert left() == {new, old, oldest}

@@ -119,7 +119,7 @@ def test_a_killed_backup_leaves_none_and_the_next_one_removes_it(
     assert made.name in {backup.name for backup in found}
     assert {backup.state for backup in found} == {"complete"}
     assert list(folder.glob("*.partial")) == []
-    assert any("its making was broken off" in note for note in watch.notes) == is_left
+    assert any("an interrupted backup" in note for note in watch.notes) == is_left
 
 
 @pytest.mark.parametrize("point", ["begun", "data written"])

@@ -296,4 +296,4 @@ def test_config_show_says_which_direct_url_is_left_out(run: Any, monkeypatch: An
 
     row = next(row for row in json.loads(result.stdout) if row["name"] == "direct_url")
     assert row["value"] is None
-    assert row["source"] == "left out: environment CHATDB_DIRECT_URL is another database's"
+    assert row["source"] == "left out: environment CHATDB_DIRECT_URL is for another database"

@@ -85,7 +85,7 @@ def test_the_question_names_the_redacted_database_and_the_counts() -> None:
 
 
 def test_without_a_terminal_and_without_yes_it_refuses(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RefusedError, match="no terminal to ask on") as caught:
+    with pytest.raises(RefusedError, match="no terminal to prompt on") as caught:
         answer("chat.db")
 
     assert caught.value.exit_code == 6
@@ -140,7 +140,7 @@ def test_a_wrong_name_refuses_whatever_the_label(sqlite_url: DatabaseUrl, label:
 
 
 def test_a_database_that_does_not_tell_its_label_counts_as_production() -> None:
-    with pytest.raises(RefusedError, match="does not tell whether it is production") as caught:
+    with pytest.raises(RefusedError, match="does not report whether it is production") as caught:
         answer(UNREACHABLE_URL, yes=True)
 
     assert caught.value.hint == "add --confirm chat to go ahead"

@@ -249,7 +249,7 @@ def test_what_was_deleted_comes_back_by_the_command_that_is_named(
     before = command("conversations", "show", "last", "--format", "json").stdout
 
     deleted = command("conversations", "delete", "last", "--yes", "--format", "json")
-    line = deleted.stderr.partition("to bring them back: chatdb ")[2].strip()
+    line = deleted.stderr.partition("to restore them: chatdb ")[2].strip()
     # What was typed is repeated, but for its password; the command here types it again.
     line = line.split(f"-d {shlex.quote(database.url.redacted())} ")[-1]
     assert count(database) == 0
@@ -268,7 +268,7 @@ def test_erasing_keeps_nothing(command: Command, database: Database, tmp_path: P
     result = command("conversations", "delete", "last", "--yes", "--no-keep", "--format", "json")
 
     assert json.loads(result.stdout)["kept"] is None
-    assert "bring them back" not in result.stderr
+    assert "restore them" not in result.stderr
     assert not list(tmp_path.rglob("deleted_*"))
     with database.transaction() as connection:
         assert connection.execute(sa.select(messages.c.id)).all() == []

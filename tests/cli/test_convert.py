@@ -90,14 +90,14 @@ def test_an_input_is_never_written_over(run: Runner, exported: Path) -> None:
     forced = run("convert", str(exported), f"./{exported}", "--force")
 
     assert forced.exit_code == 6
-    assert "both read and written" in forced.stderr
+    assert "both input and output" in forced.stderr
     assert exported.read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("words", "exit_code", "text"),
     [
-        (("in.jsonl",), 2, "what to read"),
+        (("in.jsonl",), 2, "an input and an output"),
         (("in.jsonl", "out.txt"), 2, "--to"),
         (("in.jsonl", "-"), 2, "--to"),
         (("missing.jsonl", "out.json"), 5, "missing.jsonl"),

@@ -74,7 +74,7 @@ def test_a_copy_that_was_ended_goes_on_where_it_stopped(
         0 < count_of(database_url) <= CONVERSATIONS
     )  # all: it was ended while it indexed or compared
     if sent == signal.SIGINT:
-        assert "what was copied stays; run the same command again" in errors
+        assert "everything copied so far is saved; run the same command again" in errors
     again = run(*words, "--format", "json")
     answer = json.loads(again.stdout)
     assert (answer["outcome"], answer["resumed"], answer["renewed"]) == ("done", True, 0)
@@ -94,7 +94,7 @@ def test_a_full_disk_is_told_and_the_copy_goes_on_when_there_is_room(
 
     assert full.exit_code == 1
     assert "disk is full" in full.stderr
-    assert "what was copied stays" in full.stderr
+    assert "everything copied so far is saved" in full.stderr
     assert json.loads(again.stdout)["outcome"] == "done"
 
 
@@ -106,7 +106,7 @@ def test_the_configured_database_is_where_it_goes_if_none_is_named(
     copied = run("copy", sqlite_url.exposed())
 
     assert copied.exit_code == 0
-    assert "note: made the tables of chatdb in sqlite:///data/chatdb.db" in copied.stderr
+    assert "note: created chatdb's tables in sqlite:///data/chatdb.db" in copied.stderr
     assert "Chat 3" in run("conversations", "list").stdout
 
 
@@ -152,7 +152,7 @@ def test_the_libpq_variables_of_a_dotenv_go_to_no_other_server(run: Invoke) -> N
 
     assert answer.exit_code == 2
     assert "PGPASSWORD" not in os.environ
-    assert "hint: name DST by its URL" in answer.stderr
+    assert "hint: give the URL of DST" in answer.stderr
 
 
 @pytest.mark.postgresql
@@ -185,8 +185,8 @@ def test_a_copy_on_a_narrow_terminal_shows_how_far_it_is(
     ("words", "told"),
     [
         (("nonsense", "b.db"), "the database URL has no scheme (SRC)"),
-        (("a.db", "mysql://h/d"), "does not know databases of the kind 'mysql' (DST)"),
-        (("a.db", "b.db", "--org", "acme"), "a copy is of all organizations"),
+        (("a.db", "mysql://h/d"), "does not support databases of the kind 'mysql' (DST)"),
+        (("a.db", "b.db", "--org", "acme"), "copy always includes all organizations"),
     ],
 )
 def test_what_cannot_be_meant_is_told(run: Invoke, words: tuple[str, ...], told: str) -> None:

@@ -75,7 +75,7 @@ def test_a_second_up_changes_nothing_and_says_so(run: Run, stopped: Path) -> Non
     again = run("dev-db", "up", "--migrate", "--write-env")
 
     assert again.exit_code == 0
-    assert "was running already" in again.stdout
+    assert "was already running" in again.stdout
     assert again.stderr == ""
     after = status(run), (stopped / ".env").read_bytes()
     assert (after[0]["process"], after[1]) == (before[0]["process"], before[1])
@@ -148,7 +148,7 @@ def test_a_port_that_is_taken_is_an_error_and_auto_finds_another(run: Run) -> No
         found = run(*UP, "--port", "auto", env={"CHATDB_DEV_PORT": str(port)})
 
     assert refused.exit_code == 1
-    assert f"error: port {port} of this machine is taken by " in refused.stderr
+    assert f"error: port {port} of this machine is in use by " in refused.stderr
     assert f"(pid {os.getpid()})" in refused.stderr
     assert "--port auto" in refused.stderr
     assert found.exit_code == 0
@@ -173,7 +173,7 @@ def test_another_port_is_refused_while_it_runs(run: Run) -> None:
     result = run("dev-db", "up", "--port", str(free_port()))
 
     assert result.exit_code == 6
-    assert "runs already, on port" in result.stderr
+    assert "is already running on port" in result.stderr
     assert "chatdb dev-db stop && chatdb dev-db up --port" in result.stderr
 
 
@@ -194,7 +194,7 @@ def test_another_user_is_refused_with_the_way_out(run: Run) -> None:
     result = run(*UP, env={"CHATDB_DEV_USER": "somebody"})
 
     assert result.exit_code == 1
-    assert "made with another user or password" in result.stderr
+    assert "created with another user or password" in result.stderr
     assert "CHATDB_DEV_USER" in result.stderr
 
 
@@ -240,7 +240,7 @@ def test_without_a_server_each_command_says_so(run: Run, project: Path) -> None:
     for words in (("logs",), ("url",), ("connect",), ("checkpoint", "list")):
         result = run("dev-db", *words)
         assert result.exit_code == 5
-        assert "hint: make one: chatdb dev-db up" in result.stderr
+        assert "hint: to create one: chatdb dev-db up" in result.stderr
     assert not list(project.iterdir())
 
 
@@ -249,7 +249,7 @@ def test_another_servers_port_is_never_touched(run: Run, postgres: PostgresServe
     result = run(*UP, "--port", str(postgres.port))
 
     assert result.exit_code == 1
-    assert "is taken by postgres (pid " in result.stderr
+    assert "is in use by postgres (pid " in result.stderr
     for words in (("stop",), ("down", "--volumes", "--yes"), ("status",)):
         run("dev-db", *words)
     postgres.execute("SELECT 1")
@@ -295,7 +295,7 @@ def test_connect_opens_psql_on_the_server(run: Run, run_process: Run) -> None:
     assert (answer.exit_code, answer.stdout) == (0, "chatdb_dev\n")
     assert run("dev-db", "stop").exit_code == 0
     refused = run("dev-db", "connect", "-c", "SELECT 1")
-    assert (refused.exit_code, "does not run" in refused.stderr) == (3, True)
+    assert (refused.exit_code, "is not running" in refused.stderr) == (3, True)
 
 
 @pytest.mark.usefixtures("stopped")
@@ -349,7 +349,7 @@ def test_another_variable_of_the_env_file_that_beats_it_is_named(run: Run, stopp
 
     result = run(*UP, "--write-env")
 
-    assert "warning: .env line 1 beats DATABASE_URL of the .env" in result.stderr
+    assert "warning: .env line 1 overrides DATABASE_URL in the .env" in result.stderr
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(run: Run, project: Path) -> None:
@@ -358,14 +358,14 @@ def test_a_file_in_the_place_of_the_folder_is_told(run: Run, project: Path) -> N
     result = run(*UP)
 
     assert result.exit_code == 2
-    assert "is no folder" in result.stderr
+    assert "is not a folder" in result.stderr
     assert (project / ".chatdb").read_text() == "mine"
 
 
 def test_damaged_data_are_told_and_can_be_removed(run: Run, stopped: Path) -> None:
     (stopped / ".chatdb/postgresql/data/PG_VERSION").unlink()
 
-    assert "are damaged" in run("dev-db", "up").stderr
+    assert "is damaged" in run("dev-db", "up").stderr
     assert status(run)["state"] == "unknown"
     assert run("dev-db", "down", "--volumes", "--yes").exit_code == 0
     assert not (stopped / ".chatdb/postgresql").exists()
@@ -383,7 +383,7 @@ def test_a_memory_that_cannot_be_read_is_told(run: Run, stopped: Path) -> None:
 def test_write_env_warns_where_the_environment_beats_it(run: Run, stopped: Path) -> None:
     result = run(*UP, "--write-env", env={"DATABASE_URL": "sqlite:///mine.db"})
 
-    assert "warning: environment DATABASE_URL beats DATABASE_URL of the .env" in result.stderr
+    assert "warning: environment DATABASE_URL overrides DATABASE_URL in the .env" in result.stderr
     assert (stopped / ".env").stat().st_mode & 0o777 == 0o600
 
 

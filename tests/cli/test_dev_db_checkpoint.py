@@ -200,7 +200,7 @@ def test_an_unknown_name_tells_those_there_are(checkpoint: Run) -> None:
     for words in (("restore", "two", "--yes"), ("delete", "two", "--yes")):
         result = checkpoint(*words)
         assert result.exit_code == 5
-        assert "hint: there are: one" in result.stderr
+        assert "hint: existing ones: one" in result.stderr
 
 
 def test_long_names_do_not_collide(postgres: PostgresServer, url: DatabaseUrl) -> None:
@@ -246,7 +246,7 @@ def test_a_copy_that_was_broken_off_is_cleared_away(
 
     saved = checkpoint("save", "one")
 
-    assert f"removing {left}: its making was broken off" in saved.stderr
+    assert f"removing {left}, left by an interrupted chatdb" in saved.stderr
     rows = execute(url, "SELECT datname::text FROM pg_database")
     assert (left,) not in rows
 
@@ -314,7 +314,7 @@ def test_reset_begins_afresh_and_prints_the_way_back(
         execute(at, "CREATE TABLE mine AS SELECT 1 AS n")
 
         ahead = run("dev-db", "reset", "--dry-run", "--seed")
-        assert "  by one with made-up chats\n  (what is there now is kept" in ahead.stdout
+        assert "  by one with made-up chats\n  (the current database is kept" in ahead.stdout
         report = json.loads(run("dev-db", "reset", "--dry-run", "--format", "json").stdout)
         assert (report["outcome"], report["database"]) == ("running", "chatdb_dev")
 
@@ -330,7 +330,7 @@ def test_reset_begins_afresh_and_prints_the_way_back(
         done = run("dev-db", "reset", "--yes", "--seed")
         assert done.exit_code == 0
         assert "is migrated" in done.stdout
-        assert done.stderr.index("made-up conversation") < done.stderr.index("to bring it back")
+        assert done.stderr.index("made-up conversation") < done.stderr.index("to restore it")
         assert execute(at, "SELECT count(*) > 0 FROM messages") == [(True,)]
         assert execute(at, "SELECT to_regclass('mine')::text") == [(None,)]
         assert run("schema", "status", "--exit-code").exit_code == 0
@@ -346,7 +346,7 @@ def test_two_at_once_do_not_meet(checkpoint: Run, url: DatabaseUrl) -> None:
         result = checkpoint("save", "one")
 
     assert result.exit_code == 1
-    assert "another chatdb works on" in result.stderr
+    assert "another chatdb is replacing or copying" in result.stderr
     assert checkpoint("save", "one").exit_code == 0
 
 

@@ -83,7 +83,7 @@ def test_up_after_a_kill_between_a_new_password_and_its_note_goes_on(
     run("dev-db", "stop")
     memory = project / ".chatdb/dev-db.json"
     told = json.loads(memory.read_text())
-    memory.write_text(json.dumps({**told, "password": "the one before"}))
+    memory.write_text(json.dumps({**told, "password": "the previous one"}))
 
     again = run(*UP, *port, env={"CHATDB_DEV_PASSWORD": told["password"]})
 

@@ -149,7 +149,7 @@ def test_a_password_that_is_a_common_word_leaves_the_fixes_readable(
     finally:
         postgres.execute(f"DROP ROLE {role}")
 
-    assert found["schema-state"]["fix"] == "make them: chatdb migrate"
+    assert found["schema-state"]["fix"] == "to create them: chatdb migrate"
 
 
 def test_a_missing_sqlite_file_is_no_trouble(run: Any, tmp_path: Path) -> None:

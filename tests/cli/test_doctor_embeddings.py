@@ -34,7 +34,7 @@ def test_an_index_without_iterative_scan_is_a_warning(
 
     assert (without["severity"], advised["severity"], off["severity"]) == ("ok", *["warning"] * 2)
     assert f"the index near ({method})" in advised["text"]
-    assert (one_role["severity"], "is on for chatdb only" in one_role["text"]) == ("info", True)
+    assert (one_role["severity"], "is on only for chatdb" in one_role["text"]) == ("info", True)
     assert fix == f"ALTER DATABASE {name} SET {method}.iterative_scan = relaxed_order"
     assert mended["severity"] == "ok"
 

@@ -89,7 +89,7 @@ def test_a_job_that_was_left_unfinished_is_told(run: Any, database_url: Database
     found = findings(run, url=database_url)["leases"]
 
     assert found["severity"] == "warning"
-    assert "ada did not come to the end of import" in found["text"]
+    assert "ada did not finish import" in found["text"]
 
 
 def test_a_database_of_another_encoding_is_an_error(run: Any, postgres: PostgresServer) -> None:

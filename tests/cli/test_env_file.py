@@ -120,5 +120,5 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     for name in (".env", "pipe"):
-        with pytest.raises(StorageError, match="no file that could be changed"):
+        with pytest.raises(StorageError, match="cannot be changed"):
             put_database_url(tmp_path / name, URL)

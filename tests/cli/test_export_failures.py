@@ -208,4 +208,4 @@ def test_text_that_is_not_utf_8_in_a_sqlite_file_is_named(
     result = run(*command, "-d", sqlite_url.exposed())
 
     assert result.exit_code == 1
-    assert "holds text that is not UTF-8 in a column 'title'" in result.stderr
+    assert "contains text that is not UTF-8 in a column 'title'" in result.stderr

@@ -144,7 +144,7 @@ def test_a_skipped_file_is_named_once(into: Invoke, tmp_path: Path) -> None:
 
     assert done.exit_code == 7
     assert done.stderr.count("list.json") == 1
-    assert "list.json: it is JSON but no chat export" in done.stderr
+    assert "list.json: it is JSON but not a chat export" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_report_that_cannot_be_written_does_not_hide_the_import(
 
     assert done.exit_code == 1
     assert json.loads(done.stdout)["new"] == 3
-    assert "the import itself is done" in done.stderr
+    assert "the import itself is complete" in done.stderr
 
 
 def test_the_same_export_in_two_organizations_is_two(

@@ -162,7 +162,7 @@ def test_an_id_that_two_users_files_name_is_not_merged_across_them(
     code, counts, errors = into(two, "--user", "bob")
 
     assert (code, counts) == (7, {"skipped": 1})
-    assert "belongs to another conversation here, of another user (ann)" in errors
+    assert "belongs to another conversation here, of user ann" in errors
     assert talks(database_url) == [("ann", ["hello", "hi"])]
 
 

@@ -112,7 +112,7 @@ def test_what_is_no_ordinary_file_is_refused_and_not_waited_for(
     result = run("init", *words)
 
     assert result.exit_code == 1
-    assert ".env.example is there already" in result.stderr
+    assert ".env.example already exists" in result.stderr
     assert Path(".env.example").is_fifo()
 
 
@@ -216,7 +216,7 @@ def test_env_template_writes_the_file_once(run: Any) -> None:
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert Path(".env.example").read_text() == env_template()
     assert "wrote .env.example" in first.stderr
-    assert "as it should be" in again.stderr
+    assert "up to date" in again.stderr
 
 
 def test_env_template_goes_to_stdout(run: Any) -> None:

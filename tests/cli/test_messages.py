@@ -87,14 +87,14 @@ def test_several_messages_come_as_json(command: Command, database: Database) -> 
         ("{}", 2, "empty"),
         ("nonsense", 1, "line 1 is not JSON"),
         ('{"content": "b"}\n{"content"', 1, "line 2 is not JSON"),
-        ('{"content": 5}', 1, "content is no text"),
+        ('{"content": 5}', 1, "content is not a text"),
         ('{"content": "b", "position": 3}', 1, "position"),
         ('{"content": "b", "role": "king"}', 2, "king"),
         ('{"content": "b", "id": "x"}', 1, "UUID"),
         ('{"content": "b", "created_at": "yesterday"}', 1, "yesterday"),
         ('{"content": "b", "metadata": []}', 1, "metadata"),
         ("[" * 100_000, 1, "not JSON"),
-        ("5", 1, "no JSON object"),
+        ("5", 1, "not a JSON object"),
     ],
 )
 def test_json_that_is_no_message_adds_nothing(
@@ -177,7 +177,7 @@ def test_deleting_messages_asks_and_names_the_way_back(
     done = command(*words, "--yes", "--format", "json")
     assert json.loads(done.stdout)["ids"] == [str(message_id(1, 1))]
     assert [each["content"] for each in listed(command)] == ["a", "c"]
-    line = done.stderr.partition("to bring them back: chatdb ")[2].strip()
+    line = done.stderr.partition("to restore them: chatdb ")[2].strip()
     assert command(*line.split()).exit_code == 0
     assert [each["content"] for each in listed(command)] == ["a", "b", "c"]
 

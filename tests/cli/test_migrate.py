@@ -124,7 +124,7 @@ def test_a_mistyped_parameter_of_the_url_is_a_configuration_error(
             {"messages": ["id", "chat_id"], "chats": ["id", "repository_full_name"]},
             "Relay",
         ),
-        ({"messages": ["id", "body"]}, "of a kind unknown here"),
+        ({"messages": ["id", "body"]}, "their origin is unknown"),
     ],
 )
 def test_tables_of_another_program_are_refused(
@@ -222,7 +222,7 @@ def test_no_room_for_the_copy_stops_it_before_anything_changes(
         answer = run_process("migrate", "-d", str(path))
 
         assert answer.exit_code == 1
-        assert "no room for the copy" in answer.stderr
+        assert "not enough space for the copy" in answer.stderr
         status = run_process("schema", "status", "--format=json", "-d", str(path))
         assert json.loads(status.stdout)["revision"] == CHAIN[1]
 

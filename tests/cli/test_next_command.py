@@ -13,7 +13,7 @@ from chatdb.cli.options import GlobalOptions
 @pytest.mark.parametrize(
     ("typed", "hint", "expected"),
     [
-        ({}, "make them: chatdb migrate", "make them: chatdb migrate"),
+        ({}, "to create them: chatdb migrate", "to create them: chatdb migrate"),
         (
             {"database_url": "a.db", "schema": "x"},
             "chatdb migrate --plan; chatdb migrate",
@@ -29,7 +29,11 @@ from chatdb.cli.options import GlobalOptions
             "chatdb wait",
             "chatdb -d 'postgresql://me:***@h/d' wait",
         ),
-        ({"database_url": "a.db"}, "start it: chatdb dev-db up", "start it: chatdb dev-db up"),
+        (
+            {"database_url": "a.db"},
+            "to start it: chatdb dev-db up",
+            "to start it: chatdb dev-db up",
+        ),
         ({"database_url": "a.db"}, "chatdb config show", "chatdb config show"),
         ({"database_url": "a.db"}, "chatdb migrate -d DST", "chatdb migrate -d DST"),
         (
@@ -66,7 +70,7 @@ def test_an_error_and_the_doctor_name_the_typed_database(run: Any) -> None:
     fixes = {row["id"]: row["fix"] for row in rows}
 
     assert "hint: create it: chatdb -d sqlite:///nothing/there.db migrate" in refused.stderr
-    assert fixes["schema-state"] == "make them: chatdb -d sqlite:///other.db migrate"
+    assert fixes["schema-state"] == "to create them: chatdb -d sqlite:///other.db migrate"
 
 
 @pytest.mark.parametrize(

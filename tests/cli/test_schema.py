@@ -76,7 +76,7 @@ def test_check_exits_with_0_1_or_4(run: Invoke, database_url: DatabaseUrl) -> No
         "index",
         "ix_messages_created_at",
     )
-    assert "1 difference from head" in broken.stderr
+    assert "1 difference from the newest revision" in broken.stderr
 
 
 def test_dump_writes_a_file_or_to_stdout(
@@ -119,9 +119,7 @@ def test_a_downgrade_says_what_goes_and_wants_a_yes(run: Invoke, database_url: D
     assert rows["messages"] == 6
     assert refused.exit_code == 6
     assert "table messages with 6 rows" in refused.stderr
-    expected = (
-        "nothing of it is kept" if database_url.path is None else "a copy of the file is kept"
-    )
+    expected = "none of it is kept" if database_url.path is None else "a copy of the file is kept"
     assert expected in refused.stderr
     status = run("schema", "status", "--format=json", env=at(database_url))
     assert json.loads(status.stdout)["state"] == "current"

@@ -83,20 +83,20 @@ def test_nothing_found_is_no_error(command: Command) -> None:
     result = command("search", "nowhere", "--format", "json")
 
     assert (result.exit_code, result.stdout) == (0, "[]\n")
-    assert "nothing found; titles are searched by in:title" in result.stderr
+    assert "nothing found; to search titles: in:title" in result.stderr
 
 
 def test_words_without_spaces_say_how_they_are_found(command: Command) -> None:
-    assert "looked for 学习" in command("search", "学习").stderr
+    assert "for 学习" in command("search", "学习").stderr
 
 
 @pytest.mark.parametrize(
     ("words", "exit_code", "text"),
     [
-        (["..."], 2, "no word to look for"),
-        (["--", "-bus"], 2, "only says what to leave out"),
+        (["..."], 2, "no word to search for"),
+        (["--", "-bus"], 2, "only excludes words"),
         (["x", "--role", "boss"], 2, "no role 'boss'"),
-        (["x", "--after", "y"], 2, "no cursor"),
+        (["x", "--after", "y"], 2, "not a cursor"),
         (["x", "--limit", "0"], 2, "--limit"),
         (["x", "--org", "nobody"], 5, "no organization"),
     ],

@@ -56,11 +56,11 @@ def test_a_sound_deployment_has_nothing_to_mend(run: Run, deployment: Deployment
     found = findings(run, deployment.owner)
 
     assert answer.exit_code == 0, answer.stdout
-    assert "nothing to mend" in answer.stderr
+    assert "nothing to fix" in answer.stderr
     assert bad(found) == {}
     assert set(found) >= {"policies", "app-roles", "isolation", "role-rights", "public-grants"}
     assert len(found["isolation"]) == 2
-    assert all("reached nothing" in row["text"] for row in found["isolation"])
+    assert all("did not reach anything" in row["text"] for row in found["isolation"])
 
 
 HOLES = [
@@ -116,7 +116,7 @@ def test_the_way_out_of_a_lost_policy_is_one(run: Run, deployment: Deployment) -
         connection.execute("DROP POLICY snapshots_tenant ON snapshots")
 
     lost = findings(run, deployment.owner)
-    for command in lost["policies"][0]["fix"].removesuffix(" makes it anew").split(" && "):
+    for command in lost["policies"][0]["fix"].split(" && "):
         assert run(*command.split()[1:], "-d", deployment.owner.exposed()).exit_code == 0
     without_rights = findings(run, deployment.owner)
     for fix in {row["fix"] for row in without_rights["isolation"] if row["fix"]}:
@@ -150,7 +150,7 @@ def test_the_applications_own_role_tries_itself(run: Run, deployment: Deployment
 
     assert bad(found) == {}
     [row] = found["isolation"]
-    assert f"as {deployment.app.user} reached nothing" in row["text"]
+    assert f"as {deployment.app.user} did not reach anything" in row["text"]
     assert found["connected-as"][0]["severity"] == "ok"
 
 

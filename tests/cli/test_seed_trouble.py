@@ -52,7 +52,7 @@ def test_the_next_run_completes_what_was_broken_off(
 
     if sent is signal.SIGINT:
         assert process.returncode == 130
-        assert "what was made stays; run the same command again for the rest" in errors
+        assert "everything made so far is saved; run the same command again for the rest" in errors
     there = count_of(database_url)
     assert 0 < there < CONVERSATIONS
     done = run_process(*WORDS, "--format", "json", env={"DATABASE_URL": database_url.exposed()})

@@ -126,7 +126,7 @@ def test_a_user_who_may_only_read_fails_and_is_told_why(
     assert result.exit_code == 1
     assert "read-only" in result.stdout
     assert "1 failed" in result.stderr
-    assert "the outcome is not kept for chatdb status" in result.stderr
+    assert "the outcome is not saved for chatdb status" in result.stderr
 
 
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_done(

@@ -58,7 +58,7 @@ def test_csv_and_json_lines_hold_the_groups_or_the_part_asked_for(run: Any) -> N
 
     rows = list(csv.DictReader(io.StringIO(groups.stdout)))
     assert [(row["key"], row["messages"]) for row in rows] == [(HOSTILE, "3"), ("ann", "1")]
-    assert "--section names another part" in groups.stderr
+    assert "--section selects another part" in groups.stderr
     assert [json.loads(line)["messages"] for line in hours.stdout.splitlines()] == [3, 1]
     assert hours.stderr == ""
     assert [each["organization"] for each in json.loads(longest.stdout)] == ["acme"]
@@ -68,7 +68,7 @@ def test_csv_and_json_lines_hold_the_groups_or_the_part_asked_for(run: Any) -> N
 def test_a_cut_list_says_so(run: Any) -> None:
     cut = run("stats", "--limit", "1")
 
-    assert "the newest 1; there are more: --limit shows more" in cut.stderr
+    assert "the newest 1; --limit shows more" in cut.stderr
 
 
 @pytest.mark.usefixtures("chats")

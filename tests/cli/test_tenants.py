@@ -45,7 +45,7 @@ def test_organizations_are_made_listed_and_named(command: Command) -> None:
     assert (made["key"], made["name"]) == (ACME, "Acme Ltd.")
     assert (renamed["id"], renamed["name"]) == (made["id"], "[red]x")
     assert [row["key"] for row in rows(first)] == [ACME]
-    assert f"--after {ACME} goes on" in first.stderr
+    assert f"--after {ACME} continues here" in first.stderr
     table = command("organizations", "list").stdout.splitlines()
     assert table[0].split() == [
         *("key", "name", "users", "conversations", "messages", "last_activity_at")
@@ -123,7 +123,7 @@ def test_a_deletion_is_shown_confirmed_kept_and_taken_back(command: Command) -> 
         "default",
         GLOBEX,
     ]
-    back = done.stderr.partition("to bring it back: ")[2].strip()
+    back = done.stderr.partition("to restore it: ")[2].strip()
     for part in back.split(" && "):
         program, *words = shlex.split(part)
         assert program == "chatdb"
@@ -148,7 +148,7 @@ def test_the_default_organization_is_only_emptied(command: Command) -> None:
         *("--format", "json"),
     )
     assert rows(emptied)["organization_kept"] is True
-    assert "bring it back" not in emptied.stderr
+    assert "restore it" not in emptied.stderr
 
 
 @pytest.mark.usefixtures("tenants")

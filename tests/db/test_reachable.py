@@ -59,7 +59,7 @@ def test_a_wrong_password_is_told_from_the_rest(postgresql_url: DatabaseUrl) -> 
 
 
 def test_a_missing_password_is_told_from_a_wrong_one(postgresql_url: DatabaseUrl) -> None:
-    assert "asks for a password" in refusal(replace(postgresql_url, password="")).text
+    assert "requires a password" in refusal(replace(postgresql_url, password="")).text
 
 
 def test_a_missing_database_is_named(postgres: PostgresServer) -> None:
@@ -72,7 +72,7 @@ def test_a_missing_database_is_named(postgres: PostgresServer) -> None:
 def test_a_demand_for_tls_that_the_server_cannot_meet_is_told(postgresql_url: DatabaseUrl) -> None:
     url = replace(postgresql_url, parameters=(("sslmode", "require"),))
 
-    assert "has no TLS" in refusal(url).text
+    assert "does not support TLS" in refusal(url).text
 
 
 def test_a_full_server_is_told(postgres: PostgresServer, postgresql_url: DatabaseUrl) -> None:
@@ -83,7 +83,7 @@ def test_a_full_server_is_told(postgres: PostgresServer, postgresql_url: Databas
     finally:
         postgres.execute(f"DROP ROLE {role}")
 
-    assert "takes no more connections" in text
+    assert "accepts no more connections" in text
 
 
 def test_a_user_without_the_right_to_connect_is_told(
@@ -98,7 +98,7 @@ def test_a_user_without_the_right_to_connect_is_told(
     finally:
         postgres.execute(f"DROP ROLE {role}")
 
-    assert f"does not let user {role} into database {name}" in text
+    assert f"denies user {role} access to database {name}" in text
 
 
 def test_a_primary_where_a_standby_is_asked_for_is_told(postgresql_url: DatabaseUrl) -> None:
@@ -111,7 +111,10 @@ def test_another_program_on_the_port_is_told() -> None:
     with silent_servers.serving(silent_servers.web_server) as port:
         url = parse_url(f"postgresql://ada@127.0.0.1:{port}/chat")
 
-        assert f"what listens at 127.0.0.1:{port} is no PostgreSQL server" in refusal(url).text
+        assert (
+            f"the program listening at 127.0.0.1:{port} is not a PostgreSQL server"
+            in refusal(url).text
+        )
 
 
 def test_a_server_that_hangs_up_is_told() -> None:

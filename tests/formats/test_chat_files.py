@@ -83,7 +83,7 @@ def test_an_empty_file_is_named_and_an_empty_list_of_the_index_is_a_conversation
         "c3": ("New", 0),
     }
     assert {each.source_id: each.reason for each in reading.skipped} == dict.fromkeys(
-        ("b2", "d4", "e5"), "there is no conversation in it"
+        ("b2", "d4", "e5"), "it contains no conversation"
     )
 
 
@@ -128,15 +128,15 @@ BRANCHES = {
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({"x": []}, "no chat export"),
+        ({"x": []}, "not a chat export"),
         ({"login_events": []}, "part of a Claude export (logins)"),
-        ([{"role": "admin", "content": "ann@example.org"}], "no chat export"),
-        ([{"role": 1, "content": "x"}, {"role": "user", "content": "x"}], "no chat export"),
-        ({"a": {"messages": []}, "b": {"messages": []}}, "no chat export"),
+        ([{"role": "admin", "content": "ann@example.org"}], "not a chat export"),
+        ([{"role": 1, "content": "x"}, {"role": "user", "content": "x"}], "not a chat export"),
+        ({"a": {"messages": []}, "b": {"messages": []}}, "not a chat export"),
         ({"id": "", "title": "x", "history": BRANCHES, "messages": HELLO}, "an Open WebUI export"),
         ([{"id": "c", "title": "x", "chat": {"history": BRANCHES}}], "an Open WebUI export"),
-        ({"c": {"title": "x", "history": BRANCHES, "messages": HELLO}}, "no chat export"),
-        ({"id": "c", "title": "x", "mapping": {}, "messages": HELLO}, "no chat export"),
+        ({"c": {"title": "x", "history": BRANCHES, "messages": HELLO}}, "not a chat export"),
+        ({"id": "c", "title": "x", "mapping": {}, "messages": HELLO}, "not a chat export"),
         (
             {"uuid": "u", "title": "x", "project": {"name": "p"}, "messages": HELLO},
             "part of a Claude export (a design chat)",
@@ -203,5 +203,5 @@ def test_a_conversation_without_times_says_so() -> None:
 
 def test_what_is_no_chat_is_not_taken_for_one() -> None:
     for value in ([{"role": "admin"}], {"a": {"messages": [1]}}, {"messages": HELLO}, [[1]]):
-        with pytest.raises(Exception, match="no chat export"):
+        with pytest.raises(Exception, match="not a chat export"):
             read_value(value)

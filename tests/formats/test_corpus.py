@@ -41,7 +41,7 @@ def test_a_real_export_gives_the_counts_of_its_notes(name: str, file: str, count
 
 
 def test_json_that_is_no_chat_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="no chat export"):
+    with pytest.raises(InvalidInputError, match="not a chat export"):
         read_path(CORPUS / "claude-ai" / NO_CHAT)
 
 

@@ -55,7 +55,7 @@ def test_the_name_of_a_file_says_nothing(tmp_path: Path) -> None:
         (b" \n ", "white space"),
         (b"hello there", "is not JSON: it begins with 'hello there'"),
         (b"\x89PNG\r\n\x1a\n1234", "is not JSON"),
-        (b"[]", "without any conversation"),
+        (b"[]", "contains no conversation"),
         (b'[{"mapping": {"a": ', "the file ends inside the value"),
         (b'{"invalid": "none"}', "an object with 'invalid'"),
         (b'[{"a": 1}]', "a list of objects with 'a'"),
@@ -82,7 +82,7 @@ def test_a_folder_without_a_conversation_names_what_is_in_it(tmp_path: Path) -> 
         read_path(tmp_path)
 
     assert f"{tmp_path / 'b.jsonl'} is a Claude Code session; chatdb does" in caught.value.text
-    assert "2 files were looked at" in caught.value.text
+    assert "2 files were checked" in caught.value.text
 
 
 def test_an_unknown_format_is_a_usage_error_that_lists_the_known() -> None:

@@ -141,7 +141,7 @@ def test_the_line_is_canonical() -> None:
     ("bad", "reason"),
     [
         (b"{]\n", "not JSON"),
-        (b"[1]\n", "no JSON object"),
+        (b"[1]\n", "not a JSON object"),
         (b'{"id": "x"}\n', "not a conversation"),
         (line(messages=[message(role="critic")]), "role"),
         (b'{"id": "\xff"}\n', "not UTF-8"),

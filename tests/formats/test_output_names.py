@@ -42,7 +42,7 @@ def test_a_name_tells_the_format_or_leaves_it_open(
     ["chat.html", "chat.pdf", "chat.csv", "chat.txt", "a.bak", "a.htm.gz", "a.json.bak", "a.db"],
 )
 def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
-    with pytest.raises(UsageError, match="does not tell the format") as told:
+    with pytest.raises(UsageError, match="does not say which format") as told:
         format_of(output, None)
 
     assert told.value.hint is not None
@@ -62,7 +62,7 @@ def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
     ],
 )
 def test_a_name_of_another_format_is_refused_whatever_to_says(output: str, to: str) -> None:
-    with pytest.raises(UsageError, match="is the name of another format"):
+    with pytest.raises(UsageError, match="says a different format"):
         format_of(output, to)
 
 

@@ -20,7 +20,7 @@ from tests.formats.rights import error_without_rights, unprivileged_folder
 
 EXPORT = json.dumps([conversation(node("a", None, message(text="grüße 東京")))], ensure_ascii=False)
 DATA = EXPORT.encode()
-NO_CHAT = "JSON but no chat export that chatdb knows: "
+NO_CHAT = "JSON but not a chat export chatdb recognises: "
 OTHER = json.dumps([conversation(node("a", None, message()), id="2", conversation_id="2")]).encode()
 
 

@@ -217,7 +217,7 @@ def test_explain_reads_a_dump_and_dry_run_writes_nothing(
 @pytest.mark.parametrize(
     ("statement", "why"),
     [
-        ("\\! touch pwned", "is a command of psql"),
+        ("\\! touch pwned", "is a psql command"),
         ("COPY public.chats FROM PROGRAM 'touch pwned';", "runs a program on the server"),
         ("DO $$ BEGIN NULL; END $$;", "that pg_dump does not write"),
     ],
@@ -246,7 +246,7 @@ def test_a_dump_that_is_cut_is_refused(
     ]
 
     assert [each.exit_code for each in cut] == [1, 1, 1]
-    assert "is cut off: the mark at the end of a dump is missing" in cut[0].stderr
+    assert "is truncated: pg_dump's end marker is missing" in cut[0].stderr
     assert "is damaged" in cut[1].stderr
     assert cut[0].records() == []
 
@@ -257,7 +257,7 @@ def test_an_extension_that_no_column_needs_is_left_out(
     done = import_dump(write("x.sql", NOBODY.format(type="integer")))
 
     assert "note: left out of x.sql: extension nowhere; no column has a type of it" in done.stderr
-    assert "x.sql is no system that chatdb knows: its tables are chats" in done.stderr
+    assert "x.sql is not a system chatdb recognises: its tables are chats" in done.stderr
 
 
 def test_an_extension_whose_type_a_column_has_is_an_error_that_names_it(
@@ -266,7 +266,9 @@ def test_an_extension_whose_type_a_column_has_is_an_error_that_names_it(
     done = import_dump(write("x.sql", NOBODY.format(type="public.thing")))
 
     assert done.exit_code == 6
-    assert "its tables need thing of the extension nowhere, which cannot be made on" in done.stderr
+    assert (
+        "its tables need thing of the extension nowhere, which cannot be created on" in done.stderr
+    )
     assert places_of(relay) == []
 
 
@@ -281,7 +283,7 @@ def test_one_of_several_dumps_that_is_cut_is_skipped_and_named(
     done = import_dump(write("relay.dump", archive), str(cut))
 
     assert done.exit_code == 7
-    assert f"skipped {cut}: it is cut off" in done.stderr
+    assert f"skipped {cut}: it is truncated" in done.stderr
     assert done.report["counts"]["new"] == 3
 
 
@@ -291,7 +293,7 @@ def test_a_dump_of_chatdb_is_for_restore(import_dump: ImportFrom) -> None:
     done = import_dump(path)
 
     assert done.exit_code == 1
-    assert f"{path} is a dump of chatdb's own database\nhint: bring it back: chatdb" in done.stderr
+    assert f"{path} is a dump of chatdb's own database\nhint: to restore it: chatdb" in done.stderr
 
 
 def test_without_any_server_it_is_said_clearly_and_the_configured_one_is_not_used(
@@ -307,7 +309,7 @@ def test_without_any_server_it_is_said_clearly_and_the_configured_one_is_not_use
     done = run("import", write("relay.dump", archive), "-d", postgresql_url.exposed())
 
     assert done.exit_code == EngineUnavailableError.exit_code == 1
-    assert "relay.dump is a dump, which only a PostgreSQL server can unpack" in done.stderr
+    assert "relay.dump is a dump, and unpacking it needs a PostgreSQL server" in done.stderr
     assert "chatdb dev-db up" in done.stderr
     assert "--scratch-url postgresql://..." in done.stderr
 
@@ -330,7 +332,7 @@ def test_a_user_of_the_named_server_needs_one_right_only(
         postgres.execute(f"DROP ROLE {role}")
 
     assert refused.exit_code == 6
-    assert "hint: name the server's own address, and a user who may create" in refused.stderr
+    assert "hint: give the server's direct URL, and a user who may create" in refused.stderr
     assert done.exit_code == 0, done.stderr
     assert "superuser" not in done.stderr
 

@@ -173,7 +173,7 @@ def test_rows_that_are_there_stay_unless_forced(
         after = {row[0] for row in connection.execute("SELECT title FROM conversations")}
 
     assert (kept.exit_code, forced.exit_code) == (0, 0)
-    assert "stayed as they were" in kept.stderr
+    assert "left unchanged" in kept.stderr
     assert titles == {"theirs"}
     assert "theirs" not in after
 
@@ -377,4 +377,6 @@ def test_a_database_that_chatdb_shares_is_written_to(
         )
         assert counts.fetchone() == (3, 9)
     assert elsewhere.exit_code == 6
-    assert "has no schema nope with another system's tables; there are: public" in nowhere.stderr
+    assert (
+        "has no schema nope with another system's tables; existing ones: public" in nowhere.stderr
+    )

@@ -185,8 +185,8 @@ def test_a_file_format_is_refused_for_a_database(
     unknown = import_from(empty_postgresql_url, "--from", "nosuch")
 
     assert (done.exit_code, unknown.exit_code) == (2, 2)
-    assert "is a format of files" in done.stderr
-    assert "unknown database layout 'nosuch'; there are chatmcp, relay" in unknown.stderr
+    assert "is a file format" in done.stderr
+    assert "unknown database layout 'nosuch'; known ones: chatmcp, relay" in unknown.stderr
 
 
 def test_a_layout_is_refused_for_a_file(run: Run, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_layout_is_refused_for_a_file(run: Run, tmp_path: Path) -> None:
     done = run("import", path, "--from", "relay")
 
     assert done.exit_code == 2
-    assert "the layout of a database" in done.stderr
+    assert "a database layout" in done.stderr
 
 
 def test_a_database_of_chatdbs_own_is_refused_with_the_way_to_go(run: Run, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_database_of_chatdbs_own_is_refused_with_the_way_to_go(run: Run, tmp_p
     done = run("import", tmp_path / "other.db")
 
     assert done.exit_code == 1
-    assert "a database of chatdb's own" in done.stderr
+    assert "one of chatdb's own databases" in done.stderr
     assert "chatdb copy" in done.stderr
 
 
@@ -272,7 +272,7 @@ def test_policies_that_would_hide_rows_end_it(
         make_postgresql(empty_postgresql_url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
     assert done.exit_code == 1
-    assert "row-level security would hide rows from its user" in done.stderr
+    assert "row-level security would hide rows from this user" in done.stderr
     assert "--database-url" not in done.stderr
 
 
@@ -345,4 +345,4 @@ def test_the_right_names_with_other_types_are_not_recognised(
     done = run("import", empty_postgresql_url.exposed(), "--explain")
 
     assert done.exit_code == 1
-    assert "is no system that chatdb knows" in done.stderr
+    assert "is not a system chatdb recognises" in done.stderr

@@ -61,7 +61,7 @@ def test_a_table_that_may_not_be_read_ends_it_and_a_column_is_told(
     assert 'GRANT SELECT ON "public"."chat_snapshots" TO' in refused.stderr
     assert done.exit_code == 0, done.stderr
     told = done.report["files"][0]
-    assert told["lossy"]["messages.metadata may not be read: left out"] == 1
+    assert told["lossy"]["messages.metadata cannot be read: left out"] == 1
     assert told["messages"] == 14
 
 

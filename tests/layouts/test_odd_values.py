@@ -98,7 +98,7 @@ def test_one_installation_under_two_names_is_pointed_out(
     rehearsed = import_from(tuesday, "--dry-run")
     done = import_from(tuesday, "--source-name", "monday.db")
 
-    assert "is here under monday.db already" in rehearsed.stderr
+    assert "is already here under monday.db" in rehearsed.stderr
     assert "--source-name monday.db" in rehearsed.stderr
     assert "source name" not in done.stderr
     assert done.report["counts"]["unchanged"] == 1

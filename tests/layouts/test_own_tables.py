@@ -261,8 +261,8 @@ def test_an_organization_that_cannot_be_made_is_told_and_nothing_is_written(
     done = run(*words)
 
     assert refused.exit_code == 6
-    assert "organizations.siteId must have a value that chatdb cannot make" in refused.stderr
-    assert "make the organization default in that system" in refused.stderr
+    assert "organizations.siteId requires a value that chatdb does not have" in refused.stderr
+    assert "create the organization default in that system" in refused.stderr
     assert nothing == {table: [] for table in nothing}
     assert done.exit_code == 0, done.stderr
     assert "name of the organization default left as it is there (1)" in done.stderr

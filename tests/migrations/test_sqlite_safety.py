@@ -223,7 +223,7 @@ if sqlite:
 """
     with Database.open(sqlite_url) as database:
         fill(database)
-        with pytest.raises(MigrationFailedError, match="no longer fits its texts"):
+        with pytest.raises(MigrationFailedError, match="no longer matches its texts"):
             upgrade(database, settings=MigrationSettings(directory=longer_chain(shift)))
 
         with database.transaction() as connection:
@@ -238,7 +238,9 @@ def test_a_revision_that_breaks_references_is_taken_back(
         fill(database)
         before = counts(database)
 
-        with pytest.raises(MigrationFailedError, match=r"rows of message\w* point at rows of conv"):
+        with pytest.raises(
+            MigrationFailedError, match=r"rows of message\w* refer to missing rows of conv"
+        ):
             upgrade(database, settings=MigrationSettings(directory=longer_chain(orphan)))
 
         assert counts(database) == before

@@ -96,9 +96,9 @@ def by(*statements: str) -> Callable[[DatabaseUrl], None]:
 
 
 SQLITE: dict[str, tuple[Callable[[DatabaseUrl], None], str]] = {
-    "blocks": (halve_blocks, "words, and says that it has"),
+    "blocks": (halve_blocks, "words, but its own count is"),
     "blocks gone": (by("DELETE FROM messages_search_data WHERE id > 1000"), "cannot be read"),
-    "structure zeroed": (by(f"{DOWN}zeroblob(20) WHERE id = 10"), "words, and says that it has"),
+    "structure zeroed": (by(f"{DOWN}zeroblob(20) WHERE id = 10"), "words, but its own count is"),
     "structure lost": (by("DELETE FROM messages_search_data WHERE id = 10"), "cannot be read"),
     "structure garbled": (by(f"{DOWN}x'ffffffffffffffff' WHERE id = 10"), "cannot be read"),
     "totals lost": (by("DELETE FROM messages_search_data WHERE id = 1"), "is missing"),
@@ -114,7 +114,7 @@ SQLITE: dict[str, tuple[Callable[[DatabaseUrl], None], str]] = {
     ),
     "rows of no message": (
         by("INSERT INTO messages_search(rowid, content) VALUES (999999, 'ghost')"),
-        "has 401 messages, and there are 400",
+        "has 401 messages, but there are 400",
     ),
     "a table lost": (by("DROP TABLE messages_search_docsize"), "messages_search_docsize"),
     "all of it lost": (by("DROP TABLE messages_search"), "messages_search is missing"),
@@ -132,7 +132,7 @@ SQLITE: dict[str, tuple[Callable[[DatabaseUrl], None], str]] = {
 POSTGRESQL: dict[str, tuple[Callable[[DatabaseUrl], None], str]] = {
     "dropped": (by(f"DROP INDEX {INDEX}"), f"{INDEX} is missing"),
     "invalid": (invalidate, "is invalid"),
-    "left over": (leave_invalid, f"{INDEX}_ccnew was left over"),
+    "left over": (leave_invalid, f"{INDEX}_ccnew was left"),
     "another's": (
         by(
             f"DROP INDEX {INDEX}",

@@ -173,7 +173,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(database: Database) -> No
     two = add_conversation(database, ["c"], number=2, user_id="bob")
     before = stored(database)
 
-    with pytest.raises(UsageError, match="nothing would stay"):
+    with pytest.raises(UsageError, match="none would stay"):
         branches.split(database, str(one), str(message_id(1, 0)), **OWN)
     with pytest.raises(UsageError, match="title"):
         branches.fork(database, str(one), "last", title="", **OWN)

@@ -106,7 +106,7 @@ def test_a_cursor_of_another_order_is_refused(database: Database) -> None:
     for sort in SORTS:
         for other, cursor in cursors.items():
             if other != sort:
-                with pytest.raises(UsageError, match="no cursor"):
+                with pytest.raises(UsageError, match="not a cursor"):
                     list_page(database, organization_key="default", sort=sort, after=cursor)
 
 

@@ -83,7 +83,7 @@ def test_lists_are_narrowed_by_user_archive_and_organization(database: Database)
     assert ids(organization="acme") == [other]
     with pytest.raises(NotFoundError, match="nobody"):
         ids(organization="nobody")
-    with pytest.raises(UsageError, match="no cursor"):
+    with pytest.raises(UsageError, match="not a cursor"):
         ids(after="nonsense")
 
 

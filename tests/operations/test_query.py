@@ -84,13 +84,13 @@ def test_text_without_spaces_and_symbols_are_looked_for_as_they_are(text: str) -
 
 @pytest.mark.parametrize("text", ["", "   ", "-", "--", '"', '""', "... !?", "*", "''"])
 def test_nothing_to_look_for_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="no word to look for"):
+    with pytest.raises(UsageError, match="no word to search for"):
         parse(text)
 
 
 @pytest.mark.parametrize("text", ["-bus", "-role:tool", '-"red bus" -x'])
 def test_only_exclusions_are_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="only says what to leave out"):
+    with pytest.raises(UsageError, match="only excludes words"):
         parse(text)
 
 

@@ -147,7 +147,7 @@ def test_without_the_index_the_hits_are_the_same(library: Database) -> None:
     found = {text: set(positions(look(library, text))) for text in ALIKE}
 
     assert found == ALIKE
-    assert "search index is not there" in look(library, "system").notes[0]
+    assert "there is no search index" in look(library, "system").notes[0]
 
 
 def test_hits_come_newest_first_and_page_by_page(library: Database) -> None:
@@ -179,7 +179,7 @@ def test_pages_part_messages_of_the_same_time(database: Database) -> None:
 
 def test_a_cursor_of_another_list_is_a_usage_error(library: Database) -> None:
     for cursor in ("", "x", "WzFd", "bm9uc2Vuc2U", "é", "W10", "MQ"):
-        with pytest.raises(UsageError, match="no cursor"):
+        with pytest.raises(UsageError, match="not a cursor"):
             look(library, "words", after=cursor)
 
 

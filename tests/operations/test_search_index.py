@@ -116,7 +116,7 @@ def test_words_that_changed_past_the_triggers_are_found_by_the_full_check(
         )
 
         assert look_at_search_index(database).problems == ()
-        assert "does not hold the words" in check_search_index(database).problems[0]
+        assert "does not contain the words" in check_search_index(database).problems[0]
         assert rebuild_search_index(database, Told())
         assert check_search_index(database).problems == ()
 
@@ -267,7 +267,7 @@ def test_writers_go_on_while_the_index_is_built(
         def note(self, text: str) -> None:
             super().note(text)
             # The server's own vacuum may be waited for as well.
-            if f"waits for the session {reader.info.backend_pid} " in text:
+            if f"waiting for the session {reader.info.backend_pid} " in text:
                 with connect_postgresql(postgresql_url) as writer:
                     writer.execute("SET lock_timeout = '5s'")
                     rows = writer.execute("UPDATE messages SET content = content || ' again'")

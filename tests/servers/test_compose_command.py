@@ -47,7 +47,7 @@ def test_dev_db_makes_migrates_and_removes_a_server_in_a_container(
         up = ("dev-db", "up", "--engine", "compose", "--port", "auto", "--migrate", "--write-env")
         assert "(compose) made" in chatdb(*up)
         assert "127.0.0.1" in (folder / ".env").read_text()
-        assert "was running already" in chatdb("dev-db", "up")
+        assert "was already running" in chatdb("dev-db", "up")
         told = status()
         assert told["engine"] == "compose"
         assert (told["state"], told["schema_state"]) == ("running", "current")

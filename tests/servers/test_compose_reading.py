@@ -105,7 +105,7 @@ def test_the_image_that_fits_old_data_is_named(image: str, fitting: str) -> None
     [
         ("dial tcp: lookup registry-1.docker.io: no such host", "cannot be reached"),
         ("Error response from daemon: manifest for x:1 not found: manifest unknown", "no such"),
-        ("toomanyrequests: You have reached your pull rate limit", "no more downloads"),
+        ("toomanyrequests: You have reached your pull rate limit", "refuses further downloads"),
         ("something new\nthe last line", "the last line"),
     ],
 )

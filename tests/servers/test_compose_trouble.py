@@ -219,7 +219,7 @@ def test_a_volume_whose_making_was_interrupted_is_told(
     error = failure(any_compose, server)
 
     assert isinstance(error, ServerFailedError)
-    assert f"the making of the volume {volume} was interrupted" in error.text
+    assert f"creating the volume {volume} was interrupted" in error.text
     assert "chatdb dev-db down --volumes" in str(error.hint)
 
 
@@ -248,7 +248,7 @@ def test_a_server_that_ends_at_its_start_is_told_with_the_end_of_its_log(
     error = failure(any_compose, server)
 
     assert isinstance(error, ServerFailedError)
-    assert "ended at its start (exit code 1)" in error.text
+    assert "stopped at startup (exit code 1)" in error.text
     assert 'unrecognized configuration parameter "no_such_setting"' in error.text
     assert "chatdb dev-db logs" in str(error.hint)
     assert compose_engine(any_compose).look(server).state is ServerState.FAILED
@@ -264,7 +264,7 @@ def test_a_server_that_is_started_again_and_again_is_told_and_removed(
     compose_engine(any_compose).remove(server, data=True, note=silent)
 
     assert isinstance(error, ServerFailedError)
-    assert "ended at its start (exit code 3)" in error.text
+    assert "stopped at startup (exit code 3)" in error.text
     assert "  broken" in error.text
     assert containers_of(any_compose, server) == []
 
@@ -341,7 +341,7 @@ def test_others_on_our_network_and_volume_stay_as_they_are(
 
     try:
         assert "could not be removed" in caught.value.text
-        assert any("the network stays" in note for note in notes)
+        assert any("the network is kept" in note for note in notes)
         assert any_compose.docker("inspect", "-f", "{{.State.Running}}", theirs) == "true"
         assert engine.look(server).data is not None
     finally:

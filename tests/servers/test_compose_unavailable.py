@@ -53,14 +53,14 @@ def test_docker_without_compose_is_told(any_compose: ContainerEngine, tmp_path: 
 
     assert error.reason == "not_installed"
     assert "docker-compose" in error.text
-    assert "docker is here" in error.text
+    assert "docker is installed" in error.text
 
 
 def test_a_daemon_that_does_not_run_is_told(each_compose: ContainerEngine, tmp_path: Path) -> None:
     error = refusal(each_compose.at(f"unix://{tmp_path}/none.sock").environment)
 
     assert error.reason == "not_running"
-    assert "daemon does not run" in error.text
+    assert "daemon is not running" in error.text
     assert "start" in str(error.hint)
 
 
@@ -143,5 +143,5 @@ def test_a_compose_that_answers_with_its_usage_and_0_is_not_believed(
     with pytest.raises(ServerFailedError) as caught:
         compose_engine(wrapped).start(server, seconds=10, note=lambda _: None)
 
-    assert "Compose did not start the server; it said:" in caught.value.text
+    assert "Compose did not start the server; its output:" in caught.value.text
     assert "  " in caught.value.text

@@ -79,7 +79,7 @@ def test_a_backup_is_made_verified_and_restored_by_them(
 def test_what_needs_files_of_this_machine_says_so(
     programs: ContainedOnly, filled: DatabaseUrl, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="--jobs needs a pg_dump on this machine"):
+    with pytest.raises(UsageError, match="--jobs needs pg_dump on this machine"):
         back_up(programs, filled, tmp_path / "backups", jobs=2)
 
     assert not (tmp_path / "backups").exists()

@@ -128,7 +128,7 @@ def test_tls_that_the_environment_demands_is_told_at_once(
     start(server)
     monkeypatch.setenv("PGSSLMODE", "require")
 
-    with pytest.raises(ServerFailedError, match="has no TLS") as caught:
+    with pytest.raises(ServerFailedError, match="does not support TLS") as caught:
         start(server)
 
     assert "PGSSLMODE" in str(caught.value.hint)
@@ -226,7 +226,7 @@ def test_data_that_chatdb_did_not_make_is_neither_started_nor_removed(new: DevSe
         lambda: ENGINE.stop(new, note=ignore),
         lambda: ENGINE.remove(new, data=True, note=ignore),
     ):
-        with pytest.raises(RefusedError, match="chatdb did not make it"):
+        with pytest.raises(RefusedError, match="chatdb did not create it"):
             act()
 
     assert (theirs / "precious").read_text() == "theirs"
@@ -236,7 +236,7 @@ def test_data_of_another_major_version_is_left_alone(server: DevServer) -> None:
     version = find_home(server).data / "PG_VERSION"
     version.write_text("9\n")
 
-    with pytest.raises(ServerFailedError, match="made by PostgreSQL 9, and this") as caught:
+    with pytest.raises(ServerFailedError, match="created by PostgreSQL 9, but this") as caught:
         start(server)
 
     assert "dev-db down --volumes" in str(caught.value.hint)
@@ -262,7 +262,7 @@ def test_a_port_that_is_taken_names_who_has_it(server: DevServer) -> None:
     with listening() as port, pytest.raises(PortTakenError) as caught:
         start(server_at(server.folder.parent, port))
 
-    assert f"port {port} of this machine is taken by " in caught.value.text
+    assert f"port {port} of this machine is in use by " in caught.value.text
     assert f"(pid {os.getpid()})" in caught.value.text
     assert "--port auto" in str(caught.value.hint)
 
@@ -270,7 +270,7 @@ def test_a_port_that_is_taken_names_who_has_it(server: DevServer) -> None:
 def test_another_server_on_the_port_goes_on(server: DevServer, postgres: PostgresServer) -> None:
     taken = server_at(server.folder.parent, postgres.port)
 
-    with pytest.raises(PortTakenError, match=r"taken by postgres \(pid \d+\)"):
+    with pytest.raises(PortTakenError, match=r"in use by postgres \(pid \d+\)"):
         start(taken)
     ENGINE.stop(taken, note=ignore)
     ENGINE.remove(taken, data=True, note=ignore)
@@ -282,7 +282,7 @@ def test_a_server_that_dies_at_its_start_shows_the_end_of_its_log(server: DevSer
     with (find_home(server).data / "postgresql.conf").open("a") as stream:
         stream.write("work_mem = nonsense\n")
 
-    with pytest.raises(ServerFailedError, match="ended at its start") as caught:
+    with pytest.raises(ServerFailedError, match="stopped at startup") as caught:
         start(server)
 
     assert 'invalid value for parameter "work_mem"' in caught.value.text

@@ -50,7 +50,7 @@ def test_up_beside_a_server_that_is_being_stopped_waits_for_its_end(made: DevSer
         session.close()
         started.result(60)
 
-    assert notes[0] == f"waiting for the server (pid {old}) that is being stopped"
+    assert notes[0] == f"waiting for the server (pid {old}), which is being stopped"
     assert pid_of(made) != old
     assert query(made, "SELECT 1") == [(1,)]
 
@@ -90,7 +90,7 @@ def test_a_database_that_another_makes_in_this_moment_is_taken(made: DevServer) 
 
         wait_until(are_waiting)
         gate.commit()
-        assert [each.result(60) for each in both] == ["making the database another"] * 2
+        assert [each.result(60) for each in both] == ["creating the database another"] * 2
 
     with psycopg.connect(target.url.exposed()) as there:
         assert there.execute("SELECT 1").fetchone() == (1,)

@@ -96,7 +96,7 @@ def test_a_port_is_free_or_names_who_has_it() -> None:
         assert ports.listener(port) is not None
         assert f"(pid {os.getpid()})" in str(ports.listener(port))
         assert ports.first_free(port) > port
-        with pytest.raises(PortTakenError, match=f"port {port} of this machine is taken by"):
+        with pytest.raises(PortTakenError, match=f"port {port} of this machine is in use by"):
             ports.require_free(port)
     assert ports.is_free(port)
     assert ports.listener(port) is None

@@ -129,4 +129,4 @@ def test_what_is_left_all_the_same_is_stopped_and_removed_by_the_next(
         return list(parent.iterdir()) == [] and servers_below(parent) == []
 
     wait_until(is_gone)
-    assert f"removing {folder}: the chatdb that made it was broken off" in said
+    assert f"removing {folder}, left by an interrupted chatdb" in said

@@ -108,9 +108,9 @@ def test_the_cursor_of_one_list_is_none_of_the_other(filled: Database) -> None:
 
     assert own is not None
     assert every is not None
-    with pytest.raises(UsageError, match="no cursor of this list"):
+    with pytest.raises(UsageError, match="not a cursor of this list"):
         conversations.list_page(filled, organization_key=EVERY, after=own)
-    with pytest.raises(UsageError, match="no cursor of this list"):
+    with pytest.raises(UsageError, match="not a cursor of this list"):
         conversations.list_page(filled, organization_key="acme", after=every)
 
 
@@ -166,7 +166,7 @@ def test_users_of_all_come_by_organization(filled: Database, limit: int) -> None
     assert found == [
         *(*named[0:2], ("acme", None), *named[2:4], ("globex", None), *named[4:6]),
     ]
-    with pytest.raises(UsageError, match="no cursor"):
+    with pytest.raises(UsageError, match="not a cursor"):
         users.list_page(filled, organization_key=EVERY, after="user0")
 
 

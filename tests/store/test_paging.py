@@ -24,7 +24,7 @@ def test_a_cursor_gives_back_time_and_ids(time: datetime, ids: list[UUID]) -> No
 
 @given(text=st.text(max_size=80))
 def test_any_other_text_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="no cursor"):
+    with pytest.raises(UsageError, match="not a cursor"):
         read_cursor("search", text, ids=2)
 
 
@@ -33,8 +33,8 @@ def test_a_cursor_belongs_to_its_list() -> None:
 
     others: tuple[tuple[Kind, int], ...] = (("titles", 1), ("conversations", 1), ("search", 2))
     for kind, ids in others:
-        with pytest.raises(UsageError, match="no cursor"):
+        with pytest.raises(UsageError, match="not a cursor"):
             read_place(kind, cursor, ids=ids)
     for damaged in (cursor[:-1], cursor + "A", "A" * len(cursor), "_" * len(cursor)):
-        with pytest.raises(UsageError, match="no cursor"):
+        with pytest.raises(UsageError, match="not a cursor"):
             read_cursor("search", damaged, ids=1)

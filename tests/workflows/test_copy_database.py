@@ -64,7 +64,7 @@ def test_every_row_and_field_goes_over(make: Make, from_kind: str, to_kind: str)
     assert report.embeddings == 3
     assert watch.stages == ["copying", "building the search index", "comparing"]
     assert watch.seen == watch.total == report.messages
-    assert watch.notes == [f"made the tables of chatdb in {destination.url.redacted()}"]
+    assert watch.notes == [f"created chatdb's tables in {destination.url.redacted()}"]
     check_search(destination, "tenant", 1)
 
 

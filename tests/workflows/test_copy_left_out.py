@@ -79,7 +79,7 @@ def test_rows_that_belong_to_nothing_are_counted_and_not_copied(make: Make, kind
 
     report = copy_database(source, destination, Watch())
 
-    because = "rows whose organization or conversation is not there"
+    because = "rows whose organization or conversation does not exist"
     assert [f"{item.place}: {item.reason}" for item in report.skipped] == [
         f"table messages: {because}: 2",
         f"table message_embeddings: {because}: 1",
@@ -254,7 +254,9 @@ def test_a_file_that_another_copy_has_locked_is_refused(make: Make) -> None:
 
     with closing(holder):
         holder.execute("BEGIN IMMEDIATE")
-        with pytest.raises(RefusedError, match=r"a copy of .* was begun and may still go on"):
+        with pytest.raises(
+            RefusedError, match=r"a copy of .* was started and may still be running"
+        ):
             copy_database(source, destination, Watch())
         holder.execute("ROLLBACK")
 

@@ -254,8 +254,12 @@ def test_several_jobs_make_a_folder(postgresql_url: DatabaseUrl, folder: Path) -
 @pytest.mark.parametrize(
     ("tables", "kind", "said"),
     [
-        (["large"], "custom", " % of the data is one table, which one job dumps: one job is used"),
-        (["large", "larger"], "directory", "one job dumps: 2 jobs are used"),
+        (
+            ["large"],
+            "custom",
+            " % of the data is one table, which a single job dumps: one job is used",
+        ),
+        (["large", "larger"], "directory", "a single job dumps: 2 jobs are used"),
     ],
 )
 def test_no_more_jobs_are_used_than_there_are_large_tables(

@@ -122,8 +122,8 @@ def test_the_development_server_is_taken_where_there_are_no_programs(
         assert (found.url.port, found.source_name) == (str(postgres.port), "threads")
 
     told, warned = watch.notes
-    assert told == f"{path} is restored on the development server for a while"
-    assert warned.startswith("what the dump's functions do is done as a superuser of postgresql:")
+    assert told == f"{path} is restored temporarily on the development server"
+    assert warned.startswith("the dump's functions run as a superuser of postgresql:")
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         execute(found.url, "SELECT 1")
 

@@ -156,7 +156,7 @@ def test_prune_removes_what_no_rule_keeps_and_asks_first(
     assert listed(chatdb) == before
     done = chatdb("kept", "prune", "--keep-last", "0", "--yes", "--format", "json")
 
-    assert "nothing of it is kept" in refused.stderr
+    assert "none of it is kept" in refused.stderr
     assert json.loads(planned.stdout) == json.loads(done.stdout)
     assert [(row["made_by"], row["action"]) for row in json.loads(done.stdout)] == [
         ("restore", "remove"),
@@ -284,7 +284,7 @@ def test_what_killed_runs_left_is_told_and_removed_but_never_what_another_writes
     assert {Path(row["name"]) for row in told} == set(names[1:4])
     assert {row["made_by"] for row in told} == {"broken_off"}
     findings = [each["text"] for each in doctor if each["id"] == "kept"]
-    assert "3 of them were left by runs that were broken off" in findings
+    assert "3 of them were left by interrupted runs" in findings
     assert (status["kept"]["items"], status["kept"]["broken_off"]) == (3, 3)
     assert pruned.exit_code == 0, pruned.stderr
     assert [path for path in names if path.exists()] == [names[0], names[4]]

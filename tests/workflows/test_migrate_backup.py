@@ -52,7 +52,5 @@ def test_a_failed_migration_names_the_backup(database: Database, tmp_path: Path)
         raise MigrationFailedError("revision 0009 failed", hint=None)
 
     assert backup is not None
-    assert told.value.text == (
-        f"revision 0009 failed; the backup that was made before is {backup.file}"
-    )
+    assert told.value.text == (f"revision 0009 failed; the backup made before is {backup.file}")
     assert told.value.hint == f"chatdb restore {backup.file}"

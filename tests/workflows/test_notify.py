@@ -127,7 +127,7 @@ def test_a_watch_that_is_not_there_or_silent_does_not_hold_us_up(
     ],
 )
 def test_an_address_that_cannot_be_meant_is_refused_before_the_job(text: str) -> None:
-    with pytest.raises(UsageError, match="address to notify") as caught:
+    with pytest.raises(UsageError, match="notify URL") as caught:
         parse_notify_url(text)
 
     assert "secret" not in f"{caught.value.text} {caught.value.hint}"

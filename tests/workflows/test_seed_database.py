@@ -177,7 +177,7 @@ def test_what_was_changed_or_deleted_here_stays_so(database: Database) -> None:
 def test_production_is_refused_before_anything_is_written(database: Database, value: str) -> None:
     label_as(database, value)
 
-    with pytest.raises(RefusedError, match="labelled production: seeding is never done there"):
+    with pytest.raises(RefusedError, match="labelled production, where seeding is not allowed"):
         seed(database, FEW)
     with pytest.raises(RefusedError):
         preview_seed(database, FEW)

@@ -1,4 +1,4 @@
-"""`chatdb backup`: backups that are verified and tell what is in them."""
+"""`chatdb backup`: create, list, verify, compare and prune backups."""
 
 import shlex
 from collections import Counter
@@ -42,10 +42,10 @@ _HELP = ("--help", "-h")
 
 
 class _BackupGroup(TyperGroup):
-    """A group that creates a backup when no other of its commands is named."""
+    """A group that runs `create` if no other of its commands is named."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the words; `create` is added where it is meant."""
+        """Read the words; insert `create` if no command is named."""
         is_named = any(word in self.commands for word in args)
         if not is_named and not any(word in _HELP for word in args):
             args = ["create", *args]
@@ -57,13 +57,13 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Back the database up, and look after the backups.",
+    help="Back up the database and manage backups.",
 )
 
 
 @app.callback()
 def group() -> None:
-    """Take the group's own options, of which there are none."""
+    """Accept the group's options; there are none."""
 
 
 @app.command()
@@ -71,32 +71,36 @@ def create(
     context: typer.Context,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="PLACE", help="Where to.  [default: backups]"),
+        typer.Option(
+            "--output", "-o", metavar="PLACE", help="Place of the backups.  [default: backups]"
+        ),
     ] = None,
     jobs: Annotated[
         int,
         typer.Option(
-            "--jobs", "-j", min=1, help="Dump so many large tables at once, into a folder."
+            "--jobs",
+            "-j",
+            min=1,
+            help="Number of tables to dump in parallel; writes a directory-format dump.",
         ),
     ] = 1,
     schema_only: Annotated[
-        bool, typer.Option("--schema-only", help="Only the tables, none of their rows.")
+        bool, typer.Option("--schema-only", help="Tables only, no rows.")
     ] = False,
-    data_only: Annotated[
-        bool, typer.Option("--data-only", help="Only the rows, without the tables.")
-    ] = False,
+    data_only: Annotated[bool, typer.Option("--data-only", help="Rows only, no tables.")] = False,
     encrypt_to: EncryptToOption = None,
     check_it: Annotated[
-        bool, typer.Option("--verify", help="Then read it to its end, as chatdb backup verify.")
+        bool,
+        typer.Option("--verify", help="Verify the backup afterwards, like chatdb backup verify."),
     ] = False,
     notify_url: NotifyOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Back the database up; `chatdb backup` alone does it, too.
+    """Back up the database (plain `chatdb backup` does the same).
 
-    PostgreSQL is dumped by pg_dump, a SQLite file copied by its backup API and checked. Beside
-    it stands a manifest with every count and checksum, of the same moment as the data. With
-    --org KEY only that organization's conversations are written, as native JSON Lines.
+    PostgreSQL is dumped by pg_dump; a SQLite file is copied by its backup API and checked. A
+    manifest beside the backup holds every count and checksum, from the same moment as the data.
+    With --org KEY only that organization's conversations are written, as native JSON Lines.
 
     \b
     Examples:
@@ -112,7 +116,7 @@ def create(
     from chatdb.workflows.verify_backup import verify_files
 
     command = CommandContext.of(context)
-    # Only when it is typed: who has CHATDB_ORG set still wants the whole database backed up.
+    # Only if typed: a user with CHATDB_ORG set still wants the whole database backed up.
     organization = command.options.org
     wish = BackupWish(
         programs=dump_programs(command),
@@ -130,7 +134,7 @@ def create(
             summary = BackupSummary.of(backup)
             told.figures.update(created_figures(summary))
             if organization is not None and not summary.conversations:
-                or_all = ", or leave it out: all of the database"
+                or_all = ", or leave it out to back up the whole database"
                 tell_who_has_some(command, database, organization, or_all=or_all)
             result = verify_files(backup, wish.programs, watch) if check_it else None
             is_partial = organization is not None and warn_of_added_columns(
@@ -159,7 +163,9 @@ def _print_created(
     command.output.text("\n".join(created_lines(summary)))
     if summary.needs_superuser:
         names = ", ".join(summary.needs_superuser)
-        command.diagnostics.note(f"only a superuser can restore {names}; others restore the rest")
+        command.diagnostics.note(
+            f"only a superuser can restore {names}; other users restore the rest"
+        )
     if result is not None:
         command.output.text("\n".join(verified_lines(summary.name, result)))
         _warn(command, result)
@@ -167,8 +173,8 @@ def _print_created(
     is_restored_alone = summary.part in ("full", "organization")
     way = "--restore " if is_restored_alone else ""
     verify_it = f"chatdb backup verify {way}{shlex.quote(summary.file)}"
-    what = "can be restored" if is_restored_alone else "is whole"
-    command.diagnostics.note(f"see that it {what}: {verify_it}")
+    what = "can be restored" if is_restored_alone else "is intact"
+    command.diagnostics.note(f"to check that it {what}, run: {verify_it}")
 
 
 def _warn(command: CommandContext, result: "Verification") -> None:
@@ -180,11 +186,12 @@ def _warn(command: CommandContext, result: "Verification") -> None:
 def list_backups(
     context: typer.Context,
     place: Annotated[
-        str | None, typer.Argument(metavar="[PLACE]", help="Where.  [default: backups]")
+        str | None,
+        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
     ] = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the backups, newest first; those of other tools too.
+    """List backups, newest first, including other tools'.
 
     \b
     Examples:
@@ -202,16 +209,18 @@ def list_backups(
         command.output.rows(rows, BackupSummary, output_format)
     elif rows:
         command.output.rows([listed(row) for row in rows], ListedBackup, output_format)
-        command.diagnostics.note(f"they are in {store.address}")
+        command.diagnostics.note(f"place: {store.address}")
     else:
-        command.diagnostics.note(f"there are no backups in {store.address}: chatdb backup")
+        command.diagnostics.note(
+            f"there are no backups in {store.address}; to make one: chatdb backup"
+        )
 
 
 @app.command()
 def show(
     context: typer.Context, file: BackupArgument, output_format: FormatOption = Format.TABLE
 ) -> None:
-    """Show all that is known of a backup: counts and checksums.
+    """Show everything known about a backup: counts and checksums.
 
     \b
     Examples:
@@ -247,19 +256,22 @@ def verify(
     file: BackupArgument,
     restore: Annotated[
         bool,
-        typer.Option("--restore", help="Restore it into a scratch database, compare, drop that."),
+        typer.Option(
+            "--restore",
+            help="Also restore it into a scratch database, compare, then drop that database.",
+        ),
     ] = False,
     identity: IdentityOption = None,
     notify_url: NotifyOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Read a backup to its end and tell whether it is whole.
+    """Read a backup to the end and report whether it is intact.
 
-    Each checksum of the manifest is compared, every table's data are unpacked and their rows
-    counted, a SQLite file is checked by SQLite. With --restore it is restored as well, on the
-    configured server for a dump of PostgreSQL, and every count and hash is compared. The result
-    and its time are kept beside the backup. Exit code 1 when anything is wrong. Of an encrypted
-    one without its key only the checksums are compared.
+    Each checksum of the manifest is compared, each table's data is unpacked and its rows counted,
+    and SQLite checks a SQLite file. With --restore it is also restored (a PostgreSQL dump on the
+    configured server), and every count and hash is compared. The result and its time are saved
+    beside the backup. The exit code is 1 if anything is wrong. For an encrypted backup without its
+    key, only checksums are compared.
 
     \b
     Examples:
@@ -302,17 +314,17 @@ def verify(
 @app.command()
 def diff(
     context: typer.Context,
-    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The older backup.")],
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="Older backup.")],
     after: Annotated[
-        str, typer.Argument(metavar="AFTER", help="The newer one.  [default: latest]")
+        str, typer.Argument(metavar="AFTER", help="Newer backup.  [default: latest]")
     ] = "latest",
     identity: IdentityOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Tell which conversations appeared, vanished or changed.
+    """Show which conversations were added, removed or changed.
 
-    Between the two backups, by the lists of conversations beside them: neither archive is
-    opened. Changed is one with another number of messages.
+    Compares the lists of conversations beside the two backups; opens neither archive. A
+    conversation counts as changed if its number of messages differs.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ from chatdb.config import Setting
 app = group_app("Show the settings and where they come from.")
 
 _LOOK_SECONDS = 2.0
-"""How long the database may take to tell its label: the settings are wanted when it does not."""
+"""Seconds to wait for the database's label; the settings must be shown even without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,15 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
 
 
 def _direct_url(config: settings.Config, shown: str | None) -> ShownSetting:
-    """Return the row of the direct URL; one that is another database's is left out."""
+    """Return the row of the direct URL; a URL of another database is left out."""
     foreign = config.foreign_direct_url
     if foreign is None:
         return _row("direct_url", config.direct_url, shown)
-    return ShownSetting("direct_url", None, f"left out: {foreign.source} is another database's")
+    return ShownSetting("direct_url", None, f"left out: {foreign.source} is for another database")
 
 
 def _environment(command: CommandContext) -> ShownSetting:
-    """Return the row of the database's label, which is left out when it is not told at once."""
+    """Return the row of the database's label, without it if the database does not answer soon."""
     from threading import Thread
 
     from chatdb.errors import ChatdbError
@@ -98,7 +98,7 @@ def _environment(command: CommandContext) -> ShownSetting:
 
 
 def _row(name: str, setting: Setting | None, shown: str | None = None) -> ShownSetting:
-    """Return a setting's row; `shown` stands for a value that must not be seen."""
+    """Return a setting's row; `shown` replaces a secret value."""
     if setting is None:
         return ShownSetting(name, None, "not set")
     return ShownSetting(name, setting.value if shown is None else shown, setting.source)

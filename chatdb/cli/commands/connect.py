@@ -20,20 +20,25 @@ def connect(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- ARGS...]", help="Passed on to the client.", show_default=False),
+        typer.Argument(
+            metavar="[-- ARGS...]", help="Arguments passed on to the client.", show_default=False
+        ),
     ] = None,
     sql: Annotated[
         str | None,
-        typer.Option("--command", "-c", metavar="SQL", help="Run this and come back."),
+        typer.Option("--command", "-c", metavar="SQL", help="Run this SQL and exit."),
     ] = None,
     read_only: Annotated[
-        bool, typer.Option("--read-only", help="Change nothing by accident.")
+        bool,
+        typer.Option(
+            "--read-only", help="Open a read-only session, to prevent accidental changes."
+        ),
     ] = False,
 ) -> None:
-    """Open the database in its own client.
+    """Open the database in psql, pgcli or sqlite3.
 
-    That is psql for PostgreSQL, or pgcli on a terminal where it is installed, and sqlite3 for
-    SQLite. The exit code is the client's. The password is handed over unseen.
+    PostgreSQL opens in psql, or in pgcli on a terminal if it is installed; SQLite opens in sqlite3.
+    The exit code is the client's. The password is passed on without being shown.
 
     \b
     Examples:

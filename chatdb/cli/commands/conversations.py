@@ -1,4 +1,4 @@
-"""`chatdb conversations`: the commands on conversations; those on messages have their own noun."""
+"""`chatdb conversations`: the commands on whole conversations."""
 
 from chatdb.cli.conversations.branches import fork, merge, split
 from chatdb.cli.conversations.changes import (

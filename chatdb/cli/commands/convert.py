@@ -1,4 +1,4 @@
-"""`chatdb convert`: turn an export into another format, without a database."""
+"""`chatdb convert`: convert an export to another format, without a database."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,25 +33,34 @@ def convert(
     context: typer.Context,
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="IN... OUT", help="Files or folders, and where to; - is a stream."),
+        typer.Argument(
+            metavar="IN... OUT",
+            help="Input files or folders, then the output; - is stdin or stdout.",
+        ),
     ],
     reads: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="What IN is; recognised by its structure."),
+        typer.Option(
+            "--from",
+            metavar="FORMAT",
+            help="Format of IN; detected from its structure if not given.",
+        ),
     ] = None,
     to: ToOption = None,
     source_name: Annotated[
         str | None,
-        typer.Option("--source-name", metavar="NAME", help="Which installation IN comes from."),
+        typer.Option(
+            "--source-name", metavar="NAME", help="Name of the installation that IN comes from."
+        ),
     ] = None,
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Turn an export into another format, without a database.
+    """Convert an export to another format, without a database.
 
-    OUT's name tells the format, unless --to does. A folder (a name that ends in a slash) gets a
-    file for each conversation. A name that ends in .gz or .zst is compressed.
+    The format is taken from OUT's name unless --to is given. A folder (a name that ends in a slash)
+    gets one file for each conversation. A name that ends in .gz or .zst is compressed.
 
     \b
     Examples:
@@ -64,11 +73,11 @@ def convert(
     command = CommandContext.of(context)
     *inputs, output = paths
     if not inputs:
-        raise UsageError("name what to read and what to write", hint="chatdb convert IN OUT")
+        raise UsageError("give an input and an output", hint="chatdb convert IN OUT")
     writes = format_of(output, to)
     if writes is None:
         raise UsageError(
-            f"{output} does not tell the format to write", hint="name it: --to markdown"
+            f"{output} does not say which format to write", hint="give it: --to markdown"
         )
     request = ConvertRequest(
         inputs=inputs,
@@ -83,7 +92,7 @@ def convert(
 
 
 class _Converting:
-    """One conversion with its progress and its report on stderr."""
+    """One conversion, with its progress and report on stderr."""
 
     def __init__(self, command: CommandContext, request: "ConvertRequest") -> None:
         self._command = command
@@ -91,7 +100,7 @@ class _Converting:
         self._skipped = 0
 
     def to(self, output: str, *, force: bool) -> None:
-        """Write to the output that was named; exit 7 when something was skipped."""
+        """Write to the given output; exits with 7 if something was skipped."""
         from chatdb.formats.writing import STDOUT
         from chatdb.workflows.convert_files import total_size
 

@@ -25,30 +25,31 @@ app = command_app()
 @app.command()
 def copy(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="SRC", help="The URL of what is copied.")],
+    source: Annotated[str, typer.Argument(metavar="SRC", help="URL of the source database.")],
     destination: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DST]", help="The URL of an empty database.  [default: the configured one]"
+            metavar="[DST]", help="URL of an empty database.  [default: the configured one]"
         ),
     ] = None,
     source_schema: Annotated[
         str | None,
         typer.Option(
-            "--source-schema", metavar="NAME", help="The schema of SRC, if it is another."
+            "--source-schema",
+            metavar="NAME",
+            help="PostgreSQL schema of SRC, if it is a different one.",
         ),
     ] = None,
     no_search_index: Annotated[
-        bool, typer.Option("--no-search-index", help="Leave the full-text index to be built later.")
+        bool, typer.Option("--no-search-index", help="Do not build the full-text index now.")
     ] = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Copy everything from one database into another.
 
-    Between SQLite and PostgreSQL either way. One state of the source is read, and compared row
-    for row with what was written. A copy that was broken off goes on where it stopped when it is
-    run again.
+    Works between SQLite and PostgreSQL in both directions. One consistent state of the source is
+    read, and compared row by row with what was written. Run an interrupted copy again to resume it.
 
     \b
     Examples:
@@ -60,8 +61,8 @@ def copy(
     command = CommandContext.of(context)
     if command.options.org is not None:
         raise UsageError(
-            "a copy is of all organizations",
-            hint="of one: chatdb export --org KEY, then chatdb import",
+            "copy always includes all organizations",
+            hint="for one: chatdb export --org KEY, then chatdb import",
         )
     from_url, to_url = _urls(command, source, destination)
     schema = command.config.schema
@@ -80,7 +81,7 @@ def copy(
 
 
 class _Watch:
-    """Shows on stderr how far the copy is, a bar a stage."""
+    """Shows the progress of the copy on stderr, a bar for each stage."""
 
     def __init__(self, command: CommandContext) -> None:
         self._diagnostics = command.diagnostics
@@ -95,14 +96,14 @@ class _Watch:
         self._end()
         if not self._has_begun or kind is None:
             return
-        there = "what was copied stays; run the same command again: it goes on where it stopped"
+        there = "everything copied so far is saved; run the same command again to resume"
         if isinstance(error, KeyboardInterrupt):
             self._diagnostics.warning(there)
         elif isinstance(error, ChatdbError):
             error.text += f" ({there})"
 
     def note(self, text: str) -> None:
-        """Say something worth knowing."""
+        """Write a note."""
         self._diagnostics.note(text)
 
     def stage(self, label: str, total: int | None) -> None:
@@ -113,7 +114,7 @@ class _Watch:
         self._progress = self._shown.__enter__()
 
     def advance(self, messages: int) -> None:
-        """Count so many more."""
+        """Count `amount` more as done."""
         if self._progress is not None:
             self._progress.advance(messages)
 
@@ -126,14 +127,14 @@ class _Watch:
 def _urls(
     command: CommandContext, source: str, destination: str | None
 ) -> "tuple[DatabaseUrl, DatabaseUrl]":
-    """Return both addresses; what a `.env` has for libpq goes to the configured database only."""
+    """Return both URLs; the libpq variables of a `.env` apply to the configured database only."""
     read = _parsed(source, "SRC")
     if destination is not None:
         return read, _parsed(destination, "DST")
     if command.config.libpq and read.path is None:
         raise UsageError(
-            "the PG* variables of the .env are for the configured database, and not for SRC",
-            hint="name DST by its URL",
+            "the PG* variables of the .env apply to the configured database, not to SRC",
+            hint="give the URL of DST",
         )
     settings.export_libpq(command.config)
     return read, command.url
@@ -149,7 +150,7 @@ def _parsed(text: str, word: str) -> "DatabaseUrl":
 
 
 def _direct_url(command: CommandContext) -> "DatabaseUrl | None":
-    """Return the address around a pooler for DST, where it was typed: others are not DST's."""
+    """Return the direct URL of DST only if it was typed: other settings do not belong to DST."""
     return command.direct_url if command.options.direct_url is not None else None
 
 
@@ -166,24 +167,24 @@ def _open(
 
 
 def _say(command: CommandContext, report: "CopyReport") -> None:
-    """Say what is not as it should be, and exit accordingly."""
+    """Print notes about the copy, and exit with the fitting code."""
     diagnostics = command.diagnostics
     if report.renewed:
         diagnostics.note(
-            f"the source had changed since: {counted(report.renewed, 'conversation')} of the"
-            " earlier copy made what they are now"
+            f"the source has changed: {counted(report.renewed, 'conversation')} of the earlier "
+            "copy brought up to date"
         )
     if report.replaced_characters:
         diagnostics.warning(
-            f"{counted(report.replaced_characters, 'character')} that PostgreSQL cannot hold"
-            " became U+FFFD; the metadata has the originals"
+            f"{counted(report.replaced_characters, 'character')} that PostgreSQL cannot store "
+            "replaced with U+FFFD; originals are in the metadata"
         )
     for item in report.skipped:
         diagnostics.warning(f"skipped: {item.place}: {item.reason}")
     for text in report.differences:
         diagnostics.warning(f"different: {text}")
     if report.outcome == "different":
-        diagnostics.warning("the copy is not complete: run the same command again")
+        diagnostics.warning("the copy is not complete; run the same command again")
         raise typer.Exit(ExitCode.FAILED)
     if report.outcome == "partial":
         raise typer.Exit(ExitCode.PARTIAL)

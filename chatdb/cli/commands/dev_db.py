@@ -1,4 +1,4 @@
-"""`chatdb dev-db`: a PostgreSQL for development, with Docker or without."""
+"""`chatdb dev-db`: a PostgreSQL server for development, with or without Docker."""
 
 import sys
 from contextlib import nullcontext
@@ -24,12 +24,12 @@ from chatdb.cli.text import counted
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
 
-app = group_app("Run a PostgreSQL for development, with Docker or without.")
+app = group_app("Run a development PostgreSQL, with or without Docker.")
 app.add_typer(dev_db_checkpoint.app, name="checkpoint")
 
 
 class EngineName(StrEnum):
-    """What runs the server; `auto` takes the first that works here."""
+    """What runs the server; `auto` picks the first that works here."""
 
     AUTO = "auto"
     COMPOSE = "compose"
@@ -40,14 +40,14 @@ _BACKUP = (
     '(export CHATDB_DATABASE_URL="$(chatdb dev-db url --show-password)";'
     " chatdb backup create && chatdb backup verify latest)"
 )
-"""All of it, read to its end; what is configured may be another database."""
+"""Backs up the development database and verifies it; the configured one may be another database."""
 
 EngineOption = Annotated[
-    EngineName, typer.Option("--engine", help="What runs it.", show_default=True)
+    EngineName, typer.Option("--engine", help="What runs the server.", show_default=True)
 ]
 PortOption = Annotated[
     str | None,
-    typer.Option("--port", metavar="N|auto", help="The port on 127.0.0.1; auto takes a free one."),
+    typer.Option("--port", metavar="N|auto", help="Port on 127.0.0.1; auto picks a free one."),
 ]
 WaitOption = Annotated[
     float,
@@ -57,7 +57,7 @@ WaitOption = Annotated[
         max=A_DAY,
         callback=a_number,
         metavar="SECONDS",
-        help="How long it may take to answer.",
+        help="How long to wait for the server to answer.",
     ),
 ]
 
@@ -68,22 +68,22 @@ def up(
     engine: EngineOption = EngineName.AUTO,
     port: PortOption = None,
     migrate: Annotated[
-        bool, typer.Option("--migrate", help="Bring its schema to the newest revision.")
+        bool, typer.Option("--migrate", help="Migrate its schema to the newest revision.")
     ] = False,
     seed: Annotated[
-        bool, typer.Option("--seed", help="Fill it with made-up chats; migrates it before.")
+        bool, typer.Option("--seed", help="Fill it with made-up chats, after migrating it.")
     ] = False,
     write_env: Annotated[
-        bool, typer.Option("--write-env", help="Put DATABASE_URL into .env.")
+        bool, typer.Option("--write-env", help="Write DATABASE_URL to .env.")
     ] = False,
     wait: WaitOption = 120.0,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Start the server, and make it first if it is new.
+    """Start the server, creating it first if needed.
 
-    It belongs to the current directory, listens on 127.0.0.1 only, and is left as it is when it
-    runs already. The engine auto is Docker's Compose (or Podman's), else PostgreSQL's own
-    programs; the one that made the server stays in charge of it.
+    The server belongs to the current directory, listens on 127.0.0.1 only, and is left alone if it
+    is already running. The engine auto means Docker Compose (or Podman's), else PostgreSQL's own
+    programs. A server always keeps the engine that created it.
 
     \b
     Examples:
@@ -108,7 +108,7 @@ def up(
 
 @app.command()
 def stop(context: typer.Context) -> None:
-    """Stop the server and keep everything.
+    """Stop the server and keep its data.
 
     \b
     Example:
@@ -118,21 +118,22 @@ def stop(context: typer.Context) -> None:
     if dev_database(command).stop(note=command.diagnostics.note):
         command.output.text("stopped; its data is kept: chatdb dev-db up starts it again")
     else:
-        command.output.text("nothing to stop: no development server runs here")
+        command.output.text("nothing to stop: there is no running development server here")
 
 
 @app.command()
 def down(
     context: typer.Context,
     volumes: Annotated[
-        bool, typer.Option("--volumes", help="Remove all that it stored as well.")
+        bool, typer.Option("--volumes", help="Also delete everything it stored.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
     """Stop the server and remove what runs it.
 
-    The data stays unless --volumes is given; then it is gone for good, checkpoints too.
+    The data is kept unless --volumes is given; then it is deleted permanently, including
+    checkpoints.
 
     \b
     Examples:
@@ -149,7 +150,7 @@ def down(
         seen = status(dev)
         size = "" if seen.bytes is None else f" ({amount_text(seen.bytes, BYTES)})"
         plan = [f"the database{size} and every checkpoint, in {seen.data or 'no place any more'}"]
-        plan.append(f"(nothing of it is kept; a verified backup first: {_BACKUP})")
+        plan.append(f"(none of it is kept; to make a verified backup first: {_BACKUP})")
     if dry_run and is_there:
         lines = plan or ["what runs the server (its data is kept)"]
         command.output.text("\n  ".join(["This would be removed:", *lines]))
@@ -161,7 +162,7 @@ def down(
     if dry_run or not dev.down(data=volumes, note=command.diagnostics.note):
         command.output.text("nothing to remove: there is no development server here")
     elif volumes:
-        command.output.text("removed with all that it stored")
+        command.output.text("removed with everything it stored")
     else:
         command.output.text("removed; its data is kept: chatdb dev-db up starts it again")
 
@@ -178,10 +179,10 @@ def reset(
     wait: WaitOption = 120.0,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Begin afresh with an empty, migrated database.
+    """Start over with an empty, migrated database.
 
-    It is made beside the old one, which is left as it was when anything fails. The old one is
-    kept as a checkpoint, and the command that brings it back is printed.
+    The new database is created beside the old one, which is unchanged if any step fails. The old
+    one is kept as a checkpoint, and the command that restores it is printed.
 
     \b
     Example:
@@ -202,7 +203,7 @@ def reset(
     if started.outcome == "made":
         filling.fill(url)
     else:
-        plan = ["by an empty one, migrated", "(what is there now is kept as a checkpoint)"]
+        plan = ["by an empty, migrated one", "(the current database is kept as a checkpoint)"]
         confirm(command, plan, yes=yes, action="replace", url=url)
         note = command.diagnostics.note
         kept = checkpoints.start_afresh(url, force=force, note=note, fill=filling.fill)
@@ -218,10 +219,10 @@ def reset(
 
 @app.command()
 def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
-    """Show what runs, where, how large it is and its schema.
+    """Show the engine, address, size and schema of the server.
 
-    The state is absent, stopped, starting, running, failed, or unknown where the engine does
-    not answer.
+    The state is absent, stopped, starting, running, failed, or unknown if the engine does not
+    answer.
 
     \b
     Example:
@@ -235,19 +236,19 @@ def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -
     if seen.problem is not None:
         command.diagnostics.warning(seen.problem)
     elif seen.state in ("absent", "stopped"):
-        command.diagnostics.note("start it: chatdb dev-db up")
+        command.diagnostics.note("to start it: chatdb dev-db up")
     elif seen.state == "failed":
-        command.diagnostics.note("see why: chatdb dev-db logs; start it: chatdb dev-db up")
+        command.diagnostics.note("to see why: chatdb dev-db logs; to start it: chatdb dev-db up")
 
 
 @app.command()
 def logs(
     context: typer.Context,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")
     ] = False,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=1, help="How many to begin with.")
+        int, typer.Option("--lines", "-n", min=1, help="Number of lines to start with.")
     ] = 50,
 ) -> None:
     """Show the end of the server's log.
@@ -270,14 +271,19 @@ def connect(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- ARGS...]", help="Passed on to the client.", show_default=False),
+        typer.Argument(
+            metavar="[-- ARGS...]", help="Arguments passed on to the client.", show_default=False
+        ),
     ] = None,
     sql: Annotated[
         str | None,
-        typer.Option("--command", "-c", metavar="SQL", help="Run this and come back."),
+        typer.Option("--command", "-c", metavar="SQL", help="Run this SQL and exit."),
     ] = None,
     read_only: Annotated[
-        bool, typer.Option("--read-only", help="Change nothing by accident.")
+        bool,
+        typer.Option(
+            "--read-only", help="Open a read-only session, to prevent accidental changes."
+        ),
     ] = False,
 ) -> None:
     """Open the development database in psql or pgcli.
@@ -308,12 +314,12 @@ def connect(
 def url(
     context: typer.Context,
     show_password: Annotated[
-        bool, typer.Option("--show-password", help="With the password, for a program.")
+        bool, typer.Option("--show-password", help="Include the password, for use by a program.")
     ] = False,
 ) -> None:
     """Print the database's URL.
 
-    The password is struck out unless it is asked for. It works on a stopped server too.
+    The password is masked unless --show-password is given. Also works on a stopped server.
 
     \b
     Example:
@@ -325,7 +331,7 @@ def url(
 
 
 class _Filling:
-    """Migrates a new database and fills it; tells afterwards what was done."""
+    """Migrates a new database and fills it, and remembers what was done."""
 
     def __init__(self, command: CommandContext, *, seed: bool, output_format: Format) -> None:
         self._command = command
@@ -335,14 +341,14 @@ class _Filling:
         self.seeded: int | None = None
 
     def fill(self, url: "DatabaseUrl") -> None:
-        """Bring it to head, with made-up chats if they are wanted."""
+        """Migrate to the newest revision, and add made-up chats if asked to."""
         self.revisions = _migrate(self._command, url, self._format)
         if self._seed:
             self.seeded = _seed(self._command, url)
 
 
 def _migrate(command: CommandContext, url: "DatabaseUrl", output_format: Format) -> tuple[str, ...]:
-    """Bring the schema to head; return the revisions applied."""
+    """Migrate to the newest revision; return the revisions applied."""
     from chatdb.cli.commands.migrate import CommandWatch
     from chatdb.workflows.dev_db_status import migrate_server
 
@@ -351,7 +357,7 @@ def _migrate(command: CommandContext, url: "DatabaseUrl", output_format: Format)
 
 
 def _seed(command: CommandContext, url: "DatabaseUrl") -> int:
-    """Add the small set of made-up chats that is missing; return how many were new."""
+    """Add the small set of made-up chats as far as it is missing; return how many were new."""
     from chatdb.db.database import Database
     from chatdb.workflows.seed_database import planned_conversations, seed
 
@@ -370,7 +376,7 @@ def _seed(command: CommandContext, url: "DatabaseUrl") -> int:
 
 
 def _write_env(command: CommandContext, url: "DatabaseUrl") -> str:
-    """Put the URL into `.env`; warn where something else beats it."""
+    """Write the URL to `.env`; warn if another setting overrides it."""
     from chatdb.workflows.env_file import put_database_url
 
     path = Path(".env")
@@ -379,6 +385,6 @@ def _write_env(command: CommandContext, url: "DatabaseUrl") -> str:
     found = settings.load(database_url=None).database_url
     if found.value != url.exposed():
         command.diagnostics.warning(
-            f"{found.source} beats DATABASE_URL of the .env: unset it to use this database"
+            f"{found.source} overrides DATABASE_URL in the .env; unset it to use this database"
         )
     return str(path.absolute())

@@ -1,4 +1,4 @@
-"""`chatdb doctor`: check everything that chatdb needs, and say how to mend it."""
+"""`chatdb doctor`: check what chatdb needs and say how to fix problems."""
 
 from collections import Counter
 from dataclasses import replace
@@ -31,24 +31,24 @@ def doctor(
     deep: Annotated[
         bool,
         typer.Option(
-            "--deep", help="Read a SQLite file and the full-text index as a whole, try its lock."
+            "--deep",
+            help="Read the whole SQLite file and full-text index, and test the file's lock.",
         ),
     ] = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what is safe to mend, after asking; then check.")
+        bool, typer.Option("--fix", help="Fix what is safe to fix, after asking; then check again.")
     ] = False,
     yes: YesOption = False,
     fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="From which severity on to exit with 1.")
+        FailOn, typer.Option("--fail-on", help="Lowest severity that causes exit code 1.")
     ] = FailOn.ERROR,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Check what chatdb needs and say how to mend it.
+    """Check what chatdb needs and say how to fix problems.
 
-    Python, programs, settings, disk, the database and its schema: every check is run, and
-    nothing is changed without --fix, which builds a damaged search index anew, takes the file
-    from other users and moves a large write-ahead log into it. docs/doctor.md tells what each id
-    means.
+    Checks Python, programs, settings, disk, the database and its schema. Nothing is changed without
+    --fix, which rebuilds a damaged search index, removes other users' permissions on the file and
+    checkpoints a large write-ahead log. docs/doctor.md explains each id.
 
     \b
     Examples:
@@ -81,7 +81,7 @@ def doctor(
         for severity in (Severity.ERROR, Severity.WARNING)
         if counts[severity]
     ]
-    command.diagnostics.note(", ".join(bad) or "nothing to mend")
+    command.diagnostics.note(", ".join(bad) or "nothing to fix")
     worst = max(finding.severity.rank for finding in findings)
     if fail_on is not FailOn.NEVER and worst >= Severity(fail_on.value).rank:
         raise typer.Exit(ExitCode.FAILED)
@@ -90,14 +90,14 @@ def doctor(
 def _mend(
     command: CommandContext, where: "Settings", found: "Sequence[Finding]", *, yes: bool
 ) -> bool:
-    """Mend what can be, after asking, and say what was done; return whether anything was to do."""
+    """Apply the fixes after asking and report them; return whether there were any."""
     from chatdb.cli.backup_options import StageWatch
     from chatdb.cli.confirm import confirm
     from chatdb.workflows.doctor_fix import mends_of
 
     mends = mends_of(found, where)
     if not mends:
-        command.diagnostics.note("nothing that --fix mends")
+        command.diagnostics.note("nothing that --fix can fix")
         return False
     confirm(command, [f"{mend.id}: {mend.text}" for mend in mends], yes=yes, action="mend")
     for mend in mends:
@@ -105,7 +105,7 @@ def _mend(
             with StageWatch(command) as watch:
                 done = mend.run(watch)
         except (ChatdbError, OSError) as failure:
-            command.diagnostics.warning(f"{mend.id} could not be mended: {failure}")
+            command.diagnostics.warning(f"{mend.id} could not be fixed: {failure}")
         else:
             command.diagnostics.note(f"{mend.id}: {done}")
     return True
@@ -116,7 +116,7 @@ def _fix(command: CommandContext, fix: str | None) -> str | None:
 
 
 def _settings(command: CommandContext) -> "Settings":
-    """Collect the settings; those that cannot be used are a finding too."""
+    """Collect the settings; invalid ones are a finding too."""
     from chatdb.workflows.doctor_machine import Settings
 
     environment = settings.process_environment()

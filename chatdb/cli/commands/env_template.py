@@ -17,15 +17,16 @@ app = command_app()
 def write_env_template(
     context: typer.Context,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The file; - is stdout.")
+        Path, typer.Option("--output", "-o", metavar="FILE", help="File to write; - is stdout.")
     ] = Path(".env.example"),
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the file if there is another.")
+        bool, typer.Option("--force", help="Replace an existing file that differs.")
     ] = False,
 ) -> None:
     """Write a commented .env.example with every setting.
 
-    Each setting has its default, commented out: copied to .env it changes nothing yet.
+    Each setting is commented out, with its default: a copy named .env changes nothing until you
+    edit it.
 
     \b
     Examples:
@@ -41,10 +42,10 @@ def write_env_template(
     done = put_file(output, env_template(), force=force)
     if done.action == "kept":
         raise RefusedError(
-            f"{output} is there already, and it is another; nothing was written",
-            hint="replace it: --force; or print what it would be: --output -",
+            f"{output} already exists and differs; nothing was written",
+            hint="to replace it: --force; to print the new text: --output -",
         )
-    kept = f"; the one before is {done.old}" if done.old else ""
+    kept = f"; the previous one is {done.old}" if done.old else ""
     command.diagnostics.note(
-        f"{output} is as it should be" if done.action == "unchanged" else f"wrote {output}{kept}"
+        f"{output} is up to date" if done.action == "unchanged" else f"wrote {output}{kept}"
     )

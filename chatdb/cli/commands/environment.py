@@ -1,4 +1,4 @@
-"""`chatdb environment`: what a database is for, kept in the database itself."""
+"""`chatdb environment`: the label of a database, stored in the database itself."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,7 +17,7 @@ app = group_app("Label a database: development, staging or production.")
 
 
 class EnvironmentName(StrEnum):
-    """What a database may be labelled as."""
+    """The labels of a database."""
 
     DEVELOPMENT = "development"
     STAGING = "staging"
@@ -26,7 +26,7 @@ class EnvironmentName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ShownEnvironment:
-    """A database (redacted), its name for `--confirm`, and its label; None: nobody labelled it."""
+    """A database (redacted), its name for `--confirm`, and its label, None if it has none."""
 
     environment: str | None
     name: str
@@ -35,9 +35,9 @@ class ShownEnvironment:
 
 @app.command()
 def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
-    """Show what the database is labelled as.
+    """Show the database's label.
 
-    The name is the one that --confirm wants where the label is production.
+    The name is what --confirm expects if the label is production.
 
     \b
     Example:
@@ -52,14 +52,14 @@ def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> 
     shown = ShownEnvironment(label.environment, label.name, command.url.redacted())
     command.output.record(shown, output_format)
     if label.environment is None:
-        command.diagnostics.note("nobody labelled it: chatdb environment set production")
+        command.diagnostics.note("it has no label; to set one: chatdb environment set production")
 
 
 @app.command(name="set")
 def set_environment(
     context: typer.Context,
     environment: Annotated[
-        EnvironmentName, typer.Argument(case_sensitive=False, help="What the database is for.")
+        EnvironmentName, typer.Argument(case_sensitive=False, help="The label.")
     ],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -67,8 +67,8 @@ def set_environment(
 ) -> None:
     """Label the database.
 
-    On production every command that destroys something asks for --confirm NAME, seed is
-    refused, and the label itself is taken off by --confirm NAME only.
+    On production, destructive commands require --confirm NAME, seed is refused, and removing the
+    label requires --confirm NAME too.
 
     \b
     Examples:
@@ -88,13 +88,13 @@ def set_environment(
             change = replace(change, dry_run=True)
         else:
             if lowers:
-                plan = [f"{before} becomes {wanted}", "(nothing asks for its name any more)"]
-                confirm(command, plan, yes=yes, action="take the label off")
+                plan = [f"{before} becomes {wanted}", "(commands no longer require its name)"]
+                confirm(command, plan, yes=yes, action="remove the label")
             change = set_label(database, wanted, may_lower=lowers)
             dev_database(command).note_label(command.url, wanted)
     command.output.record(change, output_format)
     if not dry_run and wanted == PRODUCTION:
         command.diagnostics.note(
-            "what destroys something asks for its name now: --confirm NAME;"
-            " chatdb environment show tells the name"
+            "destructive commands now require its name: --confirm NAME; chatdb environment show "
+            "prints the name"
         )

@@ -34,15 +34,19 @@ app = command_app()
 
 ToOption = Annotated[
     str | None,
-    typer.Option("--to", metavar="FORMAT", help="jsonl (lossless), json, markdown; see formats."),
+    typer.Option(
+        "--to",
+        metavar="FORMAT",
+        help="Format: jsonl (lossless), json or markdown; see chatdb formats.",
+    ),
 ]
 AllBranchesOption = Annotated[
-    bool, typer.Option("--all-branches", help="Write every branch, not the active one only.")
+    bool, typer.Option("--all-branches", help="Write every branch, not only the active one.")
 ]
 IncludeHiddenOption = Annotated[
-    bool, typer.Option("--include-hidden", help="Write messages that their source hid, too.")
+    bool, typer.Option("--include-hidden", help="Also write messages that the source hid.")
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 
 @app.command()
@@ -51,34 +55,52 @@ def export(
     to: ToOption = None,
     output: Annotated[
         str,
-        typer.Option("--output", "-o", metavar="FILE|DIR/|URL|-", help="Where to; - is stdout."),
+        typer.Option(
+            "--output", "-o", metavar="FILE|DIR/|URL|-", help="Output file or folder; - is stdout."
+        ),
     ] = "-",
     ids: Annotated[
         list[str] | None,
-        typer.Option("--id", metavar="ID", help="Only this one: its id or a part; repeatable."),
+        typer.Option(
+            "--id", metavar="ID", help="Only this conversation: its id or a part of it; repeatable."
+        ),
     ] = None,
     user: Annotated[
-        str | None, typer.Option("--user", metavar="ID", help="Only this user's.")
+        str | None, typer.Option("--user", metavar="ID", help="Only this user's conversations.")
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="Only updated then or later (UTC)."),
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="Only conversations updated at this time or later (UTC).",
+        ),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option("--until", metavar="TIME", help="Only updated then or earlier (UTC)."),
+        typer.Option(
+            "--until",
+            metavar="TIME",
+            help="Only conversations updated at this time or earlier (UTC).",
+        ),
     ] = None,
     query: Annotated[
         str | None,
-        typer.Option("--query", metavar="WORDS", help="Only with a message chatdb search finds."),
+        typer.Option(
+            "--query",
+            metavar="WORDS",
+            help="Only conversations with a message that matches this search.",
+        ),
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option("--source", metavar="NAME", help="Only from this source, such as chatgpt."),
+        typer.Option(
+            "--source", metavar="NAME", help="Only conversations from this source, such as chatgpt."
+        ),
     ] = None,
     archived: Annotated[
         bool | None,
-        typer.Option("--archived/--no-archived", help="Only archived ones, or none of them."),
+        typer.Option("--archived/--no-archived", help="Only archived conversations, or none."),
     ] = None,
     all_orgs: AllOrgsOption = False,
     all_branches: AllBranchesOption = False,
@@ -87,9 +109,9 @@ def export(
 ) -> None:
     """Write conversations to files.
 
-    Those of one organization, or with --all-orgs of every one. The native format, jsonl, has
-    everything of a conversation and comes back by chatdb import. A folder gets a file for each
-    conversation. A name that ends in .gz or .zst is compressed.
+    Exports one organization, or every one with --all-orgs. The native format, jsonl, holds
+    everything about a conversation, and chatdb import reads it back. A folder gets one file for
+    each conversation. A name that ends in .gz or .zst is compressed.
 
     \b
     Examples:
@@ -135,7 +157,7 @@ def export(
 
 
 def _format_name(output: str, to: str | None) -> str:
-    """Return the format that is asked for; raises UsageError for a name that says another."""
+    """Return the requested format; raises UsageError if the file name contradicts it."""
     from chatdb.formats.writing import format_of
     from chatdb.layouts.registry import is_layout
 
@@ -147,7 +169,7 @@ def _format_name(output: str, to: str | None) -> str:
 def _with_ids(
     database: "Database", request: "ExportRequest", ids: list[str] | None, query: str | None
 ) -> "ExportRequest":
-    """Narrow the request to the conversations named and found."""
+    """Narrow the selection to the conversations named and found."""
     from dataclasses import replace
 
     from chatdb.operations.exports import find_within
@@ -175,7 +197,7 @@ def _both(one: "IdsWithin", other: "IdsWithin") -> "IdsWithin":
 
 
 class _Exporting:
-    """One export with its progress and its report on stderr."""
+    """One export, with its progress and report on stderr."""
 
     def __init__(
         self, command: CommandContext, database: "Database", request: "ExportRequest"
@@ -185,7 +207,7 @@ class _Exporting:
         self._request = request
 
     def to(self, output: str, *, force: bool) -> None:
-        """Write to the output that was named; exit 7 when existing files were left alone."""
+        """Write to the given output; exits with 7 if existing files were kept."""
         from chatdb.formats.writing import STDOUT, check_file, is_folder
 
         if output == STDOUT:
@@ -253,7 +275,7 @@ class _Exporting:
         report_rows(self._command, written)
 
     def _tell_of_others(self, count: int, *, or_all: str = ", or --all-orgs") -> None:
-        """Name organizations that are not in what was written, though one might expect them."""
+        """Name organizations that the user might expect in the output but that are not in it."""
         scope = self._request.organization_key
         if not count:
             tell_who_has_some(self._command, self._database, scope, or_all=or_all)
@@ -276,14 +298,14 @@ class _Exporting:
 
 
 def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
-    """Say how many rows each table got, what was there, and what had no place."""
+    """Print how many rows each table got, how many existed, and what could not be stored."""
     if not written.conversations:
         command.diagnostics.note("no conversation matched")
     for table, rows in written.rows.items():
-        there = f", {counted(rows.there, 'row')} stayed as they were" if rows.there else ""
+        there = f", {counted(rows.there, 'row')} left unchanged" if rows.there else ""
         command.diagnostics.note(f"wrote {counted(rows.written, 'row')} of {table}{there}")
     if any(rows.there for rows in written.rows.values()):
-        command.diagnostics.note("add --force to write over what is there")
+        command.diagnostics.note("add --force to overwrite existing rows")
     for what, count in written.lossy.items():
         command.diagnostics.warning(f"{what} ({count:,})")
 
@@ -294,12 +316,12 @@ def stdout_for(command: CommandContext, format_name: str) -> Any:
 
 
 def warn_of_kept(command: CommandContext, name: str) -> None:
-    """Name a file that was left as it is."""
-    command.diagnostics.warning(f"{name} exists with other content and was left as it is")
+    """Report a file that was left unchanged."""
+    command.diagnostics.warning(f"{name} exists with different content and was left unchanged")
 
 
 def report(command: CommandContext, written: "Written", output: str | None) -> None:
-    """Say what was written; raise Exit 7 when existing files were left alone."""
+    """Print what was written; raise Exit 7 if existing files were kept."""
     if written.unchanged:
         done = "holds" if written.unchanged == 1 else "hold"
         command.diagnostics.note(
@@ -307,7 +329,7 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
         )
     if written.kept:
         left = f"{counted(written.kept, 'file')} {'was' if written.kept == 1 else 'were'} there"
-        command.diagnostics.note(f"{left}; add --force to write over what exists")
+        command.diagnostics.note(f"{left}; add --force to overwrite existing files")
     if not (written.conversations or written.kept or written.unchanged):
         command.diagnostics.note("no conversation matched")
     elif output is not None and written.conversations:

@@ -1,4 +1,4 @@
-"""`chatdb formats`: what can be read and written."""
+"""`chatdb formats`: list what can be read and written."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ app = command_app()
 
 @dataclass(frozen=True, slots=True)
 class KnownFormat:
-    """One row: `name` is the word for --from and --to, `kind` what it is of: file or database."""
+    """One row: `name` is the value for --from and --to, `kind` is file or database."""
 
     name: str
     kind: str
@@ -27,8 +27,8 @@ class KnownFormat:
 def formats(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
     """List the formats and databases that can be read and written.
 
-    What a file or database is, is found by what is in it; --from and --to take these names. A dump
-    of such a database by pg_dump is read as the database is.
+    Files and databases are recognised by their contents; --from and --to take these names. A dump
+    of such a database by pg_dump is read like the database.
 
     \b
     Example:

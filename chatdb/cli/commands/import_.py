@@ -36,64 +36,82 @@ def import_(
         list[str] | None,
         typer.Argument(
             metavar="PATH|URL...",
-            help="Files, folders, globs, databases, dumps of them, or - for standard input.",
+            help="Files, folders, globs, databases, pg_dump dumps of them, or - for standard "
+            "input.",
         ),
     ] = None,
     format_name: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="The format or layout; see chatdb formats."),
+        typer.Option("--from", metavar="FORMAT", help="Format or layout; see chatdb formats."),
     ] = None,
     source_schema: Annotated[
         str | None,
         typer.Option(
-            "--source-schema", metavar="NAME", help="The PostgreSQL schema with another's tables."
+            "--source-schema",
+            metavar="NAME",
+            help="PostgreSQL schema that holds the other system's tables.",
         ),
     ] = None,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="ID", help="Whose they are, where the source names nobody."),
+        typer.Option(
+            "--user", metavar="ID", help="User to assign conversations to if the source names none."
+        ),
     ] = None,
     source_name: Annotated[
         str | None,
-        typer.Option("--source-name", metavar="NAME", help="Which installation they come from."),
+        typer.Option(
+            "--source-name",
+            metavar="NAME",
+            help="Name of the installation the conversations come from.",
+        ),
     ] = None,
     restore_deleted: Annotated[
-        bool, typer.Option("--restore-deleted", help="Bring back what was deleted here.")
+        bool,
+        typer.Option(
+            "--restore-deleted", help="Restore conversations and messages that were deleted here."
+        ),
     ] = False,
     all_orgs: Annotated[
-        bool, typer.Option("--all-orgs", help="Each into the organization that its file names.")
+        bool,
+        typer.Option(
+            "--all-orgs", help="Import each conversation into the organization named in its file."
+        ),
     ] = False,
     dry_run: DryRunOption = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say what is in the files; no database is needed.")
+        bool,
+        typer.Option("--explain", help="Describe the contents of the files; needs no database."),
     ] = False,
     scratch_url: Annotated[
         str | None,
         typer.Option(
             "--scratch-url",
             metavar="URL",
-            help="The server that unpacks a dump.  [default: one that is made for it]",
+            help="PostgreSQL server used to unpack a dump.  [default: a temporary one]",
         ),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE", help="Write all that happened to a JSON file."),
+        typer.Option("--report", metavar="FILE", help="Write a full report to a JSON file."),
     ] = None,
     no_search_index: Annotated[
         bool,
-        typer.Option("--no-search-index", help="Load without the full-text index: build it later."),
+        typer.Option("--no-search-index", help="Do not build the full-text index now."),
     ] = False,
     build_search_index: Annotated[
         bool,
-        typer.Option("--build-search-index", help="Build a full-text index that was left out."),
+        typer.Option(
+            "--build-search-index", help="Build a full-text index that an earlier import left out."
+        ),
     ] = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Read chat exports and other systems' databases.
 
-    Running it again changes nothing; a newer export adds what is new. What was edited, added or
-    deleted here stays so. Files go into one organization, whatever a native file says; with
-    --all-orgs each conversation goes back to its own.
+    Running it again changes nothing; a newer export adds only what is new. Edits, additions and
+    deletions made here are kept. Everything goes into one organization, even if a native file names
+    others; with --all-orgs each conversation goes back into its own.
 
     \b
     Examples:
@@ -112,7 +130,7 @@ def import_(
         raise UsageError("--build-search-index and --no-search-index exclude each other")
     if not paths:
         if not build_search_index:
-            raise UsageError("name what to import", hint="chatdb import export.zip")
+            raise UsageError("give an input to import", hint="chatdb import export.zip")
         _build_only(command)
         return
     if all_orgs:
@@ -130,7 +148,7 @@ def import_(
     if report is not None:
         check_report_path(report)
     if explain and report is not None:
-        raise UsageError("--explain has no report", hint="use --dry-run with --report")
+        raise UsageError("--explain writes no report", hint="use --dry-run with --report")
     options = ImportOptions(
         user_id=user, restore_deleted=restore_deleted, search_index=not no_search_index
     )
@@ -144,7 +162,7 @@ def import_(
 
 
 class _Importing:
-    """One import with its progress on stderr."""
+    """One import, with its progress on stderr."""
 
     def __init__(self, command: CommandContext, inputs: "Inputs", options: "ImportOptions") -> None:
         self._command = command
@@ -153,7 +171,7 @@ class _Importing:
         self._runs: list[ImportRun] = []
 
     def run(self) -> "ImportReport":
-        """Import; an interruption or error says how far it came."""
+        """Import; if it is interrupted or fails, report how far it got."""
         from chatdb.workflows.import_files import import_files
 
         with self._command.open_database() as database:
@@ -177,7 +195,7 @@ class _Importing:
                 raise
 
     def preview(self) -> "ImportReport":
-        """Say what an import would come to; a database that does not exist stays so."""
+        """Show what an import would do; a database that does not exist is not created."""
         from chatdb.workflows.import_files import preview_files
 
         url = self._command.url
@@ -207,17 +225,17 @@ class _Importing:
     def _how_far(self) -> str:
         count = self._count()
         there = f"{counted(count, 'conversation')} {'is' if count == 1 else 'are'} in the database"
-        return f"{there}; run the same command again: it goes on where it stopped"
+        return f"{there}; run the same command again to resume"
 
 
 @contextmanager
 def _with_dumps(
     command: CommandContext, inputs: "Inputs", scratch_url: str | None
 ) -> "Iterator[Inputs]":
-    """Have databases for the dumps among the inputs, for the while of the block."""
+    """Provide databases for the dumps among the inputs, for the duration of the block."""
     if not inputs.has_dump:
         if scratch_url is not None:
-            raise UsageError("--scratch-url is for a dump, and there is none to read")
+            raise UsageError("--scratch-url is only for dumps, and no input is a dump")
         yield inputs
         return
     from chatdb.cli.backup_options import StageWatch, dump_programs
@@ -239,7 +257,7 @@ def _with_dumps(
 def _progress(
     command: CommandContext, label: str, inputs: "Inputs"
 ) -> "AbstractContextManager[Progress]":
-    """Show how far the reading is: bytes of files, rows of databases."""
+    """Show the progress of reading: bytes of files, rows of databases."""
     from chatdb.workflows.import_inputs import total_size
 
     unit: Unit = "rows" if inputs.has_database else BYTES
@@ -247,13 +265,13 @@ def _progress(
 
 
 def _build_only(command: CommandContext) -> None:
-    """Complete what an import left out."""
+    """Build what an import left out."""
     from chatdb.cli.backup_options import StageWatch
     from chatdb.operations.search_index import rebuild_search_index
 
     with command.open_database() as database, StageWatch(command) as watch:
         built = rebuild_search_index(database, watch, only_if_needed=True)
-    text = "the search index is built" if built else "the search index was there already"
+    text = "search index built" if built else "the search index already exists"
     command.diagnostics.note(text)
 
 
@@ -285,7 +303,7 @@ def _finish(
             write_report(report, done)
         except ChatdbError as error:
             if not done.dry_run:
-                error.text += "; the import itself is done"
+                error.text += "; the import itself is complete"
             raise
     for note in notes(done, typed_org=command.options.org):
         command.diagnostics.note(note)
@@ -293,12 +311,12 @@ def _finish(
 
 
 def _name_skipped(command: CommandContext, files: "Sequence[FileReport]") -> None:
-    """Name what was skipped, the first ones at least, and end with exit code 7."""
+    """List the first skipped items, and exit with 7 if there are any."""
     skipped: list[SkippedItem] = [item for each in files for item in each.skipped]
     for item in skipped[:SKIPPED_SHOWN]:
         command.diagnostics.warning(f"skipped {item.place}: {item.reason}")
     more = len(skipped) - SKIPPED_SHOWN
     if more > 0:
-        command.diagnostics.warning(f"and {more:,} more; --report FILE names them all")
+        command.diagnostics.warning(f"and {more:,} more; --report FILE lists them all")
     if skipped:
         raise typer.Exit(ExitCode.PARTIAL)

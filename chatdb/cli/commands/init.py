@@ -28,19 +28,19 @@ def init(
         Path, typer.Argument(metavar="DIR", help="The project's folder.  [default: this one]")
     ] = Path(),
     production: Annotated[
-        bool, typer.Option("--production", help="Also a compose file for production.")
+        bool, typer.Option("--production", help="Also write a compose file for production.")
     ] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Replace files that differ; each is kept as NAME.old."),
+        typer.Option("--force", help="Replace files that differ, keeping each as NAME.old."),
     ] = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Put the compose file and .env.example into a project.
 
-    In a git repository .gitignore gets all that chatdb writes and that holds passwords or chats.
-    What exists is left as it is without --force.
+    In a git repository, files with passwords or chats are added to .gitignore. Existing files are
+    left unchanged without --force.
 
     \b
     Examples:
@@ -62,10 +62,12 @@ def init(
     missing = lines_to_add(files)
     if missing:
         command.diagnostics.note(
-            f".gitignore was left as it is; add to it: {' '.join(missing)} (or use --force)"
+            f".gitignore was left unchanged; add to it: {' '.join(missing)} (or use --force)"
         )
     if any(file.action == "kept" and not file.missing for file in files):
-        command.diagnostics.note("files that were kept differ from chatdb's; --force replaces them")
+        command.diagnostics.note(
+            "files that were left unchanged differ from chatdb's; --force replaces them"
+        )
     if dry_run:
         command.diagnostics.note("nothing was written: --dry-run")
         return
@@ -76,7 +78,7 @@ def init(
 
 
 def _database_file(command: CommandContext) -> Path | None:
-    """Return the configured SQLite file; settings that cannot be used are no matter here."""
+    """Return the configured SQLite file; invalid settings are ignored here."""
     try:
         return command.url.path
     except ConfigurationError:

@@ -1,4 +1,4 @@
-"""`chatdb kept`: what restores, migrations and deletions kept, and how to bring it back."""
+"""`chatdb kept`: what restores, migrations and deletions kept, and how to restore it."""
 
 import os
 import shlex
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from chatdb.workflows.kept_entries import KeptEntries, KeptEntry
     from chatdb.workflows.kept_prune import PrunedItem
 
-app = group_app("List, show, bring back and remove what was kept.")
+app = group_app("List, show, restore and remove kept files and databases.")
 
 _SHOWN = 20
 _MADE_BY = {
-    "restore": "a restore replaced it",
-    "migration": "before a migration",
-    "deletion": "a deletion",
-    "broken_off": "left by a run that was broken off",
+    "restore": "replaced by a restore",
+    "migration": "copied before a migration",
+    "deletion": "saved by a deletion",
+    "broken_off": "left by an interrupted run",
 }
 
-NameArgument = Annotated[str, typer.Argument(help="Its name, as chatdb kept list shows it.")]
+NameArgument = Annotated[str, typer.Argument(help="Name, as printed by chatdb kept list.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedKept:
-    """Something that is kept, in a table."""
+    """A kept item in a table."""
 
     name: str
     made_by: str
@@ -51,7 +51,7 @@ class ListedKept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPruned:
-    """Something that is kept, in the table of a pruning."""
+    """A kept item in the table of a pruning."""
 
     name: str
     age: str
@@ -62,10 +62,10 @@ class ListedPruned:
 
 @app.command(name="list")
 def list_kept(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
-    """List what is kept of the database, the oldest first.
+    """List kept files and databases, oldest first.
 
-    The databases that restores replaced, the copies that migrations made, the files of what was
-    deleted, and what runs left that were broken off.
+    These are the databases replaced by restores, the copies made before migrations, the files saved
+    by deletions, and the remains of interrupted runs.
 
     \b
     Example:
@@ -97,7 +97,7 @@ def list_kept(context: typer.Context, output_format: FormatOption = Format.TABLE
         return
     size = amount_text(sum(entry.bytes for entry in entries), BYTES)
     command.diagnostics.note(
-        f"{counted(len(entries), 'item')}, {size}; to bring one back: chatdb kept restore NAME",
+        f"{counted(len(entries), 'item')}, {size}; to restore one: chatdb kept restore NAME",
     )
 
 
@@ -105,7 +105,7 @@ def list_kept(context: typer.Context, output_format: FormatOption = Format.TABLE
 def show(
     context: typer.Context, name: NameArgument, output_format: FormatOption = Format.TABLE
 ) -> None:
-    """Show one thing that is kept, and how to bring it back.
+    """Show a kept item and how to restore it.
 
     \b
     Example:
@@ -118,28 +118,26 @@ def show(
     entry = named(_entries(command, url).all, name)
     command.output.record(details(entry, url, schema=_schema(command)), output_format)
     if entry.made_by == "broken_off":
-        command.diagnostics.note("it is of no use to anybody; to remove it: chatdb kept prune")
+        command.diagnostics.note("it cannot be used; to remove it: chatdb kept prune")
     else:
         name = shlex.quote(_short(entry.name))
-        command.diagnostics.note(f"to bring it back: chatdb kept restore {name}")
+        command.diagnostics.note(f"to restore it: chatdb kept restore {name}")
 
 
 @app.command()
 def restore(
     context: typer.Context,
     name: NameArgument,
-    force: Annotated[
-        bool, typer.Option("--force", help="End the sessions of who is connected.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Disconnect other sessions.")] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Bring back something that is kept.
+    """Restore a kept file or database.
 
-    A database takes the place of the one that is there, which is kept in its turn: as
-    chatdb restore --undo does. What was deleted is imported again, as by
-    chatdb import --restore-deleted, into the organization that it was deleted from.
+    A kept database replaces the current one, which is kept in turn, like chatdb restore --undo.
+    Deleted conversations are imported again, like chatdb import --restore-deleted, into the
+    organization they were deleted from.
 
     \b
     Examples:
@@ -156,8 +154,8 @@ def restore(
     entry = named(kept.all, name)
     if entry.made_by == "broken_off":
         raise UsageError(
-            f"{entry.name} is not whole: the run that wrote it was broken off",
-            hint="remove it: chatdb kept prune",
+            f"{entry.name} is incomplete: the run that wrote it was interrupted",
+            hint="to remove it: chatdb kept prune",
         )
     if entry.made_by != "deletion":
         put_back(
@@ -193,31 +191,36 @@ def restore(
 def prune(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="These, and no others.")
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Remove only these items.")
     ] = None,
     older_than: Annotated[
-        str | None, typer.Option("--older-than", metavar="AGE", help="All older: 26h, 30d, 8w.")
+        str | None,
+        typer.Option(
+            "--older-than", metavar="AGE", help="Remove items older than this: 26h, 30d, 8w."
+        ),
     ] = None,
     keep_last: Annotated[
         int | None,
-        typer.Option("--keep-last", min=0, metavar="N", help="All but the newest N of each kind."),
+        typer.Option(
+            "--keep-last", min=0, metavar="N", help="Remove all but the newest N of each kind."
+        ),
     ] = None,
     others: Annotated[
         bool,
-        typer.Option("--others", help="Also deletions that this database's log does not name."),
+        typer.Option("--others", help="Also remove deletions that are not in this database's log."),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also the only way back from the last 7 days.")
+        bool, typer.Option("--force", help="Also remove the only way back from the last 7 days.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Remove what is kept, by age or number.
+    """Remove kept items by age or number.
 
-    With both rules only what neither keeps. What runs left that were broken off goes in any case.
-    A deletion, and the newest of the other kinds, stays for 7 days: it may be the only way back.
-    Exit code 7 when something could not be removed.
+    With both rules, only items that neither keeps are removed. Remains of interrupted runs are
+    always removed. Deletions, and the newest item of each other kind, are kept for 7 days: they may
+    be the only way back. The exit code is 7 if an item could not be removed.
 
     \b
     Examples:
@@ -250,15 +253,15 @@ def prune(
         command.output.rows(plan, workflow.PrunedItem, output_format)
     if not (names or older_than or keep_last is not None):
         command.diagnostics.note(
-            "only what broken-off runs left goes without a rule: --older-than 30d"
+            "without a rule, only the remains of interrupted runs are removed: --older-than 30d"
         )
     if any(item.problem for item in plan):
-        command.diagnostics.warning("not everything could be removed")
+        command.diagnostics.warning("some items could not be removed")
         raise typer.Exit(ExitCode.PARTIAL)
 
 
 def _place(command: CommandContext) -> "DatabaseUrl":
-    """Return the address of the database: without its pooler where one is known."""
+    """Return the URL of the database, the direct one if it is known."""
     settings.export_libpq(command.config)
     url = command.direct_url or command.url
     if url.name:
@@ -319,7 +322,7 @@ def _plan_lines(going: "list[PrunedItem]") -> list[str]:
     if len(going) > _SHOWN:
         lines.append(f"and {len(going) - _SHOWN} more")
     size = amount_text(sum(item.bytes for item in going), BYTES)
-    return [*lines, f"in all {counted(len(going), 'item')}, {size}; nothing of it is kept"]
+    return [*lines, f"total {counted(len(going), 'item')}, {size}; none of it is kept"]
 
 
 def _age(time: datetime) -> str:
@@ -327,6 +330,6 @@ def _age(time: datetime) -> str:
 
 
 def _short(name: str) -> str:
-    """Return a path as one would type it from here."""
+    """Return a path as the user would type it in this directory."""
     beside = os.path.relpath(name) if os.sep in name else name
     return one_line(name if beside.startswith("..") else beside)

@@ -40,31 +40,36 @@ _SNIPPET = 70
 
 MessageArgument = Annotated[
     str,
-    typer.Argument(metavar="MESSAGE", help="Its id, the beginning or end of it, or last."),
+    typer.Argument(metavar="MESSAGE", help="Full id, its beginning or end, or: last."),
 ]
 TextArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[TEXT]", help="What it says; left out or - is standard input."),
+    typer.Argument(
+        metavar="[TEXT]", help="Message text; if omitted or -, read from standard input."
+    ),
 ]
 RoleOption = Annotated[
-    str | None, typer.Option("--role", metavar="ROLE", help="user, assistant, system or tool.")
+    str | None,
+    typer.Option("--role", metavar="ROLE", help="Role: user, assistant, system or tool."),
 ]
 AuthorOption = Annotated[
-    str | None, typer.Option("--author", metavar="NAME", help="The provider or tool.")
+    str | None, typer.Option("--author", metavar="NAME", help="Provider, or name of the tool.")
 ]
-ModelOption = Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="Name of the model.")
+]
 ReasoningOption = Annotated[
     str | None,
-    typer.Option("--reasoning", metavar="TEXT|JSON", help="What it thought before it answered."),
+    typer.Option("--reasoning", metavar="TEXT|JSON", help="Reasoning that preceded the answer."),
 ]
 ToolCallsOption = Annotated[
-    str | None, typer.Option("--tool-calls", metavar="JSON", help="The tools it calls.")
+    str | None, typer.Option("--tool-calls", metavar="JSON", help="Tool calls of the message.")
 ]
 ToolOutputsOption = Annotated[
-    str | None, typer.Option("--tool-outputs", metavar="JSON", help="What tools answered.")
+    str | None, typer.Option("--tool-outputs", metavar="JSON", help="Results of tool calls.")
 ]
 AttachmentsOption = Annotated[
-    str | None, typer.Option("--attachments", metavar="JSON", help="Files that belong to it.")
+    str | None, typer.Option("--attachments", metavar="JSON", help="Files attached to the message.")
 ]
 
 
@@ -82,7 +87,7 @@ class ListedRow:
 
 @dataclass(frozen=True, slots=True)
 class DeletedMessages:
-    """What went, for people and scripts."""
+    """What was deleted, for people and scripts."""
 
     conversation_id: UUID
     messages: int
@@ -106,23 +111,26 @@ def add(
     parent: Annotated[
         str | None,
         typer.Option(
-            "--parent", metavar="MESSAGE", help="What it answers.  [default: the end of the talk]"
+            "--parent",
+            metavar="MESSAGE",
+            help="Message it replies to.  [default: end of the active branch]",
         ),
     ] = None,
     meta: Annotated[
         list[str] | None,
-        typer.Option("--meta", metavar="KEY=VALUE", help="Goes into its metadata; repeatable."),
+        typer.Option("--meta", metavar="KEY=VALUE", help="Metadata to store; repeatable."),
     ] = None,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="TEXT is JSON: an object of fields, a list, or one a line."),
+        typer.Option("--json", help="TEXT is JSON: one object, a list, or one object per line."),
     ] = False,
     user: UserOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Add a message to a conversation.
 
-    It becomes the end of the active branch. With --json several are added at once, all or none.
+    It becomes the end of the active branch. With --json several messages are added at once, all or
+    none.
 
     \b
     Examples:
@@ -159,7 +167,7 @@ def add(
     command.output.record(added, output_format)
     if added.replaced_characters:
         command.diagnostics.warning(
-            f"{counted(added.replaced_characters, 'character')} that no database can keep replaced"
+            f"{counted(added.replaced_characters, 'character')} that no database can store replaced"
         )
 
 
@@ -170,17 +178,21 @@ def list_messages(
     limit: LimitOption = 50,
     after: AfterOption = None,
     newest_first: Annotated[
-        bool, typer.Option("--newest-first", help="Begin with the last message.")
+        bool, typer.Option("--newest-first", help="Start with the last message.")
     ] = False,
     role: Annotated[
         list[str] | None,
-        typer.Option("--role", metavar="ROLE", help="Only user, assistant, system or tool."),
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            help="Only messages of this role: user, assistant, system or tool.",
+        ),
     ] = None,
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """List the messages of a conversation, of every branch.
+    """List the messages of all branches of a conversation.
 
     \b
     Example:
@@ -234,10 +246,10 @@ def edit(
     user: UserOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Change a message; imports keep what you wrote.
+    """Change a message; imports keep your change.
 
-    Without TEXT only what the options name changes; without either TEXT comes from standard
-    input. An empty value takes a field away.
+    Without TEXT only the given options change; without either, TEXT is read from standard input. An
+    empty value clears the field.
 
     \b
     Example:
@@ -263,7 +275,9 @@ def delete(
     conversation: WithinConversation,
     messages: Annotated[
         list[str],
-        typer.Argument(metavar="MESSAGE...", help="Their ids, parts of them, or last."),
+        typer.Argument(
+            metavar="MESSAGE...", help="Ids, or the beginning or end of each, or: last."
+        ),
     ],
     user: UserOption = None,
     keep_to: KeepToOption = None,
@@ -274,8 +288,8 @@ def delete(
 ) -> None:
     """Delete messages, keeping the conversation in a file.
 
-    Answers to them move up to the message above. Importing the source again does not bring them
-    back; importing the kept file with --restore-deleted does.
+    Replies to them are attached to the message above. Importing the source again does not restore
+    them; importing the kept file with --restore-deleted does.
 
     \b
     Example:
@@ -362,7 +376,7 @@ def _row(message: "ListedMessage") -> ListedRow:
 
 
 def _beginning(message: "ListedMessage", limit: int) -> str:
-    """Return how a message begins, or what it has instead of text."""
+    """Return the beginning of a message, or what it contains instead of text."""
     if message.content.strip():
         return one_line(message.content[: 4 * limit], limit=limit)
     others = ("reasoning", "tool_calls", "tool_outputs", "attachments")
@@ -377,6 +391,6 @@ def _plan(found: "list[ListedMessage]", kept: object) -> list[str]:
     ]
     if len(found) > _PLANNED:
         lines.append(f"and {counted(len(found) - _PLANNED, 'more message')}")
-    lines.append(f"in all {counted(len(found), 'message')}; answers to them move up")
+    lines.append(f"total {counted(len(found), 'message')}; replies to them are attached above")
     lines.append(f"the conversation is kept in {kept}" if kept is not None else "nothing is kept")
     return lines

@@ -1,4 +1,4 @@
-"""`chatdb migrate`: bring the schema to head, or say what that would do."""
+"""`chatdb migrate`: migrate the schema to the newest revision, or show what that would do."""
 
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated
@@ -26,10 +26,10 @@ app = command_app()
 def migrate(
     context: typer.Context,
     revision: Annotated[
-        str | None, typer.Argument(help="The revision to go up to.  [default: the newest]")
+        str | None, typer.Argument(help="Revision to migrate to.  [default: the newest]")
     ] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print the SQL and its locks; write nothing at all.")
+        bool, typer.Option("--plan", help="Print the SQL and its locks without writing anything.")
     ] = False,
     wait: Annotated[
         float | None,
@@ -50,7 +50,7 @@ def migrate(
             max=A_DAY,
             callback=a_number,
             metavar="SECONDS",
-            help="How long another migrator may take.",
+            help="How long to wait for another migration to finish.",
         ),
     ] = 60.0,
     lock_timeout: Annotated[
@@ -66,17 +66,20 @@ def migrate(
     ] = 5.0,
     keep_copy: Annotated[
         bool,
-        typer.Option("--keep-copy", help="Keep the copy of a SQLite file that is made before."),
+        typer.Option("--keep-copy", help="Keep the copy of the SQLite file made before migrating."),
     ] = False,
     backup: Annotated[
-        bool, typer.Option("--backup", help="Back the database up first, if there is work to do.")
+        bool,
+        typer.Option(
+            "--backup", help="Back up the database first if there is anything to migrate."
+        ),
     ] = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Bring the database's schema to the newest revision.
 
-    Safe beside other migrators. A revision that fails is taken back as a whole; a SQLite file
-    is copied before the first change.
+    Safe to run concurrently. A revision that fails is rolled back completely; a SQLite file is
+    copied before the first change.
 
     \b
     Examples:
@@ -124,7 +127,7 @@ def migrate(
 
 @contextmanager
 def _backed_up(command: CommandContext, database: "Database") -> "Iterator[None]":
-    """Back the database up before the block, where backups are kept."""
+    """Back up the database before the block, to the configured place."""
     from chatdb.backups.stores import open_store
     from chatdb.workflows.backup_parts import BackupWish
     from chatdb.workflows.migrate import backed_up
@@ -137,7 +140,7 @@ def _backed_up(command: CommandContext, database: "Database") -> "Iterator[None]
 
 
 class CommandWatch:
-    """Tells the user what a migration does: revisions on stdout, the rest on stderr."""
+    """Reports the progress of a migration: revisions on stdout, the rest on stderr."""
 
     def __init__(self, command: CommandContext, output_format: Format) -> None:
         self._command = command
@@ -154,10 +157,10 @@ class CommandWatch:
     def applied(self, revision: "AppliedRevision") -> None:
         """Write a line for a revision that has just been committed.
 
-        A reader that has gone away (`| head`) does not stop the revisions after it.
+        A reader that closed the pipe (`| head`) does not stop the revisions after it.
         """
         if self._told:
-            verb = "applied" if revision.direction == "up" else "took back"
+            verb = "applied" if revision.direction == "up" else "reverted"
             with suppress(BrokenPipeError):
                 self._command.output.text(
                     f"{verb} {revision.revision} in {revision.seconds:.2f} s: {revision.title}"

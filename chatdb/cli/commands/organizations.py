@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 app = group_app("List, create, rename and delete organizations (tenants).")
 
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The key of the organization.")]
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Key of the organization.")]
 
 
 @dataclass(frozen=True, slots=True)
 class ListedOrganization:
-    """A row of the table: what fits a terminal."""
+    """A row of the table, with the columns that fit a terminal."""
 
     key: str
     name: str
@@ -49,7 +49,7 @@ class ListedOrganization:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationDeletionSummary:
-    """What went; `organization_kept` tells that the organization itself is still there."""
+    """What was deleted; `organization_kept` says whether the organization itself still exists."""
 
     key: str
     users: int
@@ -66,11 +66,11 @@ def list_organizations(
     context: typer.Context,
     limit: LimitOption = 50,
     after: Annotated[
-        str | None, typer.Option("--after", metavar="KEY", help="Go on after this key.")
+        str | None, typer.Option("--after", metavar="KEY", help="Continue after this key.")
     ] = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """List organizations by key, with what each has.
+    """List organizations by key, with counts.
 
     \b
     Example:
@@ -95,16 +95,17 @@ def create(
     context: typer.Context,
     key: KeyArgument,
     name: Annotated[
-        str | None, typer.Option("--name", help="Its name for people.  [default: the key]")
+        str | None, typer.Option("--name", help="Display name.  [default: the key]")
     ] = None,
     if_missing: Annotated[
-        bool, typer.Option("--if-missing", help="Leave one alone that exists, and exit with 0.")
+        bool,
+        typer.Option("--if-missing", help="If it already exists, change nothing and exit with 0."),
     ] = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Create an organization.
 
-    Its id is made of its key, the same in every database, so the key never changes.
+    The id is derived from the key, identical in every database, so the key never changes.
 
     \b
     Example:
@@ -122,10 +123,10 @@ def create(
 def rename(
     context: typer.Context,
     key: KeyArgument,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="New display name.")],
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Give an organization another name; its key stays.
+    """Rename an organization; its key stays the same.
 
     \b
     Example:
@@ -145,7 +146,7 @@ def delete(
     key: KeyArgument,
     keep_organization: Annotated[
         bool,
-        typer.Option("--keep-organization", help="Delete what it has, not the organization."),
+        typer.Option("--keep-organization", help="Delete its contents but keep the organization."),
     ] = False,
     keep_to: KeepToOption = None,
     no_keep: NoKeepOption = False,
@@ -153,9 +154,9 @@ def delete(
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Delete an organization and all it has, keeping it in a file.
+    """Delete an organization and its contents, kept in a file.
 
-    One transaction: all of it goes, or nothing. Importing the kept file brings it back.
+    All of it is deleted in one transaction. Importing the kept file restores it.
 
     \b
     Example:
@@ -184,7 +185,7 @@ def delete(
             report = _delete(command, database, report)
     command.output.record(_summary(report, dry_run=dry_run), output_format)
     if report.kept is not None and not dry_run:
-        back = f"to bring it back: {_way_back(report.contents, report.kept)}"
+        back = f"to restore it: {_way_back(report.contents, report.kept)}"
         command.diagnostics.note(back)
 
 
@@ -214,7 +215,7 @@ def _delete(
 
 def _plan(report: "OrganizationDeletion") -> list[str]:
     contents = report.contents
-    what = "what the organization {} has" if report.row_kept else "the organization {}"
+    what = "the contents of the organization {}" if report.row_kept else "the organization {}"
     users = counted(contents.users, "user")
     conversations = counted(contents.conversations, "conversation")
     snapshots = counted(contents.snapshots, "snapshot")
@@ -226,7 +227,7 @@ def _plan(report: "OrganizationDeletion") -> list[str]:
 
 
 def _way_back(contents: "OrganizationContents", kept: Path) -> str:
-    """Return the command that brings it back; the file does not have the organization's name."""
+    """Return the command that restores it; the file does not contain the display name."""
     org = "" if contents.key == "default" else f" --org {quote(contents.key)}"
     back = f"chatdb import {quote(str(kept))} --restore-deleted{org}"
     if contents.name in (contents.key, "Default"):

@@ -1,4 +1,4 @@
-"""`chatdb restore`: bring a backup back, and take that back again."""
+"""`chatdb restore`: restore a backup, and undo that."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,48 +41,68 @@ def restore(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE]", help="A file of the backup, its name, or: latest.", show_default=False
+            metavar="[FILE]", help="Backup name, one of its files, or: latest.", show_default=False
         ),
     ] = None,
     into: Annotated[
         str | None,
-        typer.Option("--into", metavar="URL", help="Into this database, not the configured one."),
+        typer.Option(
+            "--into",
+            metavar="URL",
+            help="Restore into this database instead of the configured one.",
+        ),
     ] = None,
     in_place: Annotated[
         bool,
-        typer.Option("--in-place", help="Replace the tables themselves, in one transaction."),
+        typer.Option(
+            "--in-place",
+            help="Replace the tables inside the existing database, in one transaction.",
+        ),
     ] = False,
     conversations: Annotated[
         list[str] | None,
-        typer.Option("--conversation", metavar="ID", help="Only this one, merged in; repeatable."),
+        typer.Option(
+            "--conversation", metavar="ID", help="Merge in only this conversation; repeatable."
+        ),
     ] = None,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="ID", help="Only this user's conversations, merged in."),
+        typer.Option("--user", metavar="ID", help="Merge in only this user's conversations."),
     ] = None,
     via: Annotated[
         str | None,
-        typer.Option("--via", metavar="URL", help="The server that unpacks a dump for SQLite."),
+        typer.Option(
+            "--via",
+            metavar="URL",
+            help="PostgreSQL server used to unpack a dump when the target is SQLite.",
+        ),
     ] = None,
     undo: Annotated[
         bool,
-        typer.Option("--undo", help="Put the database back that the last restore replaced."),
+        typer.Option("--undo", help="Put back the database that the last restore replaced."),
     ] = False,
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="End the sessions of who is connected; give up what it has not."
+            "--force",
+            help="Disconnect other sessions; go ahead even if the backup lacks tables or is "
+            "truncated.",
         ),
     ] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Run an SQL file that could run programs.")
+        bool, typer.Option("--trust", help="Run an SQL file even if it could start programs.")
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="Build so many indexes at once.  [default: auto]"),
+        typer.Option(
+            "--jobs", "-j", min=1, help="Number of indexes to build in parallel.  [default: auto]"
+        ),
     ] = None,
     no_owner: Annotated[
-        bool, typer.Option("--no-owner", help="All of it becomes yours; no rights are granted.")
+        bool,
+        typer.Option(
+            "--no-owner", help="Make you the owner of everything and grant no privileges."
+        ),
     ] = False,
     no_migrate: Annotated[
         bool, typer.Option("--no-migrate", help="Leave the schema at the backup's revision.")
@@ -92,14 +112,15 @@ def restore(
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Bring a backup back and put it in the database's place.
+    """Restore a backup and swap it in for the current database.
 
-    Checksums are compared, everything is restored into a new database, counted and compared with
-    the manifest, brought to the newest revision, and only then swapped in by renaming. The
-    database that was there is kept; --undo puts it back. Whatever fails, it stays as it was.
+    The backup is restored into a new database: checksums are compared first, then the contents are
+    counted, compared with the manifest and brought to the newest revision. Only then are the two
+    databases swapped by renaming. The replaced database is kept; --undo puts it back. If any step
+    fails, the current database is unchanged.
 
-    With --conversation, --user or --org only those conversations come back: they are merged into
-    the database as it is, deleted ones too.
+    With --conversation, --user or --org, only those conversations are restored: they are merged
+    into the current database, including deleted ones.
 
     \b
     Examples:
@@ -112,7 +133,7 @@ def restore(
 
     command = CommandContext.of(context)
     if file is None and not undo:
-        raise UsageError("name a backup to restore", hint="chatdb restore latest")
+        raise UsageError("give a backup to restore", hint="chatdb restore latest")
     url = _target(command, into)
     if file is None or undo:
         undoing = _Undoing(
@@ -144,8 +165,8 @@ def restore(
     if conversations or user is not None or key is not None:
         if in_place:
             raise UsageError(
-                "--in-place replaces everything; --conversation, --user and --org merge something",
-                hint="leave --in-place out",
+                "--in-place replaces everything; --conversation, --user and --org merge a part",
+                hint="use one or the other",
             )
         restoring.selection(key or command.org, conversations or [], user, via)
     else:
@@ -154,7 +175,7 @@ def restore(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Restoring:
-    """One restore of a backup into a place."""
+    """One restore of a backup into a target database."""
 
     command: CommandContext
     backup: "Backup"
@@ -166,12 +187,12 @@ class _Restoring:
     output_format: Format
 
     def organization(self) -> str | None:
-        """Return the key that was typed, or that of a backup that holds one organization only."""
+        """Return the key that was typed, or that of a backup of one organization."""
         manifest = self.backup.manifest
         return self.command.options.org or (None if manifest is None else manifest.organization)
 
     def all(self, *, in_place: bool) -> None:
-        """Put the whole backup into the place, or into the tables that are there."""
+        """Restore the whole backup into a new database, or into the existing tables."""
         command = self.command
         with StageWatch(command) as watch, self._planned(watch, in_place=in_place) as planned:
             plan = planned.plan()
@@ -207,7 +228,7 @@ class _Restoring:
         return planned_in_place(self.backup, self.url, self.wish, watch, lambda: self._save(watch))
 
     def _save(self, watch: StageWatch) -> "Backup":
-        """Back up what is there now."""
+        """Back up the current contents."""
         from chatdb.backups.stores import open_store
         from chatdb.db.database import Database
         from chatdb.workflows.backup_parts import BackupWish
@@ -221,7 +242,7 @@ class _Restoring:
     def selection(
         self, organization: str, conversations: list[str], user: str | None, via: str | None
     ) -> None:
-        """Merge some conversations of it into the database."""
+        """Merge some conversations of the backup into the database."""
         from chatdb.db.database import Database
         from chatdb.db.url import parse_url
         from chatdb.operations.schema import prepare_new_sqlite, require_current
@@ -263,7 +284,7 @@ class _Restoring:
 
 
 def _target(command: CommandContext, into: str | None) -> "DatabaseUrl":
-    """Return the address of the place: without its pooler where one is known."""
+    """Return the URL of the target, the direct one if it is known."""
     from chatdb import config as settings
     from chatdb.db.label import look_at_label
     from chatdb.db.url import parse_url
@@ -274,9 +295,9 @@ def _target(command: CommandContext, into: str | None) -> "DatabaseUrl":
 
 
 def _named(command: CommandContext, url: "DatabaseUrl") -> str:
-    """Return whose backups `latest` is of: the configured database's, wherever they go.
+    """Return the database that `latest` refers to: the configured one, whatever the target.
 
-    Of another kind than the place it cannot be meant.
+    Not if it is of another kind than the target.
     """
     configured = command.direct_url or command.url
     is_of_a_kind = configured.dialect_name.startswith(url.dialect_name)
@@ -302,7 +323,7 @@ def _find(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Undoing:
-    """Putting back what a restore replaced."""
+    """Putting back the database that a restore replaced."""
 
     command: CommandContext
     url: "DatabaseUrl"
@@ -312,7 +333,7 @@ class _Undoing:
     format: Format
 
     def put_back(self, name: str | None, *, force: bool) -> None:
-        """Put back what the last restore, or the one that is named, replaced."""
+        """Put back the database that the last restore, or the named one, replaced."""
         from chatdb.db.opening import open_replacement
         from chatdb.db.replacement import KEPT
 
@@ -339,7 +360,9 @@ class _Undoing:
             told = [f"would replace {place}:", *(f"  {line}" for line in lines)]
             self.command.output.text("\n".join(told))
         else:
-            self.command.output.text(f"{place} is what it was until {utc_text(kept.kept_at)}")
+            self.command.output.text(
+                f"{place} is restored to its state of {utc_text(kept.kept_at)}"
+            )
         _tell(self.command, way_back(undone.kept, self.into))
 
 

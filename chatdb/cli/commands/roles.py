@@ -26,7 +26,7 @@ _PASSWORD_BYTES = 24
 
 
 class Kind(StrEnum):
-    """What the role is for."""
+    """What the role may do."""
 
     APP = "app"
     READONLY = "readonly"
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CreatedRole:
-    """What was made; `password` is there only when it was made here and goes to no file."""
+    """The role that was made; `password` is set only if chatdb made it and saved it to no file."""
 
     name: str
     kind: str
@@ -49,7 +49,8 @@ class CreatedRole:
 def list_roles(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
     """List the roles that may read the messages.
 
-    Row-level security binds applications' roles, never a superuser or the owner of the tables.
+    Row-level security applies to application roles, never to a superuser or the owner of the
+    tables.
 
     \b
     Example:
@@ -68,35 +69,43 @@ def list_roles(context: typer.Context, output_format: FormatOption = Format.TABL
 @app.command()
 def create(
     context: typer.Context,
-    kind: Annotated[Kind, typer.Argument(metavar="app|readonly", help="Write too, or only read.")],
+    kind: Annotated[
+        Kind,
+        typer.Argument(metavar="app|readonly", help="app: read and write; readonly: read only."),
+    ],
     name: Annotated[
         str | None,
-        typer.Option("--name", help="Its name.  [default: chatdb_app or chatdb_readonly]"),
+        typer.Option("--name", help="Role name.  [default: chatdb_app or chatdb_readonly]"),
     ] = None,
     password_file: Annotated[
         str | None,
         typer.Option(
-            "--password-file", metavar="FILE|-", help="Read the password from its first line."
+            "--password-file",
+            metavar="FILE|-",
+            help="Read the password from this file's first line.",
         ),
     ] = None,
     generate: Annotated[
-        bool, typer.Option("--generate", help="Make a password, and show it once.")
+        bool, typer.Option("--generate", help="Generate a password and show it once.")
     ] = False,
     save_password: Annotated[
         Path | None,
         typer.Option(
-            "--save-password", metavar="FILE", help="Make one, and write it to this new file."
+            "--save-password",
+            metavar="FILE",
+            help="Generate a password and write it to this new file.",
         ),
     ] = None,
     existing: Annotated[
-        bool, typer.Option("--existing", help="Give a role that is there its rights here.")
+        bool,
+        typer.Option("--existing", help="Grant an existing role its privileges in this database."),
     ] = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Create a login role with no more rights than it needs.
+    """Create a login role with only the privileges it needs.
 
-    It sees and writes what belongs to app.organization_id (and app.user_id) of its transaction.
-    The password is asked for on a terminal; the server gets only its SCRAM digest.
+    It reads and writes what belongs to app.organization_id (and app.user_id) of its transaction.
+    The password is asked for on a terminal; the server receives only its SCRAM digest.
 
     \b
     Examples:
@@ -129,7 +138,9 @@ def create(
         password_file=None if save_password is None else str(save_password),
     )
     command.output.record(shown, output_format)
-    command.diagnostics.note("what it may do: chatdb security check; its rules: docs/tenants.md")
+    command.diagnostics.note(
+        "to check its privileges: chatdb security check; its rules: docs/tenants.md"
+    )
 
 
 @app.command()
@@ -137,13 +148,16 @@ def drop(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The role.")],
     keep_role: Annotated[
-        bool, typer.Option("--keep-role", help="Take its rights in this database only.")
+        bool,
+        typer.Option(
+            "--keep-role", help="Revoke its privileges in this database, but do not drop it."
+        ),
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Take a role's rights, and drop it.
+    """Revoke a role's privileges and drop it.
 
     \b
     Example:
@@ -154,12 +168,14 @@ def drop(
     command = CommandContext.of(context)
     with command.open_database() as database:
         found = roles.check_droppable(database, name)
-        what = "the rights of the role" if keep_role else "the role"
+        what = "the privileges of the role" if keep_role else "the role"
         plan = [f"{what} {one_line(name)} ({found.kind})"]
         if found.sessions:
-            plan.append(f"{counted(found.sessions, 'session')} of it will get errors from now on")
+            plan.append(
+                f"{counted(found.sessions, 'session')} using it will get errors from now on"
+            )
         if dry_run:
-            command.diagnostics.block("\n".join(["This would go:", *plan]))
+            command.diagnostics.block("\n".join(["This would be removed:", *plan]))
         else:
             confirm(command, plan, yes=yes)
             roles.drop(database, name, keep_role=keep_role)
@@ -167,13 +183,13 @@ def drop(
     if not dry_run and not keep_role:
         again = "app" if found.kind == "app" else "readonly"
         command.diagnostics.note(
-            f"to make it anew: chatdb roles create {again} --name {quote(one_line(name))}"
+            f"to create it again: chatdb roles create {again} --name {quote(one_line(name))}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _PasswordSource:
-    """Where the password comes from: at most one of the three, else the terminal."""
+    """The source of the password: at most one of the three options, else the terminal."""
 
     file: str | None
     generate: bool
@@ -203,12 +219,12 @@ def _read_password(name: str) -> str:
         text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise StorageError(
-            f"{name} cannot be read: {reason}", hint="name a file of text"
-        ) from error
+        raise StorageError(f"{name} cannot be read: {reason}", hint="give a text file") from error
     password = text.partition("\n")[0].rstrip("\r")
     if not password:
-        raise UsageError("there is no password: the first line is empty", hint="or use --generate")
+        raise UsageError(
+            "the password is missing: the first line is empty", hint="or use --generate"
+        )
     return password
 
 
@@ -220,12 +236,12 @@ def _ask_password(command: CommandContext, name: str) -> str:
         )
     first, again = (
         command.diagnostics.ask_hidden(f"{question} for {one_line(name)}:").rstrip("\r\n")
-        for question in ("Password", "Once more, the password")
+        for question in ("Password", "Repeat the password")
     )
     if first != again:
         raise UsageError("the two passwords differ", hint="run the command again")
     if not first:
-        raise UsageError("there is no password", hint="type one, or let one be made: --generate")
+        raise UsageError("no password was typed", hint="type one, or generate one: --generate")
     return first
 
 
@@ -235,8 +251,8 @@ def _save(path: Path, password: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(password + "\n")
     except FileExistsError as error:
-        raise StorageError(f"{path} exists already", hint="name another file") from error
+        raise StorageError(f"{path} already exists", hint="give another file") from error
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be written: {error.strerror or error}", hint="name another file"
+            f"{path} cannot be written: {error.strerror or error}", hint="give another file"
         ) from error

@@ -1,4 +1,4 @@
-"""`chatdb schema`: look at the schema and its revisions, and change them."""
+"""`chatdb schema`: inspect and change the schema and its revisions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ from chatdb.errors import ExitCode
 if TYPE_CHECKING:
     from chatdb.operations.schema_plan import Loss
 
-app = group_app("Look at the schema and its revisions, and change them.")
+app = group_app("Inspect and change the schema and its revisions.")
 
 
 @app.command()
@@ -24,10 +24,10 @@ def status(
     ] = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Tell which revision the database is at.
+    """Show which revision the database is at.
 
-    The state is current, behind, ahead (made by a newer chatdb), unknown_revision, not_chatdb
-    (tables of chatdb's names that are another program's) or empty.
+    The state is current, behind, ahead (of a newer chatdb), unknown_revision, not_chatdb (another
+    program's tables have chatdb's table names) or empty.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def status(
     command.output.record(answer, output_format)
     if answer.elsewhere:
         command.diagnostics.warning(
-            f"chatdb's tables are {in_schemas(answer.elsewhere)}: --schema names another"
+            f"chatdb's tables are {in_schemas(answer.elsewhere)}; to use another schema: --schema"
         )
     if exit_code and answer.state != "current":
         raise typer.Exit(ExitCode.SCHEMA)
@@ -50,9 +50,9 @@ def status(
 
 @app.command()
 def history(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
-    """List the revisions with when they were applied.
+    """List the revisions and when they were applied.
 
-    A revision whose script has changed since is marked.
+    A revision whose script has changed since then is marked.
 
     \b
     Example:
@@ -68,9 +68,9 @@ def history(context: typer.Context, output_format: FormatOption = Format.TABLE) 
 
 @app.command()
 def check(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
-    """Compare the live database with what the migrations make.
+    """Compare the live schema with the one the migrations create.
 
-    Exits with 1 and lists the differences when there are any, those of the full-text index too.
+    Exits with 1 and lists the differences if there are any, including those of the full-text index.
 
     \b
     Example:
@@ -92,11 +92,11 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
             f"{schema_check.problems(report.differences)} in {command.url.redacted()}"
         )
         if any(map(schema_check.is_of_search_index, report.differences)):
-            command.diagnostics.note(f"to build the search index anew: {COMPLETE_HINT}")
+            command.diagnostics.note(f"to rebuild the search index: {COMPLETE_HINT}")
         raise typer.Exit(ExitCode.FAILED)
     if output_format is Format.TABLE:
         command.output.text(
-            f"no differences: {command.url.redacted()} is what revision {report.revision} makes"
+            f"no differences: {command.url.redacted()} matches revision {report.revision}"
         )
 
 
@@ -104,12 +104,12 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
 def dump(
     context: typer.Context,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Output file.")
     ] = None,
 ) -> None:
     """Write the DDL of the live schema.
 
-    Run in an empty database it makes an equal schema.
+    Run in an empty database, it creates the same schema.
 
     \b
     Example:
@@ -130,7 +130,7 @@ def dump(
 def downgrade(
     context: typer.Context,
     revision: Annotated[
-        str, typer.Argument(help="The revision to go back to; base takes everything back.")
+        str, typer.Argument(help="Revision to go back to; base reverts everything.")
     ],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -139,9 +139,9 @@ def downgrade(
     ] = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Take revisions back, with the data they hold.
+    """Revert revisions, dropping the data they hold.
 
-    A copy of a SQLite file is kept beside it. On PostgreSQL the data is lost: make a backup first.
+    A copy of a SQLite file is kept beside it. On PostgreSQL the data is lost: back up first.
 
     \b
     Example:
@@ -156,7 +156,7 @@ def downgrade(
     with command.open_database(create=False, any_schema=True) as database:
         planned = plan_back(database, revision, keep_copy=not no_keep)
         if planned.pending and not dry_run:
-            kept = "a copy of the file" if planned.keeps_copy else "nothing of it"
+            kept = "a copy of the file" if planned.keeps_copy else "none of it"
             lines = [_loss_text(item) for item in planned.losses]
             confirm(command, [*lines, f"({kept} is kept)"], yes=yes)
             take_back(database, planned, watch=CommandWatch(command, output_format))
@@ -178,11 +178,11 @@ def _loss_text(item: "Loss") -> str:
 @app.command()
 def new(
     context: typer.Context,
-    title: Annotated[str, typer.Argument(help='What it does: "add tags".')],
+    title: Annotated[str, typer.Argument(help='What the migration does, e.g. "add tags".')],
 ) -> None:
-    """Write a migration for what db/schema.py has changed.
+    """Write a migration for changes in db/schema.py.
 
-    Works in a source checkout only. Read what it wrote before you commit it.
+    Works only in a source checkout. Read the new file before you commit it.
 
     \b
     Example:
@@ -193,4 +193,4 @@ def new(
     command = CommandContext.of(context)
     path = new_revision(title)
     command.output.text(str(path))
-    command.diagnostics.note("read it, then renew the catalogue: make catalogue")
+    command.diagnostics.note("read it, then update the catalogue: make catalogue")

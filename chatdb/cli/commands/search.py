@@ -33,25 +33,29 @@ _SHORT_ID = 8
 def search(
     context: typer.Context,
     words: Annotated[
-        list[str], typer.Argument(metavar="WORDS...", help="What to find; see below.")
+        list[str], typer.Argument(metavar="WORDS...", help="Search query; syntax above.")
     ],
     limit: LimitOption = 20,
     after: AfterOption = None,
     rank: Annotated[
-        bool, typer.Option("--rank", help="Best first instead of newest first (newest 150 hits).")
+        bool, typer.Option("--rank", help="Sort the newest 150 hits by relevance, not by date.")
     ] = False,
     user: Annotated[
-        list[str] | None, typer.Option("--user", metavar="ID", help="Only of this user.")
+        list[str] | None, typer.Option("--user", metavar="ID", help="Only this user's messages.")
     ] = None,
     role: Annotated[
         list[str] | None,
-        typer.Option("--role", metavar="ROLE", help="Only user, assistant, system or tool."),
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            help="Only messages of this role: user, assistant, system or tool.",
+        ),
     ] = None,
     include_hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Find messages that the source hid, too.")
+        bool, typer.Option("--include-hidden", help="Also find messages that the source hid.")
     ] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="WORDS are in the database's own syntax.")
+        bool, typer.Option("--raw", help="Pass WORDS to the database in its native query syntax.")
     ] = False,
     all_orgs: AllOrgsOption = False,
     timeout: Annotated[
@@ -62,17 +66,16 @@ def search(
             max=A_DAY,
             callback=a_number,
             metavar="SECONDS",
-            help="Give up after this.",
+            help="Give up after this time.",
         ),
     ] = 30.0,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Find messages by their words.
 
-    All words must be there: red car. Side by side: "red car". One of two: red OR blue.
-    Not: -bus or -"red bus". Beginnings: auto*. Filters: role:user user:ann after:2025-01-31
-    before:2025-06. In titles: in:title car. Quote the whole for the shell; before a word that
-    starts with a minus write --.
+    All words: red car. Phrase: "red car". Either word: red OR blue. Exclude: -bus or -"red bus".
+    Prefix: auto*. Filters: role:user user:ann after:2025-01-31 before:2025-06. In titles: in:title
+    car. Quote the whole query for the shell; write -- before a word that starts with a minus.
 
     \b
     Examples:
@@ -94,7 +97,7 @@ def search(
         users=frozenset(user or ()),
         timeout_seconds=timeout,
     )
-    # Row-level security knows one user; the query knows all that are wanted.
+    # Row-level security knows one user; the query may name several.
     with command.open_database(user=user[0] if user and len(user) == 1 else None) as database:
         page = operation.search(database, " ".join(words), organization_key=scope, options=options)
         _show(command, page, output_format)
@@ -119,7 +122,7 @@ def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
     for note in page.notes:
         command.diagnostics.note(note)
     if not page.hits:
-        titles = "" if page.in_titles else "; titles are searched by in:title"
+        titles = "" if page.in_titles else "; to search titles: in:title"
         command.diagnostics.note(f"nothing found{titles}")
     elif page.next_cursor is not None:
         command.tell_more(page.next_cursor, than=limit)
@@ -128,7 +131,7 @@ def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
 
 
 def _grouped(page: "SearchPage") -> Iterator[tuple[str, list["Hit"]]]:
-    """Yield the hits under the heading of their conversation, neighbours together."""
+    """Yield the hits grouped under the title of their conversation."""
     owned = zip(page.organizations or [""] * len(page.hits), page.hits, strict=True)
     for (key, _), group in groupby(owned, key=lambda pair: (pair[0], pair[1].conversation_id)):
         found = [hit for _, hit in group]
@@ -165,7 +168,7 @@ def _renderables(page: "SearchPage") -> Iterator[Any]:
 
 
 def _marked(hit: "Hit") -> Any:
-    """Return the snippet with its hits highlighted; each piece is made safe by itself."""
+    """Return the snippet with its hits highlighted; each piece is made safe separately."""
     from rich.text import Text
 
     marked, place = Text(style="not dim"), 0

@@ -1,4 +1,4 @@
-"""`chatdb search-index`: look at the full-text index, check it, make it anew."""
+"""`chatdb search-index`: inspect the full-text index, check it, rebuild it."""
 
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,15 @@ from chatdb.errors import ExitCode
 if TYPE_CHECKING:
     from chatdb.operations.search_index import SearchIndexReport
 
-app = group_app("Look at the full-text index, check it and rebuild it.")
+app = group_app("Inspect the full-text index, check it and rebuild it.")
 
 
 @app.command()
 def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
     """Show the state of the full-text index.
 
-    The state is present, damaged, deferred (an import has yet to build it) or off (left out on
-    demand). Counts what can be counted in two seconds; locks nothing.
+    The state is present, damaged, deferred (left out by an import, to be built later) or off (by
+    request). Counts whatever two seconds allow; takes no locks.
 
     \b
     Example:
@@ -39,9 +39,9 @@ def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -
 def check(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
     """Compare the whole full-text index with the messages.
 
-    Exits with 1 if it is damaged, incomplete, invalid or yet to be built. SQLite reads every
-    message for it, and other programs cannot write meanwhile. On PostgreSQL the extension amcheck
-    reads the index through, from version 18 on and where it is installed.
+    Exits with 1 if it is damaged, incomplete, invalid or not built yet. SQLite reads every message
+    for this, and other programs cannot write meanwhile. On PostgreSQL 18 or newer, the extension
+    amcheck reads the whole index if it is installed.
 
     \b
     Example:
@@ -66,11 +66,11 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
 
 @app.command()
 def rebuild(context: typer.Context) -> None:
-    """Build the full-text index anew from the messages.
+    """Rebuild the full-text index from the messages.
 
-    SQLite: in one transaction; other programs can read, not write, meanwhile. PostgreSQL: beside
-    the old index, so that reading and writing go on; behind a pooler without --direct-url writers
-    wait. If it is interrupted, run it again.
+    SQLite: in one transaction; other programs can read but not write meanwhile. PostgreSQL: beside
+    the old index, while reading and writing continue; through a pooler without --direct-url,
+    writers wait. If it is interrupted, run it again.
 
     \b
     Example:
@@ -82,16 +82,16 @@ def rebuild(context: typer.Context) -> None:
     command = CommandContext.of(context)
     with command.open_database(create=False) as database, StageWatch(command) as watch:
         rebuild_search_index(database, watch)
-    command.diagnostics.note(f"the search index of {command.url.redacted()} is built")
+    command.diagnostics.note(f"built the search index of {command.url.redacted()}")
 
 
 def _lines(report: "SearchIndexReport") -> list[str]:
     if report.problems:
-        return ["the search index is not whole:", *(f"  {text}" for text in report.problems)]
+        return ["the search index is not intact:", *(f"  {text}" for text in report.problems)]
     if report.state == "off":
-        return ["the search index was left out on demand"]
+        return ["the search index is off by request"]
     counted = "" if report.messages is None else f" ({report.messages:,} messages)"
-    return [f"the search index is whole{counted}"]
+    return [f"the search index is intact{counted}"]
 
 
 def _advise(command: CommandContext, report: "SearchIndexReport") -> None:

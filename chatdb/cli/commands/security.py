@@ -1,4 +1,4 @@
-"""`chatdb security`: check who can reach whose chats."""
+"""`chatdb security`: check who can access whose chats."""
 
 from collections import Counter
 from dataclasses import replace
@@ -15,21 +15,21 @@ from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import Format, FormatOption
 from chatdb.errors import ExitCode
 
-app = group_app("Check who can reach whose chats.")
+app = group_app("Check who can access whose chats.")
 
 
 @app.command()
 def check(
     context: typer.Context,
     fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="From which severity on to exit with 1.")
+        FailOn, typer.Option("--fail-on", help="Lowest severity that causes exit code 1.")
     ] = FailOn.WARNING,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Try to reach what is another's, and look for what lets one.
+    """Try to access other tenants' data, and find what allows it.
 
-    On PostgreSQL as each role of an application, in a transaction that is rolled back; on both
-    databases the rights of files. docs/tenants.md tells what each id means.
+    On PostgreSQL it tries as each application role, in a transaction that is rolled back; on both
+    databases it checks file permissions. docs/tenants.md explains each id.
 
     \b
     Examples:
@@ -66,14 +66,14 @@ def check(
         for severity in (Severity.ERROR, Severity.WARNING)
         if counts[severity]
     ]
-    command.diagnostics.note(", ".join(bad) or "nothing to mend")
+    command.diagnostics.note(", ".join(bad) or "nothing to fix")
     worst = max((finding.severity.rank for finding in findings), default=0)
     if fail_on is not FailOn.NEVER and worst >= Severity(fail_on.value).rank:
         raise typer.Exit(ExitCode.FAILED)
 
 
 def _folder(place: str) -> Path | None:
-    """Return a store that is a folder of this machine; None for one elsewhere."""
+    """Return a store that is a local folder, else None."""
     if place.startswith("file://"):
         return Path(place.removeprefix("file://"))
     return None if "://" in place else Path(place)

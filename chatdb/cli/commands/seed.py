@@ -30,14 +30,19 @@ def seed(
     ] = None,
     conversations: Annotated[
         int | None,
-        typer.Option("--conversations", min=1, help="So many conversations instead of a size."),
+        typer.Option("--conversations", min=1, help="Number of conversations, instead of --size."),
     ] = None,
     messages: Annotated[
         int | None,
-        typer.Option("--messages", min=1, help="Exactly so many messages in all."),
+        typer.Option("--messages", min=1, help="Exact total number of messages."),
     ] = None,
     number: Annotated[
-        int, typer.Option("--seed", help="Another number makes other chats.", show_default=True)
+        int,
+        typer.Option(
+            "--seed",
+            help="Random seed; a different number makes different chats.",
+            show_default=True,
+        ),
     ] = 42,
     until: Annotated[
         datetime | None,
@@ -53,8 +58,8 @@ def seed(
 ) -> None:
     """Fill a database with made-up chats.
 
-    They go to the organization demo and four more of the demonstration, or all to the one that
-    --org names. The same command makes the same rows everywhere and on any day; running it again
+    They go to the organization demo and four more demonstration organizations, or all to the one
+    given by --org. The same command makes the same rows everywhere and on any day; running it again
     adds nothing. A database labelled production is refused.
 
     \b
@@ -107,7 +112,9 @@ def _seed(command: CommandContext, options: SeedOptions) -> "SeedReport":
                     on_index=lambda: progress.describe("building the search index"),
                 )
         except KeyboardInterrupt:
-            diagnostics.warning("what was made stays; run the same command again for the rest")
+            diagnostics.warning(
+                "everything made so far is saved; run the same command again for the rest"
+            )
             raise
 
 
@@ -124,7 +131,7 @@ def _preview(command: CommandContext, options: SeedOptions) -> "SeedReport":
 
 
 def _say(command: CommandContext, report: "SeedReport") -> None:
-    """Say beside the numbers what a person should know, and the next command."""
+    """Print notes beside the numbers, and the next command."""
     note = command.diagnostics.note
     if report.dry_run:
         note("nothing was written; leave out --dry-run to seed")
@@ -134,7 +141,7 @@ def _say(command: CommandContext, report: "SeedReport") -> None:
         made = counted(report.new, "new conversation")
         note(f"{made}; to see what is there: chatdb conversations list {where}")
     else:
-        note("nothing was added: all of it was there already")
+        note("nothing was added: everything exists already")
     if report.deleted_here:
         note(f"{counted(report.deleted_here, 'conversation')} deleted here stayed deleted")
     for item in report.skipped[:SKIPPED_SHOWN]:

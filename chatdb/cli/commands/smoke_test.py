@@ -1,4 +1,4 @@
-"""`chatdb smoke-test`: prove that a database works, from writing to isolation."""
+"""`chatdb smoke-test`: test that a database works, from writing to isolation."""
 
 from collections import Counter
 from dataclasses import replace
@@ -29,7 +29,7 @@ def smoke_test(
     context: typer.Context,
     junit: Annotated[
         Path | None,
-        typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, too."),
+        typer.Option("--junit", metavar="FILE", help="Also write the results as JUnit XML."),
     ] = None,
     timeout: Annotated[
         float,
@@ -39,17 +39,17 @@ def smoke_test(
             max=A_DAY,
             callback=a_number,
             metavar="SECONDS",
-            help="How long all of it may take.",
+            help="Time limit for the whole test.",
             show_default=True,
         ),
     ] = 30.0,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Prove that the database works and keeps tenants apart.
+    """Test that the database works and keeps tenants separate.
 
-    Writes, counts, finds, exports, imports and deletes a conversation in an organization of its
-    own, which is removed at the end; what a killed test left is swept an hour later. Exits with 1
-    when a check failed, 3 when the database cannot be reached, 4 when its schema is not current.
+    Writes, counts, finds, exports, imports and deletes a conversation in a temporary organization
+    that is removed at the end; remains of a killed test are removed an hour later. Exits with 1 if
+    a check failed, 3 if the database cannot be reached, 4 if its schema is not current.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def smoke_test(
 
     if junit == Path("-"):
         raise UsageError(
-            "--junit writes a file: the results are on standard output",
+            "--junit needs a file: the results go to standard output",
             hint="--junit results/smoke-test.xml",
         )
     command = CommandContext.of(context)
@@ -85,7 +85,7 @@ def _run_into(junit: Path, command: CommandContext, timeout: float) -> "SmokeRep
 
     started_at = datetime.now(UTC)
     junit.parent.mkdir(parents=True, exist_ok=True)
-    # Opened first, so that a place that cannot be written is told before anything is done.
+    # Opened first: a file that cannot be written is reported before anything is done.
     with open_output(junit) as stream:
         report = _run(command, timeout)
         results, seconds = report.results, report.seconds
@@ -132,4 +132,4 @@ def _say(command: CommandContext, report: "SmokeReport") -> None:
     ]
     command.diagnostics.note(f"{', '.join(parts)} in {report.seconds:.2f} s")
     if report.unkept is not None:
-        command.diagnostics.note(f"the outcome is not kept for chatdb status: {report.unkept}")
+        command.diagnostics.note(f"the outcome is not saved for chatdb status: {report.unkept}")

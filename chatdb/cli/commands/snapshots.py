@@ -1,4 +1,4 @@
-"""`chatdb snapshots`: states of a conversation as its application saved them."""
+"""`chatdb snapshots`: states of a conversation that its application saved."""
 
 from typing import Annotated
 
@@ -68,7 +68,9 @@ def show(
     conversation: WithinConversation,
     snapshot: Annotated[
         str,
-        typer.Argument(metavar="[SNAPSHOT]", help="Its id, a part of it, or last, the newest."),
+        typer.Argument(
+            metavar="[SNAPSHOT]", help="Snapshot id, a part of it, or: last (the newest)."
+        ),
     ] = "last",
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
@@ -99,7 +101,9 @@ def save(
     conversation: WithinConversation,
     state: Annotated[
         str | None,
-        typer.Argument(metavar="[JSON]", help="The state; left out or - is standard input."),
+        typer.Argument(
+            metavar="[JSON]", help="State as JSON; if omitted or -, read from standard input."
+        ),
     ] = None,
     user: UserOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -123,5 +127,5 @@ def save(
     command.output.record(saved, output_format)
     if saved.replaced_characters:
         command.diagnostics.warning(
-            f"{counted(saved.replaced_characters, 'character')} that no database can keep replaced"
+            f"{counted(saved.replaced_characters, 'character')} that no database can store replaced"
         )

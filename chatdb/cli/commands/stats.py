@@ -1,4 +1,4 @@
-"""`chatdb stats`: count messages, by one thing or another."""
+"""`chatdb stats`: count messages in groups."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,34 +42,35 @@ class Section(StrEnum):
 def stats(
     context: typer.Context,
     by: Annotated[
-        By, typer.Option("--by", help="What to group messages by.", show_default=True)
+        By, typer.Option("--by", help="Group messages by this.", show_default=True)
     ] = By.DAY,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="Only messages of then or later."),
+        typer.Option("--since", metavar="TIME", help="Only messages from this time on."),
     ] = None,
     timezone: Annotated[
         str,
-        typer.Option("--timezone", metavar="NAME", help="Whose days and hours.", show_default=True),
+        typer.Option(
+            "--timezone", metavar="NAME", help="Time zone for days and hours.", show_default=True
+        ),
     ] = "UTC",
     limit: LimitOption = 30,
     approximate: Annotated[
         bool,
-        typer.Option("--approximate", help="Look at about 200,000 of the messages only."),
+        typer.Option("--approximate", help="Estimate from a sample of about 200,000 messages."),
     ] = False,
     all_orgs: AllOrgsOption = False,
     section: Annotated[
-        Section | None, typer.Option("--section", help="Print this part of the report only.")
+        Section | None, typer.Option("--section", help="Print only this part of the report.")
     ] = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Count messages by day, model, user and more.
 
-    Counts and characters, the longest conversations, the busiest hours of the week and what
-    lies on the disk, from one pass over the messages. All organizations, or the one that --org or
-    CHATDB_ORG names; --all-orgs is all of them in any case. Days and weeks are the newest,
-    other groups the largest. CSV and JSON Lines have the groups, or the part that --section
-    names.
+    Counts and characters, the longest conversations, the busiest hours of the week and disk usage,
+    from one pass over the messages. Covers all organizations, or the one given by --org or
+    CHATDB_ORG; --all-orgs always covers all. Shows the newest days and weeks, and the largest of
+    other groups. CSV and JSON Lines contain the groups, or the part given by --section.
 
     \b
     Examples:
@@ -115,7 +116,7 @@ def _count(command: CommandContext, request: "StatsRequest", *, all_orgs: bool) 
                     require_unbound(connection, database.dialect)
                 elif database.dialect.is_bound(connection):
                     command.diagnostics.note(
-                        f"row-level security shows this role the organization {command.org} only"
+                        f"row-level security shows this role only the organization {command.org}"
                     )
         with command.diagnostics.progress("counting", unit="messages"):
             report = count(database, request)
@@ -155,14 +156,14 @@ def _say(
 ) -> None:
     note = command.diagnostics.note
     if section is None and output_format in (Format.CSV, Format.JSONL):
-        note("these are the groups; --section names another part, --format json has all of it")
+        note("these are the groups; --section selects another part, --format json has all of it")
     if report.has_more and section in (None, Section.GROUPS):
         which = "newest" if report.by in ("day", "week") else "largest"
-        note(f"the {which} {len(report.groups)}; there are more: --limit shows more")
+        note(f"the {which} {len(report.groups)}; --limit shows more")
     if report.approximate:
         note(
             f"estimated from {report.sampled:.2%} of the messages;"
             " conversations are not counted from a sample"
         )
     if report.storage is None:
-        note("this SQLite cannot tell what its tables take (it was built without dbstat)")
+        note("this SQLite cannot report the size of its tables (it was built without dbstat)")

@@ -1,4 +1,4 @@
-"""`chatdb status`: where the database stands, on one screen."""
+"""`chatdb status`: the state of the database on one screen."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -16,12 +16,11 @@ app = command_app()
 
 @app.command()
 def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
-    """Tell where the database stands, on one screen.
+    """Show the state of the database on one screen.
 
-    The address and where it comes from, sizes and counts, the schema, the last seven days, the
-    last backup and smoke test. Any schema will do. Exits with 3 when the database cannot be
-    reached, and with 4 when its schema keeps other commands from working. Counts above 100,000
-    are estimates.
+    The URL and where it comes from, sizes and counts, the schema, the last seven days, the last
+    backup and smoke test. Works with any schema. Exits with 3 if the database cannot be reached,
+    and with 4 if other commands cannot work with its schema. Counts above 100,000 are estimates.
 
     \b
     Examples:

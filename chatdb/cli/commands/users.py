@@ -26,7 +26,7 @@ from chatdb.cli.text import counted, one_line
 
 app = group_app("List, show and rename the users of conversations.")
 
-UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The id of the user.")]
+UserArgument = Annotated[str, typer.Argument(metavar="USER", help="User id.")]
 
 
 @app.command(name="list")
@@ -34,14 +34,15 @@ def list_users(
     context: typer.Context,
     limit: LimitOption = 50,
     after: Annotated[
-        str | None, typer.Option("--after", metavar="USER", help="Go on after this user.")
+        str | None, typer.Option("--after", metavar="USER", help="Continue after this user.")
     ] = None,
     all_orgs: AllOrgsOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List the users of an organization, with counts.
 
-    Users are the ids found on conversations. Those without one come last, as a user of no name.
+    Users are the ids found on conversations. Conversations without a user come last, as one unnamed
+    row.
 
     \b
     Example:
@@ -70,9 +71,9 @@ def show(
     all_orgs: AllOrgsOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show what a user's conversations tell.
+    """Summarize a user's conversations.
 
-    With --all-orgs a row for each organization that has the user.
+    With --all-orgs, prints one row for each organization that has the user.
 
     \b
     Example:
@@ -100,9 +101,9 @@ def show(
 def rename(
     context: typer.Context,
     user: UserArgument,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The new id.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="New user id.")],
     merge: Annotated[
-        bool, typer.Option("--merge", help="Go ahead when NEW has conversations already.")
+        bool, typer.Option("--merge", help="Allow it even if NEW already has conversations.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -110,7 +111,7 @@ def rename(
 ) -> None:
     """Change a user's id on all conversations.
 
-    A later import of their source keeps the new id, but brings what is new there under the old.
+    A later import of their source keeps the new id, but new conversations get the old one.
 
     \b
     Example:
@@ -131,8 +132,8 @@ def rename(
         plan = [f"{what} on {conversations} with {counted(planned.messages, 'message')}"]
         if planned.merged:
             plan.append(
-                f"{one_line(planned.new_user_id)} has {counted(planned.merged, 'conversation')}"
-                " already: there is no way back"
+                f"{one_line(planned.new_user_id)} already has "
+                f"{counted(planned.merged, 'conversation')}: this cannot be undone"
             )
         confirm(command, plan, yes=yes, action="change")
         report = users.rename(database, user, new, organization_key=command.org, merge=merge)

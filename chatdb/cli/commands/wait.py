@@ -1,4 +1,4 @@
-"""`chatdb wait`: return when the database answers."""
+"""`chatdb wait`: wait until the database answers."""
 
 from typing import Annotated
 
@@ -23,14 +23,14 @@ def wait(
             max=A_DAY,
             callback=a_number,
             metavar="SECONDS",
-            help="How long the database may take; 0 tries once.",
+            help="How long to wait for the database; 0 tries once.",
         ),
     ] = 60.0,
 ) -> None:
     """Wait until the database answers a query.
 
-    Tells why it does not yet; exits with 3 when the time is over. A SQLite file that does not
-    exist yet counts as answering: the first command makes it.
+    Reports why it does not answer yet; exits with 3 when time runs out. A SQLite file that does not
+    exist yet counts as answering: the first command creates it.
 
     \b
     Examples:

@@ -33,11 +33,9 @@ if TYPE_CHECKING:
 
 AtOption = Annotated[
     str,
-    typer.Option("--at", metavar="MESSAGE", help="Its id, the beginning or end of it, or last."),
+    typer.Option("--at", metavar="MESSAGE", help="Full id, its beginning or end, or: last."),
 ]
-TitleOption = Annotated[
-    str | None, typer.Option("--title", help="The title of the new conversation.")
-]
+TitleOption = Annotated[str | None, typer.Option("--title", help="Title of the new conversation.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def fork(
 ) -> None:
     """Copy a conversation up to a message into a new one.
 
-    What stands on other branches and behind the message is not copied, nor are snapshots.
+    Later messages, other branches and snapshots are not copied.
 
     \b
     Example:
@@ -87,9 +85,9 @@ def split(
     user: UserOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Move a message and what follows into a new conversation.
+    """Move a message and those below it to a new conversation.
 
-    Imports do not bring back what moved. merge puts both together again.
+    Imports do not bring the moved messages back. merge joins the two again.
 
     \b
     Example:
@@ -109,10 +107,13 @@ def merge(
     context: typer.Context,
     into: Annotated[
         str,
-        typer.Argument(metavar="INTO", help="The conversation that stays, or a part of its id."),
+        typer.Argument(
+            metavar="INTO", help="The conversation that stays: its id, or a part of it."
+        ),
     ],
     other: Annotated[
-        str, typer.Argument(metavar="ID", help="The one whose messages move behind its own.")
+        str,
+        typer.Argument(metavar="ID", help="The conversation whose messages are appended to it."),
     ],
     user: UserOption = None,
     keep_to: KeepToOption = None,
@@ -123,8 +124,8 @@ def merge(
 ) -> None:
     """Move the messages of a conversation into another.
 
-    They follow the end of its active branch. The emptied conversation goes, and imports do not
-    bring it back; both are kept in a file as they were.
+    They follow the end of its active branch. The emptied conversation is deleted, and imports do
+    not bring it back; both are kept in a file as they were.
 
     \b
     Example:
@@ -166,13 +167,13 @@ def merge(
     )
     command.output.record(summary, output_format)
     if path is not None and not dry_run:
-        tell_way_back(command, path, "to bring the merged one back beside it")
+        tell_way_back(command, path, "to restore the merged one beside it")
 
 
 def _plan(found: "Mergeable", kept: "Path | None") -> list[str]:
     return [
         f"into  {_named(found.into)}",
-        f"moves {_named(found.other)} and goes",
+        f"moves {_named(found.other)}, then deletes it",
         f"both are kept in {kept}" if kept is not None else "nothing is kept",
     ]
 

@@ -1,4 +1,4 @@
-"""`chatdb conversations create`, `rename`, `star`, `archive`, `touch` and what takes them back."""
+"""`chatdb conversations create`, `rename`, `star`, `archive`, `touch` and their reversals."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,16 +22,18 @@ def create(
     context: typer.Context,
     title: Annotated[
         str | None,
-        typer.Option("--title", help="Its title.  [default: from the first user message]"),
+        typer.Option("--title", help="Conversation title.  [default: from the first user message]"),
     ] = None,
-    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="Whose it is.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="ID", help="User id of the owner.")
+    ] = None,
     message: Annotated[
         str | None,
-        typer.Option("--message", metavar="TEXT", help="What its user says first; - is stdin."),
+        typer.Option("--message", metavar="TEXT", help="First user message; - reads stdin."),
     ] = None,
     meta: Annotated[
         list[str] | None,
-        typer.Option("--meta", metavar="KEY=VALUE", help="Goes into its metadata; repeatable."),
+        typer.Option("--meta", metavar="KEY=VALUE", help="Metadata to store; repeatable."),
     ] = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -61,11 +63,11 @@ def create(
 def rename(
     context: typer.Context,
     conversation: ConversationArgument,
-    title: Annotated[str, typer.Argument(metavar="TITLE", help="The new title.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="New title.")],
     user: UserOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Give a conversation another title, which imports keep.
+    """Rename a conversation; imports keep the new title.
 
     \b
     Example:
@@ -102,7 +104,7 @@ def unstar(
     user: UserOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Take the stars of conversations away.
+    """Remove the stars of conversations.
 
     \b
     Example:
@@ -117,7 +119,7 @@ def archive(
     user: UserOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Archive conversations: lists leave them out.
+    """Archive conversations: lists omit them.
 
     \b
     Example:
@@ -132,7 +134,7 @@ def unarchive(
     user: UserOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Bring archived conversations back into the lists.
+    """Unarchive conversations: lists show them again.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`chatdb conversations delete`: some by their ids, or many by what they are."""
+"""`chatdb conversations delete`: by ids, or all that match the options."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ _PLANNED_TITLES = 10
 
 @dataclass(frozen=True, slots=True)
 class DeletionSummary:
-    """What went, for people and scripts."""
+    """What was deleted, for people and scripts."""
 
     conversations: int
     messages: int
@@ -49,16 +49,16 @@ def delete(
     context: typer.Context,
     conversations: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID...]", help="Their ids, beginnings or ends of them, or last."),
+        typer.Argument(metavar="[ID...]", help="Ids, or the beginning or end of each, or: last."),
     ] = None,
     user: UserOption = None,
     before: Annotated[
         str | None,
-        typer.Option("--before", metavar="TIME", help="All last updated before then (UTC)."),
+        typer.Option("--before", metavar="TIME", help="All last updated before this time (UTC)."),
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="All updated then or later (UTC)."),
+        typer.Option("--since", metavar="TIME", help="All updated at this time or later (UTC)."),
     ] = None,
     source: Annotated[
         str | None,
@@ -66,15 +66,15 @@ def delete(
     ] = None,
     archived: Annotated[
         bool | None,
-        typer.Option("--archived/--no-archived", help="All archived ones, or all others."),
+        typer.Option("--archived/--no-archived", help="All archived conversations, or all others."),
     ] = None,
     starred: Annotated[
         bool | None,
-        typer.Option("--starred/--no-starred", help="All starred ones, or all others."),
+        typer.Option("--starred/--no-starred", help="All starred conversations, or all others."),
     ] = None,
     meta: Annotated[
         list[str] | None,
-        typer.Option("--meta", metavar="KEY=VALUE", help="All with this in their metadata."),
+        typer.Option("--meta", metavar="KEY=VALUE", help="All with this metadata."),
     ] = None,
     keep_to: KeepToOption = None,
     no_keep: NoKeepOption = False,
@@ -84,8 +84,8 @@ def delete(
 ) -> None:
     """Delete conversations, keeping them in a file.
 
-    Some by their ids, or all of a kind: the options narrow one another. Importing their source
-    again does not bring them back; importing the kept file with --restore-deleted does.
+    Give ids, or options to delete all matches; several options must all match. Importing their
+    source again does not restore them; importing the kept file with --restore-deleted does.
 
     \b
     Examples:
@@ -121,13 +121,13 @@ def delete(
             )
     command.output.record(_summary(report), output_format)
     if not found:
-        command.diagnostics.note("there is nothing of the kind: nothing was deleted")
+        command.diagnostics.note("no matching conversations; nothing deleted")
     elif report.kept is not None and not dry_run:
         tell_way_back(command, report.kept)
 
 
-def tell_way_back(command: CommandContext, kept: "Path", what: str = "to bring them back") -> None:
-    """Say which command brings back what was kept."""
+def tell_way_back(command: CommandContext, kept: "Path", what: str = "to restore them") -> None:
+    """Print the command that restores the kept conversations."""
     org = "" if command.org == "default" else f" --org {quote(command.org)}"
     back = f"{what}: chatdb import {quote(str(kept))} --restore-deleted{org}"
     command.diagnostics.note(back)
@@ -158,17 +158,17 @@ def _wanted(
 
 
 def _check(ids: list[str] | None, wanted: "ConversationFilter", user: str | None) -> None:
-    """Raise UsageError unless ids are given, or what all of them are; --user goes with both."""
+    """Raise UsageError unless ids or options select conversations; --user goes with both."""
     from chatdb.store.selecting import ConversationFilter
 
     if ids and wanted != ConversationFilter(user_id=user):
         raise UsageError(
-            "ids and --before, --archived ... exclude each other", hint="leave one of them out"
+            "ids and --before, --archived ... exclude each other", hint="use one or the other"
         )
     if not ids and wanted.is_everything:
         raise UsageError(
-            "nothing says what to delete",
-            hint="name conversations by their ids, or say of which kind: --before 2024-01-01",
+            "nothing to delete was specified",
+            hint="give conversation ids, or select by option: --before 2024-01-01",
         )
 
 
@@ -182,8 +182,8 @@ def _plan(report: "DeletionReport") -> list[str]:
     if more > 0:
         lines.append(f"and {counted(more, 'more conversation')}")
     lines.append(
-        f"in all {counted(len(report.conversations), 'conversation')},"
-        f" {counted(report.messages, 'message')}, {counted(report.snapshots, 'snapshot')}"
+        f"total {counted(len(report.conversations), 'conversation')}, "
+        f"{counted(report.messages, 'message')}, {counted(report.snapshots, 'snapshot')}"
     )
     lines.append(f"kept in {report.kept}" if report.kept is not None else "nothing is kept")
     return lines

@@ -33,7 +33,7 @@ SHORT_ID = 8
 
 
 class Sort(StrEnum):
-    """What a list is ordered by."""
+    """The sort order of a list."""
 
     UPDATED = "updated"
     CREATED = "created"
@@ -44,7 +44,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListedConversation:
-    """A row of the table: `id` is the end of the id, which names it wherever an id is asked for."""
+    """A row of the table: `id` is the end of the id, which every command accepts as an id."""
 
     id: str
     title: str | None
@@ -88,22 +88,26 @@ def list_conversations(
     user: UserOption = None,
     sort: Annotated[
         Sort | None,
-        typer.Option("--sort", help="Newest, most or A first.  [default: updated]"),
+        typer.Option(
+            "--sort",
+            help="Sort order: newest first, most messages first, or A to Z.  [default: updated]",
+        ),
     ] = None,
     recent: Annotated[
-        bool, typer.Option("--recent", help="Only those accessed, last accessed first.")
+        bool, typer.Option("--recent", help="Only those accessed, most recently accessed first.")
     ] = False,
     starred: Annotated[
-        bool | None, typer.Option("--starred/--no-starred", help="Only starred ones, or none.")
+        bool | None,
+        typer.Option("--starred/--no-starred", help="Only starred conversations, or none."),
     ] = None,
     archived: Annotated[
         bool | None,
         typer.Option(
-            "--archived/--no-archived", help="Only archived ones, or none.  [default: no]"
+            "--archived/--no-archived", help="Only archived conversations, or none.  [default: no]"
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Archived ones and the others.")
+        bool, typer.Option("--all", help="Include archived conversations.")
     ] = False,
     meta: MetaOption = None,
     all_orgs: AllOrgsOption = False,
@@ -115,15 +119,15 @@ def list_conversations(
             max=A_DAY,
             callback=a_number,
             metavar="SECONDS",
-            help="Give up after this.",
+            help="Give up after this time.",
         ),
     ] = 30.0,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """List conversations, last updated first.
 
-    The table shows the end of each id; it is enough to name the conversation. Metadata of objects
-    within one another: --meta shop.order=17.
+    The table shows the end of each id, which is enough to name the conversation. For nested
+    metadata: --meta shop.order=17.
 
     \b
     Examples:
@@ -174,7 +178,7 @@ def show_summaries(
     *,
     organizations: Sequence[str] | None = None,
 ) -> None:
-    """Print conversations as rows: short ones in a table, whole ones in the other formats."""
+    """Print conversations as rows: few columns in a table, all of them in the other formats."""
     from chatdb.operations.conversations import ConversationSummary
 
     if output_format is not Format.TABLE:

@@ -1,4 +1,4 @@
-"""`chatdb conversations show`: one conversation, as people read it or as a record."""
+"""`chatdb conversations show`: one conversation, as a transcript or as a record."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,24 +24,24 @@ def show(
     conversation: ConversationArgument,
     user: UserOption = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Write out tool calls, tool output and reasoning.")
+        bool, typer.Option("--full", help="Show tool calls, tool output and reasoning in full.")
     ] = False,
     tree: Annotated[
-        bool, typer.Option("--tree", help="Show the branches, a line for each message.")
+        bool, typer.Option("--tree", help="Show the branches, one line for each message.")
     ] = False,
     all_branches: Annotated[
         bool, typer.Option("--all-branches", help="Show the messages of every branch.")
     ] = False,
     include_hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Show messages that the source hid, too.")
+        bool, typer.Option("--include-hidden", help="Also show messages that the source hid.")
     ] = False,
     all_orgs: AllOrgsOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Show a conversation as a readable transcript.
 
-    The active branch, without what its source hid. It does not count as an access: chatdb
-    conversations touch does. --format json and jsonl give the whole record
+    Shows the active branch, without messages that the source hid. This does not count as an access;
+    chatdb conversations touch does. --format json and jsonl print the whole record
     (docs/formats.md), csv its messages.
 
     \b

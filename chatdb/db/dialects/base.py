@@ -1,4 +1,4 @@
-"""The short list of what differs between the databases; a contract test runs each on both."""
+"""What differs between the databases; a contract test runs each method on both."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Dialect(ABC):
-    """One database system's ways, behind the same questions."""
+    """One database system's implementation of common methods."""
 
     name: ClassVar[DialectName]
     driver_error: ClassVar[type[Exception]]
@@ -34,32 +34,33 @@ class Dialect(ABC):
         foreign_keys: bool = True,
         keep: bool = False,
     ) -> sa.Engine:
-        """Return an engine; `keep` holds its connection open from one transaction to the next.
+        """Return an engine; `keep` keeps its connection open between transactions.
 
-        `create` lets SQLite make the file, `foreign_keys=False` leaves its foreign keys unchecked.
+        `create` lets SQLite create the file, `foreign_keys=False` leaves its foreign keys
+        unchecked.
         """
 
     @abstractmethod
     def begin(
         self, connection: sa.Connection, *, write: bool, snapshot: bool, settings: dict[str, str]
     ) -> None:
-        """Begin a transaction; `settings` live and end with it (PostgreSQL only).
+        """Begin a transaction; `settings` apply within it (PostgreSQL only).
 
-        `write` takes SQLite's write lock at once, its absence makes PostgreSQL's transaction
-        read-only; `snapshot` makes every statement see the same state.
+        `write` takes SQLite's write lock at once; without it PostgreSQL's transaction is read-only;
+        `snapshot` makes every statement see the same state.
         """
 
     @abstractmethod
     def translate(self, error: BaseException, url: DatabaseUrl) -> ChatdbError | None:
-        """Return what a user can act on for a driver's error, None for a bug of ours."""
+        """Return an error that a user can act on for a driver's error, None for a bug of ours."""
 
     @abstractmethod
     def server_version(self, connection: sa.Connection) -> str:
-        """Return the version as people write it: 18.6, 3.40.1."""
+        """Return the version as text: 18.6, 3.40.1."""
 
     @abstractmethod
     def is_bound(self, connection: sa.Connection) -> bool:
-        """Tell whether row-level security shows us one organization only; never on SQLite."""
+        """Tell whether row-level security limits us to one organization; never on SQLite."""
 
     @abstractmethod
     def existing_tables(self, connection: sa.Connection) -> Sequence[str]:
@@ -73,20 +74,20 @@ class Dialect(ABC):
 
     @abstractmethod
     def bulk(self) -> "Bulk":
-        """Return the fast ways to load many rows, imported only when they are used."""
+        """Return the fast ways to load many rows, imported only when used."""
 
     @abstractmethod
     def migration_ways(self) -> MigrationWays:
-        """Return what migrations, plans and catalogues need; loaded only when asked for."""
+        """Return the methods for migrations, plans and catalogues; loaded only when requested."""
 
     @abstractmethod
     def search(self) -> "MessageSearch":
-        """Return the full-text search, imported only when it is used."""
+        """Return the full-text search, imported only when used."""
 
     @abstractmethod
     def statistics(self) -> "Statistics":
-        """Return how all messages are counted, imported only when it is used."""
+        """Return the statistics of all messages, imported only when used."""
 
     @abstractmethod
     def search_index(self) -> "SearchIndex":
-        """Return how the full-text index is looked at and made anew, imported when it is used."""
+        """Return the full-text index's checks and rebuilding, imported when used."""

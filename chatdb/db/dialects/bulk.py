@@ -1,4 +1,4 @@
-"""What a bulk load asks of a database: fast inserts, exact deletes, the index around them."""
+"""The interface of a bulk load: fast inserts, exact deletes, the index around them."""
 
 import re
 from abc import ABC, abstractmethod
@@ -19,13 +19,13 @@ from chatdb.store.columns import Kind, columns_of
 Verdict = Literal["retry", "reconnect", "record"]
 
 Ahead = Callable[[], AbstractContextManager[object]]
-"""Opens a block in which the next records are read, by a thread: the drivers let it."""
+"""Opens a block in which a thread reads the next records, which the drivers allow."""
 
 Row = Sequence[Any]
 """A row for the driver, in the order of `columns.names_of` its table."""
 
 SEARCH_CHUNK = 20_000
-"""Rows a statement when SQLite's index is filled."""
+"""Rows per statement when SQLite's index is filled."""
 
 
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -33,12 +33,12 @@ _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class UnstorableRecordError(ValueError):
-    """A record holds what no database can keep; readers clean it, so this names a stray one."""
+    """A record contains what no database can store; readers clean it, so it is a stray one."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """What the look-up of a batch tells of a conversation that the database has."""
+    """The look-up result for a conversation that the database has."""
 
     source_hash: str | None
     user_id: str | None
@@ -48,7 +48,7 @@ class StoredKey:
 class MessageRows:
     """Messages of one conversation to be inserted, each with its position.
 
-    `prepared` are their rows, where `Bulk.prepare` has made them ahead.
+    `prepared` are their rows, if `Bulk.prepare` has made them ahead.
     """
 
     conversation_id: UUID
@@ -58,7 +58,7 @@ class MessageRows:
 
 @dataclass(frozen=True, slots=True)
 class Rehashed:
-    """A conversation whose hash gets another text, if it still has the one that was read."""
+    """A conversation whose hash is replaced, if it is still the one that was read."""
 
     id: UUID
     stored: str
@@ -67,10 +67,10 @@ class Rehashed:
 
 @dataclass(frozen=True, slots=True)
 class BatchRows:
-    """All rows of a batch: `changed` conversations exist and get new values of their own row.
+    """All rows of a batch: `changed` conversations exist and get new values in their row.
 
-    `stale` are the ids of messages to delete first, by conversation; a message that changes is
-    deleted and inserted anew. Snapshots and embeddings are only ever added or replaced.
+    `stale` are the ids of messages to delete first, by conversation; a changed message is deleted
+    and inserted again. Snapshots and embeddings are only added or replaced.
     """
 
     new: Sequence[Conversation]
@@ -88,9 +88,9 @@ class BatchRows:
 
 
 class Bulk(ABC):
-    """The fast ways of one database system, on a connection inside our transaction.
+    """The bulk methods of one database system, on a connection inside our transaction.
 
-    What the database does by itself for long is done within `ahead()`: the client reads on then.
+    Long work inside the database is done within `ahead()`: the client reads on meanwhile.
     """
 
     transaction_settings: ClassVar[dict[str, str]]
@@ -107,11 +107,11 @@ class Bulk(ABC):
     def tombstones(
         self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]
     ) -> dict[UUID, set[UUID]]:
-        """Return what was deleted here of these conversations: message ids, nil for the whole."""
+        """Return the tombstones of these conversations: message ids, nil for the whole."""
 
     @abstractmethod
     def lock(self, connection: sa.Connection, organization_id: UUID, ids: Sequence[UUID]) -> None:
-        """Keep other writers from these conversations until the transaction ends."""
+        """Lock these conversations against other writers until the transaction ends."""
 
     @abstractmethod
     def message_rows(
@@ -120,7 +120,7 @@ class Bulk(ABC):
         """Yield the messages, each with its position, as rows for `write`."""
 
     def prepare(self, organization_id: UUID, record: Conversation) -> Sequence[Row] | None:
-        """Return the rows of a conversation should it be new; None for what cannot be stored."""
+        """Return the rows of a conversation in case it is new; None if it cannot be stored."""
         try:
             return list(self.message_rows(organization_id, record.id, enumerate(record.messages)))
         except (ValueError, OverflowError, RecursionError):
@@ -148,18 +148,18 @@ class Bulk(ABC):
 
     @abstractmethod
     def drop_search_index(self, connection: sa.Connection) -> list[str]:
-        """Remove the full-text index; return the statements that bring its objects back.
+        """Drop the full-text index; return the statements that create its objects again.
 
-        An empty list means that it could not be had in time, or was not there.
+        An empty list means that it could not be locked in time, or did not exist.
         """
 
     @abstractmethod
     def build_search_index(self, connection: sa.Connection, statements: Sequence[str]) -> None:
-        """Bring the full-text index back, filled."""
+        """Create the full-text index again, filled."""
 
     @abstractmethod
     def verdict(self, error: BaseException) -> Verdict | None:
-        """Tell what a failed batch calls for: again, again on a new connection, or a search.
+        """Return how to handle a failed batch: retry, retry on a new connection, or search.
 
         "record" means that some record in it cannot be stored; None that nothing helps.
         """
@@ -210,14 +210,14 @@ def json_bytes(value: Any) -> bytes:
     """Return canonical JSON for storing; raises UnstorableRecordError for a NUL in it."""
     encoded = canonical.encode(value)
     if b"\\u0000" in encoded and _ESCAPED_NUL.search(encoded):
-        raise UnstorableRecordError("a JSON value holds a NUL character")
+        raise UnstorableRecordError("a JSON value contains a NUL character")
     return encoded
 
 
 def checked_text(text: str) -> str:
     """Return the text; raises UnstorableRecordError for a NUL in it."""
     if "\x00" in text:
-        raise UnstorableRecordError("a text holds a NUL character")
+        raise UnstorableRecordError("a text contains a NUL character")
     return text
 
 

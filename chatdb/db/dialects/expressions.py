@@ -1,4 +1,4 @@
-"""Expressions that both databases compute alike, each written in its own way."""
+"""Expressions with the same result on both databases, each written in its own way."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,15 +12,15 @@ from chatdb import canonical
 
 UNTITLED_LAST = "\U0010ffff"
 TITLE_LENGTH = 200
-"""Characters of a title that its place in a list goes by."""
+"""Characters of a title that decide its place in a list."""
 
 
 _LARGEST_INTEGER = 2**63 - 1
-"""SQLite's; a larger number is a float there."""
+"""SQLite's largest integer; a larger number is a float there."""
 
 
 class title_key(FunctionElement[str]):  # noqa: N801 - it stands for a function
-    """What titles are sorted by: ASCII letters in either case alike, no title last."""
+    """What titles are sorted by: ASCII letters regardless of case, missing titles last."""
 
     type = sa.Text()
     inherit_cache = True
@@ -53,7 +53,7 @@ class id_ends_with(FunctionElement[bool]):  # noqa: N801 - it stands for a funct
 
 @compiles(id_ends_with, "postgresql")
 def _id_ends_with_postgresql(element: id_ends_with, compiler: Any, **options: Any) -> str:
-    """Compare bytes, which takes half of what comparing texts does."""
+    """Compare bytes, which takes half as long as comparing texts."""
     digits, column = element.digits, compiler.process(element.column, **options)
     whole = digits[len(digits) % 2 :]
     condition = f"substring(uuid_send({column}) from {17 - len(whole) // 2}) = '\\x{whole}'::bytea"
@@ -82,9 +82,9 @@ def hyphenated_end(digits: str) -> str:
 
 
 class metadata_has(FunctionElement[bool]):  # noqa: N801 - it stands for a function
-    """Whether JSON objects within one another lead to a value, or to a list that holds it.
+    """Whether nested JSON objects lead to a value, or to a list that contains it.
 
-    `values` are texts, numbers, booleans or None: any of them will do.
+    `values` are texts, numbers, booleans or None: any of them matches.
     """
 
     type = sa.Boolean()
@@ -99,7 +99,7 @@ class metadata_has(FunctionElement[bool]):  # noqa: N801 - it stands for a funct
 
 @compiles(metadata_has, "postgresql")
 def _metadata_has_postgresql(element: metadata_has, compiler: Any, **options: Any) -> str:
-    from sqlalchemy.dialects.postgresql import JSONB  # a tenth of the start on SQLite
+    from sqlalchemy.dialects.postgresql import JSONB  # A tenth of the start-up time on SQLite.
 
     def condition(value: Any) -> Any:
         for key in reversed(element.path):
@@ -114,7 +114,7 @@ def _metadata_has_postgresql(element: metadata_has, compiler: Any, **options: An
 
 @compiles(metadata_has)
 def _metadata_has(element: metadata_has, compiler: Any, **options: Any) -> str:
-    """Walk by json_each: a JSON path could not name every key."""
+    """Walk by json_each: a JSON path could not express every key."""
 
     def bound(value: Any) -> str:
         return str(compiler.process(sa.literal(value), **options))

@@ -1,7 +1,7 @@
-"""Messages as the text of the native format's JSON, made as close to the driver as it goes.
+"""Messages as the native format's JSON text, produced as close to the driver as possible.
 
-What the fast export of both databases shares. The same bytes come from encoding the records with
-`chatdb.formats.native`; a contract test holds the two together.
+Shared by the fast export of both databases. Encoding the records with `chatdb.formats.native` gives
+the same bytes; a contract test compares the two.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ from chatdb.db.types import parse_time
 from chatdb.errors import DatabaseFailedError
 
 Chunk = tuple[str, bytes, int]
-"""A conversation's id, some of its messages as JSON objects joined by commas, how many they are."""
+"""A conversation's id, some of its messages as JSON objects joined by commas, their number."""
 
 CHUNK_ROWS = 300
 CHUNK_CHARACTERS = 1 << 20
-"""A chunk ends with either: one conversation may be larger than memory."""
+"""Either ends a chunk: a single conversation may be larger than memory."""
 
 _KEPT_TEXTS = 4_096
 _KEPT_LENGTH = 512
@@ -31,9 +31,9 @@ _encode_time = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The conversations of a batch by ascending id; `gapless`: there are no others between them.
+    """The conversations of a batch by ascending id; `gapless`: there are no others in between.
 
-    `marks_only` leaves out metadata without chatdb's marks: a transcript shows nothing else of it.
+    `marks_only` leaves out metadata without chatdb's marks: a transcript shows no other.
     """
 
     ids: Sequence[str]
@@ -42,9 +42,9 @@ class Selection:
 
 
 class CanonicalTexts:
-    """Turns JSON as a database keeps it into canonical JSON, remembering short texts.
+    """Turns JSON as stored into canonical JSON, with a cache for short texts.
 
-    Metadata repeats itself (a model's name, a reason to stop): most of it is made once.
+    Metadata is repetitive (a model's name, a stop reason): most of it is converted once.
     """
 
     def __init__(self, *, left_out: bytes = b"null", wrap: Callable[[bytes], Any] = bytes) -> None:
@@ -53,9 +53,9 @@ class CanonicalTexts:
         self._kept: dict[bytes | str, Any] = {}
 
     def of(self, text: bytes | str) -> Any:
-        """Return the canonical bytes, wrapped; None for what the records do not write.
+        """Return the canonical bytes, wrapped; None for values that records do not contain.
 
-        That is JSON's null and what `left_out` says. Raises ValueError for what is no JSON.
+        These are JSON's null and `left_out`. Raises ValueError for invalid JSON.
         """
         try:
             return self._kept[text]
@@ -70,7 +70,7 @@ class CanonicalTexts:
         return made
 
     def all_of(self, texts: Sequence[bytes | None]) -> list[Any]:
-        """Return what `of` returns for each text, and None for None."""
+        """Return the result of `of` for each text, and None for None."""
         made = iter(canonical.normalise_all([text for text in texts if text is not None]))
         left_out, wrap = self._left_out, self._wrap
         return [
@@ -80,11 +80,11 @@ class CanonicalTexts:
 
 
 def json_time(text: str) -> str:
-    """Return any time that a database gives as text in the form of the native format.
+    """Return a time in the form of the native format, from any text that a database gives.
 
     The usual forms are `2026-01-31T12:00:00.500000Z` on SQLite and `2026-01-31 12:00:00.5+00` on
-    PostgreSQL; the fraction has six digits or is left out. Raises ValueError for a time outside
-    of the years 1 to 9999, such as `infinity`.
+    PostgreSQL; the fraction has six digits or is left out. Raises ValueError for a time outside the
+    years 1 to 9999, such as `infinity`.
     """
     length = len(text)
     mark = text[10:11]
@@ -97,7 +97,7 @@ def json_time(text: str) -> str:
 
 
 def unreadable(what: str, error: ValueError) -> DatabaseFailedError:
-    """Return the error for a row that an application wrote and no record can hold."""
+    """Return the error for a row written by an application that no record can represent."""
     return DatabaseFailedError(
-        f"{what} holds what cannot be read: {error}", hint="correct that row in the database"
+        f"{what} contains an unreadable value: {error}", hint="correct that row in the database"
     )

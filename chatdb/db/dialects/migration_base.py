@@ -1,4 +1,4 @@
-"""What differs between the databases when the schema is migrated, planned for or described."""
+"""What differs between the databases when the schema is migrated, planned or described."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +17,10 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What must not get lost in a revision: triggers by name with their table, broken references.
+    """What a revision must not lose: triggers by name with their table, valid references.
 
-    `searched` are the full-text tables that triggers keep in step, `readable` the views that can
-    be read, `referred` the tables with the parents that their foreign keys refer to.
+    `searched` are the full-text tables updated by triggers, `readable` the views that can be read,
+    `referred` the tables with the parents that their foreign keys refer to.
     """
 
     triggers: Mapping[str, str]
@@ -32,7 +32,7 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class TableSize:
-    """Rows (PostgreSQL: its estimate, None when it has none) and bytes with indexes."""
+    """Rows (PostgreSQL: its estimate, None if there is none) and bytes including indexes."""
 
     rows: int | None
     bytes: int | None
@@ -40,7 +40,7 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True)
 class StatementLock:
-    """The strongest lock a statement takes on a table that others use, and those tables."""
+    """The strongest lock a statement takes on tables that others use, and those tables."""
 
     lock: str
     tables: tuple[str, ...]
@@ -48,7 +48,7 @@ class StatementLock:
 
 @dataclass(frozen=True, slots=True)
 class LockFacts:
-    """What a statement does not say of the tables it locks: an index's table, a table's parents."""
+    """Facts that a statement does not contain: an index's table, a table's parents."""
 
     table_of_index: Mapping[str, str] = field(default_factory=dict)
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -56,10 +56,10 @@ class LockFacts:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """One thing the database's catalogue knows, its definition in a normal form.
+    """One object of the database's catalogue, its definition in a normal form.
 
-    `kind` is table, column, constraint, index, trigger, view, policy or function; `table` is
-    empty where the thing belongs to none.
+    `kind` is table, column, constraint, index, trigger, view, policy or function; `table` is empty
+    for objects that belong to none.
     """
 
     kind: str
@@ -69,7 +69,7 @@ class CatalogueEntry:
 
 
 class MigrationWays(ABC):
-    """How one database system is migrated safely."""
+    """How to migrate one database system safely."""
 
     has_schemas: ClassVar[bool]
 
@@ -79,40 +79,40 @@ class MigrationWays(ABC):
 
     @abstractmethod
     def wait_for_turn(self, url: DatabaseUrl, *, seconds: float, note: Note) -> None:
-        """Wait before the transaction, where its BEGIN is the lock; raises DatabaseLockedError."""
+        """Wait before the transaction, if its BEGIN is the lock; raises DatabaseLockedError."""
 
     @abstractmethod
     def take_lock(self, connection: sa.Connection, *, seconds: float, note: Note) -> None:
-        """Keep other migrators out until the transaction ends.
+        """Keep other migrations out until the transaction ends.
 
-        Raises DatabaseLockedError that names the holder after `seconds`.
+        After `seconds` raises DatabaseLockedError that names the holder.
         """
 
     @abstractmethod
     def require_place(
         self, connection: sa.Connection, url: DatabaseUrl, schema: str | None, *, writes: bool
     ) -> None:
-        """Return where the tables may be made, or would be without `writes`; changes nothing.
+        """Return where the tables are or would be created; changes nothing.
 
-        Raises RefusedError for a database of another encoding, or with chatdb's tables in another
-        schema than the one that would be taken unasked, DatabaseFailedError for a missing right.
+        Raises RefusedError for a database of another encoding, or with chatdb's tables in a schema
+        other than the default, DatabaseFailedError for a missing privilege.
         """
 
     @abstractmethod
     def make_schema(self, connection: sa.Connection, schema: str | None) -> None:
-        """Make the schema if it is missing."""
+        """Create the schema if it is missing."""
 
     @abstractmethod
     def is_pooled(self, connection: sa.Connection) -> bool:
-        """Tell whether a pooler stands between us and the server."""
+        """Tell whether there is a pooler between us and the server."""
 
     @abstractmethod
     def lock_holders(self, connection: sa.Connection) -> Sequence[Holder]:
-        """Return who holds locks on chatdb's tables; nobody where that cannot be told."""
+        """Return who holds locks on chatdb's tables; none if that is unknown."""
 
     @abstractmethod
     def witness(self, connection: sa.Connection) -> Witness:
-        """Note before a revision what must still be there after it."""
+        """Record before a revision what must still exist after it."""
 
     @abstractmethod
     def verify(self, connection: sa.Connection, before: Witness, statements: Sequence[str]) -> None:
@@ -145,11 +145,11 @@ class MigrationWays(ABC):
 
     @abstractmethod
     def lock_facts(self, connection: sa.Connection) -> LockFacts:
-        """Read what `lock_of` needs to know of the live tables."""
+        """Read the facts about the live tables that `lock_of` needs."""
 
     @abstractmethod
     def lock_of(self, statement: str, facts: LockFacts) -> StatementLock:
-        """Tell which lock the statement itself takes, and on which tables; triggers not counted."""
+        """Return which lock the statement takes, and on which tables; triggers do not count."""
 
     @abstractmethod
     def script_statements(
@@ -159,12 +159,12 @@ class MigrationWays(ABC):
 
     @abstractmethod
     def catalogue(self, connection: sa.Connection) -> Sequence[CatalogueEntry]:
-        """Describe the tables of chatdb's names and all that hangs on them, sorted."""
+        """Describe the tables of chatdb's names and everything that depends on them, sorted."""
 
     @abstractmethod
     def left_out(self, connection: sa.Connection) -> frozenset[str]:
-        """Return the names of what the migrations do not make on this server, though elsewhere."""
+        """Return the names of objects that the migrations do not create on this server."""
 
     @abstractmethod
     def dump(self, connection: sa.Connection) -> Sequence[str]:
-        """Return the statements that make the schema anew in an empty database, in order."""
+        """Return the statements that create the schema in an empty database, in order."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class PostgresqlDialect(Dialect):
-    """PostgreSQL through psycopg 3; every setting lives in its transaction."""
+    """PostgreSQL through psycopg 3; every setting belongs to its transaction."""
 
     name: ClassVar[DialectName] = "postgresql"
     driver_error: ClassVar[type[Exception]] = psycopg.Error
@@ -54,7 +54,9 @@ class PostgresqlDialect(Dialect):
             driver.begin(write=write, snapshot=snapshot, settings=settings)
         except psycopg.OperationalError as error:
             if driver.closed:
-                connection.invalidate(error)  # else a kept one would be given out again
+                connection.invalidate(
+                    error
+                )  # Otherwise a kept connection would be handed out again.
             raise
 
     def translate(self, error: BaseException, url: DatabaseUrl) -> ChatdbError | None:
@@ -114,7 +116,7 @@ class PostgresqlDialect(Dialect):
 
 
 def _connect(url: DatabaseUrl) -> "psycopg.Connection[Any]":
-    """Connect with JSON in its canonical form: a creator bypasses what the engine sets for it.
+    """Connect with canonical JSON: a creator bypasses what the engine sets for it.
 
     In autocommit, so that BEGIN and the settings of a transaction go in one message.
     """

@@ -1,8 +1,8 @@
-"""Search on PostgreSQL for a role that row-level security binds.
+"""Search on PostgreSQL for a role under row-level security.
 
-`@@` is not leakproof: the planner looks into a message only after the policy, by no index. So the
-words are looked up by `chatdb_search_hits`, which belongs to the owner and checks itself whose
-rows it hands out; the messages are then read, and all other conditions checked, as the role.
+`@@` is not leakproof: the planner checks the policy before a message's words, without any index. So
+the words are looked up by `chatdb_search_hits`, which belongs to the owner and itself checks whose
+rows it returns; the messages are then read, and all other conditions checked, as the role.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from chatdb.db.schema import messages
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What is looked for as a tsquery; `guide` is one whose hits the planner can estimate."""
+    """The search terms as a tsquery; `guide` is one whose hits the planner can estimate."""
 
     query: sa.ColumnElement[Any]
     guide: sa.ColumnElement[Any]
 
 
 def is_bound(connection: sa.Connection) -> bool:
-    """Tell whether row-level security holds for us: not for the owner, nor for a superuser."""
+    """Tell whether row-level security applies to us: not to the owner, nor to a superuser."""
     return bool(connection.scalar(sa.select(sa.func.row_security_active("messages"))))
 
 
@@ -51,7 +51,7 @@ def _statement(
     *,
     most: int | None,
 ) -> sa.Select[Any]:
-    """Look at the newest `most` hits and tell of each whether it will do, or take all that do."""
+    """Read the newest `most` hits and check each, or return all that match."""
     columns = messages.c
     until = [request.before, None if request.before_key is None else request.before_key[0]]
     hits: Any = (

@@ -1,7 +1,7 @@
 """Bulk load on PostgreSQL: binary COPY inside our transaction, the index built in parallel.
 
-`bytea` stands for uuid and jsonb: their binary form is what the server receives, and a plain
-bytes dumper is the fastest there is.
+`bytea` replaces uuid and jsonb: their binary form is what the server receives, and a plain bytes
+dumper is the fastest there is.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,7 +44,7 @@ _NO_OBJECT = b"\x01{}"
 
 
 class PostgresqlBulk(Bulk):
-    """COPY at the server's speed; see docs/performance.md for what bounds it."""
+    """COPY at the server's speed; see docs/performance.md for its limits."""
 
     transaction_settings: ClassVar[dict[str, str]] = {"chatdb.bulk": "on"}
     defers_search_index: ClassVar[bool] = True
@@ -144,7 +144,7 @@ class PostgresqlBulk(Bulk):
             except (
                 psycopg.errors.LockNotAvailable,
                 psycopg.errors.UndefinedObject,
-                psycopg.errors.InsufficientPrivilege,  # not ours: an empty table may only look so
+                psycopg.errors.InsufficientPrivilege,  # Not ours: it may only seem empty.
             ):
                 return []
         return [definition]
@@ -177,10 +177,10 @@ class PostgresqlBulk(Bulk):
 
 
 def tune_build(cursor: Any, *, session: bool = False) -> None:
-    """Give the build memory and one helper, unless the user or database has settings of its own.
+    """Give the build memory and one helper, unless the user or database has its own settings.
 
-    One parallel worker beside the leader is the fastest on two cores and leaves others theirs.
-    `session`: for the connection, which then is ours alone, instead of the transaction.
+    One parallel worker beside the leader is the fastest on two cores and leaves the other cores to
+    others. `session`: for the connection, which must be ours alone, instead of the transaction.
     """
     scope = "SESSION" if session else "LOCAL"
     cursor.execute(
@@ -219,8 +219,8 @@ def _copy(
 ) -> None:
     """Copy the rows; at the end the server checks their foreign keys.
 
-    `staged` copies them into a table of the session first, for there is no COPY into one with
-    row-level security.
+    `staged` copies them into a temporary table first, because COPY into a table with row-level
+    security is not possible.
     """
     names = sql.SQL(", ").join(map(sql.Identifier, columns.names_of(table)))
     place = sql.Identifier(f"{table}_staged" if staged else table)
@@ -302,7 +302,7 @@ def _apply_changes(cursor: Any, organization_id: UUID, rows: BatchRows) -> None:
 
 
 def _is_bound(cursor: Any) -> bool:
-    """Tell whether row-level security holds for us."""
+    """Tell whether row-level security applies to us."""
     cursor.execute("SELECT row_security_active('messages')")
     return bool(cursor.fetchone()[0])
 

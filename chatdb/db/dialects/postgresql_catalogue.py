@@ -1,8 +1,7 @@
 """PostgreSQL's catalogue: described for `schema check`, written out for `schema dump`.
 
-The `pg_get_...` functions write names without their schema while it is the search path, so the
-same text comes from any schema; NOT NULL, catalogued as a constraint from 18 on, is told with
-its column.
+The `pg_get_...` functions write names without their schema if it is the search path, so the text is
+the same for any schema; NOT NULL, catalogued as a constraint from 18 on, is part of its column.
 """
 
 import re
@@ -86,7 +85,7 @@ WHERE n.nspname = current_schema() AND p.proname LIKE %s ORDER BY p.proname
 
 
 def read(connection: sa.Connection) -> Sequence[CatalogueEntry]:
-    """Describe chatdb's tables, views, functions and all that hangs on them, sorted."""
+    """Describe chatdb's tables, views, functions and everything that depends on them, sorted."""
     entries = [
         *_relations(connection),
         *_columns(connection),
@@ -117,9 +116,9 @@ def read(connection: sa.Connection) -> Sequence[CatalogueEntry]:
 
 
 def dump(connection: sa.Connection) -> Sequence[str]:
-    """Return the statements of the live schema: tables and all that hangs on them, functions.
+    """Return the statements of the live schema: tables, what depends on them, functions.
 
-    Names stand without their schema: the search path of the session that runs them decides.
+    Names have no schema: the search path of the session that runs them decides.
     """
     relations = _query(connection, _RELATIONS)
     columns = _query(connection, _COLUMNS)
@@ -200,7 +199,7 @@ def _create_policies(connection: sa.Connection, relations: Sequence[Any]) -> lis
 
 
 def _create_functions(connection: sa.Connection) -> list[str]:
-    """Write each function; one that has its schema for a search path gets that of its maker."""
+    """Write each function; one whose search path is its schema gets that of its creator."""
     statements = []
     for _, text, signature, for_all in connection.exec_driver_sql(_ROUTINES, (_FUNCTIONS,)):
         statement = _without_schema(connection, text).strip()
@@ -213,7 +212,7 @@ def _create_functions(connection: sa.Connection) -> list[str]:
 
 
 def _columns(connection: sa.Connection) -> list[CatalogueEntry]:
-    """Describe the columns; embeddings are as right in pgvector's type as in JSONB."""
+    """Describe the columns; embeddings may have pgvector's type or JSONB."""
     return [
         CatalogueEntry(
             "column",
@@ -226,7 +225,7 @@ def _columns(connection: sa.Connection) -> list[CatalogueEntry]:
 
 
 def _is_vector(table: str, type_name: str) -> bool:
-    """Tell pgvector's type, wherever it lies and however many numbers it may have."""
+    """Recognise pgvector's type, in any schema and of any dimension."""
     return table == message_embeddings.name and _VECTOR.fullmatch(type_name) is not None
 
 
@@ -253,7 +252,7 @@ def _column(
 
 
 def _create_extension(type_name: str) -> str:
-    """Write what makes pgvector's type, in the schema that the name of the type may have."""
+    """Write the statement for pgvector's type, in the schema that the type's name may have."""
     place = type_name.rpartition(".")[0]
     return "CREATE EXTENSION IF NOT EXISTS vector" + (f" WITH SCHEMA {place}" if place else "")
 
@@ -265,7 +264,7 @@ def _create_table(table: str, persistence: str, columns: Sequence[Any]) -> str:
 
 
 def index_definition(text: str) -> str:
-    """Strike the schema, which `pg_get_indexdef` writes whatever the search path."""
+    """Remove the schema, which `pg_get_indexdef` writes whatever the search path."""
     return normal(re.sub(r"( ON (?:ONLY )?)(?:\"(?:[^\"]|\"\")+\"|\w+)\.", r"\1", text, count=1))
 
 
@@ -278,7 +277,7 @@ def _enabled(state: str) -> str:
 
 
 def _view(text: str) -> str:
-    """Strike the tables' names before columns: which ones are written depends on the version."""
+    """Remove the tables' names before columns: which ones are written depends on the version."""
     return re.sub(r"\b[a-z_]\w*\.(?=[a-z_\"])", "", normal(text)).rstrip(";")
 
 

@@ -20,7 +20,7 @@ WHERE a.attrelid = 'message_embeddings'::regclass AND a.attname = 'vector'
 def embedding_rows(
     cursor: Any, organization_id: UUID, records: Sequence[Conversation]
 ) -> Iterator[Row]:
-    """Delete the embeddings that the records bring again; return their rows in binary form."""
+    """Delete the embeddings that the records replace; return their rows in binary form."""
     conversations = [record.id for record in records for _ in record.embeddings]
     keys = [(each.message_id, each.model) for record in records for each in record.embeddings]
     cursor.execute(
@@ -40,7 +40,7 @@ def embedding_rows(
 
 
 def _vector(numbers: list[float]) -> bytes:
-    """Return pgvector's binary form: how many, two bytes of zero, then four bytes each."""
+    """Return pgvector's binary form: the count, two zero bytes, then four bytes each."""
     kept = canonical.vector(numbers)
     return pack(f">HH{len(kept)}f", len(kept), 0, *kept)
 

@@ -1,4 +1,4 @@
-"""What a user can act on in an error of PostgreSQL's; the server is asked where it says little."""
+"""PostgreSQL errors that a user can act on; the server is asked if the error says little."""
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -38,7 +38,7 @@ _WHOSE = {
 
 
 def translate(error: psycopg.Error, url: DatabaseUrl) -> ChatdbError | None:
-    """Return what a user can act on for an error of the driver, None for a bug of ours."""
+    """Return an error that a user can act on for a driver's error, None for a bug of ours."""
     state = error.sqlstate or ""
     if isinstance(error, psycopg.OperationalError) and (
         not state or state.startswith((*_LOST, _LOGIN)) or state == "3D000"
@@ -58,10 +58,10 @@ def translate(error: psycopg.Error, url: DatabaseUrl) -> ChatdbError | None:
     if state == "42501":
         return DatabaseFailedError(
             f"the database refuses this user: {first_line(error)}",
-            hint="use a user with the right to do it: --database-url",
+            hint="connect as a user with the privilege: --database-url",
         )
     if state.startswith(_GAVE_UP):
-        return DatabaseFailedError(f"the database gave up: {first_line(error)}")
+        return DatabaseFailedError(f"the database aborted the statement: {first_line(error)}")
     return None
 
 
@@ -71,7 +71,7 @@ def first_line(error: psycopg.Error) -> str:
 
 
 def locked_error(url: DatabaseUrl, holders: Sequence[Holder] = ()) -> DatabaseLockedError:
-    """Name who holds the lock: whom the waiting connection saw, else who has one on our tables."""
+    """Name who holds the lock: the session blocking the connection, else those on our tables."""
     if not holders:
         with (
             suppress(psycopg.Error, ChatdbError),
@@ -81,12 +81,13 @@ def locked_error(url: DatabaseUrl, holders: Sequence[Holder] = ()) -> DatabaseLo
     who = described(holders) if holders else "another session"
     text = f"a table of {url.redacted()} is locked for too long by {who}"
     return DatabaseLockedError(
-        text, hint=way_out(holders, "end that session, or run the command again when it is done")
+        text,
+        hint=way_out(holders, "end that session, or run the command again when it has finished"),
     )
 
 
 def read_only_error(url: DatabaseUrl) -> DatabaseFailedError | None:
-    """Tell why nothing can be written: a standby, or somebody's wish."""
+    """Return why nothing can be written: a standby, or a setting."""
     try:
         with closing(connect_postgresql(url, autocommit=True)) as connection:
             row = connection.execute(_WHY_READ_ONLY).fetchone()
@@ -97,14 +98,14 @@ def read_only_error(url: DatabaseUrl) -> DatabaseFailedError | None:
     is_standby, source, user, database = row
     if is_standby:
         return DatabaseFailedError(
-            f"the server at {place_of(url)} is a standby, which cannot be written",
-            hint="name the primary, or all servers with ?target_session_attrs=read-write",
+            f"the server at {place_of(url)} is a standby, which cannot be written to",
+            hint="use the primary, or list all servers with ?target_session_attrs=read-write",
         )
     if source is None:
         return None
     whose = _WHOSE.get(source, "of the server").format(user=user, database=database)
     return DatabaseFailedError(
         f"{url.redacted()} is read-only by a setting {whose}: default_transaction_read_only",
-        hint="to write all the same, set PGOPTIONS='-c default_transaction_read_only=off'"
-        " for the command; chatdb migrate does so by itself",
+        hint="to write anyway, set PGOPTIONS='-c default_transaction_read_only=off' for the "
+        "command; chatdb migrate does so by itself",
     )

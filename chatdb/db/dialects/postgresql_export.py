@@ -1,9 +1,9 @@
-"""Messages out of PostgreSQL by binary COPY: the server writes JSON, what it cannot is done here.
+"""Reads messages from PostgreSQL by binary COPY: the server writes the JSON as far as it can.
 
-PostgreSQL and msgspec escape strings alike, so text comes as JSON. The JSON columns do not: JSONB
-has keys and numbers in a form of its own. JSON holds no control characters, so that they can part
-what stands in one field: the messages of a whole conversation come as one row, as long as they
-are few and short. Rows cost the client more than their bytes.
+PostgreSQL and msgspec escape strings alike, so text arrives as JSON. The JSON columns do not: JSONB
+has its own form of keys and numbers. JSON contains no control characters, so they can separate the
+parts of one field: the messages of a whole conversation come as one row, if they are few and short.
+Rows cost the client more than their bytes.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -29,7 +29,7 @@ from chatdb.records import MARKS
 from chatdb.store.columns import ID, ROLE, TIME, Column, columns_of
 
 _PART, _SELDOM = b"\x02", b"\x01"
-"""Between the three parts of a message and between messages; around the columns seldom used."""
+"""Between the three parts of a message, between messages, and around rarely used columns."""
 _PARTS = 3
 """What comes before the metadata, the metadata, the time."""
 _FIELDS = [column for column in columns_of("messages") if column.native]
@@ -81,7 +81,7 @@ _LATER = ("metadata", "created_at")
 _LINES = _lines()
 _WITH_MARKS = f"CASE WHEN metadata ? '{MARKS}' THEN metadata ELSE '{{}}' END"
 _FITS = "position BETWEEN 0 AND 1023 AND octet_length(line) <= 32768"
-"""Of which messages a row of several is made: it cannot grow beyond 32 MB on the server."""
+"""Which messages share a row: it cannot grow beyond 32 MB on the server."""
 _WHOLE = "fits AND octet_length(lines) <= 1048576"
 """Which of those rows are sent; the messages of all other conversations come one by one."""
 _STATEMENT = f"""COPY (
@@ -100,14 +100,14 @@ _STATEMENT = f"""COPY (
  ) AS rows ORDER BY conversations.conversation_id
 ) TO STDOUT (FORMAT binary)"""
 _RAW = ("bytea", "bytea")
-"""The columns' types for the driver: the bytes that came."""
+"""The columns' types for the driver: bytes as received."""
 _METADATA = CanonicalTexts(left_out=NO_METADATA)
 _USUAL_TIME = b"2026-01-31 12:00:00.000001+00\n"
 _MARKS = tuple(place for place, byte in enumerate(_USUAL_TIME) if byte in b"- :.+\n")
 _WHOLE_SECONDS = len("2026-01-31 12:00:00+00")
 
 Row = tuple[bytes, bytes]
-"""A conversation's id and some of its messages, their parts still as the server wrote them."""
+"""A conversation's id and some of its messages, their parts as the server wrote them."""
 
 
 def read_messages(
@@ -116,7 +116,7 @@ def read_messages(
     """Yield the messages of the selected conversations as JSON, in the order of the index.
 
     Needs the settings TimeZone UTC and DateStyle ISO. Raises DatabaseFailedError for a row that no
-    record can hold.
+    record can represent.
     """
     statement = _statement(organization_id, selection)
     pending: list[Row] = []
@@ -167,7 +167,7 @@ def _chunks(rows: Sequence[Row]) -> Iterator[Chunk]:
 
 
 def _find_unreadable(rows: Sequence[Row]) -> None:
-    """Raise DatabaseFailedError for the first message that is to blame."""
+    """Raise DatabaseFailedError for the first invalid message."""
     for conversation, lines in rows:
         parts = lines.split(_PART)
         for start in range(0, len(parts), _PARTS):
@@ -193,7 +193,7 @@ def _complete(parts: list[bytes], *, has_seldom: bool) -> None:
 
 
 def _ends(times: Sequence[bytes]) -> list[bytes]:
-    """Return the end of each message, its time: all at once when they have the usual form."""
+    """Return the end of each message, its time: all at once if they have the usual form."""
     count, usual = len(times), len(_USUAL_TIME)
     lines = b"\n".join(
         [*(time if len(time) == usual - 1 else _padded(time) for time in times), b""]

@@ -52,10 +52,10 @@ _FROM = re.compile(rf"\b(?:FROM|JOIN) {_NAME}", re.IGNORECASE)
 
 
 def lock_of(statement: str, facts: LockFacts) -> StatementLock:
-    """Tell the strongest lock on tables that were there before; a new table is nobody else's.
+    """Return the strongest lock on tables that existed before; no other session uses a new table.
 
-    A statement that is not known counts as the strongest lock there is. What triggers lock when
-    rows are written is not told.
+    An unknown statement counts as the strongest lock there is. Locks taken by triggers are not
+    reported.
     """
     text = " ".join(re.sub(r"--[^\n]*", " ", statement).split())
     if _CREATE_TABLE.match(text):

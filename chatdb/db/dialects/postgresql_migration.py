@@ -1,4 +1,4 @@
-"""Migrating PostgreSQL: the polled lock, who holds it, sizes, and what is in the way."""
+"""Migrates PostgreSQL: the polled lock, who holds it, sizes, and obstacles."""
 
 import time
 from collections import defaultdict
@@ -35,7 +35,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError
 
 LOCK_KEY = 0x63686174_64620001
-"""The advisory lock of chatdb's migrators ("chatdb" in ASCII), one for each database."""
+"""The advisory lock of chatdb's migrations ("chatdb" in ASCII), one for each database."""
 
 _POLL_SECONDS = 0.1
 _SAY_AFTER_SECONDS = 1.0
@@ -83,12 +83,12 @@ _TOUCH_OBJECTS = frozenset(
 
 
 class PostgresqlMigrationWays(MigrationWays):
-    """One transaction and one advisory lock a revision, right behind a pooler too."""
+    """One transaction and one advisory lock per revision, which is safe behind a pooler too."""
 
     has_schemas: ClassVar[bool] = True
 
     def settings(self, lock_timeout: float) -> dict[str, str]:
-        """Who migrates means to write, whatever the role's transactions are by default."""
+        """A migration means to write, whatever the role's default for transactions is."""
         return {
             "lock_timeout": f"{max(1, round(lock_timeout * 1000))}ms",
             READ_ONLY: "off",
@@ -98,7 +98,7 @@ class PostgresqlMigrationWays(MigrationWays):
         """The lock is taken inside the transaction."""
 
     def take_lock(self, connection: sa.Connection, *, seconds: float, note: Note) -> None:
-        """Poll: a migrator that blocked would deadlock with CREATE INDEX CONCURRENTLY.
+        """Poll: a blocking migration would deadlock with CREATE INDEX CONCURRENTLY.
 
         READ COMMITTED lets the statements after the lock see what its last holder committed.
         """
@@ -108,15 +108,16 @@ class PostgresqlMigrationWays(MigrationWays):
             if waited >= seconds:
                 holders = holders_of_advisory_lock(_driver(connection), LOCK_KEY)
                 raise DatabaseLockedError(
-                    f"another migrator held its lock for {seconds:g} s: {described(holders)}",
+                    f"another migration held its lock for {seconds:g} s: {described(holders)}",
                     hint=way_out(
                         holders,
-                        "run chatdb migrate again when it is done; --lock-wait 600 waits longer",
+                        "run chatdb migrate again when it has finished; to wait longer: "
+                        "--lock-wait 600",
                     ),
                 )
             if not said and waited >= _SAY_AFTER_SECONDS:
                 holders = holders_of_advisory_lock(_driver(connection), LOCK_KEY)
-                note(f"waiting for another migrator: {described(holders)}")
+                note(f"waiting for another migration: {described(holders)}")
                 said = True
             time.sleep(_POLL_SECONDS)
 
@@ -134,7 +135,7 @@ class PostgresqlMigrationWays(MigrationWays):
         return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK_KEY))))
 
     def is_pooled(self, connection: sa.Connection) -> bool:
-        """A pooler answers the start-up with a process id of its own making."""
+        """A pooler answers the login with a process id that it invented."""
         driver = _driver(connection)
         return bool(driver.info.backend_pid != driver.backend_pid)
 

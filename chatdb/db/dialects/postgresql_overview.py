@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LIMITS = {
     "statement_timeout": f"{FIGURE_SECONDS:g}s",
     "lock_timeout": f"{LOCK_SECONDS * 1000:g}ms",
-    # Without statistics the planner would read whole tables for what an index has.
+    # Without statistics the planner would read whole tables instead of using an index.
     "enable_seqscan": "off",
     "jit": "off",
 }
@@ -47,7 +47,7 @@ _HIDDEN = "SELECT row_security_active('messages')"
 
 
 class ServerGlance:
-    """Fills an overview figure by figure, each in a read-only transaction that gives up early."""
+    """Fills an overview figure by figure, each in a read-only transaction with a time limit."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class ServerGlance:
             with self._connection.reading(self._limits, schema=self._schema):
                 read()
         except psycopg.errors.QueryCanceled:
-            self._seen.notes.append(f"{name}: not within {FIGURE_SECONDS:g} s")
+            self._seen.notes.append(f"{name}: not available within {FIGURE_SECONDS:g} s")
         except psycopg.errors.LockNotAvailable:
             self._seen.notes.append(f"{name}: another session holds a lock")
         except psycopg.Error as error:

@@ -1,4 +1,4 @@
-"""Where the tables would be made on PostgreSQL, and what speaks against it."""
+"""Where the tables would be created on PostgreSQL, and what prevents it."""
 
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -26,21 +26,21 @@ _SYSTEM = ("pg_catalog", "information_schema")
 def require_place(
     connection: "psycopg.Connection[Any]", url: DatabaseUrl, schema: str | None, *, writes: bool
 ) -> None:
-    """Do as `MigrationWays.require_place`, with whose search path leads to `schema`."""
+    """Implements `MigrationWays.require_place` on an open connection."""
     row = connection.execute(_PLACE.encode(), {"schema": schema}).fetchall()[0]
     encoding, database, user, here, version_schema, may_make_schema, may_create, is_there = row
     require_utf8(database, encoding)
     if schema is None:
         if here is None or here in _SYSTEM:
             raise ConfigurationError(
-                f"the search path of user {user} leads to no schema that can have tables",
-                hint="name one: --schema public",
+                f"the search path of user {user} contains no schema where tables can be created",
+                hint="give one: --schema public",
             )
         _require_one_set(connection, url, here, version_schema)
     elif not is_there:
         if writes and not may_make_schema:
             raise DatabaseFailedError(
-                f"user {user} may not make the schema {schema} in the database {database}",
+                f"user {user} may not create the schema {schema} in the database {database}",
                 hint=f"as the database's owner: CREATE SCHEMA {sql_name(schema)} AUTHORIZATION"
                 f" {sql_name(user)}",
             )
@@ -57,9 +57,9 @@ def require_utf8(database: str, encoding: str) -> None:
     """Raise RefusedError for an encoding that cannot hold every letter."""
     if encoding != "UTF8":
         raise RefusedError(
-            f"the database {database} has the encoding {encoding}, which cannot hold every chat;"
+            f"the database {database} has the encoding {encoding}, which cannot store every chat;"
             " nothing was changed",
-            hint="make one that can, and name it by --database-url: CREATE DATABASE"
+            hint="create one that can, and give its URL with --database-url: CREATE DATABASE"
             f" {sql_name(database + '_utf8')} TEMPLATE template0 ENCODING 'UTF8'",
         )
 
@@ -67,22 +67,22 @@ def require_utf8(database: str, encoding: str) -> None:
 def _require_one_set(
     connection: "psycopg.Connection[Any]", url: DatabaseUrl, here: str, version_schema: str | None
 ) -> None:
-    """Refuse to make the tables anew, or some of them here, where they lie in another schema."""
+    """Refuse to create the tables, or some of them here, if they exist in another schema."""
     if version_schema == here:
         return
     found = [version_schema] if version_schema is not None else []
     found = found or [name for (name,) in connection.execute(ELSEWHERE.encode(), {"schema": None})]
     if found:
         raise RefusedError(
-            f"{url.redacted()} has chatdb's tables {in_schemas(found)}; unasked, new ones would go"
-            f" to {here}; nothing was changed",
+            f"{url.redacted()} has chatdb's tables {in_schemas(found)}; by default, new ones "
+            f"would be created in {here}; nothing was changed",
             hint=f"chatdb migrate --schema {shlex.quote(found[0])}; for a second set of tables:"
             f" --schema {shlex.quote(here)}",
         )
 
 
 def sql_name(text: str) -> str:
-    """Write a name for SQL, quoted only where it must be."""
+    """Write a name for SQL, quoted only if necessary."""
     if text.isidentifier() and text.isascii() and text.islower():
         return text
     return '"' + text.replace('"', '""') + '"'

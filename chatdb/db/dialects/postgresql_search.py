@@ -1,7 +1,7 @@
 """Search on PostgreSQL: the GIN index on words, LIKE for scripts without spaces.
 
-The planner knows how often a word stands somewhere, but not that hits of a common word are found
-fastest by walking from the newest message: which way to go is decided here.
+The planner knows how frequent a word is, but not that hits of a common word are found fastest by
+walking from the newest message: that choice is made here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,13 +31,13 @@ from chatdb.db.schema import INDEXED_CHARACTERS, messages
 from chatdb.errors import UsageError
 
 SEPARATORS = "-./<&+~\u201c\u201d\u2018\u2019\u2014\u2013\u2026"
-"""What the index takes for blanks; as in the migration that makes it."""
+"""Characters that the index treats as spaces; as in the migration that creates it."""
 
 WALK_COST = 12
-"""How much dearer it is to look at a message by the way than to fetch a hit from the index."""
+"""How much more it costs to read a message on the way than to fetch a hit from the index."""
 LEAST_WALK = 500
 FEW_HITS = 20_000
-"""Up to so many hits are fetched by the words, whatever the planner expects of their many forms."""
+"""Up to this many hits are fetched by the words, whatever the planner expects of their forms."""
 
 _ACCENTS = {
     "a": "àáâãäåāăą",
@@ -59,7 +59,7 @@ _ACCENTS = {
 _CONFIGURATION: Any = sa.literal_column("'simple'::regconfig")
 _ONE: Any = sa.literal_column("1")
 _MOST_FORMS = 400
-"""Forms of words with accents in one query, all words together."""
+"""Accented forms of words in one query, for all words together."""
 
 
 class PostgresqlSearch(MessageSearch):
@@ -117,10 +117,10 @@ class PostgresqlSearch(MessageSearch):
                 return found
         if _is_faster_by_words(connection, expected, bounds):
             own = messages.c.organization_id.is_not_distinct_from(request.organization_id)
-            bounds[0] = own  # which goes by no index: the words' is the way
-        # The many forms of a word add up to most of the table: the planner would parse all of it.
+            bounds[0] = own  # This condition uses no index; the words' index is the way.
+        # The forms of a word add up to most of the table: the planner would parse all of it.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        # MATERIALIZED: the planner shall not look for the newest by its way.
+        # MATERIALIZED keeps the planner from searching for the newest its own way.
         hits = (
             sa.select(messages.c.created_at, messages.c.conversation_id, messages.c.id)
             .where(*bounds, *filters)
@@ -133,7 +133,7 @@ class PostgresqlSearch(MessageSearch):
         query = main_query(request)
         if query is None or not request.indexed:
             return None
-        # Of a word's many forms the planner expects far more hits than there are.
+        # For the many forms of a word the planner expects far more hits than there are.
         before = connection.scalar(sa.select(sa.func.current_setting("enable_seqscan")))
         connection.execute(sa.select(sa.func.set_config("enable_seqscan", "off", True)))  # noqa: FBT003
         holding = sa.select(messages.c.organization_id).where(_match(query)).distinct()
@@ -155,9 +155,9 @@ class PostgresqlSearch(MessageSearch):
 
 
 def main_query(request: SearchRequest, most_forms: int = _MOST_FORMS) -> str | None:
-    """Return the query in the syntax of to_tsquery; None when the index cannot help.
+    """Return the query in the syntax of to_tsquery; None if the index cannot help.
 
-    `most_forms` bounds the forms with accents of all words together.
+    `most_forms` limits the accented forms of all words together.
     """
     if request.raw is not None:
         return request.raw
@@ -186,15 +186,15 @@ def _any_form(word: str, flag: str, most: int) -> str:
 
 
 def forms_of(word: str, most: int) -> list[str]:
-    """Return the forms a word is looked for in: as typed, and with other accents.
+    """Return the forms in which a word is searched: as typed, and with other accents.
 
-    PostgreSQL keeps accents, FTS5 leaves them out: up to two letters of the word may have them,
-    as far as `most` forms allow.
+    PostgreSQL keeps accents, FTS5 ignores them: up to two letters of the word may have them, as far
+    as `most` forms allow.
     """
     plain = "".join(c for c in normalize("NFD", word.lower()) if not "\u0300" <= c <= "\u036f")
     forms = dict.fromkeys((word.lower(), normalize("NFC", word.lower()), plain))
     if not word.isascii():
-        # A server in the C locale does not know capital letters outside ASCII.
+        # A server in the C locale does not know upper-case letters outside ASCII.
         forms |= dict.fromkeys((word, word.upper(), word.capitalize(), normalize("NFD", word)))
     places = [index for index, letter in enumerate(plain) if letter in _ACCENTS]
     for accented in (1, 2):
@@ -217,7 +217,7 @@ def _with_accents(word: str, places: tuple[int, ...]) -> Iterator[str]:
 
 
 def _match(query: str) -> sa.ColumnElement[bool]:
-    """Return the condition on the expression of the index, written as the migration has it."""
+    """Return the condition on the index's expression, written as in the migration."""
     text: Any = sa.func.left(messages.c.content, sa.literal_column(str(INDEXED_CHARACTERS)))
     for separator in SEPARATORS:
         text = sa.func.replace(text, sa.literal_column(f"'{separator}'"), sa.literal_column("' '"))
@@ -245,13 +245,13 @@ def _keys(connection: sa.Connection, statement: sa.Select[Any]) -> list[MessageK
 
 def _expected_hits(connection: sa.Connection, request: SearchRequest) -> int:
     """Return how many hits the planner expects in all organizations."""
-    # It adds up a default guess for every form that it does not know: ask for one.
+    # It adds up a default guess for every unknown form: ask for one only.
     query = main_query(request, most_forms=1) or ""
     return _estimate(connection, sa.select(_ONE).where(_match(query)))
 
 
 def _is_faster_by_words(connection: sa.Connection, hits: int, bounds: list[Any]) -> bool:
-    """Tell whether to fetch all hits by the words, not look at all messages within the bounds."""
+    """Tell whether to fetch all hits by the words instead of reading the messages."""
     if hits <= FEW_HITS:
         return True
     own = _estimate(connection, sa.select(_ONE).select_from(messages).where(*bounds))
@@ -259,7 +259,7 @@ def _is_faster_by_words(connection: sa.Connection, hits: int, bounds: list[Any])
 
 
 def _steps_to_walk(connection: sa.Connection, hits: int, limit: int) -> int:
-    """Return how many messages to look at from the newest on; 0 when the index is faster."""
+    """Return how many of the newest messages to read; 0 if the index is faster."""
     if hits < LEAST_WALK:
         return 0
     everything = _estimate(connection, sa.select(_ONE).select_from(messages))
@@ -284,7 +284,7 @@ def _walk(
     steps: int,
     limit: int,
 ) -> list[MessageKey] | None:
-    """Look for hits among the newest messages; None when there were too few of them."""
+    """Look for hits among the newest messages; None if there were too few of them."""
     columns = messages.c
     newest = _newest_of(messages, bounds, steps).add_columns(
         columns.organization_id, columns.role, columns.content, columns.metadata

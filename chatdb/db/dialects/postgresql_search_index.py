@@ -1,8 +1,8 @@
-"""The GIN index on PostgreSQL: looked at, checked by amcheck, built beside the old one.
+"""The GIN index on PostgreSQL: its state, a check by amcheck, building beside the old one.
 
-CREATE and REINDEX INDEX CONCURRENTLY let writers go on. They run in no transaction and want
-settings of the session, so over a connection to the server itself; one that is ended leaves an
-invalid index behind.
+CREATE and REINDEX INDEX CONCURRENTLY let writers continue. They cannot run in a transaction and
+need settings of the session, so they use a direct connection to the server; an interrupted one
+leaves an invalid index behind.
 """
 
 import time
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
 
 BUILD_LOCK_KEY = 0x63686174_64620002
-"""The advisory lock of who builds the index, held by the session that does; ends with it."""
+"""The advisory lock of an index build, held by its session and released with it."""
 _POLL_SECONDS = 0.5
 _SAY_AFTER_SECONDS = 2.0
 _BLOCK_BYTES = 8192
@@ -97,13 +97,13 @@ class PostgresqlSearchIndex(SearchIndex):
             objects.append(f"the index {SEARCH_INDEX} is missing")
         for name, is_valid, size_of_it, definition, is_building in found:
             if name != SEARCH_INDEX:
-                objects.append(f"the index {name} was left over by a build that was ended")
+                objects.append(f"the index {name} was left by an interrupted build")
                 continue
             size = int(size_of_it)
             if not is_valid and is_building:
                 objects.append(f"the index {name} is being built")
             elif not is_valid:
-                objects.append(f"the index {name} is invalid: a build of it was ended")
+                objects.append(f"the index {name} is invalid: its build was interrupted")
             elif index_definition(definition) != _expected():
                 objects.append(f"the index {name} is not chatdb's")
         return IndexSight(bytes=size, objects=tuple(objects))
@@ -145,14 +145,14 @@ def _expected() -> str:
 
 
 def _checked_by_amcheck(connection: sa.Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Let the extension read the index through where it is there; never create it."""
-    only = "only whether it is valid was looked at"
+    """Let the extension read the whole index if it is installed; never create it."""
+    only = "only its validity was checked"
     row = connection.exec_driver_sql(_AMCHECK.replace("%", "%%")).fetchone()
     if row is None:
         return (), (f"{only}: the extension amcheck is not installed in this database",)
     function, may = row
     if function is None:
-        return (), (f"{only}: amcheck checks such an index from PostgreSQL 18 on",)
+        return (), (f"{only}: amcheck can check such an index from PostgreSQL 18 on",)
     if not may:
         return (), (f"{only}: this user may not run amcheck",)
     try:
@@ -170,12 +170,12 @@ def _checked_by_amcheck(connection: sa.Connection) -> tuple[tuple[str, ...], tup
 def _build_beside(
     connection: "psycopg.Connection[Any]", url: "DatabaseUrl", watch: BuildWatch
 ) -> None:
-    """Build it without keeping writers out; an invalid one, or one left over, is dropped first."""
+    """Build it without blocking writers; an invalid or left-over one is dropped first."""
     has_waited = _wait_for_turn(connection, watch)
     with _watched(url, connection.info.backend_pid, watch):
         usable = _drop_unusable(connection)
         if usable and has_waited:
-            return  # the session that was waited for has just built it
+            return  # The session that was waited for has just built it.
         with connection.cursor() as cursor:
             tune_build(cursor, session=True)
         statement = f"REINDEX INDEX CONCURRENTLY {SEARCH_INDEX}"
@@ -190,12 +190,12 @@ def _build_beside(
     if row is None or row[0] != SEARCH_INDEX or not row[1]:
         raise DatabaseFailedError(
             f"{SEARCH_INDEX} is not valid after it was built",
-            hint="look into the server's log, then: chatdb search-index rebuild",
+            hint="see the server's log, then: chatdb search-index rebuild",
         )
 
 
 def _drop_unusable(connection: "psycopg.Connection[Any]") -> bool:
-    """Drop what is invalid, left over or not chatdb's; return whether the index itself stays."""
+    """Drop invalid, left-over or foreign indexes; return whether the index itself stays."""
     usable = False
     for name, is_valid, _, definition, _ in connection.execute(_INDEXES).fetchall():
         if name == SEARCH_INDEX and is_valid and index_definition(definition) == _expected():
@@ -206,7 +206,7 @@ def _drop_unusable(connection: "psycopg.Connection[Any]") -> bool:
 
 
 def _clear(connection: "psycopg.Connection[Any]") -> None:
-    """Drop what an ended build left, where that does not take long; else the next one does."""
+    """Drop what an interrupted build left, if that is quick; otherwise the next build does."""
     with suppress(psycopg.Error):
         connection.execute("SET lock_timeout = '2s'")
         for name, is_valid, *_ in connection.execute(_INDEXES).fetchall():
@@ -216,8 +216,8 @@ def _clear(connection: "psycopg.Connection[Any]") -> None:
 
 def _build_in_a_transaction(database: "Database", watch: BuildWatch) -> None:
     watch.note(
-        "a pooler stands between: writers of messages wait until the index is built"
-        " (--direct-url names the server itself)"
+        "there is a pooler: writers of messages wait until the index is built (--direct-url "
+        "gives the server's own address)"
     )
     watch.begin("building the search index", None, "bytes")
     settings = PostgresqlBulk.transaction_settings | {"lock_timeout": "30s"}
@@ -231,10 +231,10 @@ def _build_in_a_transaction(database: "Database", watch: BuildWatch) -> None:
 
 
 def _wait_for_turn(connection: "psycopg.Connection[Any]", watch: BuildWatch) -> bool:
-    """Take the lock of the builders and tell whether another session had it.
+    """Take the lock for builds and tell whether another session had it.
 
-    It is polled: waiting inside the server would stop their build. The server may still be at the
-    work of a client that was killed; it then comes to its end.
+    It is polled: waiting inside the server would stop their build. The server may still be working
+    for a killed client; it then finishes.
     """
     started, has_said, has_waited = time.monotonic(), False, False
     while True:
@@ -245,14 +245,16 @@ def _wait_for_turn(connection: "psycopg.Connection[Any]", watch: BuildWatch) -> 
         if not has_said and time.monotonic() - started > _SAY_AFTER_SECONDS:
             found = connection.execute(_BUILDERS, (BUILD_LOCK_KEY,)).fetchall()
             pids = ", ".join(str(pid) for (pid,) in found)
-            watch.note(f"another session builds the index (pid {pids}): waiting until it is done")
+            watch.note(
+                f"another session is building the index (pid {pids}); waiting until it finishes"
+            )
             has_said = True
         time.sleep(_POLL_SECONDS)
 
 
 @contextmanager
 def _watched(url: "DatabaseUrl", pid: int, watch: BuildWatch) -> Iterator[None]:
-    """Tell how far the build of a session is, asked on a connection of our own."""
+    """Report the progress of a session's build, read over a second connection."""
     ended = Event()
     worker = Thread(target=_follow, args=(url, pid, watch, ended), daemon=True)
     watch.begin("building the search index", None, "bytes")
@@ -265,7 +267,7 @@ def _watched(url: "DatabaseUrl", pid: int, watch: BuildWatch) -> Iterator[None]:
 
 
 def _follow(url: "DatabaseUrl", pid: int, watch: BuildWatch, ended: Event) -> None:
-    """Poll the server; one that gives no second connection shows no progress."""
+    """Poll the server; one that refuses a second connection shows no progress."""
     phase, done, named = "", 0, set[int]()
     with suppress(psycopg.Error), closing(connect_postgresql(url, autocommit=True)) as own:
         while not ended.wait(_POLL_SECONDS):
@@ -281,4 +283,4 @@ def _follow(url: "DatabaseUrl", pid: int, watch: BuildWatch, ended: Event) -> No
                 if blocker not in named:
                     named.add(blocker)
                     since = "" if age is None else f", whose transaction began {age} ago"
-                    watch.note(f"the build waits for the session {blocker} ({name}){since}")
+                    watch.note(f"the build is waiting for the session {blocker} ({name}){since}")

@@ -1,4 +1,4 @@
-"""What searching messages asks of a database, in a form that both can answer alike."""
+"""What a message search asks of a database, in a form that both can answer alike."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -16,14 +16,14 @@ from chatdb.errors import DatabaseFailedError
 TimedWork = Literal["search", "list"]
 
 MessageKey = tuple[datetime, UUID, UUID]
-"""`created_at`, conversation and message: what hits are ordered by, newest first."""
+"""`created_at`, conversation and message: the sort key of hits, newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One thing to look for: words side by side, or a piece of text, or both.
+    """One search term: words in sequence, or a piece of text, or both.
 
-    `pieces` are runs of letters, digits and marks; with `prefix` the last one may go on.
+    `pieces` are runs of letters, digits and marks; with `prefix` the last one is a prefix.
     """
 
     pieces: tuple[str, ...] = ()
@@ -33,11 +33,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
-    """Which messages are wanted: all conditions have to hold.
+    """Which messages match: all conditions must hold.
 
-    `raw` is a query in the database's own syntax, instead of the terms. `before_key` is the hit
-    to go on after. Without `indexed` the full-text index is not there, and `matches` tells
-    whether a text has what is wanted.
+    `raw` is a query in the database's own syntax, instead of the terms. `before_key` is the hit to
+    continue after. Without `indexed` the full-text index does not exist, and `matches` tells
+    whether a text matches.
     """
 
     organization_id: UUID
@@ -59,7 +59,7 @@ class SearchRequest:
 
 
 class MessageSearch(ABC):
-    """Finds the newest messages that a request wants."""
+    """Finds the newest messages that match a request."""
 
     @abstractmethod
     def settings(self, timeout_seconds: float) -> Mapping[str, str]:
@@ -69,7 +69,7 @@ class MessageSearch(ABC):
     def deadline(
         self, connection: sa.Connection, timeout_seconds: float, what: TimedWork = "search"
     ) -> AbstractContextManager[None]:
-        """Bound the time of the statements inside; DatabaseFailedError when it is over.
+        """Limit the time of the statements inside; DatabaseFailedError if it is exceeded.
 
         Raises UsageError for a raw query that the database cannot read.
         """
@@ -80,9 +80,9 @@ class MessageSearch(ABC):
 
     @abstractmethod
     def organizations(self, connection: sa.Connection, request: SearchRequest) -> set[UUID] | None:
-        """Return those in which the index has the words, whatever else is asked of a message.
+        """Return the messages in which the index has the words, whatever the other conditions.
 
-        None where no index tells. Worth its cost where the words are few among many organizations.
+        None if no index can answer. Pays if the words are rare among many organizations.
         """
 
     @abstractmethod
@@ -98,7 +98,7 @@ class MessageSearch(ABC):
         """Return the condition that the index has the words of a term."""
 
     def filters(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the conditions but for organization, times and what the main index query asks."""
+        """Yield the conditions except organization, times and what the main index query covers."""
         columns = messages.c
         if request.roles:
             yield columns.role.in_(sorted(request.roles))
@@ -114,7 +114,7 @@ class MessageSearch(ABC):
         yield from self._pieces_of_text(request)
 
     def times(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the conditions that bound the walk from the newest message on."""
+        """Yield the conditions that limit the walk from the newest message on."""
         columns = messages.c
         if request.after is not None:
             yield columns.created_at >= request.after
@@ -139,7 +139,7 @@ class MessageSearch(ABC):
 
 
 def is_for_index(group: tuple[Term, ...]) -> bool:
-    """Tell whether the main query to the index can narrow the messages to this group's."""
+    """Tell whether the main index query can narrow the messages to this group's."""
     return all(term.pieces for term in group)
 
 
@@ -157,10 +157,10 @@ _NARROWER: dict[TimedWork, str] = {
 
 
 def timed_out(seconds: float, what: TimedWork = "search") -> DatabaseFailedError:
-    """Return the error for a search, or a list, that was ended."""
+    """Return the error for a search, or a list, that was cancelled."""
     return DatabaseFailedError(
-        f"the {what} took longer than {seconds:g} s and was ended",
-        hint=f"{_NARROWER[what]}, or give it more time: --timeout 120",
+        f"the {what} took longer than {seconds:g} s and was cancelled",
+        hint=f"{_NARROWER[what]}, or allow more time: --timeout 120",
     )
 
 

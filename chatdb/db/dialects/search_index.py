@@ -1,4 +1,4 @@
-"""What is asked of the full-text index itself: is it there, is it whole, make it anew."""
+"""The full-text index itself: does it exist, is it intact, rebuild it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,29 +15,29 @@ COMPLETE_HINT = "chatdb search-index rebuild"
 
 BuildUnit = Literal["bytes", "messages"]
 Forget = Callable[[sa.Connection], None]
-"""Forgets, in the transaction given, that the index was left out."""
+"""Clears, in the given transaction, the record that the index was left out."""
 
 
 class BuildWatch(Protocol):
-    """Who is told how far a build is; `advance` may be called from a thread."""
+    """Receives the progress of a build; `advance` may be called from a thread."""
 
     def note(self, text: str) -> None:
-        """Say something worth knowing."""
+        """Print a note."""
 
     def begin(self, what: str, total: int | None, unit: BuildUnit) -> None:
-        """A stage of the work begins."""
+        """Begin a stage of the work."""
 
     def advance(self, amount: int) -> None:
-        """So much more is done."""
+        """Count `amount` more as done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexSight:
-    """What was seen of the index: `bytes` is its size, None when it is not there.
+    """The state of the index: `bytes` is its size, None if it does not exist.
 
-    `objects` tells what is missing, invalid or left over (`schema check` sees most of it too),
-    `damages` what is wrong inside; `unchecked` what could not be looked at, and why. `messages`
-    and `indexed` are exact counts, None where nothing was counted (always on PostgreSQL).
+    `objects` lists what is missing, invalid or left over (`schema check` sees most of it too),
+    `damages` what is wrong inside; `unchecked` what could not be checked, and why. `messages` and
+    `indexed` are exact counts, None if nothing was counted (always on PostgreSQL).
     """
 
     bytes: int | None = None
@@ -49,15 +49,15 @@ class IndexSight:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """All that a rebuild mends."""
+        """Everything that a rebuild fixes."""
         return (*self.objects, *self.damages)
 
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a search may ask first: can the index be used, and may it lack messages?
+    """What a search checks first: can the index be used, and may it lack messages?
 
-    `is_small`: a look that counts all of it takes a hundredth of a second.
+    `is_small`: counting all of it takes a hundredth of a second.
     """
 
     is_usable: bool
@@ -70,26 +70,27 @@ class SearchIndex(ABC):
 
     @abstractmethod
     def glance(self, connection: sa.Connection) -> Glance:
-        """Return what a few milliseconds tell."""
+        """Return what a few milliseconds can find out."""
 
     @abstractmethod
     def look(self, connection: sa.Connection, *, seconds: float | None) -> IndexSight:
-        """Look whether it is there and complete, by counts; without writing or locking anything.
+        """Check by counts whether it exists and is complete, without writing or locking.
 
-        What is not counted within `seconds` (None: as long as it takes) is left unchecked.
+        What is not counted within `seconds` (None: no limit) is left unchecked.
         """
 
     @abstractmethod
     def check(self, connection: sa.Connection) -> IndexSight:
         """Compare all of it with the messages, as far as the database system can.
 
-        SQLite takes a writing transaction for it. Raises StorageError where there is none.
+        SQLite takes a writing transaction for it. Raises StorageError if that is not possible.
         """
 
     @abstractmethod
     def rebuild(self, database: "Database", watch: BuildWatch, *, forget: Forget) -> None:
-        """Make it anew from the messages, with all that keeps it in step.
+        """Rebuild it from the messages, with its triggers.
 
-        SQLite: one transaction. PostgreSQL: beside the old one, writers go on; behind a pooler
-        without a direct URL they wait. A killed one leaves nothing that the next does not clear.
+        SQLite: one transaction. PostgreSQL: beside the old one, while writers continue; behind a
+        pooler without a direct URL they wait. A killed rebuild leaves nothing that the next does
+        not remove.
         """

@@ -1,4 +1,4 @@
-"""SQLite: one file, one writer, every BEGIN our own."""
+"""SQLite: one file, one writer, every BEGIN is chatdb's own."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _WRITE = "chatdb_write"
 _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '([^']*)'")
-"""What Python's sqlite3 says, without an error code, of text that another program wrote."""
+"""The text of Python's sqlite3, without an error code, for invalid text of another program."""
 _SHARED_MEMORY_BYTES = 32 * 1024
 
 _LOCKS = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
@@ -46,7 +46,7 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
         _LOCKS,
         DatabaseLockedError,
         "{path} is locked by another program",
-        "wait until it is done, or stop it, and run the command again",
+        "wait until it finishes, or stop it, and run the command again",
     ),
     (
         ("SQLITE_FULL",),
@@ -58,13 +58,13 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
         ("SQLITE_READONLY",),
         StorageError,
         "{path} is read-only",
-        "check the rights of the file and of its folder",
+        "check the permissions of the file and of its folder",
     ),
     (
         ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"),
         DatabaseUnreachableError,
         "{path} cannot be opened",
-        "check the path and the rights of the folder",
+        "check the path and the permissions of the folder",
     ),
     (
         ("SQLITE_NOTADB",),
@@ -91,7 +91,7 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
         "check the disk",
     ),
 )
-"""By the name of SQLite's result code: what a user can act on, and how."""
+"""By the name of SQLite's result code: the error and its hint."""
 
 
 class SqliteDialect(Dialect):
@@ -139,7 +139,7 @@ class SqliteDialect(Dialect):
         undecodable = _UNDECODABLE.match(str(error))
         if undecodable is not None:
             return DatabaseFailedError(
-                f"{url.sqlite_path} holds text that is not UTF-8 in a column {undecodable[1]!r}",
+                f"{url.sqlite_path} contains text that is not UTF-8 in a column {undecodable[1]!r}",
                 hint="find it with typeof() and hex() in sqlite3, and correct that row",
             )
         if is_damaged(error):
@@ -205,7 +205,7 @@ class SqliteDialect(Dialect):
 
 
 def _is_full(folder: Path) -> bool:
-    """Tell a full disk that SQLite reports as a failed write: no room for its shared memory."""
+    """Recognise a full disk that SQLite reports as a failed write of its shared memory."""
     try:
         return shutil.disk_usage(folder).free < _SHARED_MEMORY_BYTES
     except OSError:
@@ -213,11 +213,11 @@ def _is_full(folder: Path) -> bool:
 
 
 def _execute(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
-    """Run a statement, once more if SQLite did not find a table: a fault of its own (3.40).
+    """Run a statement, once more if SQLite did not find a table, which is a bug of 3.40.
 
-    When another connection has changed the schema since (a load takes triggers off and puts them
-    back) and a statement fires a trigger on the full-text index, it misses the table that it is
-    about, and reads the schema anew. Nothing was done then.
+    If another connection has changed the schema since (a load drops triggers and creates them
+    again) and a statement fires a trigger on the full-text index, SQLite does not find the table,
+    and reads the schema again. Nothing was done then.
     """
     try:
         cursor.execute(statement, parameters)

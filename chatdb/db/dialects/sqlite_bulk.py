@@ -1,6 +1,6 @@
 """Bulk load on SQLite: executemany without triggers, the full-text index filled in chunks.
 
-The triggers are dropped and made again inside the same transaction, so another connection never
+The triggers are dropped and created again inside the same transaction, so another connection never
 sees the table without them and a crash leaves them in place.
 """
 
@@ -36,13 +36,13 @@ from chatdb.records import Message
 from chatdb.store import columns
 
 HASH_SIZE = 16 << 20
-"""Bytes of FTS5's table in memory while an import fills it; the setting is kept in the file."""
+"""Bytes of FTS5's table in memory while an import fills it; the setting is stored in the file."""
 DEFAULT_HASH_SIZE = 1 << 20
 AUTOMERGE = 16
-"""Segments of FTS5's index before it merges them; its 4 writes all once more in a large load."""
+"""Segments of FTS5's index before it merges them; the default of 4 rewrites it too often."""
 CACHE_KIB = 24 * 1024
 CHECKPOINT_PAGES = 32_000
-"""Pages in the write-ahead log before they are moved into the file: an index page changes often."""
+"""Pages in the write-ahead log before a checkpoint: an index page changes often."""
 
 _SEARCH_TRIGGERS = "messages_search_"
 _OUR_TRIGGERS = (_SEARCH_TRIGGERS, "messages_touch_")
@@ -53,7 +53,7 @@ _to_builtins = msgspec.to_builtins
 
 
 class SqliteBulk(Bulk):
-    """One writer with the lock of the file, so that nothing needs locking beyond it."""
+    """One writer with the lock of the file, so that nothing else needs locking."""
 
     transaction_settings: ClassVar[dict[str, str]] = {}
     defers_search_index: ClassVar[bool] = False
@@ -184,7 +184,7 @@ def _triggers(driver: sqlite3.Connection) -> list[tuple[str, str]]:
 
 @contextmanager
 def _without_triggers(driver: sqlite3.Connection) -> Iterator[None]:
-    """Take chatdb's triggers off `messages` and put each back as it was written."""
+    """Drop chatdb's triggers on `messages` and create each again as it was written."""
     triggers = [(name, text) for name, text in _triggers(driver) if name.startswith(_OUR_TRIGGERS)]
     for name, _ in triggers:
         driver.execute(f'DROP TRIGGER "{name}"')
@@ -208,9 +208,9 @@ def fill_search(
     ahead: Ahead = nullcontext,
     on_rows: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Index the rows behind `after` (None: all), telling after each chunk how many it had.
+    """Index the rows after `after` (None: all), reporting after each chunk how many it had.
 
-    The larger table in memory is set back at the end.
+    The larger table in memory is reset at the end.
     """
     if after is None:
         after = _first_rid(driver) - 1
@@ -230,7 +230,7 @@ def fill_search(
 
 
 def _configure_search(driver: sqlite3.Connection, name: str, value: int) -> None:
-    """Set an option of FTS5's, which keeps it in the file."""
+    """Set an option of FTS5, which stores it in the file."""
     driver.execute(
         "INSERT INTO messages_search(messages_search, rank) VALUES (?, ?)", (name, value)
     )
@@ -239,7 +239,7 @@ def _configure_search(driver: sqlite3.Connection, name: str, value: int) -> None
 def _apply_changes(
     driver: sqlite3.Connection, organization: str, rows: BatchRows, *, index: bool
 ) -> None:
-    """Delete stale messages, telling FTS5 what each row held, and update conversations."""
+    """Delete stale messages, passing FTS5 what each row contained, and update conversations."""
     where = "organization_id = ? AND conversation_id = ? AND id IN (SELECT value FROM json_each(?))"
     for conversation_id, message_ids in rows.stale:
         values = (organization, str(conversation_id), _id_list(message_ids))

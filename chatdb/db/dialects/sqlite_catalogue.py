@@ -44,7 +44,7 @@ def normal(text: str) -> str:
 
 
 def _objects(connection: sa.Connection) -> list[tuple[str, str, str, str]]:
-    """Return (kind, name, table, sql) of what is chatdb's: its tables and what hangs on them."""
+    """Return (kind, name, table, sql) of chatdb's objects: its tables and what depends on them."""
     found = []
     for kind, name, table, text in connection.exec_driver_sql(_MASTER):
         if kind == "table" and text.upper().startswith("CREATE VIRTUAL TABLE"):
@@ -55,7 +55,7 @@ def _objects(connection: sa.Connection) -> list[tuple[str, str, str, str]]:
 
 
 def _is_search(kind: str, name: str) -> bool:
-    """FTS5's own tables, named after the virtual one, are its business."""
+    """FTS5's own tables, named after the virtual one, are its internals."""
     return kind in ("virtual", "view") and name.startswith("messages_search")
 
 
@@ -82,7 +82,7 @@ def _constraints(table: str, text: str) -> Iterator[CatalogueEntry]:
 
 
 def _split(body: str) -> Iterator[str]:
-    """Split at the commas that stand in no parentheses and no quotes."""
+    """Split at the commas outside parentheses and quotes."""
     depth, quote, start = 0, "", 0
     for index, character in enumerate(body):
         if quote:

@@ -1,4 +1,4 @@
-"""What SQLite says of a damaged full-text index; light, for it is asked when something failed."""
+"""SQLite's errors for a damaged full-text index; light, because it is used after a failure."""
 
 import sqlite3
 

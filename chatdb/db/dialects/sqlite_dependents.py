@@ -1,4 +1,4 @@
-"""What an application has on chatdb's tables in a SQLite file, which drops them without a word."""
+"""Application objects on chatdb's tables in a SQLite file, which SQLite drops silently."""
 
 import sqlalchemy as sa
 
@@ -12,20 +12,20 @@ JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'
 
 
 def readable_views(connection: sa.Connection) -> frozenset[str]:
-    """Return the views whose tables and columns are all there."""
+    """Return the views whose tables and columns all exist."""
     names = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'view'")
     return frozenset(name for (name,) in names.fetchall() if _can_be_read(connection, name))
 
 
 def references(connection: sa.Connection) -> frozenset[tuple[str, str]]:
-    """Return each table with the tables there that its foreign keys refer to."""
+    """Return each table with the existing tables that its foreign keys refer to."""
     tables = _tables(connection)
     rows = connection.exec_driver_sql(_REFERENCES).fetchall()
     return frozenset((name, parent) for name, parent in rows if parent in tables)
 
 
 def check(connection: sa.Connection, before: Witness) -> None:
-    """Raise DatabaseFailedError for views and foreign keys whose tables a revision took away."""
+    """Raise DatabaseFailedError for views and foreign keys whose tables a revision dropped."""
     names = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'view'")
     views = sorted({name for (name,) in names} & before.readable - readable_views(connection))
     tables = _tables(connection)
@@ -42,8 +42,8 @@ def check(connection: sa.Connection, before: Witness) -> None:
     drops += [f"DROP TABLE {_quoted(name)}" for name, _ in bereft]
     raise DatabaseFailedError(
         f"other objects depend on what it drops: {'; '.join(found)}",
-        hint="drop them, go on, and make them again after (a table without the foreign key): "
-        + "; ".join(drops),
+        hint="drop them, run it again, and create them again afterwards (a table without the "
+        "foreign key): " + "; ".join(drops),
     )
 
 

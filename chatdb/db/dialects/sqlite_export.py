@@ -1,4 +1,4 @@
-"""Messages out of SQLite, encoded by msgspec straight from the columns' text."""
+"""Reads messages from SQLite, encoded by msgspec directly from the columns' text."""
 
 from collections.abc import Generator, Iterator, Sequence
 from operator import itemgetter
@@ -67,7 +67,7 @@ def read_messages(
 ) -> Generator[Chunk, None, None]:
     """Yield the messages of the selected conversations as JSON, in the order of the index.
 
-    Raises DatabaseFailedError for a row that no record can hold.
+    Raises DatabaseFailedError for a row that no record can represent.
     """
     cursor = driver_connection(connection).cursor()
     try:
@@ -91,7 +91,7 @@ def _statement(organization_id: UUID, selection: Selection) -> tuple[str, list[s
 
 
 def _chunks(rows: Iterator[Row]) -> Iterator[Chunk]:
-    """Make messages of the rows, some at a time: their metadata is looked at together."""
+    """Build messages from the rows, some at a time: their metadata is converted together."""
     made = _Messages()
     pending: list[Row] = []
     size = 0
@@ -105,7 +105,7 @@ def _chunks(rows: Iterator[Row]) -> Iterator[Chunk]:
 
 
 class _Messages:
-    """Encodes messages into memory that is used again: growing it costs more than filling it."""
+    """Encodes messages into reused memory: growing it costs more than filling it."""
 
     def __init__(self) -> None:
         self._metadata = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw)

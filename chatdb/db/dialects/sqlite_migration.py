@@ -1,4 +1,4 @@
-"""Migrating SQLite: a checked copy first, and nothing lost silently after."""
+"""Migrates SQLite: a verified copy first, and a check afterwards that nothing was lost."""
 
 import os
 import re
@@ -59,12 +59,12 @@ class SqliteMigrationWays(MigrationWays):
         return {}
 
     def wait_for_turn(self, url: DatabaseUrl, *, seconds: float, note: Note) -> None:
-        """Try for the write lock a second at a time, so that Ctrl-C is heard."""
+        """Try for the write lock one second at a time, so that Ctrl-C is noticed."""
         if not url.sqlite_path.exists():
             return
         if not os.access(url.sqlite_path, os.W_OK):
             raise StorageError(
-                f"{url.sqlite_path} is read-only", hint="check the rights of the file"
+                f"{url.sqlite_path} is read-only", hint="check the permissions of the file"
             )
         deadline, said = time.monotonic() + seconds, False
         with closing(connect_sqlite(url, busy_seconds=min(seconds, 1.0))) as connection:
@@ -78,8 +78,8 @@ class SqliteMigrationWays(MigrationWays):
                         raise DatabaseLockedError(
                             f"another program held the write lock of {url.sqlite_path}"
                             f" for {seconds:g} s",
-                            hint="run chatdb migrate again when it is done,"
-                            " or wait longer: --lock-wait 600",
+                            hint="run chatdb migrate again when it has finished; to wait longer: "
+                            "--lock-wait 600",
                         ) from error
                     if not said:
                         note(f"waiting for another program that writes to {url.sqlite_path}")
@@ -102,7 +102,7 @@ class SqliteMigrationWays(MigrationWays):
     def require_place(
         self, connection: sa.Connection, url: DatabaseUrl, schema: str | None, *, writes: bool
     ) -> None:
-        """A file is one place, and its rights were looked at before."""
+        """A file is one place, and its permissions were checked before."""
 
     def make_schema(self, connection: sa.Connection, schema: str | None) -> None:
         """There are none."""
@@ -149,8 +149,8 @@ class SqliteMigrationWays(MigrationWays):
         free = shutil.disk_usage(path.absolute().parent).free
         if free < size + _SPARE_BYTES:
             raise StorageError(
-                f"no room for the copy of {path} that is kept while it is migrated:"
-                f" {size + _SPARE_BYTES:,} bytes needed, {free:,} free",
+                f"not enough space for the copy of {path} that is kept while it is migrated: "
+                f"{size + _SPARE_BYTES:,} bytes needed, {free:,} free",
                 hint=f"free some space in {path.absolute().parent}",
             )
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3] + "Z"
@@ -170,7 +170,7 @@ class SqliteMigrationWays(MigrationWays):
         wanted = [("table", "%"), *(("view", name) for name in views)]
         for kind_and_name in wanted:
             for table, column in connection.exec_driver_sql(query, kind_and_name):
-                columns[table.lower()].add(column)  # SQLite's names are the same in any case
+                columns[table.lower()].add(column)  # SQLite ignores case in names.
         return {table: frozenset(names) for table, names in columns.items()}
 
     def stored_columns(self, connection: sa.Connection) -> Mapping[str, Sequence[str]]:
@@ -242,7 +242,8 @@ def _scratch() -> Iterator[sa.Connection]:
 def _copy(url: DatabaseUrl, target: Path) -> None:
     """Copy by the backup API (a plain copy misses the write-ahead log), check, rename.
 
-    A lock on what is being written tells that somebody does: what a killed one left is swept.
+    A lock on the file being written says that a process is writing it: a killed one's file is
+    removed.
     """
     partial = target.with_name(target.name + PARTIAL)
     sweep_abandoned(target.parent, f"{url.sqlite_path.stem}.before_")
@@ -271,7 +272,7 @@ def _require_intact(copy: Path, path: Path) -> None:
 
 
 def _bytes(connection: sa.Connection, table: str) -> int | None:
-    """Count the pages of the table and its indexes; None where SQLite was built without dbstat."""
+    """Count the pages of the table and its indexes; None if SQLite was built without dbstat."""
     query = (
         "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate = TRUE AND name IN"
         " (SELECT name FROM sqlite_master WHERE tbl_name = ?)"
@@ -295,8 +296,8 @@ def _check_triggers(connection: sa.Connection, before: Witness, statements: Sequ
     ]
     if lost:
         raise DatabaseFailedError(
-            f"triggers got lost: {', '.join(lost)} (rebuilding a table drops them silently)",
-            hint="make the triggers again in the revision, after the table was rebuilt",
+            f"triggers were lost: {', '.join(lost)} (rebuilding a table drops them silently)",
+            hint="create the triggers again in the revision, after rebuilding the table",
         )
 
 
@@ -313,12 +314,12 @@ def _check_references(connection: sa.Connection, before: Witness) -> None:
                 for row in rows
             )
             raise DatabaseFailedError(
-                f"{count} rows of {table} point at rows of {parent} that are gone: {named}"
+                f"{count} rows of {table} refer to missing rows of {parent}: {named}"
             )
 
 
 def _check_search(connection: sa.Connection, name: str, statements: Sequence[str]) -> None:
-    """Have FTS5 compare its index with the texts, where a statement touched one of them."""
+    """Have FTS5 compare its index with the texts, if a statement touched one of them."""
     definition = dict(_virtual_tables(connection))[name]
     match = re.search(r"content\s*=\s*['\"]?(\w+)", definition)
     related = {name, match[1] if match else name}
@@ -331,7 +332,7 @@ def _check_search(connection: sa.Connection, name: str, statements: Sequence[str
         connection.exec_driver_sql(f"INSERT INTO {name}({name}, rank) VALUES('integrity-check', 1)")
     except sa.exc.DatabaseError as error:
         raise DatabaseFailedError(
-            f"the search index {name} no longer fits its texts",
+            f"the search index {name} no longer matches its texts",
             hint=f"end the revision with: INSERT INTO {name}({name}) VALUES('rebuild')",
         ) from error
 

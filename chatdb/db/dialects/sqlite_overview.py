@@ -24,7 +24,7 @@ CROSS JOIN messages m ON m.organization_id = o.id AND m.created_at >= ? GROUP BY
 
 
 class FileGlance:
-    """Fills an overview figure by figure; the connection only reads from then on."""
+    """Fills an overview one figure at a time; the connection is read-only from then on."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, seen: Overview) -> None:
         self._connection = connection
@@ -56,7 +56,7 @@ class FileGlance:
             read()
         except (sqlite3.Error, ValueError) as error:
             late = getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT"
-            reason = f"not within {FIGURE_SECONDS:g} s" if late else str(error)
+            reason = f"not available within {FIGURE_SECONDS:g} s" if late else str(error)
             self._seen.notes.append(f"{name}: {reason}")
         finally:
             self._connection.set_progress_handler(None, 0)
@@ -70,7 +70,7 @@ class FileGlance:
     def _count(self, table: str) -> None:
         rows = self._rows(_COUNT.format(table=table, limit=COUNTED_ROWS + 1))[0][0]
         if rows > COUNTED_ROWS:
-            # Ids that were deleted count with the others: it is an estimate.
+            # Ids of deleted rows count too, so it is an estimate.
             guess = self._rows(_GUESS.format(table=table))[0][0]
             self._seen.amounts[table] = Amount(max(guess, rows), estimated=True)
         else:

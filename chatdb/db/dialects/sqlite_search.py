@@ -26,9 +26,9 @@ from chatdb.db.schema import messages
 from chatdb.errors import UsageError
 
 MANY_HITS = 20_000
-"""From so many hits on, walking from the newest message is faster than sorting the hits."""
+"""From this many hits on, walking from the newest message is faster than sorting the hits."""
 NEWEST_PER_HIT = 10
-"""How many of the newest are asked one by one for each hit that is wanted of many."""
+"""How many of the newest messages are checked one by one for each hit that is needed of many."""
 _STEPS_BETWEEN_LOOKS = 1_000
 _MATCHES = "chatdb_matches"
 
@@ -94,7 +94,7 @@ class SqliteSearch(MessageSearch):
 
     def is_hidden(self) -> sa.ColumnElement[bool]:
         return sa.literal_column(
-            # An application may have written what is no JSON: that hides nothing.
+            # An application may have written invalid JSON: that hides nothing.
             "coalesce(CASE WHEN json_valid(messages.metadata)"
             " THEN json_extract(messages.metadata, '$.chatdb.hidden') END, 0) = 1",
             sa.Boolean,
@@ -107,10 +107,10 @@ class SqliteSearch(MessageSearch):
     def _among_the_newest(
         self, connection: sa.Connection, request: SearchRequest, query: str
     ) -> list[MessageKey]:
-        """Ask of some of the newest messages, one by one, whether each is a hit.
+        """Check some of the newest messages, one by one, for being hits.
 
-        A word that is nearly everywhere is found so at once; to have the rows of all its hits
-        takes a tenth of a second a million.
+        This finds a word that is nearly everywhere at once; fetching the rows of all its hits takes
+        a tenth of a second per million.
         """
         own = messages.c.organization_id == request.organization_id
         rid: Any = sa.literal_column("messages.rid").label("rid")
@@ -145,13 +145,13 @@ def _newest(source: Any, bounds: Any, filters: Any, limit: int) -> sa.Select[Any
 
 
 def _is_of_whole_words(request: SearchRequest) -> bool:
-    """Tell whether no beginning of words is asked for: FTS5 gathers those anew for every row."""
+    """Tell whether there are no prefix terms: FTS5 collects those again for every row."""
     terms = (*(term for group in request.all_of for term in group), *request.none_of)
     return request.raw is None and not any(term.prefix for term in terms)
 
 
 def _is_hit(query: str) -> Any:
-    """Return the condition that a row is among the hits, asked for that row alone."""
+    """Return the condition that a row is among the hits, checked for that row alone."""
     return sa.text(
         "EXISTS (SELECT 1 FROM messages_search"
         " WHERE messages_search.rowid = messages.rid AND messages_search MATCH :hit)"
@@ -159,7 +159,7 @@ def _is_hit(query: str) -> Any:
 
 
 def main_query(request: SearchRequest) -> str | None:
-    """Return the query in FTS5's syntax, every word quoted; None when the index cannot help."""
+    """Return the query in FTS5's syntax, every word quoted; None if the index cannot help."""
     if request.raw is not None:
         return request.raw
     groups = [
@@ -186,7 +186,7 @@ def _matching(rid: str, query: str) -> Any:
 
 
 def _matches_itself(connection: sa.Connection, request: SearchRequest) -> Any:
-    """Look at every message with our own matcher: slow, but right without the index."""
+    """Check every message with our own matcher: slow, but correct without the index."""
     driver = driver_connection(connection)
     driver.create_function(_MATCHES, 1, request.matches, deterministic=True)
     return sa.literal_column(f"{_MATCHES}(substr(messages.content, 1, 100000))", sa.Boolean)

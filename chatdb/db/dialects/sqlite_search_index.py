@@ -1,6 +1,6 @@
-"""FTS5's table on SQLite: looked at, compared with the messages, made anew.
+"""FTS5's table on SQLite: its state, a comparison with the messages, rebuilding it.
 
-FTS5 keeps four tables of its own (data, idx, docsize, config). Record 1 of `data` holds how many
+FTS5 keeps four tables of its own (data, idx, docsize, config). Record 1 of `data` contains how many
 rows and words it has: all else is counted against that, without the write lock that FTS5's own
 check takes.
 """
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 _PARTS = ("data", "idx", "docsize", "config")
 _SMALL = 300_000
-"""Up to so many words are counted for a search that found little."""
+"""Up to this many words are counted for a search that found little."""
 _STEPS_BETWEEN_LOOKS = 10_000
 _WORDS = "chatdb_search_words"
 _UNREADABLE = ("SQLITE_CORRUPT", "SQLITE_ERROR")
 
 
 class SqliteSearchIndex(SearchIndex):
-    """`messages_search`, the view it reads and the three triggers that keep it."""
+    """`messages_search`, the view it reads and the three triggers that update it."""
 
     def glance(self, connection: sa.Connection) -> Glance:
         driver = driver_connection(connection)
@@ -56,7 +56,7 @@ class SqliteSearchIndex(SearchIndex):
         if newest == newest_indexed:
             _, words = _totals(driver)
             return Glance(is_usable=True, is_small=words is None or words <= _SMALL)
-        return Glance(is_usable=True, problem="it does not have the messages that there are")
+        return Glance(is_usable=True, problem="its messages are not those of the table")
 
     def look(self, connection: sa.Connection, *, seconds: float | None) -> IndexSight:
         driver = driver_connection(connection)
@@ -98,7 +98,7 @@ class SqliteSearchIndex(SearchIndex):
         except sqlite3.Error as error:
             if not _name(error).startswith(_UNREADABLE):
                 raise
-            text = "it does not hold the words of the messages (FTS5's integrity check)"
+            text = "it does not contain the words of the messages (FTS5's integrity check)"
             return IndexSight(
                 bytes=seen.bytes, messages=seen.messages, indexed=seen.indexed, damages=(text,)
             )
@@ -124,7 +124,7 @@ class SqliteSearchIndex(SearchIndex):
 
 
 def _expected() -> Sequence[tuple[str, str, str]]:
-    """Return (kind, name, statement) of all that the index is made of, in the order to make it."""
+    """Return (kind, name, statement) of all the index's objects, in the order of creation."""
     found = [
         (entry.kind, entry.name, entry.definition)
         for entry in expected_catalogue("sqlite")
@@ -151,17 +151,17 @@ def _missing(driver: sqlite3.Connection) -> Iterator[str]:
 def _counts(driver: sqlite3.Connection, messages: int, indexed: int) -> Iterator[str]:
     rows, _ = _totals(driver)
     if messages != indexed:
-        yield f"it has {indexed:,} messages, and there are {messages:,}"
+        yield f"it has {indexed:,} messages, but there are {messages:,}"
     elif rows != indexed and rows is not None:
-        yield f"it has {indexed:,} messages, and says that it has {rows:,}"
+        yield f"it has {indexed:,} messages, but its own count is {rows:,}"
     elif rows is None:
-        yield "its own record of what it has is missing"
+        yield "its own count of rows and words is missing"
 
 
 def _words(driver: sqlite3.Connection) -> Iterator[str]:
-    """Count the words by reading the index through: a part that was lost takes its words along."""
+    """Count the words by reading the whole index: a lost part takes its words with it."""
     _, words = _totals(driver)
-    # Where FTS5 cannot open it this fails; the table below would spoil the commit as well.
+    # If FTS5 cannot open it this fails; the table below would spoil the commit as well.
     driver.execute(f"SELECT 1 FROM {TABLE} LIMIT 0").fetchall()
     driver.execute(f"CREATE VIRTUAL TABLE temp.{_WORDS} USING fts5vocab('main', '{TABLE}', 'row')")
     try:
@@ -169,7 +169,7 @@ def _words(driver: sqlite3.Connection) -> Iterator[str]:
     finally:
         driver.execute(f"DROP TABLE temp.{_WORDS}")
     if words is not None and found != words:
-        yield f"it has {found:,} words, and says that it has {words:,}"
+        yield f"it has {found:,} words, but its own count is {words:,}"
 
 
 def _totals(driver: sqlite3.Connection) -> tuple[int | None, int | None]:
@@ -201,7 +201,7 @@ def _size(driver: sqlite3.Connection) -> int:
 
 
 def _remove(driver: sqlite3.Connection) -> None:
-    """Drop what there is of the index, however damaged: FTS5 drops only what it can open."""
+    """Drop the index, however damaged: FTS5 itself drops only what it can open."""
     for kind, name, _ in reversed(_expected()):
         if kind == "trigger":
             driver.execute(f"DROP TRIGGER IF EXISTS {name}")
@@ -221,7 +221,7 @@ def _remove(driver: sqlite3.Connection) -> None:
 
 
 def _make_readable(driver: sqlite3.Connection) -> None:
-    """Put the tables of a new, empty FTS5 table in the place of the damaged ones."""
+    """Replace the damaged tables by those of a new, empty FTS5 table."""
     driver.execute(f"CREATE VIRTUAL TABLE temp.{TABLE}_empty USING fts5(content, content='')")
     try:
         for part in _PARTS:
@@ -246,9 +246,9 @@ def _name(error: BaseException) -> str:
 
 @contextmanager
 def _deadline(driver: sqlite3.Connection, seconds: float | None = None) -> Iterator[None]:
-    """End the statements inside with SQLITE_INTERRUPT when the time is over; let Ctrl-C end them.
+    """Interrupt the statements inside with SQLITE_INTERRUPT at the timeout, or at Ctrl-C.
 
-    A KeyboardInterrupt that is raised in a call of ours SQLite turns into the same error.
+    SQLite turns a KeyboardInterrupt raised in a callback into the same error.
     """
     ends = float("inf") if seconds is None else time.monotonic() + seconds
     driver.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)

@@ -27,7 +27,7 @@ class SqliteStatistics(Statistics):
     """Local hours by a function of ours, samples by runs of row ids."""
 
     settings: ClassVar[Mapping[str, str]] = {}
-    # Else the planner merges the queries, and whole texts go through the sort.
+    # Otherwise the planner merges the queries, and whole texts are sorted.
     read_barrier = "LIMIT -1"
     day = "substr(h, 1, 10)"
     week = "date(substr(h, 1, 10), '-6 days', 'weekday 1')"
@@ -37,7 +37,7 @@ class SqliteStatistics(Statistics):
     def bucket(self, timezone: str) -> str:
         if timezone == "UTC":
             return "substr(m.created_at, 1, 13)"
-        # No zone has lain off by anything but quarters of an hour since 1972.
+        # Since 1972 no zone has differed by anything but quarters of an hour.
         return "substr(m.created_at, 1, 14) || (substr(m.created_at, 15, 2) / 15)"
 
     def local_hour(self, timezone: str) -> str:
@@ -76,7 +76,7 @@ class SqliteStatistics(Statistics):
         owners = {name: (table, kind) for name, table, kind in connection.exec_driver_sql(_OWNERS)}
         try:
             pages = connection.exec_driver_sql(_PAGES).fetchall()
-        except sa.exc.OperationalError:  # a SQLite that was built without dbstat
+        except sa.exc.OperationalError:  # A SQLite that was built without dbstat.
             return None
         found: dict[tuple[str, str, Literal["table", "index"]], int] = {}
         for name, size in pages:
@@ -93,7 +93,7 @@ class SqliteStatistics(Statistics):
 def local_hours(timezone: str) -> Callable[[str], str | None]:
     """Return a function from a quarter of an hour in UTC (`2026-01-31T12:3`) to the local hour.
 
-    What is no time becomes None.
+    Anything that is not a time becomes None.
     """
     zone = ZoneInfo(timezone)
 
@@ -110,7 +110,7 @@ def local_hours(timezone: str) -> Callable[[str], str | None]:
 
 
 def _object(name: str, table: str, kind: str) -> tuple[str, str, Literal["table", "index"]] | None:
-    """Return what a name on the disk is to chatdb: FTS5's tables are an index of messages."""
+    """Return what a name on disk is to chatdb: FTS5's tables are an index of messages."""
     if name.startswith(_SEARCH):
         return "messages", _SEARCH, "index"
     if table not in TABLE_NAMES:
@@ -120,9 +120,9 @@ def _object(name: str, table: str, kind: str) -> tuple[str, str, Literal["table"
 
 @contextmanager
 def _interruptible(driver: sqlite3.Connection) -> Iterator[None]:
-    """Let Ctrl-C end a long query: sqlite3 itself hears of signals only between two rows.
+    """Let Ctrl-C end a long query: sqlite3 itself notices signals only between two rows.
 
-    A KeyboardInterrupt that is raised in a call of ours it turns into SQLITE_INTERRUPT.
+    It turns a KeyboardInterrupt raised in a callback into SQLITE_INTERRUPT.
     """
     driver.set_progress_handler(lambda: False, _STEPS_BETWEEN_LOOKS)
     try:

@@ -1,4 +1,4 @@
-"""What counting all messages in one pass asks of a database."""
+"""What counting all messages in one pass needs from a database."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Literal
 import sqlalchemy as sa
 
 SAMPLED_ROWS = 200_000
-"""About so many messages are looked at for an approximation."""
+"""About this many messages are read for an approximation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Which messages are read: a FROM clause that calls them m, with its values.
+    """The messages to read: a FROM clause that calls them m, with its values.
 
-    `factor` is how many messages each of them stands for.
+    `factor` is how many messages each of them represents.
     """
 
     text: str
@@ -26,10 +26,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """A table or an index on the disk: bytes, and for a table its rows (an estimate), if known.
+    """A table or an index on disk: bytes, and for a table its rows (an estimate), if known.
 
-    What a table keeps elsewhere (PostgreSQL's TOAST, the tables that FTS5 makes) is counted with
-    it as its own.
+    Separate storage of a table (PostgreSQL's TOAST, the tables that FTS5 makes) counts as part of
+    it.
     """
 
     table: str
@@ -40,15 +40,15 @@ class StoredObject:
 
 
 class Statistics(ABC):
-    """The expressions and ways of one database system; `b` and `h` name columns of the query.
+    """The expressions of one database system; `b` and `h` name columns of the query.
 
-    Times go through two steps: messages are counted by a bucket of time, which is then told as
-    the local hour `h` that it lies in.
+    Times are converted in two steps: messages are counted by a bucket of time, whose local hour `h`
+    is computed afterwards.
     """
 
     settings: ClassVar[Mapping[str, str]]
     read_barrier: ClassVar[str]
-    """What keeps the texts of messages out of the sort by which they are grouped."""
+    """Keeps the texts of messages out of the sort for grouping."""
     day: ClassVar[str]
     week: ClassVar[str]
     weekday: ClassVar[str]
@@ -68,12 +68,12 @@ class Statistics(ABC):
 
     @abstractmethod
     def all_messages(self, *, filtered: bool) -> Source:
-        """Return every message; `filtered` tells that a condition may use an index."""
+        """Return every message; `filtered` says that a condition may use an index."""
 
     @abstractmethod
     def sample(self, connection: sa.Connection, rows: int) -> Source:
-        """Return about so many of the messages, spread over the table; all where there are few."""
+        """Return about `rows` of the messages, spread over the table; all if there are few."""
 
     @abstractmethod
     def storage(self, connection: sa.Connection) -> list[StoredObject] | None:
-        """Return what lies on the disk, largest first; None where it cannot be told."""
+        """Return what is on disk, largest first; None if unknown."""
