@@ -13,7 +13,7 @@ from benchmarks.databases import imported_postgresql, imported_sqlite
 from benchmarks.measure import Bench, Claim, Figure, Limit, Run, in_turn, run_alone
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.stats import StatsRequest, stats
+from chatdb.operations.stats import StatsOptions, stats
 
 BARE = {
     "sqlite": (
@@ -45,11 +45,11 @@ def _messages(bench: Bench) -> int:
 def _compare(bench: Bench, url: DatabaseUrl) -> Figure:
     with Database.open(url) as database:
         days = [(messages, characters) for _, messages, characters in _rows(database)]
-        groups = stats(database, StatsRequest(limit=PLENTY)).groups
+        groups = stats(database, StatsOptions(limit=PLENTY)).groups
         assert [(each.messages, each.characters) for each in groups] == days
         sides = in_turn(
             bench.rounds(7, quick=5),
-            lambda: _timed(lambda: stats(database, StatsRequest(limit=PLENTY))),
+            lambda: _timed(lambda: stats(database, StatsOptions(limit=PLENTY))),
             lambda: _timed(lambda: _rows(database)),
         )
     ours, bare = sides.seconds

@@ -81,7 +81,7 @@ def schedule(
       chatdb backup schedule --for systemd --output s3://bucket/chat
       chatdb backup schedule --for cron --every hourly --keep-last 24
     """
-    from chatdb.workflows.backup_schedule import ScheduleFile, ScheduleWish, schedule_files
+    from chatdb.workflows.backup_schedule import ScheduleFile, ScheduleOptions, schedule_files
 
     command = CommandContext.of(context)
     keys = [word for key in encrypt_to or [] for word in ("--encrypt-to", key)]
@@ -91,7 +91,7 @@ def schedule(
         "--keep-weekly": keep_weekly,
         "--keep-monthly": keep_monthly,
     }
-    wish = ScheduleWish(
+    options = ScheduleOptions(
         every=every.value,
         at=a_clock(at),
         place=backup_place(command, output),
@@ -100,7 +100,7 @@ def schedule(
         program=_program(),
         database=command.direct_url or command.url,
     )
-    files = schedule_files(wish, [target.value for target in targets or list(Target)])
+    files = schedule_files(options, [target.value for target in targets or list(Target)])
     if output_format is not Format.TABLE:
         command.output.rows(files, ScheduleFile, output_format)
         return

@@ -10,7 +10,7 @@ from chatdb.variables import DEV_MEMORY
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
-    from chatdb.workflows.dev_db import DevDatabase, Wish, Wishes
+    from chatdb.workflows.dev_db import DevDatabase, DevServerOption, DevServerOptions
 
 
 def dev_database(command: CommandContext) -> "DevDatabase":
@@ -33,15 +33,15 @@ def _for_compose(command: CommandContext) -> dict[str, str]:
     return {} if memory.source == "default" else {DEV_MEMORY.names[0]: memory.value}
 
 
-def wishes(command: CommandContext, *, engine: str, port: str | None) -> "Wishes":
+def options(command: CommandContext, *, engine: str, port: str | None) -> "DevServerOptions":
     """Return the options, else the settings; defaults count as not given."""
-    from chatdb.workflows.dev_db import Wish, Wishes
+    from chatdb.workflows.dev_db import DevServerOption, DevServerOptions
     from chatdb.workflows.dev_db_engines import AUTO
 
     dev = command.config.dev
-    return Wishes(
-        engine=Wish(engine, asked=engine != AUTO),
-        port=_wish(dev.port) if port is None else Wish(port, asked=True),
+    return DevServerOptions(
+        engine=DevServerOption(engine, asked=engine != AUTO),
+        port=_wish(dev.port) if port is None else DevServerOption(port, asked=True),
         user=_wish(dev.user),
         password=_wish(dev.password),
         database=_wish(dev.database),
@@ -68,7 +68,7 @@ def checkpoint_url(command: CommandContext) -> "DatabaseUrl":
     return url
 
 
-def _wish(setting: Setting) -> "Wish":
-    from chatdb.workflows.dev_db import Wish
+def _wish(setting: Setting) -> "DevServerOption":
+    from chatdb.workflows.dev_db import DevServerOption
 
-    return Wish(setting.value, asked=setting.source != "default")
+    return DevServerOption(setting.value, asked=setting.source != "default")

@@ -26,7 +26,7 @@ LONGEST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatsRequest:
+class StatsOptions:
     """What to count: `since` concerns messages' own time; None and no organization mean no limit.
 
     `limit` bounds the groups: the newest days and weeks, the largest of all others. An
@@ -118,42 +118,42 @@ def zone_of(name: str) -> ZoneInfo:
         ) from error
 
 
-def stats(database: Database, request: StatsRequest) -> StatsReport:
+def stats(database: Database, options: StatsOptions) -> StatsReport:
     """Count everything, in one state of the database.
 
     Raises UsageError for an unknown time zone, NotFoundError for an unknown organization.
     """
-    zone_of(request.timezone)
+    zone_of(options.timezone)
     ways = database.dialect.statistics()
     with (
         database.transaction(snapshot=True, settings=ways.settings) as connection,
-        ways.reading(connection, request.timezone),
+        ways.reading(connection, options.timezone),
     ):
         organization: UUID | None = None
-        if request.organization_key is not None:
-            organization = organization_id(connection, request.organization_key)
-        is_filtered = organization is not None or request.since is not None
+        if options.organization_key is not None:
+            organization = organization_id(connection, options.organization_key)
+        is_filtered = organization is not None or options.since is not None
         source = (
-            ways.sample(connection, request.sampled_rows)
-            if request.approximate
+            ways.sample(connection, options.sampled_rows)
+            if options.approximate
             else ways.all_messages(filtered=is_filtered)
         )
-        counted = _Counted(source, _key_of_no_time(request))
+        counted = _Counted(source, _key_of_no_time(options))
         query = statement(
             ways,
             source,
-            by=request.by,
-            timezone=request.timezone,
+            by=options.by,
+            timezone=options.timezone,
             organization=organization,
-            since=request.since,
-            limit=request.limit + 1,
+            since=options.since,
+            limit=options.limit + 1,
             longest=LONGEST,
         )
         for row in connection.execute(query):
             counted.add(row)
         longest = () if counted.is_sample else _longest(connection, counted.longest)
         storage = ways.storage(connection)
-    return _report(request, counted, longest, storage)
+    return _report(options, counted, longest, storage)
 
 
 class _Counted:
@@ -191,12 +191,12 @@ class _Counted:
             )
 
 
-def _key_of_no_time(request: StatsRequest) -> str | None:
+def _key_of_no_time(options: StatsOptions) -> str | None:
     """Return the group, by day or week, to which messages without any time would seem to belong."""
-    day = day_of_no_time(request.timezone)
-    if request.by == "week":
+    day = day_of_no_time(options.timezone)
+    if options.by == "week":
         day -= timedelta(days=day.weekday())
-    return day.isoformat() if request.by in ("day", "week") else None
+    return day.isoformat() if options.by in ("day", "week") else None
 
 
 def _longest(
@@ -225,24 +225,24 @@ def _longest(
 
 
 def _report(
-    request: StatsRequest,
+    options: StatsOptions,
     counted: _Counted,
     longest: tuple[LongConversation, ...],
     storage: list[StoredObject] | None,
 ) -> StatsReport:
-    groups = counted.groups[: request.limit]
-    if request.by in ("day", "week"):
+    groups = counted.groups[: options.limit]
+    if options.by in ("day", "week"):
         groups.reverse()
     return StatsReport(
-        by=request.by,
-        organization=request.organization_key,
-        since=request.since,
-        timezone=request.timezone,
+        by=options.by,
+        organization=options.organization_key,
+        since=options.since,
+        timezone=options.timezone,
         approximate=counted.is_sample,
         sampled=1 / counted.factor,
         totals=counted.totals,
         groups=tuple(groups),
-        has_more=len(counted.groups) > request.limit,
+        has_more=len(counted.groups) > options.limit,
         longest_conversations=longest,
         busiest_hours=tuple(sorted(counted.hours, key=lambda each: (each.weekday, each.hour))),
         storage=None if storage is None else tuple(storage),

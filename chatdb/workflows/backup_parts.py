@@ -21,7 +21,7 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackupWish:
+class BackupOptions:
     """What the backup is to contain; `jobs` above 1 means PostgreSQL's directory format.
 
     `lock_seconds` is how long to wait for a table that another session has locked.

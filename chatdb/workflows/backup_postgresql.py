@@ -20,7 +20,7 @@ from chatdb.operations.superuser_objects import extension_tables, superuser_obje
 from chatdb.servers.dump_programs import Client, Running, widen_pipe
 from chatdb.store.contents import measure
 from chatdb.store.selecting import READING
-from chatdb.workflows.backup_parts import BackupWish, Bench, Made
+from chatdb.workflows.backup_parts import BackupOptions, Bench, Made
 from chatdb.workflows.beside import beside
 
 _INSIDE = "--compress=zstd:3"
@@ -29,30 +29,30 @@ _POLL_SECONDS = 0.2
 _PARTS = {"schema-only": ["--schema-only"], "data-only": ["--data-only"]}
 
 
-def back_up_postgresql(database: Database, wish: BackupWish, bench: Bench) -> Made:
+def back_up_postgresql(database: Database, options: BackupOptions, bench: Bench) -> Made:
     """Dump the whole database; the contents are those of the dump.
 
     Raises RefusedError behind a pooler, ProgramMissingError, StorageError, and the errors that
     pg_dump reports.
     """
-    settings = {**READING, "lock_timeout": f"{wish.lock_seconds}s"}
+    settings = {**READING, "lock_timeout": f"{options.lock_seconds}s"}
     with database.transaction(snapshot=True, settings=settings) as connection:
         server = look_at_server(database, connection)
-        client = wish.programs.find("pg_dump", server.major, url=server.url)
-        needs_superuser = () if wish.part == "data-only" else superuser_objects(connection)
+        client = options.programs.find("pg_dump", server.major, url=server.url)
+        needs_superuser = () if options.part == "data-only" else superuser_objects(connection)
         extensions = extension_tables(connection)
-        jobs = _useful_jobs(wish, bench, server)
+        jobs = _useful_jobs(options, bench, server)
         dump = _Dump(
-            database, connection, wish, bench, server, client, jobs, needs_superuser, extensions
+            database, connection, options, bench, server, client, jobs, needs_superuser, extensions
         )
-        bench.watch.begin("dumping", server.table_bytes if wish.part != "schema-only" else None)
+        bench.watch.begin("dumping", server.table_bytes if options.part != "schema-only" else None)
         return dump.directory() if jobs > 1 else dump.custom()
 
 
-def _useful_jobs(wish: BackupWish, bench: Bench, server: ServerFacts) -> int:
+def _useful_jobs(options: BackupOptions, bench: Bench, server: ServerFacts) -> int:
     """Return how many jobs to use, with a note if there are fewer than requested."""
-    jobs = wish.jobs if wish.part == "schema-only" else server.useful_jobs(wish.jobs)
-    if jobs < wish.jobs:
+    jobs = options.jobs if options.part == "schema-only" else server.useful_jobs(options.jobs)
+    if jobs < options.jobs:
         share = 100 * server.largest_bytes // max(1, server.table_bytes)
         used = "one job is used" if jobs == 1 else f"{jobs} jobs are used"
         bench.watch.note(f"{share} % of the data is one table, which a single job dumps: {used}")
@@ -73,7 +73,7 @@ class _Dump:
 
     database: Database
     connection: sa.Connection
-    wish: BackupWish
+    options: BackupOptions
     bench: Bench
     server: ServerFacts
     client: Client
@@ -118,21 +118,21 @@ class _Dump:
         return self._made("directory", told, files, size, inside=inside)
 
     def _packs_itself(self) -> bool:
-        return self.wish.programs.can_compress(self.client, "zstd")
+        return self.options.programs.can_compress(self.client, "zstd")
 
     def _words(self, *, inside: bool) -> list[str]:
         return [
             f"--snapshot={export_snapshot(self.connection)}",
-            f"--lock-wait-timeout={self.wish.lock_seconds * 1000}",
+            f"--lock-wait-timeout={self.options.lock_seconds * 1000}",
             "--no-password",
             # A role's client_encoding would apply to the dump, and may lack characters of the data.
             f"--encoding={self.connection.scalar(sa.text('SHOW server_encoding'))}",
             _INSIDE if inside else _OUTSIDE,
-            *_PARTS.get(self.wish.part, []),
+            *_PARTS.get(self.options.part, []),
         ]
 
     def _running(self, words: list[str], *, stdout: int) -> AbstractContextManager[Running]:
-        return self.wish.programs.running(
+        return self.options.programs.running(
             self.client,
             words,
             url=self.server.url,
@@ -141,7 +141,7 @@ class _Dump:
         )
 
     def _tell(self) -> _Told:
-        if self.wish.part == "schema-only":
+        if self.options.part == "schema-only":
             return _Told(measure(self.database, self.connection, rows=False), None)
         with self.bench.index() as index:
             contents = measure(self.database, self.connection, on_entries=index.add)

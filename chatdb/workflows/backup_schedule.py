@@ -36,7 +36,7 @@ _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleWish:
+class ScheduleOptions:
     """What to do and when, by the clock of the machine (a container's is mostly UTC).
 
     `create` and `prune` are the words after `chatdb backup create` and `... prune`; without the
@@ -67,30 +67,30 @@ class ScheduleFile:
     text: str
 
 
-def schedule_files(wish: ScheduleWish, targets: Sequence[Target]) -> list[ScheduleFile]:
+def schedule_files(options: ScheduleOptions, targets: Sequence[Target]) -> list[ScheduleFile]:
     """Return the files for the targets; raises UsageError for words that do not fit on a line."""
-    for word in (*wish.create, *wish.prune, wish.place, wish.program):
+    for word in (*options.create, *options.prune, options.place, options.program):
         if re.search(r"[\x00-\x1f\x7f]", word):
             raise UsageError("a schedule cannot contain control characters")
     makers = {"systemd": _systemd, "cron": _cron, "compose": _compose}
-    return [file for target in targets for file in makers[target](wish)]
+    return [file for target in targets for file in makers[target](options)]
 
 
-def _commands(wish: ScheduleWish, place: str) -> list[list[str]]:
+def _commands(options: ScheduleOptions, place: str) -> list[list[str]]:
     """Return the commands to run in turn, each if the one before succeeds, without the program."""
-    commands = [["backup", "create", "--output", place, *wish.create]]
-    if wish.prune:
-        commands.append(["backup", "prune", place, *wish.prune, "--yes"])
+    commands = [["backup", "create", "--output", place, *options.create]]
+    if options.prune:
+        commands.append(["backup", "prune", place, *options.prune, "--yes"])
     return commands
 
 
-def _environment_lines(wish: ScheduleWish) -> list[str]:
+def _environment_lines(options: ScheduleOptions) -> list[str]:
     lines = [
         f"# {ENVIRONMENT_FILE}, for root and {USER} only (mode 640), each value in single quotes:",
-        f"#   DATABASE_URL='{_address(wish.database)}'",
+        f"#   DATABASE_URL='{_address(options.database)}'",
         "#   CHATDB_NOTIFY_URL='https://hc-ping.com/UUID/{exit_code}'   (a dead-man's switch)",
     ]
-    if is_remote(wish.place):
+    if is_remote(options.place):
         lines.append("#   and the credentials of the store, for example AWS_ACCESS_KEY_ID='...'")
     return lines
 
@@ -101,18 +101,18 @@ def _address(url: DatabaseUrl) -> str:
     return url.redacted()
 
 
-def _systemd(wish: ScheduleWish) -> list[ScheduleFile]:
+def _systemd(options: ScheduleOptions) -> list[ScheduleFile]:
     folder = "/etc/systemd/system/chatdb-backup"
     starts = [
-        "ExecStart=" + " ".join(map(_systemd_word, [wish.program, "--quiet", *words]))
-        for words in _commands(wish, _absolute(wish.place))
+        "ExecStart=" + " ".join(map(_systemd_word, [options.program, "--quiet", *words]))
+        for words in _commands(options, _absolute(options.place))
     ]
-    written = [] if is_remote(wish.place) else [_absolute(wish.place)]
-    if wish.database.path is not None:
-        written.append(str(wish.database.path.absolute().parent))
+    written = [] if is_remote(options.place) else [_absolute(options.place)]
+    if options.database.path is not None:
+        written.append(str(options.database.path.absolute().parent))
     paths = [f"ReadWritePaths={_systemd_word(path)}" for path in written if path != HOME]
     service = [
-        *(f"# {folder}.service", *_environment_lines(wish)),
+        *(f"# {folder}.service", *_environment_lines(options)),
         f"# useradd --system --home-dir {HOME} {USER}",
         *(f"# install -d -o {USER} -m 700 {shlex.quote(path)}" for path in written if path != HOME),
         "# systemctl daemon-reload && systemctl enable --now chatdb-backup.timer",
@@ -126,7 +126,7 @@ def _systemd(wish: ScheduleWish) -> list[ScheduleFile]:
     timer = [
         f"# {folder}.timer",
         *("[Unit]", "Description=When to back up the chat database", "", "[Timer]"),
-        *(f"OnCalendar={_on_calendar(wish)}", "Persistent=true", "", "[Install]"),
+        *(f"OnCalendar={_on_calendar(options)}", "Persistent=true", "", "[Install]"),
         "WantedBy=timers.target",
     ]
     return [
@@ -135,58 +135,58 @@ def _systemd(wish: ScheduleWish) -> list[ScheduleFile]:
     ]
 
 
-def _cron(wish: ScheduleWish) -> list[ScheduleFile]:
+def _cron(options: ScheduleOptions) -> list[ScheduleFile]:
     path = "/etc/cron.d/chatdb-backup"
     work = " && ".join(
-        shlex.join([wish.program, "--quiet", *words])
-        for words in _commands(wish, _absolute(wish.place))
+        shlex.join([options.program, "--quiet", *words])
+        for words in _commands(options, _absolute(options.place))
     )
     shell = (
         f"cd {HOME} && umask 077 && set -a && . {ENVIRONMENT_FILE} && set +a"
         f" && (flock -n 9 && {work}) 9>backup.lock >/dev/null"
     )
     lines = [
-        *(f"# {path}; errors are mailed", *_environment_lines(wish)),
+        *(f"# {path}; errors are mailed", *_environment_lines(options)),
         f"# useradd --system --create-home --home-dir {HOME} {USER}",
         "SHELL=/bin/sh",
-        f"{_crontab_time(wish)} {USER} {shell.replace('%', chr(92) + '%')}",
+        f"{_crontab_time(options)} {USER} {shell.replace('%', chr(92) + '%')}",
     ]
     return [ScheduleFile(target="cron", path=path, text=_text(lines))]
 
 
-def _compose(wish: ScheduleWish) -> list[ScheduleFile]:
-    place = wish.place if is_remote(wish.place) else "/backups"
-    commands = [["wait", "--timeout", "300"], *_commands(wish, place)]
+def _compose(options: ScheduleOptions) -> list[ScheduleFile]:
+    place = options.place if is_remote(options.place) else "/backups"
+    commands = [["wait", "--timeout", "300"], *_commands(options, place)]
     work = " && ".join(shlex.join(["chatdb", "--quiet", *words]) for words in commands)
-    check = ["chatdb", "--quiet", "backup", "check", place, "--max-age", wish.max_age]
-    period = _PERIOD[wish.every]
+    check = ["chatdb", "--quiet", "backup", "check", place, "--max-age", options.max_age]
+    period, offset = _PERIOD[options.every], _offset(options)
     script = [
         f"run() {{ {work} || echo 'backup: FAILED' >&2; }}",
         f"{shlex.join(check)} >/dev/null 2>&1 || run",
-        f"while :; do sleep $(({period} - ($(date +%s) - {_offset(wish)}) % {period})); run; done",
+        f"while :; do sleep $(({period} - ($(date +%s) - {offset}) % {period})); run; done",
     ]
-    mounts = [] if is_remote(wish.place) else ["backups:/backups"]
-    if wish.database.path is not None:
-        mounts.append(f"{wish.database.path.absolute().parent}:/data")
+    mounts = [] if is_remote(options.place) else ["backups:/backups"]
+    if options.database.path is not None:
+        mounts.append(f"{options.database.path.absolute().parent}:/data")
     lines = [
         "# docker-compose.backup.yml; add it to the application's own file:",
         "#   docker compose -f docker-compose.yml -f docker-compose.backup.yml up -d backup",
         "# The image is built from Dockerfile.chatdb, which chatdb init --production writes.",
         *("services:", "  backup:", '    image: "${CHATDB_IMAGE:-chatdb:local}"'),
-        *("    environment:", *(f"      {line}" for line in _compose_environment(wish))),
+        *("    environment:", *(f"      {line}" for line in _compose_environment(options))),
         *('    entrypoint: ["/bin/sh", "-c"]', "    command:"),
         f"      - {_yaml('; '.join(script[:2]) + '; ' + script[2])}",
         *("    healthcheck:", f"      test: {_yaml(['CMD', *check])}"),
         *("      interval: 15m", "      timeout: 1m", "      retries: 2", "      start_period: 1h"),
         *("    init: true", "    restart: unless-stopped", "    volumes:"),
         *(f"      - {_yaml(mount)}" for mount in (*mounts, "staging:/var/tmp")),
-        *("volumes:", "  staging:", *([] if is_remote(wish.place) else ["  backups:"])),
+        *("volumes:", "  staging:", *([] if is_remote(options.place) else ["  backups:"])),
     ]
     return [ScheduleFile(target="compose", path="docker-compose.backup.yml", text=_text(lines))]
 
 
-def _compose_environment(wish: ScheduleWish) -> list[str]:
-    url = wish.database
+def _compose_environment(options: ScheduleOptions) -> list[str]:
+    url = options.database
     if url.path is not None:
         lines = [f"CHATDB_DATABASE_URL: {_yaml(f'sqlite:////data/{url.path.name}')}"]
     else:
@@ -199,31 +199,31 @@ def _compose_environment(wish: ScheduleWish) -> list[str]:
             f"PGDATABASE: {_yaml(url.database or 'postgres')}",
         ]
     lines.append('CHATDB_NOTIFY_URL: "${CHATDB_NOTIFY_URL:-}"')
-    if wish.place.startswith("s3"):
+    if options.place.startswith("s3"):
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
         lines += [f'{name}: "${{{name}:-}}"' for name in (*names, "AWS_ENDPOINT_URL")]
     return lines
 
 
-def _on_calendar(wish: ScheduleWish) -> str:
-    clock = f"{wish.at:%H:%M}:00"
-    if wish.every == "hourly":
-        return f"*-*-* *:{wish.at:%M}:00"
-    return f"Sun *-*-* {clock}" if wish.every == "weekly" else f"*-*-* {clock}"
+def _on_calendar(options: ScheduleOptions) -> str:
+    clock = f"{options.at:%H:%M}:00"
+    if options.every == "hourly":
+        return f"*-*-* *:{options.at:%M}:00"
+    return f"Sun *-*-* {clock}" if options.every == "weekly" else f"*-*-* {clock}"
 
 
-def _crontab_time(wish: ScheduleWish) -> str:
-    hour = "*" if wish.every == "hourly" else str(wish.at.hour)
-    return f"{wish.at.minute} {hour} * * {'0' if wish.every == 'weekly' else '*'}"
+def _crontab_time(options: ScheduleOptions) -> str:
+    hour = "*" if options.every == "hourly" else str(options.at.hour)
+    return f"{options.at.minute} {hour} * * {'0' if options.every == 'weekly' else '*'}"
 
 
-def _offset(wish: ScheduleWish) -> int:
+def _offset(options: ScheduleOptions) -> int:
     """Return the seconds from the start of an epoch period to the requested time."""
-    within_hour = wish.at.minute * 60
-    if wish.every == "hourly":
+    within_hour = options.at.minute * 60
+    if options.every == "hourly":
         return within_hour
-    within_day = wish.at.hour * _HOUR + within_hour
-    return within_day + (_SUNDAY * _DAY if wish.every == "weekly" else 0)
+    within_day = options.at.hour * _HOUR + within_hour
+    return within_day + (_SUNDAY * _DAY if options.every == "weekly" else 0)
 
 
 def _absolute(place: str) -> str:

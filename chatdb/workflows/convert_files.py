@@ -22,7 +22,7 @@ OnSkipped = Callable[[Skipped], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConvertRequest:
+class ConvertOptions:
     """What to read, and how to write it; `reads` None means detected by structure."""
 
     inputs: Sequence[str]
@@ -41,19 +41,19 @@ class ConvertRequest:
 
 
 def convert_stream(
-    request: ConvertRequest, stream: IO[bytes], *, on_skipped: OnSkipped, on_bytes: OnBytes
+    options: ConvertOptions, stream: IO[bytes], *, on_skipped: OnSkipped, on_bytes: OnBytes
 ) -> Written:
     """Write all conversations of the inputs as one document, in the order they are read.
 
     Raises NotFoundError, InvalidInputError, StorageError, and OSError of the stream.
     """
     written = Written()
-    write_stream(stream, request.writer(), _records(request, on_skipped, on_bytes), written)
+    write_stream(stream, options.writer(), _records(options, on_skipped, on_bytes), written)
     return written
 
 
 def convert_file(
-    request: ConvertRequest,
+    options: ConvertOptions,
     path: Path,
     *,
     force: bool,
@@ -65,17 +65,17 @@ def convert_file(
     Raises RefusedError for an existing file, unless `force`, and always for one of the inputs.
     """
     check_file(path, force=force)
-    for name in request.inputs:
+    for name in options.inputs:
         if name != STDIN and path.exists() and Path(name).exists() and path.samefile(name):
             raise RefusedError(f"{path} is both input and output", hint="write to a different file")
     with open_output(path) as stream:
-        written = convert_stream(request, stream, on_skipped=on_skipped, on_bytes=on_bytes)
+        written = convert_stream(options, stream, on_skipped=on_skipped, on_bytes=on_bytes)
     written.files = 1
     return written
 
 
 def convert_folder(
-    request: ConvertRequest,
+    options: ConvertOptions,
     folder: Path,
     *,
     force: bool,
@@ -85,8 +85,8 @@ def convert_folder(
 ) -> Written:
     """Write a file for each conversation, as `write_folder` does."""
     written = Written()
-    records = _records(request, on_skipped, on_bytes)
-    write_folder(folder, request.writer(), records, written, force=force, on_kept=on_kept)
+    records = _records(options, on_skipped, on_bytes)
+    write_folder(folder, options.writer(), records, written, force=force, on_kept=on_kept)
     return written
 
 
@@ -102,15 +102,15 @@ def total_size(inputs: Sequence[str]) -> int | None:
 
 
 def _records(
-    request: ConvertRequest, on_skipped: OnSkipped, on_bytes: OnBytes
+    options: ConvertOptions, on_skipped: OnSkipped, on_bytes: OnBytes
 ) -> Iterator[Conversation]:
     tally = Tally()
-    wanted = None if request.reads is None else registry.reader(request.reads)
-    for name in request.inputs:
+    wanted = None if options.reads is None else registry.reader(options.reads)
+    for name in options.inputs:
         with open_source(name, on_bytes) as source:
             found = sort_files(source, wanted)
             for part in found.parts:
-                records = part.reader.read(part.source, tally, source_name=request.source_name)
+                records = part.reader.read(part.source, tally, source_name=options.source_name)
                 for record in records:
                     item = within_depth(record, tally)
                     if isinstance(item, Skipped):

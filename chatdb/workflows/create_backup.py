@@ -21,16 +21,16 @@ from chatdb.db.other_schemas import in_schemas
 from chatdb.db.revision import look
 from chatdb.errors import ChatdbError, DatabaseUnreachableError, UsageError
 from chatdb.primitives.watch import Watch
-from chatdb.workflows.backup_parts import BackupWish, Bench, Made
+from chatdb.workflows.backup_parts import BackupOptions, Bench, Made
 
 
-def create_backup(database: Database, store: Store, wish: BackupWish, watch: Watch) -> Backup:
+def create_backup(database: Database, store: Store, options: BackupOptions, watch: Watch) -> Backup:
     """Back up the database into the store and return the backup.
 
     Uses the direct URL if there is one. A failure leaves nothing behind. Raises UsageError for
     contradictory options, and the errors of the backends.
     """
-    _check(database, wish)
+    _check(database, options)
     _sweep(store, watch)
     direct = database.direct()
     try:
@@ -44,13 +44,13 @@ def create_backup(database: Database, store: Store, wish: BackupWish, watch: Wat
         label = look_at_label(direct.url, schema=direct.schema)
         name = direct.url.name if direct.url.path is not None else label.name
         started, created_at = time.monotonic(), datetime.now(UTC)
-        bench = _claim(store, name, created_at, wish, watch)
+        bench = _claim(store, name, created_at, options, watch)
         try:
-            made = _make(direct, wish, bench)
+            made = _make(direct, options, bench)
             manifest = _manifest(
                 made,
                 bench=bench,
-                wish=wish,
+                options=options,
                 database=name,
                 database_kind=direct.url.dialect_name,
                 environment=label.environment,
@@ -80,20 +80,20 @@ def part_of(*, schema_only: bool, data_only: bool, organization: str | None) -> 
     return wanted[0] if wanted else "full"
 
 
-def _check(database: Database, wish: BackupWish) -> None:
+def _check(database: Database, options: BackupOptions) -> None:
     path = database.url.path
     is_file = path is not None
     if path is not None and not path.exists():
         raise DatabaseUnreachableError(
             f"there is no database file {path}", hint="to create it: chatdb migrate"
         )
-    if is_file and wish.part in ("schema-only", "data-only"):
+    if is_file and options.part in ("schema-only", "data-only"):
         raise UsageError(
-            f"--{wish.part} is for PostgreSQL: a SQLite file is backed up as a whole",
+            f"--{options.part} is for PostgreSQL: a SQLite file is backed up as a whole",
             hint="for the schema only: chatdb schema dump; for the data only: chatdb export "
             "--all-orgs",
         )
-    if wish.jobs > 1 and (is_file or wish.organization is not None):
+    if options.jobs > 1 and (is_file or options.organization is not None):
         raise UsageError(
             "--jobs is for the directory format of pg_dump, which dumps a whole PostgreSQL database"
         )
@@ -104,38 +104,42 @@ def _sweep(store: Store, watch: Watch) -> None:
         watch.note(f"removed {name}, an interrupted backup")
 
 
-def _claim(store: Store, database: str, at: datetime, wish: BackupWish, watch: Watch) -> Bench:
+def _claim(
+    store: Store, database: str, at: datetime, options: BackupOptions, watch: Watch
+) -> Bench:
     """Claim the first free name of this second."""
     number = 0
     staging = None
     while staging is None:
         number += 1
-        name = backup_name(database, at, part=wish.part, org=wish.organization or "", number=number)
+        name = backup_name(
+            database, at, part=options.part, org=options.organization or "", number=number
+        )
         staging = store.staging(name)
     return Bench(name, staging, watch, store.keys)
 
 
-def _make(database: Database, wish: BackupWish, bench: Bench) -> Made:
+def _make(database: Database, options: BackupOptions, bench: Bench) -> Made:
     """Let the maker of this kind do it; each is imported when it is used."""
-    if wish.organization is not None:
+    if options.organization is not None:
         from chatdb.workflows.backup_organization import back_up_organization
 
-        return back_up_organization(database, wish.organization, bench)
+        return back_up_organization(database, options.organization, bench)
     if database.url.path is not None:
         from chatdb.workflows.backup_sqlite import back_up_sqlite
 
         return back_up_sqlite(database, bench)
     from chatdb.workflows.backup_postgresql import back_up_postgresql
 
-    return back_up_postgresql(database, wish, bench)
+    return back_up_postgresql(database, options, bench)
 
 
-def _manifest(made: Made, *, bench: Bench, wish: BackupWish, **fields: Any) -> Manifest:
+def _manifest(made: Made, *, bench: Bench, options: BackupOptions, **fields: Any) -> Manifest:
     return Manifest(
         name=bench.name,
         kind=made.kind,
-        part=wish.part,
-        organization=wish.organization,
+        part=options.part,
+        organization=options.organization,
         schema=made.schema,
         chatdb_version=chatdb.__version__,
         tool=made.tool,

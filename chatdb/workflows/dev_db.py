@@ -44,7 +44,7 @@ _OUTCOMES: dict[ServerState, Outcome] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DevServerOption:
     """A value and whether the user set it; if not, the remembered value counts."""
 
     value: str
@@ -52,15 +52,15 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class DevServerOptions:
     """The requested server; `engine` and `port` may be `auto`."""
 
-    engine: Wish
-    port: Wish
-    user: Wish
-    password: Wish
-    database: Wish
-    image: Wish
+    engine: DevServerOption
+    port: DevServerOption
+    user: DevServerOption
+    password: DevServerOption
+    database: DevServerOption
+    image: DevServerOption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class DevDatabase:
     project: Project
     engines: Engines
 
-    def up(self, wishes: Wishes, *, seconds: float, note: Note) -> Started:
+    def up(self, options: DevServerOptions, *, seconds: float, note: Note) -> Started:
         """Create what is missing and start it; return when the database answers.
 
         Raises EngineUnavailableError, PortTakenError, ServerFailedError, RefusedError.
@@ -92,18 +92,18 @@ class DevDatabase:
         began = time.monotonic()
         with self.project.locked(note):
             remembered = self.project.load()
-            server = self._resolve(wishes, remembered)
-            engine = self._engine(wishes.engine, remembered, server, note)
+            server = self._resolve(options, remembered)
+            engine = self._engine(options.engine, remembered, server, note)
             before = engine.look(server)
             is_ready = before.state is ServerState.RUNNING
             is_up = is_ready or before.state is ServerState.STARTING
-            server = self._with_port(server, wishes.port, before, is_up=is_up)
+            server = self._with_port(server, options.port, before, is_up=is_up)
             if remembered is None:
                 self._remember(engine, server)
             old_password = _old_password(server, remembered, before)
             start = partial(
                 _start,
-                may_move=_is_auto(wishes.port) and not is_up,
+                may_move=_is_auto(options.port) and not is_up,
                 seconds=seconds,
                 note=note,
             )
@@ -112,10 +112,10 @@ class DevDatabase:
             except ChatdbError as error:
                 if remembered is not None:
                     raise
-                engine = self._instead(engine, server, wishes.engine, error, note)
+                engine = self._instead(engine, server, options.engine, error, note)
                 server = start(engine, server)
             if old_password:
-                server = replace(server, password=wishes.password.value)
+                server = replace(server, password=options.password.value)
                 _change_password(server, old_password, note)
             self._remember(engine, server)
             return Started(
@@ -126,10 +126,10 @@ class DevDatabase:
                 seconds=time.monotonic() - began,
             )
 
-    def look_ahead(self, wishes: Wishes, *, note: Note) -> Started:
+    def look_ahead(self, options: DevServerOptions, *, note: Note) -> Started:
         """Return what `up` would find, without creating or starting anything."""
         remembered = self.project.load()
-        server = self._resolve(wishes, remembered)
+        server = self._resolve(options, remembered)
         if remembered is None:
             engine = self.engines.first_that_works(server, note)
         else:
@@ -209,44 +209,49 @@ class DevDatabase:
         engine, server = self.remembered()
         return engine.logs(server, lines=lines, follow=follow)
 
-    def _resolve(self, wishes: Wishes, remembered: Remembered | None) -> DevServer:
+    def _resolve(self, options: DevServerOptions, remembered: Remembered | None) -> DevServer:
         """Return the requested server: the given settings, else the remembered ones."""
 
-        def chosen(wish: Wish, kept: str | None) -> str:
-            return wish.value if wish.asked or kept is None else kept
+        def chosen(option: DevServerOption, kept: str | None) -> str:
+            return option.value if option.asked or kept is None else kept
 
         kept = remembered
-        _check_names(wishes)
-        port = _port(wishes.port)
+        _check_names(options)
+        port = _port(options.port)
         return DevServer(
             project=kept.project if kept else self.project.new_name,
             folder=self.project.folder,
-            port=kept.port if kept and (port is None or not wishes.port.asked) else port or 5432,
-            user=chosen(wishes.user, kept.user if kept else None),
-            password=chosen(wishes.password, kept.password if kept else None),
-            database=chosen(wishes.database, kept.database if kept else None),
-            image=chosen(wishes.image, kept.image if kept else None),
+            port=kept.port if kept and (port is None or not options.port.asked) else port or 5432,
+            user=chosen(options.user, kept.user if kept else None),
+            password=chosen(options.password, kept.password if kept else None),
+            database=chosen(options.database, kept.database if kept else None),
+            image=chosen(options.image, kept.image if kept else None),
         )
 
     def _engine(
-        self, wish: Wish, remembered: Remembered | None, server: DevServer, note: Note
+        self, option: DevServerOption, remembered: Remembered | None, server: DevServer, note: Note
     ) -> Engine:
         if remembered is None:
-            if wish.value == AUTO:
+            if option.value == AUTO:
                 return self.engines.first_that_works(server, note)
-            engine = self.engines.named(wish.value)
+            engine = self.engines.named(option.value)
             note(f"by {engine.name}: {engine.describe()}")
             return engine
-        if wish.value in (AUTO, remembered.engine):
+        if option.value in (AUTO, remembered.engine):
             return self.engines.named(remembered.engine)
-        engine = self.engines.named(wish.value)
+        engine = self.engines.named(option.value)
         # Queried first: an engine that cannot run must not cost the user a running server.
         note(f"by {engine.name}: {engine.describe()}")
         self._stop_other(remembered, note)
         return engine
 
     def _instead(
-        self, engine: Engine, server: DevServer, wish: Wish, error: ChatdbError, note: Note
+        self,
+        engine: Engine,
+        server: DevServer,
+        option: DevServerOption,
+        error: ChatdbError,
+        note: Note,
     ) -> Engine:
         """Return the engine to try after the first one failed without creating anything.
 
@@ -255,7 +260,7 @@ class DevDatabase:
         if engine.look(server).state is not ServerState.ABSENT:
             raise error
         self.project.forget()
-        other = self.engines.after(engine.name) if wish.value == AUTO else None
+        other = self.engines.after(engine.name) if option.value == AUTO else None
         if other is None or not isinstance(error, (EngineUnavailableError, ServerFailedError)):
             raise error
         note(f"not by {engine.name}: {error.text}")
@@ -276,10 +281,10 @@ class DevDatabase:
             )
 
     def _with_port(
-        self, server: DevServer, wish: Wish, before: ServerLook, *, is_up: bool
+        self, server: DevServer, option: DevServerOption, before: ServerLook, *, is_up: bool
     ) -> DevServer:
         if is_up and before.port is not None:
-            if wish.asked and not _is_auto(wish) and server.port != before.port:
+            if option.asked and not _is_auto(option) and server.port != before.port:
                 raise RefusedError(
                     f"the development server is already running on port {before.port}",
                     hint=f"chatdb dev-db stop && chatdb dev-db up --port {server.port}",
@@ -352,40 +357,40 @@ def _change_password(server: DevServer, old_password: str, note: Note) -> None:
     note(f"changed the password of {server.user} to the one set now")
 
 
-def _is_auto(port: Wish) -> bool:
+def _is_auto(port: DevServerOption) -> bool:
     return _port(port) is None
 
 
-def _port(wish: Wish) -> int | None:
+def _port(option: DevServerOption) -> int | None:
     try:
-        return parse_port(wish.value)
+        return parse_port(option.value)
     except ValueError as error:
         raise UsageError(
-            f"invalid port {wish.value!r}", hint="use a number up to 65535, or auto: --port 5433"
+            f"invalid port {option.value!r}", hint="use a number up to 65535, or auto: --port 5433"
         ) from error
 
 
-def _check_names(wishes: Wishes) -> None:
+def _check_names(options: DevServerOptions) -> None:
     """Refuse values that PostgreSQL cannot use; the password is passed as one line."""
-    for what, wish in (("user", wishes.user), ("database", wishes.database)):
-        name = wish.value
+    for what, option in (("user", options.user), ("database", options.database)):
+        name = option.value
         if not name.strip() or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
             raise ConfigurationError(
                 f"invalid {what} for the development server: {name!r}",
                 hint=f"at most {LONGEST_NAME} bytes, no invisible characters: "
                 f"CHATDB_DEV_{what.upper()}",
             )
-    if any(mark in wishes.user.value for mark in _NEVER_IN_A_USER):
+    if any(mark in options.user.value for mark in _NEVER_IN_A_USER):
         raise ConfigurationError(
-            f"PostgreSQL's initdb cannot create the user {wishes.user.value!r}",
+            f"PostgreSQL's initdb cannot create the user {options.user.value!r}",
             hint=f"set CHATDB_DEV_USER to a name without {' '.join(_NEVER_IN_A_USER)}",
         )
-    if wishes.user.value.startswith("pg_") or wishes.database.value in ("template0", "template1"):
+    if options.user.value.startswith("pg_") or options.database.value in ("template0", "template1"):
         raise ConfigurationError(
             "PostgreSQL reserves users called pg_... and the template databases for itself",
             hint="set CHATDB_DEV_USER and CHATDB_DEV_DATABASE to other names",
         )
-    if not wishes.password.value or not wishes.password.value.isprintable():
+    if not options.password.value or not options.password.value.isprintable():
         raise ConfigurationError(
             "the development server's password is empty, or contains invisible characters",
             hint="set CHATDB_DEV_PASSWORD to another one",

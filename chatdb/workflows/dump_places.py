@@ -36,7 +36,7 @@ DevDatabase = Callable[[], DatabaseUrl]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScratchWish:
+class ScratchOptions:
     """How to find a place: `url` names a server, `programs` run and restore on one started here."""
 
     programs: DumpPrograms
@@ -63,7 +63,7 @@ class Place:
 class Places:
     """Creates places for dumps; servers it started run until it is closed."""
 
-    wish: ScratchWish
+    options: ScratchOptions
     watch: Watch
     _stack: ExitStack = field(default_factory=ExitStack)
     _servers: dict[Path, DatabaseUrl] = field(default_factory=dict)
@@ -77,11 +77,11 @@ class Places:
 
         Returns the URL of a server that is not ours; its container may also have the programs.
         """
-        bindir = self.wish.programs.bindir
-        if self.wish.url is not None or find_servers(bindir=bindir):
-            return self.wish.url
+        bindir = self.options.programs.bindir
+        if self.options.url is not None or find_servers(bindir=bindir):
+            return self.options.url
         try:
-            return self.wish.dev_database()
+            return self.options.dev_database()
         except ChatdbError:
             raise _nowhere(name, [], 0, bindir) from None
 
@@ -91,16 +91,16 @@ class Places:
         Raises EngineUnavailableError if there is no server, UsageError for a URL that is not a
         server's, and the errors of the server.
         """
-        if self.wish.url is not None:
-            return self._elsewhere(self.wish.url, start)
-        programs = find_servers(bindir=self.wish.programs.bindir)
+        if self.options.url is not None:
+            return self._elsewhere(self.options.url, start)
+        programs = find_servers(bindir=self.options.programs.bindir)
         fitting = [each for each in programs if each.major >= major]
         if fitting:
             return self._here(_best(fitting, start), start)
         try:
-            url = self.wish.dev_database()
+            url = self.options.dev_database()
         except ChatdbError:
-            raise _nowhere(name, programs, major, self.wish.programs.bindir) from None
+            raise _nowhere(name, programs, major, self.options.programs.bindir) from None
         self.watch.note(f"{name} is restored temporarily on the development server")
         return self._elsewhere(url, start)
 
@@ -143,9 +143,9 @@ class Places:
 
 
 @contextmanager
-def places(wish: ScratchWish, watch: Watch) -> Iterator[Places]:
+def places(options: ScratchOptions, watch: Watch) -> Iterator[Places]:
     """Provide places for dumps for the duration of the block."""
-    with closing(Places(wish, watch)) as found:
+    with closing(Places(options, watch)) as found:
         yield found
 
 

@@ -27,7 +27,7 @@ from chatdb.operations.exports import read_conversations
 from chatdb.records import Conversation
 from chatdb.store.every_organization import EVERY
 from chatdb.store.lines import OnRead
-from chatdb.workflows.export_files import ExportRequest
+from chatdb.workflows.export_files import ExportOptions
 
 _SQL_NAMES = (".sql", ".sql.gz", ".sql.zst")
 
@@ -61,41 +61,41 @@ def check_output(output: str, name: str) -> None:
         )
 
 
-def one_organization(request: ExportRequest) -> str:
+def one_organization(options: ExportOptions) -> str:
     """Return the key of the organization; raises UsageError for all organizations."""
-    if request.organization_key is EVERY:
+    if options.organization_key is EVERY:
         raise UsageError(
-            f"--to {request.format_name} writes one organization, not all of them into one place",
+            f"--to {options.format_name} writes one organization, not all of them into one place",
             hint="choose one: --org KEY; to list them: chatdb organizations list",
         )
-    return request.organization_key
+    return options.organization_key
 
 
 def export_to(
-    database: Database, output: str, request: ExportRequest, *, force: bool, on_read: OnRead
+    database: Database, output: str, options: ExportOptions, *, force: bool, on_read: OnRead
 ) -> DatabaseWritten:
     """Write to the output that `check_output` accepted."""
     if "://" in output or _is_sqlite_name(output):
-        return export_database(database, parse_url(output), request, force=force, on_read=on_read)
-    return export_sql_file(database, Path(output), request, force=force, on_read=on_read)
+        return export_database(database, parse_url(output), options, force=force, on_read=on_read)
+    return export_sql_file(database, Path(output), options, force=force, on_read=on_read)
 
 
 def export_sql_file(
-    database: Database, path: Path, request: ExportRequest, *, force: bool, on_read: OnRead
+    database: Database, path: Path, options: ExportOptions, *, force: bool, on_read: OnRead
 ) -> DatabaseWritten:
     """Write an SQL file that creates the layout's missing tables and fills them.
 
     Raises RefusedError for an existing file, unless `force`, and StorageError.
     """
     check_file(path, force=force)
-    layout = registry.layout(request.format_name)
+    layout = registry.layout(options.format_name)
     with open_output(path) as stream:
         target = SqlFile(stream, layout.title, force=False)
-        return _export(database, target, request, on_read)
+        return _export(database, target, options, on_read)
 
 
 def export_database(
-    database: Database, url: DatabaseUrl, request: ExportRequest, *, force: bool, on_read: OnRead
+    database: Database, url: DatabaseUrl, options: ExportOptions, *, force: bool, on_read: OnRead
 ) -> DatabaseWritten:
     """Write into a live database of the layout, or an empty one, in one transaction.
 
@@ -107,20 +107,22 @@ def export_database(
         raise UsageError(
             "this is chatdb's own database", hint="give another with --output, or a file"
         )
-    with open_target(url, registry.layout(request.format_name), force=force) as target:
-        return _export(database, target, request, on_read)
+    with open_target(url, registry.layout(options.format_name), force=force) as target:
+        return _export(database, target, options, on_read)
 
 
 def _export(
-    database: Database, target: Target, request: ExportRequest, on_read: OnRead
+    database: Database, target: Target, options: ExportOptions, on_read: OnRead
 ) -> DatabaseWritten:
-    key = one_organization(request)
+    key = one_organization(options)
     with database.transaction() as connection:
         organization = organizations.require(connection, key)
-    options = WriteOptions(all_branches=request.all_branches, include_hidden=request.include_hidden)
+    write_options = WriteOptions(
+        all_branches=options.all_branches, include_hidden=options.include_hidden
+    )
     tally = Tally()
-    writing = Writing(options, organization, tally)
-    writer = registry.writer(request.format_name)(writing, target)
+    writing = Writing(write_options, organization, tally)
+    writer = registry.writer(options.format_name)(writing, target)
     written = DatabaseWritten()
 
     def count(conversations: int, messages: int) -> None:
@@ -133,9 +135,9 @@ def _export(
     target.write(writer, fitting.rows(writer.begin()))
     records = read_conversations(
         database,
-        request.wanted,
+        options.wanted,
         organization_key=key,
-        ids_within=request.ids_within,
+        ids_within=options.ids_within,
         on_read=count,
     )
     with closing(records):

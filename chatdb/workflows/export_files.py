@@ -39,7 +39,7 @@ class _Reading(TypedDict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportRequest:
+class ExportOptions:
     """What to export, of one organization or all, in which format.
 
     `ids_within` has the conversations that were named or found, by their organization's id.
@@ -80,21 +80,21 @@ class ExportRequest:
 
 
 def export_stream(
-    database: Database, stream: IO[bytes], request: ExportRequest, *, on_read: OnRead
+    database: Database, stream: IO[bytes], options: ExportOptions, *, on_read: OnRead
 ) -> Written:
     """Write everything selected as one document, from one state of the database; raises OSError."""
     written = Written()
-    if request.format_name == native.NativeReader.name:
-        _write_native(database, stream, request, written, on_read)
+    if options.format_name == native.NativeReader.name:
+        _write_native(database, stream, options, written, on_read)
     else:
-        writer = request.writer(database.dialect.name)
-        with closing(_records(database, request, on_read)) as records:
+        writer = options.writer(database.dialect.name)
+        with closing(_records(database, options, on_read)) as records:
             write_stream(stream, writer, records, written)
     return written
 
 
 def export_file(
-    database: Database, path: Path, request: ExportRequest, *, force: bool, on_read: OnRead
+    database: Database, path: Path, options: ExportOptions, *, force: bool, on_read: OnRead
 ) -> Written:
     """Write everything selected to a file that appears when it is complete.
 
@@ -102,7 +102,7 @@ def export_file(
     """
     check_file(path, force=force)
     with open_output(path) as stream:
-        written = export_stream(database, stream, request, on_read=on_read)
+        written = export_stream(database, stream, options, on_read=on_read)
     written.files = 1
     return written
 
@@ -110,7 +110,7 @@ def export_file(
 def export_folder(
     database: Database,
     folder: Path,
-    request: ExportRequest,
+    options: ExportOptions,
     *,
     force: bool,
     on_read: OnRead,
@@ -121,33 +121,33 @@ def export_folder(
     With all organizations, each has its own folder inside.
     """
     written = Written()
-    writer = request.writer(database.dialect.name)
-    with closing(_records(database, request, on_read)) as records:
-        for key, own in _by_organization(request, records):
+    writer = options.writer(database.dialect.name)
+    with closing(_records(database, options, on_read)) as records:
+        for key, own in _by_organization(options, records):
             place = folder if key is None else folder / folder_name(key)
             write_folder(place, writer, own, written, force=force, on_kept=on_kept)
     return written
 
 
 def _by_organization(
-    request: ExportRequest, records: Iterator[Conversation]
+    options: ExportOptions, records: Iterator[Conversation]
 ) -> Iterator[tuple[str | None, Iterator[Conversation]]]:
-    if request.organization_key is not EVERY:
+    if options.organization_key is not EVERY:
         yield None, records
         return
     yield from groupby(records, key=lambda record: record.organization)
 
 
 def _records(
-    database: Database, request: ExportRequest, on_read: OnRead
+    database: Database, options: ExportOptions, on_read: OnRead
 ) -> Generator[Conversation, None, None]:
-    return read_conversations(database, request.wanted, on_read=on_read, **request.reading)
+    return read_conversations(database, options.wanted, on_read=on_read, **options.reading)
 
 
 def _write_native(
     database: Database,
     stream: IO[bytes],
-    request: ExportRequest,
+    options: ExportOptions,
     written: Written,
     on_read: OnRead,
 ) -> None:
@@ -156,7 +156,7 @@ def _write_native(
         written.messages += messages
         on_read(conversations, messages)
 
-    lines = native_lines(database, request.wanted, on_read=count, **request.reading)
+    lines = native_lines(database, options.wanted, on_read=count, **options.reading)
     with closing(lines):
         stream.write(native.header_line(created=datetime.now(UTC), source=database.dialect.name))
         for piece in lines:

@@ -35,7 +35,7 @@ from chatdb.primitives.watch import Watch
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.servers.postgres_tools import EMBEDDED_EXTRA
 from chatdb.workflows.archive_script import archive_script
-from chatdb.workflows.dump_places import Place, Places, ScratchWish, places
+from chatdb.workflows.dump_places import Place, Places, ScratchOptions, places
 from chatdb.workflows.import_inputs import Input, Inputs, check_layout
 
 _SHOWN = 8
@@ -45,7 +45,7 @@ _MISSING = re.compile(r'(?:type|function|operator class) "?([^"\s(]+)"?.* does n
 
 
 @contextmanager
-def restored_dumps(inputs: Inputs, wish: ScratchWish, watch: Watch) -> Iterator[Inputs]:
+def restored_dumps(inputs: Inputs, options: ScratchOptions, watch: Watch) -> Iterator[Inputs]:
     """Restore the dumps among the inputs; yield the inputs with a database for each of them.
 
     The databases, and a server started for them, are removed at the end of the block. If one of
@@ -54,7 +54,7 @@ def restored_dumps(inputs: Inputs, wish: ScratchWish, watch: Watch) -> Iterator[
     if not inputs.has_dump:
         yield inputs
         return
-    with places(wish, watch) as made:
+    with places(options, watch) as made:
         found = []
         for each in inputs.inputs:
             try:
@@ -86,7 +86,7 @@ def restored_dump(each: Input, dump: DumpFile, made: Places) -> Input:
 
 
 def _restored(each: Input, dump: DumpFile, made: Places) -> Input:
-    programs, watch = made.wish.programs, made.watch
+    programs, watch = made.options.programs, made.watch
     with _looked_at(dump, made) as (what, start, archive):
         _require_readable(dump, what)
         place = made.make(str(dump.path), start, major=what.server_major or _OLDEST)
@@ -121,7 +121,7 @@ def _looked_at(
             require_whole_tar(stream, str(dump.path))
     folder = dump.path if dump.kind == "directory" else None
     archive = Archive(kind=dump.kind, open=dump.open, folder=folder)
-    programs = made.wish.programs
+    programs = made.options.programs
     with prepared(programs, archive, url=url, tool_major=None) as readable:
         with schema_of(programs, readable) as running:
             start = look_at_start(running.stdout)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chatdb.db.migrations import AppliedRevision, Watch
     from chatdb.operations.schema_plan import Loss
     from chatdb.primitives.watch import Watch as BackupWatch
-    from chatdb.workflows.backup_parts import BackupWish
+    from chatdb.workflows.backup_parts import BackupOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def bring_up(
 
 @contextmanager
 def backed_up(
-    database: "Database", store: "Store", wish: "BackupWish", watch: "BackupWatch"
+    database: "Database", store: "Store", options: "BackupOptions", watch: "BackupWatch"
 ) -> "Iterator[Backup | None]":
     """Back up the database before the block; if a revision fails, the error names the backup.
 
@@ -90,7 +90,7 @@ def backed_up(
         watch.note("nothing is backed up: there are no chatdb tables yet")
         yield None
         return
-    backup = create_backup(database, store, wish, watch)
+    backup = create_backup(database, store, options, watch)
     watch.note(f"backed up to {backup.file}")
     try:
         yield backup

@@ -24,21 +24,21 @@ from chatdb.errors import ChatdbError, DatabaseFailedError, InvalidInputError, U
 from chatdb.operations.restored_database import settle
 from chatdb.primitives.watch import Watch
 from chatdb.workflows.restore_checks import compare, filling_of
-from chatdb.workflows.restore_parts import Filling, Restored, RestorePlan, RestoreWish, Task
+from chatdb.workflows.restore_parts import Filling, Restored, RestoreOptions, RestorePlan, Task
 
 _SHOWN = 10
 
 
 @contextmanager
 def planned_restore(
-    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
+    backup: Backup, url: DatabaseUrl, options: RestoreOptions, watch: Watch
 ) -> Iterator["Restore"]:
     """Check everything that could prevent a restore, and reserve the target for it.
 
     Nothing is written yet. Raises InvalidInputError for a backup that differs from what was
     written, RefusedError and UsageError for one that cannot be restored there, DatabaseLockedError.
     """
-    task = Task(backup, url, wish, watch)
+    task = Task(backup, url, options, watch)
     clock = Clock()
     refuse_distributed_restore(url)
     require_utf8_database(url)
@@ -69,7 +69,7 @@ class Restore:
 
         If sessions may be ended, only those that this user cannot end.
         """
-        if self.task.wish.force:
+        if self.task.options.force:
             require_endable(self.task.url, self.replacement.bound())
         elif self.replacement.is_there():
             self.replacement.require_unbound()
@@ -92,7 +92,7 @@ class Restore:
                 self.filling.carry_over(new)
                 watch.begin("swapping", None)
                 bound = self.replacement.bound()
-                kept = self.replacement.put(new, force=self.task.wish.force)
+                kept = self.replacement.put(new, force=self.task.options.force)
         return Restored(
             backup=self.task.backup.file,
             database=self.task.url.redacted(),
@@ -137,7 +137,7 @@ def plan_of(task: Task, filling: Filling, *, replaces: bool, in_place: bool = Fa
         replaces=replaces,
         in_place=in_place,
         revision=revision,
-        migrates_to=head_revision() if is_behind and task.wish.migrate else None,
+        migrates_to=head_revision() if is_behind and task.options.migrate else None,
         conversations=None if contents is None else contents.conversations,
         messages=None if contents is None else contents.messages,
         remarks=filling.remarks,
@@ -147,7 +147,7 @@ def plan_of(task: Task, filling: Filling, *, replaces: bool, in_place: bool = Fa
 def bring_to_head(task: Task, new: DatabaseUrl) -> str | None:
     """Migrate a schema that is behind, if requested; return the revision."""
     seen = look(new, schema=task.schema)
-    if not task.wish.migrate or seen.state in ("empty", "not_chatdb"):
+    if not task.options.migrate or seen.state in ("empty", "not_chatdb"):
         return seen.revision
     if seen.state in ("ahead", "unknown_revision"):
         raise mismatch(seen, task.url)
@@ -253,7 +253,7 @@ def _require_kind(task: Task) -> None:
 
 def _require_known_revision(task: Task) -> None:
     manifest = task.backup.manifest
-    if manifest is None or manifest.revision is None or not task.wish.migrate:
+    if manifest is None or manifest.revision is None or not task.options.migrate:
         return
     seen: Look = judge((manifest.revision,), ())
     if seen.state in ("ahead", "unknown_revision"):
@@ -264,5 +264,5 @@ def label_of(task: Task, *, is_there: bool) -> tuple[str | None, bool]:
     """Return the label of the target, and whether the backup keeps its own: none is known then."""
     if is_there:
         with suppress(ChatdbError):  # It may be damaged.
-            return look_at_label(task.url, schema=task.wish.schema).environment, False
+            return look_at_label(task.url, schema=task.options.schema).environment, False
     return None, True

@@ -41,7 +41,7 @@ from chatdb.workflows.restore import (
     plan_of,
     require_restorable,
 )
-from chatdb.workflows.restore_parts import Restored, RestorePlan, RestoreWish, Task
+from chatdb.workflows.restore_parts import Restored, RestoreOptions, RestorePlan, Task
 from chatdb.workflows.restore_postgresql import ADD_CHECKS, PostgresqlFilling, planned_postgresql
 from chatdb.workflows.restore_server import SHOWN
 
@@ -68,7 +68,7 @@ Save = Callable[[], Backup]
 
 @contextmanager
 def planned_in_place(
-    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch, save: Save
+    backup: Backup, url: DatabaseUrl, options: RestoreOptions, watch: Watch, save: Save
 ) -> Iterator["RestoreInPlace"]:
     """Check everything that could prevent it; `save` backs up the current contents.
 
@@ -78,7 +78,7 @@ def planned_in_place(
         raise UsageError("--in-place is for PostgreSQL: a SQLite file is replaced as a whole")
     refuse_distributed_restore(url)
     require_utf8_database(url)
-    task = Task(backup, url, wish, watch)
+    task = Task(backup, url, options, watch)
     require_restorable(task)
     with (
         open_replacement(url, watch.note) as replacement,
@@ -142,7 +142,7 @@ class RestoreInPlace:
         Other sessions are waited for while taking the locks.
         """
         prepared = self._prepared()
-        if self.task.wish.force:
+        if self.task.options.force:
             require_endable(self.task.url, prepared)
         elif prepared:
             lines = [f"  {each.becomes('')}" for each in prepared]
@@ -155,7 +155,7 @@ class RestoreInPlace:
         """Restore; whatever is raised before the commit, the database is unchanged."""
         task, clock = self.task, Clock()
         saved = self.save()
-        if task.wish.force:
+        if task.options.force:
             roll_back_prepared(task.url, self._prepared())
             with Server.open(task.url) as server:
                 server.end_sessions(task.url.database)
@@ -194,7 +194,7 @@ class RestoreInPlace:
 
     def _replace_all(self) -> None:
         """Run the whole change as one script."""
-        programs, tuning = self.task.wish.programs, self.filling.server.tuning
+        programs, tuning = self.task.options.programs, self.filling.server.tuning
         client = programs.find("psql", self.filling.server.major, url=self.task.url)
         there, schemas = self._look()
         rights = [statement.encode() for statement in self.filling.rights_of_the_place()]
@@ -213,7 +213,7 @@ class RestoreInPlace:
                 for_psql(stream, omissions, tolerant),
                 self.task.url,
                 options=[*tuning.options(), f"-c lock_timeout={_LOCK_WAIT}"],
-                restricted=not self.task.wish.trust,
+                restricted=not self.task.options.trust,
                 around=(before, [ADD_CHECKS, *self._ends(), *rights]),
                 on_line=hear,
             )

@@ -13,7 +13,7 @@ from chatdb.servers.dump_programs import DumpPrograms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreWish:
+class RestoreOptions:
     """How to restore: `schema` is that of chatdb's tables, `jobs` None means automatic.
 
     `force` ends sessions, and gives up tables that the backup lacks; `trust` runs a script that
@@ -86,7 +86,7 @@ class Task:
 
     backup: Backup
     url: DatabaseUrl
-    wish: RestoreWish
+    options: RestoreOptions
     watch: Watch
 
     @property
@@ -94,7 +94,7 @@ class Task:
         """The schema of chatdb's tables in the backup."""
         manifest = self.backup.manifest
         told = None if manifest is None else manifest.schema
-        return told or self.wish.schema
+        return told or self.options.schema
 
 
 class Filling(Protocol):

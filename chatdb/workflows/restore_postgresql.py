@@ -65,9 +65,9 @@ class PostgresqlFilling:
         self.begin()
         if self.archive is not None and self.archive.suits(self.server.major):
             is_amiss = bool(self._missing_roles() or self._other_owners())
-            with_rights = self.task.wish.owner and not is_amiss
+            with_rights = self.task.options.owner and not is_amiss
             restoring = ArchiveRestore(
-                programs=self.task.wish.programs,
+                programs=self.task.options.programs,
                 prepared=self.archive,
                 url=new,
                 tuning=self.server.tuning,
@@ -77,7 +77,7 @@ class PostgresqlFilling:
                 on_bytes=self.task.watch.advance,
             )
             self.left_out.extend(restoring.run())
-            if self.task.wish.owner and is_amiss:
+            if self.task.options.owner and is_amiss:
                 self._apply_rights(new)
         else:
             self._run_script(new)
@@ -105,7 +105,7 @@ class PostgresqlFilling:
 
     def rights_of_the_place(self) -> list[str]:
         """Return the statements for them; none if there is nothing, or they are not requested."""
-        if not (self.server.is_there and self.task.wish.owner):
+        if not (self.server.is_there and self.task.options.owner):
             return []
         url = self.task.url
         with translated(url), closing(connect_postgresql(url)) as connection:
@@ -156,17 +156,17 @@ class PostgresqlFilling:
 
     def omissions(self, schemas: frozenset[str] = frozenset()) -> Omissions:
         """Return what cannot be restored from the dump, or exists already."""
-        roles = self.dump.roles if not self.task.wish.owner else self._missing_roles()
+        roles = self.dump.roles if not self.task.options.owner else self._missing_roles()
         return Omissions(
             roles=frozenset(roles),
             owners=self._other_owners(),
             schemas=schemas,
             server_major=self.server.major,
-            commands=not self.task.wish.trust,
+            commands=not self.task.options.trust,
         )
 
     def _run_script(self, new: DatabaseUrl) -> None:
-        programs = self.task.wish.programs
+        programs = self.task.options.programs
         client = programs.find("psql", self.server.major, url=new)
         tolerant = self.tolerant(in_place=False)
         with self.script() as stream:
@@ -176,7 +176,7 @@ class PostgresqlFilling:
                 for_psql(stream, self.omissions(), tolerant),
                 new,
                 options=self.server.tuning.options(),
-                restricted=not self.task.wish.trust,
+                restricted=not self.task.options.trust,
                 around=((), [ADD_CHECKS]),
                 on_line=lambda line: self.hear(tolerant, line),
             )
@@ -205,7 +205,7 @@ class PostgresqlFilling:
             with open_data(self.task.backup, name, on_bytes=self.task.watch.advance) as stream:
                 yield stream
             return
-        programs, advance = self.task.wish.programs, self.task.watch.advance
+        programs, advance = self.task.options.programs, self.task.watch.advance
         with archive_script(programs, self.archive, advance) as stream:
             yield stream
 
@@ -238,7 +238,7 @@ class PostgresqlFilling:
         if self.archive is None:
             raise TypeError("a script contains its privileges")
         words = ["--schema-only", "--file=-", str(self.archive.head)]
-        with self.task.wish.programs.running(self.archive.client, words) as running:
+        with self.task.options.programs.running(self.archive.client, words) as running:
             yield running.stdout
             running.finish()
 
@@ -280,11 +280,11 @@ def _looked_at(task: Task) -> Iterator[tuple[PlainDump, Prepared | None]]:
     with (
         _archive(task) as archive,
         prepared(
-            task.wish.programs,
+            task.options.programs,
             archive,
             url=task.url,
             tool_major=_tool_major(backup),
-            without=() if task.wish.search_index else (SEARCH_INDEX,),
+            without=() if task.options.search_index else (SEARCH_INDEX,),
         ) as readable,
     ):
         yield readable.script, readable
@@ -297,7 +297,7 @@ def _require_all_of_it(task: Task, dump: PlainDump) -> None:
             f"{task.backup.name} creates no tables; there is nothing to restore",
             hint="try another backup: chatdb backup list; to load data only, use psql",
         )
-    if dump.tool_version is not None and not dump.is_complete and not task.wish.force:
+    if dump.tool_version is not None and not dump.is_complete and not task.options.force:
         raise InvalidInputError(
             f"{task.backup.name} is truncated: pg_dump's end marker is missing",
             hint="try another backup, or restore the part that exists: --force",
@@ -358,10 +358,10 @@ def _remarks(task: Task, filling: PostgresqlFilling, lost: list[str]) -> Iterato
     if dump.server_major is not None and dump.server_major < server.major:
         yield f"it comes from PostgreSQL {dump.server_major} and is restored on {server.major}"
     missing = sorted(set(dump.roles) - server.roles)
-    if missing and task.wish.owner:
+    if missing and task.options.owner:
         yield f"the server lacks role {', '.join(missing)}; you will own its objects"
     others = sorted((dump.owners & server.roles) - server.own_roles)
-    if others and task.wish.owner:
+    if others and task.options.owner:
         yield f"you are not a member of role {', '.join(others)}; you will own its objects"
     if lost:
         yield f"tables missing from the backup: {', '.join(lost[:SHOWN])}"
@@ -371,7 +371,7 @@ def _remarks(task: Task, filling: PostgresqlFilling, lost: list[str]) -> Iterato
         if not dump.is_complete:
             yield "the file lacks pg_dump's end marker; it may be truncated"
         with suppress(ChatdbError):
-            client = task.wish.programs.find("psql", server.major, url=task.url)
+            client = task.options.programs.find("psql", server.major, url=task.url)
             if not can_restrict(client):
                 yield f"{client.describe()} is too old to block its own backslash commands"
 

@@ -21,7 +21,7 @@ from chatdb.primitives.watch import Watch
 from chatdb.store.added_columns import added_columns
 from chatdb.store.batches import Arrival
 from chatdb.store.selecting import ConversationFilter, count_conversations
-from chatdb.workflows.restore_parts import RestoreWish
+from chatdb.workflows.restore_parts import RestoreOptions
 from chatdb.workflows.scratch_restore import imported_native, scratch_restore
 
 _OPTIONS = ImportOptions(restore_deleted=True)
@@ -60,7 +60,7 @@ def restore_selection(
     backup: Backup,
     database: Database,
     selection: Selection,
-    wish: RestoreWish,
+    options: RestoreOptions,
     watch: Watch,
     *,
     server: DatabaseUrl,
@@ -74,7 +74,7 @@ def restore_selection(
     require_whole(backup)
     watch.begin("checking", backup.bytes)
     check_files(backup, on_bytes=watch.advance)
-    with _opened(backup, wish, watch, server) as source:
+    with _opened(backup, options, watch, server) as source:
         left_out = tuple(f"{each.table}.{each.column}" for each in added_columns(source))
         for name in left_out:
             watch.warning(f"column {name} is not chatdb's: what it holds is not brought back")
@@ -131,7 +131,7 @@ def _wanted(source: Database, selection: Selection, backup: Backup) -> Conversat
 
 @contextmanager
 def _opened(
-    backup: Backup, wish: RestoreWish, watch: Watch, server: DatabaseUrl
+    backup: Backup, options: RestoreOptions, watch: Watch, server: DatabaseUrl
 ) -> Iterator[Database]:
     """Open the backup as a migrated database for the duration of the block."""
     if backup.kind == "native":
@@ -146,9 +146,9 @@ def _opened(
     manifest = backup.manifest
     is_at_head = manifest is not None and manifest.revision == head_revision()
     # Building the full-text index takes most time and nothing is searched; a migration may need it.
-    wish = replace(wish, owner=False, search_index=not is_at_head)
-    with scratch_restore(backup, server, wish, watch) as (task, _):
-        schema = wish.schema if manifest is None else manifest.schema
+    options = replace(options, owner=False, search_index=not is_at_head)
+    with scratch_restore(backup, server, options, watch) as (task, _):
+        schema = options.schema if manifest is None else manifest.schema
         seen = look(task.url, schema=schema)
         if seen.state not in ("current", "behind"):
             raise mismatch(seen, task.url)

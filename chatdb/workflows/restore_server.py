@@ -51,7 +51,7 @@ def look_at_server(task: Task) -> TargetServer:
         extensions = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
         row = connection.execute("SELECT current_setting('is_superuser')").fetchone()
         there = any(item.name == task.url.database for item in server.databases())
-        tuning = tune(connection, task.url, jobs=task.wish.jobs)
+        tuning = tune(connection, task.url, jobs=task.options.jobs)
         major = connection.info.server_version // 10_000
     tables: list[tuple[str, str]] = []
     if there:
@@ -93,7 +93,7 @@ def missing_extensions(task: Task, dump: PlainDump, server: TargetServer) -> lis
     manifest = task.backup.manifest
     told = None if manifest is None else manifest.extensions
     needed = [name for name in missing if told is None or told.get(name, ("?",))]
-    if needed and not task.wish.force:
+    if needed and not task.options.force:
         raise RefusedError(
             f"the backup needs extensions the server lacks: {', '.join(needed)}",
             hint="install them on the server (packages postgresql-contrib, "
@@ -105,7 +105,7 @@ def missing_extensions(task: Task, dump: PlainDump, server: TargetServer) -> lis
 
 def require_harmless(task: Task, dump: PlainDump, *, is_script: bool) -> None:
     """Raise RefusedError for an untrusted script with statements that do not belong in a dump."""
-    if not is_script or not dump.dangers or task.wish.trust:
+    if not is_script or not dump.dangers or task.options.trust:
         return
     lines = [f"  {danger}" for danger in dump.dangers[:SHOWN]]
     if len(dump.dangers) > SHOWN:
@@ -126,7 +126,7 @@ def lost_tables(task: Task, dump: PlainDump, server: TargetServer) -> list[str]:
         for table in server.tables
         if table not in there and table.partition(".")[2] not in TABLE_NAMES
     ]
-    if lost and not task.wish.force:
+    if lost and not task.options.force:
         shown = ", ".join(lost[:SHOWN]) + (" ..." if len(lost) > SHOWN else "")
         raise RefusedError(
             f"{task.url.redacted()} has tables that the backup lacks: {shown}; after the restore "

@@ -34,7 +34,7 @@ from chatdb.store.contents import measure
 from chatdb.workflows.import_files import import_files
 from chatdb.workflows.import_inputs import find_inputs
 from chatdb.workflows.restore_checks import compare, filling_of
-from chatdb.workflows.restore_parts import Filling, RestoreWish, Task
+from chatdb.workflows.restore_parts import Filling, RestoreOptions, Task
 from chatdb.workflows.scratch_database import scratch_database
 
 _NO_FAULT_OF_THE_BACKUP = (
@@ -59,7 +59,9 @@ class Trial:
     warnings: tuple[str, ...] = ()
 
 
-def verify_by_restoring(backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch) -> Trial:
+def verify_by_restoring(
+    backup: Backup, url: DatabaseUrl, options: RestoreOptions, watch: Watch
+) -> Trial:
     """Restore the backup into a scratch database and return what was found.
 
     `url` names the server for a PostgreSQL dump; a SQLite file and the native format need none.
@@ -73,7 +75,7 @@ def verify_by_restoring(backup: Backup, url: DatabaseUrl, wish: RestoreWish, wat
         check_files(backup, on_bytes=watch.advance)
         if backup.kind == "native":
             return Trial(_native(backup, watch))
-        with scratch_restore(backup, url, wish, watch) as (task, filling):
+        with scratch_restore(backup, url, options, watch) as (task, filling):
             watch.begin("comparing", None)
             warnings: list[str] = []
             compared = compare(task, filling, task.url, thorough=True).problems
@@ -87,14 +89,14 @@ def verify_by_restoring(backup: Backup, url: DatabaseUrl, wish: RestoreWish, wat
 
 @contextmanager
 def scratch_restore(
-    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
+    backup: Backup, url: DatabaseUrl, options: RestoreOptions, watch: Watch
 ) -> Iterator[tuple[Task, Filling]]:
     """Restore the backup into a scratch database, which is the task's.
 
     It is dropped at the end; one of a killed chatdb is dropped by the next.
     """
     with _place(backup, url, watch) as new:
-        task = Task(backup, new, wish, watch)
+        task = Task(backup, new, options, watch)
         with filling_of(task) as filling:
             filling.fill(new)
             filling.finish(new)

@@ -36,7 +36,7 @@ from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pi
 from chatdb.store.contents import measure
 from chatdb.workflows.backup_sqlite import finished_copy
 from chatdb.workflows.beside import beside
-from chatdb.workflows.restore_parts import RestoreWish
+from chatdb.workflows.restore_parts import RestoreOptions
 from chatdb.workflows.scratch_restore import Trial, verify_by_restoring
 
 Problems = list[str]
@@ -61,7 +61,7 @@ def verify_files(backup: Backup, programs: DumpPrograms, watch: Watch) -> Verifi
 
 
 def verify_restored(
-    backup: Backup, url: DatabaseUrl, wish: RestoreWish, watch: Watch
+    backup: Backup, url: DatabaseUrl, options: RestoreOptions, watch: Watch
 ) -> Verification:
     """Restore the backup into a scratch database, compare, drop it; save the result.
 
@@ -75,7 +75,9 @@ def verify_restored(
             hint=f"to read it to the end: chatdb backup verify {backup.name}",
         )
     started = time.monotonic()
-    return _result(backup, "restore", verify_by_restoring(backup, url, wish, watch), started, watch)
+    return _result(
+        backup, "restore", verify_by_restoring(backup, url, options, watch), started, watch
+    )
 
 
 def broken(backup: Backup, result: Verification) -> list[LeftOut]:

@@ -16,7 +16,7 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations.stats import GROUPINGS, LONGEST, StatsRequest, stats
+from chatdb.operations.stats import GROUPINGS, LONGEST, StatsOptions, stats
 from chatdb.workflows.seed_database import seed
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 
@@ -78,7 +78,7 @@ def test_every_figure_is_what_python_counts(database: Database) -> None:
     totals = (len(conversations), len(rows), sum(row.length for row in rows))
     for by in GROUPINGS:
         for zone in ZONES if by in ("day", "week") else ZONES[:1]:
-            report = stats(database, StatsRequest(by=by, timezone=zone, limit=PLENTY))
+            report = stats(database, StatsOptions(by=by, timezone=zone, limit=PLENTY))
 
             assert {each.key: sizes(each) for each in report.groups} == expected_groups(
                 rows, by, ZoneInfo(zone)
@@ -104,9 +104,9 @@ def test_a_limit_keeps_the_newest_days_and_the_largest_of_others(database: Datab
     for number in range(1, 6):
         add_conversation(database, ["x"] * number, number=number, user_id=f"user {number}")
 
-    newest = stats(database, StatsRequest(limit=2))
-    largest = stats(database, StatsRequest(by="user", limit=2))
-    everybody = stats(database, StatsRequest(by="user", limit=5))
+    newest = stats(database, StatsOptions(limit=2))
+    largest = stats(database, StatsOptions(by="user", limit=2))
+    everybody = stats(database, StatsOptions(by="user", limit=5))
 
     assert [each.key for each in newest.groups] == ["2025-01-05", "2025-01-06"]
     assert [each.key for each in largest.groups] == ["user 5", "user 4"]
@@ -121,8 +121,8 @@ def test_an_organization_counts_its_own_messages_only(database: Database) -> Non
     add_conversation(database, ["three"], number=2, organization="acme", user_id="bob")
     add_conversation(database, ["secret"] * 5, number=3, organization="rival", user_id="ann")
 
-    report = stats(database, StatsRequest(by="user", organization_key="acme"))
-    both = stats(database, StatsRequest(by="organization"))
+    report = stats(database, StatsOptions(by="user", organization_key="acme"))
+    both = stats(database, StatsOptions(by="organization"))
 
     assert [(each.key, each.messages) for each in report.groups] == [("ann", 2), ("bob", 1)]
     assert report.totals.messages == sum(each.messages for each in report.busiest_hours) == 3
@@ -134,8 +134,8 @@ def test_since_counts_from_that_moment_on(database: Database) -> None:
     add_conversation(database, ["first", "second", "third"])
     begins = START + timedelta(days=1, minutes=1)
 
-    report = stats(database, StatsRequest(since=begins))
-    none = stats(database, StatsRequest(since=begins + timedelta(days=1), by="model"))
+    report = stats(database, StatsOptions(since=begins))
+    none = stats(database, StatsOptions(since=begins + timedelta(days=1), by="model"))
 
     assert report.totals.messages == 2
     assert (none.totals.messages, none.groups, none.longest_conversations) == (0, (), ())
@@ -146,19 +146,19 @@ def test_names_that_look_like_sql_are_keys_like_others(database: Database) -> No
     add_conversation(database, ["text"], user_id=odd, source=odd)
 
     for by in ("user", "source"):
-        report = stats(database, StatsRequest(by=by))
+        report = stats(database, StatsOptions(by=by))
         assert [(each.key, each.messages) for each in report.groups] == [(odd, 1)]
 
 
 def test_an_empty_database_has_nothing_to_count(database: Database) -> None:
-    report = stats(database, StatsRequest())
+    report = stats(database, StatsOptions())
 
     assert (report.totals.messages, report.totals.characters, report.groups) == (0, 0, ())
     assert report.busiest_hours == ()
 
 
 def test_storage_names_every_table_and_the_indexes_of_messages(database: Database) -> None:
-    storage = stats(database, StatsRequest()).storage
+    storage = stats(database, StatsOptions()).storage
 
     assert storage is not None
     assert {each.table for each in storage} >= {"organizations", "conversations", "messages"}
@@ -170,9 +170,9 @@ def test_storage_names_every_table_and_the_indexes_of_messages(database: Databas
 def test_what_cannot_be_meant_is_refused(database: Database) -> None:
     for name in ("Mars/Olympus", "../etc/passwd", "", "Europe"):
         with pytest.raises(UsageError, match="unknown time zone"):
-            stats(database, StatsRequest(timezone=name))
+            stats(database, StatsOptions(timezone=name))
     with pytest.raises(NotFoundError, match="nobody"):
-        stats(database, StatsRequest(organization_key="nobody"))
+        stats(database, StatsOptions(organization_key="nobody"))
 
 
 MANY = """
@@ -194,8 +194,8 @@ def test_an_approximation_is_near_and_looks_at_a_part(database: Database) -> Non
         connection.exec_driver_sql(MANY.format(id=IDS[database.dialect.name]))
         connection.exec_driver_sql("ANALYZE messages")
 
-    report = stats(database, StatsRequest(by="role", approximate=True, sampled_rows=1_000))
-    whole = stats(database, StatsRequest(by="role", approximate=True))
+    report = stats(database, StatsOptions(by="role", approximate=True, sampled_rows=1_000))
+    whole = stats(database, StatsOptions(by="role", approximate=True))
 
     assert report.approximate
     assert 0.15 < report.sampled < 0.25
@@ -231,7 +231,7 @@ def test_a_time_that_is_none_is_counted_in_no_hour(sqlite_url: DatabaseUrl) -> N
             )
 
         for zone in ZONES:
-            report = stats(database, StatsRequest(timezone=zone))
+            report = stats(database, StatsOptions(timezone=zone))
             assert report.totals.messages == 2
             assert sum(each.messages for each in report.busiest_hours) == 1
 
@@ -242,6 +242,6 @@ def test_the_clock_of_summer_is_minded(database: Database) -> None:
     with database.transaction(write=True) as connection:
         connection.execute(sa.update(schema.messages).values(created_at=at))
 
-    (hour,) = stats(database, StatsRequest(timezone="Europe/Berlin")).busiest_hours
+    (hour,) = stats(database, StatsOptions(timezone="Europe/Berlin")).busiest_hours
 
     assert (hour.weekday, hour.hour) == (7, 3)

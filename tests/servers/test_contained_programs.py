@@ -13,11 +13,11 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ProgramMissingError, UsageError
 from chatdb.servers.base import DevServer
 from chatdb.servers.dump_programs import Client, DumpPrograms, ProgramName
-from chatdb.workflows.backup_parts import BackupWish
+from chatdb.workflows.backup_parts import BackupOptions
 from chatdb.workflows.create_backup import create_backup
 from chatdb.workflows.restore import planned_restore
 from chatdb.workflows.restore_in_place import planned_in_place
-from chatdb.workflows.restore_parts import RestoreWish
+from chatdb.workflows.restore_parts import RestoreOptions
 from chatdb.workflows.verify_backup import verify_files
 from tests.servers.container_engine import ContainerEngine
 from tests.workflows.backups import Quiet
@@ -64,14 +64,14 @@ def test_a_backup_is_made_verified_and_restored_by_them(
 
     assert verify_files(backup, programs, watch).problems == ()
 
-    wish = RestoreWish(programs=programs)
+    options = RestoreOptions(programs=programs)
     execute(filled, "DELETE FROM conversations WHERE title LIKE '% 3'")
-    with planned_restore(backup, filled, wish, watch) as planned:
+    with planned_restore(backup, filled, options, watch) as planned:
         planned.run()
     assert conversations_in(filled) == 3
 
     execute(filled, "DELETE FROM conversations WHERE title LIKE '% 3'")
-    with planned_in_place(backup, filled, wish, watch, lambda: backup) as in_place:
+    with planned_in_place(backup, filled, options, watch, lambda: backup) as in_place:
         in_place.run()
     assert conversations_in(filled) == 3
 
@@ -86,6 +86,6 @@ def test_what_needs_files_of_this_machine_says_so(
 
 
 def back_up(programs: DumpPrograms, url: DatabaseUrl, folder: Path, *, jobs: int = 1) -> Backup:
-    wish = BackupWish(programs=programs, jobs=jobs)
+    options = BackupOptions(programs=programs, jobs=jobs)
     with Database.open(url) as database:
-        return create_backup(database, FolderStore(folder), wish, Quiet())
+        return create_backup(database, FolderStore(folder), options, Quiet())

@@ -9,7 +9,7 @@ import pytest
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.servers.base import ServerState
-from chatdb.workflows.dev_db import DevDatabase, Started, Wish, Wishes
+from chatdb.workflows.dev_db import DevDatabase, DevServerOption, DevServerOptions, Started
 from chatdb.workflows.dev_db_engines import Engines
 from chatdb.workflows.dev_db_memory import project_at
 from tests.servers.container_engine import IMAGE, ContainerEngine
@@ -34,22 +34,22 @@ def dev(any_compose: ContainerEngine) -> Iterator[DevDatabase]:
                 engine.remove(memory.server(project.folder), data=True, note=lambda _: None)
 
 
-def asked(engine: str = "auto", *, image: str = IMAGE, port: int = 0) -> Wishes:
+def asked(engine: str = "auto", *, image: str = IMAGE, port: int = 0) -> DevServerOptions:
     """Return what is asked of a server; 0 leaves the port to chance."""
-    return Wishes(
-        engine=Wish(engine, asked=engine != "auto"),
-        port=Wish(str(port or free_port()), asked=True),
-        user=Wish("ada", asked=True),
-        password=Wish("p%@/:w%41 #?", asked=True),
-        database=Wish("chat", asked=True),
-        image=Wish(image, asked=True),
+    return DevServerOptions(
+        engine=DevServerOption(engine, asked=engine != "auto"),
+        port=DevServerOption(str(port or free_port()), asked=True),
+        user=DevServerOption("ada", asked=True),
+        password=DevServerOption("p%@/:w%41 #?", asked=True),
+        database=DevServerOption("chat", asked=True),
+        image=DevServerOption(image, asked=True),
     )
 
 
-def up(dev: DevDatabase, wishes: Wishes) -> tuple[Started, list[str]]:
+def up(dev: DevDatabase, options: DevServerOptions) -> tuple[Started, list[str]]:
     """Start a server; return what came of it and what was said."""
     said: list[str] = []
-    return dev.up(wishes, seconds=60, note=said.append), said
+    return dev.up(options, seconds=60, note=said.append), said
 
 
 def answers(started: Started) -> bool:
@@ -59,14 +59,14 @@ def answers(started: Started) -> bool:
 
 
 def test_auto_takes_compose_where_it_works_and_keeps_to_it(dev: DevDatabase) -> None:
-    wishes = asked()
-    first, said = up(dev, wishes)
+    options = asked()
+    first, said = up(dev, options)
 
     assert (first.engine, first.outcome) == ("compose", "made")
     assert any(line.startswith("by compose: ") for line in said)
     assert answers(first)
 
-    again, said = up(dev, wishes)
+    again, said = up(dev, options)
     assert (again.engine, again.outcome, said) == ("compose", "running", [])
 
 
@@ -79,9 +79,9 @@ def test_auto_goes_on_to_embedded_when_there_is_no_image(dev: DevDatabase) -> No
 
 
 def test_switching_stops_one_server_and_keeps_its_data(dev: DevDatabase) -> None:
-    wishes = asked("embedded")
-    first, _ = up(dev, wishes)
-    second, said = up(dev, replace(wishes, engine=Wish("compose", asked=True)))
+    options = asked("embedded")
+    first, _ = up(dev, options)
+    second, said = up(dev, replace(options, engine=DevServerOption("compose", asked=True)))
 
     assert (first.engine, second.engine) == ("embedded", "compose")
     assert any("chatdb dev-db up --engine embedded" in line for line in said)
@@ -92,10 +92,10 @@ def test_switching_stops_one_server_and_keeps_its_data(dev: DevDatabase) -> None
 
 
 def test_a_server_whose_memory_was_lost_is_found_by_its_data(dev: DevDatabase) -> None:
-    wishes = asked("embedded")
-    up(dev, wishes)
+    options = asked("embedded")
+    up(dev, options)
     dev.project.forget()
 
-    found, _ = up(dev, replace(wishes, engine=Wish("auto", asked=False)))
+    found, _ = up(dev, replace(options, engine=DevServerOption("auto", asked=False)))
 
     assert (found.engine, found.outcome) == ("embedded", "running")

@@ -16,7 +16,7 @@ from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.store.contents import measure
-from chatdb.workflows.backup_parts import BackupWish
+from chatdb.workflows.backup_parts import BackupOptions
 from chatdb.workflows.create_backup import create_backup
 from tests.postgres_server import PostgresServer
 
@@ -46,9 +46,9 @@ class Quiet:
         self.done += amount
 
 
-def back_up(database: Database, folder: Path, watch: Quiet | None = None, **wish: Any) -> Backup:
+def back_up(database: Database, folder: Path, watch: Quiet | None = None, **options: Any) -> Backup:
     """Back the database up into a folder."""
-    request = BackupWish(programs=PROGRAMS, **wish)
+    request = BackupOptions(programs=PROGRAMS, **options)
     return create_backup(database, FolderStore(folder), request, watch or Quiet())
 
 

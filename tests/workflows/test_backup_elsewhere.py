@@ -17,11 +17,11 @@ from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import StorageError, UsageError
 from chatdb.servers.dump_programs import DumpPrograms
-from chatdb.workflows.backup_parts import BackupWish
+from chatdb.workflows.backup_parts import BackupOptions
 from chatdb.workflows.compare_backups import compare_backups
 from chatdb.workflows.create_backup import create_backup
 from chatdb.workflows.restore import planned_restore
-from chatdb.workflows.restore_parts import RestoreWish
+from chatdb.workflows.restore_parts import RestoreOptions
 from chatdb.workflows.verify_backup import verify_files, verify_restored
 from tests.object_store import BUCKET, ObjectStore
 from tests.operations.conversation_rows import add_conversation, add_organization
@@ -54,8 +54,8 @@ def chats(database: Database) -> Database:
     return database
 
 
-def back_up(database: Database, store: Store, watch: Quiet | None = None, **wish: Any) -> Backup:
-    request = BackupWish(programs=PROGRAMS, **wish)
+def back_up(database: Database, store: Store, watch: Quiet | None = None, **options: Any) -> Backup:
+    request = BackupOptions(programs=PROGRAMS, **options)
     return create_backup(database, store, request, watch or Quiet())
 
 
@@ -82,8 +82,8 @@ def test_a_backup_goes_to_an_object_store_encrypted_and_comes_back(
 
     add_conversation(chats, ["afterwards"], number=2, title="Later")
     found = find("latest", place, keys=keys)
-    wish = RestoreWish(programs=PROGRAMS, force=True)
-    with planned_restore(found, chats.url, wish, watch) as planned:
+    options = RestoreOptions(programs=PROGRAMS, force=True)
+    with planned_restore(found, chats.url, options, watch) as planned:
         done = planned.run()
     assert done.conversations == before.conversations
     with Database.open(chats.url) as restored:
@@ -98,7 +98,7 @@ def test_without_its_key_an_encrypted_backup_is_only_summed_up(
 
     assert verify_files(closed, PROGRAMS, Quiet()).way == "checksums"
     assert verify_files(opened, PROGRAMS, Quiet()).way == "files"
-    assert verify_restored(opened, chats.url, RestoreWish(programs=PROGRAMS), Quiet()).passed
+    assert verify_restored(opened, chats.url, RestoreOptions(programs=PROGRAMS), Quiet()).passed
     with pytest.raises(UsageError, match="is encrypted"):
         list(compare_backups(closed, closed))
     assert list(compare_backups(opened, opened)) == []
@@ -119,7 +119,7 @@ def test_without_its_key_an_encrypted_backup_is_only_summed_up(
     with (
         pytest.raises(Exception, match=r"damaged|checksum"),
         planned_restore(
-            opened, chats.url, RestoreWish(programs=PROGRAMS, force=True), Quiet()
+            opened, chats.url, RestoreOptions(programs=PROGRAMS, force=True), Quiet()
         ) as planned,
     ):
         planned.run()
@@ -137,8 +137,8 @@ def test_a_folder_of_tables_is_encrypted_file_by_file(
         assert made.kind == "directory"
         assert all(name.endswith(".age") for name in made.archive_names)
         assert verify_files(made, PROGRAMS, Quiet()).passed
-        wish = RestoreWish(programs=PROGRAMS, force=True)
-        with planned_restore(made, database.url, wish, Quiet()) as planned:
+        options = RestoreOptions(programs=PROGRAMS, force=True)
+        with planned_restore(made, database.url, options, Quiet()) as planned:
             planned.run()
     with Database.open(postgresql_url) as restored:
         assert measured(restored).content_hash == before.content_hash

@@ -17,7 +17,7 @@ from chatdb.workflows.backup_schedule import (
     ENVIRONMENT_FILE,
     HOME,
     ScheduleFile,
-    ScheduleWish,
+    ScheduleOptions,
     Target,
     schedule_files,
 )
@@ -28,7 +28,7 @@ POSTGRESQL = parse_url("postgresql://ada:very-secret@127.0.0.1/chat")
 PROGRAM = "/bin/true"
 
 
-def wish(**changes: Any) -> ScheduleWish:
+def options(**changes: Any) -> ScheduleOptions:
     fields: dict[str, Any] = {
         "every": "daily",
         "at": time(2, 30),
@@ -38,11 +38,11 @@ def wish(**changes: Any) -> ScheduleWish:
         "program": PROGRAM,
         "database": POSTGRESQL,
     }
-    return ScheduleWish(**{**fields, **changes})
+    return ScheduleOptions(**{**fields, **changes})
 
 
 def only(target: Target, **changes: Any) -> ScheduleFile:
-    return schedule_files(wish(**changes), [target])[0]
+    return schedule_files(options(**changes), [target])[0]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def only(target: Target, **changes: Any) -> ScheduleFile:
     ids=["folder", "object store", "odd words", "sqlite"],
 )
 def test_systemd_finds_nothing_wrong(tmp_path: Path, changes: dict[str, Any]) -> None:
-    for file in schedule_files(wish(**changes), ["systemd"]):
+    for file in schedule_files(options(**changes), ["systemd"]):
         (tmp_path / Path(file.path).name).write_text(file.text)
 
     done = subprocess.run(
@@ -78,7 +78,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, changes: dict[str, Any]) ->
     ],
 )
 def test_the_time_is_the_same_in_each(every: str, calendar: str, crontab: str) -> None:
-    timer = schedule_files(wish(every=every), ["systemd"])[1]
+    timer = schedule_files(options(every=every), ["systemd"])[1]
 
     assert f"OnCalendar={calendar}\n" in timer.text
     assert f"\n{crontab} chatdb cd " in only("cron", every=every).text
@@ -188,7 +188,7 @@ def test_the_sidecar_backs_up_at_once_where_none_is_fresh_and_then_by_the_clock(
 
 
 def test_no_secret_is_printed() -> None:
-    made = schedule_files(wish(), ["systemd", "cron", "compose"])
+    made = schedule_files(options(), ["systemd", "cron", "compose"])
 
     assert [file.path for file in made] == [
         "/etc/systemd/system/chatdb-backup.service",
@@ -202,4 +202,4 @@ def test_no_secret_is_printed() -> None:
 
 def test_a_word_that_no_line_can_hold_is_refused() -> None:
     with pytest.raises(UsageError, match="control character"):
-        schedule_files(wish(place="/srv/a\nExecStart=/bin/sh"), ["systemd"])
+        schedule_files(options(place="/srv/a\nExecStart=/bin/sh"), ["systemd"])

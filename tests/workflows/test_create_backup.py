@@ -26,7 +26,7 @@ from chatdb.errors import (
     UsageError,
 )
 from chatdb.operations.environment import set_label
-from chatdb.workflows.restore_parts import RestoreWish
+from chatdb.workflows.restore_parts import RestoreOptions
 from chatdb.workflows.verify_backup import find_problems, verify_restored
 from tests.operations.conversation_rows import add_conversation, add_organization
 from tests.operations.export_rows import every_shape, insert
@@ -292,16 +292,16 @@ def test_a_part_says_what_it_is(postgresql_url: DatabaseUrl, folder: Path, part:
     assert backup.manifest.contents.messages == (1 if part == "data-only" else 0)
     assert find_problems(backup, PROGRAMS, Quiet()) == []
     with pytest.raises(UsageError, match="cannot be restored on its own"):
-        verify_restored(backup, postgresql_url, RestoreWish(programs=PROGRAMS), Quiet())
+        verify_restored(backup, postgresql_url, RestoreOptions(programs=PROGRAMS), Quiet())
     assert backup.verifications.last() is None
 
 
 @pytest.mark.parametrize(
-    "wish", [{"part": "schema-only"}, {"part": "data-only"}, {"jobs": 2}], ids=str
+    "options", [{"part": "schema-only"}, {"part": "data-only"}, {"jobs": 2}], ids=str
 )
-def test_what_sqlite_cannot_do_is_said(sqlite_url: DatabaseUrl, folder: Path, wish: Any) -> None:
+def test_what_sqlite_cannot_do_is_said(sqlite_url: DatabaseUrl, folder: Path, options: Any) -> None:
     with Database.open(sqlite_url) as database, pytest.raises(UsageError, match="PostgreSQL"):
-        back_up(database, folder, **wish)
+        back_up(database, folder, **options)
 
     assert nothing_left(folder)
 

@@ -14,7 +14,7 @@ from chatdb.errors import DatabaseFailedError, NotFoundError
 from chatdb.operations.restore_archive import Archive, prepared
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.workflows.archive_script import archive_script
-from chatdb.workflows.dump_places import Places, ScratchWish, places
+from chatdb.workflows.dump_places import Places, ScratchOptions, places
 from chatdb.workflows.import_dumps import restored_dump, restored_dumps
 from chatdb.workflows.import_inputs import Input, find_inputs
 from tests.layouts.foreign_databases import make_postgresql
@@ -42,11 +42,11 @@ def own() -> Iterator[Places]:
     before = tempfile.tempdir
     with open_folder() as folder:
         tempfile.tempdir = str(folder)
-        wish = ScratchWish(
+        options = ScratchOptions(
             programs=DumpPrograms(dict(os.environ)), dev_database=no_development_server
         )
         try:
-            with places(wish, Silence()) as made:
+            with places(options, Silence()) as made:
                 yield made
             assert list(folder.glob("chatdb-scratch-*")) == []
         finally:
@@ -110,13 +110,13 @@ def test_the_development_server_is_taken_where_there_are_no_programs(
     )
     empty = tmp_path / "bin"
     empty.mkdir()
-    wish = ScratchWish(
+    options = ScratchOptions(
         programs=DumpPrograms(dict(os.environ), empty),
         dev_database=lambda: postgres.url("postgres"),
     )
     watch = Silence()
 
-    with restored_dumps(find_inputs([str(path)]), wish, watch) as ready:
+    with restored_dumps(find_inputs([str(path)]), options, watch) as ready:
         (found,) = ready.inputs
         assert found.url is not None
         assert (found.url.port, found.source_name) == (str(postgres.port), "threads")

@@ -12,7 +12,7 @@ from chatdb.db.database import Database
 from chatdb.db.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import MigrationFailedError
-from chatdb.workflows.backup_parts import BackupWish
+from chatdb.workflows.backup_parts import BackupOptions
 from chatdb.workflows.migrate import backed_up
 from tests.workflows.backups import PROGRAMS, Quiet
 
@@ -43,11 +43,11 @@ def test_nothing_is_backed_up_where_nothing_is(run: Any, empty_database_url: Dat
 
 
 def test_a_failed_migration_names_the_backup(database: Database, tmp_path: Path) -> None:
-    store, wish = FolderStore(tmp_path / "backups"), BackupWish(programs=PROGRAMS)
+    store, options = FolderStore(tmp_path / "backups"), BackupOptions(programs=PROGRAMS)
 
     with (
         pytest.raises(MigrationFailedError) as told,
-        backed_up(database, store, wish, Quiet()) as backup,
+        backed_up(database, store, options, Quiet()) as backup,
     ):
         raise MigrationFailedError("revision 0009 failed", hint=None)
 

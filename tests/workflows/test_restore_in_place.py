@@ -15,7 +15,7 @@ from chatdb.errors import ChatdbError, DatabaseFailedError, DatabaseLockedError,
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.workflows.restore import planned_restore
 from chatdb.workflows.restore_in_place import planned_in_place
-from chatdb.workflows.restore_parts import Restored, RestoreWish
+from chatdb.workflows.restore_parts import Restored, RestoreOptions
 from tests.postgres_server import PostgresServer
 from tests.workflows.restoring import (
     Silence,
@@ -38,17 +38,17 @@ def filled(postgresql_url: DatabaseUrl) -> DatabaseUrl:
 
 
 @pytest.fixture
-def wish(postgres: PostgresServer) -> RestoreWish:
-    return RestoreWish(programs=DumpPrograms(os.environ, bindir=postgres.binaries))
+def options(postgres: PostgresServer) -> RestoreOptions:
+    return RestoreOptions(programs=DumpPrograms(os.environ, bindir=postgres.binaries))
 
 
 @pytest.fixture
-def in_place(filled: DatabaseUrl, wish: RestoreWish) -> InPlace:
+def in_place(filled: DatabaseUrl, options: RestoreOptions) -> InPlace:
     """Restore a file in place."""
 
     def restore(path: Path) -> Restored:
         backup = recognised(find(str(path), str(path.parent)))
-        with planned_in_place(backup, filled, wish, Silence(), lambda: backup) as planned:
+        with planned_in_place(backup, filled, options, Silence(), lambda: backup) as planned:
             return planned.run()
 
     return restore
@@ -136,7 +136,7 @@ def test_who_reads_is_waited_for_but_not_for_ever(
 
 
 def test_without_the_right_to_make_databases_it_is_the_way(
-    filled: DatabaseUrl, wish: RestoreWish, postgres: PostgresServer, tmp_path: Path
+    filled: DatabaseUrl, options: RestoreOptions, postgres: PostgresServer, tmp_path: Path
 ) -> None:
     role = f"poor_{filled.database}"
     execute(
@@ -160,18 +160,18 @@ def test_without_the_right_to_make_databases_it_is_the_way(
     try:
         with (
             pytest.raises(RefusedError, match="may not create databases") as refused,
-            planned_restore(backup, poor, wish, Silence()),
+            planned_restore(backup, poor, options, Silence()),
         ):
             pass
         assert "--in-place" in str(refused.value.hint)
         with (
             pytest.raises(RefusedError, match=r"function chatdb_search_hits\(.*, of chatdb"),
-            planned_in_place(backup, poor, wish, Silence(), lambda: backup),
+            planned_in_place(backup, poor, options, Silence(), lambda: backup),
         ):
             pass
         for name in ("chatdb_touch_conversations", "chatdb_search_hits"):
             execute(filled, f"ALTER FUNCTION {name} OWNER TO {role}")
-        with planned_in_place(backup, poor, wish, Silence(), lambda: backup) as planned:
+        with planned_in_place(backup, poor, options, Silence(), lambda: backup) as planned:
             planned.run()
 
         assert conversations_in(poor) == 3

@@ -39,7 +39,7 @@ from chatdb.backups.reading import recognised
 from chatdb.db.url import parse_url
 from chatdb.servers.dump_programs import DumpPrograms
 from chatdb.workflows.restore import planned_restore
-from chatdb.workflows.restore_parts import RestoreWish
+from chatdb.workflows.restore_parts import RestoreOptions
 
 url, path, moment, number = sys.argv[1:]
 
@@ -55,8 +55,8 @@ class Watch:
 # An audited event that concerns the database's own folder: before a file gets its name.
 sys.addaudithook(lambda event, words: end() if event == moment and "chatdb" in str(words) else None)
 backup = recognised(find(path, os.path.dirname(path)))
-wish = RestoreWish(programs=DumpPrograms(os.environ))
-with planned_restore(backup, parse_url(url), wish, Watch()) as planned:
+options = RestoreOptions(programs=DumpPrograms(os.environ))
+with planned_restore(backup, parse_url(url), options, Watch()) as planned:
     planned.run()
 """
 

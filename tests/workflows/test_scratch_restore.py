@@ -13,7 +13,7 @@ from chatdb.backups.reading import recognised
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import RefusedError, UsageError
 from chatdb.servers.dump_programs import DumpPrograms
-from chatdb.workflows.restore_parts import RestoreWish
+from chatdb.workflows.restore_parts import RestoreOptions
 from chatdb.workflows.scratch_restore import verify_by_restoring
 from tests.postgres_server import PostgresServer
 from tests.workflows.restoring import Silence, execute, fill, foreign_backup
@@ -27,8 +27,8 @@ def backup_of(path: Path) -> Backup:
 def problems(path: Path, url: DatabaseUrl, server: PostgresServer | None) -> tuple[str, ...]:
     """Return what trying a backup finds."""
     bindir = None if server is None else server.binaries
-    wish = RestoreWish(programs=DumpPrograms(os.environ, bindir=bindir))
-    return verify_by_restoring(backup_of(path), url, wish, Silence()).problems
+    options = RestoreOptions(programs=DumpPrograms(os.environ, bindir=bindir))
+    return verify_by_restoring(backup_of(path), url, options, Silence()).problems
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def create(
       chatdb backup create --org acme
     """
     from chatdb.backups.stores import open_store
-    from chatdb.workflows.backup_parts import BackupWish
+    from chatdb.workflows.backup_parts import BackupOptions
     from chatdb.workflows.backup_summary import BackupSummary
     from chatdb.workflows.create_backup import create_backup, part_of
     from chatdb.workflows.verify_backup import verify_files
@@ -118,7 +118,7 @@ def create(
     command = CommandContext.of(context)
     # Only if typed: a user with CHATDB_ORG set still wants the whole database backed up.
     organization = command.options.org
-    wish = BackupWish(
+    options = BackupOptions(
         programs=dump_programs(command),
         part=part_of(schema_only=schema_only, data_only=data_only, organization=organization),
         organization=organization,
@@ -130,13 +130,13 @@ def create(
             command.open_database(create=False, any_schema=True) as database,
             StageWatch(command) as watch,
         ):
-            backup = create_backup(database, store, wish, watch)
+            backup = create_backup(database, store, options, watch)
             summary = BackupSummary.of(backup)
             told.figures.update(created_figures(summary))
             if organization is not None and not summary.conversations:
                 or_all = ", or leave it out to back up the whole database"
                 tell_who_has_some(command, database, organization, or_all=or_all)
-            result = verify_files(backup, wish.programs, watch) if check_it else None
+            result = verify_files(backup, options.programs, watch) if check_it else None
             is_partial = organization is not None and warn_of_added_columns(
                 command, database, "the backup of one organization: back up the whole database"
             )
@@ -281,7 +281,7 @@ def verify(
     """
     from chatdb.backups.catalogue import find
     from chatdb.workflows.backup_summary import VerifiedBackup
-    from chatdb.workflows.restore_parts import RestoreWish
+    from chatdb.workflows.restore_parts import RestoreOptions
     from chatdb.workflows.verify_backup import broken, verify_files, verify_restored
 
     command = CommandContext.of(context)
@@ -294,8 +294,8 @@ def verify(
             if restore:
                 schema = command.config.schema
                 name = None if schema is None else schema.value
-                wish = RestoreWish(programs=programs, schema=name)
-                result = verify_restored(backup, command.direct_url or command.url, wish, watch)
+                options = RestoreOptions(programs=programs, schema=name)
+                result = verify_restored(backup, command.direct_url or command.url, options, watch)
             else:
                 result = verify_files(backup, programs, watch)
         left_out = [each.object for each in result.left_out]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chatdb.cli.progress import Progress
     from chatdb.formats.base import Skipped
     from chatdb.formats.writing import Written
-    from chatdb.workflows.convert_files import ConvertRequest
+    from chatdb.workflows.convert_files import ConvertOptions
 
 app = command_app()
 
@@ -68,7 +68,7 @@ def convert(
       chatdb convert export.zip notes/ --to markdown
     """
     from chatdb.formats.writing import format_of
-    from chatdb.workflows.convert_files import ConvertRequest
+    from chatdb.workflows.convert_files import ConvertOptions
 
     command = CommandContext.of(context)
     *inputs, output = paths
@@ -79,7 +79,7 @@ def convert(
         raise UsageError(
             f"{output} does not say which format to write", hint="give it: --to markdown"
         )
-    request = ConvertRequest(
+    options = ConvertOptions(
         inputs=inputs,
         writes=writes,
         reads=reads,
@@ -87,16 +87,16 @@ def convert(
         all_branches=all_branches,
         include_hidden=include_hidden,
     )
-    request.writer()
-    _Converting(command, request).to(output, force=force)
+    options.writer()
+    _Converting(command, options).to(output, force=force)
 
 
 class _Converting:
     """One conversion, with its progress and report on stderr."""
 
-    def __init__(self, command: CommandContext, request: "ConvertRequest") -> None:
+    def __init__(self, command: CommandContext, options: "ConvertOptions") -> None:
         self._command = command
-        self._request = request
+        self._request = options
         self._skipped = 0
 
     def to(self, output: str, *, force: bool) -> None:

@@ -13,7 +13,7 @@ from chatdb.cli import dev_db_checkpoint
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_db_report import UpReport, print_reset_plan, tell_next, up_line
-from chatdb.cli.dev_server import dev_database, wishes
+from chatdb.cli.dev_server import dev_database, options
 from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.gone_reader import ends_with_reader
 from chatdb.cli.lazy_group import group_app
@@ -92,7 +92,7 @@ def up(
     """
     command = CommandContext.of(context)
     dev = dev_database(command)
-    asked = wishes(command, engine=engine.value, port=port)
+    asked = options(command, engine=engine.value, port=port)
     started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
     url = started.server.url
     revisions = _migrate(command, url, output_format) if migrate or seed else None
@@ -192,7 +192,7 @@ def reset(
 
     command = CommandContext.of(context)
     dev = dev_database(command)
-    asked = wishes(command, engine="auto", port=None)
+    asked = options(command, engine="auto", port=None)
     if dry_run:
         ahead = dev.look_ahead(asked, note=command.diagnostics.note)
         print_reset_plan(command, ahead, seed=seed, output_format=output_format)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chatdb.formats.writing import Written
     from chatdb.store.selecting import IdsWithin
     from chatdb.workflows.export_database import DatabaseWritten
-    from chatdb.workflows.export_files import ExportRequest
+    from chatdb.workflows.export_files import ExportOptions
 
 app = command_app()
 
@@ -123,7 +123,7 @@ def export(
     from chatdb.layouts.registry import is_layout
     from chatdb.store.selecting import ConversationFilter
     from chatdb.workflows.export_database import check_output, one_organization
-    from chatdb.workflows.export_files import ExportRequest
+    from chatdb.workflows.export_files import ExportOptions
 
     command = CommandContext.of(context)
     wanted = ConversationFilter(
@@ -133,23 +133,23 @@ def export(
         source=source,
         archived=archived,
     )
-    request = ExportRequest(
+    options = ExportOptions(
         wanted=wanted,
         organization_key=scope_of(command, all_orgs=all_orgs),
         format_name=_format_name(output, to),
         all_branches=all_branches,
         include_hidden=include_hidden,
     )
-    to_database = is_layout(request.format_name)
+    to_database = is_layout(options.format_name)
     if to_database:
-        check_output(output, request.format_name)
-        one_organization(request)
+        check_output(output, options.format_name)
+        one_organization(options)
     else:
-        request.writer("")
+        options.writer("")
     with command.open_database(user=user) as database:
-        with telling_who_has_some(command, database, request.organization_key):
-            request = _with_ids(database, request, ids, query)
-        exporting = _Exporting(command, database, request)
+        with telling_who_has_some(command, database, options.organization_key):
+            options = _with_ids(database, options, ids, query)
+        exporting = _Exporting(command, database, options)
         if to_database:
             exporting.to_database(output, force=force)
         else:
@@ -167,8 +167,8 @@ def _format_name(output: str, to: str | None) -> str:
 
 
 def _with_ids(
-    database: "Database", request: "ExportRequest", ids: list[str] | None, query: str | None
-) -> "ExportRequest":
+    database: "Database", options: "ExportOptions", ids: list[str] | None, query: str | None
+) -> "ExportOptions":
     """Narrow the selection to the conversations named and found."""
     from dataclasses import replace
 
@@ -176,20 +176,20 @@ def _with_ids(
     from chatdb.workflows.export_files import matching_ids
 
     if ids is None and query is None:
-        return request
-    scope = request.organization_key
+        return options
+    scope = options.organization_key
     wanted = None
     if ids is not None:
-        wanted = find_within(database, ids, organization_key=scope, user_id=request.wanted.user_id)
+        wanted = find_within(database, ids, organization_key=scope, user_id=options.wanted.user_id)
     if query is not None:
         found = matching_ids(
             database,
             query,
             organization_key=scope,
-            include_hidden=request.include_hidden,
+            include_hidden=options.include_hidden,
         )
         wanted = found if wanted is None else _both(wanted, found)
-    return replace(request, ids_within=wanted)
+    return replace(options, ids_within=wanted)
 
 
 def _both(one: "IdsWithin", other: "IdsWithin") -> "IdsWithin":
@@ -200,11 +200,11 @@ class _Exporting:
     """One export, with its progress and report on stderr."""
 
     def __init__(
-        self, command: CommandContext, database: "Database", request: "ExportRequest"
+        self, command: CommandContext, database: "Database", options: "ExportOptions"
     ) -> None:
         self._command = command
         self._database = database
-        self._request = request
+        self._request = options
 
     def to(self, output: str, *, force: bool) -> None:
         """Write to the given output; exits with 7 if existing files were kept."""
@@ -287,12 +287,12 @@ class _Exporting:
 
         if quiet:
             return nullcontext(QuietProgress())
-        request = self._request
+        options = self._request
         total = count_conversations(
             self._database,
-            request.wanted,
-            organization_key=request.organization_key,
-            ids_within=request.ids_within,
+            options.wanted,
+            organization_key=options.organization_key,
+            ids_within=options.ids_within,
         )
         return self._command.diagnostics.progress("exporting", total=total, unit="conversations")
 

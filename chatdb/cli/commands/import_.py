@@ -241,15 +241,15 @@ def _with_dumps(
     from chatdb.cli.backup_options import StageWatch, dump_programs
     from chatdb.cli.dev_server import dev_database
     from chatdb.db.url import parse_url
-    from chatdb.workflows.dump_places import ScratchWish
+    from chatdb.workflows.dump_places import ScratchOptions
     from chatdb.workflows.import_dumps import restored_dumps
 
-    wish = ScratchWish(
+    options = ScratchOptions(
         programs=dump_programs(command),
         dev_database=dev_database(command).running,
         url=None if scratch_url is None else parse_url(scratch_url),
     )
-    with StageWatch(command) as watch, restored_dumps(inputs, wish, watch) as ready:
+    with StageWatch(command) as watch, restored_dumps(inputs, options, watch) as ready:
         watch.end()
         yield ready
 

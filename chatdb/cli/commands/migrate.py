@@ -129,12 +129,12 @@ def migrate(
 def _backed_up(command: CommandContext, database: "Database") -> "Iterator[None]":
     """Back up the database before the block, to the configured place."""
     from chatdb.backups.stores import open_store
-    from chatdb.workflows.backup_parts import BackupWish
+    from chatdb.workflows.backup_parts import BackupOptions
     from chatdb.workflows.migrate import backed_up
 
     store = open_store(backup_place(command, None), writing_keys(command, None))
-    wish = BackupWish(programs=dump_programs(command))
-    with StageWatch(command) as watch, backed_up(database, store, wish, watch):
+    options = BackupOptions(programs=dump_programs(command))
+    with StageWatch(command) as watch, backed_up(database, store, options, watch):
         watch.end()
         yield
 

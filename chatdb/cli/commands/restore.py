@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
     from chatdb.workflows.restore import Restore
     from chatdb.workflows.restore_in_place import RestoreInPlace
-    from chatdb.workflows.restore_parts import RestorePlan, RestoreWish
+    from chatdb.workflows.restore_parts import RestoreOptions, RestorePlan
 
 app = command_app()
 
@@ -129,7 +129,7 @@ def restore(
       chatdb restore latest --conversation 0192f0c1 --dry-run
       chatdb restore --undo
     """
-    from chatdb.workflows.restore_parts import RestoreWish
+    from chatdb.workflows.restore_parts import RestoreOptions
 
     command = CommandContext.of(context)
     if file is None and not undo:
@@ -142,7 +142,7 @@ def restore(
         undoing.put_back(file, force=force)
         return
     schema = command.config.schema
-    wish = RestoreWish(
+    options = RestoreOptions(
         programs=dump_programs(command),
         schema=None if schema is None else schema.value,
         jobs=jobs,
@@ -156,7 +156,7 @@ def restore(
         backup=_find(command, file, url, identity),
         url=url,
         into=into,
-        wish=wish,
+        options=options,
         yes=yes,
         dry_run=dry_run,
         output_format=output_format,
@@ -181,7 +181,7 @@ class _Restoring:
     backup: "Backup"
     url: "DatabaseUrl"
     into: str | None
-    wish: "RestoreWish"
+    options: "RestoreOptions"
     yes: bool
     dry_run: bool
     output_format: Format
@@ -222,22 +222,26 @@ class _Restoring:
         from chatdb.workflows.restore import planned_restore
 
         if not in_place:
-            return planned_restore(self.backup, self.url, self.wish, watch)
+            return planned_restore(self.backup, self.url, self.options, watch)
         from chatdb.workflows.restore_in_place import planned_in_place
 
-        return planned_in_place(self.backup, self.url, self.wish, watch, lambda: self._save(watch))
+        return planned_in_place(
+            self.backup, self.url, self.options, watch, lambda: self._save(watch)
+        )
 
     def _save(self, watch: StageWatch) -> "Backup":
         """Back up the current contents."""
         from chatdb.backups.stores import open_store
         from chatdb.db.database import Database
-        from chatdb.workflows.backup_parts import BackupWish
+        from chatdb.workflows.backup_parts import BackupOptions
         from chatdb.workflows.create_backup import create_backup
 
         keys = writing_keys(self.command, None)
         store = open_store(backup_place(self.command, None), keys)
-        with Database.open(self.url, schema=self.wish.schema) as database:
-            return create_backup(database, store, BackupWish(programs=self.wish.programs), watch)
+        with Database.open(self.url, schema=self.options.schema) as database:
+            return create_backup(
+                database, store, BackupOptions(programs=self.options.programs), watch
+            )
 
     def selection(
         self, organization: str, conversations: list[str], user: str | None, via: str | None
@@ -251,7 +255,7 @@ class _Restoring:
         wanted = Selection(organization=organization, conversations=tuple(conversations), user=user)
         with (
             StageWatch(self.command) as watch,
-            Database.open(self.url, schema=self.wish.schema, create=True) as database,
+            Database.open(self.url, schema=self.options.schema, create=True) as database,
         ):
             if not self.dry_run and prepare_new_sqlite(database):
                 watch.note(f"made a new database at {self.url.redacted()}")
@@ -260,7 +264,7 @@ class _Restoring:
                 self.backup,
                 database,
                 wanted,
-                self.wish,
+                self.options,
                 watch,
                 server=self.url if via is None else parse_url(via),
                 dry_run=self.dry_run,

@@ -12,7 +12,7 @@ from chatdb.cli.organizations_meant import check_all_orgs, tell_who_has_some
 from chatdb.cli.times import read_time
 
 if TYPE_CHECKING:
-    from chatdb.operations.stats import StatsReport, StatsRequest
+    from chatdb.operations.stats import StatsOptions, StatsReport
 
 app = command_app()
 
@@ -78,14 +78,14 @@ def stats(
       chatdb stats --by model --since 2026-01-01 --timezone Europe/Berlin
       chatdb stats --by user --org acme --section groups --format csv
     """
-    from chatdb.operations.stats import StatsRequest, zone_of
+    from chatdb.operations.stats import StatsOptions, zone_of
 
     command = CommandContext.of(context)
     if all_orgs:
         check_all_orgs(command)
     org = command.config.org
     of_all = all_orgs or org.source == "default"
-    request = StatsRequest(
+    options = StatsOptions(
         by=by.value,
         organization_key=None if of_all else org.value,
         since=None if since is None else read_time(since, "--since", zone=zone_of(timezone)),
@@ -93,7 +93,7 @@ def stats(
         limit=limit,
         approximate=approximate,
     )
-    report = _count(command, request, all_orgs=all_orgs)
+    report = _count(command, options, all_orgs=all_orgs)
     if section is None and output_format is Format.JSON:
         command.output.record(report, output_format)
     elif output_format is Format.TABLE:
@@ -104,11 +104,11 @@ def stats(
     _say(command, report, section, output_format)
 
 
-def _count(command: CommandContext, request: "StatsRequest", *, all_orgs: bool) -> "StatsReport":
+def _count(command: CommandContext, options: "StatsOptions", *, all_orgs: bool) -> "StatsReport":
     from chatdb.operations.stats import stats as count
     from chatdb.store.every_organization import require_unbound
 
-    key = request.organization_key
+    key = options.organization_key
     with command.open_database() as database:
         if key is None:
             with database.transaction() as connection:
@@ -119,7 +119,7 @@ def _count(command: CommandContext, request: "StatsRequest", *, all_orgs: bool) 
                         f"row-level security shows this role only the organization {command.org}"
                     )
         with command.diagnostics.progress("counting", unit="messages"):
-            report = count(database, request)
+            report = count(database, options)
         if key is not None and not report.totals.messages:
             tell_who_has_some(command, database, key)
     return report
