@@ -54,9 +54,10 @@ class ImportRun:
     """One import into one organization, from its row in `chatdb_log` to the search index.
 
     Enter it, `load` records, `complete_search_index`, leave it. `counts` always reflects what has
-    been committed. `loading` is a handle for the load that its caller keeps open over several
-    imports, `deferral` tells its readers whether to decode. Raises the errors of `chatdb.errors`;
-    records that cannot be stored are skipped and reported, they stop nothing.
+    been committed. `name` is that of an organization to create. `loading` is a handle for the load
+    that its caller keeps open over several imports, `deferral` tells its readers whether to decode.
+    Raises the errors of `chatdb.errors`; records that cannot be stored are skipped and reported,
+    they stop nothing.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ImportRun:
         organization_key: str,
         *,
         subject: str,
+        name: str | None = None,
         options: ImportOptions | None = None,
         on_placed: Callable[[Sequence[Placed]], None] | None = None,
         loading: Database | None = None,
@@ -76,6 +78,7 @@ class ImportRun:
         self._database = self._loading = database.for_tenant(tenant)
         self._shared = None if loading is None else loading.for_tenant(tenant)
         self.organization_key = organization_key
+        self._name = name or organization_key
         self._subject = subject
         self._options = options or ImportOptions()
         self._on_placed = on_placed
@@ -202,7 +205,7 @@ class ImportRun:
             return found
         key = self.organization_key
         record = Organization(
-            id=organization_id_of(key), key=key, name=key, created_at=datetime.now(UTC)
+            id=organization_id_of(key), key=key, name=self._name, created_at=datetime.now(UTC)
         )
         self.made_organization = add_organization(connection, record)
         identifier: UUID = connection.execute(query).scalar_one()

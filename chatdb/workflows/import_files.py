@@ -50,14 +50,12 @@ def import_files(
     made: dict[str, None] = {}
     with database.loading() as loading:
         for organization, own in arrivals.runs():
-            key = organization_key
-            if organization is not None:
-                made |= dict.fromkeys(organizations.add_missing(loading, [organization]))
-                key = organization.key
+            key = organization_key if organization is None else organization.key
             with ImportRun(
                 database,
                 key,
                 subject=inputs.subject,
+                name=None if organization is None else organization.name,
                 options=options,
                 on_placed=reading.book,
                 loading=loading,
