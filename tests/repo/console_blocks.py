@@ -2,7 +2,8 @@
 
 A line that begins with `$ ` is a command, the lines below it are its output; `...` stands for lines
 that are left out, or for a part of one. A command whose output shows an error has to fail, any
-other to succeed. What differs from run to run (times, ids, sizes, durations) is not compared.
+other to succeed. What differs from run to run (times, ids, sizes, durations) or will
+change (versions, the newest revision) is not compared.
 """
 
 import os
@@ -27,7 +28,9 @@ _CHANGING = (
     (r"\b\d+(\.\d+)? (s|ms|minutes?|seconds)\b", "DURATION"),
     (r"\b\d+(\.\d+)? [kMG]?B\b", "SIZE"),
     (r"127\.0\.0\.1:\d+", "ADDRESS"),
-    (r"PostgreSQL \d+(\.\d+)?", "POSTGRESQL"),
+    (r"PostgreSQL \d+(\.\d+)?|^version +\d+\.\d+", "POSTGRESQL"),
+    (r"\b00(?!0[1-4])\d\d\b", "REVISION"),
+    (r"\b\d+ attempts", "ATTEMPTS"),
     (r"─+", "─"),
     (r"[ \t]+", " "),
 )
@@ -85,7 +88,7 @@ def run_steps(steps: Sequence[Step], places: Mapping[str, str]) -> list[Answer]:
         env=environment,
         encoding="utf-8",
         check=False,
-        timeout=300,
+        timeout=900,
     )
     parts = done.stdout.split(_MARK)[1:]
     answers = [
