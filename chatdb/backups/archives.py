@@ -209,7 +209,7 @@ class CheckedStream(io.RawIOBase):
 def compare(wanted: BackupFile, found: BackupFile) -> None:
     """Raise InvalidInputError that distinguishes a truncated file from an altered one."""
     if found.bytes != wanted.bytes:
-        how = "cut off" if found.bytes < wanted.bytes else "longer than it was"
+        how = "truncated" if found.bytes < wanted.bytes else "longer than it was"
         raise InvalidInputError(
             f"{wanted.name} is {how}: {found.bytes} bytes, the manifest says {wanted.bytes}"
         )

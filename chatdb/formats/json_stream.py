@@ -209,7 +209,9 @@ class JsonStream:
             return False
         kept = len(self._buffer) - self._start
         if kept > MAX_VALUE:
-            raise _TooLargeError(f"a value larger than {MAX_VALUE} bytes: this is no chat export")
+            raise _TooLargeError(
+                f"a value larger than {MAX_VALUE} bytes: this is not a chat export"
+            )
         if kept > COSTS_FROM:
             self._require(Utf8Stream.require_growth, kept)
         # Growing by a share of what is there keeps copying linear.

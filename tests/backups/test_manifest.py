@@ -32,7 +32,7 @@ def test_a_flipped_bit_in_a_manifest_is_noticed(at: int) -> None:
     data = bytearray(encode(manifest()))
     data[at] ^= 1
 
-    with pytest.raises(InvalidInputError, match=r"m is (damaged|not a manifest)"):
+    with pytest.raises(InvalidInputError, match=r"m is (damaged|not a chatdb manifest)"):
         decode(bytes(data), name="m")
 
 

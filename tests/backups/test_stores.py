@@ -166,5 +166,5 @@ def compare_full_device() -> None:
 
 
 def test_a_file_is_described_by_its_bytes() -> None:
-    with pytest.raises(InvalidInputError, match="cut off: 1 bytes, the manifest says 2"):
+    with pytest.raises(InvalidInputError, match="truncated: 1 bytes, the manifest says 2"):
         compare(BackupFile("f", 2, "a"), BackupFile("f", 1, "b"))

@@ -69,7 +69,7 @@ def test_an_error_and_the_doctor_name_the_typed_database(run: Any) -> None:
     rows = json.loads(run("doctor", "-d", "other.db", "--format", "json").stdout)
     fixes = {row["id"]: row["fix"] for row in rows}
 
-    assert "hint: create it: chatdb -d sqlite:///nothing/there.db migrate" in refused.stderr
+    assert "hint: to create it: chatdb -d sqlite:///nothing/there.db migrate" in refused.stderr
     assert fixes["schema-state"] == "to create them: chatdb -d sqlite:///other.db migrate"
 
 

@@ -95,7 +95,7 @@ def test_words_without_spaces_say_how_they_are_found(command: Command) -> None:
     [
         (["..."], 2, "no word to search for"),
         (["--", "-bus"], 2, "only excludes words"),
-        (["x", "--role", "boss"], 2, "no role 'boss'"),
+        (["x", "--role", "boss"], 2, "unknown role 'boss'"),
         (["x", "--after", "y"], 2, "not a cursor"),
         (["x", "--limit", "0"], 2, "--limit"),
         (["x", "--org", "nobody"], 5, "no organization"),

@@ -55,7 +55,7 @@ def test_every_check_tells_of_the_damage_and_one_command_mends_it(
     assert outcomes["search-index"] == "failed"
     assert (doctor["severity"], doctor["fix"]) == ("error", HINT)
     assert (rebuilt.exit_code, rebuilt.stdout) == (0, "")
-    assert "is built" in rebuilt.stderr
+    assert "built the search index" in rebuilt.stderr
     assert (after.exit_code, "is intact" in after.stdout) == (0, True)
     assert run("schema", "check", env=env).exit_code == 0
     assert findings(run, url=damaged_url)["search-index"]["severity"] == "ok"

@@ -141,7 +141,10 @@ BRANCHES = {
             {"uuid": "u", "title": "x", "project": {"name": "p"}, "messages": HELLO},
             "part of a Claude export (a design chat)",
         ),
-        ({"state": {"conversations": [{"id": "1", "title": "x", "messages": HELLO}]}}, "no chat"),
+        (
+            {"state": {"conversations": [{"id": "1", "title": "x", "messages": HELLO}]}},
+            "not a chat",
+        ),
     ],
 )
 def test_what_is_anothers_or_no_talk_is_not_taken(value: Any, said: str) -> None:

@@ -247,7 +247,7 @@ def test_several_jobs_make_a_folder(postgresql_url: DatabaseUrl, folder: Path) -
     data = next(path for path in inside if path.name.endswith(".dat.zst"))
     data.write_bytes(data.read_bytes()[:-1])
     assert (
-        f"{backup.name}.dir/{data.name} is cut off" in find_problems(backup, PROGRAMS, Quiet())[0]
+        f"{backup.name}.dir/{data.name} is truncated" in find_problems(backup, PROGRAMS, Quiet())[0]
     )
 
 
