@@ -58,7 +58,7 @@ def test_a_checkpoint_brings_back_what_was(checkpoint: Run, url: DatabaseUrl) ->
     restored = checkpoint("restore", "one", "--yes")
 
     assert (saved.exit_code, restored.exit_code) == (0, 0)
-    assert "chatdb dev-db checkpoint restore one" in saved.stderr
+    assert "dev-db checkpoint restore one" in saved.stderr
     assert execute(url, "SELECT n FROM mine") == [(1,)]
 
 
@@ -70,7 +70,7 @@ def test_a_restore_can_be_undone_by_the_command_it_prints(
     execute(url, "UPDATE mine SET n = 2")
     restored = checkpoint("restore", "one", "--yes")
 
-    undo = restored.stderr.split("chatdb dev-db checkpoint restore ")[1].split()[0]
+    undo = restored.stderr.split("dev-db checkpoint restore ")[1].split()[0]
     assert undo.startswith("before-restore-")
     assert checkpoint("restore", undo, "--yes").exit_code == 0
 
@@ -335,7 +335,7 @@ def test_reset_begins_afresh_and_prints_the_way_back(
         assert execute(at, "SELECT to_regclass('mine')::text") == [(None,)]
         assert run("schema", "status", "--exit-code").exit_code == 0
 
-        back = done.stderr.split("chatdb dev-db checkpoint restore ")[1].split()[0]
+        back = done.stderr.split("dev-db checkpoint restore ")[1].split()[0]
         assert run(*CHECKPOINT, "restore", back, "--yes").exit_code == 0
         assert execute(at, "SELECT n FROM mine") == [(1,)]
         assert Path(".env").exists()

@@ -57,4 +57,4 @@ def test_what_is_remembered_and_cannot_be_read_is_a_finding(run: Run, project: P
 
     assert found is not None
     assert found["severity"] == "error"
-    assert "dev-db.json cannot be read" in found["text"]
+    assert "dev-db.json was not written by chatdb, or is damaged" in found["text"]

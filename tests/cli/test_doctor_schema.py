@@ -112,7 +112,7 @@ def test_a_schema_that_is_still_to_be_made_is_told(
     found = findings(run, "--schema", "chat", url=empty_postgresql_url)
 
     assert found["server-rights"]["severity"] == "info"
-    assert "no schema chat yet" in found["server-rights"]["text"]
+    assert "the schema chat does not exist yet" in found["server-rights"]["text"]
 
 
 def test_a_database_that_is_read_only_by_default_is_told(

@@ -76,7 +76,7 @@ def test_a_dry_run_changes_no_label(run: Run) -> None:
 def test_production_that_came_meanwhile_stays(database: Database) -> None:
     environment.set_label(database, "production")
 
-    with pytest.raises(RefusedError, match="meanwhile"):
+    with pytest.raises(RefusedError, match="in the meantime"):
         environment.set_label(database, "staging")
 
     assert environment.label(database) == "production"
