@@ -34,6 +34,7 @@ class RelayWriter(BaseWriter):
     """Writes `chats`, `messages` and `chat_snapshots`."""
 
     name: ClassVar[str] = "relay"
+    times: ClassVar[frozenset[str]] = frozenset({"last_accessed_at"})
     names: ClassVar[tuple[str, ...]] = ("chats", "messages", "chat_snapshots")
     tables: ClassVar[tuple[str, ...]] = (
         (

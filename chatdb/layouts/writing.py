@@ -1,6 +1,6 @@
 """The contract of writing layouts: what a writer makes of a record, and what it leaves out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
@@ -11,9 +11,15 @@ from chatdb.formats.base import Tally, WriteOptions
 from chatdb.formats.branches import active_path
 from chatdb.layouts.catalogue import Catalogue
 from chatdb.records import MARKS, Conversation, Message, Organization, is_hidden
+from chatdb.store.columns import TIME, fields_of, merged_by
 
 Value = str | int | float | bool | None
 Mode = Literal["insert", "update"]
+
+_TIMES = [
+    name for name in fields_of("conversations", TIME) if name in merged_by("followed", "latest")
+]
+"""The times that a conversation may have and most lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +59,13 @@ class LayoutWriter(Protocol):
     """Turns records into the rows of one other system.
 
     `tables` are the statements that create its tables, `after` those that follow the last row.
-    `on_sqlite` says whether the system also uses SQLite. `names` are the tables in the order in
+    `on_sqlite` says whether the system also uses SQLite. `times` are those of `lose_times` that it
+    has a column for. `names` are the tables in the order in
     which rows may refer to them.
     """
 
     on_sqlite: ClassVar[bool]
+    times: ClassVar[frozenset[str]]
     names: ClassVar[tuple[str, ...]]
     tables: ClassVar[tuple[str, ...]]
     after: ClassVar[tuple[str, ...]]
@@ -78,6 +86,7 @@ class BaseWriter:
 
     name: ClassVar[str]
     on_sqlite: ClassVar[bool] = False
+    times: ClassVar[frozenset[str]] = frozenset()
     after: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, writing: Writing, place: Place) -> None:
@@ -131,6 +140,13 @@ class BaseWriter:
 
     def _lose_embeddings(self, record: Conversation, *, written: int = 0) -> None:
         self._writing.lose("embeddings left out", len(record.embeddings) - written)
+
+
+def lose_times(record: Conversation, writing: Writing, known: Collection[str]) -> None:
+    """Count when a conversation was archived, starred or accessed, but for what is `known`."""
+    for name in _TIMES:
+        if name not in known and getattr(record, name) is not None:
+            writing.lose(f"{name} of conversations left out")
 
 
 def own_id(record: Conversation, layout: str) -> str | None:

@@ -21,7 +21,7 @@ from chatdb.layouts.targets import (
     Target,
     open_target,
 )
-from chatdb.layouts.writing import LayoutWriter, Writing, WrittenRow
+from chatdb.layouts.writing import LayoutWriter, Writing, WrittenRow, lose_times
 from chatdb.operations import organizations
 from chatdb.operations.exports import read_conversations
 from chatdb.records import Conversation
@@ -142,7 +142,7 @@ def _export(
     )
     with closing(records):
         for batch in _batches(records):
-            target.write(writer, fitting.rows(_rows(writer, batch)))
+            target.write(writer, fitting.rows(_rows(writer, batch, writing)))
     target.end(writer.after)
     written.rows = target.written
     written.lossy = dict(tally.lossy.most_common())
@@ -154,8 +154,11 @@ def _batches(records: Iterator[Conversation]) -> Iterator[list[Conversation]]:
         yield batch
 
 
-def _rows(writer: LayoutWriter, batch: Iterable[Conversation]) -> Iterator[WrittenRow]:
+def _rows(
+    writer: LayoutWriter, batch: Iterable[Conversation], writing: Writing
+) -> Iterator[WrittenRow]:
     for record in batch:
+        lose_times(record, writing, writer.times)
         yield from writer.rows(record)
 
 

@@ -11,6 +11,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.formats.native import conversation_line, header_line
 from chatdb.layouts.registry import LAYOUTS
 from chatdb.records import Conversation
+from chatdb.store import columns
 from tests.layouts import test_helvino
 from tests.layouts.foreign_databases import make_postgresql
 from tests.store.filled import NOON, full_conversation, values_of
@@ -65,6 +66,14 @@ PLACES: dict[str, frozenset[str]] = {
 """The layouts in which a field of a record from elsewhere has a place; a new field needs a row."""
 
 
+TIMES = tuple(
+    name
+    for name in columns.fields_of("conversations", columns.TIME)
+    if name in columns.merged_by("followed", "latest")
+)
+"""Times that a conversation may have: they are never left out unsaid."""
+
+
 def fields_of(record: Conversation) -> dict[str, Any]:
     """Return every field with its value, of records in lists those of the last, which is full."""
     found: dict[str, Any] = {}
@@ -91,6 +100,7 @@ def test_a_field_that_has_a_place_comes_back_and_no_other_does(
     if name == "helvino":  # whose tables chatdb does not make
         make_postgresql(empty_postgresql_url, *test_helvino.FIRST, *test_helvino.LATER)
 
+    told = ""
     for words in (
         ("import", path, *first),
         ("export", "--to", name, "-o", there, "--all-branches", "--include-hidden", *first),
@@ -98,6 +108,7 @@ def test_a_field_that_has_a_place_comes_back_and_no_other_does(
     ):
         done = run(*words)
         assert done.exit_code == 0, done.stderr
+        told += done.stderr
     _, line = run("export", "--to", "jsonl", *second).stdout.encode().split(b"\n", 1)
 
     back = fields_of(msgspec.json.decode(line, type=Conversation))
@@ -105,3 +116,5 @@ def test_a_field_that_has_a_place_comes_back_and_no_other_does(
     assert same - {"organization", "organization_name"} == {
         field for field, layouts in PLACES.items() if name in layouts
     }
+    left_out = {field for field in TIMES if f"{field} of conversations left out (1)" in told}
+    assert left_out == {field for field in TIMES if name not in PLACES[field]}
