@@ -9,7 +9,7 @@ export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONL
 # Hundreds of processes are started: Python may keep what it has compiled.
 export PYTHONDONTWRITEBYTECODE :=
 # What speaks to the server itself.
-ON_15 := tests/db tests/migrations tests/operations tests/seeds tests/workflows
+ON_15 := tests/db tests/migrations tests/operations tests/seeds
 PG ?=
 INSTALL ?=
 LEFT_OUT := .pytest_cache/left-out

@@ -28,7 +28,7 @@ from benchmarks.measure import (
     time_figure,
     timed,
 )
-from chatdb.db.conninfo import conninfo
+from chatdb.db.postgresql.conninfo import conninfo
 from chatdb.db.url import DatabaseUrl
 from tests.postgres_server import PASSWORD, TEMPLATE
 

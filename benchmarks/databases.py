@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from benchmarks.dataset import native_file
 from benchmarks.measure import Bench, Figure, Run, in_memory, python, timed
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
+from chatdb.db.migrating.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations import roles
+from chatdb.operations.security import roles
 from tests.postgres_server import PASSWORD, TEMPLATE
 
 

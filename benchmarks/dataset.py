@@ -12,11 +12,12 @@ from typing import Any
 
 from benchmarks import generate_chatgpt, generate_native
 from benchmarks.measure import ROOT
-from chatdb import canonical, seeds
+from chatdb import seeds
 from chatdb.db.types import time_text
 from chatdb.formats import native
 from chatdb.formats.base import Tally
-from chatdb.formats.sources import open_source
+from chatdb.formats.files.sources import open_source
+from chatdb.primitives import canonical
 from chatdb.records import Conversation, organization_id_of
 from chatdb.seeds.conversations import conversations as seeded
 from chatdb.seeds.people import ORGANIZATIONS

@@ -35,7 +35,7 @@ from benchmarks.measure import (
     timed,
 )
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.checkpoints import delete, list_checkpoints
+from chatdb.operations.dev_db.checkpoints import delete, list_checkpoints
 from tests.postgres_server import PASSWORD, _server_account
 from tests.servers.projects import free_port, open_folder
 

@@ -26,7 +26,7 @@ from benchmarks.measure import (
     speed_figure,
 )
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
+from chatdb.db.migrating.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
 
 LENGTH = 1_536

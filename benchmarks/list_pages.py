@@ -25,7 +25,7 @@ from benchmarks.databases import (
 )
 from benchmarks.measure import Bench, Claim, Figure, Limit, Run, in_turn, run_alone
 from chatdb.db.database import Database
-from chatdb.operations.conversations import list_page, read_conversation
+from chatdb.operations.conversations.lists import list_page, read_conversation
 from chatdb.records import organization_id_of
 from chatdb.store.paging import cursor_of
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
+from chatdb.db.migrating.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
 from tests import postgres_server
 from tests.postgres_server import PostgresServer, _run

@@ -37,7 +37,7 @@ READ = """
 import sys, time
 from chatdb.formats.base import Tally
 from chatdb.formats.registry import detect
-from chatdb.formats.sources import open_source
+from chatdb.formats.files.sources import open_source
 started = time.perf_counter()
 tally = Tally()
 with open_source(sys.argv[1]) as source:

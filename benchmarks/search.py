@@ -22,8 +22,8 @@ from chatdb.db.database import Database
 from chatdb.errors import DatabaseFailedError
 from chatdb.formats import native
 from chatdb.formats.base import Tally
-from chatdb.formats.sources import open_source
-from chatdb.operations.search import SearchOptions, search
+from chatdb.formats.files.sources import open_source
+from chatdb.operations.searching.search import SearchOptions, search
 from chatdb.records import Conversation, organization_id_of
 
 SAMPLE = 20_000

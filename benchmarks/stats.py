@@ -13,7 +13,7 @@ from benchmarks.databases import imported_postgresql, imported_sqlite
 from benchmarks.measure import Bench, Claim, Figure, Limit, Run, in_turn, run_alone
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.stats import StatsOptions, stats
+from chatdb.operations.searching.stats import StatsOptions, stats
 
 BARE = {
     "sqlite": (

@@ -9,8 +9,8 @@ from benchmarks.databases import fresh_postgresql, migrated_sqlite
 from benchmarks.measure import Bench, Claim, Figure, Limit, Run, in_turn, python, run_alone
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
+from chatdb.operations.seeding.seed import seed
 from chatdb.seeds.plan import SeedOptions, Size
-from chatdb.workflows.seed_database import seed
 
 
 def on_sqlite(bench: Bench) -> Figure:

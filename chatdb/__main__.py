@@ -24,7 +24,7 @@ def main() -> None:
 def _run() -> None:
     import signal
 
-    from chatdb.garbage import collect_seldom
+    from chatdb.primitives.garbage import collect_seldom
 
     collect_seldom()
     # Before Typer is imported, which keeps the hook it finds.

@@ -1,7 +1,7 @@
 """The records of chatdb, the exchange model of readers, writers and the database.
 
 Times are aware datetimes in UTC with microseconds; identifiers are UUIDs; JSON values are plain
-Python objects that `chatdb.canonical.clean` has passed. `docs/schema.md` says what each
+Python objects that `chatdb.primitives.canonical.clean` has passed. `docs/schema.md` says what each
 field promises, `docs/formats.md` how a record looks as a line of the native format.
 """
 
@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from chatdb.canonical import clean_text
+from chatdb.primitives.canonical import clean_text
 
 Role = Literal["user", "assistant", "system", "tool"]
 ROLES: tuple[Role, ...] = ("user", "assistant", "system", "tool")
@@ -61,7 +61,7 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_
 
 
 class Embedding(msgspec.Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """A message's vector by one model, as `chatdb.canonical.vector` returns it.
+    """A message's vector by one model, as `chatdb.primitives.canonical.vector` returns it.
 
     `message_id` may name a message that does not exist: an application may have deleted it.
     """

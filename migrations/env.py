@@ -1,4 +1,4 @@
-"""Alembic's environment: runs on the connection that `chatdb.db.migrations` passes.
+"""Alembic's environment: runs on the connection that `chatdb.db.migrating.migrations` passes.
 
 Running `alembic` by hand in a checkout works too: it opens the configured database itself.
 """

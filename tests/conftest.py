@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
+from chatdb.db.migrating.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
 from tests import object_store, postgres_server, programs, watch_server
 from tests.object_store import ObjectStore

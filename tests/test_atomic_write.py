@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from chatdb.atomic_write import atomic_write
 from chatdb.db.url import parse_url
 from chatdb.errors import StorageError
-from chatdb.workflows.env_file import put_database_url
+from chatdb.operations.dev_db.env_file import put_database_url
+from chatdb.primitives.atomic_write import atomic_write
 from tests.cli.conftest import process_environment
 
 INTERRUPTED = """
 import signal, sys
 from contextlib import suppress
 from pathlib import Path
-from chatdb.atomic_write import atomic_write
+from chatdb.primitives.atomic_write import atomic_write
 
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 folder = Path(sys.argv[1])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatdb import canonical
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.url import DatabaseUrl
+from chatdb.primitives import canonical
 
 any_text = st.text(st.characters(codec=None))
 any_json = st.recursive(

@@ -16,12 +16,12 @@ from typing import IO, cast
 
 import zstandard
 
-from chatdb.atomic_write import storage_error
 from chatdb.backups.encryption import NO_KEYS, Keys, decrypted, encrypting
 from chatdb.backups.manifest import BackupFile
 from chatdb.backups.names import COMPRESSED, ENCRYPTED
 from chatdb.errors import InvalidInputError
-from chatdb.formats.streams import ZstandardStream
+from chatdb.formats.files.streams import ZstandardStream
+from chatdb.primitives.atomic_write import storage_error
 
 _LEVEL, _WINDOW_LOG, _HASH_LOG = 1, 21, 17
 """Zstandard's fast strategy with the window of level 3 and a large table: on dumps of chats it

@@ -10,7 +10,7 @@ import msgspec
 from chatdb.backups.archives import PIECE
 from chatdb.backups.contents import Contents, IndexEntry
 from chatdb.errors import InvalidInputError
-from chatdb.nesting import TooDeepError, roomy
+from chatdb.primitives.nesting import TooDeepError, roomy
 
 _END_OF_TABLE = b"\n\\.\n"
 _PLAIN_START = b"-- PostgreSQL database dump"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-IsOwn = Callable[["Entry"], bool]
+IsOwn = Callable[["DumpEntry"], bool]
 """Tells whether an entry is one of chatdb's own objects, which a restore must have."""
 
 Phase = Literal["pre-data", "data", "post-data"]
@@ -49,7 +49,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DumpEntry:
     """One entry: `kind` in pg_dump's words (INDEX, TABLE DATA), `schema` "-" for none.
 
     `name` may have several words: that of a trigger starts with its table. `line` is the line of
@@ -85,7 +85,7 @@ class Entry:
             return f"{_WORDS.get(self.kind, self.kind.lower())} {words[1]} of {table}"
         return f"{_WORDS.get(self.kind, self.kind.lower())} {self.place}"
 
-    def hangs_on(self, other: "Entry") -> bool:
+    def hangs_on(self, other: "DumpEntry") -> bool:
         """Tell whether it depends on another and need not be listed too: its comment, its rows."""
         if self.kind in _OF_ANOTHER:
             return self.name == f"{other.kind} {other.name}"
@@ -93,39 +93,39 @@ class Entry:
         return is_its_table and (self.schema, self.name) == (other.schema, other.name)
 
 
-def entries_of(listing: Iterable[str]) -> Iterator[Entry]:
+def entries_of(listing: Iterable[str]) -> Iterator[DumpEntry]:
     """Yield the entries of a table of contents, in order."""
     for line in listing:
         if match := _LINE.match(line):
             kind, rest = _kind_of(match[2])
             schema, _, rest = rest.partition(" ")
             name, _, owner = rest.rpartition(" ")
-            yield Entry(kind, schema, name, id=int(match[1]), line=line, owner=owner)
+            yield DumpEntry(kind, schema, name, id=int(match[1]), line=line, owner=owner)
 
 
-def head_of(comment: bytes) -> Entry | None:
+def head_of(comment: bytes) -> DumpEntry | None:
     """Return the entry that the comment before a statement of a script describes."""
     heads = list(_HEAD.finditer(comment))
     if not heads:
         return None
     kind, schema, name = (heads[-1][part].decode(errors="replace") for part in _PARTS)
-    return Entry(kind, schema, name)
+    return DumpEntry(kind, schema, name)
 
 
 _PARTS = ("kind", "schema", "name")
 
 
-def begins_data(entry: Entry) -> bool:
+def begins_data(entry: DumpEntry) -> bool:
     """Tell whether an entry brings rows, or a large object."""
     return entry.kind in _DATA or entry.is_large_object
 
 
-def in_phases(entries: Iterable[Entry]) -> dict[Phase, list[Entry]]:
+def in_phases(entries: Iterable[DumpEntry]) -> dict[Phase, list[DumpEntry]]:
     """Return the entries before, with and after the rows; privileges come last of all.
 
     An owner who revoked a privilege from himself must still be able to write the rows.
     """
-    phases: dict[Phase, list[Entry]] = {"pre-data": [], "data": [], "post-data": []}
+    phases: dict[Phase, list[DumpEntry]] = {"pre-data": [], "data": [], "post-data": []}
     phase: Phase = "pre-data"
     for entry in entries:
         if entry.kind in _POST_DATA:

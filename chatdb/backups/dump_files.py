@@ -14,7 +14,7 @@ from typing import IO, cast
 from chatdb.backups.first_bytes import LONGEST, kind_of_start
 from chatdb.backups.names import TOC, Kind, read_file_name
 from chatdb.errors import InvalidInputError, StorageError
-from chatdb.formats.streams import BUFFER, OnBytes, unpacked_stream, utf8_stream
+from chatdb.formats.files.streams import BUFFER, OnBytes, unpacked_stream, utf8_stream
 
 _SQL = re.compile(
     rb"\s*(?:--(?!-)|/\*|\\restrict\b|\\connect\b"

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from chatdb.atomic_write import atomic_write, storage_error, sync_folder
 from chatdb.backups.archives import OnBytes
 from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.names import PARTIAL, TOC
 from chatdb.backups.store import Staging, StoredFile
 from chatdb.errors import NotFoundError, StorageError
-from chatdb.folder_lock import lock_folder
-from chatdb.own_folder import IGNORE_FILE, make_own_folder, remove_own_folder
+from chatdb.primitives.atomic_write import atomic_write, storage_error, sync_folder
+from chatdb.primitives.folder_lock import lock_folder
+from chatdb.primitives.own_folder import IGNORE_FILE, make_own_folder, remove_own_folder
 
 
 class FolderStore:

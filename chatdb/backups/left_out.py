@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from chatdb.backups.dump_entries import Entry
+from chatdb.backups.dump_entries import DumpEntry
 
 ONLY_A_SUPERUSER = "only a superuser can create it again"
 SHOWN = 20
@@ -19,7 +19,7 @@ class LeftOut(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-def write_down(found: dict[Entry, LeftOut], entry: Entry, told: LeftOut) -> None:
+def write_down(found: dict[DumpEntry, LeftOut], entry: DumpEntry, told: LeftOut) -> None:
     """Keep the first error of an entry, unless it follows from another entry's error."""
     if not any(entry.hangs_on(other) for other in found):
         found.setdefault(entry, told)

@@ -9,11 +9,11 @@ from typing import Literal
 
 import msgspec
 
-from chatdb import canonical
 from chatdb.backups.contents import Contents
 from chatdb.backups.left_out import LeftOut
 from chatdb.backups.names import Kind, Part
 from chatdb.errors import InvalidInputError
+from chatdb.primitives import canonical
 
 FORMAT = "chatdb-backup"
 VERSION = 1

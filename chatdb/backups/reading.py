@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import IO
 
 from chatdb.backups.archives import CheckedStream, unpacked
-from chatdb.backups.catalogue import Backup
 from chatdb.backups.first_bytes import LONGEST, kind_of_start
+from chatdb.backups.inventory import Backup
 from chatdb.backups.names import Kind
 from chatdb.backups.tar_archives import require_whole_tar
 from chatdb.errors import InvalidInputError

@@ -28,8 +28,8 @@ from chatdb.backups.remote_errors import is_worth_a_retry, translated
 from chatdb.backups.remote_files import Upload, modified_at, open_file_system
 from chatdb.backups.store import Staging, StoredFile, redacted_url
 from chatdb.errors import NotFoundError, StorageError
-from chatdb.folder_lock import lock_folder
-from chatdb.roomy_folder import roomy_folder
+from chatdb.primitives.folder_lock import lock_folder
+from chatdb.primitives.roomy_folder import roomy_folder
 
 _TRIES = 4
 _FIRST_WAIT = 0.5

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from chatdb.backups.dump_entries import Entry, IsOwn, begins_data, head_of
+from chatdb.backups.dump_entries import DumpEntry, IsOwn, begins_data, head_of
 from chatdb.backups.left_out import LeftOut, write_down
 from chatdb.backups.sql_text import Segment
 from chatdb.backups.tried_sql import tried
@@ -32,9 +32,9 @@ class TolerantScript:
     is_own: IsOwn
     before_data: bytes
     in_place: bool = False
-    left_out: dict[Entry, LeftOut] = field(default_factory=dict)
-    _entry: Entry | None = None
-    _tried: list[tuple[Entry, str]] = field(default_factory=list)
+    left_out: dict[DumpEntry, LeftOut] = field(default_factory=dict)
+    _entry: DumpEntry | None = None
+    _tried: list[tuple[DumpEntry, str]] = field(default_factory=list)
     _has_data: bool = False
 
     def take(self, segment: Segment) -> bytes:

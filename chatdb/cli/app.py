@@ -6,70 +6,90 @@ import typer
 
 from chatdb import __version__
 from chatdb.cli.boundary import BoundaryGroup
-from chatdb.cli.lazy_group import Entry
+from chatdb.cli.lazy_group import CommandEntry
 from chatdb.cli.options import add_global_options
 from chatdb.cli.output import Output
 
 _MODULES = "chatdb.cli.commands."
 
 COMMANDS = {
-    "migrate": Entry(_MODULES + "migrate", "Bring the database's schema to the newest revision."),
-    "schema": Entry(_MODULES + "schema", "Inspect and change the schema and its revisions."),
-    "import": Entry(_MODULES + "import_", "Read chat exports and other systems' databases."),
-    "export": Entry(_MODULES + "export", "Write conversations to files."),
-    "convert": Entry(
+    "migrate": CommandEntry(
+        _MODULES + "migrate", "Bring the database's schema to the newest revision."
+    ),
+    "schema": CommandEntry(_MODULES + "schema", "Inspect and change the schema and its revisions."),
+    "import": CommandEntry(
+        _MODULES + "import_.command", "Read chat exports and other systems' databases."
+    ),
+    "export": CommandEntry(_MODULES + "export", "Write conversations to files."),
+    "convert": CommandEntry(
         _MODULES + "convert", "Convert an export to another format, without a database."
     ),
-    "copy": Entry(_MODULES + "copy", "Copy everything from one database into another."),
-    "formats": Entry(
+    "copy": CommandEntry(_MODULES + "copy", "Copy everything from one database into another."),
+    "formats": CommandEntry(
         _MODULES + "formats", "List the formats and databases that can be read and written."
     ),
-    "search": Entry(_MODULES + "search", "Find messages by their words."),
-    "search-index": Entry(
+    "search": CommandEntry(_MODULES + "search", "Find messages by their words."),
+    "search-index": CommandEntry(
         _MODULES + "search_index", "Inspect the full-text index, check it and rebuild it."
     ),
-    "organizations": Entry(
+    "organizations": CommandEntry(
         _MODULES + "organizations", "List, create, rename and delete organizations (tenants)."
     ),
-    "users": Entry(_MODULES + "users", "List, show and rename the users of conversations."),
-    "backup": Entry(_MODULES + "backup", "Back up the database and manage backups."),
-    "status": Entry(_MODULES + "status", "Show the state of the database on one screen."),
-    "smoke-test": Entry(
-        _MODULES + "smoke_test", "Test that the database works and keeps tenants separate."
+    "users": CommandEntry(_MODULES + "users", "List, show and rename the users of conversations."),
+    "backup": CommandEntry(_MODULES + "backup.group", "Back up the database and manage backups."),
+    "status": CommandEntry(
+        _MODULES + "status.command", "Show the state of the database on one screen."
     ),
-    "stats": Entry(_MODULES + "stats", "Count messages by day, model, user and more."),
-    "restore": Entry(
-        _MODULES + "restore",
+    "smoke-test": CommandEntry(
+        _MODULES + "smoke_test.command", "Test that the database works and keeps tenants separate."
+    ),
+    "stats": CommandEntry(
+        _MODULES + "stats.command", "Count messages by day, model, user and more."
+    ),
+    "restore": CommandEntry(
+        _MODULES + "restore.command",
         "Restore a backup and swap it in for the current database.",
     ),
-    "kept": Entry(_MODULES + "kept", "List, show, restore and remove kept files and databases."),
-    "conversations": Entry(
-        _MODULES + "conversations", "List, show, create, change and delete conversations."
+    "kept": CommandEntry(
+        _MODULES + "kept", "List, show, restore and remove kept files and databases."
     ),
-    "messages": Entry(_MODULES + "messages", "Add, list, edit and delete messages."),
-    "roles": Entry(_MODULES + "roles", "List, create and drop the login roles of applications."),
-    "snapshots": Entry(_MODULES + "snapshots", "List, show and save snapshots of a conversation."),
-    "security": Entry(_MODULES + "security", "Check who can access whose chats."),
-    "dev-db": Entry(_MODULES + "dev_db", "Run a development PostgreSQL, with or without Docker."),
-    "wait": Entry(_MODULES + "wait", "Wait until the database answers a query."),
-    "connect": Entry(_MODULES + "connect", "Open the database in psql, pgcli or sqlite3."),
-    "seed": Entry(_MODULES + "seed", "Fill a database with made-up chats."),
-    "doctor": Entry(_MODULES + "doctor", "Check what chatdb needs and say how to fix problems."),
-    "env-template": Entry(
+    "conversations": CommandEntry(
+        _MODULES + "conversations.group", "List, show, create, change and delete conversations."
+    ),
+    "messages": CommandEntry(_MODULES + "messages", "Add, list, edit and delete messages."),
+    "roles": CommandEntry(
+        _MODULES + "roles", "List, create and drop the login roles of applications."
+    ),
+    "snapshots": CommandEntry(
+        _MODULES + "snapshots", "List, show and save snapshots of a conversation."
+    ),
+    "security": CommandEntry(_MODULES + "security", "Check who can access whose chats."),
+    "dev-db": CommandEntry(
+        _MODULES + "dev_db.group", "Run a development PostgreSQL, with or without Docker."
+    ),
+    "wait": CommandEntry(_MODULES + "wait", "Wait until the database answers a query."),
+    "connect": CommandEntry(_MODULES + "connect", "Open the database in psql, pgcli or sqlite3."),
+    "seed": CommandEntry(_MODULES + "seed", "Fill a database with made-up chats."),
+    "doctor": CommandEntry(
+        _MODULES + "doctor", "Check what chatdb needs and say how to fix problems."
+    ),
+    "env-template": CommandEntry(
         _MODULES + "env_template", "Write a commented .env.example with every setting."
     ),
-    "init": Entry(_MODULES + "init", "Put the compose file and .env.example into a project."),
-    "environment": Entry(
+    "init": CommandEntry(
+        _MODULES + "init", "Put the compose file and .env.example into a project."
+    ),
+    "environment": CommandEntry(
         _MODULES + "environment", "Label a database: development, staging or production."
     ),
-    "config": Entry(_MODULES + "config", "Show the settings and where they come from."),
+    "config": CommandEntry(_MODULES + "config", "Show the settings and where they come from."),
 }
 
 
 class Root(BoundaryGroup):
     """The group `chatdb`, with the global options."""
 
-    table: ClassVar[dict[str, Entry]] = COMMANDS
+    table: ClassVar[dict[str, CommandEntry]] = COMMANDS
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)

@@ -10,7 +10,7 @@ from chatdb.cli.text import counted, one_line
 
 if TYPE_CHECKING:
     from chatdb.backups.manifest import Verification
-    from chatdb.workflows.backup_summary import BackupSummary
+    from chatdb.operations.backups.summary import BackupSummary
 
 _DAY = 86_400
 _HOW = {"restore": ", restored", "checksums": ", checksums"}

@@ -27,8 +27,8 @@ def json_text(value: Any, *, pretty: bool = False) -> str:
     """Write a value as JSON that a terminal can be shown; `pretty` on several lines."""
     import msgspec
 
-    from chatdb import canonical
-    from chatdb.nesting import with_room
+    from chatdb.primitives import canonical
+    from chatdb.primitives.nesting import with_room
 
     try:
         encoded = with_room(msgspec.json.encode, value, enc_hook=_encode_other)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from chatdb import config as settings
 
 if TYPE_CHECKING:
-    from chatdb.workflows.connect import ClientCall
+    from chatdb.operations.dev_db.connect import ClientCall
 
 
 def become(call: "ClientCall", warn: Callable[[str], None]) -> NoReturn:

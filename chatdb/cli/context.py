@@ -130,7 +130,7 @@ class CommandContext:
         self.diagnostics.note(f"{more}: --limit shows more at once, --after {place} continues here")
 
     def _prepare(self, database: Database, *, create: bool) -> None:
-        from chatdb.operations.schema import prepare_new_sqlite, require_current
+        from chatdb.operations.schema.schema import prepare_new_sqlite, require_current
 
         if create and prepare_new_sqlite(database):
             self.diagnostics.note(f"made a new database at {self.url.redacted()}")

@@ -10,14 +10,14 @@ from chatdb.variables import DEV_MEMORY
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
-    from chatdb.workflows.dev_db import DevDatabase, DevServerOption, DevServerOptions
+    from chatdb.operations.dev_db.dev_db import DevDatabase, DevServerOption, DevServerOptions
 
 
 def dev_database(command: CommandContext) -> "DevDatabase":
     """Return the development server of the project in the current directory."""
-    from chatdb.workflows.dev_db import DevDatabase
-    from chatdb.workflows.dev_db_engines import Engines
-    from chatdb.workflows.dev_db_memory import project_at
+    from chatdb.operations.dev_db.dev_db import DevDatabase
+    from chatdb.operations.dev_db.engines import Engines
+    from chatdb.operations.dev_db.memory import project_at
 
     bindir = command.config.pg_bindir
     engines = Engines(
@@ -35,8 +35,8 @@ def _for_compose(command: CommandContext) -> dict[str, str]:
 
 def options(command: CommandContext, *, engine: str, port: str | None) -> "DevServerOptions":
     """Return the options, else the settings; defaults count as not given."""
-    from chatdb.workflows.dev_db import DevServerOption, DevServerOptions
-    from chatdb.workflows.dev_db_engines import AUTO
+    from chatdb.operations.dev_db.dev_db import DevServerOption, DevServerOptions
+    from chatdb.operations.dev_db.engines import AUTO
 
     dev = command.config.dev
     return DevServerOptions(
@@ -69,6 +69,6 @@ def checkpoint_url(command: CommandContext) -> "DatabaseUrl":
 
 
 def _wish(setting: Setting) -> "DevServerOption":
-    from chatdb.workflows.dev_db import DevServerOption
+    from chatdb.operations.dev_db.dev_db import DevServerOption
 
     return DevServerOption(setting.value, asked=setting.source != "default")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chatdb.cli.text import one_line
 
 if TYPE_CHECKING:
-    from chatdb.operations.doctor_findings import Finding
+    from chatdb.operations.doctor.findings import Finding
 
 _MARGIN = "    "
 _NARROWEST = 24

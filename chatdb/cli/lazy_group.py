@@ -17,7 +17,7 @@ from chatdb.cli.options import add_global_options
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CommandEntry:
     """A row of the command table: the module that has `app: typer.Typer`, and its one-line help."""
 
     module: str
@@ -27,7 +27,7 @@ class Entry:
 class LazyCommands(MutableMapping[str, Any]):
     """The commands by name, each imported and built on first use."""
 
-    def __init__(self, table: dict[str, Entry]) -> None:
+    def __init__(self, table: dict[str, CommandEntry]) -> None:
         self.table = table
         self._built: dict[str, Any] = {}
 
@@ -58,7 +58,7 @@ class LazyCommands(MutableMapping[str, Any]):
 class LazyGroup(TyperGroup):
     """A group over a static table; a subclass names it in `table`."""
 
-    table: ClassVar[dict[str, Entry]] = {}
+    table: ClassVar[dict[str, CommandEntry]] = {}
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """How a command prints its data; all four formats hold the same data."""
 
     TABLE = "table"
@@ -26,7 +26,9 @@ class Format(StrEnum):
 A_DAY = 86_400
 """The longest time that an option lets chatdb wait, in seconds."""
 
-FormatOption = Annotated[Format, typer.Option("--format", help="Output format.", show_default=True)]
+FormatOption = Annotated[
+    OutputFormat, typer.Option("--format", help="Output format.", show_default=True)
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Show what would happen without writing anything.")
@@ -75,7 +77,7 @@ MetaOption = Annotated[
 def _native_name(value: Path | None) -> Path | None:
     """Return the file for native lines; UsageError if its name says another format."""
     if value is not None:
-        from chatdb.formats.writing import check_native_name
+        from chatdb.formats.files.writing import check_native_name
 
         check_native_name(value)
     return value

@@ -100,7 +100,7 @@ def tell_nothing(command: CommandContext, what: str) -> None:
 
 def tell_who_has_none(command: CommandContext, database: "Database") -> None:
     """Name organizations without conversations: files of conversations cannot contain them."""
-    from chatdb.operations.organizations import DEFAULT
+    from chatdb.operations.organizations.organizations import DEFAULT
     from chatdb.store.every_organization import NAMED, empty_organizations
 
     with suppress(ChatdbError):

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from chatdb.cli.cells import json_text, known_time
 from chatdb.cli.diagnostics import is_terminal, use_utf8
-from chatdb.cli.options import Format
+from chatdb.cli.options import OutputFormat
 from chatdb.cli.text import escaped_json, safe
 from chatdb.errors import StorageError
 
@@ -51,7 +51,7 @@ class Output:
         self,
         rows: Iterable[Any],
         row_type: type[Any],
-        output_format: Format,
+        output_format: OutputFormat,
         *,
         organizations: Iterable[str] | None = None,
     ) -> None:
@@ -65,20 +65,20 @@ class Output:
         if organizations is not None:
             names = ("organization", *fields)
             values = ([key, *row] for key, row in zip(organizations, values, strict=True))
-        if output_format is Format.TABLE:
+        if output_format is OutputFormat.TABLE:
             from chatdb.cli.table import table_lines
 
             self.lines(table_lines(names, list(values), width=self._width(), color=self.color))
-        elif output_format is Format.CSV:
+        elif output_format is OutputFormat.CSV:
             self._csv(names, values)
-        elif output_format is Format.JSONL:
+        elif output_format is OutputFormat.JSONL:
             for row in values:
                 self.text(json_text(dict(zip(names, row, strict=True))))
         else:
             self._json_list(dict(zip(names, row, strict=True)) for row in values)
 
     def record(
-        self, record: Any, output_format: Format, *, organization: str | None = None
+        self, record: Any, output_format: OutputFormat, *, organization: str | None = None
     ) -> None:
         """Write one answer: a table of two columns, a JSON object, or CSV with a single row.
 
@@ -88,15 +88,15 @@ class Output:
         values = _values(record, names)
         if organization is not None:
             names, values = ("organization", *names), [organization, *values]
-        if output_format is Format.TABLE:
+        if output_format is OutputFormat.TABLE:
             from chatdb.cli.table import record_lines
 
             self.lines(record_lines(names, values, width=self._width(), color=self.color))
-        elif output_format is Format.CSV:
+        elif output_format is OutputFormat.CSV:
             self._csv(names, [values])
         else:
             fields = dict(zip(names, values, strict=True))
-            self.text(json_text(fields, pretty=output_format is Format.JSON))
+            self.text(json_text(fields, pretty=output_format is OutputFormat.JSON))
 
     def text(self, text: str) -> None:
         """Write text and a line end; made safe on a terminal, unchanged in a pipe."""

@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import Any
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
-from chatdb.db.revision import translated
+from chatdb.db.migrating.revision import translated
 from chatdb.db.url import DatabaseUrl
 
 

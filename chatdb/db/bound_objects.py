@@ -89,7 +89,7 @@ def roll_back_prepared(url: "DatabaseUrl", objects: list[BoundObject]) -> None:
     Needs a connection to the database that they belong to.
     """
     from chatdb.db.connect import connect_postgresql
-    from chatdb.db.revision import translated
+    from chatdb.db.migrating.revision import translated
 
     require_endable(url, objects)
     prepared = [each for each in objects if each.kind == "prepared transaction"]

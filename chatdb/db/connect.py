@@ -8,15 +8,15 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from chatdb.db.patient_file import PatientFile, knows_locks, no_locks, open_file
+from chatdb.db.sqlite.patient_file import PatientFile, knows_locks, no_locks, open_file
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError, DatabaseUnreachableError
-from chatdb.own_folder import make_own_folder, remove_own_folder
+from chatdb.primitives.own_folder import make_own_folder, remove_own_folder
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from chatdb.db.patient_connection import PatientConnection
+    from chatdb.db.postgresql.patient_connection import PatientConnection
 
 SQLITE_BUSY_SECONDS = 10.0
 """How long a statement waits for another program writing to the file."""
@@ -87,7 +87,7 @@ def connect_postgresql(
     """
     import psycopg
 
-    from chatdb.db.patient_connection import PatientConnection
+    from chatdb.db.postgresql.patient_connection import PatientConnection
 
     parameters: dict[str, Any] = {
         "application_name": application_name,

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.canonical import clean_text
-from chatdb.db.dialects.base import Dialect
+from chatdb.db.contract.dialect import Dialect
 from chatdb.db.url import DatabaseUrl
+from chatdb.primitives.canonical import clean_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +218,10 @@ class _Snapshot(Database):
 def dialect_of(url: DatabaseUrl) -> Dialect:
     """Return the dialect of a URL, importing only its driver."""
     if url.dialect_name == "sqlite":
-        from chatdb.db.dialects.sqlite import SqliteDialect
+        from chatdb.db.sqlite.dialect import SqliteDialect
 
         return SqliteDialect()
-    from chatdb.db.dialects.postgresql import PostgresqlDialect
+    from chatdb.db.postgresql.dialect import PostgresqlDialect
 
     return PostgresqlDialect()
 

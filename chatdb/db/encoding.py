@@ -3,8 +3,8 @@
 from contextlib import suppress
 
 from chatdb.db.connect import connect_postgresql
-from chatdb.db.dialects.postgresql_place import require_utf8
-from chatdb.db.revision import translated
+from chatdb.db.migrating.revision import translated
+from chatdb.db.postgresql.place import require_utf8
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseUnreachableError
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
-from chatdb.db.revision import translated
-from chatdb.db.unreachable import Reason, diagnose
+from chatdb.db.migrating.revision import translated
+from chatdb.db.postgresql.unreachable import Reason, diagnose
 from chatdb.db.url import DatabaseUrl
 
 if TYPE_CHECKING:

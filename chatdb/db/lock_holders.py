@@ -69,7 +69,7 @@ FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """A session with its process, or the prepared transaction `gid`; `age` is in seconds.
 
     Not everyone may see other roles' activity: None.
@@ -101,22 +101,26 @@ class Holder:
         return f"ROLLBACK PREPARED {quoted(self.gid or '')}"
 
 
-def blockers(connection: "psycopg.Connection[Any]", pid: int) -> list[Holder]:
+def blockers(connection: "psycopg.Connection[Any]", pid: int) -> list[LockHolder]:
     """Return what blocks this process's session; none if it does not wait."""
     return _holders(connection, _BLOCKERS.format(pids="%s"), pid)
 
 
-def blockers_of_program(connection: "psycopg.Connection[Any]", application: str) -> list[Holder]:
+def blockers_of_program(
+    connection: "psycopg.Connection[Any]", application: str
+) -> list[LockHolder]:
     """Return what blocks sessions of this application name."""
     return _holders(connection, _BLOCKERS.format(pids=_OF_PROGRAM), application)
 
 
-def holders_of_advisory_lock(connection: "psycopg.Connection[Any]", key: int) -> list[Holder]:
+def holders_of_advisory_lock(connection: "psycopg.Connection[Any]", key: int) -> list[LockHolder]:
     """Return the holders of an advisory lock of this database."""
     return _holders(connection, _OF_ADVISORY_LOCK, key)
 
 
-def holders_of_tables(connection: "psycopg.Connection[Any]", names: Sequence[str]) -> list[Holder]:
+def holders_of_tables(
+    connection: "psycopg.Connection[Any]", names: Sequence[str]
+) -> list[LockHolder]:
     """Return the holders of locks on tables of these names, strongest locks first.
 
     Includes exclusive locks on any other table: a dump covers all of them.
@@ -124,12 +128,12 @@ def holders_of_tables(connection: "psycopg.Connection[Any]", names: Sequence[str
     return _holders(connection, _OF_TABLES, sorted(names))
 
 
-def prepared_transactions(connection: "psycopg.Connection[Any]") -> list[Holder]:
+def prepared_transactions(connection: "psycopg.Connection[Any]") -> list[LockHolder]:
     """Return the prepared transactions of this database, oldest first."""
-    return [Holder(*row) for row in connection.execute(_PREPARED)]
+    return [LockHolder(*row) for row in connection.execute(_PREPARED)]
 
 
-def described(holders: Sequence[Holder]) -> str:
+def described(holders: Sequence[LockHolder]) -> str:
     """Describe holders in words; those not found any more have just gone."""
     texts = [holder.describe() for holder in holders[:_SHOWN]]
     if len(holders) > _SHOWN:
@@ -137,7 +141,7 @@ def described(holders: Sequence[Holder]) -> str:
     return "; ".join(texts) or "it has just gone"
 
 
-def way_out(holders: Sequence[Holder], otherwise: str) -> str:
+def way_out(holders: Sequence[LockHolder], otherwise: str) -> str:
     """Return the command that ends a prepared transaction among them, or `otherwise`."""
     prepared = next((holder for holder in holders if holder.gid is not None), None)
     if prepared is None:
@@ -156,6 +160,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _holders(connection: "psycopg.Connection[Any]", query: str, value: Any) -> list[Holder]:
+def _holders(connection: "psycopg.Connection[Any]", query: str, value: Any) -> list[LockHolder]:
     cursor = connection.execute(query.encode(), (value,))
-    return [Holder(*row) for row in cursor.fetchall()]
+    return [LockHolder(*row) for row in cursor.fetchall()]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chatdb.db.lock_holders import Holder
+    from chatdb.db.lock_holders import LockHolder
 
 SAY_AFTER_SECONDS = 2.0
 """How long a statement waits before the listener is told."""
@@ -40,7 +40,7 @@ def listen(note: Callable[[str], None]) -> None:
     _said.clear()
 
 
-def tell(holders: "Sequence[Holder]") -> None:
+def tell(holders: "Sequence[LockHolder]") -> None:
     """Report who holds the lock."""
     from chatdb.db.lock_holders import described
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chatdb.db.replacement import Note, Replacement
+from chatdb.db.contract.replacement import Note, Replacement
 from chatdb.db.url import DatabaseUrl
 
 
@@ -15,11 +15,11 @@ def open_replacement(url: DatabaseUrl, note: Note) -> Iterator[Replacement]:
     the errors of `chatdb.errors` for a server or folder that cannot be reached.
     """
     if url.path is not None:
-        from chatdb.db.replacement_sqlite import SqliteReplacement
+        from chatdb.db.sqlite.replacement import SqliteReplacement
 
         yield SqliteReplacement(url)
     else:
-        from chatdb.db.replacement_postgresql import PostgresqlReplacement
+        from chatdb.db.postgresql.replacement import PostgresqlReplacement
 
         with PostgresqlReplacement.open(url, note) as replacement:
             yield replacement

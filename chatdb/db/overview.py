@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
-from chatdb.db.dialects.overview import FIGURE_SECONDS, Overview
-from chatdb.db.revision import judge, look_into_file, look_into_server, translated
+from chatdb.db.contract.overview import FIGURE_SECONDS, Overview
+from chatdb.db.migrating.revision import judge, look_into_file, look_into_server, translated
 from chatdb.db.url import DatabaseUrl
 
 ANSWER_SECONDS = 10.0
@@ -36,7 +36,7 @@ def overview(
 
 
 def _of_file(url: DatabaseUrl, since: datetime) -> Overview:
-    from chatdb.db.dialects.sqlite_overview import FileGlance
+    from chatdb.db.sqlite.overview import FileGlance
 
     if not url.sqlite_path.exists():
         return Overview(look=judge((), ()))
@@ -49,7 +49,7 @@ def _of_file(url: DatabaseUrl, since: datetime) -> Overview:
 def _of_server(
     url: DatabaseUrl, schema: str | None, organization_id: UUID, since: datetime
 ) -> Overview:
-    from chatdb.db.dialects.postgresql_overview import ServerGlance
+    from chatdb.db.postgresql.overview import ServerGlance
     from chatdb.db.reachable import select_one
 
     with closing(connect_postgresql(url, autocommit=True, settled=False)) as connection:

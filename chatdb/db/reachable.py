@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chatdb.db.connect import CONNECT_TIMEOUT_SECONDS, connect_postgresql, connect_sqlite
-from chatdb.db.unreachable import Diagnosis, diagnose
+from chatdb.db.postgresql.unreachable import Diagnosis, diagnose
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseUnreachableError
 

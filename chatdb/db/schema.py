@@ -5,7 +5,7 @@ A test compares these with what the migrations build. `docs/schema.md` describes
 
 import sqlalchemy as sa
 
-from chatdb.db import scripts
+from chatdb.db.migrating import scripts
 from chatdb.db.types import CanonicalJson, FloatVector, HyphenUuid, StoredText, UtcTime
 
 NAMING_CONVENTION = {

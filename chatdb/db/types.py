@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from chatdb import canonical
+from chatdb.primitives import canonical
 
 
 def time_text(time: datetime) -> str:

@@ -10,8 +10,8 @@ from chatdb.records import Conversation
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from chatdb.formats.json_stream import Layout
-    from chatdb.formats.sources import Source
+    from chatdb.formats.files.json_stream import Layout
+    from chatdb.formats.files.sources import Source
 
 RowOutcome = Literal["imported", "merged", "skipped"]
 

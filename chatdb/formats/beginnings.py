@@ -21,7 +21,7 @@ _SILENT = frozenset(("system", "developer"))
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class FirstMessage:
     """One of the first messages as in the source: who, what, and when if it says so."""
 
     role: Any
@@ -56,7 +56,7 @@ class Beginnings:
 
     def made(
         self,
-        messages: Iterable[Opening],
+        messages: Iterable[FirstMessage],
         *,
         place: str,
         about: Sequence[str] = (),
@@ -83,7 +83,7 @@ class Beginnings:
         return MadeId(identifier, tuple(others))
 
 
-def _beginning(messages: Iterable[Opening]) -> Iterator[Opening]:
+def _beginning(messages: Iterable[FirstMessage]) -> Iterator[FirstMessage]:
     spoken = 0
     for message in islice(messages, _LONGEST):
         yield message
@@ -92,11 +92,11 @@ def _beginning(messages: Iterable[Opening]) -> Iterator[Opening]:
             return
 
 
-def _spoken(messages: Iterable[Opening]) -> int:
+def _spoken(messages: Iterable[FirstMessage]) -> int:
     return sum(map(_is_spoken, messages))
 
 
-def _is_spoken(message: Opening) -> bool:
+def _is_spoken(message: FirstMessage) -> bool:
     return str(message.role).lower() not in _SILENT
 
 

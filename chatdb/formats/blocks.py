@@ -7,9 +7,9 @@ completions and responses); a block of an unknown kind is kept whole.
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatdb import canonical
 from chatdb.formats.base import Tally
 from chatdb.formats.fields import kept
+from chatdb.primitives import canonical
 from chatdb.records import Message
 
 SEPARATOR = "\n\n"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chatdb import canonical
+from chatdb.primitives import canonical
 
 
 def stored_value(value: Any, key: str) -> Any:

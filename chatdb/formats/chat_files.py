@@ -11,7 +11,7 @@ from uuid import UUID
 
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally
-from chatdb.formats.beginnings import Beginnings, Opening
+from chatdb.formats.beginnings import Beginnings, FirstMessage
 from chatdb.formats.chat_files_shapes import (
     Index,
     Indexes,
@@ -24,15 +24,15 @@ from chatdb.formats.chat_files_shapes import (
     stem,
 )
 from chatdb.formats.cleaning import add_fields, clean_conversation, mark
-from chatdb.formats.duplicate_keys import MOST_NAMED, TWICE, dropped_values
 from chatdb.formats.fields import kept
+from chatdb.formats.files.duplicate_keys import MOST_NAMED, TWICE, dropped_values
+from chatdb.formats.files.json_records import decode_value
+from chatdb.formats.files.json_stream import Element, JsonStream
+from chatdb.formats.files.source_files import SourceFile
+from chatdb.formats.files.sources import Source
 from chatdb.formats.identity import conversation_id, source_hash, uuid_of
-from chatdb.formats.json_records import decode_value
-from chatdb.formats.json_stream import Element, JsonStream
 from chatdb.formats.linear import add_entries
 from chatdb.formats.products import product_among
-from chatdb.formats.source_files import SourceFile
-from chatdb.formats.sources import Source
 from chatdb.formats.times import EPOCH, GUESSED, MISSING, Moment, parse_time
 from chatdb.records import Conversation, Message
 
@@ -223,8 +223,8 @@ class _Reading:
         return record
 
 
-def _opening(entry: Fields) -> Opening:
-    return Opening(entry.get("role"), entry.get("content"), entry.get("timestamp"))
+def _opening(entry: Fields) -> FirstMessage:
+    return FirstMessage(entry.get("role"), entry.get("content"), entry.get("timestamp"))
 
 
 def _span(

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from chatdb.formats.json_records import decode_value
+from chatdb.formats.files.json_records import decode_value
+from chatdb.formats.files.source_files import SourceFile
+from chatdb.formats.files.sources import Source
+from chatdb.formats.message_roles import mapped_role
 from chatdb.formats.products import product_of
-from chatdb.formats.roles import mapped_role
-from chatdb.formats.source_files import SourceFile
-from chatdb.formats.sources import Source
 
 _LARGEST_INDEX = 64 << 20
 _LOOKED_AT = 20

@@ -12,8 +12,8 @@ from chatdb.formats.browser_storage import stored_value
 from chatdb.formats.chat_files_shapes import is_message
 from chatdb.formats.cleaning import mark
 from chatdb.formats.fields import kept
+from chatdb.formats.files.json_records import BadRecordError, JsonReader, RecordContext
 from chatdb.formats.identity import conversation_id
-from chatdb.formats.json_records import BadRecordError, Context, JsonReader
 from chatdb.formats.linear import add_entries
 from chatdb.formats.products import product_of
 from chatdb.formats.times import EPOCH, GUESSED, parse_time
@@ -40,7 +40,7 @@ class ChatSessionsReader(JsonReader):
         found = stored_value(value, KEY)
         return found if found is not value and isinstance(found, list) else None
 
-    def convert(self, record: dict[str, Any], context: Context) -> Conversation:
+    def convert(self, record: dict[str, Any], context: RecordContext) -> Conversation:
         source_id = record.pop("id", None)
         entries = record.pop("messages", None)
         if not isinstance(source_id, str) or not isinstance(entries, list):

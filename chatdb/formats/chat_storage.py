@@ -9,8 +9,8 @@ from typing import Any
 from chatdb.formats.browser_storage import stored_value
 from chatdb.formats.cleaning import mark
 from chatdb.formats.fields import kept
+from chatdb.formats.files.json_records import BadRecordError, JsonReader, RecordContext
 from chatdb.formats.identity import conversation_id
-from chatdb.formats.json_records import BadRecordError, Context, JsonReader
 from chatdb.formats.times import EPOCH, GUESSED, parse_time
 from chatdb.records import Conversation
 
@@ -39,7 +39,7 @@ class ChatStorageReader(JsonReader):
         found = state.get("conversations") if isinstance(state, dict) else None
         return found if isinstance(found, list) else None
 
-    def convert(self, record: dict[str, Any], context: Context) -> Conversation:
+    def convert(self, record: dict[str, Any], context: RecordContext) -> Conversation:
         source_id = record.pop("id", None)
         if not isinstance(source_id, str | int) or source_id == "":
             raise BadRecordError("it has no id")

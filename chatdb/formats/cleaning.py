@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from chatdb import canonical
 from chatdb.formats.base import Tally
-from chatdb.nesting import roomy
+from chatdb.primitives import canonical
+from chatdb.primitives.nesting import roomy
 from chatdb.records import MARKS, Conversation, Message
 from chatdb.store.columns import JSON, OBJECT, TEXT, fields_of
 

@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from chatdb.formats.base import Skipped, Tally
-from chatdb.nesting import TOO_DEEP, is_too_deep, may_be_too_deep
+from chatdb.primitives.nesting import TOO_DEEP, is_too_deep, may_be_too_deep
 from chatdb.records import Conversation
 from chatdb.store.columns import JSON, OBJECT, fields_of
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from chatdb.nesting import roomy
+from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation
 
 CONVERSATIONS = UUID("0e8f5f9a-3f63-5a35-9d7e-6f3b1c9d2a41")

@@ -6,8 +6,8 @@ Each element has the shape of a line of the native format, with the requested me
 import msgspec
 
 from chatdb.formats.base import WriteOptions
+from chatdb.formats.files.selection import chosen_messages
 from chatdb.formats.native import conversation_line
-from chatdb.formats.selection import chosen_messages
 from chatdb.records import Conversation
 
 

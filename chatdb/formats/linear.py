@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chatdb import canonical
 from chatdb.formats.base import Tally
 from chatdb.formats.blocks import is_block, read_blocks
 from chatdb.formats.cleaning import add_fields, mark
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import REPEATED, MessageIds
-from chatdb.formats.roles import mapped_role, usual_role
+from chatdb.formats.message_roles import mapped_role, usual_role
 from chatdb.formats.times import Moment
 from chatdb.formats.trees import newest_leaf
+from chatdb.primitives import canonical
 from chatdb.records import Conversation, Message
 
 

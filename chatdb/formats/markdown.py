@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from chatdb.formats.base import WriteOptions
+from chatdb.formats.files.selection import Chosen, chosen_messages
 from chatdb.formats.markdown_text import (
     cleaned,
     closing_of,
@@ -23,9 +24,8 @@ from chatdb.formats.markdown_text import (
     one_line,
     quoted,
 )
-from chatdb.formats.selection import Chosen, chosen_messages
 from chatdb.formats.times import is_known
-from chatdb.nesting import roomy
+from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Message
 
 UNTITLED = "Untitled"

@@ -13,20 +13,20 @@ from uuid import UUID
 
 import msgspec
 
-from chatdb import canonical
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
 from chatdb.formats.cleaning import clean_conversation
+from chatdb.formats.files.streams import lines_of
 from chatdb.formats.identity import REPEATED, MessageIds
-from chatdb.formats.streams import lines_of
 from chatdb.formats.unread import Unread
-from chatdb.nesting import TOO_DEEP, TooDeepError, roomy
+from chatdb.primitives import canonical
+from chatdb.primitives.nesting import TOO_DEEP, TooDeepError, roomy
 from chatdb.records import Conversation, Message, sorted_embeddings
 from chatdb.store.columns import JSON, OBJECT, TIME, fields_of
 
 if TYPE_CHECKING:
-    from chatdb.formats.source_files import SourceFile
-    from chatdb.formats.sources import Source
+    from chatdb.formats.files.source_files import SourceFile
+    from chatdb.formats.files.sources import Source
 
 FORMAT = "chatdb"
 VERSION = 1

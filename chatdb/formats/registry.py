@@ -7,7 +7,7 @@ from typing import cast
 
 from chatdb.errors import InvalidInputError, UsageError
 from chatdb.formats.base import Reader, WriteOptions, Writer
-from chatdb.formats.sources import Source
+from chatdb.formats.files.sources import Source
 
 _HINT = "to list what can be read: chatdb formats; to choose a format: --from NAME"
 _NAMED_HINT = "to list what can be read: chatdb formats"
@@ -40,7 +40,7 @@ FORMATS: tuple[Format, ...] = (
         reads=True,
         writes=False,
         extensions=(".zip", ".json"),
-        module="chatdb.formats.chatgpt",
+        module="chatdb.formats.chatgpt.reader",
     ),
     Format(
         "claude",
@@ -48,7 +48,7 @@ FORMATS: tuple[Format, ...] = (
         reads=True,
         writes=False,
         extensions=(".zip", ".json"),
-        module="chatdb.formats.claude",
+        module="chatdb.formats.claude.reader",
     ),
     Format(
         "chat-storage",
@@ -122,8 +122,8 @@ def detect(source: Source) -> Reader:
 
     Raises InvalidInputError that says what was seen if none does.
     """
+    from chatdb.formats.files.sampling import sample_of, seen
     from chatdb.formats.products import product_among
-    from chatdb.formats.sampling import sample_of, seen
 
     known = list(readers())
     said, hint, is_named = "", _HINT, False

@@ -10,10 +10,10 @@ from chatdb.errors import InvalidInputError, StorageError
 from chatdb.formats import registry
 from chatdb.formats.base import IgnoredFile, Reader, Sample
 from chatdb.formats.chat_files import SOURCE as CHAT_FILES
+from chatdb.formats.files.sampling import MAX_VALUES, sample_of, seen
+from chatdb.formats.files.source_files import SourceFile
+from chatdb.formats.files.sources import Source
 from chatdb.formats.products import product_among
-from chatdb.formats.sampling import MAX_VALUES, sample_of, seen
-from chatdb.formats.source_files import SourceFile
-from chatdb.formats.sources import Source
 
 _LARGE = 1 << 20
 """From this size on the first value is checked before the first fifty are read."""

@@ -15,7 +15,7 @@ import msgspec
 
 import chatdb
 from chatdb.formats.base import Skipped, Tally
-from chatdb.formats.sources import Source
+from chatdb.formats.files.sources import Source
 from chatdb.records import Conversation
 
 LONGEST_COUNTS = 400

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from chatdb import canonical
 from chatdb.formats.base import RowOutcome, Skipped, Tally
 from chatdb.formats.cleaning import clean_conversation, mark
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import source_hash
 from chatdb.formats.times import EPOCH, GUESSED, MISSING, Moment, is_known, parse_time
-from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
+from chatdb.layouts.tables import Catalogue, Table
+from chatdb.primitives import canonical
 from chatdb.records import Conversation, Message, Organization
 
 NONE: frozenset[str] = frozenset()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from chatdb.errors import RefusedError
-from chatdb.layouts.catalogue import Catalogue, Table
+from chatdb.layouts.tables import Catalogue, Table
 from chatdb.layouts.writing import Value, Writing, WrittenRow
 
 

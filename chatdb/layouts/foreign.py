@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chatdb.db.url import DatabaseUrl
-from chatdb.layouts.catalogue import Catalogue, Table
+from chatdb.layouts.tables import Catalogue, Table
 
 Row = dict[str, Any]
 OnRows = Callable[[int], object]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from chatdb.db.connect import connect_postgresql
-from chatdb.db.revision import translated
-from chatdb.db.scripts import VERSION_TABLE
+from chatdb.db.migrating.revision import translated
+from chatdb.db.migrating.scripts import VERSION_TABLE
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, DatabaseLockedError, DatabaseUnreachableError
-from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, OnRows, Row, quoted
+from chatdb.layouts.tables import Catalogue, Table
 
 if TYPE_CHECKING:
     import psycopg

@@ -10,12 +10,12 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from chatdb.db.connect import SQLITE_BUSY_SECONDS
-from chatdb.db.revision import translated
-from chatdb.db.scripts import VERSION_TABLE
+from chatdb.db.migrating.revision import translated
+from chatdb.db.migrating.scripts import VERSION_TABLE
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, DatabaseUnreachableError
-from chatdb.layouts.catalogue import Catalogue, Table
 from chatdb.layouts.foreign import ForeignDatabase, OnRows, Row, quoted
+from chatdb.layouts.tables import Catalogue, Table
 
 MAGIC = b"SQLite format 3\0"
 

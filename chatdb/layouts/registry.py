@@ -7,8 +7,8 @@ from typing import cast
 
 from chatdb.errors import DatabaseFailedError, InvalidInputError, UsageError
 from chatdb.layouts.base import Layout
-from chatdb.layouts.catalogue import Catalogue
 from chatdb.layouts.foreign import ForeignDatabase
+from chatdb.layouts.tables import Catalogue
 from chatdb.layouts.writing import LayoutWriter
 
 _HINT = "to list what can be read: chatdb formats; to choose a layout: --from NAME"
@@ -29,27 +29,29 @@ LAYOUTS: tuple[KnownLayout, ...] = (
     KnownLayout(
         "chatmcp",
         "ChatMCP's database, in each of its three schemas",
-        "chatdb.layouts.chatmcp",
-        "chatdb.layouts.chatmcp_export",
+        "chatdb.layouts.chatmcp.reading",
+        "chatdb.layouts.chatmcp.writing",
     ),
-    KnownLayout("relay", "Relay's database", "chatdb.layouts.relay", "chatdb.layouts.relay_export"),
+    KnownLayout(
+        "relay", "Relay's database", "chatdb.layouts.relay.reading", "chatdb.layouts.relay.writing"
+    ),
     KnownLayout(
         "chat-threads",
         "The interview app's chat threads (FastAPI)",
-        "chatdb.layouts.chat_threads",
-        "chatdb.layouts.chat_threads_export",
+        "chatdb.layouts.chat_threads.reading",
+        "chatdb.layouts.chat_threads.writing",
     ),
     KnownLayout(
         "helvino",
         "Helvino's database, of any of its migrations",
-        "chatdb.layouts.helvino",
-        "chatdb.layouts.helvino_export",
+        "chatdb.layouts.helvino.reading",
+        "chatdb.layouts.helvino.writing",
     ),
     KnownLayout(
         "multichat",
         "Multichat's database, SQLite or PostgreSQL",
-        "chatdb.layouts.multichat",
-        "chatdb.layouts.multichat_export",
+        "chatdb.layouts.multichat.reading",
+        "chatdb.layouts.multichat.writing",
     ),
 )
 

@@ -9,13 +9,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 import chatdb
 from chatdb.db.connect import connect_postgresql, connect_sqlite
-from chatdb.db.revision import translated
+from chatdb.db.migrating.revision import translated
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, RefusedError
 from chatdb.layouts.base import Layout
-from chatdb.layouts.catalogue import Catalogue
 from chatdb.layouts.foreign import quoted
 from chatdb.layouts.opening import open_foreign
+from chatdb.layouts.tables import Catalogue
 from chatdb.layouts.writing import LayoutWriter, Value, WrittenRow
 
 if TYPE_CHECKING:

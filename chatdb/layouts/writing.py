@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
 from uuid import UUID, uuid5
 
-from chatdb import canonical
 from chatdb.formats.base import Tally, WriteOptions
 from chatdb.formats.branches import active_path
-from chatdb.layouts.catalogue import Catalogue
+from chatdb.layouts.tables import Catalogue
+from chatdb.primitives import canonical
 from chatdb.records import MARKS, Conversation, Message, Organization, is_hidden
 from chatdb.store.columns import TIME, fields_of, merged_by
 

@@ -12,7 +12,7 @@ _BLOCKS = 240
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
+class SeedBlocks:
     """Pieces of Markdown about one topic, to be parted by an empty line."""
 
     paragraphs: tuple[str, ...]
@@ -20,10 +20,10 @@ class Blocks:
 
 
 @cache
-def blocks(code: str, topic: int) -> Blocks:
+def blocks(code: str, topic: int) -> SeedBlocks:
     """Return the pieces for a topic, by the language's code and the topic's place in its file."""
     maker = _Maker(phrases(code, topic))
-    return Blocks(
+    return SeedBlocks(
         paragraphs=tuple(maker.paragraph() for _ in range(_PARAGRAPHS)),
         mixed=tuple(maker.block() for _ in range(_BLOCKS)),
     )

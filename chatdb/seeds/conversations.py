@@ -7,7 +7,7 @@ from uuid import UUID
 from chatdb.records import Conversation, Snapshot
 from chatdb.seeds.clock import DAY, HOUR, MINUTE, Hours, Year, time_of
 from chatdb.seeds.dice import Dice
-from chatdb.seeds.passages import EMOJI, Writer
+from chatdb.seeds.passages import EMOJI, PassageWriter
 from chatdb.seeds.people import Person, organization_of, person_of
 from chatdb.seeds.phrases import language
 from chatdb.seeds.plan import Planned, SeedPlan
@@ -43,7 +43,7 @@ class _Maker:
         self._year = Year(plan.ends)
         self._ends = self._year.ends
         self._dice = Dice()
-        self._writer = Writer(self._dice)
+        self._writer = PassageWriter(self._dice)
 
     def make(self, planned: Planned) -> Conversation:
         """Return one conversation, the same whenever it is asked for."""

@@ -14,7 +14,7 @@ _STRIDES = (61, 67, 71, 73, 79, 83, 89, 97)
 """How far it is from one block to the next: primes, so that an answer repeats none."""
 
 
-class Writer:
+class PassageWriter:
     """Writes what belongs to one conversation; begin another with `restart`."""
 
     def __init__(self, dice: Dice) -> None:

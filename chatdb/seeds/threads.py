@@ -6,7 +6,7 @@ from uuid import UUID
 from chatdb.records import MARKS, Message
 from chatdb.seeds.clock import Hours, time_of
 from chatdb.seeds.dice import Dice
-from chatdb.seeds.passages import Writer
+from chatdb.seeds.passages import PassageWriter
 from chatdb.seeds.plan import Planned
 
 LONG_EVERY: Final = 400
@@ -61,7 +61,7 @@ class Ids:
 class Thread:
     """Grows the messages of a conversation to their planned number; `leaf` is the active one."""
 
-    def __init__(self, planned: Planned, dice: Dice, writer: Writer, hours: Hours) -> None:
+    def __init__(self, planned: Planned, dice: Dice, writer: PassageWriter, hours: Hours) -> None:
         self.messages: list[Message] = []
         self.leaf: UUID | None = None
         self.ids = Ids(planned.number)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from chatdb.db.unreachable import diagnose
+from chatdb.db.postgresql.unreachable import diagnose
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ChatdbError,
@@ -90,7 +90,7 @@ def failure_of(
 
 def _told_by_the_server(whole: str, url: DatabaseUrl) -> ChatdbError | None:
     """Ask the server if the output suggests other sessions or its settings as the cause."""
-    from chatdb.db.dialects.postgresql_errors import locked_error, read_only_error
+    from chatdb.db.postgresql.driver_errors import locked_error, read_only_error
 
     if re.search("lock timeout|could not obtain lock", whole):
         return locked_error(url)

@@ -19,8 +19,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Literal
 
-from chatdb.db import lock_waits, program_waits
-from chatdb.db.conninfo import conninfo, named, secrets
+from chatdb.db import lock_waits
+from chatdb.db.postgresql import program_waits
+from chatdb.db.postgresql.conninfo import conninfo, named, secrets
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ChatdbError,
@@ -178,8 +179,8 @@ class DumpPrograms:
     def _in_container(
         self, name: ProgramName, server_major: int, url: DatabaseUrl | None
     ) -> Client | None:
-        from chatdb.servers.compose_objects import Objects
-        from chatdb.servers.compose_programs import Runner, find_programs
+        from chatdb.servers.compose.objects import Objects
+        from chatdb.servers.compose.programs import Runner, find_programs
 
         if url is None or url.path is not None or url.host not in _LOCAL_HOSTS:
             return None

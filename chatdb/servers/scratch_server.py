@@ -17,11 +17,11 @@ from pathlib import Path
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, PortTakenError, StorageError
-from chatdb.folder_lock import lock_folder
-from chatdb.roomy_folder import roomy_folder
+from chatdb.primitives.folder_lock import lock_folder
+from chatdb.primitives.roomy_folder import roomy_folder
 from chatdb.servers.base import HOST, DevServer, Note
-from chatdb.servers.embedded import EmbeddedEngine
-from chatdb.servers.embedded_home import find_home
+from chatdb.servers.embedded.engine import EmbeddedEngine
+from chatdb.servers.embedded.home import find_home
 from chatdb.servers.ports import first_free
 from chatdb.servers.postgres_tools import Program
 

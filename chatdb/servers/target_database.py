@@ -1,6 +1,6 @@
 """The database that a development server exists for, created if it is missing."""
 
-from chatdb.db.unreachable import Diagnosis
+from chatdb.db.postgresql.unreachable import Diagnosis
 from chatdb.errors import ServerFailedError
 from chatdb.servers.base import DevServer, Note
 

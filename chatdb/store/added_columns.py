@@ -6,8 +6,8 @@ Records, and whatever is made of them, hold chatdb's columns only: who moves the
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chatdb.db.catalogue import expected_catalogue
 from chatdb.db.database import Database
+from chatdb.db.migrating.catalogue import expected_catalogue
 from chatdb.store.columns import TABLES
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from chatdb.db.dialects.bulk import Bulk
+from chatdb.db.contract.bulk import Bulk
 from chatdb.store.batches import Arrival
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import msgspec
 
-from chatdb.db.dialects.bulk import Row
+from chatdb.db.contract.bulk import Row
 from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.unread import Unread
-from chatdb.nesting import roomy
+from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Organization
 
 MAX_CONVERSATIONS = 1_000

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from chatdb.backups.contents import Contents, IndexEntry, OrganizationContents
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.revision import judge
+from chatdb.db.migrating.revision import judge
 
 _AT_ONCE = 2_000
 _EXECUTION = {"stream_results": True, "yield_per": _AT_ONCE}

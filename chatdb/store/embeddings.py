@@ -9,9 +9,9 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from chatdb import canonical
-from chatdb.db.dialects.message_text import unreadable
+from chatdb.db.contract.message_text import unreadable
 from chatdb.db.schema import message_embeddings
+from chatdb.primitives import canonical
 from chatdb.records import Embedding, sorted_embeddings
 
 MOST_HELD = 400

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from chatdb.db.contract.dialect import Dialect
 from chatdb.db.database import Database
-from chatdb.db.dialects.base import Dialect
 from chatdb.db.schema import conversations, organizations
 from chatdb.errors import NotFoundError, RefusedError
 from chatdb.records import Organization

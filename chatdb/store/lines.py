@@ -13,11 +13,9 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from chatdb import canonical
 from chatdb.db import schema
-from chatdb.db.database import Database
-from chatdb.db.dialects.base import Dialect
-from chatdb.db.dialects.message_text import (
+from chatdb.db.contract.dialect import Dialect
+from chatdb.db.contract.message_text import (
     NO_METADATA,
     CanonicalTexts,
     Chunk,
@@ -25,8 +23,10 @@ from chatdb.db.dialects.message_text import (
     json_time,
     unreadable,
 )
-from chatdb.garbage import rare_collections
-from chatdb.nesting import roomy
+from chatdb.db.database import Database
+from chatdb.primitives import canonical
+from chatdb.primitives.garbage import rare_collections
+from chatdb.primitives.nesting import roomy
 from chatdb.records import Organization
 from chatdb.store.columns import JSON, TIME, Column, columns_of, fields_of
 from chatdb.store.embeddings import EmbeddingLines

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.canonical import clean_text
+from chatdb.db.contract.dialect import Dialect
+from chatdb.db.contract.expressions import id_ends_with
 from chatdb.db.database import Database
-from chatdb.db.dialects.base import Dialect
-from chatdb.db.dialects.expressions import id_ends_with
 from chatdb.db.schema import conversations, messages, snapshots
 from chatdb.errors import NotFoundError, UsageError
+from chatdb.primitives.canonical import clean_text
 from chatdb.records import Organization
 from chatdb.store.every_organization import Scope, chosen
 

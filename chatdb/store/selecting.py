@@ -12,12 +12,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.canonical import clean_text
 from chatdb.db import schema
+from chatdb.db.contract.expressions import metadata_has
 from chatdb.db.database import Database
-from chatdb.db.dialects.expressions import metadata_has
 from chatdb.errors import NotFoundError
 from chatdb.formats.times import EPOCH
+from chatdb.primitives.canonical import clean_text
 from chatdb.store.every_organization import EVERY, Scope, require_unbound
 
 AT_ONCE = 5_000

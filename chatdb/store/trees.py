@@ -23,7 +23,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class StoredTree:
     """The messages of a conversation by id, in the order of their positions."""
 
     nodes: dict[UUID, Node]
@@ -73,10 +73,10 @@ class Tree:
             place = self.nodes[place].parent_id
         return None if place in gone else place
 
-    def without(self, gone: Collection[UUID]) -> "Tree":
+    def without(self, gone: Collection[UUID]) -> "StoredTree":
         """Return the tree that is left if messages are removed and replies to them move up."""
         kept = (node for node in self.nodes.values() if node.id not in gone)
-        return Tree(
+        return StoredTree(
             {
                 node.id: Node(
                     node.id, self.parent_without(node.id, gone), node.position, node.created_at
@@ -86,7 +86,7 @@ class Tree:
         )
 
 
-def read_tree(connection: sa.Connection, organization: UUID, conversation: UUID) -> Tree:
+def read_tree(connection: sa.Connection, organization: UUID, conversation: UUID) -> StoredTree:
     """Read the tree of a conversation."""
     columns = messages.c
     rows = connection.execute(
@@ -94,7 +94,7 @@ def read_tree(connection: sa.Connection, organization: UUID, conversation: UUID)
         .where(columns.organization_id == organization, columns.conversation_id == conversation)
         .order_by(columns.position)
     )
-    return Tree({row.id: Node(*row) for row in rows})
+    return StoredTree({row.id: Node(*row) for row in rows})
 
 
 def is_stored_list(connection: sa.Connection, organization: UUID, conversation: UUID) -> bool:
@@ -141,7 +141,7 @@ def link(connection: sa.Connection, held: Held) -> None:
         connection.execute(statement, pairs)
 
 
-def newest_leaf(tree: Tree, *, below: UUID | None = None) -> UUID | None:
+def newest_leaf(tree: StoredTree, *, below: UUID | None = None) -> UUID | None:
     """Return the newest message without a reply, the last of equally new ones; None for none."""
     parents = {node.parent_id for node in tree.nodes.values()}
     among = tree.nodes if below is None else tree.below(below)

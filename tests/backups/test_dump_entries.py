@@ -2,9 +2,9 @@
 
 import pytest
 
-from chatdb.backups.dump_entries import Entry, entries_of, head_of, in_phases
+from chatdb.backups.dump_entries import DumpEntry, entries_of, head_of, in_phases
 from chatdb.backups.left_out import LeftOut, left_out_lines, write_down
-from chatdb.operations.own_objects import OwnObjects
+from chatdb.operations.restoring.own_objects import OwnObjects
 
 LISTING = """\
 ;
@@ -26,7 +26,7 @@ LISTING = """\
 """.replace("hstore\n", "hstore \n")  # without an owner
 
 
-def entries() -> dict[int, Entry]:
+def entries() -> dict[int, DumpEntry]:
     return {entry.id: entry for entry in entries_of(LISTING.splitlines())}
 
 
@@ -91,7 +91,7 @@ def test_the_head_of_a_statement_tells_its_entry(comment: bytes, place: str | No
 
 
 def test_what_only_follows_from_another_failure_is_not_told() -> None:
-    left_out: dict[Entry, LeftOut] = {}
+    left_out: dict[DumpEntry, LeftOut] = {}
     for number in (2, 3465, 216, 3454, 216):
         write_down(left_out, entries()[number], LeftOut(str(number), "error"))
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from chatdb import canonical
 from chatdb.backups.contents import differences
 from chatdb.backups.manifest import (
     KEPT_VERIFICATIONS,
@@ -18,6 +17,7 @@ from chatdb.backups.manifest import (
     encode_verifications,
 )
 from chatdb.errors import InvalidInputError
+from chatdb.primitives import canonical
 from tests.backups.making import AT, contents, manifest
 
 

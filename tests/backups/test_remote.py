@@ -16,8 +16,8 @@ import pytest
 
 from chatdb.backups import remote, remote_files
 from chatdb.backups.archives import write_archive
-from chatdb.backups.catalogue import find_all
 from chatdb.backups.folder_store import FolderStore
+from chatdb.backups.inventory import find_all
 from chatdb.backups.manifest import encode
 from chatdb.backups.remote import Claim, RemoteStore
 from chatdb.backups.remote_errors import scrubbed

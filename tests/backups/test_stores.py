@@ -156,7 +156,7 @@ def test_a_full_disk_is_named() -> None:
 
 
 def compare_full_device() -> None:
-    from chatdb.atomic_write import storage_error
+    from chatdb.primitives.atomic_write import storage_error
 
     try:
         with Path("/dev/full").open("wb", buffering=0) as raw:

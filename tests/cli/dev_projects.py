@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatdb.errors import ConfigurationError
-from chatdb.workflows.dev_db_memory import project_at
+from chatdb.operations.dev_db.memory import project_at
 from tests.servers.projects import free_port, open_folder, removed_at_the_end
 
 Run = Callable[..., Any]

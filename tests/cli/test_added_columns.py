@@ -10,7 +10,7 @@ import pytest
 from chatdb.db.another_program import execute_as_another_program
 from chatdb.db.url import DatabaseUrl
 from tests.operations.export_rows import fill
-from tests.workflows.restoring import kept_removed
+from tests.operations.restoring import kept_removed
 
 Run = Callable[..., Any]
 

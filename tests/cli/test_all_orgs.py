@@ -13,7 +13,7 @@ import pytest
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ExitCode
-from chatdb.operations import organizations
+from chatdb.operations.organizations import organizations
 from tests.operations.tenants import ACME, GLOBEX, Tenant, two_tenants
 
 Command = Callable[..., Any]

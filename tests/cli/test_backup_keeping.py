@@ -164,7 +164,7 @@ def test_a_watch_is_told_of_success_and_of_failure(run: Run, url: str, watch: Wa
 def test_a_watch_that_is_away_spoils_nothing(
     run: Run, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatdb.workflows.notify._WAITS", ())
+    monkeypatch.setattr("chatdb.operations.backups.notify._WAITS", ())
     monkeypatch.setenv("CHATDB_NOTIFY_URL", "http://127.0.0.1:9/secret-token")
 
     done = run("backup", "-d", url)

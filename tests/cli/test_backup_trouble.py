@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from chatdb.backups.catalogue import find_all
 from chatdb.backups.folder_store import FolderStore
+from chatdb.backups.inventory import find_all
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.workflows.verify_backup import find_problems
+from chatdb.operations.backups.verify import find_problems
 from tests.cli.conftest import command_line, process_environment
+from tests.operations.backups import PROGRAMS, Quiet, back_up
 from tests.operations.conversation_rows import add_conversation
 from tests.postgres_server import wait_until
 from tests.small_disk import small_disk
-from tests.workflows.backups import PROGRAMS, Quiet, back_up
 
 Reached = Callable[[Path], bool]
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from chatdb import errors
 from chatdb.cli.boundary import BoundaryGroup
-from chatdb.cli.lazy_group import Entry, command_app
-from chatdb.cli.options import Format, FormatOption
+from chatdb.cli.lazy_group import CommandEntry, command_app
+from chatdb.cli.options import FormatOption, OutputFormat
 from chatdb.errors import ExitCode
 
 raised: list[BaseException] = []
@@ -19,7 +19,7 @@ app = command_app()
 
 
 @app.command()
-def fail(output_format: FormatOption = Format.TABLE) -> None:
+def fail(output_format: FormatOption = OutputFormat.TABLE) -> None:
     """Raise what the test has laid ready."""
     del output_format
     raise raised.pop()
@@ -28,7 +28,9 @@ def fail(output_format: FormatOption = Format.TABLE) -> None:
 class ProbeRoot(BoundaryGroup):
     """A root of its own: the boundary is tested without the real commands."""
 
-    table: ClassVar[dict[str, Entry]] = {"fail": Entry(__name__, "Raise what the test has laid.")}
+    table: ClassVar[dict[str, CommandEntry]] = {
+        "fail": CommandEntry(__name__, "Raise what the test has laid.")
+    }
 
 
 root = typer.Typer(cls=ProbeRoot, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -17,7 +17,7 @@ from chatdb.db.database import Database
 from chatdb.db.schema import settings
 from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import RefusedError
-from chatdb.operations.environment import set_label
+from chatdb.operations.schema.environment import set_label
 from tests.cli.conftest import process_environment, run_on_pty
 
 UNREACHABLE_URL = "postgresql://me:hunter2@127.0.0.1:1/chat"

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from chatdb.db.url import DatabaseUrl
-from chatdb.servers.base import DevServer
-from chatdb.servers.postgres_tools import Program
-from chatdb.workflows.connect import (
-    Session,
+from chatdb.operations.dev_db.connect import (
+    ClientSession,
     client_call,
     missing_psql,
     older_than,
     psql_in_container,
     session_conninfo,
 )
+from chatdb.servers.base import DevServer
+from chatdb.servers.postgres_tools import Program
 from tests.cli.conftest import Run, command_line, process_environment
 from tests.postgres_server import PASSWORD, PostgresServer, wait_until
 
@@ -114,11 +114,11 @@ def test_secret_parameters_of_the_url_stay_out_of_the_words() -> None:
         parameters=(("password", "s3cret"), ("sslpassword", "s4cret"), ("sslmode", "require")),
     )
 
-    call = client_call(url, Session())
+    call = client_call(url, ClientSession())
 
     assert "cret" not in " ".join(call.words)
     assert dict(call.variables) == {"PGPASSWORD": "s3cret"}
-    assert session_conninfo(url, Session()) == (
+    assert session_conninfo(url, ClientSession()) == (
         r"connect_timeout='10' host='a,b' port='1,2' dbname='it\'s' sslmode='require'"
     )
 
@@ -224,10 +224,10 @@ def test_pgcli_is_taken_on_a_terminal_only(tmp_path: Path, monkeypatch: pytest.M
     chosen = [
         client_call(url, session).words[0]
         for session in (
-            Session(on_terminal=True),
-            Session(on_terminal=False),
-            Session(on_terminal=True, sql="SELECT 1"),
-            Session(on_terminal=True, words=["--csv"]),
+            ClientSession(on_terminal=True),
+            ClientSession(on_terminal=False),
+            ClientSession(on_terminal=True, sql="SELECT 1"),
+            ClientSession(on_terminal=True, words=["--csv"]),
         )
     ]
 
@@ -245,7 +245,7 @@ def test_a_missing_psql_is_found_in_the_container_of_the_development_server() ->
         image="postgres:17",
     )
 
-    error = missing_psql(Session(elsewhere=psql_in_container(server)))
+    error = missing_psql(ClientSession(elsewhere=psql_in_container(server)))
 
     assert "apt install postgresql-client" in (error.hint or "")
     assert "docker exec -it $(docker ps " in (error.hint or "")
@@ -274,7 +274,7 @@ def test_a_psql_as_new_as_the_server_is_taken(
     monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
 
     bindir = None if named is None else tmp_path / named
-    call = client_call(postgresql_url, Session(bindir=bindir))
+    call = client_call(postgresql_url, ClientSession(bindir=bindir))
 
     assert (call.program.parent.name, call.note) == (taken, None)
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from rich.cells import cell_len
 
-from chatdb.cli.transcript import tree_lines
+from chatdb.cli.commands.conversations.transcript import tree_lines
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
 from chatdb.db.url import DatabaseUrl

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatdb.db.url import DatabaseUrl
-from chatdb.nesting import MAX_DEPTH
+from chatdb.primitives.nesting import MAX_DEPTH
 from tests.cli.importing import count_of
 
 Invoke = Callable[..., Any]

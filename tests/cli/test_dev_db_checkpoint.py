@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from chatdb.db.connect import connect_postgresql
-from chatdb.db.server_databases import Server
+from chatdb.db.postgresql.server_databases import Server
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations import checkpoints
+from chatdb.operations.dev_db import checkpoints
 from tests.cli.conftest import command_line, process_environment
 from tests.cli.dev_projects import Run, project_folder
 from tests.postgres_server import TEMPLATE, PostgresServer, wait_until

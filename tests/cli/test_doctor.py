@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chatdb.db.url import DatabaseUrl, parse_url
-from chatdb.operations.doctor_sqlite import FILE_CHECKS, DatabaseFile
+from chatdb.operations.doctor.sqlite import FILE_CHECKS, DatabaseFile
 from tests.cli.conftest import Run
 from tests.postgres_server import PASSWORD, PostgresServer
 

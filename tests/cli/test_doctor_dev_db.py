@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatdb.workflows.dev_db_memory import project_at
+from chatdb.operations.dev_db.memory import project_at
 from tests.cli.dev_projects import Run, project_folder
 
 

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
-from chatdb.db.migrations import downgrade
+from chatdb.db.migrating.migrations import downgrade
 from chatdb.db.schema import leases, log, messages
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.copies_state import begin
-from chatdb.operations.doctor_findings import Check, Severity, examined, ok
+from chatdb.operations.copying.state import begin
+from chatdb.operations.doctor.findings import Check, Severity, examined, ok
 from chatdb.store.search_index import take_off_search_index
 from tests.cli.test_doctor import findings
 from tests.postgres_server import PostgresServer

@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from chatdb import config
 from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import StorageError
-from chatdb.workflows.env_file import put_database_url
+from chatdb.operations.dev_db.env_file import put_database_url
 
 PASSWORD = "p%@/:w#\"'$HOME ${x} \\ü `id`"
 URL = DatabaseUrl(

@@ -12,7 +12,7 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import RefusedError
-from chatdb.operations import environment
+from chatdb.operations.schema import environment
 from tests.operations.conversation_rows import add_conversation
 
 Run = Callable[..., Any]

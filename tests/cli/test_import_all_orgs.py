@@ -10,7 +10,7 @@ import pytest
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ExitCode
-from chatdb.operations import organizations
+from chatdb.operations.organizations import organizations
 from tests.operations.conversation_rows import add_conversation
 from tests.operations.export_rows import every_shape, insert
 from tests.operations.tenants import ACME, GLOBEX, two_tenants

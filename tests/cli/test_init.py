@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from chatdb.operations.dev_db.project_files import IGNORED
 from chatdb.variables import env_template
-from chatdb.workflows.project_files import IGNORED
 from tests.programs import COMPOSE_PLUGIN, leave_out, program
 from tests.servers.container_engine import COMPOSE_KINDS
 

@@ -8,7 +8,7 @@ import pytest
 
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.conversations import read_conversation
+from chatdb.operations.conversations.lists import read_conversation
 from tests.cli.conftest import Run
 from tests.cli.test_search import HOSTILE
 from tests.operations.conversation_rows import add_conversation, add_organization, message_id

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chatdb.db.scripts import head_revision, migrations_directory, scripts
+from chatdb.db.migrating.scripts import head_revision, migrations_directory, scripts
 from chatdb.db.url import DatabaseUrl
 from tests.cli.conftest import Run
 from tests.postgres_server import PostgresServer

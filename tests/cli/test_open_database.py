@@ -8,11 +8,11 @@ import pytest
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import GlobalOptions
 from chatdb.db.database import Database
-from chatdb.db.migrations import downgrade, upgrade
-from chatdb.db.scripts import head_revision
+from chatdb.db.migrating.migrations import downgrade, upgrade
+from chatdb.db.migrating.scripts import head_revision
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError, DatabaseUnreachableError, SchemaMismatchError
-from chatdb.operations.schema import require_current
+from chatdb.operations.schema.schema import require_current
 from tests.operations.conversation_rows import add_conversation
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from chatdb.cli.options import Format
+from chatdb.cli.options import OutputFormat
 from chatdb.cli.output import Output
 
 
@@ -56,7 +56,7 @@ def written(capsys: pytest.CaptureFixture[str], *rows: Any, **options: Any) -> s
 
 
 def test_json_has_every_field_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert json.loads(written(capsys, ROW, output_format=Format.JSON)) == [
+    assert json.loads(written(capsys, ROW, output_format=OutputFormat.JSON)) == [
         {
             "id": "00000000-0000-4000-8000-000000000001",
             "title": 'Größe, "quoted"\nsecond line',
@@ -70,15 +70,15 @@ def test_json_has_every_field_by_its_name(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_json_lines_are_the_elements_of_the_json(capsys: pytest.CaptureFixture[str]) -> None:
-    as_list = json.loads(written(capsys, ROW, ROW, output_format=Format.JSON))
+    as_list = json.loads(written(capsys, ROW, ROW, output_format=OutputFormat.JSON))
 
-    lines = written(capsys, ROW, ROW, output_format=Format.JSONL).splitlines()
+    lines = written(capsys, ROW, ROW, output_format=OutputFormat.JSONL).splitlines()
 
     assert [json.loads(line) for line in lines] == as_list
 
 
 def test_csv_has_the_same_data(capsys: pytest.CaptureFixture[str]) -> None:
-    text = written(capsys, ROW, output_format=Format.CSV)
+    text = written(capsys, ROW, output_format=OutputFormat.CSV)
 
     assert list(csv.DictReader(io.StringIO(text))) == [
         {
@@ -94,7 +94,7 @@ def test_csv_has_the_same_data(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_table_has_every_field_on_one_line_a_row(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = written(capsys, ROW, output_format=Format.TABLE).splitlines()
+    lines = written(capsys, ROW, output_format=OutputFormat.TABLE).splitlines()
 
     assert lines[0].split() == [
         "id",
@@ -114,42 +114,42 @@ def test_a_piped_table_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
     row = StructRow("word " * 400)
 
     assert ("word " * 400).strip() in written(
-        capsys, row, row_type=StructRow, output_format=Format.TABLE
+        capsys, row, row_type=StructRow, output_format=OutputFormat.TABLE
     )
 
 
 @pytest.mark.parametrize(
     ("output_format", "expected"),
     [
-        (Format.JSON, "[]\n"),
-        (Format.JSONL, ""),
-        (Format.CSV, "name,count\n"),
+        (OutputFormat.JSON, "[]\n"),
+        (OutputFormat.JSONL, ""),
+        (OutputFormat.CSV, "name,count\n"),
     ],
 )
 def test_empty_is_a_valid_answer(
-    capsys: pytest.CaptureFixture[str], output_format: Format, expected: str
+    capsys: pytest.CaptureFixture[str], output_format: OutputFormat, expected: str
 ) -> None:
     assert written(capsys, row_type=StructRow, output_format=output_format) == expected
 
 
 def test_a_table_without_rows_has_no_headings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert written(capsys, row_type=StructRow, output_format=Format.TABLE) == ""
+    assert written(capsys, row_type=StructRow, output_format=OutputFormat.TABLE) == ""
 
 
 def test_a_struct_keeps_fields_that_hold_their_default(capsys: pytest.CaptureFixture[str]) -> None:
-    text = written(capsys, StructRow("x"), row_type=StructRow, output_format=Format.JSON)
+    text = written(capsys, StructRow("x"), row_type=StructRow, output_format=OutputFormat.JSON)
 
     assert json.loads(text) == [{"name": "x", "count": 0}]
 
 
-@pytest.mark.parametrize("output_format", list(Format))
+@pytest.mark.parametrize("output_format", list(OutputFormat))
 def test_a_record_has_the_same_data_as_a_row(
-    capsys: pytest.CaptureFixture[str], output_format: Format
+    capsys: pytest.CaptureFixture[str], output_format: OutputFormat
 ) -> None:
     Output().record(StructRow("x", 3), output_format)
 
     text = capsys.readouterr().out
-    if output_format in (Format.JSON, Format.JSONL):
+    if output_format in (OutputFormat.JSON, OutputFormat.JSONL):
         assert json.loads(text) == {"name": "x", "count": 3}
     else:
         assert text.replace(",", " ").split() in (
@@ -171,8 +171,10 @@ def test_a_csv_cell_that_looks_like_a_formula_is_disarmed(
 ) -> None:
     evil = start + "cmd|' /C calc'!A0"
 
-    guarded = written(capsys, StructRow(evil, -5), row_type=StructRow, output_format=Format.CSV)
-    Output(raw_csv=True).rows([StructRow(evil, -5)], StructRow, Format.CSV)
+    guarded = written(
+        capsys, StructRow(evil, -5), row_type=StructRow, output_format=OutputFormat.CSV
+    )
+    Output(raw_csv=True).rows([StructRow(evil, -5)], StructRow, OutputFormat.CSV)
     raw = capsys.readouterr().out
 
     assert list(csv.reader(io.StringIO(guarded, newline="")))[1] == ["'" + evil, "-5"]
@@ -183,14 +185,14 @@ def test_a_csv_cell_that_looks_like_a_formula_is_disarmed(
     "text", ["a=b", "", " ", "\u200b", "1-1", " plain", "'=1", "\u00e9=", "(=1)"]
 )
 def test_other_csv_cells_stay_as_they_are(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    shown = written(capsys, StructRow(text), row_type=StructRow, output_format=Format.CSV)
+    shown = written(capsys, StructRow(text), row_type=StructRow, output_format=OutputFormat.CSV)
 
     assert list(csv.reader(io.StringIO(shown, newline="")))[1][0] == text
 
 
-@pytest.mark.parametrize("output_format", [Format.JSONL, Format.CSV, Format.JSON])
+@pytest.mark.parametrize("output_format", [OutputFormat.JSONL, OutputFormat.CSV, OutputFormat.JSON])
 def test_rows_are_written_as_they_come(
-    capsys: pytest.CaptureFixture[str], output_format: Format
+    capsys: pytest.CaptureFixture[str], output_format: OutputFormat
 ) -> None:
     seen: list[str] = []
 
@@ -207,7 +209,7 @@ def test_rows_are_written_as_they_come(
 def test_markup_and_escapes_in_titles_are_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     row = StructRow("[red]x[/red] [id] :smile: \x1b]8;;http://evil\x07y\u202e")
 
-    text = written(capsys, row, row_type=StructRow, output_format=Format.TABLE)
+    text = written(capsys, row, row_type=StructRow, output_format=OutputFormat.TABLE)
 
     assert "[red]x[/red] [id] :smile: y" in text
     assert "\x1b" not in text
@@ -216,7 +218,7 @@ def test_markup_and_escapes_in_titles_are_plain_text(capsys: pytest.CaptureFixtu
 def test_json_shows_invisible_characters_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     row = StructRow("a\x1b\x9b\u202eb\U000e0041")
 
-    text = written(capsys, row, row_type=StructRow, output_format=Format.JSON)
+    text = written(capsys, row, row_type=StructRow, output_format=OutputFormat.JSON)
 
     assert json.loads(text) == [{"name": row.name, "count": 0}]
     assert r"\u001b\u009b\u202eb\udb40\udc41" in text
@@ -229,7 +231,7 @@ def test_a_naive_time_counts_as_utc(capsys: pytest.CaptureFixture[str]) -> None:
 
     row = Timed(datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC).replace(tzinfo=None))
 
-    text = written(capsys, row, row_type=Timed, output_format=Format.JSON)
+    text = written(capsys, row, row_type=Timed, output_format=OutputFormat.JSON)
 
     assert json.loads(text) == [{"at": "2024-01-02T03:04:05Z"}]
 
@@ -237,7 +239,7 @@ def test_a_naive_time_counts_as_utc(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_file_name_that_is_no_utf8_can_be_reported(capsys: pytest.CaptureFixture[str]) -> None:
     row = StructRow("caf\udce9.json")
 
-    text = written(capsys, row, row_type=StructRow, output_format=Format.JSON)
+    text = written(capsys, row, row_type=StructRow, output_format=OutputFormat.JSON)
 
     assert json.loads(text) == [{"name": "caf\ufffd.json", "count": 0}]
 
@@ -252,4 +254,4 @@ def test_raw_csv_is_an_option_of_every_command_with_a_format(run: Any) -> None:
 
 def test_a_type_without_fields_is_a_mistake_of_ours() -> None:
     with pytest.raises(TypeError, match="neither a dataclass nor a Struct"):
-        Output().rows([], int, Format.JSON)
+        Output().rows([], int, OutputFormat.JSON)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chatdb.db.database import Database
-from chatdb.db.scripts import head_revision, scripts
+from chatdb.db.migrating.scripts import head_revision, scripts
 from chatdb.db.url import DatabaseUrl
 from tests.cli.conftest import Run
 from tests.migrations.conftest import fill

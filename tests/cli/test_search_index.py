@@ -12,7 +12,7 @@ import pytest
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.search_index import look_at_search_index
+from chatdb.operations.searching.search_index import look_at_search_index
 from tests.cli.conftest import command_line, process_environment
 from tests.cli.test_doctor import findings
 from tests.operations.index_damage import INDEX, execute, fill, halve_blocks, invalidate

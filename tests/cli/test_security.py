@@ -12,10 +12,10 @@ import pytest
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.db.migrations import downgrade
+from chatdb.db.migrating.migrations import downgrade
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ExitCode
-from chatdb.operations.security_server import SERVER_SECURITY, SecuredServer
+from chatdb.operations.security.server import SERVER_SECURITY, SecuredServer
 from tests.cli.conftest import Run
 from tests.operations.app_roles import Deployment, new_deployment
 from tests.postgres_server import TEMPLATE, PostgresServer

@@ -13,13 +13,13 @@ from xml.etree import ElementTree as ET
 import pytest
 import xmlschema
 
-from chatdb.cli.junit import junit_xml
+from chatdb.cli.commands.smoke_test.junit import junit_xml
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.db.migrations import downgrade
+from chatdb.db.migrating.migrations import downgrade
 from chatdb.db.schema import conversations, organizations
 from chatdb.db.url import DatabaseUrl
-from chatdb.workflows.smoke_check import CheckResult, Outcome
+from chatdb.operations.smoke_test.check import CheckResult, SmokeOutcome
 from tests.cli.conftest import command_line, process_environment
 from tests.cli.importing import count_of
 from tests.postgres_server import PASSWORD, wait_until
@@ -169,7 +169,12 @@ def test_control_c_cleans_up(postgresql_url: DatabaseUrl) -> None:
 
 
 def test_whatever_a_reason_holds_the_junit_file_is_valid(tmp_path: Path) -> None:
-    outcomes = (Outcome.FAILED, Outcome.SKIPPED, Outcome.NOT_RUN, Outcome.PASSED)
+    outcomes = (
+        SmokeOutcome.FAILED,
+        SmokeOutcome.SKIPPED,
+        SmokeOutcome.NOT_RUN,
+        SmokeOutcome.PASSED,
+    )
     results = [
         CheckResult(name=f"check-{outcome}", outcome=outcome, seconds=1234.5, reason=HOSTILE)
         for outcome in outcomes

@@ -11,17 +11,17 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from chatdb.backups.catalogue import find, remember
+from chatdb.backups.inventory import find, remember
 from chatdb.backups.manifest import BackupFile, Verification, encode
 from chatdb.backups.names import MANIFEST
 from chatdb.backups.stores import open_store
-from chatdb.cli.status_screen import screen_lines
+from chatdb.cli.commands.status.screen import screen_lines
 from chatdb.db import schema
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.db.migrations import downgrade
+from chatdb.db.migrating.migrations import downgrade
 from chatdb.db.url import DatabaseUrl
-from chatdb.workflows.status import read_status
+from chatdb.operations.doctor.status import read_status
 from tests.backups.making import manifest
 from tests.cli.test_process import imported_by
 from tests.operations.app_roles import deployed
@@ -271,9 +271,9 @@ def test_a_glance_loads_nothing_heavy(
 
 
 def test_a_lost_connection_is_an_error_and_no_note(postgresql_url: DatabaseUrl) -> None:
-    from chatdb.db.dialects.overview import Overview
-    from chatdb.db.dialects.postgresql_overview import ServerGlance
-    from chatdb.db.revision import Look
+    from chatdb.db.contract.overview import Overview
+    from chatdb.db.migrating.revision import Look
+    from chatdb.db.postgresql.overview import ServerGlance
 
     with connect_postgresql(postgresql_url, autocommit=True) as connection:
         seen = Overview(look=Look("current", "0003"))

@@ -21,9 +21,9 @@ from tests.layouts import (
     test_multichat,
 )
 from tests.layouts.foreign_databases import make_postgresql
+from tests.operations.restoring import pg_dump
 from tests.postgres_server import PostgresServer
 from tests.programs import program
-from tests.workflows.restoring import pg_dump
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from.md"
 Invoke = Callable[..., Any]

@@ -12,7 +12,6 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from chatdb import canonical
 from chatdb.db import schema
 from chatdb.db.connect import driver_connection
 from chatdb.db.database import Database
@@ -24,6 +23,7 @@ from chatdb.errors import (
     DatabaseUnreachableError,
     StorageError,
 )
+from chatdb.primitives import canonical
 from tests.postgres_server import PostgresServer
 
 

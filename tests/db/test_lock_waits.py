@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from chatdb.db import lock_waits
 from chatdb.db.connect import connect_postgresql, connect_sqlite
 from chatdb.db.database import Database
-from chatdb.db.dialects.postgresql_migration import LOCK_KEY
-from chatdb.db.migrations import MigrationSettings, upgrade
+from chatdb.db.migrating.migrations import MigrationSettings, upgrade
+from chatdb.db.postgresql.migration import LOCK_KEY
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError
 from chatdb.store.search_index import take_off_search_index
@@ -218,7 +218,7 @@ def test_a_reader_that_stops_a_commit_is_said_and_waited_for(
 def test_the_doctor_warns_of_a_prepared_transaction_that_was_left(
     run: Any, postgresql_url: DatabaseUrl, monkeypatch: Any
 ) -> None:
-    from chatdb.operations import doctor_postgresql
+    from chatdb.operations.doctor import postgresql as doctor_postgresql
     from tests.cli.test_doctor import findings
 
     monkeypatch.setattr(doctor_postgresql, "_ORPHAN_SECONDS", 0.0)
@@ -233,7 +233,7 @@ def test_the_doctor_warns_of_a_prepared_transaction_that_was_left(
 def test_the_doctor_tells_of_a_fresh_prepared_transaction_without_an_alarm(
     run: Any, postgresql_url: DatabaseUrl, monkeypatch: Any
 ) -> None:
-    from chatdb.operations import doctor_postgresql
+    from chatdb.operations.doctor import postgresql as doctor_postgresql
     from tests.cli.test_doctor import findings
 
     monkeypatch.setattr(doctor_postgresql, "_ORPHAN_SECONDS", 3600.0)

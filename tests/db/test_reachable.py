@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from chatdb.db.postgresql.unreachable import Diagnosis, Reason, diagnose
 from chatdb.db.reachable import wait_until_reachable
-from chatdb.db.unreachable import Diagnosis, Reason, diagnose
 from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import DatabaseUnreachableError, ServerFailedError
 from tests.db import silent_servers

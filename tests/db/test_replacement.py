@@ -15,10 +15,10 @@ from zlib import crc32
 import pytest
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
+from chatdb.db.contract.replacement import KeptDatabase
 from chatdb.db.opening import open_replacement
-from chatdb.db.replacement import Kept
-from chatdb.db.replacement_postgresql import scratch, sweep
-from chatdb.db.server_databases import Server
+from chatdb.db.postgresql.replacement import scratch, sweep
+from chatdb.db.postgresql.server_databases import Server
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError, NotFoundError, RefusedError, StorageError
 from tests.postgres_server import PostgresServer, wait_until
@@ -42,7 +42,7 @@ def execute(url: DatabaseUrl, *statements: str) -> Any:
         return cursor.fetchall() if cursor.description else None
 
 
-def put_new(url: DatabaseUrl, number: int, *, force: bool = False) -> Kept | None:
+def put_new(url: DatabaseUrl, number: int, *, force: bool = False) -> KeptDatabase | None:
     """Put a database with nothing but a number in it into the place."""
     with open_replacement(url, silent) as replacement, replacement.new() as new:
         execute(new, "CREATE TABLE mine (n integer)", f"INSERT INTO mine VALUES ({number})")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from chatdb.formats.base import IgnoredFile, Skipped, Tally
+from chatdb.formats.files.sources import open_source
 from chatdb.formats.registry import reader
 from chatdb.formats.sorting import sort_files
-from chatdb.formats.sources import open_source
 from chatdb.records import Conversation
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 _DROP = """
 import os, sys
 from pathlib import Path
-import chatdb.formats.outputs, chatdb.formats.registry, chatdb.formats.sources
+import chatdb.formats.files.outputs, chatdb.formats.registry, chatdb.formats.files.sources
 from chatdb.errors import StorageError
 if os.geteuid() == 0:
     os.setgroups([])

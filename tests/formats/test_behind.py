@@ -5,8 +5,8 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from chatdb.formats import behind
-from chatdb.formats.behind import WriteBehind
+from chatdb.formats.files import behind
+from chatdb.formats.files.behind import WriteBehind
 
 
 def fill(stream: WriteBehind, pieces: int) -> None:

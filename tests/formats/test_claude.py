@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from chatdb.formats.branches import active_path
-from chatdb.formats.claude_messages import ROOT
+from chatdb.formats.claude.messages import ROOT
 from chatdb.records import MARKS, Message
 from tests.formats.reading import read_value
 

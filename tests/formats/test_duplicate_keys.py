@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chatdb.formats.duplicate_keys import TWICE, dropped_values
+from chatdb.formats.files.duplicate_keys import TWICE, dropped_values
 from tests.formats.chatgpt_samples import conversation, message, node
 from tests.formats.reading import Reading, read_bytes
 from tests.formats.test_claude import conversation as claude_conversation

@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 
 from chatdb.errors import RefusedError, StorageError
-from chatdb.folder_lock import lock_folder
-from chatdb.formats.folder_writing import write_folder
+from chatdb.formats.files.folder_writing import write_folder
+from chatdb.formats.files.writing import Written
 from chatdb.formats.registry import writer
-from chatdb.formats.writing import Written
+from chatdb.primitives.folder_lock import lock_folder
 from chatdb.records import Conversation, Message
 
 FORMATS = ("markdown", "json", "jsonl")

@@ -9,7 +9,7 @@ import pytest
 
 from chatdb.formats import native, registry
 from chatdb.formats.base import WriteOptions
-from chatdb.formats.writing import Written, write_stream
+from chatdb.formats.files.writing import Written, write_stream
 from chatdb.records import Conversation
 from tests.operations.export_rows import conversation, embedding, every_shape, message
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatdb.formats import json_seams, json_stream
-from chatdb.formats.json_stream import Broken, Element, JsonStream
+from chatdb.formats.files import json_seams, json_stream
+from chatdb.formats.files.json_stream import Broken, Element, JsonStream
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

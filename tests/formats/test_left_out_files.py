@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from chatdb.errors import InvalidInputError
-from chatdb.formats import archives, members
 from chatdb.formats.base import IgnoredFile
+from chatdb.formats.files import members
+from chatdb.formats.files import zip_archives as archives
 from tests.formats.chatgpt_samples import conversation, message, node
 from tests.formats.reading import read_path
 from tests.formats.rights import error_without_rights, unprivileged_folder
@@ -252,7 +253,7 @@ def test_what_is_not_looked_into_is_named(tmp_path: Path) -> None:
 
 _READ = """
 from chatdb.formats.sorting import sort_files
-from chatdb.formats.sources import open_source
+from chatdb.formats.files.sources import open_source
 with open_source(Path(sys.argv[1])) as source:
     for each in sort_files(source).ignored:
         if each.holds_words:

@@ -9,7 +9,7 @@ import pytest
 
 from chatdb.formats import registry
 from chatdb.formats.base import WriteOptions
-from chatdb.formats.file_names import LONGEST_SLUG, file_name, slug
+from chatdb.formats.files.file_names import LONGEST_SLUG, file_name, slug
 from chatdb.formats.markdown_text import closing_of, code_span, fenced
 from chatdb.formats.times import EPOCH
 from chatdb.records import Conversation, Message

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatdb import canonical
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.native import conversation_line, header_line
 from chatdb.formats.registry import writer
+from chatdb.primitives import canonical
 from chatdb.records import MARKS, Conversation, Embedding, Message, Snapshot, sorted_embeddings
 from tests.formats.reading import read_bytes
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatdb.errors import UsageError
-from chatdb.formats.writing import check_native_name, format_of
+from chatdb.formats.files.writing import check_native_name, format_of
 
 
 @pytest.mark.parametrize(

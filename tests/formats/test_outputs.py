@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from chatdb.errors import StorageError
-from chatdb.formats.outputs import open_output
+from chatdb.formats.files.outputs import open_output
 from tests.formats.rights import error_without_rights, unprivileged_folder
 
 
@@ -68,7 +68,7 @@ def test_a_folder_that_does_not_exist_is_a_storage_error(tmp_path: Path) -> None
 
 
 _WRITE = """
-from chatdb.formats.outputs import open_output
+from chatdb.formats.files.outputs import open_output
 with open_output(Path(sys.argv[1])) as stream:
     stream.write(b"data")
 """

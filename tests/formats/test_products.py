@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from chatdb.errors import InvalidInputError
+from chatdb.formats.files.sampling import sample_of
+from chatdb.formats.files.sources import open_source
 from chatdb.formats.products import product_among, product_of
 from chatdb.formats.registry import detect
-from chatdb.formats.sampling import sample_of
-from chatdb.formats.sources import open_source
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(os.environ.get("CHATDB_CORPUS", ROOT.parent / "shared" / "data"))

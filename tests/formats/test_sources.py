@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from chatdb.errors import InvalidInputError, NotFoundError
-from chatdb.formats.sources import open_source
+from chatdb.formats.files.sources import open_source
 from tests.formats.chatgpt_samples import conversation, message, node
 from tests.formats.reading import read_bytes, read_path
 from tests.formats.rights import error_without_rights, unprivileged_folder
@@ -201,7 +201,7 @@ def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
 
 
 _READ = """
-from chatdb.formats.sources import open_source
+from chatdb.formats.files.sources import open_source
 with open_source(Path(sys.argv[1])):
     pass
 """

@@ -10,7 +10,7 @@ import pytest
 
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.exports import read_conversations
+from chatdb.operations.exporting.exports import read_conversations
 from chatdb.records import Conversation
 from chatdb.store.selecting import ConversationFilter
 from tests.postgres_server import PostgresServer

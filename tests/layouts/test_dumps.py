@@ -15,8 +15,8 @@ from chatdb.errors import EngineUnavailableError
 from tests.layouts import relay_database
 from tests.layouts.conftest import ImportFrom
 from tests.layouts.foreign_databases import make_postgresql
+from tests.operations.restoring import execute, pg_dump
 from tests.postgres_server import PostgresServer
-from tests.workflows.restoring import execute, pg_dump
 
 ROWS = {
     "chats": {"read": 3, "imported": 3, "merged": 0, "skipped": 0},

@@ -11,7 +11,7 @@ import pytest
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
+from chatdb.db.migrating.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError
 from chatdb.layouts import foreign_postgresql

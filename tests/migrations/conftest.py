@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.migrations import AppliedRevision
-from chatdb.db.scripts import head_revision, migrations_directory, scripts
+from chatdb.db.migrating.migrations import AppliedRevision
+from chatdb.db.migrating.scripts import head_revision, migrations_directory, scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.records import organization_id_of
 from tests.postgres_server import PostgresServer

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from chatdb.db.database import Database
-from chatdb.db.migrations import AppliedRevision, MigrationSettings, upgrade
+from chatdb.db.migrating.migrations import AppliedRevision, MigrationSettings, upgrade
 from chatdb.db.url import parse_url
 
 

@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from chatdb.db import schema
-from chatdb.db.catalogue import compare, expected_catalogue
 from chatdb.db.database import Database
-from chatdb.db.scripts import migrations_directory, scripts
+from chatdb.db.migrating.catalogue import compare, expected_catalogue
+from chatdb.db.migrating.scripts import migrations_directory, scripts
 from chatdb.db.url import DatabaseUrl
 from tests.migrations.write_catalogue import live_catalogue
 

@@ -15,11 +15,11 @@ import pytest
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
 from chatdb.db.database import Database
-from chatdb.db.dialects.postgresql_migration import LOCK_KEY, PostgresqlMigrationWays
-from chatdb.db.migration_log import read_runs
-from chatdb.db.migrations import MigrationSettings, upgrade
-from chatdb.db.revision import look
-from chatdb.db.scripts import head_revision, scripts
+from chatdb.db.migrating.migration_log import read_runs
+from chatdb.db.migrating.migrations import MigrationSettings, upgrade
+from chatdb.db.migrating.revision import look
+from chatdb.db.migrating.scripts import head_revision, scripts
+from chatdb.db.postgresql.migration import LOCK_KEY, PostgresqlMigrationWays
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseLockedError
 from tests.migrations.conftest import NEXT, Listener, WriteScript, counts, fill, start_migrator

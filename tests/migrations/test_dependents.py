@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chatdb.db.another_program import execute_as_another_program
-from chatdb.db.revision import look
+from chatdb.db.migrating.revision import look
 from chatdb.db.url import DatabaseUrl
 
 VIEW = "CREATE VIEW app_titles AS SELECT id, title FROM conversations"

@@ -5,10 +5,10 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.migration_log import read_runs
-from chatdb.db.migrations import MigrationSettings, downgrade, upgrade
-from chatdb.db.revision import look
-from chatdb.db.scripts import head_revision, scripts
+from chatdb.db.migrating.migration_log import read_runs
+from chatdb.db.migrating.migrations import MigrationSettings, downgrade, upgrade
+from chatdb.db.migrating.revision import look
+from chatdb.db.migrating.scripts import head_revision, scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     DatabaseUnreachableError,

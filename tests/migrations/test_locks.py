@@ -7,11 +7,11 @@ import psycopg
 import pytest
 
 from chatdb.db.connect import connect_postgresql
+from chatdb.db.contract.migration import LockFacts
 from chatdb.db.database import Database
-from chatdb.db.dialects.migration_base import LockFacts
-from chatdb.db.dialects.postgresql_locks import lock_of
-from chatdb.db.dialects.postgresql_migration import PostgresqlMigrationWays
-from chatdb.db.scripts import scripts
+from chatdb.db.migrating.scripts import scripts
+from chatdb.db.postgresql.locks import lock_of
+from chatdb.db.postgresql.migration import PostgresqlMigrationWays
 from chatdb.db.url import DatabaseUrl
 
 ORDER = (

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 import chatdb
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.migrations import downgrade, upgrade
+from chatdb.db.migrating.migrations import downgrade, upgrade
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.schema_check import check
+from chatdb.operations.schema.check import check
 from tests.migrations.conftest import fill
 from tests.migrations.write_old_databases import FOLDER, rows
 from tests.postgres_server import PostgresServer

@@ -11,11 +11,11 @@ import psycopg
 import pytest
 
 from chatdb.db.database import Database
-from chatdb.db.migrations import POOLED, upgrade
-from chatdb.db.scripts import scripts
+from chatdb.db.migrating.migrations import POOLED, upgrade
+from chatdb.db.migrating.scripts import scripts
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.schema_check import check
-from chatdb.operations.search_index import look_at_search_index, rebuild_search_index
+from chatdb.operations.schema.check import check
+from chatdb.operations.searching.search_index import look_at_search_index, rebuild_search_index
 from tests import postgres_server
 from tests.cli.test_doctor import findings
 from tests.db.test_session_settings import answers as answers_of

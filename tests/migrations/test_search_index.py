@@ -2,10 +2,10 @@
 
 import sqlalchemy as sa
 
-from chatdb.db.catalogue import compare, expected_catalogue
 from chatdb.db.database import Database
-from chatdb.db.migrations import MigrationSettings, downgrade, upgrade
-from chatdb.operations.schema_check import check
+from chatdb.db.migrating.catalogue import compare, expected_catalogue
+from chatdb.db.migrating.migrations import MigrationSettings, downgrade, upgrade
+from chatdb.operations.schema.check import check
 from chatdb.store.search_index import build_search_index, search_index_state, take_off_search_index
 from tests.migrations.conftest import WriteScript, fill
 

@@ -6,10 +6,10 @@ PostgreSQL is a throw-away server of the wheel, as in the tests.
 import tempfile
 from pathlib import Path
 
-from chatdb.db.catalogue import catalogue_text
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
-from chatdb.db.scripts import migrations_directory
+from chatdb.db.migrating.catalogue import catalogue_text
+from chatdb.db.migrating.migrations import upgrade
+from chatdb.db.migrating.scripts import migrations_directory
 from chatdb.db.url import DatabaseUrl
 from tests import postgres_server
 

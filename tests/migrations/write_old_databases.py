@@ -16,10 +16,10 @@ import sqlalchemy as sa
 import chatdb
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
+from chatdb.db.migrating.migrations import upgrade
 from chatdb.db.types import time_text
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.schema_check import dump
+from chatdb.operations.schema.check import dump
 from chatdb.records import organization_id_of
 from tests import postgres_server
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations import roles
-from chatdb.operations.roles import RoleKind
+from chatdb.operations.security import roles
+from chatdb.operations.security.roles import RoleKind
 from tests.operations.tenants import Tenant, two_tenants
 from tests.postgres_server import PASSWORD, PostgresServer
 

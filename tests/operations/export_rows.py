@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from chatdb import canonical
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
+from chatdb.primitives import canonical
 from chatdb.records import Conversation, Embedding, Message, Snapshot, organization_id_of
 
 ORGANIZATION = organization_id_of("default")

@@ -11,8 +11,8 @@ from chatdb.db import schema
 from chatdb.db.connect import driver_connection
 from chatdb.db.database import Database
 from chatdb.formats.base import Skipped
-from chatdb.operations.imports import ImportOptions, ImportRun
-from chatdb.operations.imports_report import ImportCounts, Placed
+from chatdb.operations.importing.imports import ImportOptions, ImportRun
+from chatdb.operations.importing.report import ImportCounts, Placed
 from chatdb.records import Conversation, Message, organization_id_of
 from chatdb.store.batches import Arrival
 from chatdb.store.reading import read_stored

@@ -11,11 +11,10 @@ from chatdb.db.database import Database
 from chatdb.db.schema import log, tombstones
 from chatdb.errors import NotFoundError, RefusedError, UsageError
 from chatdb.formats.branches import active_path
-from chatdb.operations import snapshots
-from chatdb.operations.conversations import list_page, read_conversation
-from chatdb.operations.messages import NewMessage, add
+from chatdb.operations.conversations import branches, snapshots
+from chatdb.operations.conversations.lists import list_page, read_conversation
+from chatdb.operations.conversations.messages import NewMessage, add
 from chatdb.records import Conversation
-from chatdb.workflows import branch_conversations as branches
 from tests.operations.conversation_rows import (
     add_conversation,
     add_organization,

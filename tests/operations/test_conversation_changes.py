@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatdb.db.database import Database
 from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations.conversation_changes import (
+from chatdb.operations.conversations.changes import (
     Mark,
     NewConversation,
     create,
@@ -19,8 +19,8 @@ from chatdb.operations.conversation_changes import (
     rename,
     touch,
 )
-from chatdb.operations.conversations import read_conversation
-from chatdb.operations.messages import NewMessage
+from chatdb.operations.conversations.lists import read_conversation
+from chatdb.operations.conversations.messages import NewMessage
 from chatdb.records import new_id
 from chatdb.store.titles import LONGEST_TITLE, cut, title_of
 from tests.operations.conversation_rows import START, add_conversation, add_organization

@@ -10,18 +10,18 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatdb.canonical import clean_text
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations
 from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations.conversations import (
+from chatdb.operations.conversations.lists import (
     SORTS,
     Sort,
     list_page,
     page_statement,
     read_conversation,
 )
-from chatdb.operations.metadata_words import condition, object_of
+from chatdb.operations.conversations.metadata_words import condition, object_of
+from chatdb.primitives.canonical import clean_text
 from chatdb.records import organization_id_of
 from chatdb.store import paging
 from chatdb.store.selecting import ConversationFilter

@@ -22,14 +22,13 @@ from hypothesis.stateful import (
 
 from chatdb.db.database import Database
 from chatdb.db.schema import messages
-from chatdb.operations import conversation_changes as changes
-from chatdb.operations.conversations import list_page, read_conversation
-from chatdb.operations.messages import NewMessage, add, edit
+from chatdb.operations.conversations import branches, changes
+from chatdb.operations.conversations.delete import delete_conversations
+from chatdb.operations.conversations.delete_messages import delete_messages
+from chatdb.operations.conversations.lists import list_page, read_conversation
+from chatdb.operations.conversations.messages import NewMessage, add, edit
 from chatdb.records import organization_id_of
 from chatdb.store.selecting import ConversationFilter
-from chatdb.workflows import branch_conversations as branches
-from chatdb.workflows.delete_conversations import delete_conversations
-from chatdb.workflows.delete_messages import delete_messages
 from tests.operations.conversation_rows import add_organization
 
 USERS = ("ann", "bob")

@@ -4,16 +4,14 @@ from typing import Any
 
 import pytest
 
-from chatdb.operations import conversation_changes as changes
-from chatdb.operations import snapshots
-from chatdb.operations.conversations import SORTS, list_page, read_conversation
-from chatdb.operations.messages import NewMessage, add, edit
-from chatdb.operations.messages import list_page as list_messages
-from chatdb.operations.metadata_words import condition
+from chatdb.operations.conversations import branches, changes, snapshots
+from chatdb.operations.conversations.delete import delete_conversations
+from chatdb.operations.conversations.delete_messages import delete_messages
+from chatdb.operations.conversations.lists import SORTS, list_page, read_conversation
+from chatdb.operations.conversations.messages import NewMessage, add, edit
+from chatdb.operations.conversations.messages import list_page as list_messages
+from chatdb.operations.conversations.metadata_words import condition
 from chatdb.store.selecting import ConversationFilter
-from chatdb.workflows import branch_conversations as branches
-from chatdb.workflows.delete_conversations import delete_conversations
-from chatdb.workflows.delete_messages import delete_messages
 from tests.operations.app_roles import new_deployment
 from tests.operations.tenants import ACME
 from tests.postgres_server import TEMPLATE, PostgresServer

@@ -12,14 +12,14 @@ from chatdb.db.schema import conversations, log, messages, snapshots, tombstones
 from chatdb.errors import NotFoundError, StorageError, UsageError
 from chatdb.formats.branches import active_path, tree
 from chatdb.formats.native import NativeReader
-from chatdb.operations.conversation_deletion import find_deletable
-from chatdb.operations.conversations import ConversationSummary, list_page, read_conversation
-from chatdb.operations.search import SearchOptions, search
+from chatdb.operations.conversations.delete import delete_conversations
+from chatdb.operations.conversations.deletion import find_deletable
+from chatdb.operations.conversations.lists import ConversationSummary, list_page, read_conversation
+from chatdb.operations.kept.files import default_keep_path
+from chatdb.operations.searching.search import SearchOptions, search
 from chatdb.records import Conversation, Message, organization_id_of
 from chatdb.store.naming import resolve_conversation
 from chatdb.store.selecting import ConversationFilter
-from chatdb.workflows.delete_conversations import delete_conversations
-from chatdb.workflows.kept_files import default_keep_path
 from tests.operations.conversation_rows import (
     START,
     add_conversation,
@@ -216,7 +216,7 @@ def test_the_default_file_lies_beside_a_sqlite_file_and_is_new_each_time(
 
 def kept_records(path: Path) -> list[object]:
     from chatdb.formats.base import Tally
-    from chatdb.formats.sources import open_source
+    from chatdb.formats.files.sources import open_source
 
     with open_source(path) as source:
         return list(NativeReader().read(source, Tally()))

@@ -9,23 +9,24 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from chatdb import canonical
 from chatdb.db import schema
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.db.migrations import downgrade, upgrade
+from chatdb.db.migrating.migrations import downgrade, upgrade
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError
 from chatdb.formats.native import conversation_line
-from chatdb.operations.exports import native_lines
-from chatdb.operations.schema_check import check, dump
+from chatdb.operations.conversations import branches
+from chatdb.operations.conversations.delete_messages import delete_messages
+from chatdb.operations.copying.copy_database import copy_database
+from chatdb.operations.exporting.exports import native_lines
+from chatdb.operations.schema.check import check, dump
+from chatdb.primitives import canonical
 from chatdb.records import WHOLE_CONVERSATION, Conversation, Embedding
 from chatdb.store.embeddings import MOST_HELD, has_embeddings
 from chatdb.store.selecting import ConversationFilter
-from chatdb.workflows import branch_conversations as branches
-from chatdb.workflows.copy_database import copy_database
-from chatdb.workflows.delete_messages import delete_messages
 from tests.operations.app_roles import deployed
+from tests.operations.copying import Watch
 from tests.operations.importing import (
     ORGANIZATION,
     conversation,
@@ -37,7 +38,6 @@ from tests.operations.importing import (
 )
 from tests.operations.tenants import ACME
 from tests.postgres_server import PostgresServer
-from tests.workflows.copying import Watch
 
 OWN: dict[str, Any] = {"organization_key": "default"}
 NUMBERS = (0.1, -0.0, 1, 1e-40, 3.4e38, -1e22, 1e16, 123456.789, 2.5)

@@ -9,15 +9,15 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatdb.canonical import vector
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.formats import native
 from chatdb.formats.base import Tally
-from chatdb.formats.sources import open_source
-from chatdb.operations.exports import native_lines
-from chatdb.operations.imports import ImportRun
+from chatdb.formats.files.sources import open_source
+from chatdb.operations.exporting.exports import native_lines
+from chatdb.operations.importing.imports import ImportRun
+from chatdb.primitives.canonical import vector
 from chatdb.records import Conversation, Embedding, Message, Snapshot, sorted_embeddings
 from chatdb.store.batches import Arrival
 from chatdb.store.selecting import ConversationFilter

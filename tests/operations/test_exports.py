@@ -12,7 +12,7 @@ from chatdb.db.types import HyphenUuid
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, NotFoundError
 from chatdb.formats import native
-from chatdb.operations.exports import find_ids, native_lines, read_conversations
+from chatdb.operations.exporting.exports import find_ids, native_lines, read_conversations
 from chatdb.records import Conversation
 from chatdb.store.reading import read_stored
 from chatdb.store.selecting import (

@@ -5,7 +5,7 @@ from typing import Any
 from chatdb.db.database import Database
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.registry import writer
-from chatdb.operations.exports import read_conversations
+from chatdb.operations.exporting.exports import read_conversations
 from chatdb.records import MARKS, Conversation
 from chatdb.store.selecting import ConversationFilter
 from tests.operations.export_rows import conversation, every_shape, insert, message

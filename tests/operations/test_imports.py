@@ -14,7 +14,7 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Skipped
-from chatdb.operations.imports import ImportRun
+from chatdb.operations.importing.imports import ImportRun
 from chatdb.records import Conversation, Message, Snapshot
 from chatdb.store.batches import Arrival
 from tests.operations.importing import (
@@ -32,7 +32,7 @@ from tests.operations.importing import (
 )
 
 if TYPE_CHECKING:
-    from chatdb.operations.imports_report import Placed
+    from chatdb.operations.importing.report import Placed
 
 FULL = Message(
     id=identifier("full"),

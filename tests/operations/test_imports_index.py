@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.operations.imports import ImportRun
+from chatdb.operations.importing.imports import ImportRun
 from chatdb.store.batches import Arrival
 from chatdb.store.search_index import build_search_index, search_index_state
 from tests.operations.importing import (

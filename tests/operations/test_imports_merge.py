@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatdb.operations.imports_merge import (
+from chatdb.operations.importing.merge import (
     is_conflict,
     merge,
     same_conversation_row,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chatdb.operations.imports_recognised import is_same_talk, with_ids_of
+from chatdb.operations.importing.recognised import is_same_talk, with_ids_of
 from chatdb.records import Conversation
 from tests.operations.importing import at, conversation, identifier, message
 

@@ -5,10 +5,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
-from chatdb.operations.conversations import list_page, read_conversation
-from chatdb.operations.messages import list_page as list_messages
-from chatdb.operations.metadata_words import condition
-from chatdb.operations.search import SearchOptions, search
+from chatdb.operations.conversations.lists import list_page, read_conversation
+from chatdb.operations.conversations.messages import list_page as list_messages
+from chatdb.operations.conversations.metadata_words import condition
+from chatdb.operations.searching.search import SearchOptions, search
 from chatdb.records import organization_id_of
 from chatdb.store.selecting import ConversationFilter
 from tests.operations.conversation_rows import START

@@ -11,11 +11,11 @@ from chatdb.db.database import Database
 from chatdb.errors import NotFoundError, StorageError, UsageError
 from chatdb.formats.branches import active_path
 from chatdb.formats.native import NativeReader
-from chatdb.operations.conversations import read_conversation
-from chatdb.operations.messages import NewMessage, add, edit, list_page
-from chatdb.operations.search import SearchOptions, search
+from chatdb.operations.conversations.delete_messages import delete_messages
+from chatdb.operations.conversations.lists import read_conversation
+from chatdb.operations.conversations.messages import NewMessage, add, edit, list_page
+from chatdb.operations.searching.search import SearchOptions, search
 from chatdb.records import Conversation
-from chatdb.workflows.delete_messages import delete_messages
 from tests.operations.conversation_rows import (
     START,
     add_conversation,
@@ -292,7 +292,7 @@ def test_the_kept_file_brings_a_deleted_message_back_where_it_was(
 def kept(path: Path) -> list[Any]:
     """Return the records of a native file."""
     from chatdb.formats.base import Tally
-    from chatdb.formats.sources import open_source
+    from chatdb.formats.files.sources import open_source
 
     with open_source(path) as source:
         return list(NativeReader().read(source, Tally()))

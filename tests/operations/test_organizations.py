@@ -14,10 +14,10 @@ from chatdb.db.database import Database
 from chatdb.db.schema import conversations, log, metadata
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, NotFoundError, RefusedError, StorageError, UsageError
-from chatdb.operations import organizations as operation
-from chatdb.operations import users
+from chatdb.operations.organizations import organizations as operation
+from chatdb.operations.organizations import users
+from chatdb.operations.organizations.delete import DeletionWatch, delete_organization, keep_path
 from chatdb.records import organization_id_of
-from chatdb.workflows.delete_organization import DeletionWatch, delete_organization, keep_path
 from tests.operations.importing import conversation, load, message
 from tests.operations.tenants import ACME, GLOBEX, HOSTILE_TEXTS, two_tenants
 

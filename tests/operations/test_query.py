@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatdb.db.dialects.search import Term
+from chatdb.db.contract.search import Term
 from chatdb.errors import UsageError
-from chatdb.operations.query import LONGEST_QUERY, MOST_TERMS, parse
+from chatdb.operations.searching.query import LONGEST_QUERY, MOST_TERMS, parse
 
 
 def word(text: str) -> Term:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.db.migrations import downgrade, upgrade
+from chatdb.db.migrating.migrations import downgrade, upgrade
 from chatdb.db.schema import (
     conversations,
     message_embeddings,
@@ -24,16 +24,19 @@ from chatdb.db.schema import (
 )
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, DatabaseFailedError
-from chatdb.operations import conversations as conversations_operation
-from chatdb.operations import exports, organizations, roles, search, users
-from chatdb.operations.isolation import prove
-from chatdb.operations.roles import RoleKind
-from chatdb.operations.schema_check import check
-from chatdb.operations.search import SearchOptions
+from chatdb.operations.conversations import lists as conversations_operation
+from chatdb.operations.conversations.delete import delete_conversations
+from chatdb.operations.exporting import exports
+from chatdb.operations.organizations import organizations, users
+from chatdb.operations.organizations.delete import delete_organization
+from chatdb.operations.schema.check import check
+from chatdb.operations.searching import search
+from chatdb.operations.searching.search import SearchOptions
+from chatdb.operations.security import roles
+from chatdb.operations.security.isolation import prove
+from chatdb.operations.security.roles import RoleKind
 from chatdb.records import Conversation
 from chatdb.store.selecting import ConversationFilter
-from chatdb.workflows.delete_conversations import delete_conversations
-from chatdb.workflows.delete_organization import delete_organization
 from tests.operations.app_roles import Deployment, deployed, new_deployment
 from tests.operations.importing import conversation, load, message
 from tests.operations.tenants import ACME, GLOBEX, HOSTILE_TEXTS, Tenant

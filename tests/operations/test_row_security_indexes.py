@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.operations import conversations as conversations_operation
-from chatdb.operations import search
-from chatdb.operations.search import SearchOptions
+from chatdb.operations.conversations import lists as conversations_operation
+from chatdb.operations.searching import search
+from chatdb.operations.searching.search import SearchOptions
 from tests.operations.app_roles import Deployment, new_deployment
 from tests.operations.tenants import ACME
 from tests.postgres_server import TEMPLATE, PostgresServer, wait_until

@@ -7,8 +7,9 @@ import psycopg
 import pytest
 
 from chatdb.db.database import Database
-from chatdb.operations import conversations, search
-from chatdb.operations.search import SearchOptions
+from chatdb.operations.conversations import lists as conversations
+from chatdb.operations.searching import search
+from chatdb.operations.searching.search import SearchOptions
 from tests import postgres_server
 from tests.migrations.test_pooler import answers, start_pooler
 from tests.operations.app_roles import Deployment, new_deployment

@@ -13,15 +13,15 @@ import psycopg
 import pytest
 
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
-from chatdb.db.revision import look
-from chatdb.db.scripts import head_revision, scripts
+from chatdb.db.migrating.migrations import upgrade
+from chatdb.db.migrating.revision import look
+from chatdb.db.migrating.scripts import head_revision, scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import SchemaMismatchError, UsageError
-from chatdb.operations.schema import history, prepare_new_sqlite, require_current, status
-from chatdb.operations.schema_check import check
-from chatdb.operations.schema_new import new_revision
-from chatdb.operations.schema_plan import losses, plan_downgrade, plan_upgrade
+from chatdb.operations.schema.check import check
+from chatdb.operations.schema.new import new_revision
+from chatdb.operations.schema.plan import losses, plan_downgrade, plan_upgrade
+from chatdb.operations.schema.schema import history, prepare_new_sqlite, require_current, status
 from tests.migrations.conftest import ROOT, fill
 from tests.postgres_server import PostgresServer
 

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from chatdb.db import schema as tables
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
-from chatdb.db.scripts import scripts
+from chatdb.db.migrating.migrations import upgrade
+from chatdb.db.migrating.scripts import scripts
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import SchemaMismatchError
-from chatdb.operations.schema import status
-from chatdb.operations.schema_check import check, dump
+from chatdb.operations.schema.check import check, dump
+from chatdb.operations.schema.schema import status
 from tests.migrations.conftest import fill
 from tests.postgres_server import PostgresServer
 

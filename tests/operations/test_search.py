@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
-from chatdb.db.dialects.postgresql_search import forms_of
-from chatdb.db.migrations import upgrade
+from chatdb.db.migrating.migrations import upgrade
+from chatdb.db.postgresql.search import forms_of
 from chatdb.db.schema import messages, settings
 from chatdb.errors import DatabaseFailedError, NotFoundError, UsageError
-from chatdb.operations.search import SearchOptions, SearchPage, search
+from chatdb.operations.searching.search import SearchOptions, SearchPage, search
 from chatdb.records import organization_id_of
 from tests.operations.conversation_rows import (
     START,

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.db.sqlite_copies import damages
+from chatdb.db.sqlite.copies import damages
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError
-from chatdb.operations.schema_check import check
-from chatdb.operations.search import SearchOptions, SearchPage, search
-from chatdb.operations.search_index import (
+from chatdb.operations.schema.check import check
+from chatdb.operations.searching.search import SearchOptions, SearchPage, search
+from chatdb.operations.searching.search_index import (
     check_search_index,
     look_at_search_index,
     rebuild_search_index,
@@ -293,7 +293,7 @@ def test_writers_go_on_while_the_index_is_built(
 def test_the_index_is_rebuilt_in_a_schema_of_its_own(
     postgres: PostgresServer, empty_postgresql_url: DatabaseUrl
 ) -> None:
-    from chatdb.db.migrations import upgrade
+    from chatdb.db.migrating.migrations import upgrade
 
     schema = f"Chat {uuid4().hex[:4]}"
     with Database.open(empty_postgresql_url, schema=schema) as database:

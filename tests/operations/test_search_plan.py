@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.search import SearchOptions, search
+from chatdb.operations.searching.search import SearchOptions, search
 from chatdb.records import organization_id_of
 from tests.operations.test_index_use import plans_of
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import UsageError
-from chatdb.operations.search import SearchOptions, search
+from chatdb.operations.searching.search import SearchOptions, search
 from tests.operations.conversation_rows import add_conversation, change_message, message_id
 
 FILLER = "some other words of no matter"

@@ -16,8 +16,8 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations.stats import GROUPINGS, LONGEST, StatsOptions, stats
-from chatdb.workflows.seed_database import seed
+from chatdb.operations.searching.stats import GROUPINGS, LONGEST, StatsOptions, stats
+from chatdb.operations.seeding.seed import seed
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 
 ZONES = ("UTC", "Asia/Kathmandu", "America/New_York")

@@ -27,41 +27,44 @@ SHOWN = "it filters, sorts and counts by what its lists show"
 CHANGED = "it tells what it is asked to change, or changes that alone"
 AS_OTHERS_DO = "it reads and writes in SQL of its own, as an application does, to see that it can"
 MAY_NAME: dict[str, tuple[str, set[str]]] = {
-    "chatdb/operations/conversation_branches.py": (
+    "chatdb/operations/conversations/branching.py": (
         CHANGED,
         {"content", "created_at", "current_message_id", "metadata", "role", "title", "updated_at"}
         | {"user_id"},
     ),
-    "chatdb/operations/conversation_deletion.py": (CHANGED, {"title", "user_id"}),
-    "chatdb/operations/conversations.py": (
+    "chatdb/operations/conversations/deletion.py": (CHANGED, {"title", "user_id"}),
+    "chatdb/operations/conversations/lists.py": (
         SHOWN,
         {"created_at", "last_accessed_at", "title", "updated_at"},
     ),
-    "chatdb/operations/isolation.py": (
+    "chatdb/operations/security/isolation.py": (
         AS_OTHERS_DO,
         {"content", "created_at", "deleted_at", "metadata", "model", "name", "role", "state"}
         | {"title", "updated_at", "user_id", "vector"},
     ),
-    "chatdb/operations/messages.py": (SHOWN, {"role"}),
-    "chatdb/operations/organizations.py": (SHOWN, {"created_at", "name", "updated_at", "user_id"}),
-    "chatdb/operations/search.py": (
+    "chatdb/operations/conversations/messages.py": (SHOWN, {"role"}),
+    "chatdb/operations/organizations/organizations.py": (
+        SHOWN,
+        {"created_at", "name", "updated_at", "user_id"},
+    ),
+    "chatdb/operations/searching/search.py": (
         SHOWN,
         {"author", "content", "created_at", "model", "role", "title", "user_id"},
     ),
-    "chatdb/operations/search_titles.py": (SHOWN, {"title", "updated_at", "user_id"}),
-    "chatdb/operations/smoke_traces.py": (CHANGED, {"name"}),
-    "chatdb/operations/snapshots.py": (SHOWN, {"created_at", "state"}),
-    "chatdb/operations/source_names.py": (SHOWN, {"source", "source_name"}),
-    "chatdb/operations/stats.py": (SHOWN, {"title", "user_id"}),
-    "chatdb/operations/users.py": (
+    "chatdb/operations/searching/titles.py": (SHOWN, {"title", "updated_at", "user_id"}),
+    "chatdb/operations/smoke_test/traces.py": (CHANGED, {"name"}),
+    "chatdb/operations/conversations/snapshots.py": (SHOWN, {"created_at", "state"}),
+    "chatdb/operations/importing/source_names.py": (SHOWN, {"source", "source_name"}),
+    "chatdb/operations/searching/stats.py": (SHOWN, {"title", "user_id"}),
+    "chatdb/operations/organizations/users.py": (
         SHOWN,
         {"archived_at", "created_at", "last_accessed_at", "starred_at", "updated_at", "user_id"},
     ),
-    "chatdb/workflows/smoke_conversation.py": (
+    "chatdb/operations/smoke_test/conversation.py": (
         AS_OTHERS_DO,
         {"content", "created_at", "metadata", "role", "updated_at"},
     ),
-    "chatdb/workflows/smoke_round_trip.py": (
+    "chatdb/operations/smoke_test/round_trip.py": (
         AS_OTHERS_DO,
         {"created_at", "model", "state", "vector"},
     ),

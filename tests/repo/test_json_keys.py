@@ -5,62 +5,62 @@ from pathlib import Path
 
 import pytest
 
-from chatdb.cli.backup_check import CheckedBackups
+from chatdb.backups.last_backup import LastBackup
+from chatdb.cli.commands.backup.check import CheckedBackups
 from chatdb.cli.commands.config import ShownSetting
+from chatdb.cli.commands.conversations.branches import MergeSummary
+from chatdb.cli.commands.conversations.delete import DeletionSummary
+from chatdb.cli.commands.dev_db.report import UpReport
 from chatdb.cli.commands.environment import ShownEnvironment
 from chatdb.cli.commands.formats import KnownFormat
+from chatdb.cli.commands.import_.summary import Explanation, ImportSummary
 from chatdb.cli.commands.messages import DeletedMessages
 from chatdb.cli.commands.organizations import OrganizationDeletionSummary
+from chatdb.cli.commands.restore.report import UndoneRestore
 from chatdb.cli.commands.roles import CreatedRole
-from chatdb.cli.conversations.branches import MergeSummary
-from chatdb.cli.conversations.deletion import DeletionSummary
-from chatdb.cli.dev_db_report import UpReport
-from chatdb.cli.import_summary import Explanation, ImportSummary
 from chatdb.cli.output import field_names
-from chatdb.cli.restore_report import UndoneRestore
-from chatdb.db.catalogue import Difference
-from chatdb.db.dialects.statistics import StoredObject
-from chatdb.db.migrations import AppliedRevision
-from chatdb.operations.checkpoints import Checkpoint
-from chatdb.operations.conversation_branches import Branching
-from chatdb.operations.conversations import ConversationSummary
-from chatdb.operations.doctor_findings import Finding
-from chatdb.operations.environment import EnvironmentChange
-from chatdb.operations.imports_report import FileReport, ImportCounts, ImportReport, SkippedItem
-from chatdb.operations.last_backup import LastBackup
-from chatdb.operations.messages import AddedMessages, ListedMessage
-from chatdb.operations.organizations import OrganizationSummary
-from chatdb.operations.roles import Role
-from chatdb.operations.schema import RevisionHistory, SchemaStatus
-from chatdb.operations.schema_plan import Loss, PlannedStatement
-from chatdb.operations.search_index import SearchIndexReport
-from chatdb.operations.search_page import Hit
-from chatdb.operations.smoke_record import SmokeRecord
-from chatdb.operations.snapshots import ListedSnapshot, SavedSnapshot
-from chatdb.operations.stats import (
+from chatdb.db.contract.statistics import StoredObject
+from chatdb.db.migrating.catalogue import Difference
+from chatdb.db.migrating.migrations import AppliedRevision
+from chatdb.operations.backups.compare import ConversationChange
+from chatdb.operations.backups.prune import PrunedBackup
+from chatdb.operations.backups.schedule import ScheduleFile
+from chatdb.operations.backups.summary import BackupSummary, ShownBackup, VerifiedBackup
+from chatdb.operations.conversations.branching import Branching
+from chatdb.operations.conversations.lists import ConversationSummary
+from chatdb.operations.conversations.messages import AddedMessages, ListedMessage
+from chatdb.operations.conversations.snapshots import ListedSnapshot, SavedSnapshot
+from chatdb.operations.copying.copy_database import CopyReport
+from chatdb.operations.dev_db.checkpoints import Checkpoint
+from chatdb.operations.dev_db.project_files import ProjectFile
+from chatdb.operations.dev_db.status import DevStatus
+from chatdb.operations.doctor.findings import Finding
+from chatdb.operations.doctor.status import DayCount, StatusReport
+from chatdb.operations.importing.report import FileReport, ImportCounts, ImportReport, SkippedItem
+from chatdb.operations.kept.entries import KeptDetails, KeptEntry
+from chatdb.operations.kept.items import KeptSummary
+from chatdb.operations.kept.prune import PrunedItem
+from chatdb.operations.organizations.organizations import OrganizationSummary
+from chatdb.operations.organizations.users import UserDetails, UserRenaming, UserSummary
+from chatdb.operations.restoring.parts import Restored, RestorePlan
+from chatdb.operations.restoring.selection import SelectionRestored
+from chatdb.operations.schema.environment import EnvironmentChange
+from chatdb.operations.schema.plan import Loss, PlannedStatement
+from chatdb.operations.schema.schema import RevisionHistory, SchemaStatus
+from chatdb.operations.searching.search_index import SearchIndexReport
+from chatdb.operations.searching.search_page import Hit
+from chatdb.operations.searching.stats import (
     BusyHour,
     LongConversation,
     StatsGroup,
     StatsReport,
     StatsTotals,
 )
-from chatdb.operations.users import UserDetails, UserRenaming, UserSummary
+from chatdb.operations.security.roles import Role
+from chatdb.operations.seeding.seed import SeedReport
+from chatdb.operations.smoke_test.check import CheckResult
+from chatdb.operations.smoke_test.record import SmokeRecord
 from chatdb.records import Conversation, Organization, Snapshot
-from chatdb.workflows.backup_schedule import ScheduleFile
-from chatdb.workflows.backup_summary import BackupSummary, ShownBackup, VerifiedBackup
-from chatdb.workflows.compare_backups import ConversationChange
-from chatdb.workflows.copy_database import CopyReport
-from chatdb.workflows.dev_db_status import DevStatus
-from chatdb.workflows.kept_entries import KeptDetails, KeptEntry
-from chatdb.workflows.kept_list import KeptSummary
-from chatdb.workflows.kept_prune import PrunedItem
-from chatdb.workflows.project_files import ProjectFile
-from chatdb.workflows.prune_backups import PrunedBackup
-from chatdb.workflows.restore_parts import Restored, RestorePlan
-from chatdb.workflows.restore_selection import SelectionRestored
-from chatdb.workflows.seed_database import SeedReport
-from chatdb.workflows.smoke_check import CheckResult
-from chatdb.workflows.status import DayCount, StatusReport
 from tests.repo.test_commands import EVERY_COMMAND
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -94,7 +94,7 @@ def test_only_output_and_diagnostics_write_to_the_streams() -> None:
         "chatdb/cli/boundary.py",
         "chatdb/cli/confirm.py",
         "chatdb/cli/diagnostics.py",
-        "chatdb/cli/gone_reader.py",
+        "chatdb/cli/commands/dev_db/gone_reader.py",
         "chatdb/cli/output.py",
         "chatdb/cli/paging.py",
         "chatdb/cli/progress_bar.py",

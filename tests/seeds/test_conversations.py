@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatdb import canonical
 from chatdb.formats import native
 from chatdb.formats.base import Tally
-from chatdb.formats.sources import open_source
+from chatdb.formats.files.sources import open_source
+from chatdb.primitives import canonical
 from chatdb.records import Conversation, is_hidden
 from chatdb.seeds import phrases
 from chatdb.seeds.demo import DEMO

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from chatdb.servers.base import DevServer
-from chatdb.servers.compose import ComposeEngine
+from chatdb.servers.compose.engine import ComposeEngine
 from tests.postgres_server import PASSWORD
 from tests.programs import leave_out
 from tests.servers import container_engine as engines

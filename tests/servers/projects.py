@@ -12,8 +12,8 @@ from typing import Any
 from chatdb.db.connect import connect_postgresql
 from chatdb.errors import ChatdbError
 from chatdb.servers.base import DevServer
-from chatdb.servers.embedded import EmbeddedEngine
-from chatdb.servers.embedded_home import find_home
+from chatdb.servers.embedded.engine import EmbeddedEngine
+from chatdb.servers.embedded.home import find_home
 from tests.postgres_server import PASSWORD
 
 _ROOM = 2_000_000_000

@@ -14,9 +14,9 @@ import pytest
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
+from chatdb.db.migrating.migrations import upgrade
 from chatdb.servers.base import DevServer, ServerState
-from chatdb.servers.compose_file import shipped_compose_file
+from chatdb.servers.compose.file import shipped_compose_file
 from chatdb.servers.dump_programs import DumpPrograms
 from tests.postgres_server import wait_until
 from tests.programs import leave_out
@@ -234,7 +234,7 @@ STARTER = """
 import sys, json
 from pathlib import Path
 from chatdb.servers.base import DevServer
-from chatdb.servers.compose import ComposeEngine
+from chatdb.servers.compose.engine import ComposeEngine
 given = json.loads(sys.stdin.readline())
 server = DevServer(**{**given["server"], "folder": Path(given["server"]["folder"])})
 ComposeEngine(environment=given["environment"]).start(server, seconds=60, note=print)

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from chatdb.workflows.project_files import init_project
+from chatdb.operations.dev_db.project_files import init_project
 from tests.postgres_server import PASSWORD, wait_until
 from tests.servers import container_engine as engines
 from tests.servers.container_engine import IMAGE, ContainerEngine

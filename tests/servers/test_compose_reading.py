@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from chatdb.errors import StorageError, UsageError
-from chatdb.servers import compose_failures
 from chatdb.servers.base import DevServer
-from chatdb.servers.compose import ComposeEngine
-from chatdb.servers.compose_file import compose_file_of, shipped_compose_file, variables_of
-from chatdb.servers.compose_objects import Container, major_of, read_container
+from chatdb.servers.compose import failures as compose_failures
+from chatdb.servers.compose.engine import ComposeEngine
+from chatdb.servers.compose.file import compose_file_of, shipped_compose_file, variables_of
+from chatdb.servers.compose.objects import Container, major_of, read_container
 
 SERVER = DevServer(
     project="shop",

@@ -18,7 +18,7 @@ from chatdb.errors import (
     StorageError,
 )
 from chatdb.servers.base import DevServer, ServerState
-from chatdb.servers.compose_file import shipped_compose_file
+from chatdb.servers.compose.file import shipped_compose_file
 from tests.postgres_server import wait_until
 from tests.programs import leave_out
 from tests.servers.conftest import compose_engine, new_server

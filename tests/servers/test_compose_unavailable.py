@@ -10,7 +10,7 @@ import pytest
 
 from chatdb.errors import EngineUnavailableError, ServerFailedError
 from chatdb.servers.base import DevServer
-from chatdb.servers.compose import ComposeEngine
+from chatdb.servers.compose.engine import ComposeEngine
 from tests.programs import leave_out
 from tests.servers.conftest import compose_engine
 from tests.servers.container_engine import ContainerEngine

@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from chatdb.backups.catalogue import Backup
 from chatdb.backups.folder_store import FolderStore
+from chatdb.backups.inventory import Backup
 from chatdb.db.database import Database
-from chatdb.db.migrations import upgrade
+from chatdb.db.migrating.migrations import upgrade
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ProgramMissingError, UsageError
+from chatdb.operations.backups.create import create_backup
+from chatdb.operations.backups.parts import BackupOptions
+from chatdb.operations.backups.verify import verify_files
+from chatdb.operations.restoring.in_place import planned_in_place
+from chatdb.operations.restoring.parts import RestoreOptions
+from chatdb.operations.restoring.restore import planned_restore
 from chatdb.servers.base import DevServer
 from chatdb.servers.dump_programs import Client, DumpPrograms, ProgramName
-from chatdb.workflows.backup_parts import BackupOptions
-from chatdb.workflows.create_backup import create_backup
-from chatdb.workflows.restore import planned_restore
-from chatdb.workflows.restore_in_place import planned_in_place
-from chatdb.workflows.restore_parts import RestoreOptions
-from chatdb.workflows.verify_backup import verify_files
+from tests.operations.backups import Quiet
+from tests.operations.restoring import conversations_in, execute, fill
 from tests.servers.container_engine import ContainerEngine
-from tests.workflows.backups import Quiet
-from tests.workflows.restoring import conversations_in, execute, fill
 
 pytestmark = pytest.mark.xdist_group("containers")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from chatdb.db.connect import connect_postgresql
+from chatdb.operations.dev_db.dev_db import DevDatabase, DevServerOption, DevServerOptions, Started
+from chatdb.operations.dev_db.engines import Engines
+from chatdb.operations.dev_db.memory import project_at
 from chatdb.servers.base import ServerState
-from chatdb.workflows.dev_db import DevDatabase, DevServerOption, DevServerOptions, Started
-from chatdb.workflows.dev_db_engines import Engines
-from chatdb.workflows.dev_db_memory import project_at
 from tests.servers.container_engine import IMAGE, ContainerEngine
 from tests.servers.projects import free_port, open_folder
 

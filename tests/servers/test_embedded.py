@@ -18,8 +18,8 @@ from chatdb.errors import (
     ServerFailedError,
 )
 from chatdb.servers.base import DevServer, ServerState
-from chatdb.servers.embedded import EmbeddedEngine
-from chatdb.servers.embedded_home import find_home
+from chatdb.servers.embedded.engine import EmbeddedEngine
+from chatdb.servers.embedded.home import find_home
 from chatdb.servers.postgres_tools import find_servers, wheel_folder
 from tests.postgres_server import PostgresServer, wait_until
 from tests.programs import leave_out

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chatdb.servers.embedded import EmbeddedEngine
-from chatdb.servers.embedded_home import SYSTEM_FOLDER, find_home
+from chatdb.servers.embedded.engine import EmbeddedEngine
+from chatdb.servers.embedded.home import SYSTEM_FOLDER, find_home
 from chatdb.servers.postgres_tools import wheel_folder
 from tests.servers.projects import (
     copy_of,
@@ -84,7 +84,7 @@ def test_an_ordinary_user_runs_the_server_as_himself() -> None:
     # All imports come first: the other user may not be able to read the packages.
     script = (
         "import os, sys\n"
-        "import chatdb.servers.embedded, chatdb.servers.target_database\n"
+        "import chatdb.servers.embedded.engine, chatdb.servers.target_database\n"
         "import psycopg, selectors\n"
         "from pathlib import Path\n"
         "from tests.servers.projects import pid_of, query, server_at, start\n"
@@ -93,7 +93,7 @@ def test_an_ordinary_user_runs_the_server_as_himself() -> None:
         "start(server)\n"
         "assert query(server, 'SELECT 1') == [(1,)]\n"
         "assert Path(f'/proc/{pid_of(server)}').stat().st_uid == 65534\n"
-        "engine = chatdb.servers.embedded.EmbeddedEngine()\n"
+        "engine = chatdb.servers.embedded.engine.EmbeddedEngine()\n"
         "engine.remove(server, data=True, note=print)\n"
         "assert not (server.folder / 'postgresql').exists()\n"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatdb.servers.embedded_log import LARGEST_BYTES, bound, follow_log, last_lines, lines_from
+from chatdb.servers.embedded.log import LARGEST_BYTES, bound, follow_log, last_lines, lines_from
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from chatdb.db.connect import connect_postgresql
-from chatdb.servers import embedded_process
 from chatdb.servers.base import DevServer
-from chatdb.servers.embedded import EmbeddedEngine
-from chatdb.servers.embedded_home import find_home
+from chatdb.servers.embedded import process as embedded_process
+from chatdb.servers.embedded.engine import EmbeddedEngine
+from chatdb.servers.embedded.home import find_home
 from chatdb.servers.target_database import make_database
 from tests.postgres_server import wait_until
 from tests.servers.projects import (

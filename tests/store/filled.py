@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from chatdb import canonical
+from chatdb.primitives import canonical
 from chatdb.records import Conversation
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

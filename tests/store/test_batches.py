@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.errors import ChatdbError
-from chatdb.operations.imports import ImportOptions, ImportRun
-from chatdb.operations.imports_preview import preview
+from chatdb.operations.importing.imports import ImportOptions, ImportRun
+from chatdb.operations.importing.preview import preview
 from chatdb.store import batches as batches_module
 from chatdb.store.batches import Arrival, Batches
 from tests.operations.importing import (

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from chatdb.db import schema
-from chatdb.db.catalogue import expected_catalogue
-from chatdb.db.dialects import sqlite_export
+from chatdb.db.migrating.catalogue import expected_catalogue
+from chatdb.db.sqlite import export as sqlite_export
 from chatdb.db.url import DialectName
-from chatdb.operations import copies_lines
+from chatdb.operations.copying import lines as copies_lines
 from chatdb.records import Conversation, Embedding, Message, Organization, Snapshot
 from chatdb.store import columns, lines
 from tests.store.write_native_schema import PATH, schema_text

@@ -14,9 +14,9 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.formats.native import conversation_line, header_line
 from chatdb.records import Conversation, Message, organization_id_of
 from chatdb.store.reading import read_stored
+from tests.operations.restoring import kept_removed
 from tests.postgres_server import TEMPLATE, PostgresServer
 from tests.store.filled import NOON, bare_conversation, full_conversation, values_of
-from tests.workflows.restoring import kept_removed
 
 Run = Callable[..., Any]
 

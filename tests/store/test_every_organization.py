@@ -9,10 +9,17 @@ import pytest
 
 from chatdb.db.database import Database
 from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations import conversations, search, users
-from chatdb.operations.conversations import SORTS, Sort
-from chatdb.operations.exports import find_within, native_lines, read_conversations, whole_lines
-from chatdb.operations.search import SearchOptions
+from chatdb.operations.conversations import lists as conversations
+from chatdb.operations.conversations.lists import SORTS, Sort
+from chatdb.operations.exporting.exports import (
+    find_within,
+    native_lines,
+    read_conversations,
+    whole_lines,
+)
+from chatdb.operations.organizations import users
+from chatdb.operations.searching import search
+from chatdb.operations.searching.search import SearchOptions
 from chatdb.records import organization_id_of
 from chatdb.store import every_organization
 from chatdb.store.every_organization import EVERY, Holder

@@ -7,7 +7,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import Format, FormatOption
+from chatdb.cli.options import FormatOption, OutputFormat
 from chatdb.config import Setting
 
 app = group_app("Show the settings and where they come from.")
@@ -26,7 +26,7 @@ class ShownSetting:
 
 
 @app.command()
-def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
     """Show each setting, redacted, and where it came from.
 
     The environment is the database's own label; chatdb environment set changes it.

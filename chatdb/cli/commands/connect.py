@@ -45,12 +45,12 @@ def connect(
       chatdb connect --read-only
       chatdb connect -c "SELECT count(*) FROM messages" -- --csv
     """
-    from chatdb.workflows.connect import Session, client_call
+    from chatdb.operations.dev_db.connect import ClientSession, client_call
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
     schema, bindir = command.config.schema, command.config.pg_bindir
-    session = Session(
+    session = ClientSession(
         schema=None if schema is None else schema.value,
         read_only=read_only,
         sql=sql,

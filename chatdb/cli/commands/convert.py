@@ -22,8 +22,8 @@ from chatdb.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from chatdb.cli.progress import Progress
     from chatdb.formats.base import Skipped
-    from chatdb.formats.writing import Written
-    from chatdb.workflows.convert_files import ConvertOptions
+    from chatdb.formats.files.writing import Written
+    from chatdb.operations.exporting.convert import ConvertOptions
 
 app = command_app()
 
@@ -67,8 +67,8 @@ def convert(
       chatdb convert export.zip export.jsonl
       chatdb convert export.zip notes/ --to markdown
     """
-    from chatdb.formats.writing import format_of
-    from chatdb.workflows.convert_files import ConvertOptions
+    from chatdb.formats.files.writing import format_of
+    from chatdb.operations.exporting.convert import ConvertOptions
 
     command = CommandContext.of(context)
     *inputs, output = paths
@@ -101,8 +101,8 @@ class _Converting:
 
     def to(self, output: str, *, force: bool) -> None:
         """Write to the given output; exits with 7 if something was skipped."""
-        from chatdb.formats.writing import STDOUT
-        from chatdb.workflows.convert_files import total_size
+        from chatdb.formats.files.writing import STDOUT
+        from chatdb.operations.exporting.convert import total_size
 
         total = total_size(self._request.inputs)
         with self._command.diagnostics.progress("converting", total=total) as progress:
@@ -113,8 +113,8 @@ class _Converting:
             raise typer.Exit(ExitCode.PARTIAL)
 
     def _write(self, output: str, progress: "Progress", *, force: bool) -> "Written":
-        from chatdb.formats.writing import STDOUT, is_folder
-        from chatdb.workflows.convert_files import convert_file, convert_folder, convert_stream
+        from chatdb.formats.files.writing import STDOUT, is_folder
+        from chatdb.operations.exporting.convert import convert_file, convert_folder, convert_stream
 
         skip, advance = self._on_skipped, progress.advance
         if output == STDOUT:

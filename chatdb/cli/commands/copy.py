@@ -7,7 +7,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat
 from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ConfigurationError, ExitCode, UsageError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chatdb.cli.progress import Progress
     from chatdb.db.database import Database
     from chatdb.db.url import DatabaseUrl
-    from chatdb.workflows.copy_database import CopyReport
+    from chatdb.operations.copying.copy_database import CopyReport
 
 app = command_app()
 
@@ -44,7 +44,7 @@ def copy(
         bool, typer.Option("--no-search-index", help="Do not build the full-text index now.")
     ] = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Copy everything from one database into another.
 
@@ -56,7 +56,7 @@ def copy(
       chatdb copy data/chatdb.db postgresql://ada@db.internal/chat
       chatdb copy "$DATABASE_URL" backup.db --dry-run
     """
-    from chatdb.workflows.copy_database import copy_database, preview_copy
+    from chatdb.operations.copying.copy_database import copy_database, preview_copy
 
     command = CommandContext.of(context)
     if command.options.org is not None:

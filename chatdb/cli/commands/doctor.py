@@ -13,14 +13,14 @@ from chatdb.cli.diagnostics import redact
 from chatdb.cli.doctor_report import FailOn, report_lines
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import Format, FormatOption, YesOption
+from chatdb.cli.options import FormatOption, OutputFormat, YesOption
 from chatdb.errors import ChatdbError, ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chatdb.operations.doctor_findings import Finding
-    from chatdb.workflows.doctor_machine import Settings
+    from chatdb.operations.doctor.findings import Finding
+    from chatdb.operations.doctor.machine import Settings
 
 app = command_app()
 
@@ -42,7 +42,7 @@ def doctor(
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Lowest severity that causes exit code 1.")
     ] = FailOn.ERROR,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Check what chatdb needs and say how to fix problems.
 
@@ -57,8 +57,8 @@ def doctor(
       chatdb doctor --fix
     """
     from chatdb.cli.table import terminal_width
-    from chatdb.operations.doctor_findings import Finding, Severity
-    from chatdb.workflows.doctor import examine
+    from chatdb.operations.doctor.doctor import examine
+    from chatdb.operations.doctor.findings import Finding, Severity
 
     command = CommandContext.of(context)
     where = _settings(command)
@@ -69,7 +69,7 @@ def doctor(
         replace(finding, text=redact(finding.text), fix=_fix(command, finding.fix))
         for finding in found
     ]
-    if output_format is Format.TABLE:
+    if output_format is OutputFormat.TABLE:
         width = terminal_width() if command.output.is_terminal else None
         for line in report_lines(findings, width=width):
             command.output.text(line)
@@ -93,7 +93,7 @@ def _mend(
     """Apply the fixes after asking and report them; return whether there were any."""
     from chatdb.cli.backup_options import StageWatch
     from chatdb.cli.confirm import confirm
-    from chatdb.workflows.doctor_fix import mends_of
+    from chatdb.operations.doctor.fix import mends_of
 
     mends = mends_of(found, where)
     if not mends:
@@ -117,7 +117,7 @@ def _fix(command: CommandContext, fix: str | None) -> str | None:
 
 def _settings(command: CommandContext) -> "Settings":
     """Collect the settings; invalid ones are a finding too."""
-    from chatdb.workflows.doctor_machine import Settings
+    from chatdb.operations.doctor.machine import Settings
 
     environment = settings.process_environment()
     try:

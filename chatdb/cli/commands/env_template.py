@@ -33,7 +33,7 @@ def write_env_template(
       chatdb env-template
       chatdb env-template --output -
     """
-    from chatdb.workflows.project_files import put_file
+    from chatdb.operations.dev_db.project_files import put_file
 
     command = CommandContext.of(context)
     if str(output) == "-":

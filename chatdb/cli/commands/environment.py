@@ -11,7 +11,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import dev_database
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
 
 app = group_app("Label a database: development, staging or production.")
 
@@ -34,7 +34,7 @@ class ShownEnvironment:
 
 
 @app.command()
-def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
     """Show the database's label.
 
     The name is what --confirm expects if the label is production.
@@ -63,7 +63,7 @@ def set_environment(
     ],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Label the database.
 
@@ -76,7 +76,7 @@ def set_environment(
       chatdb environment set staging --yes --confirm chatdb
     """
     from chatdb.db.label import PRODUCTION
-    from chatdb.operations.environment import EnvironmentChange, label, set_label
+    from chatdb.operations.schema.environment import EnvironmentChange, label, set_label
 
     command = CommandContext.of(context)
     wanted = environment.value

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from chatdb.db.database import Database
-    from chatdb.formats.writing import Written
+    from chatdb.formats.files.writing import Written
+    from chatdb.operations.exporting.database import DatabaseWritten
+    from chatdb.operations.exporting.files import ExportOptions
     from chatdb.store.selecting import IdsWithin
-    from chatdb.workflows.export_database import DatabaseWritten
-    from chatdb.workflows.export_files import ExportOptions
 
 app = command_app()
 
@@ -121,9 +121,9 @@ def export(
       chatdb export --to relay --output relay.sql
     """
     from chatdb.layouts.registry import is_layout
+    from chatdb.operations.exporting.database import check_output, one_organization
+    from chatdb.operations.exporting.files import ExportOptions
     from chatdb.store.selecting import ConversationFilter
-    from chatdb.workflows.export_database import check_output, one_organization
-    from chatdb.workflows.export_files import ExportOptions
 
     command = CommandContext.of(context)
     wanted = ConversationFilter(
@@ -158,7 +158,7 @@ def export(
 
 def _format_name(output: str, to: str | None) -> str:
     """Return the requested format; raises UsageError if the file name contradicts it."""
-    from chatdb.formats.writing import format_of
+    from chatdb.formats.files.writing import format_of
     from chatdb.layouts.registry import is_layout
 
     if to is not None and is_layout(to):
@@ -172,8 +172,8 @@ def _with_ids(
     """Narrow the selection to the conversations named and found."""
     from dataclasses import replace
 
-    from chatdb.operations.exports import find_within
-    from chatdb.workflows.export_files import matching_ids
+    from chatdb.operations.exporting.exports import find_within
+    from chatdb.operations.exporting.files import matching_ids
 
     if ids is None and query is None:
         return options
@@ -208,7 +208,7 @@ class _Exporting:
 
     def to(self, output: str, *, force: bool) -> None:
         """Write to the given output; exits with 7 if existing files were kept."""
-        from chatdb.formats.writing import STDOUT, check_file, is_folder
+        from chatdb.formats.files.writing import STDOUT, check_file, is_folder
 
         if output == STDOUT:
             written, place = self._to_stdout(), None
@@ -223,7 +223,7 @@ class _Exporting:
         report(self._command, written, place)
 
     def _to_stdout(self) -> "Written":
-        from chatdb.workflows.export_files import export_stream
+        from chatdb.operations.exporting.files import export_stream
 
         stream = stdout_for(self._command, self._request.format_name)
         with self._progress(quiet=self._command.output.is_terminal) as progress:
@@ -235,7 +235,7 @@ class _Exporting:
             )
 
     def _to_file(self, path: Path, *, force: bool) -> "Written":
-        from chatdb.workflows.export_files import export_file
+        from chatdb.operations.exporting.files import export_file
 
         with self._progress() as progress:
             return export_file(
@@ -247,7 +247,7 @@ class _Exporting:
             )
 
     def _to_folder(self, folder: Path, *, force: bool) -> "Written":
-        from chatdb.workflows.export_files import export_folder
+        from chatdb.operations.exporting.files import export_folder
 
         with self._progress() as progress:
             return export_folder(
@@ -261,7 +261,7 @@ class _Exporting:
 
     def to_database(self, output: str, *, force: bool) -> None:
         """Write into another system's database, or a file of SQL for it."""
-        from chatdb.workflows.export_database import export_to
+        from chatdb.operations.exporting.database import export_to
 
         with self._progress() as progress:
             written = export_to(

@@ -6,7 +6,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import Format, FormatOption
+from chatdb.cli.options import FormatOption, OutputFormat
 
 app = command_app()
 
@@ -24,7 +24,7 @@ class KnownFormat:
 
 
 @app.command()
-def formats(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+def formats(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
     """List the formats and databases that can be read and written.
 
     Files and databases are recognised by their contents; --from and --to take these names. A dump

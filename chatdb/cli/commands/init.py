@@ -8,7 +8,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat
 from chatdb.errors import ConfigurationError
 from chatdb.variables import env_template
 
@@ -35,7 +35,7 @@ def init(
         typer.Option("--force", help="Replace files that differ, keeping each as NAME.old."),
     ] = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Put the compose file and .env.example into a project.
 
@@ -47,7 +47,7 @@ def init(
       chatdb init --dry-run
       chatdb init --production
     """
-    from chatdb.workflows.project_files import ProjectFile, init_project, lines_to_add
+    from chatdb.operations.dev_db.project_files import ProjectFile, init_project, lines_to_add
 
     command = CommandContext.of(context)
     files = init_project(

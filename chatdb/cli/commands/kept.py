@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatdb import config as settings
-from chatdb.cli.backup_check import an_age
 from chatdb.cli.backup_report import age_text
+from chatdb.cli.commands.backup.check import an_age
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
-    from chatdb.workflows.kept_entries import KeptEntries, KeptEntry
-    from chatdb.workflows.kept_prune import PrunedItem
+    from chatdb.operations.kept.entries import KeptEntries, KeptEntry
+    from chatdb.operations.kept.prune import PrunedItem
 
 app = group_app("List, show, restore and remove kept files and databases.")
 
@@ -61,7 +61,7 @@ class ListedPruned:
 
 
 @app.command(name="list")
-def list_kept(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+def list_kept(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
     """List kept files and databases, oldest first.
 
     These are the databases replaced by restores, the copies made before migrations, the files saved
@@ -71,13 +71,13 @@ def list_kept(context: typer.Context, output_format: FormatOption = Format.TABLE
     Example:
       chatdb kept list --format json
     """
-    from chatdb.workflows.kept_entries import KeptEntry
+    from chatdb.operations.kept.entries import KeptEntry
 
     command = CommandContext.of(context)
     place = _place(command)
     kept = _entries(command, place)
     entries = kept.own
-    if output_format is Format.TABLE:
+    if output_format is OutputFormat.TABLE:
         log_problem = kept.log_problem
         rows = [_listed(entry, log_problem=log_problem) for entry in entries]
         command.output.rows(rows, ListedKept, output_format)
@@ -103,7 +103,7 @@ def list_kept(context: typer.Context, output_format: FormatOption = Format.TABLE
 
 @app.command()
 def show(
-    context: typer.Context, name: NameArgument, output_format: FormatOption = Format.TABLE
+    context: typer.Context, name: NameArgument, output_format: FormatOption = OutputFormat.TABLE
 ) -> None:
     """Show a kept item and how to restore it.
 
@@ -111,7 +111,7 @@ def show(
     Example:
       chatdb kept show deleted_20260131T120000_000000Z.jsonl
     """
-    from chatdb.workflows.kept_entries import details, named
+    from chatdb.operations.kept.entries import details, named
 
     command = CommandContext.of(context)
     url = _place(command)
@@ -131,7 +131,7 @@ def restore(
     force: Annotated[bool, typer.Option("--force", help="Disconnect other sessions.")] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Restore a kept file or database.
 
@@ -144,10 +144,10 @@ def restore(
       chatdb kept restore deleted_20260131T120000_000000Z.jsonl
       chatdb kept restore chat_before_restore_20260131T120000Z --dry-run
     """
-    from chatdb.cli.commands.import_ import import_
-    from chatdb.cli.commands.restore import restore as put_back
+    from chatdb.cli.commands.import_.command import import_
+    from chatdb.cli.commands.restore.command import restore as put_back
     from chatdb.errors import RefusedError, UsageError
-    from chatdb.workflows.kept_entries import named
+    from chatdb.operations.kept.entries import named
 
     command = CommandContext.of(context)
     kept = _entries(command, _place(command))
@@ -214,7 +214,7 @@ def prune(
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Remove kept items by age or number.
 
@@ -227,7 +227,7 @@ def prune(
       chatdb kept prune --older-than 30d --dry-run
       chatdb kept prune --keep-last 3 --yes
     """
-    from chatdb.workflows import kept_prune as workflow
+    from chatdb.operations.kept import prune as workflow
 
     command = CommandContext.of(context)
     url = _place(command)
@@ -246,7 +246,7 @@ def prune(
     if going and not dry_run:
         confirm(command, _plan_lines(going), yes=yes, action="remove what is kept of", url=url)
         plan = workflow.carry_out(url, plan)
-    if output_format is Format.TABLE:
+    if output_format is OutputFormat.TABLE:
         rows = [_pruned(item, dry_run=dry_run) for item in plan]
         command.output.rows(rows, ListedPruned, output_format)
     else:
@@ -277,7 +277,7 @@ def _schema(command: CommandContext) -> str | None:
 
 
 def _entries(command: CommandContext, url: "DatabaseUrl") -> "KeptEntries":
-    from chatdb.workflows.kept_entries import kept_entries
+    from chatdb.operations.kept.entries import kept_entries
 
     return kept_entries(url, schema=_schema(command))
 

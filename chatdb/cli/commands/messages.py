@@ -8,19 +8,19 @@ from uuid import UUID
 import typer
 
 from chatdb.cli.added_columns import warn_of_added_columns
+from chatdb.cli.commands.conversations.delete import tell_way_back
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
-from chatdb.cli.conversations.deletion import tell_way_back
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
     DryRunOption,
-    Format,
     FormatOption,
     KeepToOption,
     LimitOption,
     NoKeepOption,
+    OutputFormat,
     UserOption,
     WithinConversation,
     YesOption,
@@ -30,7 +30,7 @@ from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
-    from chatdb.operations.messages import ListedMessage
+    from chatdb.operations.conversations.messages import ListedMessage
 
 app = group_app("Add, list, edit and delete messages.")
 
@@ -125,7 +125,7 @@ def add(
         typer.Option("--json", help="TEXT is JSON: one object, a list, or one object per line."),
     ] = False,
     user: UserOption = None,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Add a message to a conversation.
 
@@ -139,9 +139,9 @@ def add(
       chatdb messages add last --json < messages.jsonl
     """
     from chatdb.cli.input import read_text
-    from chatdb.operations import messages as operation
-    from chatdb.operations.message_words import messages_of
-    from chatdb.operations.metadata_words import object_of
+    from chatdb.operations.conversations import messages as operation
+    from chatdb.operations.conversations.message_words import messages_of
+    from chatdb.operations.conversations.metadata_words import object_of
 
     command = CommandContext.of(context)
     fields = _fields(role, author, model, reasoning, tool_calls, tool_outputs, attachments)
@@ -190,7 +190,7 @@ def list_messages(
     ] = None,
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the messages of all branches of a conversation.
 
@@ -198,8 +198,8 @@ def list_messages(
     Example:
       chatdb messages list last --newest-first --limit 10
     """
-    from chatdb.operations import messages as operation
-    from chatdb.operations.message_words import role_of
+    from chatdb.operations.conversations import messages as operation
+    from chatdb.operations.conversations.message_words import role_of
 
     command = CommandContext.of(context)
     scope = scope_of(command, all_orgs=all_orgs)
@@ -219,7 +219,7 @@ def list_messages(
             roles=[role_of(each) for each in role or ()],
         )
     keys = [key] * len(page.items) if all_orgs else None
-    if output_format is Format.TABLE:
+    if output_format is OutputFormat.TABLE:
         rows = [_row(message) for message in page.items]
         command.output.rows(rows, ListedRow, output_format, organizations=keys)
     else:
@@ -244,7 +244,7 @@ def edit(
     tool_outputs: ToolOutputsOption = None,
     attachments: AttachmentsOption = None,
     user: UserOption = None,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Change a message; imports keep your change.
 
@@ -256,7 +256,7 @@ def edit(
       chatdb messages edit last 9c0d1e2f "And with rye flour?"
     """
     from chatdb.cli.input import read_text
-    from chatdb.operations import messages as operation
+    from chatdb.operations.conversations import messages as operation
 
     command = CommandContext.of(context)
     changes = _fields(role, author, model, reasoning, tool_calls, tool_outputs, attachments)
@@ -266,7 +266,9 @@ def edit(
         edited = operation.edit(
             database, conversation, message, changes, organization_key=command.org, user_id=user
         )
-    command.output.record(_row(edited) if output_format is Format.TABLE else edited, output_format)
+    command.output.record(
+        _row(edited) if output_format is OutputFormat.TABLE else edited, output_format
+    )
 
 
 @app.command()
@@ -284,7 +286,7 @@ def delete(
     no_keep: NoKeepOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Delete messages, keeping the conversation in a file.
 
@@ -295,9 +297,9 @@ def delete(
     Example:
       chatdb messages delete last 9c0d1e2f --dry-run
     """
-    from chatdb.operations.message_deletion import find_deletable
-    from chatdb.workflows.delete_messages import MessageDeletion, delete_messages
-    from chatdb.workflows.kept_files import default_keep_path
+    from chatdb.operations.conversations.delete_messages import MessageDeletion, delete_messages
+    from chatdb.operations.conversations.message_deletion import find_deletable
+    from chatdb.operations.kept.files import default_keep_path
 
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
@@ -343,7 +345,7 @@ def _fields(
     attachments: str | None,
 ) -> dict[str, Any]:
     """Return the fields that were given; an empty value is None."""
-    from chatdb.operations.message_words import json_of, json_or_text, role_of
+    from chatdb.operations.conversations.message_words import json_of, json_or_text, role_of
 
     fields: dict[str, Any] = {}
     if role is not None:

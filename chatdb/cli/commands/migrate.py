@@ -10,14 +10,14 @@ from chatdb.cli.backup_keys import writing_keys
 from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import A_DAY, Format, FormatOption, a_number
+from chatdb.cli.options import A_DAY, FormatOption, OutputFormat, a_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from chatdb.db.database import Database
-    from chatdb.db.migrations import AppliedRevision
-    from chatdb.operations.schema_plan import PlannedStatement
+    from chatdb.db.migrating.migrations import AppliedRevision
+    from chatdb.operations.schema.plan import PlannedStatement
 
 app = command_app()
 
@@ -74,7 +74,7 @@ def migrate(
             "--backup", help="Back up the database first if there is anything to migrate."
         ),
     ] = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Bring the database's schema to the newest revision.
 
@@ -87,7 +87,7 @@ def migrate(
       chatdb migrate --wait 60
       chatdb migrate --backup
     """
-    from chatdb.workflows.migrate import already_there, bring_up
+    from chatdb.operations.migrating.migrate import already_there, bring_up
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
@@ -104,7 +104,7 @@ def migrate(
     elif plan:
         _print_plan(command, revision, output_format)
     else:
-        from chatdb.db.migrations import AppliedRevision
+        from chatdb.db.migrating.migrations import AppliedRevision
 
         watch = CommandWatch(command, output_format)
         with (
@@ -119,7 +119,7 @@ def migrate(
                 keep_copy=keep_copy,
                 watch=watch,
             )
-        if output_format is not Format.TABLE:
+        if output_format is not OutputFormat.TABLE:
             command.output.rows(applied, AppliedRevision, output_format)
         elif not applied:
             _print_nothing(command, output_format)
@@ -129,8 +129,8 @@ def migrate(
 def _backed_up(command: CommandContext, database: "Database") -> "Iterator[None]":
     """Back up the database before the block, to the configured place."""
     from chatdb.backups.stores import open_store
-    from chatdb.workflows.backup_parts import BackupOptions
-    from chatdb.workflows.migrate import backed_up
+    from chatdb.operations.backups.parts import BackupOptions
+    from chatdb.operations.migrating.migrate import backed_up
 
     store = open_store(backup_place(command, None), writing_keys(command, None))
     options = BackupOptions(programs=dump_programs(command))
@@ -142,9 +142,9 @@ def _backed_up(command: CommandContext, database: "Database") -> "Iterator[None]
 class CommandWatch:
     """Reports the progress of a migration: revisions on stdout, the rest on stderr."""
 
-    def __init__(self, command: CommandContext, output_format: Format) -> None:
+    def __init__(self, command: CommandContext, output_format: OutputFormat) -> None:
         self._command = command
-        self._told = output_format is Format.TABLE
+        self._told = output_format is OutputFormat.TABLE
 
     def note(self, text: str) -> None:
         """Write a note."""
@@ -167,19 +167,19 @@ class CommandWatch:
                 )
 
 
-def _print_nothing(command: CommandContext, output_format: Format) -> None:
-    if output_format is Format.TABLE:
+def _print_nothing(command: CommandContext, output_format: OutputFormat) -> None:
+    if output_format is OutputFormat.TABLE:
         command.output.text(f"nothing to do: {command.url.redacted()} is up to date")
-    elif output_format is Format.JSON:
+    elif output_format is OutputFormat.JSON:
         command.output.text("[]")
 
 
-def _print_plan(command: CommandContext, revision: str | None, output_format: Format) -> None:
-    from chatdb.operations.schema_plan import PlannedStatement, plan_upgrade
+def _print_plan(command: CommandContext, revision: str | None, output_format: OutputFormat) -> None:
+    from chatdb.operations.schema.plan import PlannedStatement, plan_upgrade
 
     with command.open_database(create=False, any_schema=True) as database:
         planned = plan_upgrade(database, revision)
-    if output_format is Format.TABLE:
+    if output_format is OutputFormat.TABLE:
         command.output.text(plan_text(planned))
     else:
         command.output.rows(planned, PlannedStatement, output_format)

@@ -14,11 +14,11 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     DryRunOption,
-    Format,
     FormatOption,
     KeepToOption,
     LimitOption,
     NoKeepOption,
+    OutputFormat,
     YesOption,
 )
 from chatdb.cli.output import field_names
@@ -27,8 +27,11 @@ from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
-    from chatdb.operations.organizations import OrganizationContents, OrganizationSummary
-    from chatdb.workflows.delete_organization import OrganizationDeletion
+    from chatdb.operations.organizations.delete import OrganizationDeletion
+    from chatdb.operations.organizations.organizations import (
+        OrganizationRemoval,
+        OrganizationSummary,
+    )
 
 app = group_app("List, create, rename and delete organizations (tenants).")
 
@@ -68,7 +71,7 @@ def list_organizations(
     after: Annotated[
         str | None, typer.Option("--after", metavar="KEY", help="Continue after this key.")
     ] = None,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List organizations by key, with counts.
 
@@ -76,12 +79,12 @@ def list_organizations(
     Example:
       chatdb organizations list --format json
     """
-    from chatdb.operations import organizations
+    from chatdb.operations.organizations import organizations
 
     command = CommandContext.of(context)
     with command.open_database() as database:
         page = organizations.list_page(database, limit=limit, after=after)
-    if output_format is Format.TABLE:
+    if output_format is OutputFormat.TABLE:
         shown = [_listed(item) for item in page.items]
         command.output.rows(shown, ListedOrganization, output_format)
     else:
@@ -101,7 +104,7 @@ def create(
         bool,
         typer.Option("--if-missing", help="If it already exists, change nothing and exit with 0."),
     ] = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Create an organization.
 
@@ -111,7 +114,7 @@ def create(
     Example:
       chatdb organizations create acme --name 'Acme Ltd.'
     """
-    from chatdb.operations import organizations
+    from chatdb.operations.organizations import organizations
 
     command = CommandContext.of(context)
     with command.open_database() as database:
@@ -124,7 +127,7 @@ def rename(
     context: typer.Context,
     key: KeyArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="New display name.")],
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Rename an organization; its key stays the same.
 
@@ -132,7 +135,7 @@ def rename(
     Example:
       chatdb organizations rename acme 'Acme Incorporated'
     """
-    from chatdb.operations import organizations
+    from chatdb.operations.organizations import organizations
 
     command = CommandContext.of(context)
     with command.open_database() as database:
@@ -152,7 +155,7 @@ def delete(
     no_keep: NoKeepOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Delete an organization and its contents, kept in a file.
 
@@ -162,8 +165,8 @@ def delete(
     Example:
       chatdb organizations delete acme --dry-run
     """
-    from chatdb.operations import organizations
-    from chatdb.workflows import delete_organization as workflow
+    from chatdb.operations.organizations import delete as workflow
+    from chatdb.operations.organizations import organizations
 
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
@@ -198,7 +201,7 @@ def _listed(item: "OrganizationSummary") -> ListedOrganization:
 def _delete(
     command: CommandContext, database: "Database", plan: "OrganizationDeletion"
 ) -> "OrganizationDeletion":
-    from chatdb.workflows.delete_organization import DeletionWatch, delete_organization
+    from chatdb.operations.organizations.delete import DeletionWatch, delete_organization
 
     count = plan.contents.conversations
     steps = count if plan.kept is None else 2 * count
@@ -226,7 +229,7 @@ def _plan(report: "OrganizationDeletion") -> list[str]:
     ]
 
 
-def _way_back(contents: "OrganizationContents", kept: Path) -> str:
+def _way_back(contents: "OrganizationRemoval", kept: Path) -> str:
     """Return the command that restores it; the file does not contain the display name."""
     org = "" if contents.key == "default" else f" --org {quote(contents.key)}"
     back = f"chatdb import {quote(str(kept))} --restore-deleted{org}"

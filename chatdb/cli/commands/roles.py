@@ -14,7 +14,7 @@ import typer
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
 from chatdb.cli.organizations_meant import tell_nothing
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import RefusedError, StorageError, UsageError
@@ -25,7 +25,7 @@ app = group_app("List, create and drop the login roles of applications.")
 _PASSWORD_BYTES = 24
 
 
-class Kind(StrEnum):
+class RoleChoice(StrEnum):
     """What the role may do."""
 
     APP = "app"
@@ -46,7 +46,7 @@ class CreatedRole:
 
 
 @app.command(name="list")
-def list_roles(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+def list_roles(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
     """List the roles that may read the messages.
 
     Row-level security applies to application roles, never to a superuser or the owner of the
@@ -56,7 +56,7 @@ def list_roles(context: typer.Context, output_format: FormatOption = Format.TABL
     Example:
       chatdb roles list
     """
-    from chatdb.operations import roles
+    from chatdb.operations.security import roles
 
     command = CommandContext.of(context)
     with command.open_database() as database:
@@ -70,7 +70,7 @@ def list_roles(context: typer.Context, output_format: FormatOption = Format.TABL
 def create(
     context: typer.Context,
     kind: Annotated[
-        Kind,
+        RoleChoice,
         typer.Argument(metavar="app|readonly", help="app: read and write; readonly: read only."),
     ],
     name: Annotated[
@@ -100,7 +100,7 @@ def create(
         bool,
         typer.Option("--existing", help="Grant an existing role its privileges in this database."),
     ] = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Create a login role with only the privileges it needs.
 
@@ -112,7 +112,7 @@ def create(
       chatdb roles create app
       chatdb roles create readonly --name reports --save-password reports.password
     """
-    from chatdb.operations import roles
+    from chatdb.operations.security import roles
 
     command = CommandContext.of(context)
     source = _PasswordSource(password_file, generate, save_password)
@@ -155,7 +155,7 @@ def drop(
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Revoke a role's privileges and drop it.
 
@@ -163,7 +163,7 @@ def drop(
     Example:
       chatdb roles drop chatdb_app --dry-run
     """
-    from chatdb.operations import roles
+    from chatdb.operations.security import roles
 
     command = CommandContext.of(context)
     with command.open_database() as database:

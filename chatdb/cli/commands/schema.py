@@ -7,11 +7,11 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, Format, FormatOption, YesOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
-    from chatdb.operations.schema_plan import Loss
+    from chatdb.operations.schema.plan import Loss
 
 app = group_app("Inspect and change the schema and its revisions.")
 
@@ -22,7 +22,7 @@ def status(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 4 unless the schema is current.")
     ] = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Show which revision the database is at.
 
@@ -33,8 +33,8 @@ def status(
     Example:
       chatdb schema status --exit-code --format json
     """
-    from chatdb.db.other_schemas import in_schemas
-    from chatdb.operations import schema
+    from chatdb.db.migrating.other_schemas import in_schemas
+    from chatdb.operations.schema import schema
 
     command = CommandContext.of(context)
     with command.open_database(create=False, any_schema=True) as database:
@@ -49,7 +49,7 @@ def status(
 
 
 @app.command()
-def history(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+def history(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
     """List the revisions and when they were applied.
 
     A revision whose script has changed since then is marked.
@@ -58,7 +58,7 @@ def history(context: typer.Context, output_format: FormatOption = Format.TABLE) 
     Example:
       chatdb schema history
     """
-    from chatdb.operations import schema
+    from chatdb.operations.schema import schema
 
     command = CommandContext.of(context)
     with command.open_database(create=False, any_schema=True) as database:
@@ -67,7 +67,7 @@ def history(context: typer.Context, output_format: FormatOption = Format.TABLE) 
 
 
 @app.command()
-def check(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+def check(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
     """Compare the live schema with the one the migrations create.
 
     Exits with 1 and lists the differences if there are any, including those of the full-text index.
@@ -76,16 +76,16 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
     Example:
       chatdb schema check --format json
     """
-    from chatdb.db.catalogue import Difference
-    from chatdb.db.dialects.search_index import COMPLETE_HINT
-    from chatdb.operations import schema_check
+    from chatdb.db.contract.search_index import COMPLETE_HINT
+    from chatdb.db.migrating.catalogue import Difference
+    from chatdb.operations.schema import check as schema_check
 
     command = CommandContext.of(context)
     with command.open_database(create=False, any_schema=True) as database:
         report = schema_check.check(database)
     for note in report.notes:
         command.diagnostics.note(note)
-    if report.differences or output_format is not Format.TABLE:
+    if report.differences or output_format is not OutputFormat.TABLE:
         command.output.rows(report.differences, Difference, output_format)
     if report.differences:
         command.diagnostics.warning(
@@ -94,7 +94,7 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
         if any(map(schema_check.is_of_search_index, report.differences)):
             command.diagnostics.note(f"to rebuild the search index: {COMPLETE_HINT}")
         raise typer.Exit(ExitCode.FAILED)
-    if output_format is Format.TABLE:
+    if output_format is OutputFormat.TABLE:
         command.output.text(
             f"no differences: {command.url.redacted()} matches revision {report.revision}"
         )
@@ -115,7 +115,7 @@ def dump(
     Example:
       chatdb schema dump --output schema.sql
     """
-    from chatdb.operations import schema_check
+    from chatdb.operations.schema import check as schema_check
 
     command = CommandContext.of(context)
     with command.open_database(create=False, any_schema=True) as database:
@@ -137,7 +137,7 @@ def downgrade(
     no_keep: Annotated[
         bool, typer.Option("--no-keep", help="Do not keep a copy of the SQLite file.")
     ] = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Revert revisions, dropping the data they hold.
 
@@ -149,8 +149,8 @@ def downgrade(
     """
     from chatdb.cli.commands.migrate import CommandWatch
     from chatdb.cli.confirm import confirm
-    from chatdb.operations.schema_plan import Loss
-    from chatdb.workflows.migrate import plan_back, take_back
+    from chatdb.operations.migrating.migrate import plan_back, take_back
+    from chatdb.operations.schema.plan import Loss
 
     command = CommandContext.of(context)
     with command.open_database(create=False, any_schema=True) as database:
@@ -160,9 +160,9 @@ def downgrade(
             lines = [_loss_text(item) for item in planned.losses]
             confirm(command, [*lines, f"({kept} is kept)"], yes=yes)
             take_back(database, planned, watch=CommandWatch(command, output_format))
-    if not planned.pending and output_format is Format.TABLE:
+    if not planned.pending and output_format is OutputFormat.TABLE:
         command.output.text(f"nothing to do: {command.url.redacted()} is not above {revision}")
-    elif dry_run or output_format is not Format.TABLE:
+    elif dry_run or output_format is not OutputFormat.TABLE:
         command.output.rows(planned.losses, Loss, output_format)
         if not planned.losses:
             command.diagnostics.note("nothing would be lost")
@@ -188,7 +188,7 @@ def new(
     Example:
       chatdb schema new "add tags"
     """
-    from chatdb.operations.schema_new import new_revision
+    from chatdb.operations.schema.new import new_revision
 
     command = CommandContext.of(context)
     path = new_revision(title)

@@ -12,9 +12,9 @@ from chatdb.cli.options import (
     A_DAY,
     AfterOption,
     AllOrgsOption,
-    Format,
     FormatOption,
     LimitOption,
+    OutputFormat,
     a_number,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
@@ -22,7 +22,7 @@ from chatdb.cli.text import one_line, safe
 from chatdb.formats.times import is_known
 
 if TYPE_CHECKING:
-    from chatdb.operations.search import Hit, SearchPage
+    from chatdb.operations.searching.search import Hit, SearchPage
 
 app = command_app()
 
@@ -69,7 +69,7 @@ def search(
             help="Give up after this time.",
         ),
     ] = 30.0,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Find messages by their words.
 
@@ -83,7 +83,7 @@ def search(
       chatdb search '"connection refused" -redis after:2025-01'
       chatdb search --rank -- migrate -alembic
     """
-    from chatdb.operations import search as operation
+    from chatdb.operations.searching import search as operation
 
     command = CommandContext.of(context)
     scope = scope_of(command, all_orgs=all_orgs)
@@ -106,10 +106,10 @@ def search(
             tell_who_has_some(command, database, scope)
 
 
-def _show(command: CommandContext, page: "SearchPage", output_format: Format) -> None:
-    from chatdb.operations.search import Hit
+def _show(command: CommandContext, page: "SearchPage", output_format: OutputFormat) -> None:
+    from chatdb.operations.searching.search import Hit
 
-    if output_format is not Format.TABLE:
+    if output_format is not OutputFormat.TABLE:
         command.output.rows(page.hits, Hit, output_format, organizations=page.organizations)
     elif command.output.is_terminal:
         command.output.page(_renderables(page))

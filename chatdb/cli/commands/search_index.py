@@ -6,17 +6,17 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import Format, FormatOption
+from chatdb.cli.options import FormatOption, OutputFormat
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
-    from chatdb.operations.search_index import SearchIndexReport
+    from chatdb.operations.searching.search_index import SearchIndexReport
 
 app = group_app("Inspect the full-text index, check it and rebuild it.")
 
 
 @app.command()
-def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+def status(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
     """Show the state of the full-text index.
 
     The state is present, damaged, deferred (left out by an import, to be built later) or off (by
@@ -26,7 +26,7 @@ def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -
     Example:
       chatdb search-index status --format json
     """
-    from chatdb.operations.search_index import look_at_search_index
+    from chatdb.operations.searching.search_index import look_at_search_index
 
     command = CommandContext.of(context)
     with command.open_database(create=False) as database:
@@ -36,7 +36,7 @@ def status(context: typer.Context, output_format: FormatOption = Format.TABLE) -
 
 
 @app.command()
-def check(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+def check(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
     """Compare the whole full-text index with the messages.
 
     Exits with 1 if it is damaged, incomplete, invalid or not built yet. SQLite reads every message
@@ -47,7 +47,7 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
     Example:
       chatdb search-index check
     """
-    from chatdb.operations.search_index import check_search_index
+    from chatdb.operations.searching.search_index import check_search_index
 
     command = CommandContext.of(context)
     with (
@@ -55,7 +55,7 @@ def check(context: typer.Context, output_format: FormatOption = Format.TABLE) ->
         command.diagnostics.progress("checking the search index", total=None),
     ):
         report = check_search_index(database)
-    if output_format is not Format.TABLE:
+    if output_format is not OutputFormat.TABLE:
         command.output.record(report, output_format)
     else:
         command.output.text("\n".join(_lines(report)))
@@ -77,7 +77,7 @@ def rebuild(context: typer.Context) -> None:
       chatdb search-index rebuild
     """
     from chatdb.cli.backup_options import StageWatch
-    from chatdb.operations.search_index import rebuild_search_index
+    from chatdb.operations.searching.search_index import rebuild_search_index
 
     command = CommandContext.of(context)
     with command.open_database(create=False) as database, StageWatch(command) as watch:
@@ -95,7 +95,7 @@ def _lines(report: "SearchIndexReport") -> list[str]:
 
 
 def _advise(command: CommandContext, report: "SearchIndexReport") -> None:
-    from chatdb.db.dialects.search_index import COMPLETE_HINT
+    from chatdb.db.contract.search_index import COMPLETE_HINT
 
     for text in report.unchecked:
         command.diagnostics.note(text)

@@ -12,7 +12,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.diagnostics import redact
 from chatdb.cli.doctor_report import FailOn, report_lines
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import Format, FormatOption
+from chatdb.cli.options import FormatOption, OutputFormat
 from chatdb.errors import ExitCode
 
 app = group_app("Check who can access whose chats.")
@@ -24,7 +24,7 @@ def check(
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Lowest severity that causes exit code 1.")
     ] = FailOn.WARNING,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Try to access other tenants' data, and find what allows it.
 
@@ -37,8 +37,8 @@ def check(
       chatdb security check --format json --fail-on error
     """
     from chatdb.cli.table import terminal_width
-    from chatdb.operations.doctor_findings import Finding, Severity
-    from chatdb.workflows.security import SecuritySettings, check_security
+    from chatdb.operations.doctor.findings import Finding, Severity
+    from chatdb.operations.security.check import SecuritySettings, check_security
 
     command = CommandContext.of(context)
     config = command.config
@@ -54,7 +54,7 @@ def check(
         )
     )
     findings = [replace(finding, text=redact(finding.text)) for finding in found]
-    if output_format is Format.TABLE:
+    if output_format is OutputFormat.TABLE:
         width = terminal_width() if command.output.is_terminal else None
         for line in report_lines(findings, width=width):
             command.output.text(line)

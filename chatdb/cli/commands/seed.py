@@ -8,13 +8,13 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, Format, FormatOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat
 from chatdb.cli.text import counted
 from chatdb.errors import ExitCode, UsageError
 from chatdb.seeds.plan import UNTIL, SeedOptions, Size
 
 if TYPE_CHECKING:
-    from chatdb.workflows.seed_database import SeedReport
+    from chatdb.operations.seeding.seed import SeedReport
 
 app = command_app()
 
@@ -54,7 +54,7 @@ def seed(
         ),
     ] = None,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Fill a database with made-up chats.
 
@@ -98,7 +98,7 @@ def _options(
 
 
 def _seed(command: CommandContext, options: SeedOptions) -> "SeedReport":
-    from chatdb.workflows.seed_database import planned_conversations, seed
+    from chatdb.operations.seeding.seed import planned_conversations, seed
 
     total = planned_conversations(options)
     diagnostics = command.diagnostics
@@ -119,7 +119,7 @@ def _seed(command: CommandContext, options: SeedOptions) -> "SeedReport":
 
 
 def _preview(command: CommandContext, options: SeedOptions) -> "SeedReport":
-    from chatdb.workflows.seed_database import planned_conversations, preview_seed
+    from chatdb.operations.seeding.seed import planned_conversations, preview_seed
 
     total = planned_conversations(options)
     path = command.url.path

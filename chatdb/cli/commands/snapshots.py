@@ -9,9 +9,9 @@ from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
-    Format,
     FormatOption,
     LimitOption,
+    OutputFormat,
     UserOption,
     WithinConversation,
 )
@@ -29,7 +29,7 @@ def list_snapshots(
     after: AfterOption = None,
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the snapshots of a conversation, newest first.
 
@@ -37,7 +37,7 @@ def list_snapshots(
     Example:
       chatdb snapshots list last
     """
-    from chatdb.operations import snapshots
+    from chatdb.operations.conversations import snapshots
 
     command = CommandContext.of(context)
     scope = scope_of(command, all_orgs=all_orgs)
@@ -74,7 +74,7 @@ def show(
     ] = "last",
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Show a snapshot with its state.
 
@@ -82,7 +82,7 @@ def show(
     Example:
       chatdb snapshots show last --format json
     """
-    from chatdb.operations import snapshots
+    from chatdb.operations.conversations import snapshots
 
     command = CommandContext.of(context)
     scope = scope_of(command, all_orgs=all_orgs)
@@ -106,7 +106,7 @@ def save(
         ),
     ] = None,
     user: UserOption = None,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Save a state, any JSON value, as the newest snapshot.
 
@@ -115,8 +115,8 @@ def save(
       chatdb snapshots save last < state.json
     """
     from chatdb.cli.input import read_text
-    from chatdb.operations import snapshots
-    from chatdb.operations.message_words import json_of
+    from chatdb.operations.conversations import snapshots
+    from chatdb.operations.conversations.message_words import json_of
 
     command = CommandContext.of(context)
     value = json_of(read_text(command, state), "the state")

@@ -10,9 +10,9 @@ from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AllOrgsOption,
     DryRunOption,
-    Format,
     FormatOption,
     LimitOption,
+    OutputFormat,
     YesOption,
 )
 from chatdb.cli.organizations_meant import (
@@ -37,7 +37,7 @@ def list_users(
         str | None, typer.Option("--after", metavar="USER", help="Continue after this user.")
     ] = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the users of an organization, with counts.
 
@@ -48,7 +48,7 @@ def list_users(
     Example:
       chatdb users list --org acme
     """
-    from chatdb.operations import users
+    from chatdb.operations.organizations import users
 
     command = CommandContext.of(context)
     scope = scope_of(command, all_orgs=all_orgs)
@@ -69,7 +69,7 @@ def show(
     context: typer.Context,
     user: UserArgument,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Summarize a user's conversations.
 
@@ -79,7 +79,7 @@ def show(
     Example:
       chatdb users show ann
     """
-    from chatdb.operations import users
+    from chatdb.operations.organizations import users
 
     command = CommandContext.of(context)
     if all_orgs:
@@ -107,7 +107,7 @@ def rename(
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = Format.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Change a user's id on all conversations.
 
@@ -117,7 +117,7 @@ def rename(
     Example:
       chatdb users rename ann ann@example.org --dry-run
     """
-    from chatdb.operations import users
+    from chatdb.operations.organizations import users
 
     command = CommandContext.of(context)
     with command.open_database(create=not dry_run) as database:

@@ -1,0 +1,91 @@
+"""`chatdb backup check`: is the last backup recent enough?"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from chatdb.cli.backup_keys import backed_up_database
+from chatdb.cli.backup_options import backup_place
+from chatdb.cli.context import CommandContext
+from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.errors import ExitCode, UsageError
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedBackups:
+    """The result of the check; `problems` is empty if there are none."""
+
+    place: str
+    database: str
+    file: str | None
+    made_at: datetime | None
+    verified_at: datetime | None
+    verified_file: str | None
+    problems: tuple[str, ...]
+
+
+def an_age(text: str) -> timedelta:
+    """Read an age such as `90m`, `26h`, `8d` or `2w`; raises UsageError."""
+    match = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
+    if match is None:
+        raise UsageError(f"invalid age {text!r}", hint="for example: 90m, 26h, 8d or 2w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def check(
+    context: typer.Context,
+    place: Annotated[
+        str | None,
+        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
+    ] = None,
+    max_age: Annotated[
+        str,
+        typer.Option(
+            "--max-age", metavar="AGE", help="Maximum age of the last backup: 90m, 26h, 8d, 2w."
+        ),
+    ] = "26h",
+    max_verified_age: Annotated[
+        str | None,
+        typer.Option(
+            "--max-verified-age", metavar="AGE", help="Maximum age of the last verification."
+        ),
+    ] = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Check that the last backup is recent enough.
+
+    For monitoring: the exit code is 1 if the last complete backup of the configured database is
+    older than 26 hours (or --max-age), or if there is none. Does not connect to the database.
+
+    \b
+    Examples:
+      chatdb backup check --max-age 26h --max-verified-age 8d
+      chatdb backup check s3://bucket/chat
+    """
+    from chatdb.backups.last_backup import last_backup, staleness
+    from chatdb.backups.stores import open_store
+
+    command = CommandContext.of(context)
+    age = an_age(max_age)
+    verified_age = None if max_verified_age is None else an_age(max_verified_age)
+    name, kind = backed_up_database(command)
+    last = last_backup(open_store(backup_place(command, place)), name, kind)
+    now = datetime.now(UTC)
+    problems = staleness(last, now=now, max_age=age, max_verified_age=verified_age)
+    found = CheckedBackups(
+        place=last.place,
+        database=last.database,
+        file=last.file,
+        made_at=last.made_at,
+        verified_at=last.verified_at,
+        verified_file=last.verified_file,
+        problems=problems,
+    )
+    command.output.record(found, output_format)
+    if problems:
+        raise typer.Exit(ExitCode.FAILED)

@@ -1,0 +1,176 @@
+"""`chatdb backup prune`: remove backups that no --keep rule covers."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb.cli.backup_keys import NotifyOption, backed_up_database
+from chatdb.cli.backup_options import backup_place
+from chatdb.cli.backup_report import age_text
+from chatdb.cli.commands.backup.notifying import notifying
+from chatdb.cli.confirm import confirm_removal
+from chatdb.cli.context import CommandContext
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.progress import BYTES, amount_text
+from chatdb.cli.text import counted, one_line
+from chatdb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from chatdb.operations.backups.prune import PrunedBackup, PruneReport
+
+_SHOWN = 20
+
+KeepLastOption = Annotated[
+    int, typer.Option("--keep-last", min=0, metavar="N", help="Keep the newest N.")
+]
+KeepDailyOption = Annotated[
+    int, typer.Option("--keep-daily", min=0, metavar="N", help="Keep the newest of each of N days.")
+]
+KeepWeeklyOption = Annotated[
+    int,
+    typer.Option("--keep-weekly", min=0, metavar="N", help="Keep the newest of each of N weeks."),
+]
+KeepMonthlyOption = Annotated[
+    int,
+    typer.Option("--keep-monthly", min=0, metavar="N", help="Keep the newest of each of N months."),
+]
+
+
+def prune(
+    context: typer.Context,
+    place: Annotated[
+        str | None,
+        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
+    ] = None,
+    keep_last: KeepLastOption = 0,
+    keep_daily: KeepDailyOption = 0,
+    keep_weekly: KeepWeeklyOption = 0,
+    keep_monthly: KeepMonthlyOption = 0,
+    remove_broken: Annotated[
+        bool,
+        typer.Option(
+            "--remove-broken",
+            help="Also remove backups that cannot be restored, if older than a day.",
+        ),
+    ] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    notify_url: NotifyOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Remove this database's backups that no --keep rule covers.
+
+    Only backups of the configured database are removed. A day, week or month without a backup is
+    not counted. The newest usable backup and the newest verified one are always kept. Broken
+    backups are listed, not removed. The exit code is 7 if a backup could not be removed.
+
+    \b
+    Examples:
+      chatdb backup prune --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run
+      chatdb backup prune s3://bucket/chat --keep-last 10 --yes
+    """
+    from chatdb.backups.retention import RetentionPolicy
+    from chatdb.backups.stores import open_store
+    from chatdb.operations.backups import prune as workflow
+
+    command = CommandContext.of(context)
+    policy = RetentionPolicy(
+        last=keep_last, daily=keep_daily, weekly=keep_weekly, monthly=keep_monthly
+    )
+    with notifying(command, "prune", notify_url) as told:
+        name, kind = backed_up_database(command)
+        store = open_store(backup_place(command, place))
+        report = workflow.plan_prune(store, name, kind, policy, remove_broken=remove_broken)
+        if not dry_run and report.of("remove"):
+            heading = f"This will remove from {report.place}:"
+            confirm_removal(command, heading, _plan_lines(report), yes=yes)
+            report = workflow.carry_out(store, report)
+        told.figures.update(_figures(report))
+        if output_format is OutputFormat.TABLE:
+            command.output.rows(_listed(report), ListedPruning, output_format)
+        else:
+            command.output.rows(report.backups, workflow.PrunedBackup, output_format)
+        _tell(command, report)
+        if report.failed:
+            raise typer.Exit(ExitCode.PARTIAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPruning:
+    """A backup in a table, what is done with it and why."""
+
+    name: str
+    age: str
+    size: str
+    action: str
+    why: str
+
+
+def _listed(report: "PruneReport") -> list[ListedPruning]:
+    now = datetime.now(UTC)
+    return [
+        ListedPruning(
+            name=backup.name,
+            age=age_text((now - backup.made_at).total_seconds()),
+            size=amount_text(backup.bytes, BYTES),
+            action=_action(backup, report),
+            why=one_line(backup.problem or ", ".join(backup.reasons), limit=70),
+        )
+        for backup in report.backups
+    ]
+
+
+def _action(backup: "PrunedBackup", report: "PruneReport") -> str:
+    if backup.problem is not None:
+        return "not removed"
+    if backup.action != "remove":
+        return "left" if backup.action == "leave" else "keep"
+    return "would remove" if report.dry_run else "removed"
+
+
+def _plan_lines(report: "PruneReport") -> list[str]:
+    going = report.of("remove")
+    lines = [
+        f"{backup.name} ({amount_text(backup.bytes, BYTES)}; {'; '.join(backup.reasons)})"
+        for backup in going[:_SHOWN]
+    ]
+    if len(going) > _SHOWN:
+        lines.append(f"and {len(going) - _SHOWN} more")
+    kept = counted(len(report.of("keep")), "backup")
+    size = amount_text(report.removed_bytes, BYTES)
+    return [*lines, f"total {counted(len(going), 'backup')}, {size}; {kept} kept"]
+
+
+def _tell(command: CommandContext, report: "PruneReport") -> None:
+    """Print the notes: broken backups, and backups of other databases or tools."""
+    broken = len(report.of("leave"))
+    if broken:
+        command.diagnostics.warning(
+            f"{counted(broken, 'backup')} cannot be restored; inspect them, then remove them with "
+            "--remove-broken"
+        )
+    if report.others:
+        command.diagnostics.note(
+            f"{counted(report.others, 'other backup')} in {report.place} of other databases or "
+            "tools ignored"
+        )
+    if report.failed:
+        command.diagnostics.warning(f"{counted(len(report.failed), 'backup')} could not be removed")
+    if not report.backups:
+        command.diagnostics.note(
+            f"there are no backups of {report.database} in {report.place}; to make one: chatdb "
+            "backup"
+        )
+
+
+def _figures(report: "PruneReport") -> dict[str, object]:
+    return {
+        "place": report.place,
+        "kept": len(report.of("keep")),
+        "removed": 0 if report.dry_run else len(report.of("remove")) - len(report.failed),
+        "removed_bytes": 0 if report.dry_run else report.removed_bytes,
+        "broken": len(report.of("leave")),
+        "dry_run": report.dry_run,
+    }

@@ -1,0 +1,183 @@
+"""`chatdb conversations create`, `rename`, `star`, `archive`, `touch` and their reversals."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb.cli.commands.conversations.list import show_summaries
+from chatdb.cli.context import CommandContext
+from chatdb.cli.options import (
+    ConversationArgument,
+    ConversationArguments,
+    FormatOption,
+    OutputFormat,
+    UserOption,
+)
+
+if TYPE_CHECKING:
+    from chatdb.operations.conversations.changes import Mark
+
+
+def create(
+    context: typer.Context,
+    title: Annotated[
+        str | None,
+        typer.Option("--title", help="Conversation title.  [default: from the first user message]"),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="ID", help="User id of the owner.")
+    ] = None,
+    message: Annotated[
+        str | None,
+        typer.Option("--message", metavar="TEXT", help="First user message; - reads stdin."),
+    ] = None,
+    meta: Annotated[
+        list[str] | None,
+        typer.Option("--meta", metavar="KEY=VALUE", help="Metadata to store; repeatable."),
+    ] = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Create a conversation.
+
+    \b
+    Example:
+      chatdb conversations create --user ann --message "How do I bake bread?"
+    """
+    from chatdb.cli.input import read_text
+    from chatdb.operations.conversations import changes as operation
+    from chatdb.operations.conversations.messages import NewMessage, check
+    from chatdb.operations.conversations.metadata_words import object_of
+
+    command = CommandContext.of(context)
+    metadata = object_of(meta or ())
+    messages = []
+    if message is not None:
+        messages.append(NewMessage(content=read_text(command, message)))
+        check(messages[0])
+    new = operation.NewConversation(title=title, user_id=user, metadata=metadata, messages=messages)
+    with command.open_database(user=user) as database:
+        made = operation.create(database, new, organization_key=command.org)
+    command.output.record(made, output_format)
+
+
+def rename(
+    context: typer.Context,
+    conversation: ConversationArgument,
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="New title.")],
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Rename a conversation; imports keep the new title.
+
+    \b
+    Example:
+      chatdb conversations rename 3f9a12bc "Sourdough"
+    """
+    from chatdb.operations.conversations import changes as operation
+
+    command = CommandContext.of(context)
+    with command.open_database(user=user) as database:
+        renamed = operation.rename(
+            database, conversation, title, organization_key=command.org, user_id=user
+        )
+    command.output.record(renamed, output_format)
+
+
+def star(
+    context: typer.Context,
+    conversations: ConversationArguments,
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Star conversations.
+
+    \b
+    Example:
+      chatdb conversations star last
+    """
+    _mark(context, conversations, "star", user, output_format)
+
+
+def unstar(
+    context: typer.Context,
+    conversations: ConversationArguments,
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Remove the stars of conversations.
+
+    \b
+    Example:
+      chatdb conversations unstar 3f9a12bc 77ab01cd
+    """
+    _mark(context, conversations, "unstar", user, output_format)
+
+
+def archive(
+    context: typer.Context,
+    conversations: ConversationArguments,
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Archive conversations: lists omit them.
+
+    \b
+    Example:
+      chatdb conversations archive 3f9a12bc
+    """
+    _mark(context, conversations, "archive", user, output_format)
+
+
+def unarchive(
+    context: typer.Context,
+    conversations: ConversationArguments,
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Unarchive conversations: lists show them again.
+
+    \b
+    Example:
+      chatdb conversations unarchive 3f9a12bc
+    """
+    _mark(context, conversations, "unarchive", user, output_format)
+
+
+def touch(
+    context: typer.Context,
+    conversations: ConversationArguments,
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Mark conversations as accessed now, for list --recent.
+
+    \b
+    Example:
+      chatdb conversations touch last
+    """
+    from chatdb.cli.commands.conversations.list import Sort
+    from chatdb.operations.conversations import changes as operation
+
+    command = CommandContext.of(context)
+    with command.open_database(user=user) as database:
+        touched = operation.touch(
+            database, conversations, organization_key=command.org, user_id=user
+        )
+    show_summaries(command, touched, output_format, Sort.ACCESSED)
+
+
+def _mark(
+    context: typer.Context,
+    conversations: list[str],
+    wanted: "Mark",
+    user: str | None,
+    output_format: OutputFormat,
+) -> None:
+    from chatdb.operations.conversations import changes as operation
+
+    command = CommandContext.of(context)
+    with command.open_database(user=user) as database:
+        marked = operation.mark(
+            database, conversations, wanted, organization_key=command.org, user_id=user
+        )
+    show_summaries(command, marked, output_format)

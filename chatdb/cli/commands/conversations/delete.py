@@ -1,0 +1,200 @@
+"""`chatdb conversations delete`: by ids, or all that match the options."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from chatdb.cli.added_columns import warn_of_added_columns
+from chatdb.cli.commands.conversations.list import SHORT_ID
+from chatdb.cli.confirm import confirm
+from chatdb.cli.context import CommandContext
+from chatdb.cli.options import (
+    DryRunOption,
+    FormatOption,
+    KeepToOption,
+    NoKeepOption,
+    OutputFormat,
+    UserOption,
+    YesOption,
+)
+from chatdb.cli.text import counted, one_line
+from chatdb.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chatdb.operations.conversations.delete import DeletionReport
+    from chatdb.store.selecting import ConversationFilter
+
+_PLANNED_TITLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionSummary:
+    """What was deleted, for people and scripts."""
+
+    conversations: int
+    messages: int
+    snapshots: int
+    kept: str | None
+    dry_run: bool
+    ids: tuple[UUID, ...]
+
+
+def delete(
+    context: typer.Context,
+    conversations: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID...]", help="Ids, or the beginning or end of each, or: last."),
+    ] = None,
+    user: UserOption = None,
+    before: Annotated[
+        str | None,
+        typer.Option("--before", metavar="TIME", help="All last updated before this time (UTC)."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="All updated at this time or later (UTC)."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", help="All from this source, such as chatgpt."),
+    ] = None,
+    archived: Annotated[
+        bool | None,
+        typer.Option("--archived/--no-archived", help="All archived conversations, or all others."),
+    ] = None,
+    starred: Annotated[
+        bool | None,
+        typer.Option("--starred/--no-starred", help="All starred conversations, or all others."),
+    ] = None,
+    meta: Annotated[
+        list[str] | None,
+        typer.Option("--meta", metavar="KEY=VALUE", help="All with this metadata."),
+    ] = None,
+    keep_to: KeepToOption = None,
+    no_keep: NoKeepOption = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Delete conversations, keeping them in a file.
+
+    Give ids, or options to delete all matches; several options must all match. Importing their
+    source again does not restore them; importing the kept file with --restore-deleted does.
+
+    \b
+    Examples:
+      chatdb conversations delete 3f9a12bc --dry-run
+      chatdb conversations delete --before 2024-01-01 --no-starred
+    """
+    from chatdb.operations.conversations import delete as workflow
+    from chatdb.operations.conversations.deletion import find_deletable, find_matching
+    from chatdb.operations.kept.files import default_keep_path
+
+    if no_keep and keep_to is not None:
+        raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
+    wanted = _wanted(user, before, since, source, archived, starred, meta)
+    _check(conversations, wanted, user)
+    command = CommandContext.of(context)
+    with command.open_database(create=not dry_run, user=user) as database:
+        if conversations:
+            found = find_deletable(
+                database, conversations, organization_key=command.org, user_id=user
+            )
+        else:
+            found = find_matching(database, wanted, organization_key=command.org)
+        path = None if no_keep else keep_to or default_keep_path(database, now=datetime.now(UTC))
+        report = workflow.report_of(found, kept=path if found else None, dry_run=dry_run)
+        if dry_run:
+            command.diagnostics.block("\n".join(["This would be deleted:", *_plan(report)]))
+        elif found:
+            if path is not None:
+                warn_of_added_columns(command, database, "what is kept")
+            confirm(command, _plan(report), yes=yes)
+            report = workflow.delete_conversations(
+                database, [each.id for each in found], organization_key=command.org, keep_to=path
+            )
+    command.output.record(_summary(report), output_format)
+    if not found:
+        command.diagnostics.note("no matching conversations; nothing deleted")
+    elif report.kept is not None and not dry_run:
+        tell_way_back(command, report.kept)
+
+
+def tell_way_back(command: CommandContext, kept: "Path", what: str = "to restore them") -> None:
+    """Print the command that restores the kept conversations."""
+    org = "" if command.org == "default" else f" --org {quote(command.org)}"
+    back = f"{what}: chatdb import {quote(str(kept))} --restore-deleted{org}"
+    command.diagnostics.note(back)
+
+
+def _wanted(
+    user: str | None,
+    before: str | None,
+    since: str | None,
+    source: str | None,
+    archived: bool | None,
+    starred: bool | None,
+    meta: list[str] | None,
+) -> "ConversationFilter":
+    from chatdb.cli.times import read_time
+    from chatdb.operations.conversations.metadata_words import condition
+    from chatdb.store.selecting import ConversationFilter
+
+    return ConversationFilter(
+        user_id=user,
+        before=None if before is None else read_time(before, "--before"),
+        since=None if since is None else read_time(since, "--since"),
+        source=source,
+        archived=archived,
+        starred=starred,
+        metadata=tuple(map(condition, meta or ())),
+    )
+
+
+def _check(ids: list[str] | None, wanted: "ConversationFilter", user: str | None) -> None:
+    """Raise UsageError unless ids or options select conversations; --user goes with both."""
+    from chatdb.store.selecting import ConversationFilter
+
+    if ids and wanted != ConversationFilter(user_id=user):
+        raise UsageError(
+            "ids and --before, --archived ... exclude each other", hint="use one or the other"
+        )
+    if not ids and wanted.is_everything:
+        raise UsageError(
+            "nothing to delete was specified",
+            hint="give conversation ids, or select by option: --before 2024-01-01",
+        )
+
+
+def _plan(report: "DeletionReport") -> list[str]:
+    lines = [
+        f"{each.id.hex[-SHORT_ID:]}  {one_line(each.title or 'untitled', limit=50)}"
+        f" ({counted(each.messages, 'message')})"
+        for each in report.conversations[:_PLANNED_TITLES]
+    ]
+    more = len(report.conversations) - _PLANNED_TITLES
+    if more > 0:
+        lines.append(f"and {counted(more, 'more conversation')}")
+    lines.append(
+        f"total {counted(len(report.conversations), 'conversation')}, "
+        f"{counted(report.messages, 'message')}, {counted(report.snapshots, 'snapshot')}"
+    )
+    lines.append(f"kept in {report.kept}" if report.kept is not None else "nothing is kept")
+    return lines
+
+
+def _summary(report: "DeletionReport") -> DeletionSummary:
+    return DeletionSummary(
+        conversations=len(report.conversations),
+        messages=report.messages,
+        snapshots=report.snapshots,
+        kept=None if report.kept is None else str(report.kept),
+        dry_run=report.dry_run,
+        ids=tuple(each.id for each in report.conversations),
+    )

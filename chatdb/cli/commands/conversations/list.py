@@ -1,0 +1,208 @@
+"""`chatdb conversations list`: pages of conversations, in several orders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.options import (
+    A_DAY,
+    AfterOption,
+    AllOrgsOption,
+    FormatOption,
+    LimitOption,
+    MetaOption,
+    OutputFormat,
+    UserOption,
+    a_number,
+)
+from chatdb.cli.organizations_meant import scope_of, tell_nothing, tell_who_has_some
+from chatdb.cli.output import field_names
+from chatdb.cli.text import one_line
+from chatdb.errors import UsageError
+
+if TYPE_CHECKING:
+    from chatdb.operations.conversations.lists import ConversationSummary
+
+SHORT_ID = 8
+
+
+class Sort(StrEnum):
+    """The sort order of a list."""
+
+    UPDATED = "updated"
+    CREATED = "created"
+    ACCESSED = "accessed"
+    MESSAGES = "messages"
+    TITLE = "title"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConversation:
+    """A row of the table: `id` is the end of the id, which every command accepts as an id."""
+
+    id: str
+    title: str | None
+    user_id: str | None
+    message_count: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedConversation:
+    """A row of the table in the order of creation."""
+
+    id: str
+    title: str | None
+    user_id: str | None
+    message_count: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccessedConversation:
+    """A row of the table in the order of access."""
+
+    id: str
+    title: str | None
+    user_id: str | None
+    message_count: int
+    last_accessed_at: datetime | None
+
+
+_ROWS: dict[Sort, type] = {
+    Sort.CREATED: CreatedConversation,
+    Sort.ACCESSED: AccessedConversation,
+}
+
+
+def list_conversations(
+    context: typer.Context,
+    limit: LimitOption = 50,
+    after: AfterOption = None,
+    user: UserOption = None,
+    sort: Annotated[
+        Sort | None,
+        typer.Option(
+            "--sort",
+            help="Sort order: newest first, most messages first, or A to Z.  [default: updated]",
+        ),
+    ] = None,
+    recent: Annotated[
+        bool, typer.Option("--recent", help="Only those accessed, most recently accessed first.")
+    ] = False,
+    starred: Annotated[
+        bool | None,
+        typer.Option("--starred/--no-starred", help="Only starred conversations, or none."),
+    ] = None,
+    archived: Annotated[
+        bool | None,
+        typer.Option(
+            "--archived/--no-archived", help="Only archived conversations, or none.  [default: no]"
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Include archived conversations.")
+    ] = False,
+    meta: MetaOption = None,
+    all_orgs: AllOrgsOption = False,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout",
+            min=0.01,
+            max=A_DAY,
+            callback=a_number,
+            metavar="SECONDS",
+            help="Give up after this time.",
+        ),
+    ] = 30.0,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """List conversations, last updated first.
+
+    The table shows the end of each id, which is enough to name the conversation. For nested
+    metadata: --meta shop.order=17.
+
+    \b
+    Examples:
+      chatdb conversations list --user ann --limit 20
+      chatdb conversations list --starred --sort title --meta lang=de
+    """
+    from chatdb.operations.conversations import lists as conversations
+    from chatdb.operations.conversations.metadata_words import condition
+    from chatdb.store.selecting import ConversationFilter
+
+    if everything and archived is not None:
+        raise UsageError("--all and --archived exclude each other", hint="leave one out")
+    if recent and sort is not None:
+        raise UsageError("--recent and --sort exclude each other", hint="leave one out")
+    order = Sort.ACCESSED if recent else sort or Sort.UPDATED
+    command = CommandContext.of(context)
+    scope = scope_of(command, all_orgs=all_orgs)
+    wanted = ConversationFilter(
+        user_id=user,
+        archived=None if everything else bool(archived),
+        starred=starred,
+        metadata=tuple(map(condition, meta or ())),
+    )
+    with command.open_database(user=user) as database:
+        page = conversations.list_page(
+            database,
+            organization_key=scope,
+            limit=limit,
+            after=after,
+            wanted=wanted,
+            sort=order.value,
+            accessed=recent,
+            timeout_seconds=timeout,
+        )
+        if not page.items:
+            tell_nothing(command, "conversation")
+            tell_who_has_some(command, database, scope)
+    show_summaries(command, page.items, output_format, order, organizations=page.organizations)
+    if page.next_cursor is not None:
+        command.tell_more(page.next_cursor)
+
+
+def show_summaries(
+    command: CommandContext,
+    items: Sequence["ConversationSummary"],
+    output_format: OutputFormat,
+    order: Sort = Sort.UPDATED,
+    *,
+    organizations: Sequence[str] | None = None,
+) -> None:
+    """Print conversations as rows: few columns in a table, all of them in the other formats."""
+    from chatdb.operations.conversations.lists import ConversationSummary
+
+    if output_format is not OutputFormat.TABLE:
+        command.output.rows(items, ConversationSummary, output_format, organizations=organizations)
+        return
+    digits = digits_that_differ([item.id for item in items])
+    row_type = _ROWS.get(order, ListedConversation)
+    rows = [_listed(item, digits, row_type) for item in items]
+    command.output.rows(rows, row_type, output_format, organizations=organizations)
+
+
+def digits_that_differ(ids: Sequence[UUID]) -> int:
+    """Return how many digits from the end tell these ids apart."""
+    different = len(set(ids))
+    return next(
+        digits
+        for digits in (SHORT_ID, 12, 16, 32)
+        if len({identifier.hex[-digits:] for identifier in ids}) == different
+    )
+
+
+def _listed(item: "ConversationSummary", digits: int, row_type: type) -> object:
+    values = {name: getattr(item, name) for name in field_names(row_type)}
+    values["id"] = item.id.hex[-digits:]
+    if item.title is not None:
+        values["title"] = one_line(item.title, limit=60)
+    return row_type(**values)

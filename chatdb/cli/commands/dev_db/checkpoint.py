@@ -1,0 +1,171 @@
+"""`chatdb dev-db checkpoint`: copies of the development database, made in seconds."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb.cli.confirm import confirm
+from chatdb.cli.context import CommandContext
+from chatdb.cli.dev_server import checkpoint_url
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.progress import BYTES, amount_text
+
+if TYPE_CHECKING:
+    from chatdb.operations.dev_db.checkpoints import Checkpoint
+
+app = group_app("Save copies of the development database; go back to them.")
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the checkpoint.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Disconnect other sessions.")]
+
+
+@app.command()
+def save(
+    context: typer.Context,
+    name: NameArgument,
+    force: ForceOption = False,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Save the current state of the database under a name.
+
+    The server copies the database's files, which takes seconds. No other session may be connected
+    meanwhile; any that are get listed. With --database-url it works on any PostgreSQL where you may
+    create databases.
+
+    \b
+    Example:
+      chatdb dev-db checkpoint save before-import
+    """
+    from chatdb.operations.dev_db import checkpoints
+
+    command = CommandContext.of(context)
+    url = checkpoint_url(command)
+    saved = checkpoints.save(url, name, force=force, note=command.diagnostics.note)
+    _print(command, saved, f"kept {saved.of} as {saved.name}", output_format)
+    command.diagnostics.note(f"to go back to it: chatdb dev-db checkpoint restore {saved.name}")
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    name: NameArgument,
+    force: ForceOption = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Replace the database by a checkpoint.
+
+    The replaced database becomes a checkpoint itself, so this can be undone; the command for it is
+    printed.
+
+    \b
+    Example:
+      chatdb dev-db checkpoint restore before-import
+    """
+    from chatdb.operations.dev_db import checkpoints
+
+    command = CommandContext.of(context)
+    url = checkpoint_url(command)
+    wanted = checkpoints.find_checkpoint(url, name)
+    plan = [f"by {describe(wanted)}", "(the current database is kept as a checkpoint)"]
+    if dry_run:
+        _print_plan(
+            command, wanted, ["This would be replaced:", url.redacted(), *plan], output_format
+        )
+        return
+    confirm(command, plan, yes=yes, action="replace", url=url)
+    kept = checkpoints.restore(url, name, force=force, note=command.diagnostics.note)
+    _print(
+        command, wanted, f"{wanted.of} is restored to its state of {_time(wanted)}", output_format
+    )
+    tell_way_back(command, kept)
+
+
+@app.command(name="list")
+def list_all(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+    """List the checkpoints, oldest first.
+
+    \b
+    Example:
+      chatdb dev-db checkpoint list --format json
+    """
+    from chatdb.operations.dev_db import checkpoints
+
+    command = CommandContext.of(context)
+    found = checkpoints.list_checkpoints(checkpoint_url(command))
+    command.output.rows(found, checkpoints.Checkpoint, output_format)
+    if not found:
+        command.diagnostics.note(
+            "there are no checkpoints; to save one: chatdb dev-db checkpoint save NAME"
+        )
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    name: NameArgument,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Remove a checkpoint permanently.
+
+    \b
+    Example:
+      chatdb dev-db checkpoint delete before-import
+    """
+    from chatdb.operations.dev_db import checkpoints
+
+    command = CommandContext.of(context)
+    url = checkpoint_url(command)
+    wanted = checkpoints.find_checkpoint(url, name)
+    plan = [describe(wanted), "(it cannot be restored)"]
+    if dry_run:
+        _print_plan(command, wanted, ["This would be removed:", *plan], output_format)
+        return
+    confirm(command, plan, yes=yes, action="remove a checkpoint of", url=url)
+    removed = checkpoints.delete(url, name)
+    _print(command, removed, f"removed the checkpoint {removed.name}", output_format)
+
+
+def describe(checkpoint: "Checkpoint") -> str:
+    """Describe a checkpoint in words: name, time, size and revision."""
+    revision = "no schema" if checkpoint.revision is None else f"revision {checkpoint.revision}"
+    return (
+        f"the checkpoint {checkpoint.name} of {_time(checkpoint)}"
+        f" ({amount_text(checkpoint.bytes, BYTES)}, {revision})"
+    )
+
+
+def tell_way_back(command: CommandContext, kept: "Checkpoint | None") -> None:
+    """Print where the replaced database is, and the command that restores it."""
+    if kept is not None:
+        command.diagnostics.note(
+            "the replaced database is kept; to restore it: chatdb dev-db checkpoint restore "
+            f"{kept.name}"
+        )
+
+
+def _print_plan(
+    command: CommandContext, checkpoint: "Checkpoint", plan: list[str], output_format: OutputFormat
+) -> None:
+    """Print what would be done: the plan for people, else the checkpoint concerned."""
+    if output_format is OutputFormat.TABLE:
+        command.output.text("\n  ".join(plan))
+    else:
+        command.output.record(checkpoint, output_format)
+
+
+def _print(
+    command: CommandContext, checkpoint: "Checkpoint", text: str, output_format: OutputFormat
+) -> None:
+    if output_format is OutputFormat.TABLE:
+        command.output.text(f"{text} ({amount_text(checkpoint.bytes, BYTES)})")
+    else:
+        command.output.record(checkpoint, output_format)
+
+
+def _time(checkpoint: "Checkpoint") -> str:
+    return f"{checkpoint.made_at:%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,392 @@
+"""`chatdb dev-db`: a PostgreSQL server for development, with or without Docker."""
+
+import sys
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.commands.dev_db import checkpoint as dev_db_checkpoint
+from chatdb.cli.commands.dev_db.gone_reader import ends_with_reader
+from chatdb.cli.commands.dev_db.report import UpReport, print_reset_plan, tell_next, up_line
+from chatdb.cli.confirm import confirm
+from chatdb.cli.context import CommandContext
+from chatdb.cli.dev_server import dev_database, options
+from chatdb.cli.diagnostics import is_terminal
+from chatdb.cli.lazy_group import group_app
+from chatdb.cli.options import A_DAY, DryRunOption, FormatOption, OutputFormat, YesOption, a_number
+from chatdb.cli.progress import BYTES, amount_text
+from chatdb.cli.text import counted
+
+if TYPE_CHECKING:
+    from chatdb.db.url import DatabaseUrl
+
+app = group_app("Run a development PostgreSQL, with or without Docker.")
+app.add_typer(dev_db_checkpoint.app, name="checkpoint")
+
+
+class EngineName(StrEnum):
+    """What runs the server; `auto` picks the first that works here."""
+
+    AUTO = "auto"
+    COMPOSE = "compose"
+    EMBEDDED = "embedded"
+
+
+_BACKUP = (
+    '(export CHATDB_DATABASE_URL="$(chatdb dev-db url --show-password)";'
+    " chatdb backup create && chatdb backup verify latest)"
+)
+"""Backs up the development database and verifies it; the configured one may be another database."""
+
+EngineOption = Annotated[
+    EngineName, typer.Option("--engine", help="What runs the server.", show_default=True)
+]
+PortOption = Annotated[
+    str | None,
+    typer.Option("--port", metavar="N|auto", help="Port on 127.0.0.1; auto picks a free one."),
+]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        min=0,
+        max=A_DAY,
+        callback=a_number,
+        metavar="SECONDS",
+        help="How long to wait for the server to answer.",
+    ),
+]
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    engine: EngineOption = EngineName.AUTO,
+    port: PortOption = None,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Migrate its schema to the newest revision.")
+    ] = False,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="Fill it with made-up chats, after migrating it.")
+    ] = False,
+    write_env: Annotated[
+        bool, typer.Option("--write-env", help="Write DATABASE_URL to .env.")
+    ] = False,
+    wait: WaitOption = 120.0,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Start the server, creating it first if needed.
+
+    The server belongs to the current directory, listens on 127.0.0.1 only, and is left alone if it
+    is already running. The engine auto means Docker Compose (or Podman's), else PostgreSQL's own
+    programs. A server always keeps the engine that created it.
+
+    \b
+    Examples:
+      chatdb dev-db up --migrate --write-env
+      chatdb dev-db up --engine embedded --port auto --seed
+    """
+    command = CommandContext.of(context)
+    dev = dev_database(command)
+    asked = options(command, engine=engine.value, port=port)
+    started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
+    url = started.server.url
+    revisions = _migrate(command, url, output_format) if migrate or seed else None
+    seeded = _seed(command, url) if seed else None
+    env_file = _write_env(command, url) if write_env else None
+    report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=env_file)
+    if output_format is not OutputFormat.TABLE:
+        command.output.record(report, output_format)
+        return
+    command.output.text(up_line(report))
+    tell_next(command, url, report)
+
+
+@app.command()
+def stop(context: typer.Context) -> None:
+    """Stop the server and keep its data.
+
+    \b
+    Example:
+      chatdb dev-db stop
+    """
+    command = CommandContext.of(context)
+    if dev_database(command).stop(note=command.diagnostics.note):
+        command.output.text("stopped; its data is kept: chatdb dev-db up starts it again")
+    else:
+        command.output.text("nothing to stop: there is no running development server here")
+
+
+@app.command()
+def down(
+    context: typer.Context,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Also delete everything it stored.")
+    ] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Stop the server and remove what runs it.
+
+    The data is kept unless --volumes is given; then it is deleted permanently, including
+    checkpoints.
+
+    \b
+    Examples:
+      chatdb dev-db down
+      chatdb dev-db down --volumes
+    """
+    from chatdb.operations.dev_db.status import label_noted, status
+
+    command = CommandContext.of(context)
+    dev = dev_database(command)
+    is_there = dev.project.load() is not None
+    plan = []
+    if volumes and is_there:
+        seen = status(dev)
+        size = "" if seen.bytes is None else f" ({amount_text(seen.bytes, BYTES)})"
+        plan = [f"the database{size} and every checkpoint, in {seen.data or 'no place any more'}"]
+        plan.append(f"(none of it is kept; to make a verified backup first: {_BACKUP})")
+    if dry_run and is_there:
+        lines = plan or ["what runs the server (its data is kept)"]
+        command.output.text("\n  ".join(["This would be removed:", *lines]))
+        return
+    if plan:
+        url = dev.remembered()[1].url
+        known = None if seen.state == "running" else label_noted(dev.project, url)
+        confirm(command, plan, yes=yes, action="remove", url=url, label=known)
+    if dry_run or not dev.down(data=volumes, note=command.diagnostics.note):
+        command.output.text("nothing to remove: there is no development server here")
+    elif volumes:
+        command.output.text("removed with everything it stored")
+    else:
+        command.output.text("removed; its data is kept: chatdb dev-db up starts it again")
+
+
+@app.command()
+def reset(
+    context: typer.Context,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="Fill the new database with made-up chats.")
+    ] = False,
+    force: dev_db_checkpoint.ForceOption = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = 120.0,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Start over with an empty, migrated database.
+
+    The new database is created beside the old one, which is unchanged if any step fails. The old
+    one is kept as a checkpoint, and the command that restores it is printed.
+
+    \b
+    Example:
+      chatdb dev-db reset --yes --seed
+    """
+    from chatdb.operations.dev_db import checkpoints
+
+    command = CommandContext.of(context)
+    dev = dev_database(command)
+    asked = options(command, engine="auto", port=None)
+    if dry_run:
+        ahead = dev.look_ahead(asked, note=command.diagnostics.note)
+        print_reset_plan(command, ahead, seed=seed, output_format=output_format)
+        return
+    started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
+    url = started.server.url
+    filling = _Filling(command, seed=seed, output_format=output_format)
+    if started.outcome == "made":
+        filling.fill(url)
+    else:
+        plan = ["by an empty, migrated one", "(the current database is kept as a checkpoint)"]
+        confirm(command, plan, yes=yes, action="replace", url=url)
+        note = command.diagnostics.note
+        kept = checkpoints.start_afresh(url, force=force, note=note, fill=filling.fill)
+        dev_db_checkpoint.tell_way_back(command, kept)
+    revisions, seeded = filling.revisions, filling.seeded
+    report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=None)
+    if output_format is OutputFormat.TABLE:
+        filled = "empty" if seeded is None else f"with {counted(seeded, 'conversation')}"
+        command.output.text(f"{url.redacted()} is migrated, {filled}")
+    else:
+        command.output.record(report, output_format)
+
+
+@app.command()
+def status(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+    """Show the engine, address, size and schema of the server.
+
+    The state is absent, stopped, starting, running, failed, or unknown if the engine does not
+    answer.
+
+    \b
+    Example:
+      chatdb dev-db status --format json
+    """
+    from chatdb.operations.dev_db import status as dev_db_status
+
+    command = CommandContext.of(context)
+    seen = dev_db_status.status(dev_database(command))
+    command.output.record(seen, output_format)
+    if seen.problem is not None:
+        command.diagnostics.warning(seen.problem)
+    elif seen.state in ("absent", "stopped"):
+        command.diagnostics.note("to start it: chatdb dev-db up")
+    elif seen.state == "failed":
+        command.diagnostics.note("to see why: chatdb dev-db logs; to start it: chatdb dev-db up")
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=1, help="Number of lines to start with.")
+    ] = 50,
+) -> None:
+    """Show the end of the server's log.
+
+    \b
+    Example:
+      chatdb dev-db logs -f
+    """
+    command = CommandContext.of(context)
+    found = dev_database(command).logs(lines=lines, follow=follow)
+    with ends_with_reader() if follow else nullcontext():
+        for line in found:
+            command.output.text(line)
+            if follow:
+                command.output.flush()
+
+
+@app.command()
+def connect(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- ARGS...]", help="Arguments passed on to the client.", show_default=False
+        ),
+    ] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option("--command", "-c", metavar="SQL", help="Run this SQL and exit."),
+    ] = None,
+    read_only: Annotated[
+        bool,
+        typer.Option(
+            "--read-only", help="Open a read-only session, to prevent accidental changes."
+        ),
+    ] = False,
+) -> None:
+    """Open the development database in psql or pgcli.
+
+    \b
+    Example:
+      chatdb dev-db connect -c "SELECT version()"
+    """
+    from chatdb.cli.client import become
+    from chatdb.operations.dev_db.connect import ClientSession, client_call, psql_in_container
+
+    command = CommandContext.of(context)
+    dev = dev_database(command)
+    engine, server = dev.remembered()
+    session = ClientSession(
+        read_only=read_only,
+        sql=sql,
+        words=words or (),
+        on_terminal=is_terminal(sys.stdin) and command.output.is_terminal,
+        bindir=dev.engines.bindir,
+        options=settings.libpq_options(),
+        elsewhere=psql_in_container(server) if engine.name == "compose" else "",
+    )
+    become(client_call(dev.running(), session), command.diagnostics.warning)
+
+
+@app.command()
+def url(
+    context: typer.Context,
+    show_password: Annotated[
+        bool, typer.Option("--show-password", help="Include the password, for use by a program.")
+    ] = False,
+) -> None:
+    """Print the database's URL.
+
+    The password is masked unless --show-password is given. Also works on a stopped server.
+
+    \b
+    Example:
+      export DATABASE_URL="$(chatdb dev-db url --show-password)"
+    """
+    command = CommandContext.of(context)
+    _, server = dev_database(command).remembered()
+    command.output.text(server.url.exposed() if show_password else server.url.redacted())
+
+
+class _Filling:
+    """Migrates a new database and fills it, and remembers what was done."""
+
+    def __init__(self, command: CommandContext, *, seed: bool, output_format: OutputFormat) -> None:
+        self._command = command
+        self._seed = seed
+        self._format = output_format
+        self.revisions: tuple[str, ...] = ()
+        self.seeded: int | None = None
+
+    def fill(self, url: "DatabaseUrl") -> None:
+        """Migrate to the newest revision, and add made-up chats if asked to."""
+        self.revisions = _migrate(self._command, url, self._format)
+        if self._seed:
+            self.seeded = _seed(self._command, url)
+
+
+def _migrate(
+    command: CommandContext, url: "DatabaseUrl", output_format: OutputFormat
+) -> tuple[str, ...]:
+    """Migrate to the newest revision; return the revisions applied."""
+    from chatdb.cli.commands.migrate import CommandWatch
+    from chatdb.operations.dev_db.status import migrate_server
+
+    applied = migrate_server(url, watch=CommandWatch(command, output_format))
+    return tuple(item.revision for item in applied)
+
+
+def _seed(command: CommandContext, url: "DatabaseUrl") -> int:
+    """Add the small set of made-up chats as far as it is missing; return how many were new."""
+    from chatdb.db.database import Database
+    from chatdb.operations.seeding.seed import planned_conversations, seed
+
+    total = planned_conversations()
+    with (
+        Database.open(url) as database,
+        command.diagnostics.progress("seeding", total=total, unit="conversations") as progress,
+    ):
+        report = seed(
+            database,
+            on_progress=progress.advance,
+            on_index=lambda: progress.describe("building the search index"),
+        )
+    command.diagnostics.note(f"{counted(report.new, 'made-up conversation')} added")
+    return report.new
+
+
+def _write_env(command: CommandContext, url: "DatabaseUrl") -> str:
+    """Write the URL to `.env`; warn if another setting overrides it."""
+    from chatdb.operations.dev_db.env_file import put_database_url
+
+    path = Path(".env")
+    if put_database_url(path, url):
+        command.diagnostics.note("wrote DATABASE_URL to .env")
+    found = settings.load(database_url=None).database_url
+    if found.value != url.exposed():
+        command.diagnostics.warning(
+            f"{found.source} overrides DATABASE_URL in the .env; unset it to use this database"
+        )
+    return str(path.absolute())

@@ -1,0 +1,135 @@
+"""`chatdb smoke-test`: test that a database works, from writing to isolation."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.next_command import for_the_same_database
+from chatdb.cli.options import A_DAY, FormatOption, OutputFormat, a_number
+from chatdb.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from chatdb.operations.smoke_test.check import CheckResult
+    from chatdb.operations.smoke_test.run import SmokeReport
+
+app = command_app()
+
+_EXIT_CODES = {"unreachable": ExitCode.UNREACHABLE, "schema": ExitCode.SCHEMA}
+
+
+@app.command()
+def smoke_test(
+    context: typer.Context,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Also write the results as JUnit XML."),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout",
+            min=1,
+            max=A_DAY,
+            callback=a_number,
+            metavar="SECONDS",
+            help="Time limit for the whole test.",
+            show_default=True,
+        ),
+    ] = 30.0,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Test that the database works and keeps tenants separate.
+
+    Writes, counts, finds, exports, imports and deletes a conversation in a temporary organization
+    that is removed at the end; remains of a killed test are removed an hour later. Exits with 1 if
+    a check failed, 3 if the database cannot be reached, 4 if its schema is not current.
+
+    \b
+    Examples:
+      chatdb smoke-test
+      chatdb smoke-test --junit results/smoke-test.xml --timeout 60
+    """
+    from chatdb.operations.smoke_test.check import CheckResult
+
+    if junit == Path("-"):
+        raise UsageError(
+            "--junit needs a file: the results go to standard output",
+            hint="--junit results/smoke-test.xml",
+        )
+    command = CommandContext.of(context)
+    report = _run(command, timeout) if junit is None else _run_into(junit, command, timeout)
+    if output_format is OutputFormat.TABLE:
+        from chatdb.cli.commands.smoke_test.report import report_lines
+
+        output = command.output
+        output.lines(report_lines(report.results, width=_width(command), color=output.color))
+    else:
+        command.output.rows(report.results, CheckResult, output_format)
+    _say(command, report)
+    if report.trouble is not None:
+        raise typer.Exit(_EXIT_CODES[report.trouble])
+    if not report.is_passed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _run_into(junit: Path, command: CommandContext, timeout: float) -> "SmokeReport":
+    from chatdb.cli.commands.smoke_test.junit import junit_xml
+    from chatdb.formats.files.outputs import open_output
+
+    started_at = datetime.now(UTC)
+    junit.parent.mkdir(parents=True, exist_ok=True)
+    # Opened first: a file that cannot be written is reported before anything is done.
+    with open_output(junit) as stream:
+        report = _run(command, timeout)
+        results, seconds = report.results, report.seconds
+        stream.write(junit_xml("smoke-test", results, started_at=started_at, seconds=seconds))
+    return report
+
+
+def _run(command: CommandContext, timeout: float) -> "SmokeReport":
+    from chatdb.operations.smoke_test.run import smoke_test as run
+
+    settings.export_libpq(command.config)
+    schema = command.config.schema
+
+    def tell(result: "CheckResult") -> None:
+        command.diagnostics.detail(f"{result.name}: {result.outcome}, {result.reason}")
+
+    report = run(
+        command.url,
+        schema=None if schema is None else schema.value,
+        timeout=timeout,
+        on_result=tell,
+    )
+    typed = command.options
+    results = [
+        replace(each, reason=for_the_same_database(each.reason, typed)) for each in report.results
+    ]
+    return replace(report, results=tuple(results))
+
+
+def _width(command: CommandContext) -> int | None:
+    if not command.output.is_terminal:
+        return None
+    from chatdb.cli.table import terminal_width
+
+    return terminal_width()
+
+
+def _say(command: CommandContext, report: "SmokeReport") -> None:
+    counts = Counter(result.outcome.value for result in report.results)
+    parts = [
+        f"{counts[outcome]} {outcome.replace('_', ' ')}"
+        for outcome in ("passed", "failed", "skipped", "not_run")
+        if counts[outcome]
+    ]
+    command.diagnostics.note(f"{', '.join(parts)} in {report.seconds:.2f} s")
+    if report.unkept is not None:
+        command.diagnostics.note(f"the outcome is not saved for chatdb status: {report.unkept}")

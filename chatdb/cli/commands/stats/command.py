@@ -1,0 +1,169 @@
+"""`chatdb stats`: count messages in groups."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import AllOrgsOption, FormatOption, LimitOption, OutputFormat
+from chatdb.cli.organizations_meant import check_all_orgs, tell_who_has_some
+from chatdb.cli.times import read_time
+
+if TYPE_CHECKING:
+    from chatdb.operations.searching.stats import StatsOptions, StatsReport
+
+app = command_app()
+
+
+class By(StrEnum):
+    """What messages are grouped by."""
+
+    DAY = "day"
+    WEEK = "week"
+    MODEL = "model"
+    ROLE = "role"
+    USER = "user"
+    SOURCE = "source"
+    ORGANIZATION = "organization"
+
+
+class Section(StrEnum):
+    """A part of the report that can be printed alone."""
+
+    GROUPS = "groups"
+    LONGEST = "longest"
+    HOURS = "hours"
+    STORAGE = "storage"
+
+
+@app.command()
+def stats(
+    context: typer.Context,
+    by: Annotated[
+        By, typer.Option("--by", help="Group messages by this.", show_default=True)
+    ] = By.DAY,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only messages from this time on."),
+    ] = None,
+    timezone: Annotated[
+        str,
+        typer.Option(
+            "--timezone", metavar="NAME", help="Time zone for days and hours.", show_default=True
+        ),
+    ] = "UTC",
+    limit: LimitOption = 30,
+    approximate: Annotated[
+        bool,
+        typer.Option("--approximate", help="Estimate from a sample of about 200,000 messages."),
+    ] = False,
+    all_orgs: AllOrgsOption = False,
+    section: Annotated[
+        Section | None, typer.Option("--section", help="Print only this part of the report.")
+    ] = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Count messages by day, model, user and more.
+
+    Counts and characters, the longest conversations, the busiest hours of the week and disk usage,
+    from one pass over the messages. Covers all organizations, or the one given by --org or
+    CHATDB_ORG; --all-orgs always covers all. Shows the newest days and weeks, and the largest of
+    other groups. CSV and JSON Lines contain the groups, or the part given by --section.
+
+    \b
+    Examples:
+      chatdb stats
+      chatdb stats --by model --since 2026-01-01 --timezone Europe/Berlin
+      chatdb stats --by user --org acme --section groups --format csv
+    """
+    from chatdb.operations.searching.stats import StatsOptions, zone_of
+
+    command = CommandContext.of(context)
+    if all_orgs:
+        check_all_orgs(command)
+    org = command.config.org
+    of_all = all_orgs or org.source == "default"
+    options = StatsOptions(
+        by=by.value,
+        organization_key=None if of_all else org.value,
+        since=None if since is None else read_time(since, "--since", zone=zone_of(timezone)),
+        timezone=timezone,
+        limit=limit,
+        approximate=approximate,
+    )
+    report = _count(command, options, all_orgs=all_orgs)
+    if section is None and output_format is OutputFormat.JSON:
+        command.output.record(report, output_format)
+    elif output_format is OutputFormat.TABLE:
+        _print_tables(command, report, section)
+    else:
+        rows, row_type = _rows(report, section or Section.GROUPS)
+        command.output.rows(rows, row_type, output_format)
+    _say(command, report, section, output_format)
+
+
+def _count(command: CommandContext, options: "StatsOptions", *, all_orgs: bool) -> "StatsReport":
+    from chatdb.operations.searching.stats import stats as count
+    from chatdb.store.every_organization import require_unbound
+
+    key = options.organization_key
+    with command.open_database() as database:
+        if key is None:
+            with database.transaction() as connection:
+                if all_orgs:
+                    require_unbound(connection, database.dialect)
+                elif database.dialect.is_bound(connection):
+                    command.diagnostics.note(
+                        f"row-level security shows this role only the organization {command.org}"
+                    )
+        with command.diagnostics.progress("counting", unit="messages"):
+            report = count(database, options)
+        if key is not None and not report.totals.messages:
+            tell_who_has_some(command, database, key)
+    return report
+
+
+def _rows(report: "StatsReport", section: Section) -> tuple[Any, type[Any]]:
+    from chatdb.db.contract.statistics import StoredObject
+    from chatdb.operations.searching.stats import BusyHour, LongConversation, StatsGroup
+
+    if section is Section.GROUPS:
+        return report.groups, StatsGroup
+    if section is Section.LONGEST:
+        return report.longest_conversations, LongConversation
+    if section is Section.HOURS:
+        return report.busiest_hours, BusyHour
+    return report.storage or (), StoredObject
+
+
+def _print_tables(command: CommandContext, report: "StatsReport", section: Section | None) -> None:
+    from chatdb.cli.commands.stats.tables import PARTS, report_lines
+    from chatdb.cli.table import terminal_width
+
+    output = command.output
+    width = terminal_width() if output.is_terminal else None
+    parts = PARTS if section is None else (section.value,)
+    output.lines(report_lines(report, parts, width=width, color=output.color))
+
+
+def _say(
+    command: CommandContext,
+    report: "StatsReport",
+    section: Section | None,
+    output_format: OutputFormat,
+) -> None:
+    note = command.diagnostics.note
+    if section is None and output_format in (OutputFormat.CSV, OutputFormat.JSONL):
+        note("these are the groups; --section selects another part, --format json has all of it")
+    if report.has_more and section in (None, Section.GROUPS):
+        which = "newest" if report.by in ("day", "week") else "largest"
+        note(f"the {which} {len(report.groups)}; --limit shows more")
+    if report.approximate:
+        note(
+            f"estimated from {report.sampled:.2%} of the messages;"
+            " conversations are not counted from a sample"
+        )
+    if report.storage is None:
+        note("this SQLite cannot report the size of its tables (it was built without dbstat)")

@@ -1,0 +1,59 @@
+"""`chatdb status`: the state of the database on one screen."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+import typer
+
+from chatdb import config as settings
+from chatdb.cli.context import CommandContext
+from chatdb.cli.lazy_group import command_app
+from chatdb.cli.next_command import for_the_same_database
+from chatdb.cli.options import FormatOption, OutputFormat
+
+app = command_app()
+
+
+@app.command()
+def status(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+    """Show the state of the database on one screen.
+
+    The URL and where it comes from, sizes and counts, the schema, the last seven days, the last
+    backup and smoke test. Works with any schema. Exits with 3 if the database cannot be reached,
+    and with 4 if other commands cannot work with its schema. Counts above 100,000 are estimates.
+
+    \b
+    Examples:
+      chatdb status
+      chatdb status --format json
+    """
+    from chatdb.operations.doctor.status import read_status
+
+    command = CommandContext.of(context)
+    config = command.config
+    settings.export_libpq(config)
+    now = datetime.now(UTC)
+    report, trouble = read_status(
+        command.url,
+        source=config.database_url.source,
+        schema=None if config.schema is None else config.schema.value,
+        organization_key=command.org,
+        backups=config.backup.url.value,
+        now=now,
+    )
+    if output_format is OutputFormat.TABLE:
+        from chatdb.cli.commands.status.screen import screen_lines
+        from chatdb.cli.table import terminal_width
+
+        output = command.output
+        width = terminal_width() if output.is_terminal else None
+        complete = partial(for_the_same_database, options=command.options)
+        output.lines(
+            screen_lines(report, now=now, complete=complete, width=width, color=output.color)
+        )
+    else:
+        command.output.record(report, output_format)
+    for note in report.notes:
+        command.diagnostics.note(note)
+    if trouble is not None:
+        raise trouble

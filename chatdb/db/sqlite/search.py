@@ -1,0 +1,196 @@
+"""Search on SQLite: FTS5 over the contents, LIKE for scripts without spaces."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.sql.util import ClauseAdapter
+
+from chatdb.db.connect import driver_connection
+from chatdb.db.contract.search import (
+    MessageKey,
+    MessageSearch,
+    SearchRequest,
+    Term,
+    TimedWork,
+    is_for_index,
+    like_pattern,
+    timed_out,
+)
+from chatdb.db.schema import messages
+from chatdb.db.sqlite.damage import is_damaged
+from chatdb.errors import UsageError
+
+MANY_HITS = 20_000
+"""From this many hits on, walking from the newest message is faster than sorting the hits."""
+NEWEST_PER_HIT = 10
+"""How many of the newest messages are checked one by one for each hit that is needed of many."""
+_STEPS_BETWEEN_LOOKS = 1_000
+_MATCHES = "chatdb_matches"
+
+
+class SqliteSearch(MessageSearch):
+    """Asks `messages_search`, the FTS5 table."""
+
+    def settings(self, timeout_seconds: float) -> Mapping[str, str]:  # noqa: ARG002 - see deadline
+        return {}
+
+    @contextmanager
+    def deadline(
+        self, connection: sa.Connection, timeout_seconds: float, what: TimedWork = "search"
+    ) -> Iterator[None]:
+        ends = time.monotonic() + timeout_seconds
+        driver = driver_connection(connection)
+        driver.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            original = error.orig
+            if time.monotonic() > ends and _error_name(original) == "SQLITE_INTERRUPT":
+                raise timed_out(timeout_seconds, what) from error
+            if _error_name(original) == "SQLITE_ERROR" and not is_damaged(original):
+                raise UsageError(
+                    f"SQLite cannot read the raw query: {original}",
+                    hint="https://sqlite.org/fts5.html#full_text_query_syntax, or leave out --raw",
+                ) from error
+            raise
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    def newest(self, connection: sa.Connection, request: SearchRequest) -> list[MessageKey]:
+        statement = _newest(messages, self.times(request), self.filters(request), request.limit)
+        if not request.indexed:
+            statement = statement.where(_matches_itself(connection, request))
+        query = main_query(request) if request.indexed else None
+        organization = "messages.organization_id"
+        if query is not None:
+            few = self._has_few_hits(connection, query)
+            if not few and _is_of_whole_words(request):
+                found = self._among_the_newest(connection, request, query)
+                if len(found) == request.limit:
+                    return found
+            # A unary plus keeps the planner from using an index on the column.
+            rid = "messages.rid" if few else "+messages.rid"
+            organization = "+" + organization if few else organization
+            statement = statement.where(_matching(rid, query))
+        own = sa.text(f"{organization} = :organization").bindparams(
+            organization=str(request.organization_id)
+        )
+        return [tuple(row) for row in connection.execute(statement.where(own))]
+
+    def organizations(self, connection: sa.Connection, request: SearchRequest) -> set[UUID] | None:
+        query = main_query(request)
+        if query is None or not request.indexed:
+            return None
+        holding = sa.select(messages.c.organization_id).where(_matching("messages.rid", query))
+        return set(connection.scalars(holding.distinct()))
+
+    def contains(self, text: str) -> sa.ColumnElement[bool]:
+        return messages.c.content.like(like_pattern(text), escape="!")
+
+    def is_hidden(self) -> sa.ColumnElement[bool]:
+        return sa.literal_column(
+            # An application may have written invalid JSON: that hides nothing.
+            "coalesce(CASE WHEN json_valid(messages.metadata)"
+            " THEN json_extract(messages.metadata, '$.chatdb.hidden') END, 0) = 1",
+            sa.Boolean,
+        )
+
+    def has_term(self, term: Term) -> sa.ColumnElement[bool]:
+        condition: sa.ColumnElement[bool] = _matching("+messages.rid", _phrase(term))
+        return condition
+
+    def _among_the_newest(
+        self, connection: sa.Connection, request: SearchRequest, query: str
+    ) -> list[MessageKey]:
+        """Check some of the newest messages, one by one, for being hits.
+
+        This finds a word that is nearly everywhere at once; fetching the rows of all its hits takes
+        a tenth of a second per million.
+        """
+        own = messages.c.organization_id == request.organization_id
+        rid: Any = sa.literal_column("messages.rid").label("rid")
+        newest = _newest(messages, [own, *self.times(request)], [], NEWEST_PER_HIT * request.limit)
+        columns = messages.c
+        inner = newest.add_columns(
+            columns.organization_id, columns.role, columns.content, columns.metadata, rid
+        ).subquery("messages")
+        adapt = ClauseAdapter(inner).traverse
+        filters = [*map(adapt, self.filters(request)), _is_hit(query)]
+        statement = _newest(inner, [], filters, request.limit)
+        return [tuple(row) for row in connection.execute(statement)]
+
+    def _has_few_hits(self, connection: sa.Connection, query: str) -> bool:
+        count = sa.text(
+            "SELECT count(*) FROM (SELECT 1 FROM messages_search"
+            " WHERE messages_search MATCH :query LIMIT :most)"
+        )
+        found = connection.scalar(count, {"query": query, "most": MANY_HITS})
+        return bool(found < MANY_HITS)
+
+
+def _newest(source: Any, bounds: Any, filters: Any, limit: int) -> sa.Select[Any]:
+    """Return the query of the keys of the newest messages."""
+    columns = source.c
+    return (
+        sa.select(columns.created_at, columns.conversation_id, columns.id)
+        .where(*bounds, *filters)
+        .order_by(columns.created_at.desc(), columns.conversation_id.desc(), columns.id.desc())
+        .limit(limit)
+    )
+
+
+def _is_of_whole_words(request: SearchRequest) -> bool:
+    """Tell whether there are no prefix terms: FTS5 collects those again for every row."""
+    terms = (*(term for group in request.all_of for term in group), *request.none_of)
+    return request.raw is None and not any(term.prefix for term in terms)
+
+
+def _is_hit(query: str) -> Any:
+    """Return the condition that a row is among the hits, checked for that row alone."""
+    return sa.text(
+        "EXISTS (SELECT 1 FROM messages_search"
+        " WHERE messages_search.rowid = messages.rid AND messages_search MATCH :hit)"
+    ).bindparams(hit=query)
+
+
+def main_query(request: SearchRequest) -> str | None:
+    """Return the query in FTS5's syntax, every word quoted; None if the index cannot help."""
+    if request.raw is not None:
+        return request.raw
+    groups = [
+        "(" + " OR ".join(map(_phrase, group)) + ")"
+        for group in request.all_of
+        if is_for_index(group)
+    ]
+    if not groups:
+        return None
+    query = " AND ".join(groups)
+    excluded = [_phrase(term) for term in request.none_of if term.contains is None]
+    return f"({query}) NOT ({' OR '.join(excluded)})" if excluded else query
+
+
+def _phrase(term: Term) -> str:
+    return f'"{" ".join(term.pieces)}"' + ("*" if term.prefix else "")
+
+
+def _matching(rid: str, query: str) -> Any:
+    name: Any = sa.bindparam("query", query, unique=True)
+    found: Any = sa.select(sa.literal_column("rowid")).select_from(sa.table("messages_search"))
+    condition = sa.literal_column("messages_search").op("MATCH", is_comparison=True)(name)
+    return sa.literal_column(rid).in_(found.where(condition))
+
+
+def _matches_itself(connection: sa.Connection, request: SearchRequest) -> Any:
+    """Check every message with our own matcher: slow, but correct without the index."""
+    driver = driver_connection(connection)
+    driver.create_function(_MATCHES, 1, request.matches, deterministic=True)
+    return sa.literal_column(f"{_MATCHES}(substr(messages.content, 1, 100000))", sa.Boolean)
+
+
+def _error_name(error: BaseException | None) -> str:
+    return str(getattr(error, "sqlite_errorname", "")) if isinstance(error, sqlite3.Error) else ""

@@ -1,0 +1,96 @@
+"""Deletes conversations in one transaction, after saving them as a native file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from chatdb.db.database import Database
+from chatdb.errors import NotFoundError
+from chatdb.operations.conversations.deletion import DeletedConversation, delete, describe, lock
+from chatdb.operations.conversations.keep import keep
+from chatdb.store.selecting import organization_id
+from chatdb.store.work_log import write_work
+
+REASON = "chatdb conversations delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionReport:
+    """What was deleted; `kept` is the file to restore it from, None if nothing was saved."""
+
+    conversations: tuple[DeletedConversation, ...]
+    messages: int
+    snapshots: int
+    kept: Path | None
+    dry_run: bool
+
+
+def delete_conversations(
+    database: Database,
+    ids: Sequence[UUID],
+    *,
+    organization_key: str,
+    keep_to: Path | None,
+) -> DeletionReport:
+    """Delete the conversations, their messages and snapshots; leave tombstones and a log row.
+
+    With `keep_to` (which must not exist) they are first written there: the file is complete and on
+    disk before the transaction commits. Raises NotFoundError if one of them is gone, StorageError
+    if the file cannot be written; then nothing was deleted.
+    """
+    started = datetime.now(UTC)
+    with database.transaction(write=True, settings={"chatdb.bulk": "on"}) as connection:
+        organization = organization_id(connection, organization_key)
+        found = lock(connection, organization, ids)
+        if gone := set(ids).difference(found):
+            raise NotFoundError(
+                f"the conversation {min(gone)} was deleted by someone else in the meantime",
+                hint="run the command again",
+            )
+        deleted = tuple(describe(connection, organization, list(ids)))
+        report = report_of(deleted, kept=keep_to, dry_run=False)
+        if keep_to is not None:
+            keep(connection, organization, list(ids), keep_to, source=REASON)
+        delete(connection, organization, list(ids), reason=REASON)
+        _write_log(connection, report, organization, organization_key, started=started)
+    return report
+
+
+def report_of(
+    deleted: Sequence[DeletedConversation], *, kept: Path | None, dry_run: bool
+) -> DeletionReport:
+    """Add up what is deleted."""
+    return DeletionReport(
+        conversations=tuple(deleted),
+        messages=sum(each.messages for each in deleted),
+        snapshots=sum(each.snapshots for each in deleted),
+        kept=kept,
+        dry_run=dry_run,
+    )
+
+
+def _write_log(
+    connection: sa.Connection,
+    report: DeletionReport,
+    organization: UUID,
+    organization_key: str,
+    *,
+    started: datetime,
+) -> None:
+    write_work(
+        connection,
+        "deletion",
+        organization_key,
+        started_at=started,
+        details={
+            "organization_id": str(organization),
+            "conversations": [str(each.id) for each in report.conversations],
+            "messages": report.messages,
+            "snapshots": report.snapshots,
+            "kept": None if report.kept is None else str(report.kept),
+        },
+    )

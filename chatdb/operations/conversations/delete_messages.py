@@ -1,0 +1,72 @@
+"""Deletes messages in one transaction, after saving their conversation as a native file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from chatdb.db.database import Database
+from chatdb.errors import NotFoundError
+from chatdb.operations.conversations.keep import keep
+from chatdb.operations.conversations.message_deletion import delete
+from chatdb.store.holding import CHANGING, hold
+from chatdb.store.selecting import organization_id
+from chatdb.store.work_log import write_work
+
+REASON = "chatdb messages delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDeletion:
+    """What was deleted of a conversation; `kept` is the file with its previous state, or None."""
+
+    conversation_id: UUID
+    ids: tuple[UUID, ...]
+    kept: Path | None
+    dry_run: bool
+
+
+def delete_messages(
+    database: Database,
+    conversation: UUID,
+    ids: Sequence[UUID],
+    *,
+    organization_key: str,
+    keep_to: Path | None,
+) -> MessageDeletion:
+    """Delete messages of a conversation; replies to them are attached to the message above.
+
+    With `keep_to` (which must not exist) the conversation is first written there unchanged. Raises
+    NotFoundError if one of them is gone, StorageError if the file cannot be written; then nothing
+    was deleted.
+    """
+    started = datetime.now(UTC)
+    with database.transaction(write=True, settings=CHANGING) as connection:
+        organization = organization_id(connection, organization_key)
+        held = hold(connection, organization, conversation)
+        if keep_to is not None:
+            keep(connection, organization, [conversation], keep_to, source=REASON)
+        gone = delete(connection, held, ids, reason=REASON)
+        if missing := set(ids).difference(gone):
+            if keep_to is not None:
+                keep_to.unlink(missing_ok=True)
+            raise NotFoundError(
+                f"the message {min(missing)} was deleted by someone else in the meantime",
+                hint="run the command again",
+            )
+        write_work(
+            connection,
+            "deletion",
+            organization_key,
+            started_at=started,
+            details={
+                "organization_id": str(organization),
+                "conversation": str(conversation),
+                "messages": len(gone),
+                "kept": None if keep_to is None else str(keep_to),
+            },
+        )
+    return MessageDeletion(
+        conversation_id=conversation, ids=tuple(gone), kept=keep_to, dry_run=False
+    )

@@ -1,0 +1,183 @@
+"""From the database to a stream, a file or a folder."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypedDict
+
+from chatdb.db.database import Database
+from chatdb.formats import native, registry
+from chatdb.formats.base import WriteOptions, Writer
+from chatdb.formats.files.file_names import folder_name
+from chatdb.formats.files.folder_writing import write_folder
+from chatdb.formats.files.outputs import open_output
+from chatdb.formats.files.writing import Written, check_file, write_stream
+from chatdb.operations.exporting.exports import native_lines, read_conversations
+from chatdb.operations.searching.public import SearchOptions, search
+from chatdb.records import Conversation, organization_id_of
+from chatdb.store.every_organization import EVERY, Scope
+from chatdb.store.lines import OnRead
+from chatdb.store.selecting import ConversationFilter, IdsWithin
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+_HITS_AT_ONCE = 1_000
+_TRANSCRIPTS = ("markdown",)
+
+
+class _Reading(TypedDict):
+    """Arguments of `native_lines`."""
+
+    organization_key: Scope
+    ids_within: IdsWithin | None
+    labelled: bool
+    marks_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What to export, of one organization or all, in which format.
+
+    `ids_within` has the conversations that were named or found, by their organization's id.
+    """
+
+    wanted: ConversationFilter
+    organization_key: Scope
+    ids_within: IdsWithin | None = None
+    format_name: str = native.NativeReader.name
+    all_branches: bool = False
+    include_hidden: bool = False
+
+    @property
+    def is_everything(self) -> bool:
+        """Tell whether no conversation is left out."""
+        return self.wanted.is_everything and self.ids_within is None
+
+    @property
+    def reading(self) -> "_Reading":
+        """Return the selection of the conversations to read.
+
+        Every record names its organization, except transcripts of a single one.
+        """
+        everywhere = self.organization_key is EVERY
+        return {
+            "organization_key": self.organization_key,
+            "ids_within": self.ids_within,
+            "labelled": everywhere or self.format_name not in _TRANSCRIPTS,
+            "marks_only": self.format_name in _TRANSCRIPTS,
+        }
+
+    def writer(self, source: str) -> Writer:
+        """Return the writer; `source` names where the records come from."""
+        options = WriteOptions(
+            all_branches=self.all_branches, include_hidden=self.include_hidden, source=source
+        )
+        return registry.writer(self.format_name, options)
+
+
+def export_stream(
+    database: Database, stream: IO[bytes], options: ExportOptions, *, on_read: OnRead
+) -> Written:
+    """Write everything selected as one document, from one state of the database; raises OSError."""
+    written = Written()
+    if options.format_name == native.NativeReader.name:
+        _write_native(database, stream, options, written, on_read)
+    else:
+        writer = options.writer(database.dialect.name)
+        with closing(_records(database, options, on_read)) as records:
+            write_stream(stream, writer, records, written)
+    return written
+
+
+def export_file(
+    database: Database, path: Path, options: ExportOptions, *, force: bool, on_read: OnRead
+) -> Written:
+    """Write everything selected to a file that appears when it is complete.
+
+    Raises RefusedError for an existing file, unless `force`, and StorageError.
+    """
+    check_file(path, force=force)
+    with open_output(path) as stream:
+        written = export_stream(database, stream, options, on_read=on_read)
+    written.files = 1
+    return written
+
+
+def export_folder(
+    database: Database,
+    folder: Path,
+    options: ExportOptions,
+    *,
+    force: bool,
+    on_read: OnRead,
+    on_kept: Callable[[str], object],
+) -> Written:
+    """Write a file for each conversation, as `write_folder` does.
+
+    With all organizations, each has its own folder inside.
+    """
+    written = Written()
+    writer = options.writer(database.dialect.name)
+    with closing(_records(database, options, on_read)) as records:
+        for key, own in _by_organization(options, records):
+            place = folder if key is None else folder / folder_name(key)
+            write_folder(place, writer, own, written, force=force, on_kept=on_kept)
+    return written
+
+
+def _by_organization(
+    options: ExportOptions, records: Iterator[Conversation]
+) -> Iterator[tuple[str | None, Iterator[Conversation]]]:
+    if options.organization_key is not EVERY:
+        yield None, records
+        return
+    yield from groupby(records, key=lambda record: record.organization)
+
+
+def _records(
+    database: Database, options: ExportOptions, on_read: OnRead
+) -> Generator[Conversation, None, None]:
+    return read_conversations(database, options.wanted, on_read=on_read, **options.reading)
+
+
+def _write_native(
+    database: Database,
+    stream: IO[bytes],
+    options: ExportOptions,
+    written: Written,
+    on_read: OnRead,
+) -> None:
+    def count(conversations: int, messages: int) -> None:
+        written.conversations += conversations
+        written.messages += messages
+        on_read(conversations, messages)
+
+    lines = native_lines(database, options.wanted, on_read=count, **options.reading)
+    with closing(lines):
+        stream.write(native.header_line(created=datetime.now(UTC), source=database.dialect.name))
+        for piece in lines:
+            stream.write(piece)
+
+
+def matching_ids(
+    database: Database, query: str, *, organization_key: Scope, include_hidden: bool
+) -> IdsWithin:
+    """Return the conversations with a message, or a title, that matches the query.
+
+    Raises UsageError for an invalid query.
+    """
+    found: dict[str, dict[UUID, None]] = {}
+    cursor: str | None = None
+    while True:
+        options = SearchOptions(limit=_HITS_AT_ONCE, after=cursor, include_hidden=include_hidden)
+        page = search(database, query, organization_key=organization_key, options=options)
+        keys = page.organizations or [str(organization_key)] * len(page.hits)
+        for key, hit in zip(keys, page.hits, strict=True):
+            found.setdefault(key, {})[hit.conversation_id] = None
+        cursor = page.next_cursor
+        if cursor is None:
+            return {organization_id_of(key): list(ids) for key, ids in found.items()}

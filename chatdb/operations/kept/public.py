@@ -1,0 +1,6 @@
+"""All that other nouns of operations may import of kept."""
+
+from chatdb.operations.kept.files import default_keep_path, new_file
+from chatdb.operations.kept.items import FOLDER, KeptSummary, summarise_kept
+
+__all__ = ["FOLDER", "KeptSummary", "default_keep_path", "new_file", "summarise_kept"]

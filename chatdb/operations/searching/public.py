@@ -1,0 +1,22 @@
+"""All that other nouns of operations may import of searching."""
+
+from chatdb.operations.searching.search import SearchOptions, search
+from chatdb.operations.searching.search_index import (
+    LOOK_SECONDS,
+    SearchIndexReport,
+    check_search_index,
+    look_at_search_index,
+    rebuild_search_index,
+    search_index_warning,
+)
+
+__all__ = [
+    "LOOK_SECONDS",
+    "SearchIndexReport",
+    "SearchOptions",
+    "check_search_index",
+    "look_at_search_index",
+    "rebuild_search_index",
+    "search",
+    "search_index_warning",
+]

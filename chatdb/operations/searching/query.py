@@ -1,0 +1,192 @@
+"""The query language of `chatdb search`: one text, parsed the same way for both databases.
+
+`docs/search.md` describes it. Ordinary text never fails: anything that is not an operator is a
+word.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from chatdb.db.contract.search import Term
+from chatdb.errors import UsageError
+from chatdb.operations.searching.words import term_of
+from chatdb.primitives import canonical
+from chatdb.records import ROLES
+
+LONGEST_QUERY = 2_000
+"""Characters; a longer text is a document, not a query."""
+MOST_TERMS = 50
+
+_HINT = "see chatdb search --help"
+_KEYS = ("role", "user", "after", "before", "in")
+_QUOTES = str.maketrans("“”„«»", '"""""')
+_ITEM = re.compile(
+    r"(?:(?<!\S)(?P<minus>-)(?=[^-\s]))?"
+    r"(?:(?P<key>role|user|after|before|in):(?=\S))?"
+    r'(?:"(?P<quoted>[^"]*)"(?P<star>\*)?|(?P<word>(?:(?!(?<=\s)")\S)+))',
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """The parsed query: every group of `all_of` by one of its terms, none of `none_of`.
+
+    `within_users` are the only users whose messages may be found, whatever the query says. Times
+    concern the message's `created_at`: `after` inclusive, `before` exclusive. With `in_title` the
+    terms are searched in titles of conversations instead of messages.
+    """
+
+    all_of: tuple[tuple[Term, ...], ...] = ()
+    none_of: tuple[Term, ...] = ()
+    roles: frozenset[str] = frozenset()
+    not_roles: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    not_users: frozenset[str] = frozenset()
+    within_users: frozenset[str] = frozenset()
+    after: datetime | None = None
+    before: datetime | None = None
+    in_title: bool = False
+
+    @property
+    def has_filter(self) -> bool:
+        """Tell whether the query selects something without any word."""
+        return bool(self.roles or self.users or self.within_users or self.after or self.before)
+
+
+@dataclass(slots=True)
+class _Draft:
+    groups: list[list[Term]] = field(default_factory=list)
+    none_of: list[Term] = field(default_factory=list)
+    sets: dict[str, set[str]] = field(
+        default_factory=lambda: {"role": set(), "-role": set(), "user": set(), "-user": set()}
+    )
+    after: datetime | None = None
+    before: datetime | None = None
+    in_title: bool = False
+    joining: bool = False
+
+
+def parse(text: str) -> Query:
+    """Read a query.
+
+    Raises UsageError if there is nothing to search for (empty, only punctuation, only excluded
+    words), for an invalid value of a filter, and for a text that is too long.
+    """
+    text = canonical.clean_text(text)[0].translate(_QUOTES).strip()
+    if len(text) > LONGEST_QUERY:
+        raise UsageError(f"the query is longer than {LONGEST_QUERY} characters", hint=_HINT)
+    items = list(_ITEM.finditer(text))
+    draft = _Draft()
+    for index, item in enumerate(items):
+        if _is_or(item) and draft.groups and index + 1 < len(items):
+            draft.joining = True
+        elif not _read_filter(draft, item):
+            _read_term(draft, item)
+    return _finished(draft)
+
+
+def with_filters(query: Query, *, roles: frozenset[str], users: frozenset[str]) -> Query:
+    """Return the query narrowed by a command's options; raises UsageError for an invalid role."""
+    checked = frozenset(_role(role) for role in roles)
+    return replace(query, roles=query.roles | checked, within_users=users)
+
+
+def _is_or(item: re.Match[str]) -> bool:
+    return item[0] == "OR"
+
+
+def _read_term(draft: _Draft, item: re.Match[str]) -> None:
+    quoted = item["quoted"]
+    key = f"{item['key']}:" if item["key"] else ""
+    body = quoted if quoted is not None else item["word"]
+    prefix = bool(item["star"]) or (quoted is None and body.endswith("*"))
+    term = term_of(key + body.rstrip("*") if quoted is None else key + body, prefix=prefix)
+    joining, draft.joining = draft.joining, False
+    if term is None:
+        return
+    if item["minus"]:
+        if joining:
+            raise UsageError("OR cannot precede an excluded word", hint=_HINT)
+        draft.none_of.append(term)
+    elif joining:
+        draft.groups[-1].append(term)
+    else:
+        draft.groups.append([term])
+
+
+def _read_filter(draft: _Draft, item: re.Match[str]) -> bool:
+    """Take the item as a filter; False if it is text."""
+    key = (item["key"] or "").lower()
+    value = item["quoted"] if item["quoted"] is not None else item["word"]
+    if not key or not value.strip():
+        return False
+    minus = item["minus"] or ""
+    if key == "in":
+        if value.lower() != "title" or minus:
+            return False
+        draft.in_title = True
+    elif key in ("role", "user"):
+        draft.sets[minus + key].add(_role(value) if key == "role" else value)
+    elif minus:
+        other = "before" if key == "after" else "after"
+        raise UsageError(f"-{key}: cannot be excluded", hint=f"use {other}:{value}")
+    elif key == "after":
+        draft.after = max(filter(None, (draft.after, _time(key, value))))
+    else:
+        draft.before = min(filter(None, (draft.before, _time(key, value))))
+    draft.joining = False
+    return True
+
+
+def _role(value: str) -> str:
+    role = value.lower()
+    if role not in ROLES:
+        raise UsageError(
+            f"unknown role {value!r}; roles are {', '.join(ROLES)}",
+            hint=f'to search for the text itself put it in quotes: "role:{value}"',
+        )
+    return role
+
+
+def _time(key: str, value: str) -> datetime:
+    """Read a year, month, day or ISO 8601 time; without a zone it is UTC."""
+    try:
+        date = _DATE.fullmatch(value)
+        if date is not None:
+            year, month, day = (int(part or 1) for part in date.groups())
+            return datetime(year, month, day, tzinfo=UTC)
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"{key}: needs a date or an ISO 8601 time, not {value!r}",
+            hint=f"for example {key}:2025-01-31 or {key}:2025-01-31T12:00",
+        ) from error
+
+
+def _finished(draft: _Draft) -> Query:
+    query = Query(
+        all_of=tuple(tuple(dict.fromkeys(group)) for group in draft.groups),
+        none_of=tuple(dict.fromkeys(draft.none_of)),
+        roles=frozenset(draft.sets["role"]),
+        not_roles=frozenset(draft.sets["-role"]),
+        users=frozenset(draft.sets["user"]),
+        not_users=frozenset(draft.sets["-user"]),
+        after=draft.after,
+        before=draft.before,
+        in_title=draft.in_title,
+    )
+    if sum(map(len, query.all_of)) + len(query.none_of) > MOST_TERMS:
+        raise UsageError(f"the query has more than {MOST_TERMS} words", hint=_HINT)
+    if not query.all_of and not query.has_filter:
+        if query.none_of or query.not_roles or query.not_users:
+            raise UsageError("the query only excludes words", hint="add a word to search for")
+        raise UsageError("the query contains no word to search for", hint=_HINT)
+    if query.in_title and (query.roles or query.not_roles):
+        raise UsageError("titles have no role: in:title and role: cannot be combined", hint=_HINT)
+    if query.in_title and not query.all_of:
+        raise UsageError("in:title needs a word to search for", hint=_HINT)
+    return query
