@@ -86,6 +86,21 @@ def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
     assert [name_of(path) for path in SOURCES if drawers & {path.stem, path.parent.name}] == []
 
 
+def test_no_file_of_the_package_looks_like_a_test() -> None:
+    assert [name_of(path) for path in PACKAGE if re.search(r"^test_|_test$", path.stem)] == []
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    places: dict[str, list[str]] = {}
+    for path in PACKAGE:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(name_of(path))
+    assert len(places) > 400
+
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
 def test_only_output_and_diagnostics_write_to_the_streams() -> None:
     assert users_of(
         r"(?<!\.)\bprint\(|sys\.(stdout|stderr|__stdout__|__stderr__)|typer\.(echo|secho)"
