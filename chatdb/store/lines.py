@@ -6,7 +6,7 @@ times faster; a contract test compares the two.
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -91,10 +91,9 @@ def native_lines(
     if row-level security shows only one.
     """
     with database.transaction(snapshot=True, settings=READING) as connection:
-        for organization in chosen(connection, database.dialect, organization_key):
-            own = wanted
-            if ids_within is not None:
-                own = replace(wanted, ids=ids_within.get(organization.id, ()))
+        for organization, own in each_organization(
+            connection, database.dialect, wanted, organization_key, ids_within
+        ):
             yield from lines_within(
                 connection,
                 database.dialect,
@@ -105,6 +104,21 @@ def native_lines(
                 on_read=on_read,
                 at_once=at_once,
             )
+
+
+def each_organization(
+    connection: sa.Connection,
+    dialect: Dialect,
+    wanted: ConversationFilter,
+    key: Scope,
+    ids_within: IdsWithin | None,
+) -> Iterator[tuple[Organization, ConversationFilter]]:
+    """Yield each of the organizations and what is selected of it, by ascending id."""
+    for organization in chosen(connection, dialect, key):
+        if ids_within is None:
+            yield organization, wanted
+        else:
+            yield organization, replace(wanted, ids=ids_within.get(organization.id, ()))
 
 
 def lines_within(
@@ -122,12 +136,62 @@ def lines_within(
 
     `label` is the organization to write into every line.
     """
+    pieces = _Pieces()
+    groups = groups_within(
+        connection,
+        organization,
+        wanted,
+        label=label,
+        marks_only=marks_only,
+        at_once=at_once,
+        on_batch=lambda count: on_read(count, pieces.take_count()),
+    )
+    with closing(groups):
+        for group in groups:
+            messages = dialect.read_messages(connection, organization, group.selection)
+            with closing(messages):
+                yield from pieces.lines(group, messages)
+    yield pieces.take()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some conversations without their messages: the id and JSON of each, and the rest of it."""
+
+    selection: Selection
+    heads: Iterator[tuple[str, bytes]]
+    snapshots: _Snapshots
+    embeddings: EmbeddingLines
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield each as a line of the native format without messages and without its end."""
+        return whole_lines(self._pieces())
+
+    def _pieces(self) -> Iterator[bytes]:
+        pieces = _Pieces()
+        yield from pieces.lines(self, iter(()))
+        yield pieces.take()
+
+
+def groups_within(
+    connection: sa.Connection,
+    organization: UUID,
+    wanted: ConversationFilter,
+    *,
+    label: Organization | None,
+    marks_only: bool,
+    at_once: int,
+    on_batch: Callable[[int], object],
+) -> Generator[Group, None, None]:
+    """Yield the selected conversations in groups that fit in memory without their messages.
+
+    `on_batch` receives how many conversations each batch had, after it.
+    """
     place = label_of(label)
     with rare_collections() as after_batch:
         has_snapshots = _has_snapshots(connection, organization)
         embeddings = EmbeddingLines(connection, organization)
         texts = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw)
-        pieces = _Pieces()
         for rows in batches(
             connection, organization, columns=_COLUMNS, wanted=wanted, at_once=at_once
         ):
@@ -135,14 +199,20 @@ def lines_within(
                 ids = [row[0] for row in group]
                 selection = Selection(ids, gapless=wanted.is_everything, marks_only=marks_only)
                 snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
-                messages = dialect.read_messages(connection, organization, selection)
-                with closing(messages):
-                    yield from pieces.lines(
-                        _heads(texts, group, place), messages, snapshots, embeddings
-                    )
-            on_read(len(rows), pieces.take_count())
+                yield Group(selection, _heads(texts, group, place), snapshots, embeddings)
+            on_batch(len(rows))
             after_batch()
-        yield pieces.take()
+
+
+def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines that the pieces form, without their ends."""
+    begun: list[bytes] = []
+    for piece in pieces:
+        first, *more = piece.split(b"\n")
+        begun.append(first)
+        for start in more:
+            yield b"".join(begun)
+            begun = [start]
 
 
 class _Pieces:
@@ -153,16 +223,10 @@ class _Pieces:
         self._size = 0
         self._messages = 0
 
-    def lines(
-        self,
-        heads: Iterable[tuple[str, bytes]],
-        chunks: Iterator[Chunk],
-        snapshots: _Snapshots,
-        embeddings: EmbeddingLines,
-    ) -> Iterator[bytes]:
+    def lines(self, group: Group, chunks: Iterator[Chunk]) -> Iterator[bytes]:
         """Join conversations and messages, both by ascending id; yield full pieces."""
         chunk = next(chunks, None)
-        for identifier, head in heads:
+        for identifier, head in group.heads:
             self._add(head[:-1])
             opening = b',"messages":['
             while chunk is not None and chunk[0] == identifier:
@@ -175,10 +239,10 @@ class _Pieces:
                 chunk = next(chunks, None)
             if opening == b",":
                 self._add(b"]")
-            if identifier in snapshots:
-                self._add(b',"snapshots":' + _encode(snapshots[identifier]))
-            if not embeddings.is_empty:
-                yield from self._add_embeddings(embeddings.of(identifier))
+            if identifier in group.snapshots:
+                self._add(b',"snapshots":' + _encode(group.snapshots[identifier]))
+            if not group.embeddings.is_empty:
+                yield from self._add_embeddings(group.embeddings.of(identifier))
             self._add(b"}\n")
             if self._size >= PIECE:
                 yield self.take()

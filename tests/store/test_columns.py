@@ -1,6 +1,7 @@
 """Every list of columns has every column: of tables, records, bulk loads, formats, migrations."""
 
 import json
+from itertools import count
 from typing import get_args
 
 import msgspec
@@ -13,6 +14,7 @@ from chatdb.db.url import DialectName
 from chatdb.operations.copying import lines as copies_lines
 from chatdb.records import Conversation, Embedding, Message, Organization, Snapshot
 from chatdb.store import columns, lines
+from tests.store.filled import full
 from tests.store.write_native_schema import PATH, schema_text
 
 LABELS = ("organization", "organization_name")
@@ -108,6 +110,21 @@ def test_the_fast_export_writes_every_field_in_the_order_of_the_record(
     fields = [name for name in record.__struct_fields__ if name not in without]
 
     assert list(made.__struct_fields__) == fields
+
+
+def test_the_maker_of_records_sets_every_usual_field() -> None:
+    """A record that it cannot make is made of JSON, several times slower but equal."""
+    message = full(Message, count(1), position=0)
+    texts = msgspec.to_builtins(message)
+    usual = [
+        each.name for each in columns.columns_of("messages") if each.native and not each.seldom
+    ]
+    metadata = msgspec.Raw(msgspec.json.encode(message.metadata))
+
+    (made,) = sqlite_export._records_of([("", *map(texts.get, usual), None)], [metadata])
+
+    seldom = set(columns.fields_of("messages")) - set(usual)
+    assert made == msgspec.structs.replace(message, **dict.fromkeys(seldom))
 
 
 def test_every_kind_of_merging_is_known() -> None:

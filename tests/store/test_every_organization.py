@@ -15,7 +15,6 @@ from chatdb.operations.exporting.exports import (
     find_within,
     native_lines,
     read_conversations,
-    whole_lines,
 )
 from chatdb.operations.organizations import users
 from chatdb.operations.searching import search
@@ -23,6 +22,7 @@ from chatdb.operations.searching.search import SearchOptions
 from chatdb.records import organization_id_of
 from chatdb.store import every_organization
 from chatdb.store.every_organization import EVERY, Holder
+from chatdb.store.lines import whole_lines
 from chatdb.store.naming import find_conversation
 from chatdb.store.selecting import ConversationFilter, count_conversations
 from tests.operations.conversation_rows import START, add_conversation, add_organization

@@ -13,9 +13,13 @@ import msgspec
 from chatdb.db.types import parse_time
 from chatdb.errors import DatabaseFailedError
 from chatdb.primitives import canonical
+from chatdb.records import Message
 
 Chunk = tuple[str, bytes, int]
 """A conversation's id, some of its messages as JSON objects joined by commas, their number."""
+
+Records = tuple[str, list[Message]]
+"""The same as records."""
 
 CHUNK_ROWS = 300
 CHUNK_CHARACTERS = 1 << 20

@@ -18,7 +18,7 @@ from chatdb.primitives import canonical
 
 if TYPE_CHECKING:
     from chatdb.db.contract.bulk import Bulk
-    from chatdb.db.contract.message_text import Chunk, Selection
+    from chatdb.db.contract.message_text import Chunk, Records, Selection
     from chatdb.db.contract.search import MessageSearch
     from chatdb.db.contract.search_index import SearchIndex
     from chatdb.db.contract.statistics import Statistics
@@ -93,6 +93,13 @@ class PostgresqlDialect(Dialect):
         from chatdb.db.postgresql.export import read_messages
 
         return read_messages(connection, organization_id, selection)
+
+    def read_records(
+        self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
+    ) -> "Generator[Records, None, None]":
+        from chatdb.db.postgresql.export import read_records
+
+        return read_records(connection, organization_id, selection)
 
     def bulk(self) -> "Bulk":
         from chatdb.db.postgresql.bulk import PostgresqlBulk

@@ -7,9 +7,11 @@ Rows cost the client more than their bytes.
 """
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 from psycopg import sql
 
@@ -20,12 +22,14 @@ from chatdb.db.contract.message_text import (
     NO_METADATA,
     CanonicalTexts,
     Chunk,
+    Records,
     Selection,
     json_time,
     unreadable,
 )
 from chatdb.primitives import canonical
-from chatdb.records import MARKS
+from chatdb.primitives.nesting import roomy
+from chatdb.records import MARKS, Message
 from chatdb.store.columns import ID, ROLE, TIME, Column, columns_of
 
 _PART, _SELDOM = b"\x02", b"\x01"
@@ -104,6 +108,9 @@ _RAW = ("bytea", "bytea")
 _METADATA = CanonicalTexts(left_out=NO_METADATA)
 _USUAL_TIME = b"2026-01-31 12:00:00.000001+00\n"
 _MARKS = tuple(place for place, byte in enumerate(_USUAL_TIME) if byte in b"- :.+\n")
+_decode_messages = roomy(msgspec.json.Decoder(list[Message]).decode)
+_decode_message = roomy(msgspec.json.Decoder(Message).decode)
+_split = roomy(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _WHOLE_SECONDS = len("2026-01-31 12:00:00+00")
 
 Row = tuple[bytes, bytes]
@@ -130,6 +137,29 @@ def read_messages(
                 yield from _chunks(pending)
                 pending, size = [], 0
     yield from _chunks(pending)
+
+
+def read_records(
+    connection: sa.Connection, organization_id: UUID, selection: Selection
+) -> Generator[Records, None, None]:
+    """Yield the messages that `read_messages` does as records, with its needs and errors."""
+    with closing(read_messages(connection, organization_id, selection)) as chunks:
+        for conversation, messages, _ in chunks:
+            yield conversation, _records(conversation, b"[%b]" % messages)
+
+
+def _records(conversation: str, messages: bytes) -> list[Message]:
+    try:
+        return _decode_messages(messages)
+    except ValueError:
+        for message in _split(messages):
+            try:
+                _decode_message(message)
+            except ValueError as error:
+                identifier = canonical.decode(message)["id"]
+                what = f"message {identifier} of conversation {conversation}"
+                raise unreadable(what, error) from error
+        raise
 
 
 def _statement(organization_id: UUID, selection: Selection) -> sql.Composed:

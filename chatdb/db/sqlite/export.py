@@ -1,6 +1,8 @@
-"""Reads messages from SQLite, encoded by msgspec directly from the columns' text."""
+"""Reads messages from SQLite: as JSON or as records, both directly from the columns' text."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -15,14 +17,16 @@ from chatdb.db.contract.message_text import (
     NO_METADATA,
     CanonicalTexts,
     Chunk,
+    Records,
     Selection,
     json_time,
     unreadable,
 )
 from chatdb.errors import DatabaseFailedError
 from chatdb.primitives import canonical
-from chatdb.records import MARKS
-from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of
+from chatdb.primitives.nesting import roomy
+from chatdb.records import MARKS, Message
+from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of, fields_of
 
 _METADATA_TEXT = "nullif(metadata, '{}')"
 _WITH_MARKS = f"CASE WHEN instr(metadata, '\"{MARKS}\"') THEN metadata END"
@@ -58,8 +62,53 @@ _Message: Any = msgspec.defstruct(
 """`records.Message` as it is written."""
 
 _encode_into = msgspec.json.Encoder().encode_into
+_decode_message = roomy(msgspec.json.Decoder(Message).decode)
+_decode_object = roomy(msgspec.json.Decoder(dict[str, Any]).decode)
 
 Row = tuple[Any, ...]
+_TYPES = {field.name: field.type for field in msgspec.structs.fields(Message)}
+
+
+def _times(texts: Sequence[str]) -> list[str]:
+    return [*map(json_time, texts)]
+
+
+def _objects(texts: Sequence[msgspec.Raw | None]) -> list[dict[str, Any]]:
+    return [{} if text is None else _decode_object(text) for text in texts]
+
+
+def _records_maker() -> Callable[[Sequence[Row], Sequence[msgspec.Raw | None]], list[Message]]:
+    """Return what makes records of rows and their metadata, without the columns seldom used.
+
+    Whole columns are converted at a time; the function raises ValueError.
+    """
+    values = {name: f"value_{place}" for name, place in _PLACES.items()}
+    times, (metadata,) = fields_of("messages", TIME), fields_of("messages", OBJECT)
+    converted = [name for name in _USUAL if name != metadata]
+    columns = ", ".join(values[name] for name in converted)
+    texts = ", ".join(
+        f"times({values[name]})" if name in times else values[name] for name in converted
+    )
+    source = (
+        "def records_of(rows, metadata):\n"
+        f"    _, {', '.join(values.values())}, _ = zip(*rows, strict=True)\n"
+        f"    {columns} = convert(({texts}), types)\n"
+        f"    return [Message({', '.join(f'{name}={value}' for name, value in values.items())})\n"
+        f"        for {columns}, {values[metadata]}\n"
+        f"        in zip({columns}, objects(metadata), strict=True)]\n"
+    )
+    types: Any = tuple[tuple(list[_TYPES[name]] for name in converted)]  # type: ignore[misc, valid-type]
+    known: dict[str, Any] = {
+        "Message": Message, "convert": msgspec.convert, "objects": _objects, "times": _times,
+        "types": types,
+    }  # fmt: skip
+    # Written out, for a call with the fields' names is the fastest way to make a record.
+    exec(source, known)  # noqa: S102 - made of the table of columns alone
+    records_of: Callable[..., list[Message]] = known["records_of"]
+    return records_of
+
+
+_records_of = _records_maker()
 
 
 def read_messages(
@@ -69,9 +118,41 @@ def read_messages(
 
     Raises DatabaseFailedError for a row that no record can represent.
     """
+    made = _Messages()
+    with closing(_rows(connection, organization_id, selection)) as pending:
+        for rows in pending:
+            yield from made.chunks(rows)
+
+
+def read_records(
+    connection: sa.Connection, organization_id: UUID, selection: Selection
+) -> Generator[Records, None, None]:
+    """Yield the messages that `read_messages` does as records: JSON in between costs as much again.
+
+    Raises DatabaseFailedError for a row that no record can represent.
+    """
+    made = _Messages()
+    with closing(_rows(connection, organization_id, selection)) as pending:
+        for rows in pending:
+            yield from made.records(rows)
+
+
+def _rows(
+    connection: sa.Connection, organization_id: UUID, selection: Selection
+) -> Generator[Sequence[Row], None, None]:
+    """Yield the rows, some at a time: their metadata, ids and times are converted together."""
     cursor = driver_connection(connection).cursor()
     try:
-        yield from _chunks(cursor.execute(*_statement(organization_id, selection)))
+        pending: list[Row] = []
+        size = 0
+        for row in cursor.execute(*_statement(organization_id, selection)):
+            pending.append(row)
+            size += len(row[_CONTENT])
+            if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
+                yield pending
+                pending, size = [], 0
+        if pending:
+            yield pending
     finally:
         cursor.close()
 
@@ -90,22 +171,8 @@ def _statement(organization_id: UUID, selection: Selection) -> tuple[str, list[s
     return statement, [str(organization_id), *values]
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[Chunk]:
-    """Build messages from the rows, some at a time: their metadata is converted together."""
-    made = _Messages()
-    pending: list[Row] = []
-    size = 0
-    for row in rows:
-        pending.append(row)
-        size += len(row[_CONTENT])
-        if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
-            yield from made.chunks(pending)
-            pending, size = [], 0
-    yield from made.chunks(pending)
-
-
 class _Messages:
-    """Encodes messages into reused memory: growing it costs more than filling it."""
+    """Makes messages of rows; encodes into reused memory: growing it costs more than filling it."""
 
     def __init__(self) -> None:
         self._metadata = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw)
@@ -126,12 +193,35 @@ class _Messages:
                 message.metadata = metadata
                 message.created_at = json_time(row[_CREATED_AT])
                 if rare is not None:
-                    _add_rare(message, rare)
+                    _add_rare(message, rare, _RARE_TEXTS)
             except ValueError as error:
                 raise _unreadable(row, error) from error
             messages.append(message)
         if messages:
             yield self._chunk(conversation, messages)
+
+    def records(self, rows: Sequence[Row]) -> Iterator[Records]:
+        """Yield the records of each run of messages of one conversation."""
+        try:
+            messages = _records_of(rows, self._metadata_of(rows))
+            for message, row in zip(messages, rows, strict=True):
+                if row[-1] is not None:
+                    _add_rare(message, row[-1], _RARE_VALUES)
+        except ValueError:
+            # Not as chatdb writes them: what the JSON of each gives decides.
+            messages = [self._record_of_json(row) for row in rows]
+        start = 0
+        for conversation, run in groupby(rows, itemgetter(0)):
+            end = start + len(list(run))
+            yield conversation, messages[start:end]
+            start = end
+
+    def _record_of_json(self, row: Row) -> Message:
+        ((_, encoded, _),) = self.chunks([row])
+        try:
+            return _decode_message(encoded)
+        except ValueError as error:
+            raise _unreadable(row, error) from error
 
     def _metadata_of(self, rows: Sequence[Row]) -> list[Any]:
         try:
@@ -153,18 +243,34 @@ def _unreadable(row: Row, error: ValueError) -> DatabaseFailedError:
     return unreadable(f"message {row[1]} of conversation {row[0]}", error)
 
 
-def _add_rare(message: Any, columns: str) -> None:
-    for column, value in zip(_SELDOM, canonical.decode(columns), strict=True):
-        made = value
-        if column.kind is JSON:
-            made = _raw(value)
-        elif column.kind is TIME and value is not None:
-            made = json_time(value)
-        setattr(message, column.name, made)
+Makers = Sequence[tuple[str, Callable[[Any], Any]]]
+"""The columns seldom used, each with what makes its field of a value that is not NULL."""
 
 
-def _raw(text: str | None) -> msgspec.Raw | None:
-    if text is None:
-        return None
+def _add_rare(message: Any, columns: str, makers: Makers) -> None:
+    for (name, make), value in zip(makers, canonical.decode(columns), strict=True):
+        setattr(message, name, None if value is None else make(value))
+
+
+def _rare_text(column: Column) -> Callable[[Any], Any]:
+    """Return what makes the field of `_Message`."""
+    if column.kind is JSON:
+        return _raw
+    return json_time if column.kind is TIME else lambda value: value
+
+
+def _rare_value(column: Column) -> Callable[[Any], Any]:
+    """Return what makes the field of `records.Message`; it raises ValueError."""
+    if column.kind is JSON:
+        return lambda text: canonical.decode(canonical.encode(canonical.decode(text)))
+    text_of, kind = _rare_text(column), _TYPES[column.name]
+    return lambda value: msgspec.convert(text_of(value), kind)
+
+
+def _raw(text: str) -> msgspec.Raw | None:
     encoded = canonical.encode(canonical.decode(text))
     return None if encoded == b"null" else msgspec.Raw(encoded)
+
+
+_RARE_TEXTS: Makers = [(column.name, _rare_text(column)) for column in _SELDOM]
+_RARE_VALUES: Makers = [(column.name, _rare_value(column)) for column in _SELDOM]

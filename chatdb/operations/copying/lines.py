@@ -19,9 +19,9 @@ from chatdb.db.database import Database
 from chatdb.formats.base import Tally
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.native import conversation_line
-from chatdb.operations.exporting.public import native_lines, whole_lines
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Organization
+from chatdb.store.lines import native_lines, whole_lines
 from chatdb.store.selecting import AT_ONCE, READING, ConversationFilter
 
 WHOLE = {**READING, "row_security": "off"}

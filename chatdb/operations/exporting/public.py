@@ -1,10 +1,5 @@
 """All that other nouns of operations may import of exporting."""
 
-from chatdb.operations.exporting.exports import (
-    find_ids,
-    native_lines,
-    read_conversations,
-    whole_lines,
-)
+from chatdb.operations.exporting.exports import find_ids, native_lines, read_conversations
 
-__all__ = ["find_ids", "native_lines", "read_conversations", "whole_lines"]
+__all__ = ["find_ids", "native_lines", "read_conversations"]

@@ -18,12 +18,11 @@ from chatdb.db.contract.bulk import Bulk, StoredKey
 from chatdb.db.database import Database
 from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.unread import Counts, Unread, counts_where_same
-from chatdb.operations.exporting.public import whole_lines
 from chatdb.operations.importing.report import Placed
 from chatdb.records import Organization
 from chatdb.store.batches import Arrival
 from chatdb.store.every_organization import read_organization
-from chatdb.store.lines import lines_within
+from chatdb.store.lines import lines_within, whole_lines
 from chatdb.store.selecting import READING, ConversationFilter
 
 PAUSE = 8
