@@ -132,16 +132,23 @@ def _branch_note(message: Message, numbers: dict[Any, int]) -> bytes:
     return f"*Another branch, {after}.*\n".encode()
 
 
-def _body(message: Message) -> Iterator[bytes]:
-    """Yield the blocks of a message: of most it is the content alone."""
+def _body(message: Message) -> list[bytes]:
+    """Return the blocks of a message: of most it is the content alone."""
+    blocks = []
     if message.reasoning is not None:
-        yield _folded("Reasoning", message.reasoning)
+        blocks.append(_folded("Reasoning", message.reasoning))
     content, data = cleaned(message.content)
     if content and not content.isspace():
         if message.role == "tool":
-            yield _folded("Output", content)
+            blocks.append(_folded("Output", content))
         else:
-            yield data.rstrip(b"\n") + closing_of(content).encode() + b"\n"
+            blocks.append(data.rstrip(b"\n") + closing_of(content) + b"\n")
+    if not (message.tool_calls is message.tool_outputs is message.attachments is None):
+        blocks += _beside(message)
+    return blocks
+
+
+def _beside(message: Message) -> Iterator[bytes]:
     for call in _items(message.tool_calls):
         yield _folded("Tool call" + _name_of(call), call)
     for output in _items(message.tool_outputs):

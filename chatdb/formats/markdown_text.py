@@ -78,11 +78,11 @@ def _longest_run(text: str) -> int:
     return max((len(run) for run in _BACKTICKS.findall(text)), default=0)
 
 
-def closing_of(text: str) -> str:
-    """Return the text that closes code fences, HTML blocks or folds left open."""
+def closing_of(text: str) -> bytes:
+    """Return what closes code fences, HTML blocks or folds that the text leaves open."""
     # A single character is found many times faster than three.
     if not ("<" in text or ("`" in text and "```" in text) or ("~" in text and "~~~" in text)):
-        return ""
+        return b""
     fence = html_end = ""
     folds = 0
     for line in text.split("\n"):
@@ -101,7 +101,8 @@ def closing_of(text: str) -> str:
                 html_end = _html_opened(line)
                 folds += len(_FOLD.findall(line)) - len(_FOLD_END.findall(line))
     closing = fence or html_end
-    return (f"\n{closing}" if closing else "") + "\n\n</details>" * max(folds, 0)
+    ends = (f"\n{closing}" if closing else "") + "\n\n</details>" * max(folds, 0)
+    return ends.encode()
 
 
 def _html_opened(line: str) -> str:

@@ -1,6 +1,7 @@
 """Markdown transcripts: readable, and nothing in a conversation breaks out of its place."""
 
 import json
+import unicodedata
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import pytest
 from chatdb.formats import registry
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.files.file_names import LONGEST_SLUG, file_name, slug
-from chatdb.formats.markdown_text import closing_of, code_span, fenced
+from chatdb.formats.markdown_text import cleaned, closing_of, code_span, fenced
 from chatdb.formats.times import EPOCH
 from chatdb.records import Conversation, Message
 from tests.operations.export_rows import NOON, conversation, message
@@ -164,11 +165,20 @@ def test_folded_text_cannot_leave_its_fence(value: Any) -> None:
     ],
 )
 def test_what_content_leaves_open_is_closed_behind_it(content: str, closing: str) -> None:
-    assert closing_of(content) == closing
+    assert closing_of(content).decode() == closing
 
     text = written(conversation(1, [message(1, content), message(2, "next")]))
 
     assert f"{content}{closing}\n\n## User" in text
+
+
+def test_of_all_control_characters_only_tabs_and_ends_of_lines_are_left() -> None:
+    for number in (*range(0x3000), 0xFFFD, 0x1F600):
+        character = chr(number)
+        is_control = unicodedata.category(character) == "Cc"
+        kept = {"\r": "\n", "\n": "\n", "\t": "\t"}.get(character, "" if is_control else character)
+
+        assert cleaned(f"a{character}b") == (f"a{kept}b", f"a{kept}b".encode()), number
 
 
 def test_content_is_kept_but_for_control_characters() -> None:

@@ -1,14 +1,15 @@
 """Which messages of a conversation a transcript contains."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.branches import active_path
 from chatdb.records import Conversation, Message, is_hidden
 
 
-class Chosen(NamedTuple):
+class Chosen(msgspec.Struct, frozen=True, gc=False):
     """A message to be written, and whether it is on the active branch."""
 
     message: Message
