@@ -227,12 +227,12 @@ def prune(
       chatdb kept prune --older-than 30d --dry-run
       chatdb kept prune --keep-last 3 --yes
     """
-    from chatdb.operations.kept import prune as workflow
+    from chatdb.operations.kept import prune as operation
 
     command = CommandContext.of(context)
     url = _place(command)
     kept = _entries(command, url)
-    rules = workflow.KeptRules(
+    rules = operation.KeptRules(
         older_than=None if older_than is None else an_age(older_than),
         keep_last=keep_last,
         names=frozenset(names or ()),
@@ -241,16 +241,16 @@ def prune(
         log_problem=kept.log_problem,
     )
     entries = kept.all if others or names else kept.own
-    plan = workflow.plan_prune(entries, rules, now=datetime.now(UTC))
+    plan = operation.plan_prune(entries, rules, now=datetime.now(UTC))
     going = [item for item in plan if item.action == "remove"]
     if going and not dry_run:
         confirm(command, _plan_lines(going), yes=yes, action="remove what is kept of", url=url)
-        plan = workflow.carry_out(url, plan)
+        plan = operation.carry_out(url, plan)
     if output_format is OutputFormat.TABLE:
         rows = [_pruned(item, dry_run=dry_run) for item in plan]
         command.output.rows(rows, ListedPruned, output_format)
     else:
-        command.output.rows(plan, workflow.PrunedItem, output_format)
+        command.output.rows(plan, operation.PrunedItem, output_format)
     if not (names or older_than or keep_last is not None):
         command.diagnostics.note(
             "without a rule, only the remains of interrupted runs are removed: --older-than 30d"

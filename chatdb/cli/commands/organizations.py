@@ -165,18 +165,18 @@ def delete(
     Example:
       chatdb organizations delete acme --dry-run
     """
-    from chatdb.operations.organizations import delete as workflow
+    from chatdb.operations.organizations import delete as operation
     from chatdb.operations.organizations import organizations
 
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
-    workflow.refuse_default(key, keep_row=keep_organization)
+    operation.refuse_default(key, keep_row=keep_organization)
     with command.open_database(create=not dry_run) as database:
         found = organizations.contents(database, key)
-        kept = keep_to or workflow.keep_path(database, key, now=datetime.now(UTC))
+        kept = keep_to or operation.keep_path(database, key, now=datetime.now(UTC))
         path = None if no_keep else kept
-        report = workflow.OrganizationDeletion(
+        report = operation.OrganizationDeletion(
             contents=found, kept=path, row_kept=keep_organization
         )
         if dry_run:

@@ -73,7 +73,7 @@ def prune(
     """
     from chatdb.backups.retention import RetentionPolicy
     from chatdb.backups.stores import open_store
-    from chatdb.operations.backups import prune as workflow
+    from chatdb.operations.backups import prune as operation
 
     command = CommandContext.of(context)
     policy = RetentionPolicy(
@@ -82,16 +82,16 @@ def prune(
     with notifying(command, "prune", notify_url) as told:
         name, kind = backed_up_database(command)
         store = open_store(backup_place(command, place))
-        report = workflow.plan_prune(store, name, kind, policy, remove_broken=remove_broken)
+        report = operation.plan_prune(store, name, kind, policy, remove_broken=remove_broken)
         if not dry_run and report.of("remove"):
             heading = f"This will remove from {report.place}:"
             confirm_removal(command, heading, _plan_lines(report), yes=yes)
-            report = workflow.carry_out(store, report)
+            report = operation.carry_out(store, report)
         told.figures.update(_figures(report))
         if output_format is OutputFormat.TABLE:
             command.output.rows(_listed(report), ListedPruning, output_format)
         else:
-            command.output.rows(report.backups, workflow.PrunedBackup, output_format)
+            command.output.rows(report.backups, operation.PrunedBackup, output_format)
         _tell(command, report)
         if report.failed:
             raise typer.Exit(ExitCode.PARTIAL)

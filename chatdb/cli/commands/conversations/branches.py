@@ -67,11 +67,11 @@ def fork(
     Example:
       chatdb conversations fork last --at 9c0d1e2f
     """
-    from chatdb.operations.conversations import branches as workflow
+    from chatdb.operations.conversations import branches as operation
 
     command = CommandContext.of(context)
     with command.open_database(user=user) as database:
-        made = workflow.fork(
+        made = operation.fork(
             database, conversation, at, organization_key=command.org, user_id=user, title=title
         )
     command.output.record(made, output_format)
@@ -93,11 +93,11 @@ def split(
     Example:
       chatdb conversations split last --at 9c0d1e2f --title "Rye bread"
     """
-    from chatdb.operations.conversations import branches as workflow
+    from chatdb.operations.conversations import branches as operation
 
     command = CommandContext.of(context)
     with command.open_database(user=user) as database:
-        made = workflow.split(
+        made = operation.split(
             database, conversation, at, organization_key=command.org, user_id=user, title=title
         )
     command.output.record(made, output_format)
@@ -131,14 +131,14 @@ def merge(
     Example:
       chatdb conversations merge 3f9a12bc 77ab01cd --dry-run
     """
-    from chatdb.operations.conversations import branches as workflow
+    from chatdb.operations.conversations import branches as operation
     from chatdb.operations.kept.files import default_keep_path
 
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
     with command.open_database(create=not dry_run, user=user) as database:
-        found = workflow.find_mergeable(
+        found = operation.find_mergeable(
             database, into, other, organization_key=command.org, user_id=user
         )
         path = None if no_keep else keep_to or default_keep_path(database, now=datetime.now(UTC))
@@ -149,7 +149,7 @@ def merge(
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, plan, yes=yes, action="merge conversations of")
-            workflow.merge(
+            operation.merge(
                 database,
                 found.into.id,
                 found.other.id,

@@ -92,7 +92,7 @@ def delete(
       chatdb conversations delete 3f9a12bc --dry-run
       chatdb conversations delete --before 2024-01-01 --no-starred
     """
-    from chatdb.operations.conversations import delete as workflow
+    from chatdb.operations.conversations import delete as operation
     from chatdb.operations.conversations.deletion import find_deletable, find_matching
     from chatdb.operations.kept.files import default_keep_path
 
@@ -109,14 +109,14 @@ def delete(
         else:
             found = find_matching(database, wanted, organization_key=command.org)
         path = None if no_keep else keep_to or default_keep_path(database, now=datetime.now(UTC))
-        report = workflow.report_of(found, kept=path if found else None, dry_run=dry_run)
+        report = operation.report_of(found, kept=path if found else None, dry_run=dry_run)
         if dry_run:
             command.diagnostics.block("\n".join(["This would be deleted:", *_plan(report)]))
         elif found:
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(report), yes=yes)
-            report = workflow.delete_conversations(
+            report = operation.delete_conversations(
                 database, [each.id for each in found], organization_key=command.org, keep_to=path
             )
     command.output.record(_summary(report), output_format)
