@@ -356,7 +356,7 @@ def test_a_dump_by_standard_input_is_asked_for_as_a_file(
         done = run("import", "-", input=dump)
 
         assert done.exit_code == 1
-        assert "standard input is a dump of PostgreSQL: write it to a file" in done.stderr
+        assert "standard input is a dump of PostgreSQL; write it to a file" in done.stderr
 
 
 @pytest.mark.corpus

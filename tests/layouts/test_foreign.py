@@ -175,7 +175,7 @@ def test_from_names_the_layout_and_one_that_does_not_fit_is_refused(
     done = import_from(empty_postgresql_url, "--from", "relay")
 
     assert done.exit_code == 1
-    assert "is no relay database" in done.stderr
+    assert "is not a relay database" in done.stderr
 
 
 def test_a_file_format_is_refused_for_a_database(

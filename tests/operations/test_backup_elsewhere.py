@@ -159,7 +159,7 @@ def test_a_store_that_refuses_is_told_before_the_dump_and_leaves_nothing(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     watch = Quiet()
 
-    with pytest.raises(StorageError, match="refuses"):
+    with pytest.raises(StorageError, match="denied access"):
         back_up(chats, open_store(place), watch)
 
     assert watch.stages == []

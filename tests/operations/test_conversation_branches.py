@@ -182,7 +182,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(database: Database) -> No
         branches.find_mergeable(database, str(one), str(one), **OWN)
     with pytest.raises(RefusedError, match="two users"):
         branches.merge(database, one, two, keep_to=None, **OWN)
-    with pytest.raises(NotFoundError, match="gone"):
+    with pytest.raises(NotFoundError, match="deleted by someone else"):
         branches.merge(database, one, UUID(int=9), keep_to=None, **OWN)
     add_organization(database, "acme")
     theirs = add_conversation(database, ["x"], number=3, organization="acme", user_id="ann")

@@ -102,7 +102,7 @@ def test_a_conversation_is_named_by_either_end_of_its_id(database: Database) -> 
     assert resolve(database, "00-0000abcd9876") == second
     assert resolve(database, "8000-0000abcd9876") == second
     assert resolve(database, "last") == second
-    with pytest.raises(UsageError, match=r"any of .*1234, .*9876"):
+    with pytest.raises(UsageError, match=r"several: .*1234, .*9876"):
         resolve(database, "01890000-0000")
     with pytest.raises(UsageError, match="too short"):
         resolve(database, "123")
@@ -183,7 +183,7 @@ def test_nothing_is_deleted_when_it_cannot_be_kept(database: Database, tmp_path:
 def test_deleting_what_is_gone_deletes_nothing(database: Database, tmp_path: Path) -> None:
     identifier = add_conversation(database, ["one"])
 
-    with pytest.raises(NotFoundError, match="gone"):
+    with pytest.raises(NotFoundError, match="deleted by someone else"):
         delete_conversations(
             database,
             [identifier, UUID(int=7)],

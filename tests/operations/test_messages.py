@@ -318,7 +318,7 @@ def test_nothing_is_deleted_that_cannot_be_kept_or_is_gone(
 
     with pytest.raises(StorageError):
         delete(database, "a", keep_to=there)
-    with pytest.raises(NotFoundError, match="gone"):
+    with pytest.raises(NotFoundError, match="deleted by someone else"):
         delete(database, "a", "c", keep_to=tmp_path / "new")
 
     assert contents(the_one(database)) == ["a", "b"]

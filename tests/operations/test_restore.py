@@ -291,7 +291,7 @@ def test_roles_that_are_missing_are_named_and_done_without(
 
         assert done.exit_code == 0, done.stderr
         told = run("restore", path, "--dry-run", "--database-url", filled_server.exposed())
-        assert f"no role {gone}" in told.stdout
+        assert f"the server lacks role {gone}" in told.stdout
         query = "SELECT relacl::text FROM pg_class WHERE relname = 'messages'"
         assert there in execute(filled_server, query)[0][0]
 

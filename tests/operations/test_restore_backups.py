@@ -186,7 +186,7 @@ def test_in_place_keeps_a_backup_and_prints_the_way_back(
 
     assert done.exit_code == 0, done.stderr
     assert conversations_in(server_database) == 3
-    saved = done.stderr.split(" restore ")[1].split()[0]
+    saved = done.stderr.split("to restore them: ")[1].split(" restore ")[1].split()[0]
     assert "chatdb -d 'postgresql://" in done.stderr
     assert run("restore", saved, "--in-place", "--yes", *words).exit_code == 0
     assert conversations_in(server_database) == 2

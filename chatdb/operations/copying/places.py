@@ -14,7 +14,7 @@ def check_places(source: Database, destination: Database) -> None:
     """Raise what speaks against a copy; RefusedError where the destination lacks letters."""
     if address_of(source) == address_of(destination):
         raise UsageError(
-            f"{source.url.redacted()} is source and destination at once",
+            f"{source.url.redacted()} is both source and destination",
             hint="name another destination",
         )
     if source.url.path is not None and not source.url.path.exists():

@@ -208,9 +208,10 @@ def died(
             "the server stopped: the container ran out of memory",
             hint="allow more: CHATDB_DEV_MEMORY=4g chatdb dev-db up",
         )
+    # The engine forgets the code while it starts the container again.
+    code = f" (exit code {exit_code})" if exit_code else ""
     return ServerFailedError(
-        f"the server stopped at startup (exit code {exit_code}); the end of its log:\n"
-        + shown(log),
+        f"the server stopped at startup{code}; the end of its log:\n" + shown(log),
         hint="to see the whole log: chatdb dev-db logs; or start over, losing the data: chatdb "
         "dev-db down --volumes",
     )
