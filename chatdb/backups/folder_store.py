@@ -1,4 +1,4 @@
-"""A folder on this machine where backups are kept."""
+"""A local folder as a store of backups."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ from chatdb.primitives.own_folder import IGNORE_FILE, make_own_folder, remove_ow
 
 
 class FolderStore:
-    """A folder on this machine; it is made at the first backup, for the owner alone."""
+    """A local folder; it is created at the first backup, for the owner only."""
 
     def __init__(self, folder: Path, keys: Keys = NO_KEYS) -> None:
         self.folder = folder
@@ -63,7 +63,7 @@ class FolderStore:
         return None if lock is None else Staging(folder, lock)
 
     def release(self, staging: Staging) -> None:
-        # Removed before the lock is: whoever sweeps would find half of it.
+        # Removed before the lock is released: another process sweeping then would find half of it.
         try:
             self._remove(staging.folder)
         finally:
@@ -71,7 +71,7 @@ class FolderStore:
 
     def _remove(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
-        if self._made:  # a failure leaves nothing where nothing was
+        if self._made:  # A failure leaves nothing behind in a new place.
             remove_own_folder(self.folder)
 
     def put(self, path: Path, name: str, on_bytes: OnBytes | None = None) -> None:  # noqa: ARG002
@@ -130,7 +130,7 @@ class FolderStore:
 
 
 def _is_archive(folder: os.DirEntry[str]) -> bool:
-    """Tell whether it is an archive of the directory format: by its name, or by what is in it."""
+    """Tell whether it is an archive in the directory format: by its name or its contents."""
     return folder.name.endswith(".dir") or Path(folder.path, TOC).is_file()
 
 
@@ -140,7 +140,7 @@ def _stored(entry: "os.DirEntry[str]", name: str) -> StoredFile:
 
 
 def _escaped(name: str) -> str:
-    """Return the name for a glob that means it literally."""
+    """Return the name as a glob that matches it literally."""
     return "".join(f"[{character}]" if character in "*?[" else character for character in name)
 
 
@@ -151,6 +151,6 @@ def _translated(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise StorageError(
-                f"{path} is not a folder", hint="name another one: --output FOLDER"
+                f"{path} is not a folder", hint="give another one: --output FOLDER"
             ) from error
         raise storage_error(path, error) from error

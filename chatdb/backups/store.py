@@ -1,8 +1,8 @@
 """Where backups are kept: one small interface.
 
 A backup is made in a staging folder on this machine and put into the store file by file, its
-manifest last. What is being made is claimed: another chatdb leaves it alone, and what a killed
-one left behind can be told and removed.
+manifest last. A backup in progress is claimed: other chatdb processes leave it alone, and leftovers
+of a killed one can be recognised and removed.
 """
 
 import re
@@ -26,10 +26,10 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """A folder of this machine, for the owner alone, where one backup is being made.
+    """A local folder, accessible to the owner only, in which one backup is made.
 
-    `lock` is a descriptor that keeps the claim: a program that writes here inherits it, so that
-    the folder is not taken for a leftover while that program still runs.
+    `lock` is a descriptor that holds the claim: programs that write here inherit it, so that the
+    folder is not taken for a leftover while they still run.
     """
 
     folder: Path
@@ -41,53 +41,53 @@ class Store(Protocol):
 
     @property
     def address(self) -> str:
-        """The place for people, without anything secret."""
+        """The address of the place, without secrets."""
 
     @property
     def keys(self) -> Keys:
-        """Whom new backups are encrypted to, and what opens those that are."""
+        """The recipients of new backups, and the private keys for encrypted ones."""
 
     def files(self) -> list[StoredFile]:
-        """Return every file, by name; none where the place does not exist yet."""
+        """Return every file, by name; none if the place does not exist yet."""
 
     def open(self, name: str) -> IO[bytes]:
         """Open a file for reading; raises NotFoundError."""
 
     def staging(self, backup: str) -> "Staging | None":
-        """Claim the name for a backup that is to be made; None when it is taken."""
+        """Claim the name for a new backup; None if it is taken."""
 
     def release(self, staging: Staging) -> None:
-        """Give the claim up and remove the staging folder with all that is left in it."""
+        """Release the claim and remove the staging folder with its contents."""
 
     def put(self, path: Path, name: str, on_bytes: OnBytes | None = None) -> None:
-        """Take a finished file of the staging folder: it appears as a whole or not at all.
+        """Store a finished file of the staging folder; it appears completely or not at all.
 
-        `on_bytes` is told of what was sent, where it is sent somewhere.
+        `on_bytes` receives the count of bytes sent, if the store is remote.
         """
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a small file as a whole, in the place of one of that name."""
+        """Write a small file atomically, replacing one of that name."""
 
     def delete(self, name: str) -> None:
-        """Remove a file; one that is not there is no matter."""
+        """Remove a file; no error if it does not exist."""
 
     def leftovers(self) -> list[str]:
-        """Return the names of backups whose making was broken off: claimed, and nobody at it."""
+        """Return the names of interrupted backups: claimed, with no process working on them."""
 
     def sweep(self, backup: str) -> None:
-        """Remove what is left of such a backup's making."""
+        """Remove the remains of an interrupted backup."""
 
     def local_path(self, name: str) -> Path | None:
-        """Return the file for a program that needs one; None for a store elsewhere."""
+        """Return the local file for a program that needs one; None for a remote store."""
 
 
 def is_remote(address: str) -> bool:
-    """Tell whether the address is not a folder of this machine."""
+    """Tell whether the address is not a local folder."""
     return "://" in address and not address.lower().startswith("file://")
 
 
 def redacted_url(address: str) -> str:
-    """Return the address for people: without a password, and without what follows a `?`."""
+    """Return the address without a password and without URL parameters."""
     if not is_remote(address):
         return address
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", address.partition("?")[0])

@@ -1,4 +1,4 @@
-"""Which store an address means: the folder on this machine, or one that fsspec reaches."""
+"""Opens the store of an address: a local folder, or a place that fsspec reaches."""
 
 from pathlib import Path
 

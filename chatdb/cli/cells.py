@@ -1,4 +1,4 @@
-"""Values as text: a cell of a table, JSON in which nothing invisible stands."""
+"""Values as text: cells of a table, and JSON with invisible characters escaped."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +33,7 @@ def json_text(value: Any, *, pretty: bool = False) -> str:
     try:
         encoded = with_room(msgspec.json.encode, value, enc_hook=_encode_other)
     except UnicodeEncodeError:
-        # A file name that is no UTF-8 reaches us with lone surrogates.
+        # A file name that is not UTF-8 arrives with lone surrogates.
         plain = with_room(msgspec.to_builtins, value, enc_hook=_encode_other)
         encoded = with_room(msgspec.json.encode, canonical.clean(plain)[0])
     if pretty:
@@ -46,7 +46,7 @@ def _encode_other(value: Any) -> Any:
 
 
 def known_time(value: datetime) -> datetime | None:
-    """Return a time in UTC; None for that of what has none, which is no time in 1970."""
+    """Return a time in UTC; None if there is none, rather than a time in 1970."""
     time = _utc(value)
     return time if is_known(time) else None
 

@@ -1,4 +1,4 @@
-"""Opening the place of a database, on SQLite or on PostgreSQL, to put another one there."""
+"""Opens the place of a database, on SQLite or PostgreSQL, to replace the database there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from chatdb.db.url import DatabaseUrl
 def open_replacement(url: DatabaseUrl, note: Note) -> Iterator[Replacement]:
     """Open the place of a database for this chatdb alone.
 
-    Raises DatabaseLockedError while another chatdb is at it, RefusedError through a pooler, and
-    the errors of `chatdb.errors` for a server or folder that cannot be reached.
+    Raises DatabaseLockedError while another chatdb is working on it, RefusedError through a pooler,
+    and the errors of `chatdb.errors` for a server or folder that cannot be reached.
     """
     if url.path is not None:
         from chatdb.db.sqlite.replacement import SqliteReplacement

@@ -133,7 +133,7 @@ def _branch_note(message: Message, numbers: dict[Any, int]) -> bytes:
 
 
 def _body(message: Message) -> list[bytes]:
-    """Return the blocks of a message: of most it is the content alone."""
+    """Return the blocks of a message: usually the content alone."""
     blocks = []
     if message.reasoning is not None:
         blocks.append(_folded("Reasoning", message.reasoning))

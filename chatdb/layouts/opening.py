@@ -1,4 +1,4 @@
-"""Opening the database of another system, whichever it is."""
+"""Opens the database of another system, on SQLite or PostgreSQL."""
 
 from contextlib import AbstractContextManager
 
@@ -9,10 +9,10 @@ from chatdb.layouts.foreign import ForeignDatabase, OnRows
 def open_foreign(
     url: DatabaseUrl, on_rows: OnRows | None = None
 ) -> AbstractContextManager[ForeignDatabase]:
-    """Open a database for reading, in one state, for as long as the context lasts.
+    """Open a database for reading, in one state, for the duration of the context.
 
-    `on_rows` is told of rows as they are read. Raises the errors of `chatdb.errors` for one that
-    cannot be reached or read, also from within the context.
+    `on_rows` receives the number of rows as they are read. Raises the errors of `chatdb.errors` for
+    one that cannot be reached or read, also within the context.
     """
     if url.path is not None:
         from chatdb.layouts.foreign_sqlite import open_sqlite

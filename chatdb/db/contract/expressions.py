@@ -10,7 +10,6 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from chatdb.primitives import canonical
 
-UNTITLED_LAST = "\U0010ffff"
 TITLE_LENGTH = 200
 """Characters of a title that decide its place in a list."""
 

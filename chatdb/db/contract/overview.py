@@ -1,4 +1,4 @@
-"""What is told of a database at a glance, and how long a figure of it may take."""
+"""The figures of a database on one screen, and how long each may take."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from datetime import date, datetime
 from chatdb.db.migrating.revision import Look
 
 COUNTED_ROWS = 100_000
-"""Up to so many rows are counted; of more there is an estimate."""
+"""Up to this many rows are counted; larger tables are estimated."""
 
 FIGURE_SECONDS = 1.0
 """How long one figure may take."""
@@ -21,7 +21,7 @@ READABLE = ("current", "behind", "ahead")
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How many rows a table has; `estimated` where they are too many to be counted in passing."""
+    """How many rows a table has; `estimated` if there are too many to count quickly."""
 
     rows: int
     estimated: bool = False
@@ -29,7 +29,7 @@ class Amount:
 
 @dataclass(slots=True, kw_only=True)
 class Overview:
-    """What was seen; None and missing keys are what could not be, for the reasons in `notes`.
+    """The figures; None and missing keys could not be read, for the reasons in `notes`.
 
     `size` is in bytes, `amounts` by table, `days` (UTC) have messages by their time. With
     `row_security` only rows of one organization were seen.

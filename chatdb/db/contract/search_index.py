@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from chatdb.db.database import Database
 
 COMPLETE_HINT = "chatdb search-index rebuild"
-"""What to type when the index is not there, or damaged."""
+"""What to type if the index is missing or damaged."""
 
 BuildUnit = Literal["bytes", "messages"]
 Forget = Callable[[sa.Connection], None]

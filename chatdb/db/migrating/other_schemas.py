@@ -11,9 +11,9 @@ WHERE c.relname = '{VERSION_TABLE}' AND c.relkind IN ('r', 'p')
   AND n.nspname IS DISTINCT FROM coalesce(%(schema)s, current_schema())
   AND n.nspname NOT LIKE 'pg\\_%%' ORDER BY n.nspname
 """
-"""Asks for the schemas with tables of chatdb's, but for the one that is looked into."""
+"""Finds the schemas with chatdb's tables, except the one being read."""
 
 
 def in_schemas(names: Sequence[str]) -> str:
-    """Write the schemas for people: in the schema app."""
+    """Write the schemas in words: in the schema app."""
     return f"in the {'schema' if len(names) == 1 else 'schemas'} {', '.join(names)}"

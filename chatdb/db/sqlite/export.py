@@ -42,7 +42,7 @@ _COLUMNS = ", ".join(
         f"CASE WHEN coalesce({_SELDOM_NAMES}) IS NOT NULL THEN json_array({_SELDOM_NAMES}) END",
     ]
 )
-"""The columns that are seldom used come as one: every column more costs each row its time."""
+"""Rarely used columns come as one: every additional column costs each row time."""
 _PLACES = {name: place for place, name in enumerate(_USUAL, 1)}
 _CONTENT, _METADATA, _CREATED_AT = map(_PLACES.__getitem__, ("content", "metadata", "created_at"))
 _usual_values = itemgetter(*(_PLACES.get(column.name, -1) for column in _FIELDS))

@@ -15,7 +15,7 @@ def check_places(source: Database, destination: Database) -> None:
     if address_of(source) == address_of(destination):
         raise UsageError(
             f"{source.url.redacted()} is both source and destination",
-            hint="name another destination",
+            hint="give a different destination",
         )
     if source.url.path is not None and not source.url.path.exists():
         raise NotFoundError(f"there is no database file {source.url.path}", hint="check the path")
@@ -32,8 +32,8 @@ def check_places(source: Database, destination: Database) -> None:
 def is_made(source: Database, destination: Database) -> bool:
     """Tell whether the destination has its tables; raises SchemaMismatchError for others.
 
-    Some of them only, without a conversation, are what a chatdb left that was killed on its first
-    use. Raises RefusedError where they lie in another schema than the one that would be taken.
+    Only some of them, without a conversation, were left by a chatdb killed on its first use. Raises
+    RefusedError if they are in another schema than the one that would be used.
     """
     seen = look(destination.url, schema=destination.schema)
     if seen.state == "behind" and holds_nothing(destination):
@@ -86,7 +86,7 @@ def _schema_of(database: Database) -> str | None:
 
 
 def _named_mismatch(database: Database) -> SchemaMismatchError:
-    """Return the error, its command with the database that is meant."""
+    """Return the error with its command for the database concerned."""
     seen = look(database.url, schema=database.schema)
     error = mismatch(seen, database.url)
     if error.hint is not None:
@@ -101,7 +101,7 @@ def _typed(database: Database) -> str:
 
 
 def address_of(database: Database) -> str:
-    """Return what tells databases apart: no user, no password, no parameters."""
+    """Return what identifies a database: no user, no password, no parameters."""
     url = database.url
     if url.path is not None:
         return f"sqlite:///{url.path.resolve()}"

@@ -1,4 +1,4 @@
-"""An empty database of no lasting name on a server, for a dump to be unpacked into."""
+"""A temporary empty database on a server, into which a dump is unpacked."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ from chatdb.primitives.watch import Watch
 
 @contextmanager
 def scratch_database(url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseUrl]:
-    """Make an empty database of no lasting name on a server; it is gone at the end.
+    """Create an empty scratch database on a server; it is dropped at the end.
 
-    What killed runs left there is removed first. Raises RefusedError for a pooler, or a user who
+    Remains of killed runs there are removed first. Raises RefusedError for a pooler, or a user who
     may not create databases.
     """
     refuse_pooler(url)
@@ -31,6 +31,7 @@ def _require_creator(server: Server, url: DatabaseUrl) -> None:
     query = "SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreatedb)"
     if server.connection.execute(query).fetchone() is None:
         raise RefusedError(
-            f"the user of {url.redacted()} may not create databases: a dump is unpacked into one",
-            hint="name a server where you may: --database-url, or --via for a part of it",
+            f"the user of {url.redacted()} may not create databases, and a dump must be unpacked "
+            "into one",
+            hint="use a server where you may: --database-url, or --via to restore a part of it",
         )
