@@ -146,7 +146,7 @@ endef
 test: installed  ## Run the tests on SQLite and PostgreSQL (PG=15: another server version).
 	$(call run_tests,-m 'not large' $(COVERAGE) $(if $(PG),--pg $(PG)))
 
-test-large: installed  ## Run the tests with large data or many steps.
+test-large: installed  ## Run the tests with large data, many steps or containers.
 	$(call run_tests,-m large $(if $(PG),--pg $(PG)))
 
 test-15: installed  ## Run on Debian's PostgreSQL 15 what speaks to the server; the rest was run on 18.

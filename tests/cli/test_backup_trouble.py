@@ -93,6 +93,7 @@ def is_left_over(folder: Path) -> bool:
     return any(not (folder / f"{name}.manifest.json").exists() for name in names)
 
 
+@pytest.mark.large
 def test_a_killed_backup_leaves_none_and_the_next_one_removes_it(
     large: Database, tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def large(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> D
     return url
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("kind", "sent", "exit_code"),
     [

@@ -212,6 +212,7 @@ def test_a_full_disk_leaves_the_file_sound(
     assert (verdict, halves) == ("ok", 0)
 
 
+@pytest.mark.large
 def test_a_message_of_fifty_megabytes_goes_in(
     run_process: Run, database_url: DatabaseUrl, tmp_path: Path
 ) -> None:

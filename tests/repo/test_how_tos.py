@@ -46,6 +46,7 @@ def old(postgres: PostgresServer) -> Iterator[dict[str, str]]:
         yield {OLD: url.exposed()}
 
 
+@pytest.mark.large
 def test_moving_an_application(new: dict[str, str], old: dict[str, str]) -> None:
     program("sqlite3")
     page = PAGES / "move-an-application.md"
@@ -55,6 +56,7 @@ def test_moving_an_application(new: dict[str, str], old: dict[str, str]) -> None
     check(page, new | old, least=14)
 
 
+@pytest.mark.large
 def test_adding_a_tenant(new: dict[str, str], run: Any) -> None:
     url = new[NEW]
     run("migrate", env={"DATABASE_URL": url})
@@ -66,6 +68,7 @@ def test_adding_a_tenant(new: dict[str, str], run: Any) -> None:
         run("roles", "drop", "shop_app", "--yes", env={"DATABASE_URL": url})
 
 
+@pytest.mark.large
 @pytest.mark.usefixtures("s3")
 def test_backing_up_every_night(
     new: dict[str, str], run: Any, monkeypatch: pytest.MonkeyPatch
@@ -86,6 +89,7 @@ def test_backing_up_every_night(
     check(PAGES / "nightly-backup-to-s3.md", places, least=12, names={"chat": name})
 
 
+@pytest.mark.large
 def test_after_a_failed_migration(new: dict[str, str], run: Any) -> None:
     program("sqlite3")
     url = parse_url(new[NEW])
@@ -101,6 +105,7 @@ def test_after_a_failed_migration(new: dict[str, str], run: Any) -> None:
     check(PAGES / "after-a-failed-migration.md", new, least=11)
 
 
+@pytest.mark.large
 def test_a_development_database_without_docker(run: Any) -> None:
     shutil.copy(ROOT / "docs/examples/chatgpt-export.json", "export.json")
     try:

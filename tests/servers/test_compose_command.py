@@ -27,6 +27,7 @@ def typed(engine: ContainerEngine, folder: Path, *words: str) -> "subprocess.Com
     )
 
 
+@pytest.mark.large
 def test_dev_db_makes_migrates_and_removes_a_server_in_a_container(
     any_compose: ContainerEngine, tmp_path: Path
 ) -> None:

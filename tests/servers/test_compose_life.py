@@ -68,6 +68,7 @@ def things_of(engine: ContainerEngine, server: DevServer) -> list[str]:
     return [name for words in asked for name in engine.docker(*words, *mine).split()]
 
 
+@pytest.mark.large
 def test_a_server_is_made_stopped_removed_and_its_data_stays_until_the_volume_goes(
     each_compose: ContainerEngine, server: DevServer
 ) -> None:
@@ -122,6 +123,7 @@ def test_the_shipped_file_is_valid_by_itself_and_nothing_is_warned_of(
         assert default in done.stdout
 
 
+@pytest.mark.large
 def test_the_engine_says_healthy_and_the_port_is_for_this_machine_only(
     any_compose: ContainerEngine, running_server: DevServer
 ) -> None:
@@ -182,6 +184,7 @@ def test_the_log_is_read_and_followed(
     lines.close()  # type: ignore[attr-defined]
 
 
+@pytest.mark.large
 def test_every_major_version_keeps_its_data_in_the_one_volume(
     any_compose: ContainerEngine, server: DevServer, newer_image: str
 ) -> None:
@@ -216,6 +219,7 @@ def test_another_compose_takes_the_server_over_with_its_data(
     assert len(things_of(container_engine, server)) == 3
 
 
+@pytest.mark.large
 def test_a_server_that_was_killed_is_started_again_with_what_was_committed(
     any_compose: ContainerEngine, server: DevServer
 ) -> None:
@@ -262,6 +266,7 @@ def starter(engine: ContainerEngine, server: DevServer) -> "subprocess.Popen[str
     return process
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
 def test_a_start_that_was_ended_in_the_middle_is_completed_by_the_next(
     any_compose: ContainerEngine, server: DevServer, number: signal.Signals
@@ -279,6 +284,7 @@ def test_a_start_that_was_ended_in_the_middle_is_completed_by_the_next(
     assert len(things_of(any_compose, server)) == 3
 
 
+@pytest.mark.large
 def test_two_starts_at_once_make_one_server(
     any_compose: ContainerEngine, server: DevServer
 ) -> None:

@@ -96,6 +96,7 @@ def project(each_compose: ContainerEngine, tmp_path: Path) -> Iterator[Project]:
     engines.remove_project(each_compose, made.name)
 
 
+@pytest.mark.large
 def test_the_application_starts_after_the_migration_and_the_data_outlive_the_containers(
     project: Project,
 ) -> None:

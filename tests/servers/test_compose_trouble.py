@@ -164,6 +164,7 @@ def test_an_image_that_cannot_be_downloaded_is_an_error_with_a_way_out(
     assert containers_of(any_compose, server) == []
 
 
+@pytest.mark.large
 def test_a_volume_of_another_major_version_is_told_before_anything_is_started(
     any_compose: ContainerEngine, old_server: OldServer, newer_image: str
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_volume_of_another_major_version_is_told_before_anything_is_started(
     assert containers_of(any_compose, old_server.server) == []
 
 
+@pytest.mark.large
 def test_an_old_volume_with_another_password_is_told_with_the_ways_out(
     any_compose: ContainerEngine, old_server: OldServer
 ) -> None:
@@ -201,6 +203,7 @@ def test_an_old_volume_with_another_password_is_told_with_the_ways_out(
     engine.start(changed, seconds=SECONDS, note=silent)
 
 
+@pytest.mark.large
 def test_a_volume_whose_making_was_interrupted_is_told(
     any_compose: ContainerEngine, server: DevServer
 ) -> None:
@@ -240,6 +243,7 @@ def test_a_full_disk_is_called_a_full_disk(
 # --- The server --------------------------------------------------------------------------------
 
 
+@pytest.mark.large
 def test_a_server_that_ends_at_its_start_is_told_with_the_end_of_its_log(
     any_compose: ContainerEngine, server: DevServer
 ) -> None:
@@ -255,6 +259,7 @@ def test_a_server_that_ends_at_its_start_is_told_with_the_end_of_its_log(
     assert compose_engine(any_compose).look(server).state is ServerState.FAILED
 
 
+@pytest.mark.large
 def test_a_server_that_is_started_again_and_again_is_told_and_removed(
     any_compose: ContainerEngine, server: DevServer
 ) -> None:
@@ -270,6 +275,7 @@ def test_a_server_that_is_started_again_and_again_is_told_and_removed(
     assert containers_of(any_compose, server) == []
 
 
+@pytest.mark.large
 def test_the_projects_own_compose_file_is_used_and_a_server_that_does_not_answer_is_told(
     any_compose: ContainerEngine, server: DevServer
 ) -> None:
@@ -324,6 +330,7 @@ def test_a_volume_of_the_same_name_that_is_not_ours_is_never_touched(
     assert any_compose.docker("volume", "rm", volume) == volume
 
 
+@pytest.mark.large
 def test_others_on_our_network_and_volume_stay_as_they_are(
     any_compose: ContainerEngine, server: DevServer
 ) -> None:
@@ -352,6 +359,7 @@ def test_others_on_our_network_and_volume_stay_as_they_are(
 # --- The engine goes away ----------------------------------------------------------------------
 
 
+@pytest.mark.large
 def test_a_daemon_that_stops_while_compose_works_is_told(
     each_compose: ContainerEngine, server: DevServer, tmp_path: Path
 ) -> None:
@@ -365,6 +373,7 @@ def test_a_daemon_that_stops_while_compose_works_is_told(
     compose_engine(each_compose).start(server, seconds=SECONDS, note=silent)
 
 
+@pytest.mark.large
 def test_a_daemon_that_hangs_while_compose_works_is_told(
     any_compose: ContainerEngine, server: DevServer, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def answers(started: Started) -> bool:
         return connection.execute("SELECT current_database()::text").fetchone() == ("chat",)
 
 
+@pytest.mark.large
 def test_auto_takes_compose_where_it_works_and_keeps_to_it(dev: DevDatabase) -> None:
     options = asked()
     first, said = up(dev, options)
@@ -78,6 +79,7 @@ def test_auto_goes_on_to_embedded_when_there_is_no_image(dev: DevDatabase) -> No
     assert answers(started)
 
 
+@pytest.mark.large
 def test_switching_stops_one_server_and_keeps_its_data(dev: DevDatabase) -> None:
     options = asked("embedded")
     first, _ = up(dev, options)
