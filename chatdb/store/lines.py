@@ -55,7 +55,7 @@ _HEAD = ("id", "organization", "organization_name", *_OWN)
 _Head: Any = msgspec.defstruct(
     "_Head", [(name, Any, None) for name in _HEAD], omit_defaults=True, module=__name__
 )
-"""`records.Conversation` up to its messages, its fields as text of JSON."""
+"""`records.Conversation` up to its messages, its fields as JSON text."""
 _SNAPSHOT_FIELDS = [column for column in columns_of("snapshots") if column.native]
 _Snapshot: Any = msgspec.defstruct(
     "_Snapshot",

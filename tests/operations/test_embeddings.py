@@ -19,11 +19,11 @@ from chatdb.formats.native import conversation_line
 from chatdb.operations.conversations import branches
 from chatdb.operations.conversations.delete_messages import delete_messages
 from chatdb.operations.copying.copy_database import copy_database
-from chatdb.operations.exporting.exports import native_lines
 from chatdb.operations.schema.check import check, dump
 from chatdb.primitives import canonical
 from chatdb.records import WHOLE_CONVERSATION, Conversation, Embedding
 from chatdb.store.embeddings import MOST_HELD, has_embeddings
+from chatdb.store.lines import native_lines
 from chatdb.store.selecting import ConversationFilter
 from tests.operations.app_roles import deployed
 from tests.operations.copying import Watch

@@ -15,11 +15,11 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.formats import native
 from chatdb.formats.base import Tally
 from chatdb.formats.files.sources import open_source
-from chatdb.operations.exporting.exports import native_lines
 from chatdb.operations.importing.imports import ImportRun
 from chatdb.primitives.canonical import vector
 from chatdb.records import Conversation, Embedding, Message, Snapshot, sorted_embeddings
 from chatdb.store.batches import Arrival
+from chatdb.store.lines import native_lines
 from chatdb.store.selecting import ConversationFilter
 from tests.operations.export_rows import NOON, insert
 

@@ -12,8 +12,9 @@ from chatdb.db.types import HyphenUuid
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError, NotFoundError
 from chatdb.formats import native
-from chatdb.operations.exporting.exports import find_ids, native_lines, read_conversations
+from chatdb.operations.exporting.exports import find_ids, read_conversations
 from chatdb.records import Conversation
+from chatdb.store.lines import native_lines
 from chatdb.store.reading import read_stored
 from chatdb.store.selecting import (
     AT_ONCE,

@@ -6,8 +6,9 @@ import pytest
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import DatabaseFailedError
-from chatdb.operations.exporting.exports import native_lines, read_conversations
+from chatdb.operations.exporting.exports import read_conversations
 from chatdb.records import Conversation
+from chatdb.store.lines import native_lines
 from chatdb.store.selecting import ConversationFilter
 from tests.operations.export_rows import conversation, every_shape, insert, message
 from tests.store.filled import full_conversation

@@ -16,7 +16,6 @@ from chatdb.formats.base import Tally
 from chatdb.formats.files.sources import open_source
 from chatdb.formats.registry import detect
 from chatdb.formats.unread import Unread, bytes_digest, is_same_source
-from chatdb.operations.exporting.exports import native_lines
 from chatdb.operations.importing.files import import_files, preview_files
 from chatdb.operations.importing.imports import ImportOptions
 from chatdb.operations.importing.inputs import find_inputs
@@ -24,6 +23,7 @@ from chatdb.operations.importing.report import ImportReport
 from chatdb.operations.importing.unread import PAUSE, Deferral, UnreadSorter
 from chatdb.records import Embedding, Snapshot
 from chatdb.store.batches import Arrival
+from chatdb.store.lines import native_lines
 from chatdb.store.selecting import ConversationFilter
 from tests.formats.chatgpt_samples import conversation as chatgpt
 from tests.formats.chatgpt_samples import message as chatgpt_message

@@ -36,6 +36,7 @@ from chatdb.operations.security import roles
 from chatdb.operations.security.isolation import prove
 from chatdb.operations.security.roles import RoleKind
 from chatdb.records import Conversation
+from chatdb.store.lines import native_lines
 from chatdb.store.selecting import ConversationFilter
 from tests.operations.app_roles import Deployment, deployed, new_deployment
 from tests.operations.importing import conversation, load, message
@@ -139,7 +140,7 @@ def _search(**options: Any) -> Act:
 
 def _export(database: Database, key: str, text: str) -> object:
     wanted = ConversationFilter(user_id=text if text in ("ann", "bob") else None)
-    return b"".join(exports.native_lines(database, wanted, organization_key=key))
+    return b"".join(native_lines(database, wanted, organization_key=key))
 
 
 ACTS: dict[str, Act] = {

@@ -13,7 +13,6 @@ from chatdb.operations.conversations import lists as conversations
 from chatdb.operations.conversations.lists import SORTS, Sort
 from chatdb.operations.exporting.exports import (
     find_within,
-    native_lines,
     read_conversations,
 )
 from chatdb.operations.organizations import users
@@ -22,7 +21,7 @@ from chatdb.operations.searching.search import SearchOptions
 from chatdb.records import organization_id_of
 from chatdb.store import every_organization
 from chatdb.store.every_organization import EVERY, Holder
-from chatdb.store.lines import whole_lines
+from chatdb.store.lines import native_lines, whole_lines
 from chatdb.store.naming import find_conversation
 from chatdb.store.selecting import ConversationFilter, count_conversations
 from tests.operations.conversation_rows import START, add_conversation, add_organization

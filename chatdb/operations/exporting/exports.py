@@ -11,7 +11,7 @@ from chatdb.db.database import Database
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation
 from chatdb.store.every_organization import Scope
-from chatdb.store.lines import Group, OnRead, each_organization, groups_within, native_lines
+from chatdb.store.lines import Group, OnRead, each_organization, groups_within
 from chatdb.store.naming import locate_conversation, resolve_conversation
 from chatdb.store.selecting import (
     AT_ONCE,
@@ -20,8 +20,6 @@ from chatdb.store.selecting import (
     IdsWithin,
     organization_id,
 )
-
-__all__ = ["find_ids", "find_within", "native_lines", "read_conversations"]
 
 _decode = roomy(msgspec.json.Decoder(Conversation).decode)
 

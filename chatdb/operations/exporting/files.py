@@ -15,11 +15,11 @@ from chatdb.formats.files.file_names import folder_name
 from chatdb.formats.files.folder_writing import write_folder
 from chatdb.formats.files.outputs import open_output
 from chatdb.formats.files.writing import Written, check_file, write_stream
-from chatdb.operations.exporting.exports import native_lines, read_conversations
+from chatdb.operations.exporting.exports import read_conversations
 from chatdb.operations.searching.public import SearchOptions, search
 from chatdb.records import Conversation, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope
-from chatdb.store.lines import OnRead
+from chatdb.store.lines import OnRead, native_lines
 from chatdb.store.selecting import ConversationFilter, IdsWithin
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 """All that other nouns of operations may import of exporting."""
 
-from chatdb.operations.exporting.exports import find_ids, native_lines, read_conversations
+from chatdb.operations.exporting.exports import find_ids, read_conversations
 
-__all__ = ["find_ids", "native_lines", "read_conversations"]
+__all__ = ["find_ids", "read_conversations"]
