@@ -83,7 +83,9 @@ def _row_security(place: SmokePlace) -> str:
 
     found = [role for role in list_roles(database) if role.row_security]
     if not found:
-        raise CheckSkippedError("there is no application role here; chatdb roles create app")
+        raise CheckSkippedError(
+            "there is no application role here; to create one: chatdb roles create app"
+        )
     attempts = 0
     for role in found:
         try:
