@@ -13,7 +13,7 @@ ON_15 := tests/db tests/migrations tests/operations tests/seeds
 PG ?=
 INSTALL ?=
 LEFT_OUT := .pytest_cache/left-out
-# `make check` measures it, which takes a minute.
+# `make check` measures it, which makes the tests half as long again.
 COVERAGE ?=
 NAME ?=
 FILE ?=

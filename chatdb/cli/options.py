@@ -48,6 +48,21 @@ AfterOption = Annotated[
     ),
 ]
 
+ClientArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[-- ARGS...]", help="Arguments passed on to the client.", show_default=False
+    ),
+]
+SqlOption = Annotated[
+    str | None,
+    typer.Option("--command", "-c", metavar="SQL", help="Run this SQL and exit."),
+]
+ReadOnlyOption = Annotated[
+    bool,
+    typer.Option("--read-only", help="Open a read-only session, to prevent accidental changes."),
+]
+
 ConversationArgument = Annotated[
     str,
     typer.Argument(metavar="ID", help="Full id, its beginning or end, or: last."),

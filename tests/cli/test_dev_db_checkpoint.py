@@ -58,7 +58,7 @@ def test_a_checkpoint_brings_back_what_was(checkpoint: Run, url: DatabaseUrl) ->
     restored = checkpoint("restore", "one", "--yes")
 
     assert (saved.exit_code, restored.exit_code) == (0, 0)
-    assert "dev-db checkpoint restore one" in saved.stderr
+    assert f"chatdb -d '{url.redacted()}' dev-db checkpoint restore one" in saved.stderr
     assert execute(url, "SELECT n FROM mine") == [(1,)]
 
 

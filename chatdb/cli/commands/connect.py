@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -11,6 +10,7 @@ from chatdb.cli.client import become
 from chatdb.cli.context import CommandContext
 from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import ClientArguments, ReadOnlyOption, SqlOption
 
 app = command_app()
 
@@ -18,22 +18,9 @@ app = command_app()
 @app.command()
 def connect(
     context: typer.Context,
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[-- ARGS...]", help="Arguments passed on to the client.", show_default=False
-        ),
-    ] = None,
-    sql: Annotated[
-        str | None,
-        typer.Option("--command", "-c", metavar="SQL", help="Run this SQL and exit."),
-    ] = None,
-    read_only: Annotated[
-        bool,
-        typer.Option(
-            "--read-only", help="Open a read-only session, to prevent accidental changes."
-        ),
-    ] = False,
+    words: ClientArguments = None,
+    sql: SqlOption = None,
+    read_only: ReadOnlyOption = False,
 ) -> None:
     """Open the database in psql, pgcli or sqlite3.
 

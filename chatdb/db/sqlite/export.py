@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
+from types import GenericAlias
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from chatdb.db.contract.message_text import (
 from chatdb.errors import DatabaseFailedError
 from chatdb.primitives import canonical
 from chatdb.primitives.nesting import roomy
+from chatdb.primitives.written_out import written_out
 from chatdb.records import MARKS, Message
 from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of, fields_of
 
@@ -97,15 +99,13 @@ def _records_maker() -> Callable[[Sequence[Row], Sequence[msgspec.Raw | None]], 
         f"        for {columns}, {values[metadata]}\n"
         f"        in zip({columns}, objects(metadata), strict=True)]\n"
     )
-    types: Any = tuple[tuple(list[_TYPES[name]] for name in converted)]  # type: ignore[misc, valid-type]
+    types = GenericAlias(tuple, tuple(GenericAlias(list, _TYPES[name]) for name in converted))
     known: dict[str, Any] = {
         "Message": Message, "convert": msgspec.convert, "objects": _objects, "times": _times,
         "types": types,
     }  # fmt: skip
     # Written out, for a call with the fields' names is the fastest way to make a record.
-    exec(source, known)  # noqa: S102 - made of the table of columns alone
-    records_of: Callable[..., list[Message]] = known["records_of"]
-    return records_of
+    return written_out(source, "records_of", known)
 
 
 _records_of = _records_maker()

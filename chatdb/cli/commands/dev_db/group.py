@@ -17,7 +17,17 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import dev_database, options
 from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import A_DAY, DryRunOption, FormatOption, OutputFormat, YesOption, a_number
+from chatdb.cli.options import (
+    A_DAY,
+    ClientArguments,
+    DryRunOption,
+    FormatOption,
+    OutputFormat,
+    ReadOnlyOption,
+    SqlOption,
+    YesOption,
+    a_number,
+)
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted
 
@@ -269,22 +279,9 @@ def logs(
 @app.command()
 def connect(
     context: typer.Context,
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[-- ARGS...]", help="Arguments passed on to the client.", show_default=False
-        ),
-    ] = None,
-    sql: Annotated[
-        str | None,
-        typer.Option("--command", "-c", metavar="SQL", help="Run this SQL and exit."),
-    ] = None,
-    read_only: Annotated[
-        bool,
-        typer.Option(
-            "--read-only", help="Open a read-only session, to prevent accidental changes."
-        ),
-    ] = False,
+    words: ClientArguments = None,
+    sql: SqlOption = None,
+    read_only: ReadOnlyOption = False,
 ) -> None:
     """Open the development database in psql or pgcli.
 
