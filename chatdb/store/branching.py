@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from chatdb.db.schema import conversations, messages, snapshots, tombstones
 from chatdb.errors import RefusedError, UsageError
-from chatdb.operations.conversations.message_deletion import leaf_left
 from chatdb.records import MARKS, WHOLE_CONVERSATION, new_id
 from chatdb.store.embeddings_moved import (
     copy_embeddings,
@@ -29,7 +28,7 @@ from chatdb.store.holding import (
     hold,
 )
 from chatdb.store.titles import title_of
-from chatdb.store.trees import StoredTree, link, newest_leaf, read_tree
+from chatdb.store.trees import StoredTree, leaf_left, link, newest_leaf, read_tree
 
 _CONTENT_START = 2_000
 """Characters of a message that are used as a title."""

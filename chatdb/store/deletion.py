@@ -1,4 +1,7 @@
-"""Deletes conversations: finds what would be deleted, and deletes it."""
+"""Removes the rows of conversations and messages, inside the caller's transaction.
+
+A tombstone is left for each, so that no later import brings it back.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +11,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages, snapshots, tombstones
 from chatdb.records import WHOLE_CONVERSATION
-from chatdb.store.holding import AT_ONCE
-from chatdb.store.naming import resolve_conversation
-from chatdb.store.selecting import ConversationFilter, batches, organization_id
+from chatdb.store.embeddings_moved import delete_embeddings
+from chatdb.store.holding import AT_ONCE, Held, bury, change
+from chatdb.store.trees import leaf_left, read_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,33 +27,6 @@ class DeletedConversation:
     user_id: str | None
     messages: int
     snapshots: int
-
-
-def find_deletable(
-    database: Database,
-    texts: Sequence[str],
-    *,
-    organization_key: str,
-    user_id: str | None = None,
-) -> list[DeletedConversation]:
-    """Return what deleting the conversations would remove; raises as `resolve_conversation`."""
-    with database.transaction(snapshot=True) as connection:
-        organization = organization_id(connection, organization_key)
-        ids = [
-            resolve_conversation(connection, organization, text, user_id=user_id) for text in texts
-        ]
-        return describe(connection, organization, list(dict.fromkeys(ids)))
-
-
-def find_matching(
-    database: Database, wanted: ConversationFilter, *, organization_key: str
-) -> list[DeletedConversation]:
-    """Return what deleting all selected conversations would remove, by ascending id."""
-    with database.transaction(snapshot=True) as connection:
-        organization = organization_id(connection, organization_key)
-        found = batches(connection, organization, columns=(), wanted=wanted)
-        ids = [UUID(row[0]) for rows in found for row in rows]
-        return describe(connection, organization, ids)
 
 
 def describe(
@@ -88,7 +63,7 @@ def lock(connection: sa.Connection, organization: UUID, ids: Sequence[UUID]) -> 
     return found
 
 
-def delete(
+def remove_conversations(
     connection: sa.Connection, organization: UUID, ids: Sequence[UUID], *, reason: str
 ) -> None:
     """Delete conversations with everything that belongs to them, leaving a tombstone for each."""
@@ -120,6 +95,37 @@ def delete(
                 for identifier in some
             ],
         )
+
+
+def remove_messages(
+    connection: sa.Connection, held: Held, ids: Sequence[UUID], *, reason: str
+) -> list[UUID]:
+    """Delete messages of a locked conversation; return those that existed.
+
+    Replies to them move up to the nearest remaining message; a tombstone is left for each. If the
+    active leaf is deleted, the newest leaf beside or above it takes its place.
+    """
+    tree = read_tree(connection, held.organization_id, held.id)
+    gone = [identifier for identifier in dict.fromkeys(ids) if identifier in tree.nodes]
+    if not gone:
+        return []
+    left = tree.without(frozenset(gone))
+    columns = messages.c
+    own = (columns.organization_id == held.organization_id, columns.conversation_id == held.id)
+    for node in left.nodes.values():
+        if node.parent_id != tree.nodes[node.id].parent_id:
+            connection.execute(
+                sa.update(messages)
+                .where(*own, columns.id == node.id)
+                .values(parent_id=node.parent_id)
+            )
+    for start in range(0, len(gone), AT_ONCE):
+        some = gone[start : start + AT_ONCE]
+        connection.execute(sa.delete(messages).where(*own, columns.id.in_(some)))
+        delete_embeddings(connection, held, some)
+    bury(connection, held, gone, reason=reason)
+    change(connection, held, current_message_id=leaf_left(tree, left, held.current_message_id))
+    return gone
 
 
 def _count(table: sa.Table) -> Any:

@@ -153,3 +153,12 @@ def newest_leaf(tree: StoredTree, *, below: UUID | None = None) -> UUID | None:
     if best is None and tree.nodes:
         best = tree.nodes[next(reversed(tree.nodes))]
     return None if best is None else best.id
+
+
+def leaf_left(tree: StoredTree, left: StoredTree, leaf: UUID | None) -> UUID | None:
+    """Return the active leaf of what is left of a tree."""
+    if leaf is None or leaf in left.nodes or leaf not in tree.nodes:
+        return leaf
+    gone = tree.nodes.keys() - left.nodes.keys()
+    above = tree.parent_without(leaf, gone)
+    return newest_leaf(left, below=above if above in left.nodes else None)

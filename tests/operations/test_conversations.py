@@ -12,8 +12,7 @@ from chatdb.db.schema import conversations, log, messages, snapshots, tombstones
 from chatdb.errors import NotFoundError, StorageError, UsageError
 from chatdb.formats.branches import active_path, tree
 from chatdb.formats.native import NativeReader
-from chatdb.operations.conversations.delete import delete_conversations
-from chatdb.operations.conversations.deletion import find_deletable
+from chatdb.operations.conversations.delete import delete_conversations, find_deletable
 from chatdb.operations.conversations.lists import ConversationSummary, list_page, read_conversation
 from chatdb.operations.kept.files import default_keep_path
 from chatdb.operations.searching.search import SearchOptions, search

@@ -27,12 +27,6 @@ SHOWN = "it filters, sorts and counts by what its lists show"
 CHANGED = "it tells what it is asked to change, or changes that alone"
 AS_OTHERS_DO = "it reads and writes in SQL of its own, as an application does, to see that it can"
 MAY_NAME: dict[str, tuple[str, set[str]]] = {
-    "chatdb/operations/conversations/branching.py": (
-        CHANGED,
-        {"content", "created_at", "current_message_id", "metadata", "role", "title", "updated_at"}
-        | {"user_id"},
-    ),
-    "chatdb/operations/conversations/deletion.py": (CHANGED, {"title", "user_id"}),
     "chatdb/operations/conversations/lists.py": (
         SHOWN,
         {"created_at", "last_accessed_at", "title", "updated_at"},

@@ -26,7 +26,6 @@ from chatdb.operations.backups.compare import ConversationChange
 from chatdb.operations.backups.prune import PrunedBackup
 from chatdb.operations.backups.schedule import ScheduleFile
 from chatdb.operations.backups.summary import BackupSummary, ShownBackup, VerifiedBackup
-from chatdb.operations.conversations.branching import Branching
 from chatdb.operations.conversations.lists import ConversationSummary
 from chatdb.operations.conversations.messages import AddedMessages, ListedMessage
 from chatdb.operations.conversations.snapshots import ListedSnapshot, SavedSnapshot
@@ -61,6 +60,7 @@ from chatdb.operations.seeding.seed import SeedReport
 from chatdb.operations.smoke_test.check import CheckResult
 from chatdb.operations.smoke_test.record import SmokeRecord
 from chatdb.records import Conversation, Organization, Snapshot
+from chatdb.store.branching import Branching
 from tests.repo.test_commands import EVERY_COMMAND
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -297,21 +297,22 @@ def delete(
     Example:
       chatdb messages delete last 9c0d1e2f --dry-run
     """
-    from chatdb.operations.conversations.delete_messages import MessageDeletion, delete_messages
-    from chatdb.operations.conversations.message_deletion import find_deletable
+    from chatdb.operations.conversations import delete_messages as operation
     from chatdb.operations.kept.files import default_keep_path
 
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
     with command.open_database(create=not dry_run, user=user) as database:
-        within, found = find_deletable(
+        within, found = operation.find_deletable(
             database, conversation, messages, organization_key=command.org, user_id=user
         )
         kept = keep_to or default_keep_path(database, now=datetime.now(UTC))
         path = None if no_keep else kept
         ids = [message.id for message in found]
-        done = MessageDeletion(conversation_id=within, ids=tuple(ids), kept=path, dry_run=True)
+        done = operation.MessageDeletion(
+            conversation_id=within, ids=tuple(ids), kept=path, dry_run=True
+        )
         if dry_run:
             command.diagnostics.block(
                 "\n".join(["This would be deleted:", *_plan(found, done.kept)])
@@ -320,7 +321,7 @@ def delete(
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(found, path), yes=yes)
-            done = delete_messages(
+            done = operation.delete_messages(
                 database, within, ids, organization_key=command.org, keep_to=path
             )
     summary = DeletedMessages(

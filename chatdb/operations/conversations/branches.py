@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.errors import UsageError
-from chatdb.operations.conversations import branching as branches
 from chatdb.operations.conversations.changes import clean_title
-from chatdb.operations.conversations.deletion import DeletedConversation, describe
 from chatdb.operations.conversations.keep import keep
+from chatdb.store import branching
+from chatdb.store.deletion import DeletedConversation, describe
 from chatdb.store.holding import CHANGING, hold
 from chatdb.store.naming import resolve_conversation, resolve_message
 from chatdb.store.selecting import organization_id
@@ -37,9 +37,11 @@ def fork(
     organization_key: str,
     user_id: str | None = None,
     title: str | None = None,
-) -> branches.Branching:
+) -> branching.Branching:
     """Copy a conversation up to a message into a new one; raises NotFoundError, UsageError."""
-    return _branch(database, branches.fork, conversation, message, organization_key, user_id, title)
+    return _branch(
+        database, branching.fork, conversation, message, organization_key, user_id, title
+    )
 
 
 def split(
@@ -50,10 +52,10 @@ def split(
     organization_key: str,
     user_id: str | None = None,
     title: str | None = None,
-) -> branches.Branching:
+) -> branching.Branching:
     """Move a message and those below it into a new conversation; raises as `fork`."""
     return _branch(
-        database, branches.split, conversation, message, organization_key, user_id, title
+        database, branching.split, conversation, message, organization_key, user_id, title
     )
 
 
@@ -87,7 +89,7 @@ def merge(
     *,
     organization_key: str,
     keep_to: Path | None,
-) -> branches.Branching:
+) -> branching.Branching:
     """Move the messages and snapshots of one conversation into another, and delete it.
 
     With `keep_to` (which must not exist) both are first written there unchanged. Raises
@@ -100,10 +102,10 @@ def merge(
         # Always in the same order, so that two merges in opposite directions do not wait for each
         # other.
         held = {each: hold(connection, organization, each) for each in sorted((into, other))}
-        branches.check_users(held[into], held[other])
+        branching.check_users(held[into], held[other])
         if keep_to is not None:
             keep(connection, organization, [into, other], keep_to, source=REASON)
-        merged = branches.merge(connection, held[into], held[other])
+        merged = branching.merge(connection, held[into], held[other])
         _write_log(
             connection, merged, organization, organization_key, kept=keep_to, started=started
         )
@@ -112,13 +114,13 @@ def merge(
 
 def _branch(
     database: Database,
-    work: branches.Branch,
+    work: branching.Branch,
     conversation: str,
     message: str,
     organization_key: str,
     user_id: str | None,
     title: str | None,
-) -> branches.Branching:
+) -> branching.Branching:
     cleaned = None if title is None else clean_title(title)
     with database.transaction(write=True, settings=CHANGING) as connection:
         organization = organization_id(connection, organization_key)
@@ -130,7 +132,7 @@ def _branch(
 
 def _write_log(
     connection: sa.Connection,
-    merged: branches.Branching,
+    merged: branching.Branching,
     organization: UUID,
     organization_key: str,
     *,

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.errors import NotFoundError
-from chatdb.operations.conversations.deletion import DeletedConversation, delete, describe, lock
 from chatdb.operations.conversations.keep import keep
-from chatdb.store.selecting import organization_id
+from chatdb.store.deletion import DeletedConversation, describe, lock, remove_conversations
+from chatdb.store.naming import resolve_conversation
+from chatdb.store.selecting import ConversationFilter, batches, organization_id
 from chatdb.store.work_log import write_work
 
 REASON = "chatdb conversations delete"
@@ -27,6 +28,33 @@ class DeletionReport:
     snapshots: int
     kept: Path | None
     dry_run: bool
+
+
+def find_deletable(
+    database: Database,
+    texts: Sequence[str],
+    *,
+    organization_key: str,
+    user_id: str | None = None,
+) -> list[DeletedConversation]:
+    """Return what deleting the conversations would remove; raises as `resolve_conversation`."""
+    with database.transaction(snapshot=True) as connection:
+        organization = organization_id(connection, organization_key)
+        ids = [
+            resolve_conversation(connection, organization, text, user_id=user_id) for text in texts
+        ]
+        return describe(connection, organization, list(dict.fromkeys(ids)))
+
+
+def find_matching(
+    database: Database, wanted: ConversationFilter, *, organization_key: str
+) -> list[DeletedConversation]:
+    """Return what deleting all selected conversations would remove, by ascending id."""
+    with database.transaction(snapshot=True) as connection:
+        organization = organization_id(connection, organization_key)
+        found = batches(connection, organization, columns=(), wanted=wanted)
+        ids = [UUID(row[0]) for rows in found for row in rows]
+        return describe(connection, organization, ids)
 
 
 def delete_conversations(
@@ -55,7 +83,7 @@ def delete_conversations(
         report = report_of(deleted, kept=keep_to, dry_run=False)
         if keep_to is not None:
             keep(connection, organization, list(ids), keep_to, source=REASON)
-        delete(connection, organization, list(ids), reason=REASON)
+        remove_conversations(connection, organization, list(ids), reason=REASON)
         _write_log(connection, report, organization, organization_key, started=started)
     return report
 

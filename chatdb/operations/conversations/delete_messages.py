@@ -9,8 +9,10 @@ from uuid import UUID
 from chatdb.db.database import Database
 from chatdb.errors import NotFoundError
 from chatdb.operations.conversations.keep import keep
-from chatdb.operations.conversations.message_deletion import delete
+from chatdb.operations.conversations.messages import ListedMessage, read_listed
+from chatdb.store.deletion import remove_messages
 from chatdb.store.holding import CHANGING, hold
+from chatdb.store.naming import resolve_conversation, resolve_message
 from chatdb.store.selecting import organization_id
 from chatdb.store.work_log import write_work
 
@@ -25,6 +27,22 @@ class MessageDeletion:
     ids: tuple[UUID, ...]
     kept: Path | None
     dry_run: bool
+
+
+def find_deletable(
+    database: Database,
+    conversation: str,
+    texts: Sequence[str],
+    *,
+    organization_key: str,
+    user_id: str | None = None,
+) -> tuple[UUID, list[ListedMessage]]:
+    """Return the conversation and the given messages; raises as `resolve_message`."""
+    with database.transaction(snapshot=True) as connection:
+        organization = organization_id(connection, organization_key)
+        identifier = resolve_conversation(connection, organization, conversation, user_id=user_id)
+        ids = [resolve_message(connection, organization, identifier, text) for text in texts]
+        return identifier, read_listed(connection, organization, identifier, list(set(ids)))
 
 
 def delete_messages(
@@ -47,7 +65,7 @@ def delete_messages(
         held = hold(connection, organization, conversation)
         if keep_to is not None:
             keep(connection, organization, [conversation], keep_to, source=REASON)
-        gone = delete(connection, held, ids, reason=REASON)
+        gone = remove_messages(connection, held, ids, reason=REASON)
         if missing := set(ids).difference(gone):
             if keep_to is not None:
                 keep_to.unlink(missing_ok=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chatdb.operations.conversations.branches import Mergeable
-    from chatdb.operations.conversations.deletion import DeletedConversation
+    from chatdb.store.deletion import DeletedConversation
 
 AtOption = Annotated[
     str,

@@ -93,7 +93,6 @@ def delete(
       chatdb conversations delete --before 2024-01-01 --no-starred
     """
     from chatdb.operations.conversations import delete as operation
-    from chatdb.operations.conversations.deletion import find_deletable, find_matching
     from chatdb.operations.kept.files import default_keep_path
 
     if no_keep and keep_to is not None:
@@ -103,11 +102,11 @@ def delete(
     command = CommandContext.of(context)
     with command.open_database(create=not dry_run, user=user) as database:
         if conversations:
-            found = find_deletable(
+            found = operation.find_deletable(
                 database, conversations, organization_key=command.org, user_id=user
             )
         else:
-            found = find_matching(database, wanted, organization_key=command.org)
+            found = operation.find_matching(database, wanted, organization_key=command.org)
         path = None if no_keep else keep_to or default_keep_path(database, now=datetime.now(UTC))
         report = operation.report_of(found, kept=path if found else None, dry_run=dry_run)
         if dry_run:
