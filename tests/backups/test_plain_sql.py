@@ -143,7 +143,10 @@ def test_what_people_wrote_in_chats_is_no_danger(script: str) -> None:
 
 @pytest.mark.corpus
 def test_real_dumps_hold_nothing_dangerous(corpus: Path) -> None:
-    for path in sorted((corpus / "pg_dump").glob("*.sql")):
+    dumps = sorted((corpus / "pg_dump").glob("*.sql"))
+
+    assert dumps
+    for path in dumps:
         with path.open("rb") as stream:
             found = inspect(stream)
 

@@ -8,13 +8,20 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chatdb.db.database import Database
+from chatdb.db.url import DatabaseUrl
+from tests.cli.dev_projects import project_folder
+from tests.operations.app_roles import Deployment, new_deployment
+from tests.operations.export_rows import fill
+from tests.postgres_server import TEMPLATE, PostgresServer
 from tests.programs import program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,3 +134,42 @@ def run_on_pty(
             os.write(controller, keys.encode())
     os.close(controller)
     return Answer(process.wait(timeout=30), written.decode().replace("\r\n", "\n"), "")
+
+
+@pytest.fixture(scope="module")
+def deployment(postgres: PostgresServer) -> Iterator[Deployment]:
+    """A database with roles of an application; tests put back what they change."""
+    with new_deployment(postgres, TEMPLATE) as made:
+        yield made
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: DatabaseUrl) -> Iterator[Database]:
+    """For what is shown on a terminal: it does not depend on the kind of database."""
+    with Database.open(sqlite_url) as handle:
+        yield handle
+
+
+@pytest.fixture
+def command(run: Callable[..., Any], database: Database) -> Callable[..., Any]:
+    """Run a command on the test's database."""
+
+    def on_database(*words: str, **options: Any) -> Any:
+        return run("--database-url", database.url.exposed(), *words, **options)
+
+    return on_database
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty project, the current directory."""
+    with project_folder(monkeypatch) as folder:
+        yield folder
+
+
+@pytest.fixture
+def lite(sqlite_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
+    """The same on SQLite only, for what has nothing to do with the database."""
+    fill(sqlite_url)
+    monkeypatch.setenv("DATABASE_URL", sqlite_url.exposed())
+    return sqlite_url

@@ -1,23 +1,16 @@
 """A role that row-level security binds sees one organization, and never takes it for all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from chatdb.errors import ExitCode
 from tests.cli.conftest import Run
-from tests.operations.app_roles import Deployment, new_deployment
+from tests.operations.app_roles import Deployment
 from tests.operations.tenants import ACME, GLOBEX
-from tests.postgres_server import TEMPLATE, PostgresServer
 
 pytestmark = pytest.mark.postgresql
-
-
-@pytest.fixture(scope="module")
-def deployment(postgres: PostgresServer) -> Iterator[Deployment]:
-    with new_deployment(postgres, TEMPLATE) as made:
-        yield made
 
 
 @pytest.fixture(params=["app", "readonly"])

@@ -1,7 +1,7 @@
 """chatdb's commands with the URL of an application, also through a pooler."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,17 +9,10 @@ import pytest
 from chatdb.errors import ExitCode
 from tests.cli.conftest import Run
 from tests.cli.test_doctor import findings
-from tests.operations.app_roles import Deployment, new_deployment
+from tests.operations.app_roles import Deployment
 from tests.operations.tenants import ACME, GLOBEX
-from tests.postgres_server import TEMPLATE, PostgresServer
 
 pytestmark = pytest.mark.postgresql
-
-
-@pytest.fixture(scope="module")
-def deployment(postgres: PostgresServer) -> Iterator[Deployment]:
-    with new_deployment(postgres, TEMPLATE) as made:
-        yield made
 
 
 @pytest.fixture

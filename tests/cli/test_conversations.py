@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,6 @@ from rich.cells import cell_len
 from chatdb.cli.commands.conversations.transcript import tree_lines
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
-from chatdb.db.url import DatabaseUrl
 from chatdb.formats.branches import TreeNode
 from chatdb.records import Message
 from tests.cli.conftest import Run
@@ -24,23 +23,6 @@ from tests.operations.conversation_rows import START, add_conversation, change_m
 MARKDOWN = "# Heading\n\nText with `code` and <b>html</b>:\n\n```python\nprint('[x]')\n```\n"
 
 Command = Callable[..., Any]
-
-
-@pytest.fixture
-def sqlite_database(sqlite_url: DatabaseUrl) -> Iterator[Database]:
-    """For what is shown on a terminal: it does not depend on the kind of database."""
-    with Database.open(sqlite_url) as handle:
-        yield handle
-
-
-@pytest.fixture
-def command(run: Command, database: Database) -> Command:
-    """Run a command on the test's database."""
-
-    def on_database(*words: str, **options: Any) -> Any:
-        return run("--database-url", database.url.exposed(), *words, **options)
-
-    return on_database
 
 
 def count(database: Database) -> int:

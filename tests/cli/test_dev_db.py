@@ -20,13 +20,6 @@ from tests.servers.projects import copy_of, free_port, is_alive, listening
 UP = ("dev-db", "up", "--engine", "embedded")
 
 
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty project, the current directory."""
-    with project_folder(monkeypatch) as folder:
-        yield folder
-
-
 @pytest.fixture(scope="module")
 def finished() -> Iterator[Path]:
     """A project whose server was made, migrated and stopped."""

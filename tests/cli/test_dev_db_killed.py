@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -13,17 +13,10 @@ import pytest
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.url import parse_url
 from tests.cli.conftest import command_line, process_environment
-from tests.cli.dev_projects import Run, project_folder, status
+from tests.cli.dev_projects import Run, status
 from tests.postgres_server import wait_until
 
 UP = ("dev-db", "up", "--engine", "embedded", "--migrate")
-
-
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty project, the current directory."""
-    with project_folder(monkeypatch) as folder:
-        yield folder
 
 
 def in_initdb(project: Path) -> bool:

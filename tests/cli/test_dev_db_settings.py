@@ -1,20 +1,12 @@
 """What `chatdb dev-db up` is asked for and cannot do: refused before anything is changed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.dev_projects import Run, project_folder, status
+from tests.cli.dev_projects import Run, status
 
 UP = ("dev-db", "up", "--engine", "embedded")
-
-
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty project, the current directory."""
-    with project_folder(monkeypatch) as folder:
-        yield folder
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "none", "-1"])

@@ -1,21 +1,11 @@
 """What `chatdb doctor` says of a project's development server, and that it only looks."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from chatdb.operations.dev_db.memory import project_at
-from tests.cli.dev_projects import Run, project_folder
-
-
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty project, the current directory."""
-    with project_folder(monkeypatch) as folder:
-        yield folder
+from tests.cli.dev_projects import Run
 
 
 def said(run: Run) -> dict[str, Any] | None:

@@ -27,14 +27,6 @@ def url(database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseU
     return database_url
 
 
-@pytest.fixture
-def lite(sqlite_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
-    """The same on SQLite only, for what has nothing to do with the database."""
-    fill(sqlite_url)
-    monkeypatch.setenv("DATABASE_URL", sqlite_url.exposed())
-    return sqlite_url
-
-
 @pytest.mark.usefixtures("url")
 def test_native_is_the_default_and_goes_to_stdout(run: Runner) -> None:
     result = run("export")

@@ -22,14 +22,6 @@ Runner = Callable[..., Any]
 LARGE = 4_000
 
 
-@pytest.fixture
-def lite(sqlite_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
-    """The same on SQLite only, for what has nothing to do with the database."""
-    fill(sqlite_url)
-    monkeypatch.setenv("DATABASE_URL", sqlite_url.exposed())
-    return sqlite_url
-
-
 def test_head_ends_the_export_quietly(sqlite_url: DatabaseUrl) -> None:
     fill(sqlite_url, LARGE // 10, 2000)
     words = [*command_line("export", "-d", sqlite_url.exposed())]

@@ -23,16 +23,6 @@ def database(sqlite_url: DatabaseUrl) -> Iterator[Database]:
         yield handle
 
 
-@pytest.fixture
-def command(run: Command, database: Database) -> Command:
-    """Run a command on the test's database."""
-
-    def on_database(*words: str, **options: Any) -> Any:
-        return run("--database-url", database.url.exposed(), *words, **options)
-
-    return on_database
-
-
 def listed(command: Command) -> list[dict[str, Any]]:
     """Return the messages of the last conversation."""
     words = ("messages", "list", "last", "--limit", "1000", "--format", "json")

@@ -1,13 +1,12 @@
 """`chatdb search`: what it prints, and what it does with hostile text."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from chatdb.db.database import Database
-from chatdb.db.url import DatabaseUrl
 from tests.cli.conftest import Run
 from tests.operations.conversation_rows import add_conversation
 
@@ -17,13 +16,6 @@ HOSTILE = (
 )
 
 Command = Callable[..., Any]
-
-
-@pytest.fixture
-def sqlite_database(sqlite_url: DatabaseUrl) -> Iterator[Database]:
-    """For what is shown on a terminal: it does not depend on the kind of database."""
-    with Database.open(sqlite_url) as handle:
-        yield handle
 
 
 @pytest.fixture

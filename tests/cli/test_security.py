@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ExitCode
 from chatdb.operations.security.server import SERVER_SECURITY, SecuredServer
 from tests.cli.conftest import Run
-from tests.operations.app_roles import Deployment, new_deployment
-from tests.postgres_server import TEMPLATE, PostgresServer
+from tests.operations.app_roles import Deployment
+from tests.postgres_server import PostgresServer
 
 Found = dict[str, list[dict[str, Any]]]
 Command = Callable[..., Any]
@@ -41,13 +41,6 @@ def bad(found: Found) -> dict[str, str]:
         for row in rows[:1]
         if any(row["severity"] in ("warning", "error") for row in rows)
     }
-
-
-@pytest.fixture(scope="module")
-def deployment(postgres: PostgresServer) -> Iterator[Deployment]:
-    """A database with roles of an application; tests put back what they change."""
-    with new_deployment(postgres, TEMPLATE) as made:
-        yield made
 
 
 @pytest.mark.postgresql

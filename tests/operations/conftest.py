@@ -8,6 +8,8 @@ import pytest
 
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
+from tests.operations.owners import owned_database
+from tests.operations.restoring import fill, foreign_backup, kept_removed
 from tests.postgres_server import TEMPLATE, PostgresServer
 
 
@@ -38,3 +40,35 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..
         database.close()
     for context in held:
         context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def both(sqlite_url: DatabaseUrl, postgresql_url: DatabaseUrl) -> Iterator[list[Database]]:
+    """Return an empty database of each kind."""
+    with Database.open(sqlite_url) as sqlite, Database.open(postgresql_url) as postgresql:
+        yield [sqlite, postgresql]
+
+
+@pytest.fixture
+def filled(database_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
+    """A database with three conversations; what restores keep of it is gone afterwards."""
+    fill(database_url)
+    with kept_removed(database_url):
+        yield database_url
+
+
+@pytest.fixture
+def backup(filled: DatabaseUrl, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A backup of it."""
+    server = request.getfixturevalue("postgres") if filled.path is None else None
+    return foreign_backup(filled, tmp_path, server)
+
+
+@pytest.fixture
+def owned(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[DatabaseUrl, DatabaseUrl]]:
+    """The URLs of owner and superuser; the current directory is for the backups."""
+    monkeypatch.chdir(tmp_path)
+    with owned_database(postgres) as urls:
+        yield urls

@@ -1,7 +1,6 @@
 """Anything that the records can hold goes from one database into the other and back, unchanged."""
 
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.url import DatabaseUrl
 from chatdb.formats import native
 from chatdb.formats.base import Tally
 from chatdb.formats.files.sources import open_source
@@ -94,13 +92,6 @@ _conversations = st.builds(
 _databases = st.lists(_conversations, max_size=4, unique_by=lambda each: each.id).map(
     lambda each: sorted(each, key=lambda one: one.id)
 )
-
-
-@pytest.fixture
-def both(sqlite_url: DatabaseUrl, postgresql_url: DatabaseUrl) -> Iterator[list[Database]]:
-    """Return an empty database of each kind."""
-    with Database.open(sqlite_url) as sqlite, Database.open(postgresql_url) as postgresql:
-        yield [sqlite, postgresql]
 
 
 def empty(database: Database) -> None:

@@ -1,6 +1,5 @@
 """Reading conversations out of both databases, fast and byte for byte alike."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -32,13 +31,6 @@ from tests.operations.export_rows import (
 )
 
 EVERYTHING = ConversationFilter()
-
-
-@pytest.fixture
-def both(sqlite_url: DatabaseUrl, postgresql_url: DatabaseUrl) -> Iterator[list[Database]]:
-    """Return an empty database of each kind."""
-    with Database.open(sqlite_url) as sqlite, Database.open(postgresql_url) as postgresql:
-        yield [sqlite, postgresql]
 
 
 def exported(database: Database, wanted: ConversationFilter = EVERYTHING) -> bytes:

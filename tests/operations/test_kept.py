@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,6 @@ from tests.operations.restoring import (
 from tests.postgres_server import PostgresServer
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def filled(database_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
-    """A database with three conversations; what restores keep of it is gone afterwards."""
-    fill(database_url)
-    with kept_removed(database_url):
-        yield database_url
 
 
 @pytest.fixture

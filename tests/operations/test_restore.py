@@ -24,21 +24,6 @@ FIXTURES = Path(__file__).parents[1] / "dumps"
 
 
 @pytest.fixture
-def filled(database_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
-    """A database with three conversations; what restores keep of it is gone afterwards."""
-    fill(database_url)
-    with kept_removed(database_url):
-        yield database_url
-
-
-@pytest.fixture
-def backup(filled: DatabaseUrl, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A backup of it."""
-    server = request.getfixturevalue("postgres") if filled.path is None else None
-    return foreign_backup(filled, tmp_path, server)
-
-
-@pytest.fixture
 def restore(run: Run, filled: DatabaseUrl) -> Run:
     """Run the command on this database."""
     return lambda *words: run("restore", *words, "--database-url", filled.exposed())

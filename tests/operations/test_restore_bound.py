@@ -1,32 +1,19 @@
 """What is bound to a database and not to its name: told before a restore puts another there."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from chatdb.db.url import DatabaseUrl
-from tests.operations.owners import owned_database
 from tests.operations.restoring import Run, conversations_in, execute
-from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.postgresql
 
 Command = Callable[..., Any]
 SLOT = "logical replication slot {} stays with "
 PREPARED = "prepared transaction '{}' of "
-
-
-@pytest.fixture
-def owned(
-    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[DatabaseUrl, DatabaseUrl]]:
-    """The URLs of owner and superuser; the current directory is for the backups."""
-    monkeypatch.chdir(tmp_path)
-    with owned_database(postgres) as urls:
-        yield urls
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ from tests.operations.restoring import (
     execute,
     fill,
     foreign_backup,
-    kept_removed,
 )
 from tests.postgres_server import PostgresServer, running_server, stop, wait_until
 from tests.servers.projects import open_folder
@@ -84,14 +83,6 @@ def is_free(url: DatabaseUrl) -> bool:
             return True
     except DatabaseLockedError:
         return False
-
-
-@pytest.fixture
-def filled(database_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
-    """A database with three conversations."""
-    fill(database_url)
-    with kept_removed(database_url):
-        yield database_url
 
 
 @pytest.fixture

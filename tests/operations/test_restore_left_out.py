@@ -1,7 +1,7 @@
 """What an administrator or an application put into a database never keeps chatdb's tables away."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,16 +110,6 @@ BROKEN = {
     ),
 }
 """What breaks on the way: its name, what the owner makes of it, and what breaks it."""
-
-
-@pytest.fixture
-def owned(
-    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[DatabaseUrl, DatabaseUrl]]:
-    """The URLs of owner and superuser; the current directory is for the backups."""
-    monkeypatch.chdir(tmp_path)
-    with owned_database(postgres) as urls:
-        yield urls
 
 
 @pytest.fixture

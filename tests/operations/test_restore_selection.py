@@ -28,13 +28,6 @@ def filled(database_url: DatabaseUrl) -> DatabaseUrl:
 
 
 @pytest.fixture
-def backup(filled: DatabaseUrl, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A backup of all that."""
-    server = request.getfixturevalue("postgres") if filled.path is None else None
-    return foreign_backup(filled, tmp_path, server)
-
-
-@pytest.fixture
 def restore(run: Run, filled: DatabaseUrl, backup: Path) -> Run:
     """Restore some of the backup into the database; returns the report."""
 
