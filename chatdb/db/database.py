@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from chatdb.db.contract.dialect import Dialect
 from chatdb.db.url import DatabaseUrl
 from chatdb.primitives.canonical import clean_text
+from chatdb.primitives.interruption import interruption_behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +180,19 @@ class Database:
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Turn a driver's error into one that a user can act on; others pass unchanged."""
+        """Turn a driver's error into one that a user can act on; others pass unchanged.
+
+        An error that came of an interruption gives way to it: it would be taken for a lost
+        connection, and the work done again.
+        """
         try:
             yield
-        except sa.exc.DBAPIError as error:
-            translated = self.dialect.translate(error.orig or error, self.url)
-            if translated is None:
-                raise
-            raise translated from error
-        except self.dialect.driver_error as error:
-            translated = self.dialect.translate(error, self.url)
+        except (sa.exc.DBAPIError, self.dialect.driver_error) as error:
+            interruption = interruption_behind(error)
+            if interruption is not None:
+                raise interruption from None
+            cause = getattr(error, "orig", None) or error
+            translated = self.dialect.translate(cause, self.url)
             if translated is None:
                 raise
             raise translated from error

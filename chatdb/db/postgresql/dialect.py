@@ -42,6 +42,7 @@ class PostgresqlDialect(Dialect):
             "postgresql+psycopg://",
             creator=lambda: _connect(url),
             poolclass=QueuePool if keep else NullPool,
+            pool_reset_on_return=None,  # A transaction has ended by then, or its connection.
             use_native_hstore=False,
         )
 
@@ -52,11 +53,9 @@ class PostgresqlDialect(Dialect):
         driver: Any = connection.connection.driver_connection
         try:
             driver.begin(write=write, snapshot=snapshot, settings=settings)
-        except psycopg.OperationalError as error:
-            if driver.closed:
-                connection.invalidate(
-                    error
-                )  # Otherwise a kept connection would be handed out again.
+        except BaseException as error:
+            if driver.closed:  # Otherwise a kept connection would be handed out again.
+                connection.invalidate(error)
             raise
 
     def translate(self, error: BaseException, url: DatabaseUrl) -> ChatdbError | None:

@@ -1,12 +1,13 @@
 """A PostgreSQL connection that reports what it waits for, and applies chatdb's settings."""
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Self
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.waiting import Ready
 
 from chatdb.db import lock_holders, lock_waits
@@ -80,29 +81,27 @@ class PatientConnection(psycopg.Connection[Any]):
                 self.rollback()
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-        """Wait for an answer of the server, as psycopg does, and report a lock."""
-        return super().wait(self._watched(gen), *arguments, **options)
+        """Wait for an answer of the server, as psycopg does, and report a lock.
 
-    def _watched(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        pause = lock_waits.SAY_AFTER_SECONDS
-        due = time.monotonic() + pause
-        holders: list[LockHolder] = []
+        An interruption leaves no command under way: what it cut off is cancelled, or the connection
+        closed, which rolls back.
+        """
         try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                if ready == Ready.NONE and not holders and time.monotonic() >= due:
-                    holders = self._blockers()
-                    if holders:
-                        lock_waits.tell(holders)
-                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-                    due = time.monotonic() + pause
-                wanted = gen.send(ready)
-        except StopIteration as stop:
-            return stop.value
-        except psycopg.errors.LockNotAvailable as error:
-            error.holders = holders  # type: ignore[attr-defined]
+            watch: Any = _Watch(gen, self._blockers)
+            return super().wait(watch, *arguments, **options)
+        except Exception:
             raise
+        except BaseException:
+            self._break_off()
+            raise
+
+    def _break_off(self) -> None:
+        """End a command whose answer nobody will read; psycopg does so for Ctrl-C only."""
+        if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            return
+        with suppress(psycopg.Error):
+            self.cancel_safe(timeout=_CONNECT_SECONDS)
+        self.close()
 
     def _blockers(self) -> list[LockHolder]:
         """Ask over another connection; if there is none, there is nothing to report."""
@@ -113,6 +112,46 @@ class PatientConnection(psycopg.Connection[Any]):
         ):
             return lock_holders.blockers(other, self.backend_pid)
         return []
+
+
+class _Watch:
+    """The steps of one command; `blockers` returns who holds the lock that it waits for.
+
+    Not a generator: an exception raised in this code, as Ctrl-C may be, would end it, and psycopg
+    could not go on with the steps to read the answer to its cancellation.
+    """
+
+    def __init__(
+        self, steps: Generator[Any, Any, Any], blockers: Callable[[], list[LockHolder]]
+    ) -> None:
+        self._steps = steps
+        self._blockers = blockers
+        self._holders: list[LockHolder] = []
+        self._pause = lock_waits.SAY_AFTER_SECONDS
+        self._due = time.monotonic() + self._pause
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, ready: Any) -> Any:
+        """Return what the next step waits for; raises StopIteration with the result."""
+        if ready == Ready.NONE and not self._holders and time.monotonic() >= self._due:
+            self._look()
+        try:
+            return self._steps.send(ready)
+        except psycopg.errors.LockNotAvailable as error:
+            error.holders = self._holders  # type: ignore[attr-defined]
+            raise
+
+    def _look(self) -> None:
+        self._holders = self._blockers()
+        if self._holders:
+            lock_waits.tell(self._holders)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
+        self._due = time.monotonic() + self._pause
 
 
 def _set_local(name: str, value: str) -> sql.Composable:

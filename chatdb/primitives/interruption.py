@@ -1,0 +1,11 @@
+"""Ctrl-C and termination, which an error raised while they clean up must not replace."""
+
+
+def interruption_behind(error: BaseException) -> BaseException | None:
+    """Return the interruption during whose handling the error was raised, if there is one."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if not isinstance(seen, Exception):
+            return seen
+        seen = seen.__context__
+    return None
