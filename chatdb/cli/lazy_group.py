@@ -3,9 +3,10 @@
 Building every command from its annotations would take longer than most commands.
 """
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -24,35 +25,31 @@ class CommandEntry:
     help: str
 
 
-class LazyCommands(MutableMapping[str, Any]):
+class LazyCommands(Mapping[str, Any]):
     """The commands by name, each imported and built on first use."""
 
     def __init__(self, table: dict[str, CommandEntry]) -> None:
         self.table = table
-        self._built: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._built:
-            command = get_command(import_module(self.table[name].module).app)
-            command.name = name
-            for child in getattr(command, "commands", {}).values():
-                # Otherwise the group's help cuts it to the terminal's width.
-                child.short_help = (child.help or "").strip().partition("\n")[0]
-            add_global_options(command, listed=False)
-            self._built[name] = command
-        return self._built[name]
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._built[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._built[name]
+        return _built(self.table[name].module, name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.table)
 
     def __len__(self) -> int:
         return len(self.table)
+
+
+@cache
+def _built(module: str, name: str) -> Any:
+    command = get_command(import_module(module).app)
+    command.name = name
+    for child in getattr(command, "commands", {}).values():
+        # Otherwise the group's help cuts it to the terminal's width.
+        child.short_help = (child.help or "").strip().partition("\n")[0]
+    add_global_options(command, listed=False)
+    return command
 
 
 class LazyGroup(TyperGroup):
@@ -62,7 +59,7 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = LazyCommands(self.table)
+        self.commands: Any = LazyCommands(self.table)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands in the help without importing any of them."""
