@@ -122,7 +122,6 @@ _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (_SHAREGPT, ("from", "value")),
     (Product("a WildChat file"), ("conversation_hash", "conversation/*/role")),
     (Product("an LMSYS file"), ("conversation_id", "conversation/*/role")),
-    (_part("Claude", "a design chat"), ("uuid", "project/name", "messages")),
     (_part("Claude", "a project"), ("uuid", "prompt_template", "!messages")),
     (_part("Claude", "a project"), ("uuid", "docs/*/filename")),
     (_part("Claude", "memories"), ("conversations_memory",)),

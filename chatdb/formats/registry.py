@@ -51,6 +51,14 @@ FORMATS: tuple[Format, ...] = (
         module="chatdb.formats.claude.reader",
     ),
     Format(
+        "claude-design",
+        "Claude.ai data export, its design chats (since August 2026)",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module="chatdb.formats.claude.design_chats",
+    ),
+    Format(
         "chat-storage",
         "ChatMCP's localStorage: the value of chat-storage, titles only",
         reads=True,

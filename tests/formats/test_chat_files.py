@@ -138,10 +138,6 @@ BRANCHES = {
         ({"c": {"title": "x", "history": BRANCHES, "messages": HELLO}}, "not a chat export"),
         ({"id": "c", "title": "x", "mapping": {}, "messages": HELLO}, "not a chat export"),
         (
-            {"uuid": "u", "title": "x", "project": {"name": "p"}, "messages": HELLO},
-            "part of a Claude export (a design chat)",
-        ),
-        (
             {"state": {"conversations": [{"id": "1", "title": "x", "messages": HELLO}]}},
             "not a chat",
         ),

@@ -62,7 +62,6 @@ def test_another_product_is_named_and_said_to_be_unread(value: Any, name: str) -
 
 
 PARTS = [
-    ({"uuid": "u", "project": {"name": "x"}, "messages": SAID}, "a design chat", True),
     ({"uuid": "u", "name": "x", "prompt_template": "", "docs": []}, "a project", True),
     ({"uuid": "u", "name": "x", "docs": [{"filename": "a.md", "content": "x"}]}, "a project", True),
     ({"account_uuid": "u", "conversations_memory": "x"}, "memories", True),

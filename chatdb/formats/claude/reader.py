@@ -79,7 +79,7 @@ class ClaudeReader(JsonReader):
         user = _user(record)
         source_id = _text(record, "uuid")
         if source_id:
-            identifier = conversation_id(SOURCE, context.source_name, source_id)
+            identifier = conversation_id(self.name, context.source_name, source_id)
         else:
             identifier = _made_id(entries, (user, created), title, context)
         model = record.get("model")
@@ -94,7 +94,7 @@ class ClaudeReader(JsonReader):
             created_at=created,
             updated_at=updated,
             starred_at=updated if starred else None,
-            source=SOURCE,
+            source=self.name,
             source_id=source_id,
             metadata=_metadata(record, marks, context),
             messages=messages,
