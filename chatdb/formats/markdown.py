@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from chatdb.formats.base import WriteOptions
+from chatdb.formats.citations import with_links
 from chatdb.formats.files.selection import Chosen, chosen_messages
 from chatdb.formats.markdown_text import (
     cleaned,
@@ -137,7 +138,7 @@ def _body(message: Message) -> list[bytes]:
     blocks = []
     if message.reasoning is not None:
         blocks.append(_folded("Reasoning", message.reasoning))
-    content, data = cleaned(message.content)
+    content, data = cleaned(with_links(message))
     if content and not content.isspace():
         if message.role == "tool":
             blocks.append(_folded("Output", content))

@@ -85,6 +85,24 @@ def test_show_prints_the_active_branch_as_it_is(command: Command, database: Data
     assert [line.split(" · ")[0] for line in tree] == ["* user", "  * assistant", "  - user"]
 
 
+def test_citations_are_shown_as_links_and_stay_in_json(
+    command: Command, database: Database
+) -> None:
+    cited = "Old\ue200cite\ue202turn0search1\ue201."
+    add_conversation(database, ["question", cited])
+    reference = {"matched_text": cited[3:-1], "items": [{"url": "https://example.org/rome"}]}
+    metadata = {"metadata": {"content_references": [reference]}}
+    change_message(database, message_id(1, 1), metadata=metadata)
+
+    shown = command("conversations", "show", "last").stdout
+    tree = command("conversations", "show", "last", "--tree").stdout
+    stored = json.loads(command("conversations", "show", "last", "--format", "json").stdout)
+
+    assert "\nOld[[1]](https://example.org/rome).\n" in shown
+    assert "Old[[1]](https://example.org/rome)." in tree
+    assert stored["messages"][1]["content"] == cited
+
+
 def test_hidden_messages_are_shown_only_when_wanted(command: Command, database: Database) -> None:
     add_conversation(database, ["system prompt", "hello"])
     change_message(database, message_id(1, 0), metadata={"chatdb": {"hidden": True}})

@@ -276,3 +276,12 @@ def test_a_conversation_of_many_messages_needs_no_recursion() -> None:
     record = conversation(1, messages, current_message_id=UUID(int=20_000))
 
     assert written(record).count("\n## User") == 20_000
+
+
+def test_citations_are_links() -> None:
+    cited = "\ue200cite\ue202turn0search1\ue201"
+    reference = {"matched_text": cited, "items": [{"url": "https://example.org/rome"}]}
+    metadata = {"metadata": {"content_references": [reference]}}
+    answer = message(1, f"Old{cited}", role="assistant", metadata=metadata)
+
+    assert "\nOld[[1]](https://example.org/rome)\n" in written(conversation(1, [answer]))

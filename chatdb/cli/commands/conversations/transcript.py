@@ -7,6 +7,7 @@ from typing import Any
 
 from chatdb.cli.text import one_line, safe
 from chatdb.formats.branches import TreeNode
+from chatdb.formats.citations import with_links
 from chatdb.formats.times import is_known
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Message
@@ -27,7 +28,7 @@ _dumps = roomy(json.dumps)
 
 
 def plain(record: Conversation, messages: Iterable[Message], *, full: bool) -> Iterator[str]:
-    """Yield the conversation as text for a pipe or file, with unchanged contents, nothing cut."""
+    """Yield the conversation as text for a pipe or file, nothing cut; citations are links."""
     yield _title(record)
     yield ""
     for message in messages:
@@ -67,7 +68,7 @@ def tree_lines(nodes: Iterable[TreeNode], *, width: int | None = None) -> Iterat
         if node.depth > _DEEPEST_INDENT:
             indent += f"({node.depth}) "
         mark = "*" if node.is_active else "-"
-        start = one_line(node.message.content[: _FOLDED_WIDTH * 2], limit=60)
+        start = one_line(with_links(node.message)[: _FOLDED_WIDTH * 2], limit=60)
         line = f"{_heading(node.message)}  {start}".rstrip()
         taken = len(indent) + len(mark) + 1
         first, *more = folded(line, None if width is None else max(width - taken, _NARROWEST))
@@ -92,7 +93,7 @@ def _time(time: datetime) -> str:
 
 
 def _content(message: Message, *, full: bool) -> str:
-    content = message.content
+    content = with_links(message)
     if full or message.role != "tool":
         return content
     lines = content.split("\n", _FOLDED_LINES)
