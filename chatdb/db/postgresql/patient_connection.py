@@ -96,7 +96,11 @@ class PatientConnection(psycopg.Connection[Any]):
             raise
 
     def _break_off(self) -> None:
-        """End a command whose answer nobody will read; psycopg does so for Ctrl-C only."""
+        """End a command whose answer nobody will read.
+
+        psycopg does so unless the interruption came while its steps in Python ran: they are over
+        then, and the connection would refuse even a rollback.
+        """
         if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
             return
         with suppress(psycopg.Error):
