@@ -11,7 +11,7 @@ from chatdb.formats.fields import kept
 from chatdb.formats.identity import source_hash
 from chatdb.formats.times import EPOCH, GUESSED, MISSING, Moment, is_known, parse_time
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
-from chatdb.layouts.tables import Catalogue, Table
+from chatdb.layouts.tables import Catalogue, System, Table
 from chatdb.primitives import canonical
 from chatdb.records import Conversation, Message, Organization
 
@@ -45,13 +45,8 @@ class Layout(Protocol):
     of another record) or skipped, which `Skipped` names with the reason.
     """
 
-    name: str
-    title: str
+    system: System
     version: int
-
-    def recognises(self, catalogue: Catalogue) -> bool:
-        """Tell from tables, columns and types whether they belong to this system."""
-        ...
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:
         """Return the tables that will be read."""
@@ -110,8 +105,8 @@ class Context:
         clean_conversation(record, self.tally)
         if not is_known(record.created_at):
             mark(record, "time", GUESSED)
-        record.source = self.layout.name
-        record.source_hash = source_hash(self.layout.name, self.layout.version, record)
+        record.source = self.layout.system.name
+        record.source_hash = source_hash(self.layout.system.name, self.layout.version, record)
         record.source_name = self.source_name
         self.tally.conversations += 1
         self.tally.messages += len(record.messages)

@@ -308,7 +308,7 @@ def _look(url: DatabaseUrl, layout: Layout) -> tuple[Catalogue | None, str]:
     with open_foreign(url) as foreign:
         catalogues = foreign.catalogues()
         for schema, catalogue in catalogues.items():
-            if layout.recognises(catalogue):
+            if layout.system.recognises(catalogue):
                 return catalogue, schema
         if foreign.chatdb_schemas:
             raise RefusedError(
@@ -320,7 +320,7 @@ def _look(url: DatabaseUrl, layout: Layout) -> tuple[Catalogue | None, str]:
         if taken:
             names = ", ".join(sorted(taken))
             raise RefusedError(
-                f"{foreign.name} has tables that are not {layout.title}: {names};"
+                f"{foreign.name} has tables that are not {layout.system.title}: {names};"
                 " nothing was written",
                 hint="give an empty database, or a file: --output chats.sql",
             )

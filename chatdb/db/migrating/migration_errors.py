@@ -32,7 +32,7 @@ _NOT_THE_SCRIPT = ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_INTERRUPT")
 
 def refusal(database: Database, foreign: tuple[str, ...], system: str | None) -> RefusedError:
     """Return the error for tables with chatdb's table names that belong to another program."""
-    whose = f"they look like those of {system}" if system else "their origin is unknown"
+    whose = f"this looks like {system}" if system else "their origin is unknown"
     if database.dialect.migration_ways().has_schemas:
         way = "give chatdb a separate schema: chatdb migrate --schema chatdb"
     else:

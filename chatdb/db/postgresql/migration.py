@@ -42,7 +42,7 @@ _POLL_SECONDS = 0.1
 _SAY_AFTER_SECONDS = 1.0
 
 _COLUMNS = """
-SELECT c.relname, a.attname FROM pg_attribute a
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND a.attnum > 0 AND NOT a.attisdropped
@@ -159,11 +159,11 @@ class PostgresqlMigrationWays(MigrationWays):
     ) -> Path | None:
         return None
 
-    def table_columns(self, connection: sa.Connection) -> Mapping[str, frozenset[str]]:
-        columns: dict[str, set[str]] = defaultdict(set)
-        for table, column in _all(connection, _COLUMNS, ()):
-            columns[table].add(column)
-        return {table: frozenset(names) for table, names in columns.items()}
+    def table_columns(self, connection: sa.Connection) -> Mapping[str, Mapping[str, str]]:
+        columns: dict[str, dict[str, str]] = defaultdict(dict)
+        for table, column, kind in _all(connection, _COLUMNS, ()):
+            columns[table][column] = kind
+        return columns
 
     def stored_columns(self, connection: sa.Connection) -> Mapping[str, Sequence[str]]:
         columns: dict[str, list[str]] = defaultdict(list)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 from uuid import UUID
 
-from chatdb.layouts.chatmcp.reading import FOLDED, names_in
+from chatdb.layouts.chatmcp.system import FOLDED, names_in
 from chatdb.layouts.writing import (
     BaseWriter,
     Place,

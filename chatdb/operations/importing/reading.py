@@ -172,7 +172,7 @@ class Reading:
             known = layouts.recognise(
                 foreign, name=self._inputs.format_name, schema=self._inputs.source_schema
             )
-            report.format = known.layout.name
+            report.format = known.layout.system.name
             source_name = self._inputs.source_name or foreign.source_name
             report.source_name = source_name
             tenant = self._inputs.tenant
