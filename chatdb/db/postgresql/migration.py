@@ -129,10 +129,12 @@ class PostgresqlMigrationWays(MigrationWays):
 
     def make_schema(self, connection: sa.Connection, schema: str | None) -> None:
         if schema is not None and connection.scalar(_has_schema(schema)) is None:
+            # Not IF NOT EXISTS: that wants the privilege even where the schema is there.
             create = sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema))
             connection.exec_driver_sql(create.as_string(None).replace("%", "%%"))
 
     def _try_lock(self, connection: sa.Connection) -> bool:
+        # Of the transaction: behind PgBouncer two clients got the same session lock, and it stayed.
         return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK_KEY))))
 
     def is_pooled(self, connection: sa.Connection) -> bool:
@@ -207,6 +209,7 @@ def _estimate(rows: int, size: int) -> int | None:
     """A table that was never analysed has -1 rows to the planner."""
     if rows >= 0:
         return rows
+    # Zero bytes are zero rows; otherwise no number is better than a wrong one.
     return 0 if size == 0 else None
 
 
