@@ -72,6 +72,7 @@ def _conversation(row: Row, entries: list[Any], context: Context) -> Conversatio
         source_id=source_id,
         metadata=left_over(row, context, NONE, TABLE),
     )
+    # Before add_entries: it fills in what an entry lacks.
     odd = [_as_it_came(entry) for entry in entries if isinstance(entry, dict)]
     add_entries(record, entries, context.tally, keep_contents=True)
     for message, columns in zip(record.messages, odd, strict=True):

@@ -146,6 +146,7 @@ class _Reading:
         table = self._catalogue[name]
         condition = 'parent."orgId" = ?'
         if table.has("orgId"):
+            # A message of another tenant in a conversation must not become visible to this one.
             condition += ' AND child."orgId" = parent."orgId"'
         return joined(
             self._foreign,

@@ -76,6 +76,7 @@ def _conversation(row: Row, rows: list[Row], context: Context) -> Iterator[Found
     if counted is not None and counted != len(rows):
         context.tally.lossy["message_count that was not the number of messages: counted anew"] += 1
     without_id = [each for each in rows if each["id"] is None]
+    # SQL sorts numbers before texts, and this column has times as both.
     rows = sorted((each for each in rows if each["id"] is not None), key=_order)
     record = Conversation(
         id=identifier,

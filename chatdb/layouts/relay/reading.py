@@ -153,6 +153,7 @@ def _set_type(
         chain.set_role(message, kind)
         return
     message.role, message.author = known
+    # The role has fewer words than the type: without the mark it could not be written back.
     if kind not in _PLAIN:
         mark(message, "role", kind)
     if kind == "error":
