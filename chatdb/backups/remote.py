@@ -323,5 +323,4 @@ def _is_folder(info: dict[str, Any]) -> bool:
 def _machine() -> str:
     """Return an id of this machine since its last boot."""
     boot = Path("/proc/sys/kernel/random/boot_id")
-    # After a reboot no process of before lives, and paths in /tmp may be gone.
     return f"{platform.node()} {boot.read_text().strip() if boot.exists() else ''}".strip()

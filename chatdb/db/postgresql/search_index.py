@@ -254,7 +254,6 @@ def _wait_for_turn(connection: "psycopg.Connection[Any]", watch: BuildWatch) -> 
 def _watched(url: "DatabaseUrl", pid: int, watch: BuildWatch) -> Iterator[None]:
     """Report the progress of a session's build, read over a second connection."""
     ended = Event()
-    # A second session: the first one is busy with the one statement that builds.
     worker = Thread(target=_follow, args=(url, pid, watch, ended), daemon=True)
     watch.begin("building the search index", None, "bytes")
     worker.start()

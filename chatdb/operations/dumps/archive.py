@@ -159,11 +159,14 @@ def _listing(programs: DumpPrograms, client: Client, archive: Archive, head: Pat
             except ChatdbError:
                 if len(data) < size or file.tell() > _LARGEST_HEAD:
                     raise
+            # Doubled each time: the head is read by pg_restore only a few
+            # times, however large it is.
             size = file.tell()
 
 
 def _listed(programs: DumpPrograms, client: Client, head: Path) -> list[str]:
     with _reading(programs, client, head, ["--list"]) as running:
+        # The names in an archive are in the encoding of the dump, whatever that is.
         text = running.stdout.read().decode("utf-8", "surrogateescape")
         running.finish()
     return text.splitlines()
