@@ -140,7 +140,8 @@ def use_list(prepared: Prepared, entries: Iterable[DumpEntry]) -> list[str]:
     if prepared.client.container is not None:
         return []
     path = prepared.folder / "list"
-    path.write_text("\n".join(entry.line for entry in entries), encoding="utf-8")
+    lines = "\n".join(entry.line for entry in entries)
+    path.write_bytes(lines.encode("utf-8", "surrogateescape"))
     return [f"--use-list={path}"]
 
 

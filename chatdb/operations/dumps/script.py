@@ -55,7 +55,7 @@ def run_script(
                     pipe.write(piece)
                 pipe.writelines(b"\n" + statement + b";" for statement in (*after, b"COMMIT"))
         except BrokenPipeError:
-            return running.finish()
+            running.finish()
             raise DatabaseFailedError("psql ended before it had read the whole script") from None
         return running.finish()
 
