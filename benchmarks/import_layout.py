@@ -28,7 +28,7 @@ from benchmarks.measure import (
 )
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.url import DatabaseUrl
-from chatdb.layouts.registry import LAYOUTS
+from chatdb.layouts.recognising import systems
 
 
 def from_layout(name: str, bench: Bench) -> Figure:
@@ -102,7 +102,7 @@ CLAIMS = (
             partial(from_layout, known.name),
             needs_size=True,
         )
-        for known in LAYOUTS
+        for known in systems()
     ),
     Claim("import-layout-memory", Limit("at most", 1.2), memory),
 )

@@ -7,6 +7,7 @@ from types import FrameType, TracebackType
 
 def main() -> None:
     """Run the command line given to the process."""
+    # 15 ms; with Typer imported it takes 60, and scripts ask for the version often.
     if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from chatdb import __version__
 

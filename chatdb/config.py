@@ -92,6 +92,7 @@ class _Source:
 
     def find(self, variable: Variable) -> Setting | None:
         for name in variable.names:
+            # An empty variable is how shells and Compose files unset one.
             if self.values.get(name):
                 return Setting(self.values[name], self.describe(name))
         return None
@@ -150,6 +151,7 @@ def load(
         return find(variable) or _default(variable)
 
     direct = ladder("--direct-url", direct_url, variables.DIRECT_URL)
+    # A direct URL in the .env beside a typed database URL: migrations would go to another database.
     is_foreign = direct is not None and _rung(direct) > _rung(found)
     return Config(
         database_url=found,
@@ -197,6 +199,7 @@ def _libpq_url(values: Mapping[str, str]) -> str:
 def export_libpq(config: Config) -> None:
     """Give libpq (in this process and in programs it starts) the PG* variables of the `.env`."""
     for name, value in config.libpq.items():
+        # The environment beats the .env, variable by variable.
         os.environ.setdefault(name, value)
 
 
@@ -265,6 +268,8 @@ def _read_env_file(path: Path) -> tuple[_Source, tuple[str, ...]]:
     if not (path.is_file() or path.is_fifo()):
         return _Source({}, {}), ()
     try:
+        # Windows editors begin a file with a byte order mark, which
+        # would be part of the first name.
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
@@ -287,6 +292,7 @@ def _parse_env_text(text: str) -> tuple[_Source, tuple[str, ...]]:
         # The parser counts a blank line before a statement as part of it.
         blank = len(binding.original.string) - len(binding.original.string.lstrip("\r\n"))
         line = binding.original.line + binding.original.string[:blank].count("\n")
+        # python-dotenv itself would log a warning to stderr for such a line.
         if binding.error:
             notes.append(f".env line {line} cannot be read and is ignored")
             continue

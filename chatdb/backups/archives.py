@@ -31,6 +31,7 @@ _JOB_BYTES = 4 << 20
 """Bytes a thread compresses at once: half of its default, which halves the memory too."""
 
 PIECE = 1 << 20
+# Each holds 4 MB of its input.
 MOST_THREADS = 8
 _DAMAGE = (zlib.error, gzip.BadGzipFile, EOFError, zstandard.ZstdError)
 
@@ -39,6 +40,7 @@ OnBytes = Callable[[int], object]
 
 def spare_threads() -> int:
     """Return how many threads compress: one for each core available to us."""
+    # Not cpu_count: a container may have two cores of 64.
     return max(1, min(len(os.sched_getaffinity(0)), MOST_THREADS))
 
 
@@ -64,6 +66,7 @@ class ArchiveWriter:
                 hash_log=_HASH_LOG,
                 threads=threads,
                 job_size=_JOB_BYTES,
+                # Found while unpacking, also where the manifest is not at hand.
                 write_checksum=True,
             )
             compressor = zstandard.ZstdCompressor(compression_params=parameters)
@@ -126,6 +129,7 @@ def write_archive(
     if is_packed:
         packed = spare_threads() if threads is None else threads
     try:
+        # O_EXCL: never into a file or link that somebody else put there.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb", buffering=PIECE) as raw:
             summed = _Summed(raw)
@@ -134,7 +138,9 @@ def write_archive(
                 yield writer
                 writer.finish()
             raw.flush()
+            # The manifest that follows promises this file: it must survive a power cut.
             os.fsync(raw.fileno())
+    # A broken pipe to pyrage or pg_dump is no fault of the disk.
     except ConnectionError:
         raise
     except OSError as error:
@@ -188,6 +194,7 @@ class CheckedStream(io.RawIOBase):
         self._size += len(data)
         if self._on_bytes is not None and data:
             self._on_bytes(len(data))
+        # An empty buffer also reads nothing, long before the end.
         if not data and len(buffer):
             self._compare()
         return len(data)

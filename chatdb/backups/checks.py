@@ -106,6 +106,7 @@ class _Line(msgspec.Struct):
     """The fields of a native line that are counted; its header has no id."""
 
     id: str | None = None
+    # Raw: the messages are counted, not decoded.
     messages: list[msgspec.Raw] = []
 
 
@@ -131,6 +132,7 @@ def check_plain(stream: IO[bytes], name: str) -> list[str]:
         tail = (tail + data)[-_TAIL:]
     if not head:
         return [f"{name} is empty"]
+    # Not the last line: newer pg_dumps write \unrestrict after it.
     is_ended = _PLAIN_END in tail[-_TAIL:] or _CLUSTER_END in tail[-_TAIL:]
     if is_ended:
         return []

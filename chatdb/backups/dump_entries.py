@@ -137,6 +137,7 @@ def in_phases(entries: Iterable[DumpEntry]) -> dict[Phase, list[DumpEntry]]:
 
 
 def _kind_of(text: str) -> tuple[str, str]:
+    # The list separates its fields by spaces only, so kinds of several words must be known.
     for kind in _SEVERAL_WORDS:
         if text.startswith(kind + " "):
             return kind, text[len(kind) + 1 :]

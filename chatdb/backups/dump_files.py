@@ -17,6 +17,7 @@ from chatdb.errors import InvalidInputError, StorageError
 from chatdb.formats.files.streams import BUFFER, OnBytes, unpacked_stream, utf8_stream
 
 _SQL = re.compile(
+    # `---` begins Markdown with front matter, which people do import.
     rb"\s*(?:--(?!-)|/\*|\\restrict\b|\\connect\b"
     rb"|(?:SET|ALTER|COPY)\s+\w[^;]*;|BEGIN\s*;|INSERT\s+INTO\b|SELECT\s+pg_catalog\."
     rb"|(?:CREATE|DROP)\s+(?:UNLOGGED\s+)?(?:TABLE|SCHEMA|EXTENSION|TYPE|DATABASE|FUNCTION)\s)",
@@ -58,6 +59,7 @@ class DumpFile:
             raise StorageError(f"{self.path} cannot be read: {error.strerror or error}") from error
         with handle:
             raw, name = unpacked_stream(handle, str(self.path), on_bytes), str(self.path)
+            # PowerShell's `>` writes UTF-16, whatever pg_dump gave it.
             is_text = self.kind == "plain"
             yield cast(
                 IO[bytes],
@@ -102,6 +104,7 @@ def _start(path: Path) -> bytes:
         with path.open("rb") as handle:
             stream = utf8_stream(unpacked_stream(handle, str(path), None), name=str(path))
             return stream.read1(LONGEST)
+    # What cannot be read is no dump; the import's own opening reports why.
     except (OSError, InvalidInputError):
         return b""
 

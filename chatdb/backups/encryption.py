@@ -25,6 +25,7 @@ from chatdb.errors import (
 
 _T = TypeVar("_T")
 _PIECE = 1 << 18
+# A backup given by mistake for a key must not be read into memory.
 _LARGEST_KEY_FILE = 1 << 20
 _SHOWN = 24
 _SECRET_MARK = re.compile(r"(?i)AGE-SECRET-KEY-|-----BEGIN [A-Z ]*PRIVATE KEY-----")
@@ -68,6 +69,7 @@ def read_recipients(words: Sequence[str]) -> Recipients | None:
     """
     keys: list[str] = []
     for word in words:
+        # It stands in the shell's history by now, and would go into the manifest.
         if _SECRET_MARK.match(word):
             raise _private_key_error()
         keys += [word.strip()] if word.startswith(("age1", "ssh-")) else _public_keys(Path(word))
@@ -148,6 +150,7 @@ def decrypted(source: IO[bytes], identities: Identities | None, name: str) -> IO
                 with watched.told():
                     pyrage.decrypt_io(watched, stream, keys)
             except (pyrage.DecryptError, OSError) as error:
+                # The disk's or network's error, not the key's.
                 if watched.failure is not None or getattr(error, "errno", None) is not None:
                     raise
                 raise _decryption_error(str(error), identities, name) from error
@@ -248,6 +251,7 @@ class _Whole(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
+            # First: the worker, blocked on a full pipe, ends only when nobody reads it.
             self._raw.close()
             self._worker.drop()
             self._source.close()

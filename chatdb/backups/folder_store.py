@@ -52,6 +52,7 @@ class FolderStore:
             if any(self.folder.glob(_escaped(backup) + ".*")):
                 return None
             try:
+                # Making a folder is atomic: of two backups of one name only one gets it.
                 folder.mkdir(mode=0o700)
             except FileExistsError:
                 return None
@@ -78,8 +79,10 @@ class FolderStore:
         target = self.folder / name
         with _translated(target):
             target.parent.mkdir(mode=0o700, exist_ok=True)
+            # Staging lies in the same folder, so this is a rename and never a copy.
             path.replace(target)
             sync_folder(target.parent)
+            # A rename is on the disk only with its folder; the manifest comes after it.
             sync_folder(self.folder)
 
     def write(self, name: str, data: bytes) -> None:

@@ -149,6 +149,7 @@ def _latest(store: Store, database: str | None, *, full_first: bool) -> Backup:
     whole = [each for each in find_all(store, database=database) if each.state == "complete"]
     full = [each for each in whole if each.manifest is not None and each.manifest.part == "full"]
     if whole:
+        # A whole database is never replaced by one organization of it.
         return (full or whole)[0] if full_first else whole[0]
     whose = f" of {database}" if database else ""
     raise NotFoundError(
@@ -201,8 +202,10 @@ def _manifest(
     try:
         with store.open(file) as stream:
             manifest = decode(stream.read(), name=file)
+    # A list must show the other backups.
     except InvalidInputError as error:
         return None, error.text, "damaged"
+    # Somebody renamed or copied one of the files: its checksums are another backup's.
     if manifest.name != name:
         return None, f"{file} belongs to {manifest.name}", "damaged"
     missing = [item.name for item in manifest.files if item.name not in names]

@@ -34,6 +34,7 @@ def last_backup(store: Store, database: str, database_kind: str) -> LastBackup:
         backup
         for backup in find_all(store)
         if backup.manifest is not None
+        # Several databases may share a store; a file name holds only a cleaned name.
         and (backup.manifest.database, backup.manifest.database_kind) == (database, database_kind)
         and backup.manifest.part == "full"
         and _is_usable(backup)

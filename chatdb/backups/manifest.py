@@ -17,6 +17,7 @@ from chatdb.primitives import canonical
 
 FORMAT = "chatdb-backup"
 VERSION = 1
+# Written anew at each verification: a nightly one would make it grow for ever.
 KEPT_VERIFICATIONS = 20
 
 Compression = Literal["none", "zstd", "inside"]
@@ -127,6 +128,7 @@ class Verifications(msgspec.Struct, frozen=True, kw_only=True):
 def encode(manifest: Manifest) -> bytes:
     """Return the manifest as indented JSON, with its digest at the end."""
     fields = msgspec.to_builtins(manifest)
+    # Over the canonical form: indenting the file by hand does not damage it.
     fields["sha256"] = canonical.digest(fields)
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
@@ -139,6 +141,7 @@ def decode(data: bytes, *, name: str) -> Manifest:
         if fields.get("format") != FORMAT:
             raise InvalidInputError(f"{name} is not a chatdb manifest")
         version = fields.get("version")
+        # Before the digest: a newer chatdb may compute it in another way.
         if isinstance(version, int) and version > VERSION:
             raise InvalidInputError(
                 f"{name} was written by a newer chatdb ({fields.get('chatdb_version')})",

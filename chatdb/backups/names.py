@@ -57,6 +57,7 @@ _FOREIGN_TIME = re.compile(
     r"(?P<day>(?:19|20)\d\d-?[01]\d-?[0-3]\d)"
     r"(?:[T_ .-]?(?P<time>[0-2]\d[:_-]?[0-5]\d(?:[:_-]?[0-5]\d)?))?Z?(?!\d)"
 )
+# A file name has 255 bytes, of which time, mark and suffixes take their part.
 _LONGEST_DATABASE = 100
 
 
@@ -85,6 +86,7 @@ def backup_name(
 ) -> str:
     """Return the name of a backup; `number` distinguishes backups of the same second."""
     mark = _MARKS[part] + (f"-{_safe(org)}" if org else "")
+    # In UTC: names sort as the backups were made, also over a change of clocks.
     time = made_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     return f"{safe_database(database)}_{time}{mark}" + (f"_{number}" if number > 1 else "")
 
@@ -99,6 +101,7 @@ def archive_name(backup: str, kind: Kind, *, compressed: bool, encrypted: bool =
 
 def safe_database(database: str) -> str:
     """Return a database's name as used in file names: letters, digits, `_`, `-`, `.`."""
+    # A leading `-` would be read as an option, a leading `.` hide the file.
     return re.sub(r"[^\w.-]|^[.-]", "_", database)[:_LONGEST_DATABASE] or "database"
 
 
@@ -165,6 +168,7 @@ def _foreign(
     stem: str, kind: Kind, compression: str | None, *, is_encrypted: bool
 ) -> FileName | None:
     """Read another tool's name; a SQLite file without a time in it may be the database itself."""
+    # The last: a database's own name may have a year in it.
     match = next(reversed(list(_FOREIGN_TIME.finditer(stem))), None)
     made_at = None if match is None else _time(match)
     if made_at is None and kind in ("sqlite", "native"):

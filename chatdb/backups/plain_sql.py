@@ -157,6 +157,7 @@ def for_psql(
 
     If `tolerant`, statements that may fail are allowed to.
     """
+    # `pg_dump --clean` drops first; in a new database each DROP would be an error.
     fresh = True
     for segment in segments(stream):
         if segment.kind == "command":
@@ -218,6 +219,7 @@ def _look_at_statement(found: PlainDump, segment: Segment) -> None:
     found.owners |= _acting_roles(bare)
     # Text in strings is chat text in an INSERT, but could be run in any other statement.
     text = bare if is_insert else bare + b"\n" + segment.bodies + b"\n" + _strings_of(segment)
+    # One search for a word instead of eight patterns: a dump has millions of statements.
     if not _HINTS.search(text):
         return
     for pattern, why in _DANGEROUS:
@@ -252,6 +254,7 @@ def _look_at_command(found: PlainDump, segment: Segment) -> None:
 
 def _look_for_commands(found: PlainDump, segment: Segment) -> None:
     rest = segment.data
+    # The escapes that COPY writes are by far the most: removing them is a pass of C each.
     for each in _ORDINARY:
         rest = rest.replace(each, b"")
     match = _DATA_COMMAND.search(rest)

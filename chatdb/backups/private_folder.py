@@ -32,11 +32,13 @@ def _sweep(parent: Path) -> None:
     """Remove our own folders that no process has locked, unless they are just being made."""
     for folder in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
+            # /tmp belongs to everybody: a link of this name could lead anywhere.
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
                 continue
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # An empty one may belong to a process that is about to lock it.
                 if any(folder.iterdir()):
                     shutil.rmtree(folder, ignore_errors=True)
             finally:

@@ -38,6 +38,7 @@ _FIRST_WAIT = 0.5
 _ABANDONED_AFTER = timedelta(days=2)
 """A claim of another machine, whose process we cannot see, is abandoned after this time."""
 
+# A request a block: each waits for the store's answer.
 _BLOCK = 8 << 20
 _SMALL = (MANIFEST, VERIFICATIONS)
 _SMALL_BYTES = 1 << 20
@@ -196,6 +197,7 @@ class RemoteStore:
                 if name != backup + PARTIAL:
                     self.delete(name)
             self._forget_parts(backup)
+        # The claim last: an interrupted sweep is taken up by the next.
         self.delete(backup + PARTIAL)
 
     def local_path(self, name: str) -> Path | None:  # noqa: ARG002 - nothing here is local
@@ -231,6 +233,7 @@ class RemoteStore:
             try:
                 with self.open(file.name) as stream:
                     claim = msgspec.json.decode(stream.read(), type=Claim)
+            # A claim that cannot be read still claims: its age alone decides.
             except (msgspec.MsgspecError, StorageError):
                 claim = Claim(machine="", folder="", since=file.modified_at)
             found.append((file.name.removesuffix(PARTIAL), claim))

@@ -46,6 +46,7 @@ def is_worth_a_retry(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _PASSING
+    # By name: the classes are of five libraries, none of which need be installed.
     words = ("Connect", "Timeout", "Closed", "Disconnected", "Payload", "Transport")
     return _is_of_a_backend(error) and any(word in type(error).__name__ for word in words)
 
@@ -78,6 +79,7 @@ def scrubbed(text: str) -> str:
     """Return the first line without URL parameters, user names and keys."""
     line = text.strip().partition("\n")[0]
     line = re.sub(r"(?i)(https?://)[^\s/@]*@", r"\1", line)
+    # Signed URLs carry the right to read in their parameters.
     line = re.sub(r"(?i)(https?://[^\s?\"']*)\?[^\s\"']*", r"\1", line)
     line = re.sub(r"(?i)\b(\w*(?:key|secret|token|signature|password))=[^\s;&]+", r"\1=***", line)
     return line[:_LONGEST]

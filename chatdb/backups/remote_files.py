@@ -133,6 +133,7 @@ class Upload:
         By the checksum that the store reports, if we can compute it; else by reading the file back.
         """
         info = self._files.info(self._target)
+        # The cheap look first: the checksums read the whole file again.
         if info.get("size") != self._bytes:
             return False
         told = told_checksums(info)
@@ -145,6 +146,7 @@ class Upload:
 
     def _checksums(self) -> set[str]:
         """Return the MD5 of the whole, and of the parts together as S3 writes it."""
+        # MD5 because S3 and its relatives report nothing else; it guards against accidents only.
         whole, parts = hashlib.md5(usedforsecurity=False), b""
         with self._path.open("rb") as file:
             while data := file.read(self._part):

@@ -84,6 +84,7 @@ def _plan_series(
     for rule, count, period in _periods(policy):
         for backup in _newest_of_each(usable, period)[:count]:
             reasons[backup.name].append(rule)
+    # No policy, however strict, may leave a database without a backup.
     if usable and not reasons[usable[0].name]:
         reasons[usable[0].name].append("the newest")
     newest_verified = next((backup for backup in usable if backup.verified), None)

@@ -106,6 +106,7 @@ class _Lexer:
             self._bare.append(b"\n")
         elif opening == b"/*":
             depth = 1
+            # SQL comments nest, unlike C's.
             while depth and (edge := self._next(_COMMENT_EDGE, bare=False)) is not None:
                 depth += 1 if edge == b"/*" else -1
             self._bare.append(b" ")
@@ -114,6 +115,7 @@ class _Lexer:
             self._next(_NAME_QUOTE)
             self._bare.append(opening)
         elif opening == b"'":
+            # E'...' knows backslashes even where plain strings do not.
             before = self._text[max(self._at - 3, self._start) : self._at - 1]
             escapes = self._escapes or _ESCAPES.search(before) is not None
             pattern = _ESCAPE_QUOTE if escapes else _PLAIN_QUOTE
@@ -193,6 +195,7 @@ class _Lexer:
 
     def _read(self) -> int:
         """Read more, and drop what was emitted; return how many bytes that was."""
+        # Doubling: a statement of 100 MB would otherwise be copied for each further megabyte.
         chunk = self._stream.read(max(_CHUNK, len(self._text) - self._start))
         self._ended = not chunk
         dropped = self._start

@@ -14,6 +14,7 @@ def open_store(address: str, keys: Keys = NO_KEYS) -> Store:
     """
     if not is_remote(address):
         return FolderStore(Path(address.removeprefix("file://")).expanduser(), keys)
+    # fsspec and a provider's library take half a second to import.
     from chatdb.backups.remote import RemoteStore
 
     return RemoteStore(address, keys)

@@ -149,7 +149,9 @@ def _run(segment: Segment) -> Iterator[bytes]:
         what = f"{match[1].decode().lower()} {match[2].decode(errors='replace')}"
         yield tried(segment.data, LEFT_OUT + what)
     elif match := _SCHEMA.match(bare):
+        # `public` is there already, and so may be the schema of an extension.
         yield b"\nCREATE SCHEMA IF NOT EXISTS " + match[1] + b";"
+    # Skipping one would give other rows than the script does: better none.
     elif _CHANGES.match(bare) or _COPY.match(bare):
         raise _no_dump(segment)
 

@@ -17,6 +17,7 @@ def require_whole_tar(stream: IO[bytes], name: str) -> None:
     """Read a tar archive to its end; raises InvalidInputError if it is truncated or damaged."""
     tail = _Tail(stream)
     try:
+        # `r|` reads as a stream: the archive may be compressed or remote.
         with tarfile.open(fileobj=cast(IO[bytes], tail), mode="r|") as archive:
             for _ in archive:
                 pass
@@ -24,6 +25,7 @@ def require_whole_tar(stream: IO[bytes], name: str) -> None:
         raise InvalidInputError(f"{name} is a damaged tar archive: {error}") from error
     while tail.read(_PIECE):
         pass
+    # tarfile takes the end of the file for the end of the archive.
     if tail.end != _END:
         raise InvalidInputError(f"{name} is a tar archive without its end: it is truncated")
 

@@ -8,6 +8,7 @@ def tried(statement: bytes, mark: str, *, may_be_there: bool = False) -> bytes:
 
     With `may_be_there`, no warning is given if the object exists already.
     """
+    # Random: a statement that holds the tag could end the quote and run as anything.
     tag = secrets.token_hex(8)
     shown = mark.replace("'", "''").replace("%", "%%")
     there = "WHEN duplicate_object THEN NULL; " if may_be_there else ""

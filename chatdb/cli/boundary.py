@@ -68,6 +68,7 @@ def error_boundary(args: Sequence[str], typed: GlobalOptions | None = None) -> I
     diagnostics = Diagnostics(as_json=_wants_json(options), color=color)
     try:
         yield
+        # Flushed here so that a full disk is reported; at the interpreter's exit it is a traceback.
         _flush_stdout()
     except typer.Exit:
         _settle_stdout()

@@ -88,6 +88,7 @@ class Diagnostics:
 
     def ask(self, question: str) -> str:
         """Write a question without a line end and return the line typed; "" at end of input."""
+        # Not input(), which may write the question to stdout, where the data go.
         sys.stderr.write(redact(safe(question)) + " ")
         sys.stderr.flush()
         return sys.stdin.readline()

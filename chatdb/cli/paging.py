@@ -29,6 +29,7 @@ def page(chunks: Iterable[str], command: str) -> bool:
         )
     except OSError:
         return False
+    # The pager writes to the same terminal: what came before must not follow its text.
     sys.stdout.flush()
     pipe = cast("IO[str]", process.stdin)
     try:

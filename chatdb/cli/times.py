@@ -18,6 +18,7 @@ def read_time(text: str, option: str, *, ending: bool = False, zone: tzinfo = UT
         time = datetime.fromisoformat(text)
         time = time.replace(tzinfo=time.tzinfo or zone).astimezone(UTC)
         if ending:
+            # Stored times have microseconds: none lies between a time and the next.
             whole_day = _DATE.fullmatch(text) is not None
             time += timedelta(days=1) if whole_day else timedelta(microseconds=1)
     except (ValueError, OverflowError) as error:

@@ -44,19 +44,23 @@ def connect_sqlite(
         raise DatabaseUnreachableError(
             f"there is no database file {path}", hint="to create it: chatdb migrate"
         )
+    # Only a new file gets its journal mode from us: an application's choice for its file stays.
     is_new = create and not path.exists()
     if is_new:
         made_folder = make_own_folder(path.parent)
+        # Before the file exists: SQLite would leave an empty one behind its error.
         if not knows_locks(path.parent):
             if made_folder:
                 remove_own_folder(path.parent)
             raise no_locks(path)
+        # SQLite itself would create it with the umask's mode, readable by others.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     uri = f"file:{quote(str(path.absolute()))}?mode=rw" + _immutable(url)
     connection = open_file(uri, path, busy_seconds=busy_seconds)
     try:
         if is_new:  # Stored in the file: with a write-ahead log readers do not block the writer.
             connection.execute("PRAGMA journal_mode=WAL")
+        # Off by default in SQLite, and without effect inside a transaction: it has to be set here.
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
     except sqlite3.Error:
         connection.close()
@@ -68,6 +72,7 @@ def _immutable(url: DatabaseUrl) -> str:
     path = url.sqlite_path
     if ("immutable", "1") in url.parameters:
         return "&immutable=1"
+    # Even a reader of a write-ahead log makes a -shm file, which a read-only folder refuses.
     if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
         return ""
     return "&immutable=1"
@@ -93,6 +98,7 @@ def connect_postgresql(
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         **url.libpq(),
+        # Last, so that nothing of the URL overrides it: text is decoded as UTF-8 everywhere.
         "client_encoding": "UTF8",
     }
     try:
@@ -106,6 +112,7 @@ def connect_postgresql(
         if settled:
             connection.settle()
         connection.autocommit = autocommit
+    # Ctrl-C too: an open connection would keep its place on the server.
     except BaseException:
         connection.close()
         raise

@@ -155,6 +155,8 @@ class Database:
 
         The caller checks the foreign keys before the transaction commits.
         """
+        # With foreign keys on, a rebuild of `conversations` deletes
+        # every message by cascade, silently.
         engine = self.dialect.create_engine(self.url, create=True, foreign_keys=False)
         with self.translated_errors(), engine.connect() as connection:
             yield from self._within(connection, write=True, snapshot=False, settings=settings)
@@ -173,6 +175,7 @@ class Database:
         self.dialect.begin(connection, write=write, snapshot=snapshot, settings=everything)
         try:
             yield connection
+        # An interruption must not commit half of an operation.
         except BaseException:
             _roll_back(connection)
             raise
@@ -189,6 +192,7 @@ class Database:
             yield
         except (sa.exc.DBAPIError, self.dialect.driver_error) as error:
             interruption = interruption_behind(error)
+            # psycopg and SQLite turn Ctrl-C inside their calls into errors of their own.
             if interruption is not None:
                 raise interruption from None
             cause = getattr(error, "orig", None) or error
@@ -235,4 +239,5 @@ def _roll_back(connection: sa.Connection) -> None:
     try:
         connection.rollback()
     except sa.exc.DBAPIError:
+        # The driver's own rollback failed, so the connection must not go back to a pool.
         connection.invalidate()

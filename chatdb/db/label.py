@@ -44,6 +44,7 @@ def look_at_label(url: DatabaseUrl, *, schema: str | None = None, whole: bool = 
             return Label(url.path.name, _word(_file_values(url)))
         try:
             opened = connect_postgresql(url, autocommit=True)
+        # A database about to be created has no label; every other failure must stop the command.
         except Exception as error:
             if url.database and diagnose(str(error), url).reason is Reason.NO_DATABASE:
                 return Label(url.database, None)
@@ -79,6 +80,7 @@ def put_labels(url: DatabaseUrl, labels: dict[str, str]) -> None:
 def _word(values: list[str]) -> str | None:
     """Return the strictest of the labels found."""
     words = [value.strip().lower() for value in values]
+    # Work on a whole database destroys every schema's rows, so one production among them counts.
     return PRODUCTION if PRODUCTION in words else next(iter(words), None)
 
 
@@ -106,5 +108,6 @@ def _values(connection: "psycopg.Connection[Any]", schema: str | None) -> list[s
     query = sql.SQL("SELECT value FROM {} WHERE key = %s").format(table)
     try:
         return [str(value) for (value,) in connection.execute(query, (KEY,))]
+    # Asking is one message; a look into the catalogue before would be two.
     except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName):
         return []

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _SHOWN = 3
+# A query may hold a whole chat as a literal.
 _SHOWN_QUERY = 120
 
 _COLUMNS = """

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SAY_AFTER_SECONDS = 2.0
 """How long a statement waits before the listener is told."""
 
+# Without any limit a command would hang behind one forgotten transaction.
 LOCK_SECONDS = 30
 """How long a statement waits for a lock if its command sets no limit."""
 

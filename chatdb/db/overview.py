@@ -38,6 +38,7 @@ def overview(
 def _of_file(url: DatabaseUrl, since: datetime) -> Overview:
     from chatdb.db.sqlite.overview import FileGlance
 
+    # A look never makes a file.
     if not url.sqlite_path.exists():
         return Overview(look=judge((), ()))
     with closing(connect_sqlite(url, busy_seconds=FIGURE_SECONDS)) as connection:
@@ -52,6 +53,7 @@ def _of_server(
     from chatdb.db.postgresql.overview import ServerGlance
     from chatdb.db.reachable import select_one
 
+    # Settings are one more message: a pooler without a server behind it would leave it unanswered.
     with closing(connect_postgresql(url, autocommit=True, settled=False)) as connection:
         select_one(connection, ANSWER_SECONDS)
         connection.settle()

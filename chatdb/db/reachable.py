@@ -16,6 +16,7 @@ from chatdb.errors import DatabaseUnreachableError
 if TYPE_CHECKING:
     import psycopg
 
+# A server that has just been started answers after about 0.1 s.
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 _PAUSE_GROWS = 1.5
@@ -48,6 +49,7 @@ def wait_until_reachable(
         if failed is None:
             return time.monotonic() - started
         error, found = failed
+        # Before the deadline: the owner of a dead server knows the better reason.
         if give_up is not None:
             give_up(found)
         left = deadline - time.monotonic()
@@ -71,6 +73,7 @@ def select_one(connection: "psycopg.Connection[Any]", seconds: float) -> None:
     import psycopg
 
     protocol = connection.pgconn
+    # By libpq's own calls: psycopg has no timeout for a query, and a silent server would hang it.
     protocol.send_query(b"SELECT 1")
     deadline = time.monotonic() + seconds
     while protocol.is_busy():
@@ -79,6 +82,7 @@ def select_one(connection: "psycopg.Connection[Any]", seconds: float) -> None:
             raise psycopg.OperationalError("the query timed out")
         protocol.consume_input()
     result = protocol.get_result()
+    # libpq takes no further query before its results are read to the end.
     while protocol.get_result() is not None:
         pass
     if result is None or result.status != psycopg.pq.ExecStatus.TUPLES_OK:
@@ -92,6 +96,7 @@ def _try(url: DatabaseUrl, left: float) -> "tuple[psycopg.Error, Diagnosis] | No
 
     own_limit = dict(url.parameters).get("connect_timeout", "")
     limit = int(own_limit) if own_limit.isdecimal() else CONNECT_TIMEOUT_SECONDS
+    # A try longer than what is left would overrun the time that was asked for.
     limit = round(max(min(left, limit), _SHORTEST_TRY_SECONDS))
     patient = replace(url, parameters=(*url.parameters, ("connect_timeout", str(limit))))
     try:

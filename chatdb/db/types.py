@@ -18,6 +18,7 @@ from chatdb.primitives import canonical
 def time_text(time: datetime) -> str:
     """Return an aware time as SQLite stores it: 27 characters, UTC, microseconds."""
     utc = time.astimezone(UTC)
+    # Always as long: texts of one length sort as the times they mean.
     return utc.isoformat(timespec="microseconds")[:26] + "Z"
 
 
@@ -55,6 +56,7 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
+        # Guessing a zone would shift the time by hours, and nobody would notice.
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
         return time_text(value) if _keeps_text(dialect) else value
@@ -119,6 +121,7 @@ class FloatVector(TypeDecorator[list[float]]):
     def process_result_value(self, value: Any, dialect: Dialect) -> list[float] | None:  # noqa: ARG002
         if value is None:
             return None
+        # pgvector gives text without its own adapter, JSONB a list.
         return canonical.vector(canonical.decode(value) if isinstance(value, str) else value)
 
 

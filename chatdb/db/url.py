@@ -95,6 +95,7 @@ class DatabaseUrl:
     def _hosts(self) -> str:
         hosts, ports = self.host.split(","), self.port.split(",")
         if len(ports) < len(hosts):
+            # libpq too takes a single port for every host.
             ports += [ports[-1]] * (len(hosts) - len(ports))
         return ",".join(
             _bracketed(host) + (f":{port}" if port else "")
@@ -202,6 +203,7 @@ def _hosts_and_ports(hosts: str) -> tuple[str, str]:
 
 def _decoded(part: str) -> str:
     """Percent-decode; a part with an invalid `%` escape was never encoded."""
+    # Passwords with a stray `%` are pasted as they are; decoding would change the rest of them.
     if re.search(r"%(?![0-9A-Fa-f]{2})", part):
         return part
     try:
@@ -222,4 +224,5 @@ def _bracketed(host: str) -> str:
 
 
 def _safe_word(word: str) -> str:
+    # What stands before `://` may be a pasted password or hold escape sequences.
     return re.sub(r"[^\w+.-]", "?", word)[:30]

@@ -16,6 +16,7 @@ from chatdb.formats.times import parse_time
 
 SPOKEN = 2
 """A question and its answer: a question alone is too often "hello"."""
+# System messages may come first; a bound keeps the id of a conversation that never has an answer.
 _LONGEST = 8
 _SILENT = frozenset(("system", "developer"))
 
@@ -73,6 +74,7 @@ class Beginnings:
         others = [former]
         identifier = beginning_id(given, [each.parts for each in known])
         if spoken == SPOKEN:
+            # It may have been imported when it had a question only.
             others.insert(0, beginning_id(given, [each.parts for each in known[:-1]]))
         if not known:
             identifier = beside(identifier, place)

@@ -94,6 +94,7 @@ def read_blocks(raw: Any, tally: Tally, *, attach: bool = True) -> Blocks:
             tally.lossy["a content block that is no object kept in metadata"] += 1
     if sum(map(bool, blocks.texts)) > 1:
         for place, text in zip(blocks.places, blocks.texts, strict=True):
+            # Joined texts lose where one ends: with the lengths they can be parted again.
             blocks.rest[place]["length"] = len(text)
     if blocks.rest in ([{"type": "text"}], [{}]):
         blocks.rest = []

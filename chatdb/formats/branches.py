@@ -26,6 +26,7 @@ def active_path(record: Conversation) -> list[Message]:
 
     If no message names its parent, the messages form a list.
     """
+    # The usual case: one pass, without a dictionary of all messages.
     if _is_one_branch(record):
         return list(record.messages)
     # By their numbers: Python hashes and compares UUIDs slowly.

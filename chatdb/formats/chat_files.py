@@ -171,6 +171,7 @@ class _Reading:
 
     def _talk(self, name: str, value: Fields) -> Conversation:
         """Make the record of a conversation without id, from a file or a place of that name."""
+        # A file that is named by a UUID keeps it, wherever it is moved.
         if uuid_of(name) is not None:
             return self._named(name, value)
         place = f"{self._folder}{name}"

@@ -11,6 +11,7 @@ from chatdb.formats.files.sources import Source
 from chatdb.formats.message_roles import mapped_role
 from chatdb.formats.products import product_of
 
+# An index is decoded as a whole.
 _LARGEST_INDEX = 64 << 20
 _LOOKED_AT = 20
 _READ_ELSEWHERE = {"mapping": "ChatGPT", "chat_messages": "Claude"}

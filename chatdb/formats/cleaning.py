@@ -57,6 +57,7 @@ def _clean(
         cleaned, count = canonical.clean(value)
         if count:
             setattr(record, name, cleaned)
+            # ASCII: a lone surrogate has no UTF-8.
             originals[name] = canonical.original_of(_dumps(value, ensure_ascii=True))
             tally.replaced_characters += count
     if originals:

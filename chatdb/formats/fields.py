@@ -18,6 +18,7 @@ def kept(fields: dict[str, Any]) -> dict[str, Any]:
 
     If all of them are non-empty, returns the argument itself.
     """
+    # The usual case, without a copy.
     if all(fields.values()):
         return fields
     return {

@@ -87,6 +87,7 @@ class MessageIds:
 
 def uuid_of(text: str) -> UUID | None:
     """Return the UUID that a text spells in its usual form, or None."""
+    # Other spellings stay texts: two ids of a source that differ must not become one.
     if len(text) != 36:
         return None
     try:
@@ -124,7 +125,9 @@ def source_hash(reader: str, version: int, record: Conversation) -> str:
 
 def _made(namespace: UUID, *parts: str) -> UUID:
     """Return the UUIDv5 of the parts; surrogates are allowed, unlike in `uuid.uuid5`."""
+    # With their lengths: "a", "bc" and "ab", "c" must not give one id.
     name = "".join([f"{len(part)}:{part}" for part in parts])
     data = namespace.bytes + name.encode("utf-8", "surrogatepass")
+    # UUIDv5 is defined by SHA-1; nothing relies on its strength.
     digest = hashlib.sha1(data, usedforsecurity=False).digest()
     return UUID(bytes=digest[:16], version=5)

@@ -119,6 +119,7 @@ def _heading(chosen: Chosen, number: int | None) -> bytes:
     return heading + b"\n"
 
 
+# A conversation has two or three speakers, whose names are cleaned by several patterns.
 @lru_cache(maxsize=256)
 def _speaker(role: str, author: str | None, model: str | None) -> bytes:
     """Write `Assistant (gpt-5)`."""
@@ -205,6 +206,7 @@ def _name_of(value: Any) -> str:
     name = value.get("name") or (function.get("name") if isinstance(function, dict) else None)
     if not isinstance(name, str) or not one_line(name):
         return ""
+    # It stands inside <summary>, where Markdown escapes nothing.
     return ": " + re.sub(r"[^\w .:/-]", "", one_line(name))[:80]
 
 

@@ -45,6 +45,7 @@ def cleaned(text: str) -> tuple[str, bytes]:
 
 def one_line(text: str) -> str:
     """Return the text on one line without control, direction and invisible characters."""
+    # The usual title without four passes of regular expressions.
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     line = _SPACES.sub(" ", _CONTROLS.sub("", _SPACES.sub(" ", text)))
@@ -70,6 +71,7 @@ def fenced(text: str, language: str = "") -> str:
 def code_span(line: str) -> str:
     """Return a line as inline code, whatever backticks it has."""
     ticks = "`" * (_longest_run(line) + 1)
+    # A backtick at an end would join those of the span.
     space = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{ticks}{space}{line}{space}{ticks}"
 

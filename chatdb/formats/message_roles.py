@@ -36,6 +36,7 @@ _OTHER: dict[str, Role] = {
 
 def usual_role(raw: Any) -> Role | None:
     """Return the role for the usual words, which need no mark; None for everything else."""
+    # A list or object as a role would be an unhashable key.
     return _USUAL.get(raw) if isinstance(raw, str) else None
 
 

@@ -126,6 +126,7 @@ class NativeReader:
                 unread = _unread_line(line, place) if defers() else None
                 yield _counted_line(line, place, tally) if unread is None else unread
         except InvalidInputError as error:
+            # Nothing was read yet: the file is not what it was taken for, and an error says so.
             if number <= 1:
                 raise
             tally.skipped += 1
@@ -224,6 +225,7 @@ def _counted_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipp
 def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
     try:
         record = _decode(line)
+        # msgspec refuses everything else that would need cleaning.
         dirty = b"\\u0000" in line
     except TooDeepError:
         return Skipped(place, TOO_DEEP)
@@ -236,6 +238,7 @@ def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
         _in_utc(record)
     except OverflowError as error:
         return Skipped(place, f"not a time that can be stored: {error}", str(record.id))
+    # A line written by hand: the primary key would refuse the whole conversation.
     if len({message.id for message in record.messages}) != len(record.messages):
         _give_new_ids(record, tally)
     if dirty:
@@ -299,6 +302,7 @@ def _move_unknown(value: dict[str, Any], known: tuple[str, ...], prefix: str, ta
     if not unknown or not isinstance(value.setdefault("metadata", {}), dict):
         return
     for name in unknown:
+        # A newer chatdb may have written them: an older one must not lose them.
         value["metadata"].setdefault(name, value.pop(name))
         tally.unknown_fields[prefix + name] += 1
 
@@ -317,6 +321,7 @@ def _in_utc(record: Conversation) -> None:
 
 def _field_in_utc(record: msgspec.Struct, name: str) -> None:
     value = getattr(record, name)
+    # Almost always: msgspec gives times ending in Z this very object.
     if value is None or value.tzinfo is UTC:
         return
     aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

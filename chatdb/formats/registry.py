@@ -25,6 +25,7 @@ class Format:
     module: str
 
 
+# In the order in which readers are tried: the loosest marks, those of chat files, come last.
 FORMATS: tuple[Format, ...] = (
     Format(
         "jsonl",

@@ -17,6 +17,7 @@ from chatdb.formats.products import product_among
 
 _LARGE = 1 << 20
 """From this size on the first value is checked before the first fifty are read."""
+# A list of a million objects would take as long as reading it; beyond, a file is called wordy.
 _NODES = 10_000
 _WORDY = re.compile(
     r"(?:answer|body|chat|comment|content|conversation|message|note|part|prompt|question|reply"
@@ -53,6 +54,7 @@ def sort_files(source: Source, wanted: Reader | None = None) -> Sorted:
     A file is read by the first reader that recognises it. Raises InvalidInputError that says what
     was seen if no reader recognises any.
     """
+    # A single file was meant: what is wrong with it is an error, not a line in a list.
     if len(source.files) == 1 and not source.ignored:
         return Sorted((Part(wanted or registry.detect(source), source),), ())
     sorting = _Sorting(wanted)

@@ -46,6 +46,7 @@ def parse_time(value: Any) -> Moment:
     """
     if value is None or value == "":
         return MISSING
+    # A bool is an int in Python: true would be the first second of 1970.
     if isinstance(value, bool):
         return Moment(None, odd=True)
     if isinstance(value, int | float):
@@ -56,6 +57,7 @@ def parse_time(value: Any) -> Moment:
 
 
 def _from_number(value: float) -> Moment:
+    # Programs write 0 or -1 where they know no time.
     if not math.isfinite(value) or value <= 0:
         return Moment(None, odd=True)
     for bound, unit in _UNITS:

@@ -18,6 +18,7 @@ from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.files.sources import Source
 from chatdb.records import Conversation
 
+# They stand in a column of every conversation.
 LONGEST_COUNTS = 400
 """Characters; a conversation with longer counts is always read."""
 

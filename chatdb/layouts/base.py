@@ -11,7 +11,7 @@ from chatdb.formats.fields import kept
 from chatdb.formats.identity import source_hash
 from chatdb.formats.times import EPOCH, GUESSED, MISSING, Moment, is_known, parse_time
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
-from chatdb.layouts.tables import Catalogue, Table
+from chatdb.layouts.tables import Catalogue, System, Table
 from chatdb.primitives import canonical
 from chatdb.records import Conversation, Message, Organization
 
@@ -45,13 +45,8 @@ class Layout(Protocol):
     of another record) or skipped, which `Skipped` names with the reason.
     """
 
-    name: str
-    title: str
+    system: System
     version: int
-
-    def recognises(self, catalogue: Catalogue) -> bool:
-        """Tell from tables, columns and types whether they belong to this system."""
-        ...
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:
         """Return the tables that will be read."""
@@ -108,10 +103,13 @@ class Context:
         """Clean a record, give it its source and hash, and count it."""
         _make_texts(record)
         clean_conversation(record, self.tally)
+        # Without a mark the epoch would be taken for a real date in lists and deletions.
         if not is_known(record.created_at):
             mark(record, "time", GUESSED)
-        record.source = self.layout.name
-        record.source_hash = source_hash(self.layout.name, self.layout.version, record)
+        record.source = self.layout.system.name
+        record.source_hash = source_hash(self.layout.system.name, self.layout.version, record)
+        # After the hash: an installation that is named later must not
+        # make all its records look changed.
         record.source_name = self.source_name
         self.tally.conversations += 1
         self.tally.messages += len(record.messages)
@@ -170,6 +168,7 @@ def span(
 
 def left_over(row: Row, context: Context, known: frozenset[str], table: str) -> dict[str, Any]:
     """Return the rest of a row for the metadata, and count unknown columns."""
+    # A later version of the system may have added them: they are kept, and named in the report.
     for column in row.keys() - known:
         if column in _TIMES and not _is_time(row[column]):
             context.tally.lossy[f"{table}.{column} that is no time kept in metadata"] += 1
@@ -204,6 +203,8 @@ def gathered(
         yield parent, found
     for row, (_, column) in zip(ahead, streams, strict=True):
         if row is not None:
+            # Rows would be attached to no conversation, or to another
+            # one's: better no import than that.
             raise RuntimeError(f"rows of {column} {row[column]!r} came out of their order")
 
 

@@ -60,6 +60,7 @@ def _fill(values: dict[str, Value], table: Table, key: str) -> None:
                 "written",
                 hint=hint if table.name == "organizations" else "write a file: --output chats.sql",
             )
+        # Such a column is an ORM's time of change: no earlier than any other time of the row.
         values[name] = max(known)
 
 

@@ -74,15 +74,18 @@ class ForeignPostgresql(ForeignDatabase):
         name = f"{of}.{quoted(column)}" if of else quoted(column)
         kind = table.columns[column]
         if kind.endswith("[]"):
+            # An array's own text quotes by rules that no JSON reader knows.
             return f"to_json({name})::text"
         return name if kind.startswith(_PLAIN) else f"{name}::text"
 
     def _stream(self, statement: str, parameters: Sequence[Any]) -> Iterator[Row]:
         from psycopg.rows import dict_row
 
+        # Without values psycopg leaves a `%` in a column's name alone.
         query = _with_values(statement) if parameters else statement
         with (
             _explained(self.url),
+            # Several are open at a time, and a name may exist once in a session.
             self._connection.cursor(f"chatdb_{uuid4().hex[:8]}", row_factory=dict_row) as cursor,
         ):
             cursor.itersize = _ROWS_AT_ONCE
@@ -103,6 +106,7 @@ class ForeignPostgresql(ForeignDatabase):
                 for column, (kind, is_open) in columns.items()
                 if is_open or len(closed) == len(columns)
             }
+            # A view has no ctid, and reading it needs the right to the whole table.
             address = "ctid" if is_plain and not closed else ""
             self._catalogues.setdefault(schema, {})[name] = Table(
                 schema, name, shown, address, closed, required

@@ -59,6 +59,7 @@ class ForeignSqlite(ForeignDatabase):
             names = [column[0] for column in cursor.description]
             for row in cursor:
                 yield {
+                    # SQLite returns a BLOB where one was written, even in a column of text.
                     name: value if type(value) is not bytes else _text(value)
                     for name, value in zip(names, row, strict=True)
                 }
@@ -82,8 +83,10 @@ def open_sqlite(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[ForeignDat
         suffix = {"live": "?mode=ro", "immutable": "?mode=ro&immutable=1", "copy": ""}[way]
         uri = f"file:{quote(str(opened.absolute()))}{suffix}"
         with closing(_connected(uri)) as connection:
+            # All tables in one state, whatever the application writes meanwhile.
             connection.execute("BEGIN")
             yield ForeignSqlite(connection, url, on_rows)
+        # Read without a lock: a writer that came in between may have mixed two states.
         if way != "live" and _state(path) != before:
             raise DatabaseFailedError(
                 f"{path} was changed while it was read",

@@ -1,59 +1,19 @@
-"""The table of layouts, and detecting whose tables a database has."""
+"""The layout of a name, and of a database by its tables."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import cast
 
 from chatdb.errors import DatabaseFailedError, InvalidInputError, UsageError
 from chatdb.layouts.base import Layout
 from chatdb.layouts.foreign import ForeignDatabase
+from chatdb.layouts.recognising import systems, unread_system
 from chatdb.layouts.tables import Catalogue
 from chatdb.layouts.writing import LayoutWriter
 
 _HINT = "to list what can be read: chatdb formats; to choose a layout: --from NAME"
 _SHOWN_TABLES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class KnownLayout:
-    """A row of `chatdb formats`; `reading` offers a `layout`, `writing` its `writer`."""
-
-    name: str
-    title: str
-    reading: str
-    writing: str
-
-
-LAYOUTS: tuple[KnownLayout, ...] = (
-    KnownLayout(
-        "chatmcp",
-        "ChatMCP's database, in each of its three schemas",
-        "chatdb.layouts.chatmcp.reading",
-        "chatdb.layouts.chatmcp.writing",
-    ),
-    KnownLayout(
-        "relay", "Relay's database", "chatdb.layouts.relay.reading", "chatdb.layouts.relay.writing"
-    ),
-    KnownLayout(
-        "chat-threads",
-        "The interview app's chat threads (FastAPI)",
-        "chatdb.layouts.chat_threads.reading",
-        "chatdb.layouts.chat_threads.writing",
-    ),
-    KnownLayout(
-        "helvino",
-        "Helvino's database, of any of its migrations",
-        "chatdb.layouts.helvino.reading",
-        "chatdb.layouts.helvino.writing",
-    ),
-    KnownLayout(
-        "multichat",
-        "Multichat's database, SQLite or PostgreSQL",
-        "chatdb.layouts.multichat.reading",
-        "chatdb.layouts.multichat.writing",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +25,19 @@ class Recognised:
     catalogue: Catalogue
 
 
-def layouts() -> Iterator[Layout]:
-    """Yield every layout."""
-    for known in LAYOUTS:
-        yield _layout_of(known)
-
-
 def is_layout(name: str) -> bool:
     """Tell whether a name is that of a layout."""
-    return any(known.name == name for known in LAYOUTS)
+    return any(system.name == name for system in systems())
 
 
 def layout(name: str) -> Layout:
     """Return a layout by name; raises UsageError for an unknown one."""
-    for known in LAYOUTS:
-        if known.name == name:
-            return _layout_of(known)
-    names = ", ".join(known.name for known in LAYOUTS)
-    raise UsageError(
-        f"unknown database layout {name!r}; known ones: {names}",
-        hint="to list them: chatdb formats",
-    )
+    return cast("Layout", _part(name, "reading").layout)
 
 
 def writer(name: str) -> type[LayoutWriter]:
     """Return the writer of a layout; raises UsageError for an unknown name."""
-    layout(name)
-    module = next(known.writing for known in LAYOUTS if known.name == name)
-    return cast("type[LayoutWriter]", import_module(module).writer)
+    return cast("type[LayoutWriter]", _part(name, "writing").writer)
 
 
 def recognise(
@@ -102,9 +47,9 @@ def recognise(
 
     Raises InvalidInputError for unknown tables, UsageError if several layouts match.
     """
-    asked = [layout(name)] if name is not None else list(layouts())
+    asked = systems() if name is None else [layout(name).system]
     found = [
-        Recognised(each, place, catalogue)
+        Recognised(layout(each.name), place, catalogue)
         for place, catalogue in foreign.catalogues().items()
         if schema is None or place == schema
         for each in asked
@@ -135,7 +80,7 @@ def _check_rights(foreign: ForeignDatabase, found: Recognised) -> None:
 
 
 def _candidate(found: Recognised) -> str:
-    return found.layout.name + (f" in the schema {found.schema}" if found.schema else "")
+    return found.layout.system.name + (f" in the schema {found.schema}" if found.schema else "")
 
 
 def _unknown(foreign: ForeignDatabase, name: str | None, schema: str | None) -> InvalidInputError:
@@ -159,6 +104,12 @@ def _unknown(foreign: ForeignDatabase, name: str | None, schema: str | None) -> 
         )
     if not tables:
         return InvalidInputError(f"{foreign.name} has no readable tables", hint=None)
+    unread = next(filter(None, map(unread_system, foreign.catalogues().values())), None)
+    if unread is not None and name is None:
+        return InvalidInputError(
+            f"{foreign.name} looks like {unread}'s database, which chatdb does not read yet",
+            hint=_HINT,
+        )
     shown = ", ".join(sorted(tables)[:_SHOWN_TABLES])
     more = len(tables) - _SHOWN_TABLES
     shown += f" and {more} more" if more > 0 else ""
@@ -166,5 +117,12 @@ def _unknown(foreign: ForeignDatabase, name: str | None, schema: str | None) -> 
     return InvalidInputError(f"{foreign.name} is {whose}: its tables are {shown}", hint=_HINT)
 
 
-def _layout_of(known: KnownLayout) -> Layout:
-    return cast(Layout, import_module(known.reading).layout)
+def _part(name: str, part: str) -> ModuleType:
+    """Import a file of a layout's folder."""
+    if not is_layout(name):
+        names = ", ".join(system.name for system in systems())
+        raise UsageError(
+            f"unknown database layout {name!r}; known ones: {names}",
+            hint="to list them: chatdb formats",
+        )
+    return import_module(f"chatdb.layouts.{name.replace('-', '_')}.{part}")

@@ -1,6 +1,6 @@
 """The tables of another system's database, from its own catalogue."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -41,6 +41,18 @@ class Table:
 
 Catalogue = Mapping[str, Table]
 """The tables of one schema by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A system whose tables chatdb reads: `name` is the value for --from and --to.
+
+    `recognises` tells from tables, columns and types whether they belong to it.
+    """
+
+    name: str
+    title: str
+    recognises: Callable[[Catalogue], bool]
 
 
 def columns_of(catalogue: Catalogue, table: str) -> frozenset[str]:

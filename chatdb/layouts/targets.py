@@ -97,6 +97,7 @@ class Target(ABC):
         def key(row: WrittenRow) -> tuple[int, tuple[str, ...]]:
             return place[row.table], tuple(row.values)
 
+        # Rows with the same columns share a statement; parents come first, for foreign keys.
         for (number, columns), same in groupby(sorted(inserts, key=key), key=key):
             values = [tuple(row.values.values()) for row in same]
             self.insert(_Insert(writer.names[number], columns, values))
@@ -125,6 +126,7 @@ class SqlFile(Target):
         self._line(
             "-- PostgreSQL: psql -v ON_ERROR_STOP=1 -f FILE; SQLite: sqlite3 DATABASE < FILE"
         )
+        # psql goes on after an error: in one transaction nothing of a broken file stays.
         self._line("BEGIN;")
         for statement in statements:
             self._line(statement.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ") + ";")
@@ -244,6 +246,7 @@ class PostgresqlTarget(LiveTarget):
         name = quoted(table)
         found = self._connection.execute(_UPDATE_TRIGGERS, [name]).fetchall()
         try:
+            # A savepoint: a refused ALTER must not end the transaction of the whole export.
             with self._connection.transaction():
                 for trigger, _ in found:
                     statement = f"ALTER TABLE {name} DISABLE TRIGGER {quoted(trigger)}"
@@ -252,6 +255,7 @@ class PostgresqlTarget(LiveTarget):
             found = []
         yield
         for trigger, state in found:
+            # A plain ENABLE would change when the trigger fires from then on.
             mode = {"R": "REPLICA ", "A": "ALWAYS "}.get(state, "")
             statement = f"ALTER TABLE {name} ENABLE {mode}TRIGGER {quoted(trigger)}"
             self._connection.execute(statement.encode())
@@ -308,7 +312,7 @@ def _look(url: DatabaseUrl, layout: Layout) -> tuple[Catalogue | None, str]:
     with open_foreign(url) as foreign:
         catalogues = foreign.catalogues()
         for schema, catalogue in catalogues.items():
-            if layout.recognises(catalogue):
+            if layout.system.recognises(catalogue):
                 return catalogue, schema
         if foreign.chatdb_schemas:
             raise RefusedError(
@@ -316,11 +320,12 @@ def _look(url: DatabaseUrl, layout: Layout) -> tuple[Catalogue | None, str]:
                 hint="give a database of the other system, or a file: --output chats.sql",
             )
         taken = {name for catalogue in catalogues.values() for name in catalogue}
+        # Other tables do not matter: an application has many beside those of its chats.
         taken &= {"conversations", "messages", "chats", "chat_threads", "organizations"}
         if taken:
             names = ", ".join(sorted(taken))
             raise RefusedError(
-                f"{foreign.name} has tables that are not {layout.title}: {names};"
+                f"{foreign.name} has tables that are not {layout.system.title}: {names};"
                 " nothing was written",
                 hint="give an empty database, or a file: --output chats.sql",
             )
@@ -344,8 +349,10 @@ def _on_conflict(columns: Sequence[str], *, force: bool) -> str:
 def _literal(value: Value) -> str:
     if value is None:
         return "NULL"
+    # Before int: a bool is one in Python.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
+        # repr gives the shortest text that reads back as the same number.
         return repr(value)
     return "'" + value.replace("'", "''") + "'"

@@ -30,6 +30,7 @@ def atomic_write(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     disk, missing permissions, or while another process writes the file.
     """
     if path.is_symlink():
+        # Renaming over a link would replace the link and leave its target as it was.
         path = path.resolve()
     partial = path.with_name(path.name + PARTIAL)
     ours: list[Path] = []
@@ -45,6 +46,7 @@ def atomic_write(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
             partial.replace(path)
             sync_folder(path.parent)
+    # A broken pipe comes from the block, not from this file.
     except ConnectionError:
         raise
     except OSError as error:
@@ -66,10 +68,12 @@ def write_unsynced(folder: int, name: str, data: bytes, *, mode: int = PRIVATE) 
         try:
             rest = memoryview(data)
             while rest:
+                # write() may take a part only: on a full disk, or when a signal arrives.
                 rest = rest[os.write(descriptor, rest) :]
         finally:
             os.close(descriptor)
         os.rename(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+    # Somebody else's file: it must not be removed below.
     except FileExistsError:
         raise
     except BaseException:
@@ -84,6 +88,7 @@ def claim_partial(partial: Path, path: Path, ours: list[Path], mode: int = PRIVA
     It is added to `ours` at once. If a sweeping process removes it before it is locked, it is made
     again. Raises StorageError while another process has it.
     """
+    # O_NOFOLLOW: a link that somebody put there would have its target emptied.
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
     deadline = time.monotonic() + _LOOKED_AT_SECONDS
     while True:
@@ -92,7 +97,9 @@ def claim_partial(partial: Path, path: Path, ours: list[Path], mode: int = PRIVA
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(descriptor, partial):
                 ours.append(partial)
+                # A killed process may have left the file with another mode.
                 os.fchmod(descriptor, mode)
+                # Under the lock only: with O_TRUNC the file of another process would be emptied.
                 os.ftruncate(descriptor, 0)
                 return descriptor
         except BlockingIOError as error:
@@ -181,6 +188,7 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
+        # Some network and FUSE file systems refuse to sync a folder.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
             raise
     finally:

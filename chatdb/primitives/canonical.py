@@ -40,6 +40,7 @@ def encode(value: Any) -> bytes:
         encoded = _encode_sorted(value)
     except RecursionError:
         encoded = with_room(_encode_sorted, value)
+    # Looked for in the bytes: walking every value for a number that hardly occurs costs far more.
     if b"-0.0" in encoded or _EXPONENT.search(encoded):
         return with_room(_encode_sorted, _normal_numbers(value))
     return encoded
@@ -101,11 +102,13 @@ def normalise_all(texts: Sequence[bytes]) -> list[bytes]:
 
 def digest(value: Any) -> str:
     """Return 32 hexadecimal digits (128 bits of SHA-256) of the canonical JSON of a clean value."""
+    # 128 bits: no two of a billion records meet by chance, and a row holds half as much.
     return hashlib.sha256(encode(value)).hexdigest()[:32]
 
 
 def is_clean_text(text: str) -> bool:
     """Tell whether both databases can store the text unchanged."""
+    # isascii() is a flag of the string: most texts are never searched.
     return "\x00" not in text and (text.isascii() or _UNSTORABLE.search(text) is None)
 
 
@@ -169,9 +172,12 @@ def vector(numbers: Sequence[float]) -> list[float]:
             f"a vector must have 1 to {LONGEST_VECTOR:,} numbers, not {len(numbers):,}"
         )
     try:
+        # In four bytes and back: pgvector keeps no more, and both
+        # databases must give the same bytes.
         kept = array("f", numbers).tolist()
     except OverflowError:
         kept = [math.inf]
+    # The sum first: one pass in C for the usual vector; it may also overflow by itself.
     if not math.isfinite(sum(kept)) and not all(map(math.isfinite, kept)):
         raise ValueError("a vector has a number that is not finite in four bytes")
     # JSONB has no negative zero.
@@ -191,6 +197,7 @@ def _normal_numbers(value: Any) -> Any:
             return item
         if item == 0:
             return 0.0
+        # From here on msgspec writes an exponent, which JSONB returns as digits.
         return int(item) if abs(item) >= 1e16 else item
 
     return _map_leaves(value, leaf)

@@ -13,6 +13,8 @@ def lock_folder(folder: Path) -> int | None:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The holder may have removed the folder, and another may have
+        # made it again, since the open.
         if os.path.samestat(os.fstat(descriptor), folder.stat()):
             return descriptor
     except (BlockingIOError, FileNotFoundError):

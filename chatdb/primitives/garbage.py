@@ -17,6 +17,7 @@ def collect_seldom() -> None:
     Traversing the objects of the imports takes a fifth of a short command's time.
     """
     gc.set_threshold(YOUNG_OBJECTS)
+    # Python's own last collection would walk through everything that is about to end.
     atexit.register(gc.freeze)
 
 

@@ -7,5 +7,6 @@ def interruption_behind(error: BaseException) -> BaseException | None:
     while seen is not None:
         if not isinstance(seen, Exception):
             return seen
+        # Not __cause__: a driver's `raise ... from None` still has what it was handling.
         seen = seen.__context__
     return None

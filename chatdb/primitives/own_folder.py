@@ -36,4 +36,5 @@ def remove_own_folder(folder: Path) -> None:
     with suppress(OSError):
         if [entry.name for entry in folder.iterdir()] == [IGNORE_FILE]:
             (folder / IGNORE_FILE).unlink()
+        # Fails for a folder with anything in it, as it should.
         folder.rmdir()

@@ -16,6 +16,7 @@ from chatdb.errors import (
 
 _PREFIX = re.compile(r"^(?:\S*/)?(?:pg_dump|pg_restore|psql)(?::[^:\s]+:\d+)?: (?:error: )?")
 _NOISE = re.compile(r"^(?:pg_restore|pg_dump): (?:warning|hint|detail): |^(?:Command was|LINE \d)")
+# pg_dump repeats a failed query in full.
 _LARGEST_TEXT = 500
 
 
@@ -101,6 +102,7 @@ def _main_line(said: Sequence[str], code: int) -> str:
     """Return the first error printed, else the last line, else how it ended."""
     errors = [line for line in said if "error:" in line.lower() or "FATAL" in line]
     rest = [line for line in said if line.strip() and not _NOISE.match(line)]
+    # The first error is the cause; those after it follow from it.
     line = next(iter(errors), rest[-1] if rest else "")
     if not line:
         return f"it was ended by signal {-code}" if code < 0 else f"it ended with {code}"

@@ -38,6 +38,7 @@ OnLine = Callable[[str], object]
 _LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 _DEFAULT_PORT = "5432"
 _SECONDS_TO_END = 5.0
+# A restore with --verbose prints a line for each object; the end of them holds the error.
 _KEPT_LINES = 200
 _PIPE_BYTES = 1 << 20
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -158,6 +159,7 @@ class DumpPrograms:
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
+            # LC_ALL=C: the messages are recognised by their English words.
             env={**self.environment, "LC_ALL": "C", **additions},
             start_new_session=True,
             pass_fds=handed_on,
@@ -172,6 +174,7 @@ class DumpPrograms:
 
     def can_compress(self, client: Client, method: str) -> bool:
         """Tell whether this pg_dump was built with a compression method (zstd, lz4)."""
+        # --compress=METHOD exists from 16 on; before, the word is an error.
         if client.version[0] < 16:
             return False
         return _can_compress(client.words, method)
@@ -194,6 +197,8 @@ class DumpPrograms:
                 return None
             told = _VERSION.search(objects.call("exec", container, name, "--version").out)
             if told is not None and int(told[1]) >= server_major:
+                # The name alone: the value goes through the environment,
+                # not the arguments that `ps` shows.
                 words = (objects.program, "exec", "--interactive", "--env", "PGPASSWORD")
                 return Client(
                     name=name,
@@ -275,6 +280,7 @@ class Running:
         if self._process.poll() is None:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with suppress(ProcessLookupError):
+                    # The group: pg_dump and pg_restore with jobs have children.
                     os.killpg(self._process.pid, number)
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(_SECONDS_TO_END)
@@ -313,6 +319,7 @@ def _address(client: Client, url: DatabaseUrl, options: Sequence[str], before: s
     """Return the connection string; inside the container it names the server's own socket."""
     if client.container is None:
         return conninfo(url, options=options, options_before=before)
+    # The published port is that of the machine: inside the container nothing listens on it.
     inside = replace(url, password="", host="", port="", parameters=url.parameters[-1:])
     return conninfo(inside, options=options)
 

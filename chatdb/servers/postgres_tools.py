@@ -86,6 +86,7 @@ def smallest_for(name: str, server_major: int, *, bindir: Path | None = None) ->
     fitting = [item for item in find(name, bindir=bindir) if item.major >= server_major]
     if not fitting or (bindir is not None and fitting[0].path.parent == bindir):
         return fitting[0] if fitting else None
+    # The oldest that fits: a newer pg_dump may write what the older server cannot read back.
     lowest = min(item.major for item in fitting)
     return next(item for item in fitting if item.major == lowest)
 
@@ -164,6 +165,7 @@ def _in_folders(name: str, folders: Iterable[tuple[Path, str]]) -> list[Program]
 @cache
 def _program(path: Path, source: str) -> Program | None:
     """Return the program with its reported version; None if it is missing or does not run."""
+    # The wrapper answers with the version of the cluster that it would choose.
     if not is_executable(path) or path.resolve().name == _DEBIAN_WRAPPER:
         return None
     match = _VERSION.search(_output(path, "--version"))

@@ -11,6 +11,7 @@ _NOISE = re.compile(r"^(?:could not execute query: )?(?:ERROR:\s+)?")
 _COPY = re.compile(r'^COPY failed for table "(.*?)": ')
 _COMMAND = "Command was: "
 _IGNORED = "warning: errors ignored on restore"
+# A damaged archive may give an error for each of millions of objects.
 _MOST = 10_000
 
 NO_FAULT_OF_THE_OBJECT = (DatabaseLockedError, DatabaseUnreachableError, StorageError)

@@ -80,6 +80,7 @@ def sweep(parent: Path, note: Note) -> None:
     """Stop and remove the servers of killed runs below a folder, but not those in use."""
     for folder in sorted(parent.glob(f"{_PREFIX}*")):
         with suppress(OSError):
+            # The folder above belongs to everybody: a link of this name could lead anywhere.
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
                 continue
             lock = lock_folder(folder)
@@ -129,6 +130,7 @@ def _last_will(server: DevServer) -> Iterator[None]:
     try:
         yield
     finally:
+        # Closes its input, which ends its `read`: it removes what is left.
         shell.communicate()
 
 
@@ -156,6 +158,7 @@ def _server(folder: Path) -> DevServer:
         folder=folder,
         port=_FIRST_PORT,
         user="chatdb",
+        # Every user of this machine can reach the port.
         password=secrets.token_urlsafe(24),
         database="postgres",
         image="",

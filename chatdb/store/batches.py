@@ -17,9 +17,11 @@ from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Organization
 
 MAX_CONVERSATIONS = 1_000
+# Two batches are held, each as records and as rows: an import of 300 MB stays below 180 MB.
 MAX_MESSAGES = 7_000
 MAX_SIZE = 16 << 20
 """Characters of text and bytes of JSON; a larger conversation forms its own batch."""
+# A float of 24 bytes and the reference to it.
 _NUMBER_SIZE = 32
 """Bytes of a Python number in a list."""
 
@@ -101,6 +103,7 @@ class Batches:
                 self._read_one()
             batch = self._batch
             self._begin()
+        # What was read before the error is stored first: a later run recognises it.
         if not batch and self._error is not None:
             raise self._error
         return batch
@@ -115,9 +118,12 @@ class Batches:
             self._may_read = True
             self._wake.put(None)
             if self._reader is None:
+                # A daemon: a source that hangs must not keep the process alive after Ctrl-C.
                 self._reader = threading.Thread(target=self._read_on, daemon=True)
                 self._reader.start()
         interval = sys.getswitchinterval()
+        # Both drivers release the lock for the server's work; to get it
+        # back in time is what counts.
         sys.setswitchinterval(SWITCH_SECONDS)
         try:
             yield

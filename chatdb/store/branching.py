@@ -95,6 +95,7 @@ def split(connection: sa.Connection, held: Held, at: UUID, *, title: str | None)
     """
     tree = read_tree(connection, held.organization_id, held.id)
     moved = tree.below(at)
+    # An empty conversation would be left behind, with tombstones for everything it had.
     if len(moved) == len(tree.nodes):
         raise UsageError(
             f"all messages are below {at}: none would stay",
@@ -108,6 +109,7 @@ def split(connection: sa.Connection, held: Held, at: UUID, *, title: str | None)
     _move(connection, held, made, moved)
     move_embeddings(connection, held, made, moved)
     if tree.nodes[at].parent_id is not None:
+        # Its parent stays in the other conversation: no reference may leave a conversation.
         connection.execute(_update(held, made, at).values(parent_id=None))
     bury(connection, held, moved, reason="chatdb conversations split")
     left = tree.without(frozenset(moved))
@@ -126,7 +128,9 @@ def merge(connection: sa.Connection, into: Held, other: Held) -> Branching:
     tree = _attachable(connection, into, other, before)
     offset = 1 + max((node.position for node in before.nodes.values()), default=-1)
     _move(connection, other, into.id, None, offset=offset)
+    # Before the conversation is deleted, which takes its embeddings along.
     move_embeddings(connection, other, into.id, None)
+    # A message deleted there and present here is back: an import must not remove it again.
     _lift_tombstones(connection, into, list(tree.nodes))
     moved = _move_snapshots(connection, into, other)
     leaf = other.current_message_id

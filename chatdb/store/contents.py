@@ -21,7 +21,9 @@ from chatdb.db.database import Database
 from chatdb.db.migrating.revision import judge
 
 _AT_ONCE = 2_000
+# Without streaming the driver fetches all rows at once: memory would grow with the database.
 _EXECUTION = {"stream_results": True, "yield_per": _AT_ONCE}
+# A lease comes and goes with a running job: two backups of the same data would differ.
 _LEFT_OUT = frozenset({schema.leases.name})
 _conversations, _messages = schema.conversations.c, schema.messages.c
 
@@ -84,6 +86,7 @@ def _revision(connection: sa.Connection, tables: tuple[str, ...]) -> str | None:
 
 def _listed(organization_id: UUID | None) -> sa.Select[Any]:
     texts = (
+        # As text: no UUID object is made of each row.
         sa.cast(_conversations.organization_id, sa.Text),
         sa.cast(_conversations.id, sa.Text),
         _conversations.title,

@@ -52,6 +52,7 @@ def lock(connection: sa.Connection, organization: UUID, ids: Sequence[UUID]) -> 
     """Lock the conversations against changes until the transaction ends; return those found."""
     table = conversations.c
     found: list[UUID] = []
+    # In one order: two deletions of the same conversations cannot block each other.
     for some in _chunks(sorted(ids)):
         statement = (
             sa.select(table.id)
@@ -76,6 +77,7 @@ def remove_conversations(
         )
         columns = tombstones.c
         connection.execute(
+            # One from an earlier deletion may be there: its time and reason are replaced.
             sa.delete(tombstones).where(
                 columns.organization_id == organization,
                 columns.conversation_id.in_(some),

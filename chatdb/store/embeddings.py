@@ -41,6 +41,7 @@ def read_embeddings(
     statement = (
         sa.select(
             *(_table.conversation_id, _table.message_id, _table.model),
+            # As text both of PostgreSQL's types read alike, pgvector's without its own adapter.
             sa.cast(_table.vector, sa.Text),
         )
         .where(_table.organization_id == organization, _table.conversation_id.in_(ids))

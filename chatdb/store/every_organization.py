@@ -91,6 +91,7 @@ def newest_first(
         .where(found.c.newest.is_not(None))
         .order_by(found.c.newest.desc(), found.c.id)
     )
+    # All at once: other statements run on the connection before the next one is taken.
     for *fields, last in connection.execute(statement).fetchall():
         yield Organization(**dict(zip(Organization.__struct_fields__, fields, strict=True))), last
 

@@ -82,6 +82,7 @@ class GatheredPage(Generic[Item]):
             self._found.sort(
                 key=lambda found: (*found[0], found[1].id), reverse=not self._ascending
             )
+        # One more than the page: it tells that there are more.
         del self._found[self._limit + 1 :]
 
     @property

@@ -90,6 +90,7 @@ def native_lines(
     Raises NotFoundError for an organization that does not exist, RefusedError for all organizations
     if row-level security shows only one.
     """
+    # One state: a conversation changed during a long export must not come in two parts.
     with database.transaction(snapshot=True, settings=READING) as connection:
         for organization, own in each_organization(
             connection, database.dialect, wanted, organization_key, ids_within
@@ -198,6 +199,8 @@ def groups_within(
             for group in embeddings.groups(rows):
                 ids = [row[0] for row in group]
                 selection = Selection(ids, gapless=wanted.is_everything, marks_only=marks_only)
+                # Asked once an organization: most have none, and the query
+                # would run for each batch.
                 snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
                 yield Group(selection, _heads(texts, group, place), snapshots, embeddings)
             on_batch(len(rows))
@@ -227,6 +230,7 @@ class _Pieces:
         """Join conversations and messages, both by ascending id; yield full pieces."""
         chunk = next(chunks, None)
         for identifier, head in group.heads:
+            # Without its closing brace: messages, snapshots and embeddings follow.
             self._add(head[:-1])
             opening = b',"messages":['
             while chunk is not None and chunk[0] == identifier:
@@ -246,6 +250,7 @@ class _Pieces:
             self._add(b"}\n")
             if self._size >= PIECE:
                 yield self.take()
+        # Would put messages under another conversation: better no file than a wrong one.
         if chunk is not None:
             raise RuntimeError(f"messages of {chunk[0]} were read out of order")
 
@@ -294,6 +299,7 @@ def _heads(
 
 def _metadata_of(texts: CanonicalTexts, rows: Sequence[Sequence[Any]]) -> list[Any]:
     try:
+        # Many at once: JSON that is canonical already is found so without a call each.
         return texts.all_of([row[_METADATA].encode() for row in rows])
     except ValueError:
         for row in rows:

@@ -10,6 +10,7 @@ from chatdb.store.columns import names_of
 _NAMES = names_of("organizations")
 _ADD = sa.text(
     f"INSERT INTO organizations ({', '.join(_NAMES)})"
+    # Two imports may make the same organization at once.
     f" VALUES ({', '.join(f':{name}' for name in _NAMES)}) ON CONFLICT DO NOTHING"
 ).bindparams(*(sa.bindparam(name, type_=organizations.c[name].type) for name in _NAMES))
 

@@ -45,6 +45,7 @@ def cursor_of(
     """
     number, text = 0, b""
     if isinstance(value, datetime):
+        # In whole microseconds: a float would lose the last digit, and a row between two pages.
         number = (value - _EPOCH) // _MICROSECOND
     elif isinstance(value, int):
         number = value
@@ -52,6 +53,7 @@ def cursor_of(
         text = value.encode()
     head = _HEAD.pack(_VERSION, _number(kind, everywhere), number)
     content = head + b"".join(identifier.bytes for identifier in ids) + text
+    # `=` and `+` would have to be encoded in a URL and quoted in some shells.
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
@@ -82,6 +84,7 @@ def read_place(
     except (ValueError, struct.error, OverflowError) as error:
         raise unreadable(cursor) from error
     fits = len(content) == end or (kind in _TEXTS and len(content) > end)
+    # A cursor of another list would silently skip rows of this one.
     if (version, number) != (_VERSION, _number(kind, everywhere)) or not fits:
         raise unreadable(cursor)
     starts = range(_HEAD.size, end, 16)

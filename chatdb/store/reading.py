@@ -55,6 +55,7 @@ def _read_some(
     for conversation_id, position, *values in connection.execute(
         _of(messages, organization_id, ids, (messages.c.position,), _MESSAGE)
     ):
+        # Under READ COMMITTED a conversation may be inserted between two of these queries.
         if conversation_id in found:
             message = Message(**dict(zip(_MESSAGE, values, strict=True)))
             stored = found[conversation_id]

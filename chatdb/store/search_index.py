@@ -65,11 +65,13 @@ def build_search_index(database: Database, on_start: Callable[[], None] | None =
     with database.transaction(write=True, settings=bulk.transaction_settings) as connection:
         if search_index_state(connection) == "present":  # All that some roles may know.
             return False
+        # Locked: two commands that both find it missing would build it twice.
         state = sa.select(settings.c.value).where(settings.c.key == _STATE).with_for_update()
         if connection.scalar(state) is None:
             return False
         if on_start is not None:
             on_start()
+        # As it was found: an application may have created the index its own way.
         value = connection.scalar(sa.select(settings.c.value).where(settings.c.key == _STATEMENTS))
         bulk.build_search_index(connection, json.loads(value or "[]"))
         forget_search_index_state(connection)

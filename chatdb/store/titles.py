@@ -7,6 +7,7 @@ LONGEST_TITLE = 60
 """Characters as people see them."""
 
 _SPACES = re.compile(r"\s+")
+# A message may be megabytes; a title is in its first lines.
 _LOOKED_AT = 2_000
 _JOINER = "\u200d"
 
@@ -30,6 +31,7 @@ def cut(line: str, longest: int) -> str:
         return line
     kept = line[: starts[longest - 1]]
     word = kept if line[len(kept)] == " " else kept.rpartition(" ")[0]
+    # Text without spaces, such as Chinese, has no word to cut after.
     return (word if len(word) > len(kept) // 2 else kept).rstrip() + "…"
 
 

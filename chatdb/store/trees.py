@@ -42,6 +42,7 @@ class StoredTree:
         for node in self.nodes.values():
             if node.parent_id is not None:
                 children.setdefault(node.parent_id, []).append(node.id)
+        # Not recursive: a long conversation is as deep as it has messages.
         found, waiting = {top}, [top]
         while waiting:
             for child in children.get(waiting.pop(), ()):
@@ -58,6 +59,7 @@ class StoredTree:
         path: list[UUID] = []
         seen: set[UUID] = set()
         place: UUID | None = end
+        # Real exports have parents that are missing, and some that go in a circle.
         while place is not None and place in self.nodes and place not in seen:
             seen.add(place)
             path.append(place)
@@ -150,6 +152,7 @@ def newest_leaf(tree: StoredTree, *, below: UUID | None = None) -> UUID | None:
         node = tree.nodes[identifier]
         if node.id not in parents and (best is None or node.created_at >= best.created_at):
             best = node
+    # A circle has no leaf.
     if best is None and tree.nodes:
         best = tree.nodes[next(reversed(tree.nodes))]
     return None if best is None else best.id

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from chatdb.formats.registry import FORMATS
-from chatdb.layouts.registry import LAYOUTS
+from chatdb.layouts.recognising import systems
 
 
 def test_formats_lists_every_format_with_what_it_can(run: Any) -> None:
@@ -12,7 +12,7 @@ def test_formats_lists_every_format_with_what_it_can(run: Any) -> None:
 
     rows = json.loads(result.stdout)
     files = [known.name for known in FORMATS]
-    assert [row["name"] for row in rows] == files + [known.name for known in LAYOUTS]
+    assert [row["name"] for row in rows] == files + [known.name for known in systems()]
     assert {
         "name": "jsonl",
         "kind": "file",

@@ -118,10 +118,34 @@ def test_a_mistyped_parameter_of_the_url_is_a_configuration_error(
 @pytest.mark.parametrize(
     ("columns", "system"),
     [
-        ({"conversations": ["id", "userid", "createdat"]}, "ChatMCP"),
-        ({"conversations": ["id", '"orgId"'], "messages": ["id", '"orgId"']}, "Helvino"),
         (
-            {"messages": ["id", "chat_id"], "chats": ["id", "repository_full_name"]},
+            {
+                "conversations": ["id uuid", "title", "userid", "createdat", "updatedat"],
+                "messages": [
+                    *("id uuid", "conversationid", "role", "content", "reasoning"),
+                    *("functioncalls", "functionoutputs", "createdat"),
+                ],
+            },
+            "ChatMCP",
+        ),
+        (
+            {
+                "organizations": ["id", "key", "name"],
+                "conversations": [
+                    *("id", '"orgId"', '"createdAt" timestamp', '"updatedAt"'),
+                    '"messageCount" integer',
+                ],
+                "messages": [
+                    *("id", '"conversationId"', '"orgId"', "role", "content", '"timestamp"'),
+                ],
+            },
+            "Helvino",
+        ),
+        (
+            {
+                "messages": ["id", "chat_id uuid", "type", "content"],
+                "chats": ["id uuid", "title", "repository_full_name", "quiet_mode boolean"],
+            },
             "Relay",
         ),
         ({"messages": ["id", "body"]}, "their origin is unknown"),
@@ -150,7 +174,7 @@ def create_tables(url: DatabaseUrl, columns: dict[str, list[str]]) -> None:
         database.transaction(write=True) as connection,
     ):
         for table, names in columns.items():
-            text = ", ".join(f"{name} text" for name in names)
+            text = ", ".join(name if " " in name else f"{name} text" for name in names)
             connection.exec_driver_sql(f"CREATE TABLE {table} ({text})")
 
 

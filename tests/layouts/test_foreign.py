@@ -186,7 +186,7 @@ def test_a_file_format_is_refused_for_a_database(
 
     assert (done.exit_code, unknown.exit_code) == (2, 2)
     assert "is a file format" in done.stderr
-    assert "unknown database layout 'nosuch'; known ones: chatmcp, relay" in unknown.stderr
+    assert "unknown database layout 'nosuch'; known ones: chat-threads, chatmcp, " in unknown.stderr
 
 
 def test_a_layout_is_refused_for_a_file(run: Run, tmp_path: Path) -> None:

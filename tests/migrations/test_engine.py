@@ -139,12 +139,14 @@ def test_a_revision_of_another_make_is_left_alone(
     assert look(database.url).state == state
 
 
-def test_tables_of_another_program_are_refused_by_name(empty_database_url: DatabaseUrl) -> None:
+def test_tables_of_another_program_are_refused_and_listed(
+    empty_database_url: DatabaseUrl,
+) -> None:
     with Database.open(empty_database_url, create=True) as database:
         with database.transaction(write=True) as connection:
             connection.exec_driver_sql('CREATE TABLE conversations (id text, "orgId" text)')
             connection.exec_driver_sql('CREATE TABLE messages (id text, "orgId" text)')
-        with pytest.raises(RefusedError, match="Helvino") as caught:
+        with pytest.raises(RefusedError, match="not chatdb's") as caught:
             upgrade(database)
 
         assert "conversations, messages" in caught.value.text

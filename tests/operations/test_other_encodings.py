@@ -1,4 +1,4 @@
-"""A database that cannot hold every letter is refused before anything is touched."""
+"""Databases that cannot hold every letter: refused as a target, restored from."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,3 +56,20 @@ def test_a_copy_is_refused(
     assert done.exit_code == 6
     assert "has the encoding" in done.stderr
     assert execute(narrow_url, "SELECT relname FROM pg_class WHERE relnamespace = 2200") == []
+
+
+@pytest.mark.parametrize("narrow_url", ["LATIN1"], indirect=True)
+def test_an_archive_with_names_of_another_encoding_is_restored(
+    run: Run, narrow_url: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    execute(narrow_url, 'CREATE TABLE "größe" AS SELECT 1 AS "maß"')
+    backup = foreign_backup(narrow_url, tmp_path, postgres)
+    target = postgres.url(f"wide_{uuid4().hex[:12]}")
+
+    try:
+        done = run("restore", backup, "--yes", "-d", target.exposed())
+
+        assert done.exit_code == 0, done.stderr
+        assert execute(target, 'SELECT "maß" FROM "größe"') == [(1,)]
+    finally:
+        postgres.execute(f"DROP DATABASE IF EXISTS {target.database} WITH (FORCE)")

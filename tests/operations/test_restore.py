@@ -218,6 +218,26 @@ def test_a_script_that_would_run_programs_is_refused_and_run_when_trusted(
     assert mark.exists()
 
 
+@pytest.mark.parametrize("way", [(), ("--in-place",)], ids=str)
+def test_a_trusted_script_that_ends_psql_early_is_no_success(
+    run: Run,
+    filled_server: DatabaseUrl,
+    postgres: PostgresServer,
+    tmp_path: Path,
+    way: tuple[str, ...],
+) -> None:
+    path = plain_backup(filled_server, tmp_path, postgres)
+    filler = f"-- {'x' * 100}\n" * 50_000
+    path.write_text(f"\\q\n{path.read_text()}{filler}")
+    before = without_log(filled_server)
+
+    done = run("restore", path, *way, "--trust", "--yes", "-d", filled_server.exposed())
+
+    assert done.exit_code == 1
+    assert "psql ended before it had read the whole script" in done.stderr
+    assert without_log(filled_server) == before
+
+
 def test_a_script_with_an_error_in_it_changes_nothing(
     run: Run, filled_server: DatabaseUrl, postgres: PostgresServer, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.formats.native import conversation_line, header_line
-from chatdb.layouts.registry import LAYOUTS
+from chatdb.layouts.recognising import systems
 from chatdb.records import Conversation
 from chatdb.store import columns
 from tests.layouts import test_helvino
@@ -18,7 +18,7 @@ from tests.store.filled import NOON, full_conversation, values_of
 
 Run = Callable[..., Any]
 
-ALL = frozenset(known.name for known in LAYOUTS)
+ALL = frozenset(known.name for known in systems())
 WITH_MICROSECONDS = ALL - {"helvino"}
 OWN = frozenset[str]()
 """What chatdb itself says of a record, or makes anew for what comes from elsewhere."""

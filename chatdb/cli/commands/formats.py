@@ -35,7 +35,7 @@ def formats(context: typer.Context, output_format: FormatOption = OutputFormat.T
       chatdb formats --format json
     """
     from chatdb.formats.registry import FORMATS
-    from chatdb.layouts.registry import LAYOUTS
+    from chatdb.layouts.recognising import systems
 
     rows = [
         KnownFormat(known.name, "file", known.title, known.reads, known.writes, known.extensions)
@@ -43,6 +43,6 @@ def formats(context: typer.Context, output_format: FormatOption = OutputFormat.T
     ]
     rows += [
         KnownFormat(known.name, "database", known.title, reads=True, writes=True)
-        for known in LAYOUTS
+        for known in systems()
     ]
     CommandContext.of(context).output.rows(rows, KnownFormat, output_format)

@@ -129,8 +129,8 @@ class MigrationWays(ABC):
         """
 
     @abstractmethod
-    def table_columns(self, connection: sa.Connection) -> Mapping[str, frozenset[str]]:
-        """Return every table and view of the schema with its column names."""
+    def table_columns(self, connection: sa.Connection) -> Mapping[str, Mapping[str, str]]:
+        """Return every table and view of the schema with its columns and their types."""
 
     @abstractmethod
     def stored_columns(self, connection: sa.Connection) -> Mapping[str, Sequence[str]]:

@@ -19,6 +19,7 @@ def run_script(
     from alembic import command
 
     config = alembic_config(directory)
+    # As an object: in a URL the password's `%` would break the configuration, and str() masks it.
     config.attributes["connection"] = connection
     (command.downgrade if down else command.upgrade)(config, target)
 
@@ -44,8 +45,10 @@ def alembic_config(directory: Path | None = None) -> "Config":
     """Return a configuration without a file; the caller puts its connection into `attributes`."""
     from alembic.config import Config
 
+    # Alembic prints to stdout, which is for data only.
     config = Config(cmd_opts=Namespace(quiet=True))
     config.set_main_option("script_location", _escaped(migrations_directory()))
+    # Folders may have spaces and colons in their names; Alembic warns without a choice.
     config.set_main_option("path_separator", "newline")
     if directory is not None:
         config.set_main_option("version_locations", _escaped(directory))
@@ -53,6 +56,7 @@ def alembic_config(directory: Path | None = None) -> "Config":
 
 
 def _escaped(path: Path) -> str:
+    # Alembic reads its options by configparser, which interpolates `%`.
     return str(path).replace("%", "%%")
 
 

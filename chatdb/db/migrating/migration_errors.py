@@ -16,6 +16,7 @@ from chatdb.errors import (
     RefusedError,
 )
 
+# A view or policy of a revision may be long; its start tells which one it is.
 _SHOWN_STATEMENT = 300
 _RIGHTS = "run it as the owner of the tables: --database-url, or --direct-url"
 _DEPENDENTS = (
@@ -32,7 +33,7 @@ _NOT_THE_SCRIPT = ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_INTERRUPT")
 
 def refusal(database: Database, foreign: tuple[str, ...], system: str | None) -> RefusedError:
     """Return the error for tables with chatdb's table names that belong to another program."""
-    whose = f"they look like those of {system}" if system else "their origin is unknown"
+    whose = f"this looks like {system}" if system else "their origin is unknown"
     if database.dialect.migration_ways().has_schemas:
         way = "give chatdb a separate schema: chatdb migrate --schema chatdb"
     else:
@@ -54,10 +55,14 @@ def failing_as(script: Script) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         state = str(getattr(error.orig, "sqlstate", None) or "")
         name = str(getattr(error.orig, "sqlite_errorname", ""))
+        # Of two sessions that block each other one has to lose: it may simply try again.
         if state == "40P01":
             raise DatabaseLockedError("another session and this one blocked each other") from error
+        # Lock timeouts, lost connections and interruptions: the script
+        # is not to blame, a retry may do.
         if state.startswith(("55P03", "08", "57P")) or name in _NOT_THE_SCRIPT:
             raise
+        # An application's view on a chatdb table: CASCADE would drop it without a word.
         if state == "2BP01":
             raise _in_use(script, error.orig) from error
         if state == "42501":

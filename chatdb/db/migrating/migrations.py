@@ -18,7 +18,7 @@ from sqlalchemy import event
 from chatdb.db.database import Database
 from chatdb.db.lock_holders import described, way_out
 from chatdb.db.migrating.alembic_scripts import run_script
-from chatdb.db.migrating.foreign_layouts import foreign_tables, recognise
+from chatdb.db.migrating.foreign_tables import Columns, foreign_tables
 from chatdb.db.migrating.migration_errors import failing_as, refusal
 from chatdb.db.migrating.migration_log import write_run
 from chatdb.db.migrating.revision import judge, mismatch
@@ -40,6 +40,7 @@ POOLED = (
     "the server's own address for migrations: --direct-url"
 )
 
+# Doubled each time: a queued lock also makes every later reader of the table wait.
 _FIRST_PAUSE_SECONDS = 1.0
 
 Choose = Callable[[str | None], Script | None]
@@ -51,12 +52,15 @@ class MigrationSettings:
 
     `lock_wait` is for another migration (or writer of a SQLite file), `lock_timeout` for the lock
     of a table on PostgreSQL. `keep_copy` keeps the copy of a SQLite file after success.
+    `whose_tables` names the system of foreign tables from all columns of the schema.
     """
 
     lock_wait: float = 60.0
+    # A waiting ALTER TABLE holds up every query that comes after it.
     lock_timeout: float = 5.0
     keep_copy: bool = False
     directory: Path | None = None
+    whose_tables: Callable[[Columns], str | None] = lambda _columns: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,7 @@ class _Run:
     def __init__(
         self, database: Database, settings: MigrationSettings, watch: MigrationWatch, direction: str
     ) -> None:
+        # Behind a pooler each transaction may get another session of the server.
         self.database = database.direct()
         self.ways = self.database.dialect.migration_ways()
         self.settings = settings
@@ -210,6 +215,7 @@ class _Run:
                 self.watch.note(f"the previous file is kept at {self.copy}")
             raise
         if self.copy is not None and not self.settings.keep_copy:
+            # The copy is as large as the database; after success it only takes space.
             self.copy.unlink(missing_ok=True)
         elif self.copy is not None:
             path = self.database.url.sqlite_path
@@ -231,6 +237,8 @@ class _Run:
                 if attempt.script is not None:
                     retries += 1
                     self._retry_later(retries, attempt, error)
+                # Once BEGIN has succeeded all of --lock-wait has passed;
+                # before it another program slipped in.
                 elif attempt.locked or time.monotonic() >= deadline:
                     raise
             except MigrationFailedError as error:
@@ -252,6 +260,7 @@ class _Run:
         ) as connection:
             attempt.locked = True
             self.ways.take_lock(connection, seconds=self.settings.lock_wait, note=self.watch.note)
+            # Without lock and second look 8 of 12 concurrent first migrations failed on PostgreSQL.
             current = self._current_revision(connection)
             script = choose(current)
             if script is None:
@@ -264,6 +273,8 @@ class _Run:
             attempt.script = script
             if not self.began and self.ways.is_pooled(connection):
                 self.watch.warning(POOLED)
+            # One copy before the first change, under the write lock:
+            # nobody can write between the two.
             if not self.began and self.database.dialect.existing_tables(connection):
                 self.copy = self.ways.keep_copy(
                     self.database.url, revision=script.revision, note=self.watch.note
@@ -283,7 +294,7 @@ class _Run:
             revision = ", ".join(row[0] for row in rows) or None
         foreign = foreign_tables(columns, migrated=revision is not None)
         if foreign:
-            raise refusal(self.database, foreign, recognise(columns))
+            raise refusal(self.database, foreign, self.settings.whose_tables(columns))
         return revision
 
     def _run_script(self, connection: sa.Connection, script: Script, started_at: datetime) -> None:
@@ -299,6 +310,7 @@ class _Run:
 
     def _retry_later(self, retries: int, attempt: _Attempt, error: DatabaseLockedError) -> None:
         revision = attempt.script.revision if attempt.script else ""
+        # Asked in a new transaction: the failed one can run nothing more.
         with self.database.transaction() as connection:
             holders = self.ways.lock_holders(connection)
         told = described(holders) if holders else "other sessions"
@@ -327,6 +339,8 @@ class _Run:
         if attempt.script is None:
             return
         with (
+            # The failure itself is about to be raised; a log that cannot
+            # be written must not hide it.
             suppress(ChatdbError, sa.exc.SQLAlchemyError),
             self.database.transaction(
                 write=True, settings=self.ways.settings(self.settings.lock_timeout)
@@ -349,6 +363,7 @@ def _recorded_statements(connection: sa.Connection) -> Iterator[list[str]]:
     def record(*arguments: object) -> None:
         statements.append(str(arguments[2]))
 
+    # What was really run: the checks afterwards look only at the tables it touched.
     event.listen(connection, "before_cursor_execute", record)
     try:
         yield statements

@@ -79,6 +79,7 @@ def judge(
         return Look("current", revision)
     if revision in chain:
         return Look("behind", revision)
+    # An application's own Alembic names revisions by hashes, which have no order.
     newer = revision.isdecimal() and chain[-1].isdecimal() and int(revision) > int(chain[-1])
     return Look("ahead" if newer else "unknown_revision", revision)
 
@@ -117,6 +118,7 @@ def translated(url: DatabaseUrl) -> Iterator[None]:
     """Turn a driver's error into one that a user can act on; loads the dialects only then."""
     try:
         yield
+    # Any exception: naming the drivers' classes here would import both.
     except Exception as error:
         from chatdb.db.database import dialect_of
 
@@ -128,6 +130,7 @@ def translated(url: DatabaseUrl) -> Iterator[None]:
 
 def look_into_file(connection: PatientFile, *, directory: Path | None = None) -> Look:
     """Do as `look` on an open SQLite connection; raises sqlite3.Error."""
+    # SQLite ignores case in names: `Conversations` would be in the way of ours.
     tables = tuple(row[0].lower() for row in connection.patiently(_SQLITE_TABLES))
     revisions: tuple[str, ...] = ()
     if VERSION_TABLE in tables:
@@ -135,6 +138,7 @@ def look_into_file(connection: PatientFile, *, directory: Path | None = None) ->
             rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()
             revisions = tuple(str(row[0]) for row in rows)
         except sqlite3.OperationalError as error:
+            # A table of this name without the column is somebody else's.
             if "no such column" not in str(error):
                 raise
     return judge(revisions, tables, directory=directory)
@@ -152,6 +156,7 @@ def look_into_server(
     table = sql.Identifier(*([schema] if schema else []), VERSION_TABLE)
     try:
         query = sql.SQL("SELECT version_num FROM {}").format(table)
+        # Asked first: on a migrated database this is the only query.
         rows = connection.execute(query).fetchall()
     except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName):
         rows = []

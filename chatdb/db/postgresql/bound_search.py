@@ -35,6 +35,7 @@ def newest_hits(
     conditions: Sequence[sa.ColumnElement[bool]],
 ) -> list[MessageKey]:
     """Return the keys of the newest messages that have the words and meet the conditions."""
+    # A second read of all hits costs far more than a few rows that the conditions drop.
     most = 2 * request.limit
     rows = connection.execute(_statement(request, words, conditions, most=most)).fetchall()
     found = [(row[0], row[1], row[2]) for row in rows if row[3]]
@@ -81,6 +82,8 @@ def _statement(
     )
     statement = (
         sa.select(hits.c.created_at, hits.c.conversation_id, hits.c.id, columns.id.is_not(None))
+        # An outer join tells a hit that the conditions drop from one
+        # that the function did not return.
         .select_from(hits.join(messages, meant, isouter=most is not None))
         .order_by(hits.c.created_at.desc(), hits.c.conversation_id.desc(), hits.c.id.desc())
     )

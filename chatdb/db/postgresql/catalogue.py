@@ -133,6 +133,7 @@ def dump(connection: sa.Connection) -> Sequence[str]:
         for table, kind, persistence, *_ in relations
         if kind in ("r", "p")
     ]
+    # Last of the constraints: they want the keys of other tables.
     foreign = [row for row in constraints if row[2].startswith("FOREIGN KEY")]
     own = [row for row in constraints if row not in foreign]
     statements += [
@@ -149,6 +150,7 @@ def dump(connection: sa.Connection) -> Sequence[str]:
         if kind in ("v", "m")
     ]
     statements += _create_functions(connection)
+    # After the functions, which a trigger's definition names.
     statements += [_trigger(row[2]) for row in _query(connection, _TRIGGERS)]
     return statements + _create_policies(connection, relations)
 
@@ -206,6 +208,7 @@ def _create_functions(connection: sa.Connection) -> list[str]:
         if _OWN_PATH in statement:
             statements.append(_MAKE_OWN_PATH)
         statements.append(statement)
+        # A new function may be called by everybody; these were taken back from PUBLIC.
         if not for_all:
             statements.append(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
     return statements
@@ -218,6 +221,8 @@ def _columns(connection: sa.Connection) -> list[CatalogueEntry]:
             "column",
             table,
             name,
+            # Which of the two it is depends on the extensions when
+            # revision 0005 ran: both are right.
             _column("jsonb" if _is_vector(table, type_name) else type_name, *more),
         )
         for table, name, type_name, *more in _query(connection, _COLUMNS)

@@ -18,6 +18,7 @@ def conninfo(url: DatabaseUrl, *, options: Sequence[str] = (), options_before: s
     parts = {"connect_timeout": str(CONNECT_TIMEOUT_SECONDS), **url.libpq()}
     for secret in _SECRETS:
         parts.pop(secret, None)
+    # An `options` parameter of the URL would otherwise be lost to ours, or ours to it.
     if options:
         parts["options"] = " ".join([parts.get("options") or options_before, *options]).strip()
     return written(parts)

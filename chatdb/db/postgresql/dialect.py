@@ -43,6 +43,7 @@ class PostgresqlDialect(Dialect):
             creator=lambda: _connect(url),
             poolclass=QueuePool if keep else NullPool,
             pool_reset_on_return=None,  # A transaction has ended by then, or its connection.
+            # SQLAlchemy would ask each new connection for the type: one more message.
             use_native_hstore=False,
         )
 
@@ -66,6 +67,7 @@ class PostgresqlDialect(Dialect):
         return translate(error, url)
 
     def server_version(self, connection: sa.Connection) -> str:
+        # Debian adds its own words behind the number.
         return str(connection.exec_driver_sql("SHOW server_version").scalar_one()).split()[0]
 
     def existing_tables(self, connection: sa.Connection) -> Sequence[str]:

@@ -74,6 +74,7 @@ def locked_error(url: DatabaseUrl, holders: Sequence[LockHolder] = ()) -> Databa
     """Name who holds the lock: the session blocking the connection, else those on our tables."""
     if not holders:
         with (
+            # Who holds it is a service: without an answer the error itself must still come.
             suppress(psycopg.Error, ChatdbError),
             closing(connect_postgresql(url, autocommit=True)) as connection,
         ):
@@ -91,6 +92,7 @@ def read_only_error(url: DatabaseUrl) -> DatabaseFailedError | None:
     try:
         with closing(connect_postgresql(url, autocommit=True)) as connection:
             row = connection.execute(_WHY_READ_ONLY).fetchone()
+    # The caller then reports the server's own words.
     except (psycopg.Error, ChatdbError):
         return None
     if row is None:

@@ -24,12 +24,14 @@ def embedding_rows(
     conversations = [record.id for record in records for _ in record.embeddings]
     keys = [(each.message_id, each.model) for record in records for each in record.embeddings]
     cursor.execute(
+        # COPY knows no ON CONFLICT: what comes again is removed first.
         "DELETE FROM message_embeddings e"
         " USING unnest(%s::uuid[], %s::uuid[], %s::text[]) AS k(conversation_id, message_id, model)"
         " WHERE e.organization_id = %s AND e.conversation_id = k.conversation_id"
         " AND e.message_id = k.message_id AND e.model = k.model",
         (conversations, *map(list, zip(*keys, strict=True)), organization_id),
     )
+    # Asked in each batch: an ALTER between two may have changed the type.
     is_pgvector = cursor.execute(_TYPE).fetchone() == ("vector",)
     row_of = _AS_VECTORS if is_pgvector else _AS_JSON
     return (

@@ -133,6 +133,8 @@ def read_messages(
         for row in copy.rows():
             pending.append(row)
             size += len(row[1])
+            # Times and metadata are converted for many messages at once;
+            # a bound keeps the memory flat.
             if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
                 yield from _chunks(pending)
                 pending, size = [], 0
@@ -151,6 +153,7 @@ def read_records(
 def _records(conversation: str, messages: bytes) -> list[Message]:
     try:
         return _decode_messages(messages)
+    # The batch says only that some message is invalid: one by one names it.
     except ValueError:
         for message in _split(messages):
             try:
@@ -228,9 +231,11 @@ def _ends(times: Sequence[bytes]) -> list[bytes]:
     lines = b"\n".join(
         [*(time if len(time) == usual - 1 else _padded(time) for time in times), b""]
     )
+    # One comparison of columns proves the form of all times: parsing each costs more than the rest.
     if len(lines) != usual * count or any(
         lines[place::usual] != _USUAL_TIME[place : place + 1] * count for place in _MARKS
     ):
+        # Years outside 1 to 9999 or BC, or another zone: rare, so one by one.
         return [json_time(time.decode()).encode() + b'"}' for time in times]
     ends = lines.replace(b" ", b"T").replace(b"+00\n", b'Z"}\n').replace(b".000000Z", b"Z")
     return ends.split(b"\n")[:-1]

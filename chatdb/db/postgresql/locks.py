@@ -70,6 +70,7 @@ def lock_of(statement: str, facts: LockFacts) -> StatementLock:
             if "FOREIGN KEY" in pattern.pattern:
                 own += tuple(name for name in _names(_REFERENCES, text) if name not in own)
             return StatementLock(lock, _related(text, own, facts))
+    # A plan that promises too weak a lock would be taken at its word in production.
     return StatementLock("ACCESS EXCLUSIVE", ())
 
 

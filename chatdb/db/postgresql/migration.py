@@ -42,7 +42,7 @@ _POLL_SECONDS = 0.1
 _SAY_AFTER_SECONDS = 1.0
 
 _COLUMNS = """
-SELECT c.relname, a.attname FROM pg_attribute a
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND a.attnum > 0 AND NOT a.attisdropped
@@ -129,10 +129,12 @@ class PostgresqlMigrationWays(MigrationWays):
 
     def make_schema(self, connection: sa.Connection, schema: str | None) -> None:
         if schema is not None and connection.scalar(_has_schema(schema)) is None:
+            # Not IF NOT EXISTS: that wants the privilege even where the schema is there.
             create = sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema))
             connection.exec_driver_sql(create.as_string(None).replace("%", "%%"))
 
     def _try_lock(self, connection: sa.Connection) -> bool:
+        # Of the transaction: behind PgBouncer two clients got the same session lock, and it stayed.
         return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK_KEY))))
 
     def is_pooled(self, connection: sa.Connection) -> bool:
@@ -159,11 +161,11 @@ class PostgresqlMigrationWays(MigrationWays):
     ) -> Path | None:
         return None
 
-    def table_columns(self, connection: sa.Connection) -> Mapping[str, frozenset[str]]:
-        columns: dict[str, set[str]] = defaultdict(set)
-        for table, column in _all(connection, _COLUMNS, ()):
-            columns[table].add(column)
-        return {table: frozenset(names) for table, names in columns.items()}
+    def table_columns(self, connection: sa.Connection) -> Mapping[str, Mapping[str, str]]:
+        columns: dict[str, dict[str, str]] = defaultdict(dict)
+        for table, column, kind in _all(connection, _COLUMNS, ()):
+            columns[table][column] = kind
+        return columns
 
     def stored_columns(self, connection: sa.Connection) -> Mapping[str, Sequence[str]]:
         columns: dict[str, list[str]] = defaultdict(list)
@@ -207,6 +209,7 @@ def _estimate(rows: int, size: int) -> int | None:
     """A table that was never analysed has -1 rows to the planner."""
     if rows >= 0:
         return rows
+    # Zero bytes are zero rows; otherwise no number is better than a wrong one.
     return 0 if size == 0 else None
 
 

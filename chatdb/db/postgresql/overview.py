@@ -28,11 +28,13 @@ _LIMITS = {
     "lock_timeout": f"{LOCK_SECONDS * 1000:g}ms",
     # Without statistics the planner would read whole tables instead of using an index.
     "enable_seqscan": "off",
+    # Compiling takes longer than these queries.
     "jit": "off",
 }
 _ABOUT = "SELECT current_setting('server_version'), pg_database_size(current_database())"
 _SETTINGS = "SELECT key, value FROM chatdb_settings"
 _COUNT = "SELECT count(*) FROM (SELECT FROM {table} LIMIT {limit}) AS counted"
+# The planner scales its last count to the table's size today; pg_class holds the old one.
 _GUESS = "EXPLAIN (FORMAT JSON) SELECT FROM {table}"
 _NEWEST = """
 SELECT max((SELECT m.created_at FROM messages m WHERE m.organization_id = o.id
@@ -83,6 +85,7 @@ class ServerGlance:
         except psycopg.errors.LockNotAvailable:
             self._seen.notes.append(f"{name}: another session holds a lock")
         except psycopg.Error as error:
+            # Without a connection every further figure would fail the same way.
             if error.sqlstate is None or self._connection.broken:
                 raise
             reason = error.diag.message_primary or str(error)

@@ -31,6 +31,7 @@ class PatientConnection(psycopg.Connection[Any]):
     @classmethod
     def open(cls, parameters: Mapping[str, Any]) -> Self:
         """Connect in autocommit: every BEGIN is our own. Raises psycopg.Error."""
+        # PgBouncer before 1.21 fails at prepared statements: another client's session has the name.
         opened = cls.connect(**parameters, prepare_threshold=None, autocommit=True)
         opened.parameters = parameters
         opened.backend_pid = opened.info.backend_pid
@@ -46,6 +47,7 @@ class PatientConnection(psycopg.Connection[Any]):
             for name, value in connection_settings(self.info.server_version).items()
         )
         query = sql.SQL("SELECT {} WHERE pg_backend_pid() = {}")
+        # The condition is in the query: asking first would cost a second message.
         self.execute(query.format(calls, self.info.backend_pid))
 
     def begin(self, *, write: bool, snapshot: bool, settings: Mapping[str, str]) -> None:
@@ -55,6 +57,7 @@ class PatientConnection(psycopg.Connection[Any]):
         wait for an answer.
         """
         everything = transaction_settings(self.info.server_version) | dict(settings)
+        # Named: a role's default of SERIALIZABLE would make imports fail with 40001.
         level = "REPEATABLE READ" if snapshot else "READ COMMITTED"
         mode = "" if write else ", READ ONLY"
         statements = [
@@ -104,6 +107,7 @@ class PatientConnection(psycopg.Connection[Any]):
         if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
             return
         with suppress(psycopg.Error):
+            # A statement goes on in the server after its client is gone, and keeps its locks.
             self.cancel_safe(timeout=_CONNECT_SECONDS)
         self.close()
 
@@ -154,6 +158,8 @@ class _Watch:
         self._holders = self._blockers()
         if self._holders:
             lock_waits.tell(self._holders)
+        # A long statement that waits for nobody is asked about seldom:
+        # each look is a new connection.
         self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
         self._due = time.monotonic() + self._pause
 

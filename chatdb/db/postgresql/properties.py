@@ -118,6 +118,7 @@ def create_like(
     """Create an empty database with another's owner, locale and privileges (None: default)."""
     from psycopg import sql
 
+    # template1 may hold objects of the site, and fixes encoding and locale.
     options: list[Composable] = [sql.SQL("TEMPLATE template0")]
     if like is None:
         options.append(sql.SQL("ENCODING 'UTF8'"))
@@ -181,6 +182,7 @@ def _grants(name: str, like: DatabaseProperties) -> "Iterator[Composed]":
     if like.grants is None:
         return
     database, owner = sql.Identifier(name), sql.Identifier(like.owner)
+    # A new database lets everybody connect; the old one may not have.
     yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC, {}").format(database, owner)
     for grant in like.grants:
         yield sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
@@ -193,6 +195,7 @@ def _grants(name: str, like: DatabaseProperties) -> "Iterator[Composed]":
 
 def _privilege(text: str) -> LiteralString:
     known: Sequence[LiteralString] = ("CREATE", "TEMPORARY", "CONNECT")
+    # Words of the catalogue, written without quotes: only known ones go into a statement.
     return next(privilege for privilege in known if privilege == text)
 
 

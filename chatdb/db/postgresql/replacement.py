@@ -73,6 +73,7 @@ class PostgresqlReplacement(Replacement):
         may_create, may_rename = self._server.connection.execute(
             _RIGHTS, (self.url.database,)
         ).fetchone() or (False, False)
+        # None: there is no such database yet.
         if may_create and may_rename is not False:
             return
         what = f"does not own {self.url.database}" if may_create else "may not create databases"
@@ -131,6 +132,7 @@ class PostgresqlReplacement(Replacement):
         deadline, said = time.monotonic() + _LEAVING_SECONDS, False
         while True:
             if force:
+                # In the loop: a transaction manager may prepare one more while sessions are ended.
                 roll_back_prepared(self.url, self.bound())
             try:
                 if not force:
@@ -159,6 +161,7 @@ def scratch(server: Server, url: DatabaseUrl, *, like_target: bool) -> Iterator[
     """
     import psycopg
 
+    # The target's name may be 63 bytes long already: only its digest has room.
     name = f"{_SCRATCH}{crc32(url.database.encode()):08x}_{uuid4().hex[:8]}"
     like = read_properties(server.connection, url.database) if like_target else None
     with server.exclusive(name):
@@ -176,6 +179,7 @@ def sweep(server: Server, note: Note) -> None:
     for database in server.databases():
         if not (database.name.startswith(_SCRATCH) and database.owned):
             continue
+        # Both: an advisory lock counts only within the database that its holder is connected to.
         if not server.is_locked_by_others(database.name) and server.try_lock(database.name):
             try:
                 note(f"removing {database.name}, left by an interrupted chatdb")

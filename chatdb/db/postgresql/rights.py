@@ -188,6 +188,7 @@ def _allowed_lines(lines: Iterable[str]) -> str:
 def _guarded(statement: str, what: str) -> str:
     return (
         f"BEGIN {statement} EXCEPTION"
+        # Each in a block of its own: one refused privilege must not undo the others.
         " WHEN insufficient_privilege OR undefined_object OR undefined_column"
         " OR undefined_function OR undefined_table THEN"
         f" RAISE WARNING 'not carried over: %', {_literal(what)}; END;"

@@ -142,6 +142,7 @@ class PostgresqlSearch(MessageSearch):
         return found
 
     def contains(self, text: str) -> sa.ColumnElement[bool]:
+        # ILIKE lowers every message's whole text: Chinese or Thai has no case to ignore.
         if text.isascii() or any(c.isascii() and c.isalpha() for c in text):
             return messages.c.content.ilike(like_pattern(text), escape="!")
         return messages.c.content.like(like_pattern(text), escape="!")
@@ -166,6 +167,7 @@ def main_query(request: SearchRequest, most_forms: int = _MOST_FORMS) -> str | N
         return None
     excluded = [term for term in request.none_of if term.contains is None]
     count = sum(len(term.pieces) for term in (*(t for group in groups for t in group), *excluded))
+    # A word of many letters that take accents has hundreds of forms; the query must stay parseable.
     forms = max(1, most_forms // count)
     parts = ["(" + " | ".join(_phrase(term, forms) for term in group) + ")" for group in groups]
     return " & ".join([*parts, *(f"!({_phrase(term, forms)})" for term in excluded)])
@@ -286,10 +288,12 @@ def _walk(
 ) -> list[MessageKey] | None:
     """Look for hits among the newest messages; None if there were too few of them."""
     columns = messages.c
+    # Filtered outside of the limit: only so many of the newest are read, whether they match or not.
     newest = _newest_of(messages, bounds, steps).add_columns(
         columns.organization_id, columns.role, columns.content, columns.metadata
     )
     inner = newest.subquery("newest")
     adapt = ClauseAdapter(inner).traverse
     found = _keys(connection, _newest_of(inner, [adapt(each) for each in filters], limit))
+    # Fewer: older hits may exist, so the page would not be the newest ones.
     return found if len(found) == limit else None

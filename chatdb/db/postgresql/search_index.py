@@ -150,6 +150,7 @@ def _checked_by_amcheck(connection: sa.Connection) -> tuple[tuple[str, ...], tup
     if not may:
         return (), (f"{only}: this user may not run amcheck",)
     try:
+        # A damaged index ends the transaction; the report still has to be read in it.
         with connection.begin_nested():
             name = function.partition("(")[0]
             connection.exec_driver_sql(f"SELECT {name}(to_regclass('{SEARCH_INDEX}'))")
@@ -177,6 +178,7 @@ def _build_beside(
             statement = _expected().replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1)
         try:
             connection.execute(statement.encode())
+        # An interrupted concurrent build leaves an invalid index, which every insert maintains.
         except BaseException:
             _clear(connection)
             raise
@@ -202,6 +204,7 @@ def _drop_unusable(connection: "psycopg.Connection[Any]") -> bool:
 def _clear(connection: "psycopg.Connection[Any]") -> None:
     """Drop what an interrupted build left, if that is quick; otherwise the next build does."""
     with suppress(psycopg.Error):
+        # The way out of an error must not wait for whoever reads the table.
         connection.execute("SET lock_timeout = '2s'")
         for name, is_valid, *_ in connection.execute(_INDEXES).fetchall():
             if not is_valid:
@@ -216,6 +219,7 @@ def _build_in_a_transaction(database: "Database", watch: BuildWatch) -> None:
     watch.begin("building the search index", None, "bytes")
     settings = PostgresqlBulk.transaction_settings | {"lock_timeout": "30s"}
     with database.transaction(write=True, settings=settings) as connection:
+        # The strongest lock at once: one raised later, at DROP INDEX, could deadlock with a writer.
         connection.exec_driver_sql("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
         for name, *_ in connection.exec_driver_sql(_INDEXES).fetchall():
             connection.exec_driver_sql(f'DROP INDEX "{name}"')

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 LONGEST_NAME = 63
 """Bytes of a name that PostgreSQL keeps."""
 
+# PostgreSQL renames and copies no database that the session itself is connected to.
 _MAINTENANCE = ("postgres", "template1")
 _TRIES = 5
 _SHOWN_SESSIONS = 10
+# A session that has just closed its connection stays listed for a moment.
 _LEAVING_SECONDS = 0.5
 _LOCK_SECONDS = 2.0
 _POLL_SECONDS = 0.02
@@ -123,6 +125,7 @@ class Server:
         gone = (errors.UndefinedObject, errors.InvalidCatalogName, errors.UndefinedFile)
         try:
             row = self._connection.execute("SELECT pg_database_size(%s::name)", (name,)).fetchone()
+        # A size is only shown: a database removed meanwhile must not fail the list.
         except (*gone, errors.InsufficientPrivilege):
             return 0
         return int(row[0] or 0) if row else 0
@@ -195,6 +198,8 @@ class Server:
         """
         self._alone_while(
             source,
+            # WAL_LOG, the default, writes every page into the log as
+            # well: a checkpoint is a large copy.
             lambda: self._run(
                 "CREATE DATABASE {} TEMPLATE {} STRATEGY = FILE_COPY", target, source
             ),
@@ -252,6 +257,7 @@ class Server:
             try:
                 return act()
             except errors.ObjectInUse as error:
+                # Without force a new session is somebody's work; with it they are ended again.
                 if not (force and left):
                     raise still_connected(name, self.sessions(name)) from error
         return None
@@ -263,6 +269,7 @@ class Server:
 
 
 def _lock_key(name: str) -> tuple[int, int]:
+    # Two signed 32-bit numbers: the key space "chat" in ASCII, and the name.
     return 0x63686174, crc32(name.encode()) - (1 << 31)
 
 

@@ -13,13 +13,16 @@ _HOW_VALUES_ARE_READ = {
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
     "bytea_output": "hex",
+    # 1: the shortest text that reads back as the same number.
     "extra_float_digits": "1",
     "array_nulls": "on",
     "standard_conforming_strings": "on",
     "quote_all_identifiers": "off",
 }
 _WHAT_IS_FOUND = {
+    # With "off" a bound role gets errors in place of its own rows.
     "row_security": "on",
+    # A limit makes the index return some of the hits at random.
     "gin_fuzzy_search_limit": "0",
     "transform_null_equals": "off",
 }
@@ -50,5 +53,6 @@ def connection_settings(server_version: int) -> dict[str, str]:
 def program_options(server_version: int) -> list[str]:
     """Return the options of a psql, pg_dump or pg_restore session: no time limits apply."""
     newer = _FROM_17 if server_version >= _TRANSACTION_TIMEOUT_SINCE else {}
+    # A dump of hours must not fail at a lock; who holds it is told meanwhile.
     settings = {**_NO_HURRY, **newer, "lock_timeout": "0"}
     return [f"-c {name}={value}" for name, value in settings.items()]

@@ -57,6 +57,8 @@ class PostgresqlStatistics(Statistics):
             return MessageSource("messages m")
         percent = {"percent": 100 * share}
         return MessageSource(
+            # SYSTEM reads only the chosen pages, BERNOULLI all of them;
+            # REPEATABLE gives the same twice.
             "messages m TABLESAMPLE SYSTEM (CAST(:percent AS real)) REPEATABLE (1)",
             factor=1 / share,
             values=percent,

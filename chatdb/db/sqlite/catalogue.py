@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from chatdb.db.contract.migration import CatalogueEntry
 from chatdb.db.schema import TABLE_NAMES
 
+# Without SQL are the indexes that SQLite makes for keys; their names are not chatdb's.
 _MASTER = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
 _CONSTRAINT = re.compile(
     r"(?:CONSTRAINT\s+\"?(\w+)\"?\s+)?((?:PRIMARY KEY|UNIQUE|CHECK|FOREIGN KEY)\b.*)",
@@ -40,6 +41,7 @@ def dump(connection: sa.Connection) -> Sequence[str]:
 
 def normal(text: str) -> str:
     """Return SQL with single spaces and without quotes around plain names."""
+    # ALTER TABLE RENAME, which Alembic's batch mode ends with, writes quotes around the name.
     return re.sub(r"\s+", " ", re.sub(r"\"(\w+)\"", r"\1", text)).strip()
 
 
@@ -47,6 +49,8 @@ def _objects(connection: sa.Connection) -> list[tuple[str, str, str, str]]:
     """Return (kind, name, table, sql) of chatdb's objects: its tables and what depends on them."""
     found = []
     for kind, name, table, text in connection.exec_driver_sql(_MASTER):
+        # SQLite lists a virtual table as a table; its columns
+        # come from the module, not from the SQL.
         if kind == "table" and text.upper().startswith("CREATE VIRTUAL TABLE"):
             kind = "virtual"
         if table in TABLE_NAMES or _is_search(kind, name):

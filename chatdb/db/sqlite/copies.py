@@ -10,7 +10,9 @@ from urllib.parse import quote
 from chatdb.db.connect import connect_sqlite
 from chatdb.db.url import DatabaseUrl
 
+# 16 MB a step: progress and Ctrl-C come between two steps.
 _PAGES_PER_STEP = 4096
+# SQLite lists up to 100 lines; the error shows the first.
 _DAMAGES = 5
 _OF_SEARCH_INDEX = "inverted index for FTS5 table"
 
@@ -36,6 +38,7 @@ def copy_into(
         # Without an explicit transaction the copy would start again at every write of others.
         source.execute("BEGIN")
         page = source.execute("PRAGMA page_size").fetchone()[0]
+        # BEGIN alone reads nothing: only the first read holds the state that is copied.
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
         def told(_status: int, remaining: int, total: int) -> None:
@@ -48,6 +51,7 @@ def copy_into(
 
 def open_copy(path: Path) -> sqlite3.Connection:
     """Open a finished copy for reading: nothing is written beside it, no other process has it."""
+    # immutable: no -shm file is made beside a copy that is about to be packed or renamed.
     uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 

@@ -10,6 +10,7 @@ def is_damaged(error: BaseException | None) -> bool:
     if not isinstance(error, sqlite3.Error):
         return False
     name = str(getattr(error, "sqlite_errorname", ""))
+    # These come as plain SQLITE_ERROR: only the text tells them from a wrong query.
     return name == "SQLITE_CORRUPT_VTAB" or str(error).startswith(
         (
             "invalid fts5 file format",

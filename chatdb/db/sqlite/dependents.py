@@ -49,6 +49,7 @@ def check(connection: sa.Connection, before: Witness) -> None:
 
 def _can_be_read(connection: sa.Connection, view: str) -> bool:
     try:
+        # SQLite checks a view's tables and columns only when it is read.
         connection.exec_driver_sql(f"SELECT * FROM {_quoted(view)} LIMIT 0").close()
     except sa.exc.OperationalError:
         return False

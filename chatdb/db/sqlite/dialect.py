@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _WRITE = "chatdb_write"
 _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '([^']*)'")
 """The text of Python's sqlite3, without an error code, for invalid text of another program."""
+# SQLite grows the -shm file by as much at a time.
 _SHARED_MEMORY_BYTES = 32 * 1024
 
 _LOCKS = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
@@ -79,6 +80,8 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[ChatdbError], str, str], ...] = (
         "restore it from a backup",
     ),
     (
+        # Network shares: the first operation that wants a
+        # lock or shared memory fails with one of these.
         (_NO_LOCKS, "SQLITE_IOERR_SHM", "SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_UNLOCK"),
         StorageError,
         NO_LOCKS_TEXT,
@@ -111,12 +114,18 @@ class SqliteDialect(Dialect):
         engine = sa.create_engine(
             "sqlite+pysqlite://",
             creator=lambda: connect_sqlite(url, create=create, foreign_keys=foreign_keys),
+            # Kept for a load: the close of the last connection
+            # checkpoints the log, after every batch.
             poolclass=QueuePool if keep else NullPool,
         )
 
+        # Python's sqlite3 begins by itself only before INSERT,
+        # UPDATE and DELETE: DDL would not be rolled back.
         @event.listens_for(engine, "begin")
         def emit_begin(connection: sa.Connection) -> None:
             driver: Any = connection.connection.driver_connection
+            # A read that becomes a write fails at once when another
+            # wrote since: writers take the lock at BEGIN.
             driver.begin(write=connection.get_execution_options().get(_WRITE, False))
 
         event.listen(engine, "do_execute", _execute)

@@ -40,6 +40,7 @@ _SELDOM_NAMES = ", ".join(column.name for column in _SELDOM)
 _COLUMNS = ", ".join(
     [
         "conversation_id",
+        # As bytes metadata are neither decoded to str nor encoded again on their way to JSON.
         *("CAST({metadata} AS BLOB)" if name == "metadata" else name for name in _USUAL),
         f"CASE WHEN coalesce({_SELDOM_NAMES}) IS NOT NULL THEN json_array({_SELDOM_NAMES}) END",
     ]
@@ -58,6 +59,7 @@ def _field(column: Column) -> tuple[str, Any, Any]:
     return column.name, kept | None, left_out
 
 
+# gc=False: they hold no cycles, and the collector would go through each of them.
 _Message: Any = msgspec.defstruct(
     "_Message", map(_field, _FIELDS), omit_defaults=True, gc=False, module=__name__
 )
@@ -148,11 +150,14 @@ def _rows(
         for row in cursor.execute(*_statement(organization_id, selection)):
             pending.append(row)
             size += len(row[_CONTENT])
+            # Both bounds: a conversation may have one message
+            # of 50 MB as well as a million small ones.
             if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
                 yield pending
                 pending, size = [], 0
         if pending:
             yield pending
+    # An open cursor keeps the read transaction, and with it the write-ahead log from being reset.
     finally:
         cursor.close()
 
@@ -160,6 +165,7 @@ def _rows(
 def _statement(organization_id: UUID, selection: Selection) -> tuple[str, list[str]]:
     ids = list(selection.ids)
     if selection.gapless:
+        # A range reads the index in one walk; IN looks up each id.
         condition, values = "BETWEEN ? AND ?", [ids[0], ids[-1]]
     else:
         condition, values = f"IN ({', '.join('?' * len(ids))})", ids
@@ -227,6 +233,7 @@ class _Messages:
         try:
             return self._metadata.all_of([row[_METADATA] for row in rows])
         except ValueError:
+            # The batch says only that some row is invalid: one by one names the message.
             for row in rows:
                 try:
                     self._metadata.all_of([row[_METADATA]])
@@ -236,6 +243,7 @@ class _Messages:
 
     def _chunk(self, conversation: str, messages: list[Any]) -> Chunk:
         _encode_into(messages, self._buffer)
+        # Without the list's brackets: the chunks of a conversation are joined to one list.
         return conversation, bytes(memoryview(self._buffer)[1:-1]), len(messages)
 
 

@@ -161,18 +161,18 @@ class SqliteMigrationWays(MigrationWays):
         _copy(url, target)
         return target
 
-    def table_columns(self, connection: sa.Connection) -> Mapping[str, frozenset[str]]:
-        columns: dict[str, set[str]] = defaultdict(set)
+    def table_columns(self, connection: sa.Connection) -> Mapping[str, Mapping[str, str]]:
+        columns: dict[str, dict[str, str]] = defaultdict(dict)
         query = (
-            "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c"
+            "SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c"
             " WHERE m.type = ? AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND m.name LIKE ?"
         )
         views = sqlite_dependents.readable_views(connection)
         wanted = [("table", "%"), *(("view", name) for name in views)]
         for kind_and_name in wanted:
-            for table, column in connection.exec_driver_sql(query, kind_and_name):
-                columns[table.lower()].add(column)  # SQLite ignores case in names.
-        return {table: frozenset(names) for table, names in columns.items()}
+            for table, column, kind in connection.exec_driver_sql(query, kind_and_name):
+                columns[table.lower()][column] = kind  # SQLite ignores case in names.
+        return columns
 
     def stored_columns(self, connection: sa.Connection) -> Mapping[str, Sequence[str]]:
         columns: dict[str, list[str]] = defaultdict(list)

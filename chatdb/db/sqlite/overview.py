@@ -10,13 +10,16 @@ from typing import Any
 
 from chatdb.db.contract.overview import COUNTED_ROWS, FIGURE_SECONDS, READABLE, Amount, Overview
 
+# Instructions of SQLite's virtual machine: each look is a call into Python.
 _STEPS_BETWEEN_LOOKS = 10_000
+# SQLite keeps no row count: counting all reads a whole index.
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {limit})"
 _GUESS = "SELECT (SELECT max(rowid) FROM {table}) - (SELECT min(rowid) FROM {table}) + 1"
 _NEWEST = """
 SELECT max((SELECT m.created_at FROM messages m WHERE m.organization_id = o.id
             ORDER BY m.created_at DESC LIMIT 1)) FROM organizations o
 """
+# CROSS JOIN fixes the order: organizations are few, and each is a range of the index on times.
 _DAYS = """
 SELECT substr(m.created_at, 1, 10), count(*) FROM organizations o
 CROSS JOIN messages m ON m.organization_id = o.id AND m.created_at >= ? GROUP BY 1
@@ -34,6 +37,7 @@ class FileGlance:
     def read(self, since: datetime) -> None:
         """Read every figure; `since` is when the days begin."""
         seen = self._seen
+        # A file that is only looked at must not change, whatever a later query does.
         self._connection.execute("PRAGMA query_only=ON")
         seen.version = sqlite3.sqlite_version
         seen.size = sum(

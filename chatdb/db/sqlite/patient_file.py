@@ -12,7 +12,9 @@ from chatdb.errors import StorageError
 NO_LOCKS_TEXT = "{path} is on a file system without locks or shared memory (a network share?)"
 NO_LOCKS_HINT = "move the file to a local disk, or use PostgreSQL: --database-url postgresql://"
 
+# SQLite waits in C, where Python's signal handlers do not run.
 _STEP_SECONDS = 1.0
+# PROTOCOL: several processes raced to open the write-ahead log, and SQLite gave up its own tries.
 _BUSY = ("SQLITE_BUSY", "SQLITE_PROTOCOL")
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -29,6 +31,7 @@ class PatientFile(sqlite3.Connection):
             self.patiently("BEGIN IMMEDIATE")
         else:
             self.execute("BEGIN")
+            # BEGIN takes no lock: the first read does, and would wait in C for the whole timeout.
             self.patiently("SELECT 1 FROM sqlite_master LIMIT 1")
 
     def commit(self) -> None:
@@ -54,6 +57,7 @@ class PatientFile(sqlite3.Connection):
                 if not told and waited >= lock_waits.SAY_AFTER_SECONDS:
                     told = True
                     lock_waits.say(f"waiting for another program that holds {self.path}")
+            # The statements of the transaction itself wait as long as was asked for.
             finally:
                 self._wait_for(self.busy_seconds)
 
@@ -85,6 +89,7 @@ def no_locks(path: Path) -> StorageError:
 
 def open_file(uri: str, path: Path, *, busy_seconds: float) -> PatientFile:
     """Connect in manual transaction mode; raises sqlite3.Error."""
+    # A copy reads its source in a thread beside; no connection is used by two at a time.
     options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
     connection = sqlite3.connect(
         uri, uri=True, timeout=busy_seconds, factory=PatientFile, **options

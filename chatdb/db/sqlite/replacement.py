@@ -25,6 +25,7 @@ _SIDES = ("-wal", "-shm", "-journal")
 NEW = ".restoring"
 _COPIED_AT = "%Y%m%dT%H%M%S%fZ"
 _MIGRATION_COPY = re.compile(r"\.before_[^_]+_(\d{8}T\d{6}\d{3})Z\.db")
+# A swap by mistake beside a running application should fail soon, but outlast a short commit.
 _BUSY_SECONDS = 2.0
 _DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 _IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -36,6 +37,7 @@ class SqliteReplacement(Replacement):
 
     def __init__(self, url: DatabaseUrl) -> None:
         self.url = url
+        # Renaming over a link would replace the link and leave its target as it was.
         self._path = url.sqlite_path.resolve()
 
     def is_there(self) -> bool:
@@ -96,6 +98,7 @@ class SqliteReplacement(Replacement):
             yield DatabaseUrl(dialect_name="sqlite", path=path)
         finally:
             with suppress(FileNotFoundError):
+                # After a swap the path is the old file's name, or somebody else's file.
                 if os.path.samestat(os.fstat(descriptor), path.lstat()):
                     _remove(path)
             os.close(descriptor)
@@ -127,13 +130,17 @@ class SqliteReplacement(Replacement):
                 _bring_log(path, self._path)
                 sync_folder(self._path.parent)
                 return None
+            # Before the swap: the application must be able to open the new file at once.
             _take_over_rights(self._path, path)
             with self._held() as is_damaged:
+                # A link first, then the rename: at no moment does
+                # the database's name point to nothing.
                 _keep(self._path, aside)
                 if is_damaged:
                     _keep_sides(self._path, aside)
                 path.replace(self._path)
                 _bring_log(path, self._path)
+                # A rename is on the disk only with its folder.
                 sync_folder(self._path.parent)
         return next(each for each in self.kept() if each.name == str(aside))
 
@@ -146,6 +153,8 @@ class SqliteReplacement(Replacement):
         closes.
         """
         with translated(self.url):
+            # SQLite's locks show only transactions: an idle program
+            # holds none and would go on writing here.
             users = _users(self._path)
             if users:
                 raise _in_use(self._path, users)
@@ -165,11 +174,14 @@ class SqliteReplacement(Replacement):
                     return
                 before = self._path.stat()
                 try:
+                    # Again under the lock: a program may have opened the file in between.
                     if users := _users(self._path):
                         raise _in_use(self._path, users)
                     yield False
                 finally:
                     connection.execute("ROLLBACK")
+                    # Only a file that was not swapped away: this
+                    # connection still has the old one open.
                     if mode == "wal" and os.path.samestat(before, self._path.stat()):
                         connection.execute("PRAGMA journal_mode=WAL")
 
@@ -192,6 +204,7 @@ def _migrated_at(ending: str) -> datetime | None:
 def _lock(connection: sqlite3.Connection) -> str:
     """Lock the file for this connection alone, without a log; return its previous mode."""
     mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+    # The first read recovers the log; a damaged file fails here, before anything is changed.
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     try:
         connection.execute("PRAGMA journal_mode=DELETE")
@@ -213,6 +226,7 @@ def _complete(path: Path) -> None:
     try:
         with translated(url), closing(connect_sqlite(url, busy_seconds=0)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
+            # A log left beside a renamed file would be read into whatever gets its name next.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except Exception as error:
         cause = error.__cause__ or error
@@ -225,6 +239,7 @@ def _complete(path: Path) -> None:
 def _take_over_rights(old: Path, new: Path) -> None:
     told = old.stat()
     new.chmod(told.st_mode & 0o7777)
+    # Only root may give a file to another user.
     with suppress(PermissionError):
         os.chown(new, told.st_uid, told.st_gid)
 
@@ -281,7 +296,10 @@ def _claimed(path: Path) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(path, flags, 0o600)
         try:
+            # flock, not SQLite's own kind of lock: closing any
+            # descriptor of the file would end that one.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The holder may have removed the file between open and lock: then no path leads to it.
             if os.path.samestat(os.fstat(descriptor), path.lstat()):
                 os.ftruncate(descriptor, 0)
                 for side in _SIDES:

@@ -52,6 +52,7 @@ class SqliteSearch(MessageSearch):
             original = error.orig
             if time.monotonic() > ends and _error_name(original) == "SQLITE_INTERRUPT":
                 raise timed_out(timeout_seconds, what) from error
+            # Only a raw query can be wrong: chatdb quotes every word of the others.
             if _error_name(original) == "SQLITE_ERROR" and not is_damaged(original):
                 raise UsageError(
                     f"SQLite cannot read the raw query: {original}",
@@ -59,6 +60,7 @@ class SqliteSearch(MessageSearch):
                 ) from error
             raise
         finally:
+            # The connection goes on to other work, which has no deadline.
             driver.set_progress_handler(None, 0)
 
     def newest(self, connection: sa.Connection, request: SearchRequest) -> list[MessageKey]:
@@ -75,6 +77,8 @@ class SqliteSearch(MessageSearch):
                     return found
             # A unary plus keeps the planner from using an index on the column.
             rid = "messages.rid" if few else "+messages.rid"
+            # Few hits are looked up by row id; by its own index
+            # the tenant's rows would all be walked.
             organization = "+" + organization if few else organization
             statement = statement.where(_matching(rid, query))
         own = sa.text(f"{organization} = :organization").bindparams(
@@ -127,6 +131,7 @@ class SqliteSearch(MessageSearch):
     def _has_few_hits(self, connection: sa.Connection, query: str) -> bool:
         count = sa.text(
             "SELECT count(*) FROM (SELECT 1 FROM messages_search"
+            # Counting stops at the limit: all hits of a common word would take 7 ms per 200,000.
             " WHERE messages_search MATCH :query LIMIT :most)"
         )
         found = connection.scalar(count, {"query": query, "most": MANY_HITS})
@@ -171,10 +176,12 @@ def main_query(request: SearchRequest) -> str | None:
         return None
     query = " AND ".join(groups)
     excluded = [_phrase(term) for term in request.none_of if term.contains is None]
+    # FTS5's NOT wants something on its left: a query of exclusions alone is not for the index.
     return f"({query}) NOT ({' OR '.join(excluded)})" if excluded else query
 
 
 def _phrase(term: Term) -> str:
+    # Unquoted, FTS5 reads `multi-agent`, `20.04` and `it's` as syntax errors.
     return f'"{" ".join(term.pieces)}"' + ("*" if term.prefix else "")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chatdb.db.database import Database
 
 _PARTS = ("data", "idx", "docsize", "config")
+# The count reads the whole index, and a search that found nothing waits for it.
 _SMALL = 300_000
 """Up to this many words are counted for a search that found little."""
 _STEPS_BETWEEN_LOOKS = 10_000
@@ -44,6 +45,7 @@ class SqliteSearchIndex(SearchIndex):
         ]
         if missing:
             return Glance(is_usable=True, problem=f"the trigger {missing[0]} is missing")
+        # Two ends of indexes; comparing all rows would make each look as slow as a count.
         newest, newest_indexed = driver.execute(
             "SELECT (SELECT max(rid) FROM messages), (SELECT max(id) FROM messages_search_docsize)"
         ).fetchone()
@@ -63,11 +65,13 @@ class SqliteSearchIndex(SearchIndex):
                 messages = _value(driver, "SELECT count(*) FROM messages")
                 indexed = _value(driver, f"SELECT count(*) FROM {TABLE}_docsize")
                 damages += _counts(driver, messages, indexed)
+                # Before the words: a large index may not be counted in time, its size is.
                 size = _size(driver)
                 damages += _words(driver)
         except sqlite3.Error as error:
             if _name(error) == "SQLITE_INTERRUPT":
                 unchecked.append(f"it was not counted within {seconds:g} s")
+            # A damaged index is the answer here; a lock or a full disk is not.
             elif not _name(error).startswith(_UNREADABLE):
                 raise
             elif not objects:
@@ -88,6 +92,8 @@ class SqliteSearchIndex(SearchIndex):
         driver = driver_connection(connection)
         try:
             with _deadline(driver):
+                # Rank 1: without it FTS5 checks its tables against
+                # each other only, not against the texts.
                 driver.execute(f"INSERT INTO {TABLE}({TABLE}, rank) VALUES ('integrity-check', 1)")
         except sqlite3.Error as error:
             if not _name(error).startswith(_UNREADABLE):
@@ -106,6 +112,7 @@ class SqliteSearchIndex(SearchIndex):
             triggers = []
             for kind, _, statement in _expected():
                 if kind == "trigger":
+                    # Last: each filled row would go through them a second time.
                     triggers.append(statement)
                 else:
                     driver.execute(statement)
@@ -199,6 +206,7 @@ def _remove(driver: sqlite3.Connection) -> None:
     for kind, name, _ in reversed(_expected()):
         if kind == "trigger":
             driver.execute(f"DROP TRIGGER IF EXISTS {name}")
+    # A DROP that fails half-way must leave the tables for the second try.
     driver.execute("SAVEPOINT remove_search")
     try:
         driver.execute(f"DROP TABLE IF EXISTS {TABLE}")

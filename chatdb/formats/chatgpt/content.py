@@ -80,6 +80,7 @@ def _mixed_parts(raw: Fields, parts: list[Any]) -> Content:
             raw["order"] = order
         del raw["parts"]
     if not any(texts):
+        # Unknown parts: their text is better shown than nothing.
         texts = [part["text"] for part in attachments if _has_text(part)]
     return Content("\n".join(text for text in texts if text), attachments=attachments or None)
 
@@ -138,6 +139,7 @@ def _context(raw: Fields) -> Content:
 
 def _unknown(raw: Fields) -> Content:
     content = Content(rest=dict(raw), known=False)
+    # Where the known types have their text: a new type most likely does too.
     for name in ("text", "content", "result", "output", "output_str"):
         if isinstance(raw.get(name), str):
             content.text = raw[name]

@@ -52,6 +52,7 @@ class ChatgptMessages:
         for name in self._tree.order:
             node = self._nodes[name]
             parent = parents[name]
+            # Real exports name parents that do not exist.
             if parent not in ids:
                 ids[parent] = message_id(conversation, str(parent))
             raw = node.message
@@ -113,6 +114,7 @@ class ChatgptMessages:
                 message.model = default_model
             if type(raw.recipient) is str and raw.recipient != "all":
                 message.tool_calls = [_call(raw.recipient, content)]
+        # ChatGPT itself shows none of these.
         if raw.weight == 0 or kind in _HIDDEN_TYPES or _is_empty(message):
             marks["hidden"] = True
         fields = _fields(raw)
@@ -137,6 +139,7 @@ class ChatgptMessages:
         return role
 
     def _time(self, raw: Any, inherited: datetime, marks: Fields) -> datetime:
+        # The usual case without a call: a time stands in every message.
         if type(raw) is float and _EARLIEST < raw < _LATEST:
             return datetime.fromtimestamp(raw, UTC)
         moment = parse_time(raw)
@@ -152,6 +155,7 @@ class ChatgptMessages:
             self._tally.unknown_fields[f"mapping.message.{name}"] += 1
             if name == MARKS:
                 marks["field"] = value
+            # These names are taken by what chatdb itself puts there.
             elif name in ("metadata", "author", "content", "node"):
                 fields[f"{name}_"] = value
             else:

@@ -79,6 +79,7 @@ class ClaudeMessages:
                 what = "it has neither a sender nor a text"
                 self._context.skip(f"message {number}", what, source_id)
                 continue
+            # Two entries may have one uuid: neither must take the other's place.
             taken = source_id is None or source_id in usable
             usable[f"#{number}" if taken else str(source_id)] = entry
         return usable
@@ -145,6 +146,7 @@ class ClaudeMessages:
         name = "sender" if raw.get("sender") is not None else "role"
         raw_role = raw.pop(name, None)
         role = usual_role(raw_role)
+        # The API sends a tool's results in the user's name.
         if role == "user" and blocks.is_only_results:
             marks["role"] = raw_role
             return "tool"

@@ -48,10 +48,12 @@ def folder_name(key: str) -> str:
 
 def slug(title: str) -> str:
     """Return the words of a title, joined by hyphens; `untitled` if there are none."""
+    # One Unicode form: the same title gives the same name, however it was composed.
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", title[:400]).casefold())
     if not text.isascii():
         text = "".join(each if _belongs_to_word(each) else "-" for each in text)
     words = _BETWEEN_WORDS.sub("-", text).strip("-")
+    # Cut as bytes, a character may be halved: that half is dropped.
     short = words.encode()[:LONGEST_SLUG].decode(errors="ignore")
     if len(short) < len(words) and "-" in short[20:]:
         short = short[: short.rindex("-")]

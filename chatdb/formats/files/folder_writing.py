@@ -101,6 +101,7 @@ def _state(path: Path, data: bytes, writer: Writer) -> State:
 
 def _write(folder: Path, descriptor: int, name: str, data: bytes, state: State) -> None:
     path = folder / name
+    # A rename would replace a link or a device; those are written through.
     if state == "none" or (path.is_file() and not path.is_symlink()):
         try:
             write_unsynced(descriptor, name, data)
@@ -127,6 +128,7 @@ def _named(writer: Writer, records: Iterable[Conversation]) -> Iterator[tuple[st
     """Give each record its file; the second with the same short id gets its whole id."""
     seen: set[int] = set()
     for record in records:
+        # As a number: a set of texts takes twice the memory for millions of files.
         short_id = record.id.int & (1 << 4 * SHORT_ID) - 1
         yield file_name(record, writer.extension, whole_id=short_id in seen), record
         seen.add(short_id)

@@ -213,6 +213,7 @@ class JsonReader(ABC):
             for number, element in enumerate(elements):
                 if isinstance(element, Element):
                     yield from self._items(file, element, context)
+                # Of several files the others are still read.
                 elif number == 0 and alone:
                     raise InvalidInputError(
                         f"{file.name} is broken at byte {element.offset}, "
@@ -279,6 +280,7 @@ class JsonReader(ABC):
 
         `alone_in` are the bytes that contain it and nothing else.
         """
+        # Counts of its own: they are kept with the digest, for when its bytes come again.
         own = replace(context, tally=Tally(), skips=[*context.skips])
         context.skips.clear()
         tally = own.tally
@@ -318,6 +320,8 @@ class JsonReader(ABC):
             return Skipped(place, str(error), identifier)
         except _ODD_SHAPE as error:
             return Skipped(place, f"unreadable: {type(error).__name__}: {error}", identifier)
+        # After the hash: an installation that is named later must not
+        # make all records look changed.
         conversation.source_name = context.source_name
         return conversation
 

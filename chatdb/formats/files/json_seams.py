@@ -48,5 +48,6 @@ class Seams:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._misses += 1
             if self._misses == MOST_MISSES:
+                # Each wrong guess decodes a part in vain.
                 self._decode = None
             return None

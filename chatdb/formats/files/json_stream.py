@@ -123,6 +123,7 @@ class JsonStream:
                 return
             if first in b"]},:":
                 yield self._broken(f"unexpected {chr(first)!r}")
+                # One broken entry must not cost those after it.
                 self._resynchronise()
                 continue
             guess = self._seams.guess(self._buffer, self._start)
@@ -182,6 +183,7 @@ class JsonStream:
     def _end_of_value(self) -> int | None:
         """Return where the value at the start ends, reading on as needed; None if truncated."""
         end = _end_in(self._buffer, self._start)
+        # Most values that seem cut only reach beyond the window.
         while end is None and len(self._buffer) - self._start < PATIENCE and self._read_more():
             end = _end_in(self._buffer, self._start)
         if end is not None:
@@ -305,6 +307,7 @@ def _end_in(buffer: bytes, start: int) -> int | None:
     """
     if _CALIBRATION is None:
         return None
+    # A memoryview: a slice of bytes would copy the rest of the window for each value.
     trailing = _trailing(memoryview(buffer)[start:])
     return None if trailing is None else start + trailing - (_CALIBRATION - 2)
 

@@ -28,6 +28,7 @@ def open_zip(handle: IO[bytes], *, name: str) -> zipfile.ZipFile:
 
     The size of its list is checked before the list is read into memory.
     """
+    # zipfile reads the whole list into memory before it can be counted.
     if _list_size(handle) > MAX_MEMBERS * _USUAL_ENTRY:
         raise InvalidInputError(f"{name} has more members than any chat export")
     try:
@@ -57,6 +58,7 @@ def safe_members(
         )
     files: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
+        # Windows programs write zips with backslashes, and ..\ leads out as ../ does.
         path = info.filename.replace("\\", "/")
         if path.startswith("/") or _DRIVE.match(path) or ".." in path.split("/"):
             raise InvalidInputError(f"{name} has a member with an unsafe path: {info.filename!r}")
@@ -86,6 +88,7 @@ def folder_files(folder: Path, on_left_out: OnLeftOut) -> dict[str, Path]:
             continue
         for path in paths:
             if path.is_dir():
+                # It may lead to the folder above, and so round in a circle.
                 if path.is_symlink():
                     on_left_out(path, "a link to a folder: import that folder by itself")
                 elif depth == MAX_FOLDER_DEPTH:
@@ -107,11 +110,13 @@ def natural(name: str) -> list[tuple[int, str]]:
 def _list_size(handle: IO[bytes]) -> int:
     """Return the bytes of a zip's list of members according to its end, 0 if it has no end."""
     end = handle.seek(0, 2)
+    # The end record is 22 bytes, and a comment of up to 65,535 follows it.
     handle.seek(max(0, end - 66_000))
     tail = handle.read()
     at = tail.rfind(b"PK\x05\x06")
     try:
         size = int(struct.unpack_from("<L", tail, at + 12)[0]) if at >= 0 else 0
+        # ZIP64: the true size stands in a record before.
         if size == 0xFFFFFFFF:
             handle.seek(struct.unpack_from("<Q", tail, at - 12)[0])
             size = int(struct.unpack_from("<Q", handle.read(48), 40)[0])

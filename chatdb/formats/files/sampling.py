@@ -11,6 +11,7 @@ from chatdb.formats.products import Product
 HEAD = 64 << 10
 MAX_VALUES = 50
 """Invalid entries may come first: look a little further."""
+# The first value is read whole, however large: only complete values can be decoded.
 MAX_BYTES = 4 << 20
 _DUMPS = (b"PGDMP", b"--\n-- PostgreSQL database dump")
 """Standard input and pipes can be read only once, but a dump is read twice."""

@@ -55,6 +55,7 @@ def open_source(
         opening = Opening(stack, on_bytes)
         if str(path) == STDIN:
             name = "standard input"
+            # It is looked at before it is read, and a zip's list stands at its end.
             handle = spooled(stdin or sys.stdin.buffer, name, stack)
             yield _from_handle(handle, name, opening)
             return
@@ -107,6 +108,7 @@ def _add_file(path: Path, opening: Opening) -> None:
         handle = stack.enter_context(path.open("rb"))
         return utf8_stream(unpacked_stream(handle, str(path), counter), name=str(path))
 
+    # Unbuffered: 512 bytes of each of 20,000 pictures, not 8 KB.
     with path.open("rb", buffering=0) as handle:
         seen = first_bytes.look(handle.read(first_bytes.ENOUGH), path.name)
     if seen.kind == "packed":

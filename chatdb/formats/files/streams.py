@@ -96,6 +96,7 @@ class ZstandardStream(io.RawIOBase):
             pieces.append(self._frame.decompress(data))
             data = b""
             if self._frame.eof:
+                # A file may have several frames: files joined by `cat`, or a parallel compressor's.
                 data = self._frame.unused_data
                 self._frame = zstandard.ZstdDecompressor().decompressobj()
                 self._started = False
@@ -254,6 +255,7 @@ def utf8_stream(
     stream = Utf8Stream(raw, name, packed_size)
     head = stream.peek(4)[:4]
     encoding = json.detect_encoding(head) if head else "utf-8"
+    # A byte order mark is no JSON: every parser would fail at it.
     if encoding == "utf-8-sig":
         stream.read(3)
     elif encoding != "utf-8":

@@ -165,6 +165,7 @@ class _Member:
 
     def whole(self, stack: ExitStack) -> IO[bytes]:
         """Return it as a seekable file."""
+        # Bit 0: encrypted.
         if self.info.compress_type == zipfile.ZIP_STORED and not self.info.flag_bits & 1:
             return cast(IO[bytes], _Slice(self.handle, self._data_offset(), self.info.file_size))
         with ExitStack() as reading:
@@ -176,6 +177,7 @@ class _Member:
     def _packed_size(self) -> Callable[[], int]:
         """Return a function that tells how much of the outermost archive has been read since."""
         start = self.handle.total
+        # Of the outermost archive: a bomb in a bomb is small at each level.
         return lambda: int((self.handle.total - start) * self.share)
 
     def _head_at_once(self) -> bytes | None:

@@ -21,6 +21,7 @@ from chatdb.layouts.base import (
     taken_time,
     without_key,
 )
+from chatdb.layouts.chat_threads.system import system
 from chatdb.layouts.foreign import ForeignDatabase, Row
 from chatdb.layouts.tables import Catalogue, Table
 from chatdb.records import Conversation
@@ -31,17 +32,8 @@ TABLE = "chat_threads"
 class ChatThreadsLayout(WithoutTenants):
     """Reads `chat_threads`; a table `messages` in the same database belongs to interviews."""
 
-    name = "chat-threads"
-    title = "The interview app's chat threads (FastAPI)"
+    system = system
     version = 2
-
-    def recognises(self, catalogue: Catalogue) -> bool:
-        threads = catalogue.get(TABLE)
-        return (
-            threads is not None
-            and threads.has("id", "user_id", "title", "created_at", "updated_at")
-            and threads.has_types(messages="json")
-        )
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:
         return [catalogue[TABLE]]
@@ -72,7 +64,7 @@ def _conversation(row: Row, entries: list[Any], context: Context) -> Conversatio
     user = row.pop("user_id")
     title = row.pop("title") or None
     record = Conversation(
-        id=conversation_id(context.layout.name, context.source_name, source_id),
+        id=conversation_id(context.layout.system.name, context.source_name, source_id),
         user_id=None if user is None else str(user),
         title=title,
         created_at=created,
@@ -80,6 +72,7 @@ def _conversation(row: Row, entries: list[Any], context: Context) -> Conversatio
         source_id=source_id,
         metadata=left_over(row, context, NONE, TABLE),
     )
+    # Before add_entries: it fills in what an entry lacks.
     odd = [_as_it_came(entry) for entry in entries if isinstance(entry, dict)]
     add_entries(record, entries, context.tally, keep_contents=True)
     for message, columns in zip(record.messages, odd, strict=True):

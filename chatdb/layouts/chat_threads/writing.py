@@ -38,6 +38,7 @@ class ChatThreadsWriter(BaseWriter):
     )
     after: ClassVar[tuple[str, ...]] = (
         (
+            # The application's next insert would otherwise get a number that is taken.
             "SELECT setval(pg_get_serial_sequence('chat_threads', 'id'),"
             " greatest((SELECT max(id) FROM chat_threads), 1))"
         ),
@@ -75,6 +76,7 @@ class ChatThreadsWriter(BaseWriter):
         if number is not None:
             return number
         self._writing.lose("users who are no numbers: written as a number made of the id")
+        # The same user gets the same number in every export; the column is a signed integer.
         return crc32((user or "").encode()) & _LARGEST
 
     def _entry(self, message: Message, *, is_own: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ The first migration writes camelCase without quotes, which folds to lower case; 
 Supabase's script write snake_case. `docs/layouts.md` describes each column.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -30,6 +30,7 @@ from chatdb.layouts.base import (
     without_key,
     without_parent,
 )
+from chatdb.layouts.chatmcp.system import FOLDED, Names, names_in, system
 from chatdb.layouts.foreign import ForeignDatabase, Row
 from chatdb.layouts.tables import Catalogue, Table
 from chatdb.primitives import canonical
@@ -49,36 +50,12 @@ _EMBEDDING = frozenset(("embedding",))
 UNKNOWN_MODEL = "unknown"
 """The model of an embedding: none of the schemas contains it, but a column may be added."""
 
-Names = Mapping[str, str]
-"""The names of the columns in one of the schemas, by what they hold."""
-
-FOLDED: Names = {
-    "user": "userid",
-    "created": "createdat",
-    "updated": "updatedat",
-    "conversation": "conversationid",
-    "calls": "functioncalls",
-    "outputs": "functionoutputs",
-}
-SNAKE: Names = {
-    "user": "user_id",
-    "created": "created_at",
-    "updated": "updated_at",
-    "conversation": "conversation_id",
-    "calls": "function_calls",
-    "outputs": "function_outputs",
-}
-
 
 class ChatMcpLayout(WithoutTenants):
     """Reads `conversations` and `messages`."""
 
-    name = "chatmcp"
-    title = "ChatMCP's database, in each of its three schemas"
+    system = system
     version = 3
-
-    def recognises(self, catalogue: Catalogue) -> bool:
-        return names_in(catalogue) is not None
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:
         return [catalogue["conversations"], catalogue["messages"]]
@@ -106,28 +83,10 @@ class ChatMcpLayout(WithoutTenants):
 layout = ChatMcpLayout()
 
 
-def names_in(catalogue: Catalogue) -> Names | None:
-    """Return the names of the columns; None for tables that are not ChatMCP's."""
-    conversations, messages = catalogue.get("conversations"), catalogue.get("messages")
-    if conversations is None or messages is None:
-        return None
-    if not (conversations.has_types(id="uuid") and messages.has_types(id="uuid")):
-        return None
-    for names in (FOLDED, SNAKE):
-        if conversations.has(
-            "id", "title", names["user"], names["created"], names["updated"]
-        ) and messages.has(
-            *("id", "role", "content", "reasoning", names["conversation"]),
-            *(names["calls"], names["outputs"], names["created"]),
-        ):
-            return names
-    return None
-
-
 def _conversation(row: Row, rows: list[Row], names: Names, context: Context) -> Conversation:
     context.count("conversations", "imported")
     source_id = str(row.pop("id"))
-    identifier = conversation_id(context.layout.name, context.source_name, source_id)
+    identifier = conversation_id(context.layout.system.name, context.source_name, source_id)
     came: dict[str, Any] = {}
     made = taken_time(row, names["created"], came).at
     changed = taken_time(row, names["updated"], came).at

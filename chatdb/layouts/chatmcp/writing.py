@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 from uuid import UUID
 
-from chatdb.layouts.chatmcp.reading import FOLDED, names_in
+from chatdb.layouts.chatmcp.system import FOLDED, names_in
 from chatdb.layouts.writing import (
     BaseWriter,
     Place,
@@ -94,6 +94,7 @@ class ChatMcpWriter(BaseWriter):
             fixed = _FIXED.search(kind or "")
             fits = kind is not None and (fixed is None or int(fixed[1]) == len(each.vector))
             if fits and (is_whole or each.message_id in there):
+                # The column holds one: with several models the first by name.
                 found.setdefault(each.message_id, each.vector)
         self._lose_embeddings(record, written=len(found))
         return found

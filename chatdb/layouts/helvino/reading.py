@@ -29,6 +29,7 @@ from chatdb.layouts.base import (
     without_parent,
 )
 from chatdb.layouts.foreign import ForeignDatabase, Row
+from chatdb.layouts.helvino.system import system
 from chatdb.layouts.tables import Catalogue, Table
 from chatdb.records import Conversation, Message, Organization, organization_id_of
 
@@ -80,24 +81,8 @@ class _Tenant:
 class HelvinoLayout:
     """Reads `organizations`, `conversations`, `messages`, `visitors` and `conversation_notes`."""
 
-    name = "helvino"
-    title = "Helvino's database, of any of its migrations"
+    system = system
     version = 2
-
-    def recognises(self, catalogue: Catalogue) -> bool:
-        wanted = {
-            "organizations": ("id", "key", "name"),
-            "conversations": ("id", "orgId", "createdAt", "updatedAt", "messageCount"),
-            "messages": ("id", "conversationId", "orgId", "role", "content", "timestamp"),
-        }
-        conversations = catalogue.get("conversations")
-        if conversations is None or not conversations.has_types(
-            createdAt="timestamp", messageCount="integer"
-        ):
-            return False
-        return all(
-            name in catalogue and catalogue[name].has(*columns) for name, columns in wanted.items()
-        )
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:
         names = ("organizations", "conversations", "messages", "visitors", "conversation_notes")
@@ -161,6 +146,7 @@ class _Reading:
         table = self._catalogue[name]
         condition = 'parent."orgId" = ?'
         if table.has("orgId"):
+            # A message of another tenant in a conversation must not become visible to this one.
             condition += ' AND child."orgId" = parent."orgId"'
         return joined(
             self._foreign,
@@ -202,7 +188,7 @@ class _Reading:
         context = self._context
         context.count("conversations", "imported")
         source_id = str(row.pop("id"))
-        identifier = conversation_id(context.layout.name, context.source_name, source_id)
+        identifier = conversation_id(context.layout.system.name, context.source_name, source_id)
         came: dict[str, Any] = {}
         made, changed = (taken_time(row, name, came).at for name in ("createdAt", "updatedAt"))
         created, updated = span(made, changed, rows, "timestamp")

@@ -124,6 +124,7 @@ class HelvinoWriter(BaseWriter):
             made = str(visitor_id or f"{self._organization}:{record.user_id}")
             row["visitorId"] = there or made
             if there is None:
+                # A visitor of several conversations is one row.
                 self._visitors[record.user_id] = made
                 yield WrittenRow("visitors", self._visitor(made, record, known))
         elif record.user_id is not None:

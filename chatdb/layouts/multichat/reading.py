@@ -30,30 +30,16 @@ from chatdb.layouts.base import (
     without_parent,
 )
 from chatdb.layouts.foreign import ForeignDatabase, Row
+from chatdb.layouts.multichat.system import system
 from chatdb.layouts.tables import Catalogue, Table
 from chatdb.records import Conversation, Message
-
-_NOT_OURS = ("user_id", "orgId", "organization_id", "session_id")
-"""Columns Multichat does not have: tables with one of them are another system's."""
 
 
 class MultichatLayout(WithoutTenants):
     """Reads `conversations` and `messages`."""
 
-    name = "multichat"
-    title = "Multichat's database, SQLite or PostgreSQL"
+    system = system
     version = 2
-
-    def recognises(self, catalogue: Catalogue) -> bool:
-        conversations, messages = catalogue.get("conversations"), catalogue.get("messages")
-        return (
-            conversations is not None
-            and messages is not None
-            and conversations.has("id", "title", "created_at", "updated_at")
-            and conversations.has_types(message_count="int")
-            and messages.has("id", "conversation_id", "role", "content", "timestamp", "meta")
-            and not any(conversations.has(column) for column in _NOT_OURS)
-        )
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:
         return [catalogue["conversations"], catalogue["messages"]]
@@ -80,7 +66,7 @@ layout = MultichatLayout()
 def _conversation(row: Row, rows: list[Row], context: Context) -> Iterator[Found]:
     context.count("conversations", "imported")
     source_id = str(row.pop("id"))
-    identifier = conversation_id(context.layout.name, context.source_name, source_id)
+    identifier = conversation_id(context.layout.system.name, context.source_name, source_id)
     came: dict[str, Any] = {}
     made, changed = (taken_time(row, name, came).at for name in ("created_at", "updated_at"))
     if row["title"] == "":
@@ -90,6 +76,7 @@ def _conversation(row: Row, rows: list[Row], context: Context) -> Iterator[Found
     if counted is not None and counted != len(rows):
         context.tally.lossy["message_count that was not the number of messages: counted anew"] += 1
     without_id = [each for each in rows if each["id"] is None]
+    # SQL sorts numbers before texts, and this column has times as both.
     rows = sorted((each for each in rows if each["id"] is not None), key=_order)
     record = Conversation(
         id=identifier,

@@ -32,6 +32,7 @@ from chatdb.layouts.base import (
 )
 from chatdb.layouts.foreign import ForeignDatabase, Row
 from chatdb.layouts.relay.snapshots import talk_of
+from chatdb.layouts.relay.system import system
 from chatdb.layouts.tables import Catalogue, Table
 from chatdb.records import Conversation, Message, Role, Snapshot
 
@@ -62,20 +63,8 @@ _PLAIN = frozenset(("user", "system"))
 class RelayLayout(WithoutTenants):
     """Reads `chats`, `messages` and `chat_snapshots`."""
 
-    name = "relay"
-    title = "Relay's database"
+    system = system
     version = 2
-
-    def recognises(self, catalogue: Catalogue) -> bool:
-        chats, messages = catalogue.get("chats"), catalogue.get("messages")
-        return (
-            chats is not None
-            and messages is not None
-            and chats.has("title", "repository_full_name")
-            and chats.has_types(id="uuid", quiet_mode="boolean")
-            and messages.has("id", "type", "content")
-            and messages.has_types(chat_id="uuid")
-        )
 
     def tables(self, catalogue: Catalogue) -> Sequence[Table]:
         names = ("chats", "messages", "chat_snapshots")
@@ -108,7 +97,7 @@ def _conversation(
     chat: Row, messages: list[Row], snapshots: list[Row], context: Context
 ) -> Conversation | Skipped:
     source_id = str(chat.pop("id"))
-    identifier = conversation_id(context.layout.name, context.source_name, source_id)
+    identifier = conversation_id(context.layout.system.name, context.source_name, source_id)
     came: dict[str, Any] = {}
     made, changed = (taken_time(chat, name, came).at for name in ("created_at", "updated_at"))
     accessed = taken_time(chat, "last_accessed_at", came).at
@@ -164,6 +153,7 @@ def _set_type(
         chain.set_role(message, kind)
         return
     message.role, message.author = known
+    # The role has fewer words than the type: without the mark it could not be written back.
     if kind not in _PLAIN:
         mark(message, "role", kind)
     if kind == "error":

@@ -154,6 +154,7 @@ def _request(url: NotifyUrl, outcome: JobOutcome) -> urllib.request.Request:
         "Content-Type": "application/json",
         "User-Agent": f"chatdb/{outcome.chatdb_version}",
     }
+    # urllib takes `user:password@` for a part of the host's name.
     user, _, host = parts.netloc.rpartition("@")
     if user:
         headers["Authorization"] = "Basic " + base64.b64encode(unquote(user).encode()).decode()

@@ -205,6 +205,7 @@ def _pump(running: Running, writer: ArchiveWriter, stopped: Event) -> None:
     """Pass on the program's output, until its end or until the reader stops."""
     descriptor = running.stdout.fileno()
     widen_pipe(descriptor)
+    # With a time limit, so that a stop is seen while the program writes nothing.
     while not stopped.is_set():
         if select.select([descriptor], [], [], _POLL_SECONDS)[0]:
             data = os.read(descriptor, PIECE)

@@ -149,6 +149,7 @@ def _cron(options: ScheduleOptions) -> list[ScheduleFile]:
         *(f"# {path}; errors are mailed", *_environment_lines(options)),
         f"# useradd --system --create-home --home-dir {HOME} {USER}",
         "SHELL=/bin/sh",
+        # cron takes a bare % for the end of the line.
         f"{_crontab_time(options)} {USER} {shell.replace('%', chr(92) + '%')}",
     ]
     return [ScheduleFile(target="cron", path=path, text=_text(lines))]
@@ -231,6 +232,7 @@ def _absolute(place: str) -> str:
 
 
 def _systemd_word(word: str) -> str:
+    # systemd expands % and $ inside quotes too.
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return escaped if re.fullmatch(r"[\w@%+=:,./$-]+", escaped) else f'"{escaped}"'
 

@@ -80,6 +80,7 @@ def export_snapshot(connection: sa.Connection) -> str:
 
 
 def _one_host(url: DatabaseUrl, info: Any) -> DatabaseUrl:
+    # The snapshot exists on one server only: pg_dump must not choose another of the hosts.
     if "," not in url.host:
         return url
     kept = tuple(item for item in url.parameters if item[0] not in _OF_SEVERAL_HOSTS)

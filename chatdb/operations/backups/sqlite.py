@@ -68,6 +68,7 @@ def _told_of_a_full_disk(copy: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = str(getattr(error, "sqlite_errorname", ""))
         free = shutil.disk_usage(copy.parent).free
+        # On a full disk SQLite may report an I/O error instead of SQLITE_FULL.
         if code == "SQLITE_FULL" or (code.startswith("SQLITE_IOERR") and free < _ALL_BUT_FULL):
             raise StorageError(
                 f"the disk of {copy.parent.parent} is full: there is not enough space for a copy "
@@ -79,6 +80,7 @@ def _told_of_a_full_disk(copy: Path) -> Iterator[None]:
 
 def finished_copy(path: Path) -> DatabaseUrl:
     """Return the URL of a copy that no program writes to."""
+    # An immutable file is read without locks, and without -wal and -shm files beside it.
     return DatabaseUrl(dialect_name="sqlite", path=path, parameters=(("immutable", "1"),))
 
 

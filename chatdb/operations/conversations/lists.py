@@ -109,6 +109,7 @@ def list_page(
         ):
             if sort == "updated" and pages.is_newer_than(newest):
                 break
+            # The server's timeout counts each organization's statement alone.
             if time.monotonic() > ends:
                 raise timed_out(timeout_seconds, "list")
             own = wanted
@@ -197,6 +198,7 @@ def page_statement(
     order = (key.asc(), table.id.asc()) if sort == "title" else (key.desc(), table.id.desc())
     page = statement.order_by(*order).limit(limit).subquery("page")
     columns = page.c
+    # The order of a subquery does not bind the query around it.
     again: Any = sa.func.coalesce(columns.key, _never()) if sort == "accessed" else columns.key
     ordered = (
         (again.asc(), columns.id.asc()) if sort == "title" else (again.desc(), columns.id.desc())

@@ -171,6 +171,7 @@ def _sqlite3(url: DatabaseUrl, session: ClientSession) -> ClientCall:
         raise ProgramMissingError(
             "sqlite3 is not installed", hint=_INSTALL_SQLITE3.format(path=url.sqlite_path)
         )
+    # sqlite3 checks no foreign keys by default, and fails at once while another session writes.
     words = ["sqlite3", "-cmd", "PRAGMA foreign_keys=ON", "-cmd", _SQLITE_BUSY]
     if session.read_only:
         words.append("-readonly")

@@ -317,6 +317,7 @@ def _start(
         try:
             engine.start(server, seconds=seconds, note=note)
             break
+        # Another program can take the port between the look and the start.
         except PortTakenError:
             if not left:
                 raise

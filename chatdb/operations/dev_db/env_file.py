@@ -108,6 +108,7 @@ def _replace(path: Path, text: str) -> None:
         stream.write(text.encode("utf-8", "surrogateescape"))
         if path.exists():
             old, new = path.stat(), stream.fileno()
+            # Only root may give a file to another user.
             if os.geteuid() == 0:
                 os.fchown(new, old.st_uid, old.st_gid)
             os.fchmod(new, old.st_mode & 0o7777)

@@ -140,7 +140,8 @@ def use_list(prepared: Prepared, entries: Iterable[DumpEntry]) -> list[str]:
     if prepared.client.container is not None:
         return []
     path = prepared.folder / "list"
-    path.write_text("\n".join(entry.line for entry in entries), encoding="utf-8")
+    lines = "\n".join(entry.line for entry in entries)
+    path.write_bytes(lines.encode("utf-8", "surrogateescape"))
     return [f"--use-list={path}"]
 
 
@@ -159,11 +160,14 @@ def _listing(programs: DumpPrograms, client: Client, archive: Archive, head: Pat
             except ChatdbError:
                 if len(data) < size or file.tell() > _LARGEST_HEAD:
                     raise
+            # Doubled each time: the head is read by pg_restore only a few
+            # times, however large it is.
             size = file.tell()
 
 
 def _listed(programs: DumpPrograms, client: Client, head: Path) -> list[str]:
     with _reading(programs, client, head, ["--list"]) as running:
+        # The names in an archive are in the encoding of the dump, whatever that is.
         text = running.stdout.read().decode("utf-8", "surrogateescape")
         running.finish()
     return text.splitlines()

@@ -20,6 +20,7 @@ def scratch_database(url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseUrl]:
     """
     refuse_pooler(url)
     with Server.open(url) as server, translated(url):
+        # This connection is idle while a dump is restored, which may take hours.
         server.connection.execute("SET idle_session_timeout = 0")
         _require_creator(server, url)
         sweep(server, watch.note)

@@ -33,6 +33,7 @@ def run_script(
     `around` it are statements of ours, before and after. `restricted` blocks psql commands, if psql
     is able to. Pieces that end in an error are never committed.
     """
+    # A user's ~/.psqlrc may change what is relied on here, such as ON_ERROR_STOP.
     words = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
     with programs.running(
         client,
@@ -54,7 +55,7 @@ def run_script(
                     pipe.write(piece)
                 pipe.writelines(b"\n" + statement + b";" for statement in (*after, b"COMMIT"))
         except BrokenPipeError:
-            return running.finish()
+            running.finish()
             raise DatabaseFailedError("psql ended before it had read the whole script") from None
         return running.finish()
 

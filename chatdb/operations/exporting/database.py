@@ -90,7 +90,7 @@ def export_sql_file(
     check_file(path, force=force)
     layout = registry.layout(options.format_name)
     with open_output(path) as stream:
-        target = SqlFile(stream, layout.title, force=False)
+        target = SqlFile(stream, layout.system.title, force=False)
         return _export(database, target, options, on_read)
 
 

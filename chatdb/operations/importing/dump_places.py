@@ -113,6 +113,8 @@ class Places:
                     scratch_server(program, self.watch.note)
                 )
         admin = self._servers[folder]
+        # The functions of a dump run while it is restored: this role
+        # may do nothing outside its database.
         name, password = f"dump_{token_hex(4)}", token_urlsafe(24)
         with Server.open(admin) as server:
             _make_database(server.connection, name, password, start.encoding)
@@ -154,6 +156,7 @@ def _best(programs: list[Program], start: ScriptStart) -> Program:
 
     def score(program: Program) -> tuple[int, int]:
         found = extensions_of(program, start.extensions)
+        # Without the type of a column its table cannot be created; a missing function costs no row.
         return len(found & WITH_TYPES.keys()), len(found)
 
     return max(programs, key=score)
@@ -163,6 +166,7 @@ def _make_database(connection: Any, name: str, password: str, encoding: str | No
     from psycopg import sql
 
     # Text of unknown encoding is stored and read unchanged.
+    # The locale C may be combined with every encoding.
     is_any = encoding == "SQL_ASCII"
     options = sql.SQL("ENCODING 'SQL_ASCII' LOCALE 'C'" if is_any else "ENCODING 'UTF8'")
     owner = sql.Identifier(name)
@@ -196,10 +200,12 @@ def _extension(connection: Any, name: str, schema: str, owner: str) -> bool:
     """Create an extension, in a schema of the dump's owner; tell whether that worked."""
     from psycopg import Error, sql
 
+    # A dump names the types of an extension with the schema they had: they have to be there.
     place = sql.Identifier(schema)
     role = sql.Identifier(owner) if owner else sql.SQL("SESSION_USER")
     words = "CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {} CASCADE"
     try:
+        # One transaction: without the extension its schema is not left behind either.
         with connection.transaction():
             connection.execute(
                 sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(place, role)

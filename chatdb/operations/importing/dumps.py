@@ -45,6 +45,7 @@ from chatdb.servers.postgres_tools import EMBEDDED_EXTRA
 
 _SHOWN = 8
 _OLDEST = 15
+# A role or a database may have timeouts for its application; loading a table takes longer.
 _OPTIONS = ("-c statement_timeout=0", "-c lock_timeout=0")
 _MISSING = re.compile(r'(?:type|function|operator class) "?([^"\s(]+)"?.* does not exist')
 
@@ -121,6 +122,7 @@ def _looked_at(
             what = inspect(stream)
         yield what, start, None
         return
+    # pg_restore 18 reads a truncated tar archive in an endless loop.
     if dump.kind == "tar":
         with dump.open() as stream:
             require_whole_tar(stream, str(dump.path))
@@ -178,6 +180,7 @@ def _restore(
         pieces = table_script(stream, missing=place.left_out)
         said = run_script(programs, client, pieces, place.url, options=_OPTIONS)
     with translated(place.url), closing(connect_postgresql(place.url, autocommit=True)) as database:
+        # A dump has no statistics, and the layouts' queries join several of its tables.
         database.execute("ANALYZE")
     return said
 

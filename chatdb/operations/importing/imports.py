@@ -118,6 +118,8 @@ class ImportRun:
             self._log_end(outcome, self._shared or self._database)
             return
         outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        # The database may be what failed: a second error of it must not hide the first. The
+        # connection of the load may be broken, so the log is written over another.
         with suppress(ChatdbError, sa.exc.SQLAlchemyError):
             self._log_end(outcome, self._database)
 
@@ -176,6 +178,7 @@ class ImportRun:
             )
             self._lift_tombstones(connection, plan)
             self._log_progress(connection, known + plan.placed)
+            # Waiting for the disk leaves this process idle: the reader may use the time.
             with ahead():
                 connection.commit()
         self._index_looked_at = True
@@ -192,6 +195,7 @@ class ImportRun:
             set_search_index_state(connection, "off")
         elif state == "present" and self._bulk.defers_search_index:
             message = schema.messages.c.conversation_id
+            # If there are rows, they would all have to be indexed again.
             if connection.execute(sa.select(message).limit(1)).first() is None:
                 return not take_off_search_index(self._database, connection, "deferred")
         return state == "present"

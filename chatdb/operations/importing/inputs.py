@@ -163,6 +163,7 @@ def _file(name: str) -> Input:
     path = Path(name)
     if name == STDIN or not (path.is_file() or path.is_dir()):
         return Input(name)
+    # By the first bytes: applications give their SQLite files any ending.
     if is_sqlite(path):
         return Input(name, DatabaseUrl(dialect_name="sqlite", path=path))
     return Input(name, dump=find_dump(path))

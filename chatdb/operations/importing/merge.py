@@ -149,6 +149,7 @@ def same_message(one: Message, other: Message) -> bool:
 
 def same_json(one: Any, other: Any) -> bool:
     """Compare JSON values as they are stored: True is not 1, but 1e20 equals its digits."""
+    # Most JSON fields are empty: the usual case needs no encoding.
     if one is other or (not one and not other and type(one) is type(other)):
         return True
     return canonical.encode(one) == canonical.encode(other)
@@ -174,6 +175,7 @@ def _leaf(stored: Conversation, incoming: Conversation, messages: Sequence[Messa
     """
     leaf, held = incoming.current_message_id, stored.current_message_id
     parents = {message.id: message.parent_id for message in messages}
+    # A leaf that names no message would leave the conversation without an active branch.
     if leaf is None or leaf not in parents or leaf == held:
         return held
     if held is None or held not in parents or _is_behind(leaf, held, parents):
@@ -258,6 +260,8 @@ def _weave(base: list[UUID], extra: list[UUID], merged: dict[UUID, Message]) -> 
     for anchor in (None, *base):
         if anchor is not None:
             order.append(anchor)
+        # A list instead of recursion: a chain of a hundred thousand
+        # messages exceeds Python's stack.
         waiting = list(reversed(behind.get(anchor, ())))
         while waiting:
             identifier = waiting.pop()
@@ -282,5 +286,6 @@ def _parents_first(order: list[UUID], merged: dict[UUID, Message]) -> list[UUID]
             done.add(identifier)
             result.append(identifier)
             ready.extend(reversed(waiting.pop(identifier, ())))
+    # Parents in a circle never become ready; their messages must not be lost.
     result.extend(identifier for group in waiting.values() for identifier in group)
     return result

@@ -106,6 +106,7 @@ class _IdsOfOne:
 
     def other_owner(self, identifier: UUID, key: str) -> str | None:
         """Return the key of another organization that the id came from; None for none."""
+        # A digest, because different ids may have eight bytes in common.
         short = int.from_bytes(blake2b(identifier.bytes, digest_size=8).digest())
         if self._owners is None:
             if self._first in (None, key):
@@ -155,6 +156,8 @@ class ByOrganization:
                 yield arrival
             else:
                 self._set_aside(other, arrival)
+        # Each run has its own batches and its own row in the log: organizations that take turns
+        # would make one of every record.
         while len(self._waiting) < SET_ASIDE and self._size < MAX_SIZE:
             found = self._next()
             if found is None:

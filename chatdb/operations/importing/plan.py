@@ -89,6 +89,8 @@ class Planner:
             changed = [key for key, stored in known.stored.items() if _differs(stored, known)]
             if changed:
                 self._bulk.lock(connection, organization, changed)
+                # What was read before the lock may be outdated: at READ
+                # COMMITTED others commit in between.
                 again = read_stored(connection, organization, changed)
                 if len(again) < len(changed):  # Deleted by another session meanwhile.
                     return self.plan(connection, arrivals)

@@ -60,6 +60,7 @@ class _Seen:
         record = arrival.record
         if not isinstance(record, Conversation) or placed.outcome not in ("new", "updated"):
             return placed
+        # A digest instead of the record, so that memory does not grow with the messages.
         digest = blake2b(_encode(record), digest_size=16).digest()
         identifier = placed.conversation_id or record.id
         before = self._known.get(identifier)

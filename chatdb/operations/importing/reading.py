@@ -77,6 +77,7 @@ class Reading:
                     any_yet = True
                     yield arrival
             except ChatdbError as error:
+                # Once something was read, the report of it must not be lost to an error.
                 if len(self._reports) == 1 and not any_yet:
                     raise
                 report.error = error.text
@@ -131,6 +132,8 @@ class Reading:
     ) -> Iterator[Arrival]:
         """Yield what one reader reads; if there are others, its error becomes a skipped item."""
         tally, later = self._tallies[index]
+        # A native file has the hash of the source it came from, also
+        # for conversations edited since.
         hashed = part.reader.name != "jsonl"
         try:
             items = self._read_what_may_not_wait(self._items(part, tally), tally)
@@ -172,7 +175,7 @@ class Reading:
             known = layouts.recognise(
                 foreign, name=self._inputs.format_name, schema=self._inputs.source_schema
             )
-            report.format = known.layout.name
+            report.format = known.layout.system.name
             source_name = self._inputs.source_name or foreign.source_name
             report.source_name = source_name
             tenant = self._inputs.tenant

@@ -162,6 +162,7 @@ def _under(arrival: Arrival, record: Conversation) -> Arrival:
     before = arrival.record
     if isinstance(before, Conversation) and record.id == before.id:
         return arrival
+    # The prepared rows contain the previous id.
     return replace(arrival, record=record, rows=None)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chatdb.backups.inventory import Backup
     from chatdb.backups.store import Store
     from chatdb.db.database import Database
+    from chatdb.db.migrating.foreign_tables import Columns
     from chatdb.db.migrating.migrations import AppliedRevision, MigrationWatch
     from chatdb.operations.backups.public import BackupOptions
     from chatdb.operations.schema.public import Loss
@@ -71,7 +72,10 @@ def bring_up(
     from chatdb.db.migrating.migrations import MigrationSettings, upgrade
 
     settings = MigrationSettings(
-        lock_wait=lock_wait, lock_timeout=lock_timeout, keep_copy=keep_copy
+        lock_wait=lock_wait,
+        lock_timeout=lock_timeout,
+        keep_copy=keep_copy,
+        whose_tables=_whose_tables,
     )
     return upgrade(database, revision=revision, settings=settings, watch=watch)
 
@@ -119,5 +123,11 @@ def take_back(database: "Database", planned: Downgrade, *, watch: "MigrationWatc
     """Revert what was planned; raises what `chatdb.db.migrating.migrations.downgrade` raises."""
     from chatdb.db.migrating.migrations import MigrationSettings, downgrade
 
-    settings = MigrationSettings(keep_copy=planned.keeps_copy)
+    settings = MigrationSettings(keep_copy=planned.keeps_copy, whose_tables=_whose_tables)
     downgrade(database, planned.revision, settings=settings, watch=watch)
+
+
+def _whose_tables(columns: "Columns") -> str | None:
+    from chatdb.layouts.recognising import whose_tables  # only a refusal needs it
+
+    return whose_tables(columns)

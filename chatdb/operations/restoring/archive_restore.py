@@ -118,6 +118,7 @@ class ArchiveRestore:
         with self._running(["--verbose", *words], stdin=stdin, heard=heard) as running:
             yield running
             code = running.wait()
+            # pg_restore also exits with 1 after a complete run with errors in it.
             if code != 0 and not heard.has_ended:
                 raise running.failure(running.said)
             self._write_down(running, heard.errors, entries, in_order=in_order)

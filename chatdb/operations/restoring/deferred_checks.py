@@ -35,6 +35,7 @@ def defer(tables: Sequence[str] | None = None, *, one_session: bool) -> str:
     `tables` are names as SQL writes them, of tables and domains; None means all. In `one_session`
     with `restore` it needs no privilege to create a schema.
     """
+    # With an empty search_path the server writes every name with its schema.
     only = ""
     if tables is not None:
         names = ", ".join(_literal(name) for name in tables) or "NULL"

@@ -45,6 +45,7 @@ from chatdb.operations.restoring.restore import (
 from chatdb.operations.restoring.server import SHOWN
 from chatdb.primitives.watch import Watch
 
+# Readers are waited for, but while a DROP waits for its lock, every new query waits behind it.
 _LOCK_WAIT = "10s"
 
 _OBJECTS = """
@@ -59,6 +60,7 @@ SELECT 'FUNCTION', p.oid::regprocedure::text,
 FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
 WHERE nspname = coalesce(%(schema)s, current_schema()) AND proname LIKE 'chatdb\\_%%'
 """
+# One DROP of all of a kind: references among them do not stop it.
 _AT_ONCE = ("VIEW", "MATERIALIZED VIEW", "TABLE")
 _ONE_BY_ONE = ("FUNCTION", "PROCEDURE", "AGGREGATE", "SEQUENCE", "DOMAIN", "TYPE")
 """Each of these may depend on any other: a domain on a function, and that on another domain."""
@@ -241,6 +243,7 @@ class RestoreInPlace:
         schema = self.task.schema or "public"
         tables = {name.replace('"', "") for name in self.filling.dump.tables}
         if f"{schema}.{leases.name}" in tables:
+            # The jobs that held them ended long ago; their leases would stop new ones.
             yield b"DELETE FROM " + _name(schema, leases.name)
         if f"{schema}.{settings.name}" not in tables:
             return

@@ -71,6 +71,8 @@ class PostgresqlFilling:
         self.begin()
         if self.archive is not None and self.archive.suits(self.server.major):
             is_amiss = bool(self._missing_roles() or self._other_owners())
+            # An owner that cannot be set is an error to pg_restore: then
+            # rights are set one by one later.
             with_rights = self.task.options.owner and not is_amiss
             restoring = ArchiveRestore(
                 programs=self.task.options.programs,
@@ -232,6 +234,7 @@ class PostgresqlFilling:
 
         gone = (errors.UndefinedObject, errors.UndefinedTable, errors.UndefinedFunction)
         try:
+            # A savepoint: a failed GRANT must not undo those before.
             with connection.transaction():
                 connection.execute(statement)
         except gone:

@@ -29,6 +29,7 @@ def settle(
             if label is not None:
                 connection.execute(sa.insert(settings).values(key=KEY, value=label))
         if leases.name in there:
+            # The jobs that held them ended long ago; their leases would stop new ones.
             connection.execute(sa.delete(leases))
         if log.name in there:
             write_work(connection, "restore", subject, started_at=began_at)

@@ -35,6 +35,7 @@ from chatdb.operations.searching.public import check_search_index, search_index_
 from chatdb.primitives.watch import Watch
 from chatdb.store.contents import measure
 
+# These concern the machine or the server: they must not make a good backup count as damaged.
 _NO_FAULT_OF_THE_BACKUP = (
     DatabaseLockedError,
     DatabaseUnreachableError,
@@ -106,6 +107,7 @@ def _place(backup: Backup, url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseU
     if backup.kind == "sqlite":
         with private_folder() as folder:
             path = folder / "restored.db"
+            # It exists before the first byte is written, so that nobody else can ever read it.
             path.touch(0o600)
             yield DatabaseUrl(dialect_name="sqlite", path=path)
         return
@@ -170,6 +172,7 @@ def imported_native(
         with Database.open(url, create=True) as database:
             upgrade(database)
             inputs = find_inputs([str(path)], format_name="jsonl", all_organizations=True)
+            # Nothing is searched here, and the index is the larger part of the work.
             options = ImportOptions(search_index=False)
             report = import_files(database, key, inputs, options=options)
             yield (

@@ -22,6 +22,7 @@ from chatdb.store.added_columns import added_columns
 from chatdb.store.batches import Arrival
 from chatdb.store.selecting import ConversationFilter, count_conversations
 
+# What was deleted here is what people look for in a backup.
 _OPTIONS = ImportOptions(restore_deleted=True)
 
 

@@ -22,6 +22,7 @@ WHERE relkind IN ('r', 'p') AND nspname !~ '^pg_' AND nspname <> 'information_sc
 ORDER BY 1, 2
 """
 
+# From PostgreSQL 16 a member may be denied SET ROLE, which giving an object to a role needs.
 _ROLES = """
 SELECT rolname, pg_has_role(oid, CASE WHEN current_setting('server_version_num')::int >= 160000
                                       THEN 'SET' ELSE 'MEMBER' END)

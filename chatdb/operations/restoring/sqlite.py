@@ -23,6 +23,7 @@ from chatdb.operations.searching.public import look_at_search_index
 _MAGIC = b"SQLite format 3\x00"
 _SPARE_BYTES = 16 * 1024 * 1024
 _SHOWN = 5
+# Shadow tables of FTS5 are left out: their rows depend on merges, not on the contents.
 _TABLES = (
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
     " ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE '%\\_fts\\_%' ESCAPE '\\'"
@@ -82,6 +83,7 @@ class SqliteFilling:
         with translated(new), closing(connect_sqlite(new)) as connection:
             rows = connection.execute(f"PRAGMA integrity_check({_SHOWN})").fetchall()
             problems = [str(text) for (text,) in rows if text != "ok"]
+            # integrity_check does not look at foreign keys.
             broken = connection.execute(
                 'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2'
             ).fetchall()
@@ -112,6 +114,7 @@ def _search_faults(connection: sqlite3.Connection) -> list[str]:
     faults = []
     for (name,) in rows:
         try:
+            # Only with rank 1 does FTS5 compare an index with the external table of its texts.
             connection.execute(f"INSERT INTO {name}({name}, rank) VALUES ('integrity-check', 1)")
         except sqlite3.DatabaseError as error:
             faults.append(f"the search index {name} does not match its texts: {error}")

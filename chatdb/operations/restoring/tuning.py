@@ -47,6 +47,7 @@ def tune(connection: Any, url: DatabaseUrl, *, jobs: int | None) -> Tuning:
     settings = {name: int(megabytes) for name, megabytes in connection.execute(_SETTINGS)}
     is_local = url.host.startswith("/") or url.host in _LOCAL_HOSTS
     if jobs is None:
+        # The affinity, because a container or taskset may allow fewer cores than the machine has.
         jobs = min(len(os.sched_getaffinity(0)), _MOST_JOBS) if is_local else _REMOTE_JOBS
     memory = settings["shared_buffers"] * 4
     if is_local:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chatdb.db.contract.migration import LockFacts
 from chatdb.db.database import Database
-from chatdb.db.migrating.foreign_layouts import foreign_tables, recognise
+from chatdb.db.migrating.foreign_tables import foreign_tables
 from chatdb.db.migrating.migration_errors import refusal
 from chatdb.db.migrating.migrations import require_known
 from chatdb.db.migrating.revision import Look, look, mismatch
@@ -155,7 +155,9 @@ def _refuse_foreign(database: Database, seen: Look) -> None:
         columns = database.dialect.migration_ways().table_columns(connection)
     foreign = foreign_tables(columns, migrated=seen.revision is not None)
     if foreign:
-        raise refusal(database, foreign, recognise(columns))
+        from chatdb.layouts.recognising import whose_tables
+
+        raise refusal(database, foreign, whose_tables(columns))
 
 
 def _exists(database: Database) -> bool:

@@ -20,6 +20,7 @@ MOST_TERMS = 50
 
 _HINT = "see chatdb search --help"
 _KEYS = ("role", "user", "after", "before", "in")
+# Phones and word processors turn the typed quotes into these.
 _QUOTES = str.maketrans("“”„«»", '"""""')
 _ITEM = re.compile(
     r"(?:(?<!\S)(?P<minus>-)(?=[^-\s]))?"

@@ -30,6 +30,7 @@ __all__ = ["RANKED_HITS", "Hit", "SearchOptions", "SearchPage", "search"]
 _OPERATORS = frozenset(("and", "or", "not", "near"))
 _LOOK_SECONDS = 0.05
 """How long a search that found little checks whether the index is intact."""
+# SQLite refuses an expression deeper than 1,000.
 _KEYS_AT_ONCE = 200
 _PATIENCE = 10
 """Organizations that are searched one by one before the index is asked which have hits."""
@@ -93,6 +94,7 @@ def _newest(
             holding = ways.organizations(connection, request)
         if holding is not None and organization.id not in holding:
             continue
+        # The server's timeout counts each organization's statement alone.
         if time.monotonic() > ends:
             raise timed_out(options.timeout_seconds)
         own = _request_of(organization, request, keys)

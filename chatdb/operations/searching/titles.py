@@ -46,6 +46,7 @@ def search_titles(
         rows: Any = connection.execution_options(yield_per=_TITLES_AT_ONCE).execute(statement)
         found: list[Hit] = []
         for row in rows:
+            # The server's timeout counts each fetch alone, without the matching in between.
             if time.monotonic() > ends:
                 raise timed_out(options.timeout_seconds)
             if matcher.matches(row.title):

@@ -30,6 +30,7 @@ from chatdb.servers.lock import only_one
 from chatdb.servers.target_database import make_database, tls_missing
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
+# A large image over a slow line is no hanging daemon.
 _DOWNLOAD_SECONDS = 1800.0
 _START_ANSWERS = 4
 """Compose queries its daemon many times to create and start a container."""
@@ -122,6 +123,7 @@ class ComposeEngine:
                 note(f"removing the container {container.name}")
                 if container.is_up:
                     _stop(objects, container)
+                # --volumes removes anonymous ones only: the data are in a named volume.
                 _must(objects, "container", "rm", "--volumes", container.id)
             for network in objects.networks(project):
                 answer = objects.call("network", "rm", network)
@@ -168,11 +170,13 @@ class ComposeEngine:
         self._have_image(server.image, note)
         if seen.volume and (container is None or not container.is_up):
             self._require_same_major(server, seen.volume)
+        # Compose's `up` leaves a paused container as it is.
         if container is not None and container.status == "paused":
             objects.call("unpause", container.id)
         made_of = f"creating a container from the image {server.image}"
         note(made_of if container is None else f"starting the container {container.name}")
         said = self._compose_up(server, lock)
+        # What exists now counts: Compose also exits 0 when it has started nothing.
         made = objects.of_project(server.project).container
         if made is not None and made.status != "created":
             return made
@@ -206,6 +210,8 @@ class ComposeEngine:
 
     def _have_image(self, image: str, note: Note) -> None:
         objects = self._objects()
+        # An image that is there is never pulled: it may be a local
+        # build, and there may be no network.
         if objects.call("image", "inspect", image).code == 0:
             return
         note(f"downloading the image {image}; this happens once and may take some minutes")

@@ -96,6 +96,7 @@ class Objects:
         volume = f"{project}_{VOLUME}"
         asked = ("ps", "--all", "--quiet", "--no-trunc", "--filter")
         ids = self.call(*asked, f"label={PROJECT_LABEL}={project}").out.split()
+        # Compose 2 joins the parts of a name by `-`, docker-compose 1 by `_`.
         names = [f"{project}{mark}{SERVICE}{mark}1" for mark in "-_"]
         seen = {str(item["Id"]): item for item in self._inspect("container", [*ids, *names])}
         volumes = self._inspect("volume", [volume])
@@ -191,6 +192,7 @@ def major_of(environment: Iterable[str]) -> int | None:
 def _published_port(item: Mapping[str, Any]) -> int | None:
     places = (
         (item.get("NetworkSettings") or {}).get("Ports"),
+        # A stopped container has no network, but still the port that it will ask for.
         (item.get("HostConfig") or {}).get("PortBindings"),
     )
     for ports in places:

@@ -169,6 +169,7 @@ def find_programs(runner: Runner) -> Programs:
     for compose, container in _CANDIDATES:
         if not (runner.has(container) and runner.has(compose[0])):
             continue
+        # A program without the plugin prints its usage here.
         found = _VERSION.search(runner.run((*compose, "version", "--short")).out)
         if found is None:
             continue

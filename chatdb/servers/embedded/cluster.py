@@ -64,6 +64,7 @@ def make_data(home: Home, programs: Path, server: DevServer) -> None:
     name = f"{_PARTIAL}{uuid4().hex[:8]}"
     partial, password = home.folder / name, home.folder / f"{name}.password"
     try:
+        # Before it has a content: written first, it would be readable for a moment.
         password.touch(mode=0o600)
         password.write_text(server.password + "\n", encoding="utf-8")
         home.account.own(password)
@@ -100,6 +101,7 @@ def _initialise(
         )
         if done.returncode == 0:
             return
+        # Not every system has each of these locales; any other error is not of the locale.
         if "invalid locale name" not in done.stdout:
             break
         shutil.rmtree(partial, ignore_errors=True)

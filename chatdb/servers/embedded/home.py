@@ -95,6 +95,7 @@ class Home:
                 continue
             step.mkdir(exist_ok=True)
             if self.account.uid is not None:
+                # Enter, not list: the server's user only has to pass through.
                 step.chmod(0o711)
         if self.account.uid is not None and not self.account.may_enter(above):
             above.chmod(above.stat().st_mode | 0o011)
@@ -108,6 +109,7 @@ def find_home(server: DevServer) -> Home:
     Raises EngineUnavailableError for root if there is no user to run as.
     """
     inside, away = server.folder.absolute() / "postgresql", _folder_away(server)
+    # Data that exist decide: the user or permissions may have changed since.
     for folder in (inside, away):
         if _is_there(folder):
             return Home(folder, _account(folder), is_away=folder == away)
@@ -152,6 +154,7 @@ def _copy_programs(package: Path, target: Path) -> None:
         for source in (package, package.with_name(package.name + ".libs")):
             if source.is_dir():
                 copy = partial / source.name
+                # Both folders side by side: the programs find their libraries by a relative path.
                 shutil.copytree(source, copy, symlinks=True, copy_function=_link_or_copy)
         for step in (SYSTEM_FOLDER, target.parent, partial, *partial.rglob("*")):
             if step.is_dir() and not step.is_symlink():

@@ -88,6 +88,7 @@ def _launch(
         "unix_socket_directories": "",
         "cluster_name": "chatdb",
         "timezone": "UTC",
+        # From 15 on each checkpoint is logged: an idle server would fill its log.
         "log_checkpoints": "off",
         "log_line_prefix": "%m [%p] %q%a ",
         **settings,
@@ -161,6 +162,7 @@ def port(home: Home) -> int | None:
 
 def stop(process: Process, *, note: Note) -> None:
     """End the server's sessions and the server; raises ServerFailedError if it does not end."""
+    # SIGINT is PostgreSQL's fast stop; SIGTERM would wait for every client to leave.
     if not process.send(signal.SIGINT) or process.wait_for_end(_SAY_AFTER_SECONDS):
         return
     note(f"waiting for the server (pid {process.pid}) to write its buffers and stop")
