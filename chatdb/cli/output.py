@@ -47,6 +47,13 @@ class Output:
         """Tell whether colour may be written to stdout."""
         return self._color and self.is_terminal
 
+    @property
+    def width(self) -> int | None:
+        """The terminal's columns (COLUMNS overrides the terminal), None if stdout is none."""
+        import shutil
+
+        return shutil.get_terminal_size().columns if self.is_terminal else None
+
     def rows(
         self,
         rows: Iterable[Any],
@@ -68,7 +75,7 @@ class Output:
         if output_format is OutputFormat.TABLE:
             from chatdb.cli.table import table_lines
 
-            self.lines(table_lines(names, list(values), width=self._width(), color=self.color))
+            self.lines(table_lines(names, list(values), width=self.width, color=self.color))
         elif output_format is OutputFormat.CSV:
             self._csv(names, values)
         elif output_format is OutputFormat.JSONL:
@@ -91,7 +98,7 @@ class Output:
         if output_format is OutputFormat.TABLE:
             from chatdb.cli.table import record_lines
 
-            self.lines(record_lines(names, values, width=self._width(), color=self.color))
+            self.lines(record_lines(names, values, width=self.width, color=self.color))
         elif output_format is OutputFormat.CSV:
             self._csv(names, [values])
         else:
@@ -146,11 +153,6 @@ class Output:
             raise StorageError("standard output is closed", hint="redirect it to a file or a pipe")
         use_utf8(sys.stdout)
         return sys.stdout
-
-    def _width(self) -> int | None:
-        from chatdb.cli.table import terminal_width
-
-        return terminal_width() if self.is_terminal else None
 
     def _csv(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         import csv

@@ -1,6 +1,5 @@
 """`chatdb doctor`: check what chatdb needs and say how to fix problems."""
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,12 +8,11 @@ import typer
 
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
-from chatdb.cli.diagnostics import redact
-from chatdb.cli.doctor_report import FailOn, report_lines
+from chatdb.cli.findings import FailOn, print_findings
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import FormatOption, OutputFormat, YesOption
-from chatdb.errors import ChatdbError, ConfigurationError, ExitCode
+from chatdb.errors import ChatdbError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,35 +54,15 @@ def doctor(
       chatdb doctor --fail-on warning --format json
       chatdb doctor --fix
     """
-    from chatdb.cli.table import terminal_width
     from chatdb.operations.doctor.doctor import examine
-    from chatdb.operations.doctor.findings import Finding, Severity
 
     command = CommandContext.of(context)
     where = _settings(command)
     found = examine(where, deep=deep)
     if fix and _mend(command, where, found, yes=yes):
         found = examine(where, deep=deep)
-    findings = [
-        replace(finding, text=redact(finding.text), fix=_fix(command, finding.fix))
-        for finding in found
-    ]
-    if output_format is OutputFormat.TABLE:
-        width = terminal_width() if command.output.is_terminal else None
-        for line in report_lines(findings, width=width):
-            command.output.text(line)
-    else:
-        command.output.rows(findings, Finding, output_format)
-    counts = Counter(finding.severity for finding in findings)
-    bad = [
-        f"{counts[severity]} {severity}{'s' if counts[severity] > 1 else ''}"
-        for severity in (Severity.ERROR, Severity.WARNING)
-        if counts[severity]
-    ]
-    command.diagnostics.note(", ".join(bad) or "nothing to fix")
-    worst = max(finding.severity.rank for finding in findings)
-    if fail_on is not FailOn.NEVER and worst >= Severity(fail_on.value).rank:
-        raise typer.Exit(ExitCode.FAILED)
+    findings = [replace(each, fix=_fix(command, each.fix)) for each in found]
+    print_findings(command, findings, output_format, fail_on=fail_on)
 
 
 def _mend(

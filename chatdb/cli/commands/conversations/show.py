@@ -77,13 +77,12 @@ def show(
 
 def _show_tree(command: CommandContext, record: "Conversation", *, include_hidden: bool) -> None:
     from chatdb.cli.commands.conversations.transcript import tree_lines
-    from chatdb.cli.table import terminal_width
     from chatdb.formats.branches import tree
     from chatdb.records import is_hidden
 
     nodes = (node for node in tree(record) if include_hidden or not is_hidden(node.message))
     if command.output.is_terminal:
-        command.output.page(tree_lines(nodes, width=terminal_width()))
+        command.output.page(tree_lines(nodes, width=command.output.width))
         return
     for line in tree_lines(nodes):
         command.output.text(line)

@@ -69,7 +69,7 @@ def smoke_test(
         from chatdb.cli.commands.smoke_test.report import report_lines
 
         output = command.output
-        output.lines(report_lines(report.results, width=_width(command), color=output.color))
+        output.lines(report_lines(report.results, width=output.width, color=output.color))
     else:
         command.output.rows(report.results, CheckResult, output_format)
     _say(command, report)
@@ -113,14 +113,6 @@ def _run(command: CommandContext, timeout: float) -> "SmokeReport":
         replace(each, reason=for_the_same_database(each.reason, typed)) for each in report.results
     ]
     return replace(report, results=tuple(results))
-
-
-def _width(command: CommandContext) -> int | None:
-    if not command.output.is_terminal:
-        return None
-    from chatdb.cli.table import terminal_width
-
-    return terminal_width()
 
 
 def _say(command: CommandContext, report: "SmokeReport") -> None:

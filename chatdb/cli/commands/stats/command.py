@@ -140,12 +140,10 @@ def _rows(report: "StatsReport", section: Section) -> tuple[Any, type[Any]]:
 
 def _print_tables(command: CommandContext, report: "StatsReport", section: Section | None) -> None:
     from chatdb.cli.commands.stats.tables import PARTS, report_lines
-    from chatdb.cli.table import terminal_width
 
     output = command.output
-    width = terminal_width() if output.is_terminal else None
     parts = PARTS if section is None else (section.value,)
-    output.lines(report_lines(report, parts, width=width, color=output.color))
+    output.lines(report_lines(report, parts, width=output.width, color=output.color))
 
 
 def _say(

@@ -43,13 +43,11 @@ def status(context: typer.Context, output_format: FormatOption = OutputFormat.TA
     )
     if output_format is OutputFormat.TABLE:
         from chatdb.cli.commands.status.screen import screen_lines
-        from chatdb.cli.table import terminal_width
 
         output = command.output
-        width = terminal_width() if output.is_terminal else None
         complete = partial(for_the_same_database, options=command.options)
         output.lines(
-            screen_lines(report, now=now, complete=complete, width=width, color=output.color)
+            screen_lines(report, now=now, complete=complete, width=output.width, color=output.color)
         )
     else:
         command.output.record(report, output_format)
