@@ -1,7 +1,6 @@
 """Shared by the commands of `chatdb backup`: the place, the programs, the progress."""
 
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -19,6 +18,17 @@ BackupArgument = Annotated[
     str, typer.Argument(metavar="FILE", help="Backup name, one of its files, or: latest.")
 ]
 
+PlaceArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
+]
+PlaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output", "-o", metavar="PLACE", help="Place of the backups.  [default: backups]"
+    ),
+]
+
 
 def backup_place(command: CommandContext, typed: str | None) -> str:
     """Return where backups are kept: the option, else CHATDB_BACKUP_URL, else `backups`."""
@@ -30,13 +40,10 @@ def dump_programs(command: CommandContext) -> "DumpPrograms":
     from chatdb.servers.dump_programs import DumpPrograms
 
     settings.export_libpq(command.config)
-    bindir = command.config.pg_bindir
     server = None
     with suppress(ConfigurationError):  # Verifying a file needs no database.
         server = command.direct_url or command.url
-    return DumpPrograms(
-        settings.process_environment(), None if bindir is None else Path(bindir.value), server
-    )
+    return DumpPrograms(settings.process_environment(), command.bindir, server)
 
 
 class StageWatch:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from chatdb import config as settings
@@ -77,6 +78,18 @@ class CommandContext:
         """The key of the organization to work on."""
         return self.config.org.value
 
+    @property
+    def schema(self) -> str | None:
+        """The PostgreSQL schema of chatdb's tables, if one is set."""
+        setting = self.config.schema
+        return None if setting is None else setting.value
+
+    @property
+    def bindir(self) -> Path | None:
+        """The folder of PostgreSQL's programs, if one is set."""
+        setting = self.config.pg_bindir
+        return None if setting is None else Path(setting.value)
+
     @cached_property
     def url(self) -> DatabaseUrl:
         """The URL of the database; raises ConfigurationError naming the setting it came from."""
@@ -104,10 +117,9 @@ class CommandContext:
         from chatdb.records import organization_id_of
 
         settings.export_libpq(self.config)
-        schema = self.config.schema
         database = Database.open(
             self.url,
-            schema=None if schema is None else schema.value,
+            schema=self.schema,
             direct_url=self.direct_url,
             create=create,
             tenant=Tenant(organization_id_of(self.org), user),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,11 @@ class FailOn(StrEnum):
     WARNING = "warning"
     ERROR = "error"
     NEVER = "never"
+
+
+FailOnOption = Annotated[
+    FailOn, typer.Option("--fail-on", help="Lowest severity that causes exit code 1.")
+]
 
 
 def print_findings(

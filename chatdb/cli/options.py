@@ -122,6 +122,32 @@ def a_number(value: float | None) -> float | None:
     return value
 
 
+def seconds(name: str, help_text: str, *, least: float = 0) -> Any:
+    """Return an option that takes a time in seconds, a day at most."""
+    return typer.Option(
+        name, min=least, max=A_DAY, callback=a_number, metavar="SECONDS", help=help_text
+    )
+
+
+TimeoutOption = Annotated[float, seconds("--timeout", "Give up after this time.", least=0.01)]
+RolesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE",
+        help="Only messages of this role: user, assistant, system or tool.",
+    ),
+]
+NewMetaOption = Annotated[
+    list[str] | None,
+    typer.Option("--meta", metavar="KEY=VALUE", help="Metadata to store; repeatable."),
+]
+NoSearchIndexOption = Annotated[
+    bool, typer.Option("--no-search-index", help="Do not build the full-text index now.")
+]
+DisconnectOption = Annotated[bool, typer.Option("--force", help="Disconnect other sessions.")]
+
+
 @dataclass(slots=True)
 class GlobalOptions:
     """The global options as typed; None and False mean not given."""

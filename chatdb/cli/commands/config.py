@@ -77,14 +77,13 @@ def _environment(command: CommandContext) -> ShownSetting:
     from chatdb.errors import ChatdbError
 
     settings.export_libpq(command.config)
-    schema = command.config.schema
     told: list[ShownSetting] = []
 
     def look() -> None:
         from chatdb.db.label import look_at_label
 
         try:
-            label = look_at_label(command.url, schema=None if schema is None else schema.value)
+            label = look_at_label(command.url, schema=command.schema)
         except ChatdbError:
             return
         source = "not set" if label.environment is None else "the database"

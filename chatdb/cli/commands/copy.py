@@ -7,7 +7,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat
+from chatdb.cli.options import DryRunOption, FormatOption, NoSearchIndexOption, OutputFormat
 from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ConfigurationError, ExitCode, UsageError
 
@@ -40,9 +40,7 @@ def copy(
             help="PostgreSQL schema of SRC, if it is a different one.",
         ),
     ] = None,
-    no_search_index: Annotated[
-        bool, typer.Option("--no-search-index", help="Do not build the full-text index now.")
-    ] = False,
+    no_search_index: NoSearchIndexOption = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
@@ -65,11 +63,11 @@ def copy(
             hint="for one: chatdb export --org KEY, then chatdb import",
         )
     from_url, to_url = _urls(command, source, destination)
-    schema = command.config.schema
-    name = None if schema is None else schema.value
     with (
-        _open(from_url, source_schema or name) as read,
-        _open(to_url, name, create=not dry_run, direct_url=_direct_url(command)) as written,
+        _open(from_url, source_schema or command.schema) as read,
+        _open(
+            to_url, command.schema, create=not dry_run, direct_url=_direct_url(command)
+        ) as written,
     ):
         if dry_run:
             report = preview_copy(read, written)

@@ -8,7 +8,7 @@ import typer
 
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
-from chatdb.cli.findings import FailOn, print_findings
+from chatdb.cli.findings import FailOn, FailOnOption, print_findings
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
 from chatdb.cli.options import FormatOption, OutputFormat, YesOption
@@ -37,9 +37,7 @@ def doctor(
         bool, typer.Option("--fix", help="Fix what is safe to fix, after asking; then check again.")
     ] = False,
     yes: YesOption = False,
-    fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="Lowest severity that causes exit code 1.")
-    ] = FailOn.ERROR,
+    fail_on: FailOnOption = FailOn.ERROR,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Check what chatdb needs and say how to fix problems.
@@ -109,8 +107,8 @@ def _settings(command: CommandContext) -> "Settings":
         url=url,
         url_source=config.database_url.source,
         direct_url=direct_url,
-        schema=None if config.schema is None else config.schema.value,
-        bindir=None if config.pg_bindir is None else Path(config.pg_bindir.value),
+        schema=command.schema,
+        bindir=command.bindir,
         notes=config.notes,
         environment=environment,
     )

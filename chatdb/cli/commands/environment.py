@@ -47,8 +47,7 @@ def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABL
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
-    schema = command.config.schema
-    label = look_at_label(command.url, schema=None if schema is None else schema.value)
+    label = look_at_label(command.url, schema=command.schema)
     shown = ShownEnvironment(label.environment, label.name, command.url.redacted())
     command.output.record(shown, output_format)
     if label.environment is None:

@@ -15,7 +15,7 @@ from chatdb.cli.commands.backup.check import an_age
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DisconnectOption, DryRunOption, FormatOption, OutputFormat, YesOption
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import ExitCode
@@ -116,7 +116,7 @@ def show(
     command = CommandContext.of(context)
     url = _place(command)
     entry = named(_entries(command, url).all, name)
-    command.output.record(details(entry, url, schema=_schema(command)), output_format)
+    command.output.record(details(entry, url, schema=command.schema), output_format)
     if entry.made_by == "broken_off":
         command.diagnostics.note("it cannot be used; to remove it: chatdb kept prune")
     else:
@@ -128,7 +128,7 @@ def show(
 def restore(
     context: typer.Context,
     name: NameArgument,
-    force: Annotated[bool, typer.Option("--force", help="Disconnect other sessions.")] = False,
+    force: DisconnectOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = OutputFormat.TABLE,
@@ -271,15 +271,10 @@ def _place(command: CommandContext) -> "DatabaseUrl":
     return url.with_database(look_at_label(url).name)
 
 
-def _schema(command: CommandContext) -> str | None:
-    schema = command.config.schema
-    return None if schema is None else schema.value
-
-
 def _entries(command: CommandContext, url: "DatabaseUrl") -> "KeptEntries":
     from chatdb.operations.kept.entries import kept_entries
 
-    return kept_entries(url, schema=_schema(command))
+    return kept_entries(url, schema=command.schema)
 
 
 def _listed(entry: "KeptEntry", *, log_problem: str | None) -> ListedKept:

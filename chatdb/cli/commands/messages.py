@@ -19,8 +19,10 @@ from chatdb.cli.options import (
     FormatOption,
     KeepToOption,
     LimitOption,
+    NewMetaOption,
     NoKeepOption,
     OutputFormat,
+    RolesOption,
     UserOption,
     WithinConversation,
     YesOption,
@@ -116,10 +118,7 @@ def add(
             help="Message it replies to.  [default: end of the active branch]",
         ),
     ] = None,
-    meta: Annotated[
-        list[str] | None,
-        typer.Option("--meta", metavar="KEY=VALUE", help="Metadata to store; repeatable."),
-    ] = None,
+    meta: NewMetaOption = None,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="TEXT is JSON: one object, a list, or one object per line."),
@@ -180,14 +179,7 @@ def list_messages(
     newest_first: Annotated[
         bool, typer.Option("--newest-first", help="Start with the last message.")
     ] = False,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role",
-            metavar="ROLE",
-            help="Only messages of this role: user, assistant, system or tool.",
-        ),
-    ] = None,
+    role: RolesOption = None,
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
     output_format: FormatOption = OutputFormat.TABLE,

@@ -10,7 +10,7 @@ from chatdb.cli.backup_keys import writing_keys
 from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import A_DAY, FormatOption, OutputFormat, a_number
+from chatdb.cli.options import FormatOption, OutputFormat, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,35 +33,15 @@ def migrate(
     ] = False,
     wait: Annotated[
         float | None,
-        typer.Option(
-            "--wait",
-            min=0,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="Wait for the database to answer.",
-        ),
+        seconds("--wait", "Wait for the database to answer."),
     ] = None,
     lock_wait: Annotated[
-        float,
-        typer.Option(
-            "--lock-wait",
-            min=0,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="How long to wait for another migration to finish.",
-        ),
+        float, seconds("--lock-wait", "How long to wait for another migration to finish.")
     ] = 60.0,
     lock_timeout: Annotated[
         float,
-        typer.Option(
-            "--lock-timeout",
-            min=0.001,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="How long to wait for a table's lock; tried 4 times.",
+        seconds(
+            "--lock-timeout", "How long to wait for a table's lock; tried 4 times.", least=0.001
         ),
     ] = 5.0,
     keep_copy: Annotated[
@@ -91,10 +71,9 @@ def migrate(
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
-    schema = command.config.schema
     is_there = already_there(
         command.direct_url or command.url,
-        schema=None if schema is None else schema.value,
+        schema=command.schema,
         revision=revision,
         wait=wait,
         note=command.diagnostics.note,

@@ -9,13 +9,13 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import (
-    A_DAY,
     AfterOption,
     AllOrgsOption,
     FormatOption,
     LimitOption,
     OutputFormat,
-    a_number,
+    RolesOption,
+    TimeoutOption,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
 from chatdb.cli.text import one_line, safe
@@ -43,14 +43,7 @@ def search(
     user: Annotated[
         list[str] | None, typer.Option("--user", metavar="ID", help="Only this user's messages.")
     ] = None,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role",
-            metavar="ROLE",
-            help="Only messages of this role: user, assistant, system or tool.",
-        ),
-    ] = None,
+    role: RolesOption = None,
     include_hidden: Annotated[
         bool, typer.Option("--include-hidden", help="Also find messages that the source hid.")
     ] = False,
@@ -58,17 +51,7 @@ def search(
         bool, typer.Option("--raw", help="Pass WORDS to the database in its native query syntax.")
     ] = False,
     all_orgs: AllOrgsOption = False,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            min=0.01,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="Give up after this time.",
-        ),
-    ] = 30.0,
+    timeout: TimeoutOption = 30.0,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Find messages by their words.

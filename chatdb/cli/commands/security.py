@@ -1,13 +1,12 @@
 """`chatdb security`: check who can access whose chats."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
-from chatdb.cli.findings import FailOn, print_findings
+from chatdb.cli.findings import FailOn, FailOnOption, print_findings
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import FormatOption, OutputFormat
 
@@ -17,9 +16,7 @@ app = group_app("Check who can access whose chats.")
 @app.command()
 def check(
     context: typer.Context,
-    fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="Lowest severity that causes exit code 1.")
-    ] = FailOn.WARNING,
+    fail_on: FailOnOption = FailOn.WARNING,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Try to access other tenants' data, and find what allows it.
@@ -42,7 +39,7 @@ def check(
             folder=Path(),
             url=command.url,
             direct_url=command.direct_url,
-            schema=None if config.schema is None else config.schema.value,
+            schema=command.schema,
             backups=_folder(config.backup.url.value),
             ssl_mode=settings.process_environment().get("PGSSLMODE", "prefer"),
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chatdb.cli.backup_keys import backed_up_database
-from chatdb.cli.backup_options import backup_place
+from chatdb.cli.backup_options import PlaceArgument, backup_place
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import FormatOption, OutputFormat
 from chatdb.errors import ExitCode, UsageError
@@ -39,10 +39,7 @@ def an_age(text: str) -> timedelta:
 
 def check(
     context: typer.Context,
-    place: Annotated[
-        str | None,
-        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
-    ] = None,
+    place: PlaceArgument = None,
     max_age: Annotated[
         str,
         typer.Option(

@@ -16,7 +16,14 @@ from chatdb.cli.backup_keys import (
     reading_keys,
     writing_keys,
 )
-from chatdb.cli.backup_options import BackupArgument, StageWatch, backup_place, dump_programs
+from chatdb.cli.backup_options import (
+    BackupArgument,
+    PlaceArgument,
+    PlaceOption,
+    StageWatch,
+    backup_place,
+    dump_programs,
+)
 from chatdb.cli.backup_report import (
     ListedBackup,
     created_figures,
@@ -71,12 +78,7 @@ def group() -> None:
 @app.command()
 def create(
     context: typer.Context,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="PLACE", help="Place of the backups.  [default: backups]"
-        ),
-    ] = None,
+    output: PlaceOption = None,
     jobs: Annotated[
         int,
         typer.Option(
@@ -187,10 +189,7 @@ def _warn(command: CommandContext, result: "Verification") -> None:
 @app.command(name="list")
 def list_backups(
     context: typer.Context,
-    place: Annotated[
-        str | None,
-        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
-    ] = None,
+    place: PlaceArgument = None,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List backups, newest first, including other tools'.
@@ -294,9 +293,7 @@ def verify(
         programs = dump_programs(command)
         with StageWatch(command) as watch:
             if restore:
-                schema = command.config.schema
-                name = None if schema is None else schema.value
-                options = RestoreOptions(programs=programs, schema=name)
+                options = RestoreOptions(programs=programs, schema=command.schema)
                 result = verify_restored(backup, command.direct_url or command.url, options, watch)
             else:
                 result = verify_files(backup, programs, watch)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatdb.cli.backup_keys import NotifyOption, backed_up_database
-from chatdb.cli.backup_options import backup_place
+from chatdb.cli.backup_options import PlaceArgument, backup_place
 from chatdb.cli.backup_report import age_text
 from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.confirm import confirm_removal
@@ -40,10 +40,7 @@ KeepMonthlyOption = Annotated[
 
 def prune(
     context: typer.Context,
-    place: Annotated[
-        str | None,
-        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
-    ] = None,
+    place: PlaceArgument = None,
     keep_last: KeepLastOption = 0,
     keep_daily: KeepDailyOption = 0,
     keep_weekly: KeepWeeklyOption = 0,

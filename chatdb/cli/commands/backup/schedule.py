@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chatdb.cli.backup_keys import EncryptToOption
-from chatdb.cli.backup_options import backup_place
+from chatdb.cli.backup_options import PlaceOption, backup_place
 from chatdb.cli.commands.backup.prune import (
     KeepDailyOption,
     KeepLastOption,
@@ -55,12 +55,7 @@ def schedule(
     at: Annotated[
         str, typer.Option("--at", metavar="HH:MM", help="Time of day, by the machine's clock.")
     ] = "02:30",
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="PLACE", help="Place of the backups.  [default: backups]"
-        ),
-    ] = None,
+    output: PlaceOption = None,
     encrypt_to: EncryptToOption = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Verify each backup after making it.")

@@ -10,6 +10,7 @@ from chatdb.cli.options import (
     ConversationArgument,
     ConversationArguments,
     FormatOption,
+    NewMetaOption,
     OutputFormat,
     UserOption,
 )
@@ -31,10 +32,7 @@ def create(
         str | None,
         typer.Option("--message", metavar="TEXT", help="First user message; - reads stdin."),
     ] = None,
-    meta: Annotated[
-        list[str] | None,
-        typer.Option("--meta", metavar="KEY=VALUE", help="Metadata to store; repeatable."),
-    ] = None,
+    meta: NewMetaOption = None,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Create a conversation.

@@ -11,15 +11,14 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import (
-    A_DAY,
     AfterOption,
     AllOrgsOption,
     FormatOption,
     LimitOption,
     MetaOption,
     OutputFormat,
+    TimeoutOption,
     UserOption,
-    a_number,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_nothing, tell_who_has_some
 from chatdb.cli.output import field_names
@@ -111,17 +110,7 @@ def list_conversations(
     ] = False,
     meta: MetaOption = None,
     all_orgs: AllOrgsOption = False,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            min=0.01,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="Give up after this time.",
-        ),
-    ] = 30.0,
+    timeout: TimeoutOption = 30.0,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List conversations, last updated first.

@@ -8,7 +8,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import checkpoint_url
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DisconnectOption, DryRunOption, FormatOption, OutputFormat, YesOption
 from chatdb.cli.progress import BYTES, amount_text
 
 if TYPE_CHECKING:
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 app = group_app("Save copies of the development database; go back to them.")
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the checkpoint.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Disconnect other sessions.")]
 
 
 @app.command()
 def save(
     context: typer.Context,
     name: NameArgument,
-    force: ForceOption = False,
+    force: DisconnectOption = False,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Save the current state of the database under a name.
@@ -50,7 +49,7 @@ def save(
 def restore(
     context: typer.Context,
     name: NameArgument,
-    force: ForceOption = False,
+    force: DisconnectOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = OutputFormat.TABLE,

@@ -18,15 +18,15 @@ from chatdb.cli.dev_server import dev_database, options
 from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
-    A_DAY,
     ClientArguments,
+    DisconnectOption,
     DryRunOption,
     FormatOption,
     OutputFormat,
     ReadOnlyOption,
     SqlOption,
     YesOption,
-    a_number,
+    seconds,
 )
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted
@@ -59,17 +59,7 @@ PortOption = Annotated[
     str | None,
     typer.Option("--port", metavar="N|auto", help="Port on 127.0.0.1; auto picks a free one."),
 ]
-WaitOption = Annotated[
-    float,
-    typer.Option(
-        "--wait",
-        min=0,
-        max=A_DAY,
-        callback=a_number,
-        metavar="SECONDS",
-        help="How long to wait for the server to answer.",
-    ),
-]
+WaitOption = Annotated[float, seconds("--wait", "How long to wait for the server to answer.")]
 
 
 @app.command()
@@ -183,7 +173,7 @@ def reset(
     seed: Annotated[
         bool, typer.Option("--seed", help="Fill the new database with made-up chats.")
     ] = False,
-    force: dev_db_checkpoint.ForceOption = False,
+    force: DisconnectOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     wait: WaitOption = 120.0,

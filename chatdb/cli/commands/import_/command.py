@@ -8,7 +8,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat
+from chatdb.cli.options import DryRunOption, FormatOption, NoSearchIndexOption, OutputFormat
 from chatdb.cli.organizations_meant import check_all_orgs
 from chatdb.cli.progress import BYTES, Unit
 from chatdb.cli.text import counted
@@ -95,10 +95,7 @@ def import_(
         Path | None,
         typer.Option("--report", metavar="FILE", help="Write a full report to a JSON file."),
     ] = None,
-    no_search_index: Annotated[
-        bool,
-        typer.Option("--no-search-index", help="Do not build the full-text index now."),
-    ] = False,
+    no_search_index: NoSearchIndexOption = False,
     build_search_index: Annotated[
         bool,
         typer.Option(

@@ -141,10 +141,9 @@ def restore(
         )
         undoing.put_back(file, force=force)
         return
-    schema = command.config.schema
     options = RestoreOptions(
         programs=dump_programs(command),
-        schema=None if schema is None else schema.value,
+        schema=command.schema,
         jobs=jobs,
         force=force,
         trust=trust,

@@ -12,7 +12,7 @@ from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import A_DAY, FormatOption, OutputFormat, a_number
+from chatdb.cli.options import FormatOption, OutputFormat, seconds
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -32,16 +32,7 @@ def smoke_test(
         typer.Option("--junit", metavar="FILE", help="Also write the results as JUnit XML."),
     ] = None,
     timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            min=1,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="Time limit for the whole test.",
-            show_default=True,
-        ),
+        float, seconds("--timeout", "Time limit for the whole test.", least=1)
     ] = 30.0,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
@@ -97,14 +88,13 @@ def _run(command: CommandContext, timeout: float) -> "SmokeReport":
     from chatdb.operations.smoke_test.run import smoke_test as run
 
     settings.export_libpq(command.config)
-    schema = command.config.schema
 
     def tell(result: "CheckResult") -> None:
         command.diagnostics.detail(f"{result.name}: {result.outcome}, {result.reason}")
 
     report = run(
         command.url,
-        schema=None if schema is None else schema.value,
+        schema=command.schema,
         timeout=timeout,
         on_result=tell,
     )

@@ -36,7 +36,7 @@ def status(context: typer.Context, output_format: FormatOption = OutputFormat.TA
     report, trouble = read_status(
         command.url,
         source=config.database_url.source,
-        schema=None if config.schema is None else config.schema.value,
+        schema=command.schema,
         organization_key=command.org,
         backups=config.backup.url.value,
         now=now,
