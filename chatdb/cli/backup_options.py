@@ -4,29 +4,22 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Self
 
-import typer
-
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
+from chatdb.cli.options import argument, option
 from chatdb.cli.progress import BYTES, Progress, QuietProgress, Unit
 from chatdb.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from chatdb.servers.dump_programs import DumpPrograms
 
-BackupArgument = Annotated[
-    str, typer.Argument(metavar="FILE", help="Backup name, one of its files, or: latest.")
-]
+BackupArgument = Annotated[str, argument("FILE", "Backup name, one of its files, or: latest.")]
 
 PlaceArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
+    str | None, argument("[PLACE]", "Place of the backups.  [default: backups]")
 ]
 PlaceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--output", "-o", metavar="PLACE", help="Place of the backups.  [default: backups]"
-    ),
+    str | None, option("--output -o PLACE", "Place of the backups.  [default: backups]")
 ]
 
 

@@ -3,7 +3,7 @@
 A command reads its options, calls one operation and renders the result.
 
     @app.command()
-    def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
         \"\"\"Show something.  (first line: imperative, under 70 characters)\"\"\"
         from chatdb.operations import things           # heavy: inside the body
 

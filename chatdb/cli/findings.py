@@ -10,7 +10,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.diagnostics import redact
-from chatdb.cli.options import OutputFormat
+from chatdb.cli.options import OutputFormat, option
 from chatdb.cli.text import one_line
 from chatdb.errors import ExitCode
 
@@ -28,9 +28,7 @@ class FailOn(StrEnum):
     NEVER = "never"
 
 
-FailOnOption = Annotated[
-    FailOn, typer.Option("--fail-on", help="Lowest severity that causes exit code 1.")
-]
+FailOnOption = Annotated[FailOn, option("--fail-on", "Lowest severity that causes exit code 1.")]
 
 
 def print_findings(

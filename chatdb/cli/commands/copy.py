@@ -7,7 +7,14 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, NoSearchIndexOption, OutputFormat
+from chatdb.cli.options import (
+    DryRunOption,
+    FormatOption,
+    NoSearchIndexOption,
+    OutputFormat,
+    argument,
+    option,
+)
 from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ConfigurationError, ExitCode, UsageError
 
@@ -25,20 +32,13 @@ app = command_app()
 @app.command()
 def copy(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="SRC", help="URL of the source database.")],
+    source: Annotated[str, argument("SRC", "URL of the source database.")],
     destination: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[DST]", help="URL of an empty database.  [default: the configured one]"
-        ),
+        str | None, argument("[DST]", "URL of an empty database.  [default: the configured one]")
     ] = None,
     source_schema: Annotated[
         str | None,
-        typer.Option(
-            "--source-schema",
-            metavar="NAME",
-            help="PostgreSQL schema of SRC, if it is a different one.",
-        ),
+        option("--source-schema NAME", "PostgreSQL schema of SRC, if it is a different one."),
     ] = None,
     no_search_index: NoSearchIndexOption = False,
     dry_run: DryRunOption = False,

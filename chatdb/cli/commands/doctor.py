@@ -11,7 +11,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.findings import FailOn, FailOnOption, print_findings
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import FormatOption, OutputFormat, YesOption, option
 from chatdb.errors import ChatdbError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,13 +28,12 @@ def doctor(
     context: typer.Context,
     deep: Annotated[
         bool,
-        typer.Option(
-            "--deep",
-            help="Read the whole SQLite file and full-text index, and test the file's lock.",
+        option(
+            "--deep", "Read the whole SQLite file and full-text index, and test the file's lock."
         ),
     ] = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Fix what is safe to fix, after asking; then check again.")
+        bool, option("--fix", "Fix what is safe to fix, after asking; then check again.")
     ] = False,
     yes: YesOption = False,
     fail_on: FailOnOption = FailOn.ERROR,

@@ -11,7 +11,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import dev_database
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption, argument
 
 app = group_app("Label a database: development, staging or production.")
 
@@ -57,9 +57,7 @@ def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABL
 @app.command(name="set")
 def set_environment(
     context: typer.Context,
-    environment: Annotated[
-        EnvironmentName, typer.Argument(case_sensitive=False, help="The label.")
-    ],
+    environment: Annotated[EnvironmentName, argument(None, "The label.", case_sensitive=False)],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output_format: FormatOption = OutputFormat.TABLE,

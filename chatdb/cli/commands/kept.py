@@ -15,7 +15,15 @@ from chatdb.cli.commands.backup.check import an_age
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DisconnectOption, DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import (
+    DisconnectOption,
+    DryRunOption,
+    FormatOption,
+    OutputFormat,
+    YesOption,
+    argument,
+    option,
+)
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import ExitCode
@@ -35,7 +43,7 @@ _MADE_BY = {
     "broken_off": "left by an interrupted run",
 }
 
-NameArgument = Annotated[str, typer.Argument(help="Name, as printed by chatdb kept list.")]
+NameArgument = Annotated[str, argument(None, "Name, as printed by chatdb kept list.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,27 +198,18 @@ def restore(
 @app.command()
 def prune(
     context: typer.Context,
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="Remove only these items.")
-    ] = None,
+    names: Annotated[list[str] | None, argument("[NAME...]", "Remove only these items.")] = None,
     older_than: Annotated[
-        str | None,
-        typer.Option(
-            "--older-than", metavar="AGE", help="Remove items older than this: 26h, 30d, 8w."
-        ),
+        str | None, option("--older-than AGE", "Remove items older than this: 26h, 30d, 8w.")
     ] = None,
     keep_last: Annotated[
-        int | None,
-        typer.Option(
-            "--keep-last", min=0, metavar="N", help="Remove all but the newest N of each kind."
-        ),
+        int | None, option("--keep-last N", "Remove all but the newest N of each kind.", min=0)
     ] = None,
     others: Annotated[
-        bool,
-        typer.Option("--others", help="Also remove deletions that are not in this database's log."),
+        bool, option("--others", "Also remove deletions that are not in this database's log.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also remove the only way back from the last 7 days.")
+        bool, option("--force", "Also remove the only way back from the last 7 days.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,

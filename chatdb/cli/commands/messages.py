@@ -26,6 +26,8 @@ from chatdb.cli.options import (
     UserOption,
     WithinConversation,
     YesOption,
+    argument,
+    option,
 )
 from chatdb.cli.organizations_meant import locate, scope_of, tell_nothing, telling_who_has_some
 from chatdb.cli.text import counted, one_line
@@ -40,38 +42,20 @@ _SHORT_ID = 8
 _PLANNED = 10
 _SNIPPET = 70
 
-MessageArgument = Annotated[
-    str,
-    typer.Argument(metavar="MESSAGE", help="Full id, its beginning or end, or: last."),
-]
+MessageArgument = Annotated[str, argument("MESSAGE", "Full id, its beginning or end, or: last.")]
 TextArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[TEXT]", help="Message text; if omitted or -, read from standard input."
-    ),
+    str | None, argument("[TEXT]", "Message text; if omitted or -, read from standard input.")
 ]
-RoleOption = Annotated[
-    str | None,
-    typer.Option("--role", metavar="ROLE", help="Role: user, assistant, system or tool."),
-]
-AuthorOption = Annotated[
-    str | None, typer.Option("--author", metavar="NAME", help="Provider, or name of the tool.")
-]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME", help="Name of the model.")
-]
+RoleOption = Annotated[str | None, option("--role ROLE", "Role: user, assistant, system or tool.")]
+AuthorOption = Annotated[str | None, option("--author NAME", "Provider, or name of the tool.")]
+ModelOption = Annotated[str | None, option("--model NAME", "Name of the model.")]
 ReasoningOption = Annotated[
-    str | None,
-    typer.Option("--reasoning", metavar="TEXT|JSON", help="Reasoning that preceded the answer."),
+    str | None, option("--reasoning TEXT|JSON", "Reasoning that preceded the answer.")
 ]
-ToolCallsOption = Annotated[
-    str | None, typer.Option("--tool-calls", metavar="JSON", help="Tool calls of the message.")
-]
-ToolOutputsOption = Annotated[
-    str | None, typer.Option("--tool-outputs", metavar="JSON", help="Results of tool calls.")
-]
+ToolCallsOption = Annotated[str | None, option("--tool-calls JSON", "Tool calls of the message.")]
+ToolOutputsOption = Annotated[str | None, option("--tool-outputs JSON", "Results of tool calls.")]
 AttachmentsOption = Annotated[
-    str | None, typer.Option("--attachments", metavar="JSON", help="Files attached to the message.")
+    str | None, option("--attachments JSON", "Files attached to the message.")
 ]
 
 
@@ -112,16 +96,11 @@ def add(
     attachments: AttachmentsOption = None,
     parent: Annotated[
         str | None,
-        typer.Option(
-            "--parent",
-            metavar="MESSAGE",
-            help="Message it replies to.  [default: end of the active branch]",
-        ),
+        option("--parent MESSAGE", "Message it replies to.  [default: end of the active branch]"),
     ] = None,
     meta: NewMetaOption = None,
     as_json: Annotated[
-        bool,
-        typer.Option("--json", help="TEXT is JSON: one object, a list, or one object per line."),
+        bool, option("--json", "TEXT is JSON: one object, a list, or one object per line.")
     ] = False,
     user: UserOption = None,
     output_format: FormatOption = OutputFormat.TABLE,
@@ -176,9 +155,7 @@ def list_messages(
     conversation: WithinConversation,
     limit: LimitOption = 50,
     after: AfterOption = None,
-    newest_first: Annotated[
-        bool, typer.Option("--newest-first", help="Start with the last message.")
-    ] = False,
+    newest_first: Annotated[bool, option("--newest-first", "Start with the last message.")] = False,
     role: RolesOption = None,
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
@@ -268,10 +245,7 @@ def delete(
     context: typer.Context,
     conversation: WithinConversation,
     messages: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MESSAGE...", help="Ids, or the beginning or end of each, or: last."
-        ),
+        list[str], argument("MESSAGE...", "Ids, or the beginning or end of each, or: last.")
     ],
     user: UserOption = None,
     keep_to: KeepToOption = None,

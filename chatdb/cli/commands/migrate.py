@@ -10,7 +10,7 @@ from chatdb.cli.backup_keys import writing_keys
 from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import FormatOption, OutputFormat, seconds
+from chatdb.cli.options import FormatOption, OutputFormat, argument, option, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,10 +26,10 @@ app = command_app()
 def migrate(
     context: typer.Context,
     revision: Annotated[
-        str | None, typer.Argument(help="Revision to migrate to.  [default: the newest]")
+        str | None, argument(None, "Revision to migrate to.  [default: the newest]")
     ] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print the SQL and its locks without writing anything.")
+        bool, option("--plan", "Print the SQL and its locks without writing anything.")
     ] = False,
     wait: Annotated[
         float | None,
@@ -45,14 +45,10 @@ def migrate(
         ),
     ] = 5.0,
     keep_copy: Annotated[
-        bool,
-        typer.Option("--keep-copy", help="Keep the copy of the SQLite file made before migrating."),
+        bool, option("--keep-copy", "Keep the copy of the SQLite file made before migrating.")
     ] = False,
     backup: Annotated[
-        bool,
-        typer.Option(
-            "--backup", help="Back up the database first if there is anything to migrate."
-        ),
+        bool, option("--backup", "Back up the database first if there is anything to migrate.")
     ] = False,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:

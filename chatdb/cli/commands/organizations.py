@@ -20,6 +20,8 @@ from chatdb.cli.options import (
     NoKeepOption,
     OutputFormat,
     YesOption,
+    argument,
+    option,
 )
 from chatdb.cli.output import field_names
 from chatdb.cli.text import counted, one_line
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 app = group_app("List, create, rename and delete organizations (tenants).")
 
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Key of the organization.")]
+KeyArgument = Annotated[str, argument("KEY", "Key of the organization.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,7 @@ class OrganizationDeletionSummary:
 def list_organizations(
     context: typer.Context,
     limit: LimitOption = 50,
-    after: Annotated[
-        str | None, typer.Option("--after", metavar="KEY", help="Continue after this key.")
-    ] = None,
+    after: Annotated[str | None, option("--after KEY", "Continue after this key.")] = None,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List organizations by key, with counts.
@@ -97,12 +97,9 @@ def list_organizations(
 def create(
     context: typer.Context,
     key: KeyArgument,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Display name.  [default: the key]")
-    ] = None,
+    name: Annotated[str | None, option("--name", "Display name.  [default: the key]")] = None,
     if_missing: Annotated[
-        bool,
-        typer.Option("--if-missing", help="If it already exists, change nothing and exit with 0."),
+        bool, option("--if-missing", "If it already exists, change nothing and exit with 0.")
     ] = False,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
@@ -126,7 +123,7 @@ def create(
 def rename(
     context: typer.Context,
     key: KeyArgument,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="New display name.")],
+    name: Annotated[str, argument("NAME", "New display name.")],
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Rename an organization; its key stays the same.
@@ -148,8 +145,7 @@ def delete(
     context: typer.Context,
     key: KeyArgument,
     keep_organization: Annotated[
-        bool,
-        typer.Option("--keep-organization", help="Delete its contents but keep the organization."),
+        bool, option("--keep-organization", "Delete its contents but keep the organization.")
     ] = False,
     keep_to: KeepToOption = None,
     no_keep: NoKeepOption = False,

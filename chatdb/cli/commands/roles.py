@@ -14,7 +14,7 @@ import typer
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption, argument, option
 from chatdb.cli.organizations_meant import tell_nothing
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import RefusedError, StorageError, UsageError
@@ -70,35 +70,24 @@ def list_roles(context: typer.Context, output_format: FormatOption = OutputForma
 def create(
     context: typer.Context,
     kind: Annotated[
-        RoleChoice,
-        typer.Argument(metavar="app|readonly", help="app: read and write; readonly: read only."),
+        RoleChoice, argument("app|readonly", "app: read and write; readonly: read only.")
     ],
     name: Annotated[
-        str | None,
-        typer.Option("--name", help="Role name.  [default: chatdb_app or chatdb_readonly]"),
+        str | None, option("--name", "Role name.  [default: chatdb_app or chatdb_readonly]")
     ] = None,
     password_file: Annotated[
         str | None,
-        typer.Option(
-            "--password-file",
-            metavar="FILE|-",
-            help="Read the password from this file's first line.",
-        ),
+        option("--password-file FILE|-", "Read the password from this file's first line."),
     ] = None,
     generate: Annotated[
-        bool, typer.Option("--generate", help="Generate a password and show it once.")
+        bool, option("--generate", "Generate a password and show it once.")
     ] = False,
     save_password: Annotated[
         Path | None,
-        typer.Option(
-            "--save-password",
-            metavar="FILE",
-            help="Generate a password and write it to this new file.",
-        ),
+        option("--save-password FILE", "Generate a password and write it to this new file."),
     ] = None,
     existing: Annotated[
-        bool,
-        typer.Option("--existing", help="Grant an existing role its privileges in this database."),
+        bool, option("--existing", "Grant an existing role its privileges in this database.")
     ] = False,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
@@ -146,12 +135,9 @@ def create(
 @app.command()
 def drop(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The role.")],
+    name: Annotated[str, argument("NAME", "The role.")],
     keep_role: Annotated[
-        bool,
-        typer.Option(
-            "--keep-role", help="Revoke its privileges in this database, but do not drop it."
-        ),
+        bool, option("--keep-role", "Revoke its privileges in this database, but do not drop it.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,

@@ -7,7 +7,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption, argument, option
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ app = group_app("Inspect and change the schema and its revisions.")
 def status(
     context: typer.Context,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 4 unless the schema is current.")
+        bool, option("--exit-code", "Exit with 4 unless the schema is current.")
     ] = False,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
@@ -103,9 +103,7 @@ def check(context: typer.Context, output_format: FormatOption = OutputFormat.TAB
 @app.command()
 def dump(
     context: typer.Context,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Output file.")
-    ] = None,
+    output: Annotated[Path | None, option("--output -o FILE", "Output file.")] = None,
 ) -> None:
     """Write the DDL of the live schema.
 
@@ -129,14 +127,10 @@ def dump(
 @app.command()
 def downgrade(
     context: typer.Context,
-    revision: Annotated[
-        str, typer.Argument(help="Revision to go back to; base reverts everything.")
-    ],
+    revision: Annotated[str, argument(None, "Revision to go back to; base reverts everything.")],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    no_keep: Annotated[
-        bool, typer.Option("--no-keep", help="Do not keep a copy of the SQLite file.")
-    ] = False,
+    no_keep: Annotated[bool, option("--no-keep", "Do not keep a copy of the SQLite file.")] = False,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Revert revisions, dropping the data they hold.
@@ -178,7 +172,7 @@ def _loss_text(item: "Loss") -> str:
 @app.command()
 def new(
     context: typer.Context,
-    title: Annotated[str, typer.Argument(help='What the migration does, e.g. "add tags".')],
+    title: Annotated[str, argument(None, 'What the migration does, e.g. "add tags".')],
 ) -> None:
     """Write a migration for changes in db/schema.py.
 

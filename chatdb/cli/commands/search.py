@@ -16,6 +16,8 @@ from chatdb.cli.options import (
     OutputFormat,
     RolesOption,
     TimeoutOption,
+    argument,
+    option,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
 from chatdb.cli.text import one_line, safe
@@ -32,23 +34,19 @@ _SHORT_ID = 8
 @app.command()
 def search(
     context: typer.Context,
-    words: Annotated[
-        list[str], typer.Argument(metavar="WORDS...", help="Search query; syntax above.")
-    ],
+    words: Annotated[list[str], argument("WORDS...", "Search query; syntax above.")],
     limit: LimitOption = 20,
     after: AfterOption = None,
     rank: Annotated[
-        bool, typer.Option("--rank", help="Sort the newest 150 hits by relevance, not by date.")
+        bool, option("--rank", "Sort the newest 150 hits by relevance, not by date.")
     ] = False,
-    user: Annotated[
-        list[str] | None, typer.Option("--user", metavar="ID", help="Only this user's messages.")
-    ] = None,
+    user: Annotated[list[str] | None, option("--user ID", "Only this user's messages.")] = None,
     role: RolesOption = None,
     include_hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Also find messages that the source hid.")
+        bool, option("--include-hidden", "Also find messages that the source hid.")
     ] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Pass WORDS to the database in its native query syntax.")
+        bool, option("--raw", "Pass WORDS to the database in its native query syntax.")
     ] = False,
     all_orgs: AllOrgsOption = False,
     timeout: TimeoutOption = 30.0,

@@ -14,6 +14,7 @@ from chatdb.cli.options import (
     OutputFormat,
     UserOption,
     WithinConversation,
+    argument,
 )
 from chatdb.cli.organizations_meant import locate, scope_of, tell_nothing, telling_who_has_some
 from chatdb.cli.text import counted
@@ -67,10 +68,7 @@ def show(
     context: typer.Context,
     conversation: WithinConversation,
     snapshot: Annotated[
-        str,
-        typer.Argument(
-            metavar="[SNAPSHOT]", help="Snapshot id, a part of it, or: last (the newest)."
-        ),
+        str, argument("[SNAPSHOT]", "Snapshot id, a part of it, or: last (the newest).")
     ] = "last",
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
@@ -100,10 +98,7 @@ def save(
     context: typer.Context,
     conversation: WithinConversation,
     state: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[JSON]", help="State as JSON; if omitted or -, read from standard input."
-        ),
+        str | None, argument("[JSON]", "State as JSON; if omitted or -, read from standard input.")
     ] = None,
     user: UserOption = None,
     output_format: FormatOption = OutputFormat.TABLE,

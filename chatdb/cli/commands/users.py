@@ -14,6 +14,8 @@ from chatdb.cli.options import (
     LimitOption,
     OutputFormat,
     YesOption,
+    argument,
+    option,
 )
 from chatdb.cli.organizations_meant import (
     check_all_orgs,
@@ -26,16 +28,14 @@ from chatdb.cli.text import counted, one_line
 
 app = group_app("List, show and rename the users of conversations.")
 
-UserArgument = Annotated[str, typer.Argument(metavar="USER", help="User id.")]
+UserArgument = Annotated[str, argument("USER", "User id.")]
 
 
 @app.command(name="list")
 def list_users(
     context: typer.Context,
     limit: LimitOption = 50,
-    after: Annotated[
-        str | None, typer.Option("--after", metavar="USER", help="Continue after this user.")
-    ] = None,
+    after: Annotated[str | None, option("--after USER", "Continue after this user.")] = None,
     all_orgs: AllOrgsOption = False,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
@@ -101,9 +101,9 @@ def show(
 def rename(
     context: typer.Context,
     user: UserArgument,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="New user id.")],
+    new: Annotated[str, argument("NEW", "New user id.")],
     merge: Annotated[
-        bool, typer.Option("--merge", help="Allow it even if NEW already has conversations.")
+        bool, option("--merge", "Allow it even if NEW already has conversations.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,

@@ -10,7 +10,7 @@ import typer
 from chatdb.cli.backup_keys import backed_up_database
 from chatdb.cli.backup_options import PlaceArgument, backup_place
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import FormatOption, OutputFormat, option
 from chatdb.errors import ExitCode, UsageError
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -41,16 +41,10 @@ def check(
     context: typer.Context,
     place: PlaceArgument = None,
     max_age: Annotated[
-        str,
-        typer.Option(
-            "--max-age", metavar="AGE", help="Maximum age of the last backup: 90m, 26h, 8d, 2w."
-        ),
+        str, option("--max-age AGE", "Maximum age of the last backup: 90m, 26h, 8d, 2w.")
     ] = "26h",
     max_verified_age: Annotated[
-        str | None,
-        typer.Option(
-            "--max-verified-age", metavar="AGE", help="Maximum age of the last verification."
-        ),
+        str | None, option("--max-verified-age AGE", "Maximum age of the last verification.")
     ] = None,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:

@@ -36,7 +36,7 @@ from chatdb.cli.commands.backup import prune as backup_prune
 from chatdb.cli.commands.backup import schedule as backup_schedule
 from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import FormatOption, OutputFormat, argument, option
 from chatdb.cli.organizations_meant import tell_who_has_some
 from chatdb.errors import ExitCode
 
@@ -81,21 +81,17 @@ def create(
     output: PlaceOption = None,
     jobs: Annotated[
         int,
-        typer.Option(
-            "--jobs",
-            "-j",
+        option(
+            "--jobs -j",
+            "Number of tables to dump in parallel; writes a directory-format dump.",
             min=1,
-            help="Number of tables to dump in parallel; writes a directory-format dump.",
         ),
     ] = 1,
-    schema_only: Annotated[
-        bool, typer.Option("--schema-only", help="Tables only, no rows.")
-    ] = False,
-    data_only: Annotated[bool, typer.Option("--data-only", help="Rows only, no tables.")] = False,
+    schema_only: Annotated[bool, option("--schema-only", "Tables only, no rows.")] = False,
+    data_only: Annotated[bool, option("--data-only", "Rows only, no tables.")] = False,
     encrypt_to: EncryptToOption = None,
     check_it: Annotated[
-        bool,
-        typer.Option("--verify", help="Verify the backup afterwards, like chatdb backup verify."),
+        bool, option("--verify", "Verify the backup afterwards, like chatdb backup verify.")
     ] = False,
     notify_url: NotifyOption = None,
     output_format: FormatOption = OutputFormat.TABLE,
@@ -257,9 +253,9 @@ def verify(
     file: BackupArgument,
     restore: Annotated[
         bool,
-        typer.Option(
+        option(
             "--restore",
-            help="Also restore it into a scratch database, compare, then drop that database.",
+            "Also restore it into a scratch database, compare, then drop that database.",
         ),
     ] = False,
     identity: IdentityOption = None,
@@ -313,10 +309,8 @@ def verify(
 @app.command()
 def diff(
     context: typer.Context,
-    before: Annotated[str, typer.Argument(metavar="BEFORE", help="Older backup.")],
-    after: Annotated[
-        str, typer.Argument(metavar="AFTER", help="Newer backup.  [default: latest]")
-    ] = "latest",
+    before: Annotated[str, argument("BEFORE", "Older backup.")],
+    after: Annotated[str, argument("AFTER", "Newer backup.  [default: latest]")] = "latest",
     identity: IdentityOption = None,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:

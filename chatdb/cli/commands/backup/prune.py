@@ -12,7 +12,7 @@ from chatdb.cli.backup_report import age_text
 from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.confirm import confirm_removal
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption, option
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import ExitCode
@@ -22,19 +22,15 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 
-KeepLastOption = Annotated[
-    int, typer.Option("--keep-last", min=0, metavar="N", help="Keep the newest N.")
-]
+KeepLastOption = Annotated[int, option("--keep-last N", "Keep the newest N.", min=0)]
 KeepDailyOption = Annotated[
-    int, typer.Option("--keep-daily", min=0, metavar="N", help="Keep the newest of each of N days.")
+    int, option("--keep-daily N", "Keep the newest of each of N days.", min=0)
 ]
 KeepWeeklyOption = Annotated[
-    int,
-    typer.Option("--keep-weekly", min=0, metavar="N", help="Keep the newest of each of N weeks."),
+    int, option("--keep-weekly N", "Keep the newest of each of N weeks.", min=0)
 ]
 KeepMonthlyOption = Annotated[
-    int,
-    typer.Option("--keep-monthly", min=0, metavar="N", help="Keep the newest of each of N months."),
+    int, option("--keep-monthly N", "Keep the newest of each of N months.", min=0)
 ]
 
 
@@ -47,9 +43,8 @@ def prune(
     keep_monthly: KeepMonthlyOption = 0,
     remove_broken: Annotated[
         bool,
-        typer.Option(
-            "--remove-broken",
-            help="Also remove backups that cannot be restored, if older than a day.",
+        option(
+            "--remove-broken", "Also remove backups that cannot be restored, if older than a day."
         ),
     ] = False,
     yes: YesOption = False,

@@ -17,7 +17,7 @@ from chatdb.cli.commands.backup.prune import (
     KeepWeeklyOption,
 )
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import FormatOption, OutputFormat, option
 from chatdb.errors import UsageError
 
 
@@ -49,16 +49,14 @@ def schedule(
     context: typer.Context,
     targets: Annotated[
         list[ScheduleTarget] | None,
-        typer.Option("--for", help="Scheduler to print for; repeatable.  [default: all]"),
+        option("--for", "Scheduler to print for; repeatable.  [default: all]"),
     ] = None,
-    every: Annotated[Every, typer.Option("--every", help="Frequency.")] = Every.DAILY,
-    at: Annotated[
-        str, typer.Option("--at", metavar="HH:MM", help="Time of day, by the machine's clock.")
-    ] = "02:30",
+    every: Annotated[Every, option("--every", "Frequency.")] = Every.DAILY,
+    at: Annotated[str, option("--at HH:MM", "Time of day, by the machine's clock.")] = "02:30",
     output: PlaceOption = None,
     encrypt_to: EncryptToOption = None,
     verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Verify each backup after making it.")
+        bool, option("--verify/--no-verify", "Verify each backup after making it.")
     ] = True,
     keep_last: KeepLastOption = 0,
     keep_daily: KeepDailyOption = 7,

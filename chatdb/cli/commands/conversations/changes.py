@@ -13,6 +13,8 @@ from chatdb.cli.options import (
     NewMetaOption,
     OutputFormat,
     UserOption,
+    argument,
+    option,
 )
 
 if TYPE_CHECKING:
@@ -22,15 +24,11 @@ if TYPE_CHECKING:
 def create(
     context: typer.Context,
     title: Annotated[
-        str | None,
-        typer.Option("--title", help="Conversation title.  [default: from the first user message]"),
+        str | None, option("--title", "Conversation title.  [default: from the first user message]")
     ] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="ID", help="User id of the owner.")
-    ] = None,
+    user: Annotated[str | None, option("--user ID", "User id of the owner.")] = None,
     message: Annotated[
-        str | None,
-        typer.Option("--message", metavar="TEXT", help="First user message; - reads stdin."),
+        str | None, option("--message TEXT", "First user message; - reads stdin.")
     ] = None,
     meta: NewMetaOption = None,
     output_format: FormatOption = OutputFormat.TABLE,
@@ -61,7 +59,7 @@ def create(
 def rename(
     context: typer.Context,
     conversation: ConversationArgument,
-    title: Annotated[str, typer.Argument(metavar="TITLE", help="New title.")],
+    title: Annotated[str, argument("TITLE", "New title.")],
     user: UserOption = None,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:

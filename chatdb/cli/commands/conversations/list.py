@@ -19,6 +19,7 @@ from chatdb.cli.options import (
     OutputFormat,
     TimeoutOption,
     UserOption,
+    option,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_nothing, tell_who_has_some
 from chatdb.cli.output import field_names
@@ -87,27 +88,22 @@ def list_conversations(
     user: UserOption = None,
     sort: Annotated[
         Sort | None,
-        typer.Option(
+        option(
             "--sort",
-            help="Sort order: newest first, most messages first, or A to Z.  [default: updated]",
+            "Sort order: newest first, most messages first, or A to Z.  [default: updated]",
         ),
     ] = None,
     recent: Annotated[
-        bool, typer.Option("--recent", help="Only those accessed, most recently accessed first.")
+        bool, option("--recent", "Only those accessed, most recently accessed first.")
     ] = False,
     starred: Annotated[
-        bool | None,
-        typer.Option("--starred/--no-starred", help="Only starred conversations, or none."),
+        bool | None, option("--starred/--no-starred", "Only starred conversations, or none.")
     ] = None,
     archived: Annotated[
         bool | None,
-        typer.Option(
-            "--archived/--no-archived", help="Only archived conversations, or none.  [default: no]"
-        ),
+        option("--archived/--no-archived", "Only archived conversations, or none.  [default: no]"),
     ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Include archived conversations.")
-    ] = False,
+    everything: Annotated[bool, option("--all", "Include archived conversations.")] = False,
     meta: MetaOption = None,
     all_orgs: AllOrgsOption = False,
     timeout: TimeoutOption = 30.0,

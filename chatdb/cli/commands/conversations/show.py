@@ -11,6 +11,7 @@ from chatdb.cli.options import (
     FormatOption,
     OutputFormat,
     UserOption,
+    option,
 )
 from chatdb.cli.organizations_meant import scope_of, telling_who_has_some
 from chatdb.cli.text import counted, one_line
@@ -24,16 +25,16 @@ def show(
     conversation: ConversationArgument,
     user: UserOption = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Show tool calls, tool output and reasoning in full.")
+        bool, option("--full", "Show tool calls, tool output and reasoning in full.")
     ] = False,
     tree: Annotated[
-        bool, typer.Option("--tree", help="Show the branches, one line for each message.")
+        bool, option("--tree", "Show the branches, one line for each message.")
     ] = False,
     all_branches: Annotated[
-        bool, typer.Option("--all-branches", help="Show the messages of every branch.")
+        bool, option("--all-branches", "Show the messages of every branch.")
     ] = False,
     include_hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Also show messages that the source hid.")
+        bool, option("--include-hidden", "Also show messages that the source hid.")
     ] = False,
     all_orgs: AllOrgsOption = False,
     output_format: FormatOption = OutputFormat.TABLE,

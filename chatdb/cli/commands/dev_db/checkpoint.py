@@ -8,7 +8,14 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import checkpoint_url
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DisconnectOption, DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import (
+    DisconnectOption,
+    DryRunOption,
+    FormatOption,
+    OutputFormat,
+    YesOption,
+    argument,
+)
 from chatdb.cli.progress import BYTES, amount_text
 
 if TYPE_CHECKING:
@@ -16,7 +23,7 @@ if TYPE_CHECKING:
 
 app = group_app("Save copies of the development database; go back to them.")
 
-NameArgument = Annotated[str, typer.Argument(help="Name of the checkpoint.")]
+NameArgument = Annotated[str, argument(None, "Name of the checkpoint.")]
 
 
 @app.command()

@@ -26,6 +26,7 @@ from chatdb.cli.options import (
     ReadOnlyOption,
     SqlOption,
     YesOption,
+    option,
     seconds,
 )
 from chatdb.cli.progress import BYTES, amount_text
@@ -52,12 +53,9 @@ _BACKUP = (
 )
 """Backs up the development database and verifies it; the configured one may be another database."""
 
-EngineOption = Annotated[
-    EngineName, typer.Option("--engine", help="What runs the server.", show_default=True)
-]
+EngineOption = Annotated[EngineName, option("--engine", "What runs the server.", show_default=True)]
 PortOption = Annotated[
-    str | None,
-    typer.Option("--port", metavar="N|auto", help="Port on 127.0.0.1; auto picks a free one."),
+    str | None, option("--port N|auto", "Port on 127.0.0.1; auto picks a free one.")
 ]
 WaitOption = Annotated[float, seconds("--wait", "How long to wait for the server to answer.")]
 
@@ -68,14 +66,12 @@ def up(
     engine: EngineOption = EngineName.AUTO,
     port: PortOption = None,
     migrate: Annotated[
-        bool, typer.Option("--migrate", help="Migrate its schema to the newest revision.")
+        bool, option("--migrate", "Migrate its schema to the newest revision.")
     ] = False,
     seed: Annotated[
-        bool, typer.Option("--seed", help="Fill it with made-up chats, after migrating it.")
+        bool, option("--seed", "Fill it with made-up chats, after migrating it.")
     ] = False,
-    write_env: Annotated[
-        bool, typer.Option("--write-env", help="Write DATABASE_URL to .env.")
-    ] = False,
+    write_env: Annotated[bool, option("--write-env", "Write DATABASE_URL to .env.")] = False,
     wait: WaitOption = 120.0,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
@@ -124,9 +120,7 @@ def stop(context: typer.Context) -> None:
 @app.command()
 def down(
     context: typer.Context,
-    volumes: Annotated[
-        bool, typer.Option("--volumes", help="Also delete everything it stored.")
-    ] = False,
+    volumes: Annotated[bool, option("--volumes", "Also delete everything it stored.")] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -170,9 +164,7 @@ def down(
 @app.command()
 def reset(
     context: typer.Context,
-    seed: Annotated[
-        bool, typer.Option("--seed", help="Fill the new database with made-up chats.")
-    ] = False,
+    seed: Annotated[bool, option("--seed", "Fill the new database with made-up chats.")] = False,
     force: DisconnectOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -244,12 +236,8 @@ def status(context: typer.Context, output_format: FormatOption = OutputFormat.TA
 @app.command()
 def logs(
     context: typer.Context,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")
-    ] = False,
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", min=1, help="Number of lines to start with.")
-    ] = 50,
+    follow: Annotated[bool, option("--follow -f", "Keep printing new lines until Ctrl-C.")] = False,
+    lines: Annotated[int, option("--lines -n", "Number of lines to start with.", min=1)] = 50,
 ) -> None:
     """Show the end of the server's log.
 
@@ -301,7 +289,7 @@ def connect(
 def url(
     context: typer.Context,
     show_password: Annotated[
-        bool, typer.Option("--show-password", help="Include the password, for use by a program.")
+        bool, option("--show-password", "Include the password, for use by a program.")
     ] = False,
 ) -> None:
     """Print the database's URL.

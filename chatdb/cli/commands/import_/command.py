@@ -8,7 +8,14 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, NoSearchIndexOption, OutputFormat
+from chatdb.cli.options import (
+    DryRunOption,
+    FormatOption,
+    NoSearchIndexOption,
+    OutputFormat,
+    argument,
+    option,
+)
 from chatdb.cli.organizations_meant import check_all_orgs
 from chatdb.cli.progress import BYTES, Unit
 from chatdb.cli.text import counted
@@ -34,73 +41,51 @@ def import_(
     context: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="PATH|URL...",
-            help="Files, folders, globs, databases, pg_dump dumps of them, or - for standard "
-            "input.",
+        argument(
+            "PATH|URL...",
+            "Files, folders, globs, databases, pg_dump dumps of them, or - for standard input.",
         ),
     ] = None,
     format_name: Annotated[
-        str | None,
-        typer.Option("--from", metavar="FORMAT", help="Format or layout; see chatdb formats."),
+        str | None, option("--from FORMAT", "Format or layout; see chatdb formats.")
     ] = None,
     source_schema: Annotated[
         str | None,
-        typer.Option(
-            "--source-schema",
-            metavar="NAME",
-            help="PostgreSQL schema that holds the other system's tables.",
-        ),
+        option("--source-schema NAME", "PostgreSQL schema that holds the other system's tables."),
     ] = None,
     user: Annotated[
-        str | None,
-        typer.Option(
-            "--user", metavar="ID", help="User to assign conversations to if the source names none."
-        ),
+        str | None, option("--user ID", "User to assign conversations to if the source names none.")
     ] = None,
     source_name: Annotated[
         str | None,
-        typer.Option(
-            "--source-name",
-            metavar="NAME",
-            help="Name of the installation the conversations come from.",
-        ),
+        option("--source-name NAME", "Name of the installation the conversations come from."),
     ] = None,
     restore_deleted: Annotated[
         bool,
-        typer.Option(
-            "--restore-deleted", help="Restore conversations and messages that were deleted here."
-        ),
+        option("--restore-deleted", "Restore conversations and messages that were deleted here."),
     ] = False,
     all_orgs: Annotated[
         bool,
-        typer.Option(
-            "--all-orgs", help="Import each conversation into the organization named in its file."
-        ),
+        option("--all-orgs", "Import each conversation into the organization named in its file."),
     ] = False,
     dry_run: DryRunOption = False,
     explain: Annotated[
-        bool,
-        typer.Option("--explain", help="Describe the contents of the files; needs no database."),
+        bool, option("--explain", "Describe the contents of the files; needs no database.")
     ] = False,
     scratch_url: Annotated[
         str | None,
-        typer.Option(
-            "--scratch-url",
-            metavar="URL",
-            help="PostgreSQL server used to unpack a dump.  [default: a temporary one]",
+        option(
+            "--scratch-url URL",
+            "PostgreSQL server used to unpack a dump.  [default: a temporary one]",
         ),
     ] = None,
     report: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="FILE", help="Write a full report to a JSON file."),
+        Path | None, option("--report FILE", "Write a full report to a JSON file.")
     ] = None,
     no_search_index: NoSearchIndexOption = False,
     build_search_index: Annotated[
         bool,
-        typer.Option(
-            "--build-search-index", help="Build a full-text index that an earlier import left out."
-        ),
+        option("--build-search-index", "Build a full-text index that an earlier import left out."),
     ] = False,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:

@@ -20,7 +20,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption, argument, option
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -40,72 +40,51 @@ def restore(
     context: typer.Context,
     file: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[FILE]", help="Backup name, one of its files, or: latest.", show_default=False
-        ),
+        argument("[FILE]", "Backup name, one of its files, or: latest.", show_default=False),
     ] = None,
     into: Annotated[
         str | None,
-        typer.Option(
-            "--into",
-            metavar="URL",
-            help="Restore into this database instead of the configured one.",
-        ),
+        option("--into URL", "Restore into this database instead of the configured one."),
     ] = None,
     in_place: Annotated[
         bool,
-        typer.Option(
-            "--in-place",
-            help="Replace the tables inside the existing database, in one transaction.",
+        option(
+            "--in-place", "Replace the tables inside the existing database, in one transaction."
         ),
     ] = False,
     conversations: Annotated[
         list[str] | None,
-        typer.Option(
-            "--conversation", metavar="ID", help="Merge in only this conversation; repeatable."
-        ),
+        option("--conversation ID", "Merge in only this conversation; repeatable."),
     ] = None,
     user: Annotated[
-        str | None,
-        typer.Option("--user", metavar="ID", help="Merge in only this user's conversations."),
+        str | None, option("--user ID", "Merge in only this user's conversations.")
     ] = None,
     via: Annotated[
         str | None,
-        typer.Option(
-            "--via",
-            metavar="URL",
-            help="PostgreSQL server used to unpack a dump when the target is SQLite.",
-        ),
+        option("--via URL", "PostgreSQL server used to unpack a dump when the target is SQLite."),
     ] = None,
     undo: Annotated[
-        bool,
-        typer.Option("--undo", help="Put back the database that the last restore replaced."),
+        bool, option("--undo", "Put back the database that the last restore replaced.")
     ] = False,
     force: Annotated[
         bool,
-        typer.Option(
+        option(
             "--force",
-            help="Disconnect other sessions; go ahead even if the backup lacks tables or is "
-            "truncated.",
+            "Disconnect other sessions; go ahead even if the backup lacks tables or is truncated.",
         ),
     ] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Run an SQL file even if it could start programs.")
+        bool, option("--trust", "Run an SQL file even if it could start programs.")
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, help="Number of indexes to build in parallel.  [default: auto]"
-        ),
+        option("--jobs -j", "Number of indexes to build in parallel.  [default: auto]", min=1),
     ] = None,
     no_owner: Annotated[
-        bool,
-        typer.Option(
-            "--no-owner", help="Make you the owner of everything and grant no privileges."
-        ),
+        bool, option("--no-owner", "Make you the owner of everything and grant no privileges.")
     ] = False,
     no_migrate: Annotated[
-        bool, typer.Option("--no-migrate", help="Leave the schema at the backup's revision.")
+        bool, option("--no-migrate", "Leave the schema at the backup's revision.")
     ] = False,
     identity: IdentityOption = None,
     yes: YesOption = False,

@@ -12,7 +12,7 @@ from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import FormatOption, OutputFormat, seconds
+from chatdb.cli.options import FormatOption, OutputFormat, option, seconds
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ _EXIT_CODES = {"unreachable": ExitCode.UNREACHABLE, "schema": ExitCode.SCHEMA}
 def smoke_test(
     context: typer.Context,
     junit: Annotated[
-        Path | None,
-        typer.Option("--junit", metavar="FILE", help="Also write the results as JUnit XML."),
+        Path | None, option("--junit FILE", "Also write the results as JUnit XML.")
     ] = None,
     timeout: Annotated[
         float, seconds("--timeout", "Time limit for the whole test.", least=1)

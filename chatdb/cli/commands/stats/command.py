@@ -7,7 +7,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import AllOrgsOption, FormatOption, LimitOption, OutputFormat
+from chatdb.cli.options import AllOrgsOption, FormatOption, LimitOption, OutputFormat, option
 from chatdb.cli.organizations_meant import check_all_orgs, tell_who_has_some
 from chatdb.cli.times import read_time
 
@@ -41,27 +41,18 @@ class Section(StrEnum):
 @app.command()
 def stats(
     context: typer.Context,
-    by: Annotated[
-        By, typer.Option("--by", help="Group messages by this.", show_default=True)
-    ] = By.DAY,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="TIME", help="Only messages from this time on."),
-    ] = None,
+    by: Annotated[By, option("--by", "Group messages by this.", show_default=True)] = By.DAY,
+    since: Annotated[str | None, option("--since TIME", "Only messages from this time on.")] = None,
     timezone: Annotated[
-        str,
-        typer.Option(
-            "--timezone", metavar="NAME", help="Time zone for days and hours.", show_default=True
-        ),
+        str, option("--timezone NAME", "Time zone for days and hours.", show_default=True)
     ] = "UTC",
     limit: LimitOption = 30,
     approximate: Annotated[
-        bool,
-        typer.Option("--approximate", help="Estimate from a sample of about 200,000 messages."),
+        bool, option("--approximate", "Estimate from a sample of about 200,000 messages.")
     ] = False,
     all_orgs: AllOrgsOption = False,
     section: Annotated[
-        Section | None, typer.Option("--section", help="Print only this part of the report.")
+        Section | None, option("--section", "Print only this part of the report.")
     ] = None,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
