@@ -1,7 +1,6 @@
 """Shared by the commands of `chatdb backup`: the place, the programs, the progress."""
 
 from contextlib import ExitStack, suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Self
 
 from chatdb import config as settings
@@ -43,34 +42,29 @@ class StageWatch:
     """Reports long work in stages: a bar for each, notes and warnings above it."""
 
     def __init__(self, command: CommandContext) -> None:
-        self._diagnostics = command.diagnostics
+        self.diagnostics = command.diagnostics
         self._stage = ExitStack()
         self._progress: Progress = QuietProgress()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stage.__exit__(kind, error, traceback)
+    def __exit__(self, *failure: object) -> None:
+        self._stage.close()
 
     def note(self, text: str) -> None:
         """Write a note."""
-        self._diagnostics.note(text)
+        self.diagnostics.note(text)
 
     def warning(self, text: str) -> None:
         """Write a warning."""
-        self._diagnostics.warning(text)
+        self.diagnostics.warning(text)
 
     def begin(self, what: str, total: int | None, unit: Unit = BYTES) -> None:
         """End the previous stage and show a new one."""
         self._stage.close()
         self._progress = self._stage.enter_context(
-            self._diagnostics.progress(what, total=total, unit=unit)
+            self.diagnostics.progress(what, total=total, unit=unit)
         )
 
     def end(self) -> None:
