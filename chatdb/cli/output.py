@@ -10,6 +10,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from io import RawIOBase
+from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from chatdb.cli.cells import json_text, known_time
@@ -17,6 +18,7 @@ from chatdb.cli.diagnostics import is_terminal, use_utf8
 from chatdb.cli.options import OutputFormat
 from chatdb.cli.text import escaped_json, safe
 from chatdb.errors import StorageError
+from chatdb.primitives.filled import field_names
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _CONTROLS = ("\t", "\r", "\n")
@@ -198,16 +200,6 @@ class _SafeBytes(RawIOBase):
             self._stream.flush()
 
 
-def field_names(row_type: type[Any]) -> tuple[str, ...]:
-    """Return the field names of a dataclass or msgspec Struct, in their order."""
-    names = getattr(row_type, "__struct_fields__", None) or getattr(
-        row_type, "__dataclass_fields__", None
-    )
-    if names is None:
-        raise TypeError(f"{row_type.__name__} is neither a dataclass nor a Struct")
-    return tuple(names)
-
-
 def _csv_cell(value: Any) -> str:
     text = _raw_csv_cell(value)
     if isinstance(value, (int, float)) or not _looks_like_a_formula(text):
@@ -232,7 +224,7 @@ def _raw_csv_cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, (str, int, float, PurePath)):
         return str(value)
     text = json_text(value)
     return text[1:-1] if isinstance(value, date) or text.startswith('"') else text

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 import typer
 
@@ -69,17 +68,6 @@ class ListedRow:
     model: str | None
     created_at: datetime
     content: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeletedMessages:
-    """What was deleted, for people and scripts."""
-
-    conversation_id: UUID
-    messages: int
-    kept: str | None
-    dry_run: bool
-    ids: tuple[UUID, ...]
 
 
 @app.command()
@@ -273,11 +261,10 @@ def delete(
         within, found = operation.find_deletable(
             database, conversation, messages, organization_key=command.org, user_id=user
         )
-        kept = keep_to or default_keep_path(database, now=datetime.now(UTC))
-        path = None if no_keep else kept
-        ids = [message.id for message in found]
+        path = None if no_keep else keep_to or default_keep_path(database, now=datetime.now(UTC))
+        ids = tuple(message.id for message in found)
         done = operation.MessageDeletion(
-            conversation_id=within, ids=tuple(ids), kept=path, dry_run=True
+            conversation_id=within, messages=len(ids), kept=path, dry_run=True, ids=ids
         )
         if dry_run:
             command.diagnostics.block(
@@ -290,14 +277,7 @@ def delete(
             done = operation.delete_messages(
                 database, within, ids, organization_key=command.org, keep_to=path
             )
-    summary = DeletedMessages(
-        conversation_id=done.conversation_id,
-        messages=len(done.ids),
-        kept=None if done.kept is None else str(done.kept),
-        dry_run=done.dry_run,
-        ids=done.ids,
-    )
-    command.output.record(summary, output_format)
+    command.output.record(done, output_format)
     if done.kept is not None and not dry_run:
         tell_way_back(command, done.kept)
 

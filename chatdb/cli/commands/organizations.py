@@ -23,16 +23,15 @@ from chatdb.cli.options import (
     argument,
     option,
 )
-from chatdb.cli.output import field_names
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
+from chatdb.primitives.filled import filled
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
     from chatdb.operations.organizations.delete import OrganizationDeletion
     from chatdb.operations.organizations.organizations import (
         OrganizationRemoval,
-        OrganizationSummary,
     )
 
 app = group_app("List, create, rename and delete organizations (tenants).")
@@ -62,7 +61,7 @@ class OrganizationDeletionSummary:
     messages: int
     snapshots: int
     organization_kept: bool
-    kept: str | None
+    kept: Path | None
     dry_run: bool
 
 
@@ -85,7 +84,7 @@ def list_organizations(
     with command.open_database() as database:
         page = organizations.list_page(database, limit=limit, after=after)
     if output_format is OutputFormat.TABLE:
-        shown = [_listed(item) for item in page.items]
+        shown = [filled(ListedOrganization, item) for item in page.items]
         command.output.rows(shown, ListedOrganization, output_format)
     else:
         command.output.rows(page.items, organizations.OrganizationSummary, output_format)
@@ -182,16 +181,17 @@ def delete(
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(report), yes=yes)
             report = _delete(command, database, report)
-    command.output.record(_summary(report, dry_run=dry_run), output_format)
+    summary = filled(
+        OrganizationDeletionSummary,
+        report,
+        report.contents,
+        organization_kept=report.row_kept,
+        dry_run=dry_run,
+    )
+    command.output.record(summary, output_format)
     if report.kept is not None and not dry_run:
         back = f"to restore it: {_way_back(report.contents, report.kept)}"
         command.diagnostics.note(back)
-
-
-def _listed(item: "OrganizationSummary") -> ListedOrganization:
-    return ListedOrganization(
-        **{name: getattr(item, name) for name in field_names(ListedOrganization)}
-    )
 
 
 def _delete(
@@ -233,17 +233,3 @@ def _way_back(contents: "OrganizationRemoval", kept: Path) -> str:
         return back
     name = quote(one_line(contents.name))
     return f"{back} && chatdb organizations rename {quote(contents.key)} {name}"
-
-
-def _summary(report: "OrganizationDeletion", *, dry_run: bool) -> OrganizationDeletionSummary:
-    contents = report.contents
-    return OrganizationDeletionSummary(
-        key=contents.key,
-        users=contents.users,
-        conversations=contents.conversations,
-        messages=contents.messages,
-        snapshots=contents.snapshots,
-        organization_kept=report.row_kept,
-        kept=None if report.kept is None else str(report.kept),
-        dry_run=dry_run,
-    )

@@ -24,9 +24,10 @@ class MessageDeletion:
     """What was deleted of a conversation; `kept` is the file with its previous state, or None."""
 
     conversation_id: UUID
-    ids: tuple[UUID, ...]
+    messages: int
     kept: Path | None
     dry_run: bool
+    ids: tuple[UUID, ...]
 
 
 def find_deletable(
@@ -86,5 +87,9 @@ def delete_messages(
             },
         )
     return MessageDeletion(
-        conversation_id=conversation, ids=tuple(gone), kept=keep_to, dry_run=False
+        conversation_id=conversation,
+        messages=len(gone),
+        kept=keep_to,
+        dry_run=False,
+        ids=tuple(gone),
     )

@@ -12,6 +12,7 @@ from chatdb.cli.backup_options import PlaceArgument, backup_place
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import FormatOption, OutputFormat, option
 from chatdb.errors import ExitCode, UsageError
+from chatdb.primitives.filled import filled
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -68,15 +69,6 @@ def check(
     last = last_backup(open_store(backup_place(command, place)), name, kind)
     now = datetime.now(UTC)
     problems = staleness(last, now=now, max_age=age, max_verified_age=verified_age)
-    found = CheckedBackups(
-        place=last.place,
-        database=last.database,
-        file=last.file,
-        made_at=last.made_at,
-        verified_at=last.verified_at,
-        verified_file=last.verified_file,
-        problems=problems,
-    )
-    command.output.record(found, output_format)
+    command.output.record(filled(CheckedBackups, last, problems=problems), output_format)
     if problems:
         raise typer.Exit(ExitCode.FAILED)

@@ -22,9 +22,9 @@ from chatdb.cli.options import (
     option,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_nothing, tell_who_has_some
-from chatdb.cli.output import field_names
 from chatdb.cli.text import one_line
 from chatdb.errors import UsageError
+from chatdb.primitives.filled import field_names
 
 if TYPE_CHECKING:
     from chatdb.operations.conversations.lists import ConversationSummary

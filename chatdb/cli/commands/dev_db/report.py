@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import OutputFormat
+from chatdb.primitives.filled import filled
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
@@ -43,17 +44,13 @@ class UpReport:
         env_file: str | None,
     ) -> Self:
         """Return the report of a server and what was done to it."""
-        server, look = started.server, started.look
-        return cls(
-            outcome=started.outcome,
-            engine=started.engine,
-            url=server.url.redacted(),
-            port=server.port,
-            user=server.user,
-            database=server.database,
-            major=look.major,
-            process=look.process,
-            data=look.data,
+        return filled(
+            cls,
+            started,
+            started.look,
+            started.server,
+            url=started.server.url.redacted(),
+            port=started.server.port,
             seconds=round(started.seconds, 3),
             revisions=revisions,
             seeded=seeded,
