@@ -2,15 +2,15 @@
 
 A command reads its options, calls one operation and renders the result.
 
-    @app.command()
-    def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+    @app.command(cls=DataCommand)
+    def show(context: typer.Context) -> None:
         \"\"\"Show something.  (first line: imperative, under 70 characters)\"\"\"
         from chatdb.operations import things           # heavy: inside the body
 
         command = CommandContext.of(context)
         with command.open_database() as database:
             answer = things.list_page(database, organization_key=command.org)
-        command.output.rows(answer.items, things.Thing, output_format)
+        command.output.rows(answer.items, things.Thing)
 
 `docs/architecture.md` has a complete module. Errors are raised, never printed: the boundary
 prints them. Notes, warnings and progress go through `command.diagnostics`.
@@ -46,7 +46,9 @@ class CommandContext:
         self.options = options
         self.terminal = settings.terminal()
         color = self.terminal.color and not options.no_color
-        self.output = Output(color=color, pager=self.terminal.pager, raw_csv=options.raw_csv)
+        self.output = Output(
+            options.format, color=color, pager=self.terminal.pager, raw_csv=options.raw_csv
+        )
         self.diagnostics = Diagnostics(
             quiet=options.quiet,
             verbose=options.verbose,

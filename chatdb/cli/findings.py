@@ -10,7 +10,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.diagnostics import redact
-from chatdb.cli.options import OutputFormat, option
+from chatdb.cli.options import option
 from chatdb.cli.text import one_line
 from chatdb.errors import ExitCode
 
@@ -34,7 +34,6 @@ FailOnOption = Annotated[FailOn, option("--fail-on", "Lowest severity that cause
 def print_findings(
     command: CommandContext,
     found: "Sequence[Finding]",
-    output_format: OutputFormat,
     *,
     fail_on: FailOn,
 ) -> None:
@@ -42,11 +41,11 @@ def print_findings(
     from chatdb.operations.doctor.findings import Finding, Severity
 
     findings = [replace(finding, text=redact(finding.text)) for finding in found]
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         for line in _report_lines(findings, width=command.output.width):
             command.output.text(line)
     else:
-        command.output.rows(findings, Finding, output_format)
+        command.output.rows(findings, Finding)
     counts = Counter(finding.severity for finding in findings)
     bad = [
         f"{counts[severity]} {severity}{'s' if counts[severity] > 1 else ''}"

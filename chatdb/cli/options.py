@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.main import get_click_type
+from typer.models import OptionInfo
 
 
 class OutputFormat(StrEnum):
@@ -124,6 +126,10 @@ NoSearchIndexOption = Annotated[
 DisconnectOption = Annotated[bool, option("--force", "Disconnect other sessions.")]
 
 
+class DataCommand(TyperCommand):
+    """A command that prints data: it gets `--format` and `--raw-csv`, after its own options."""
+
+
 @dataclass(slots=True)
 class GlobalOptions:
     """The global options as typed; None and False mean not given."""
@@ -136,6 +142,7 @@ class GlobalOptions:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    format: OutputFormat = OutputFormat.TABLE
     raw_csv: bool = False
     confirm: str | None = None
 
@@ -171,6 +178,8 @@ def add_global_options(command: Any, *, listed: bool) -> None:
 
     A command with `--format` gets `--raw-csv` as well, one with `--yes` `--confirm`.
     """
+    if isinstance(command, DataCommand):
+        command.params.append(_format_option())
     taken = {name for parameter in command.params for name in parameter.opts}
     options = [_value_option(*row) for row in _VALUES] + [_flag(*row) for row in _FLAGS]
     for option in options:
@@ -183,6 +192,22 @@ def add_global_options(command: Any, *, listed: bool) -> None:
     if isinstance(command, TyperGroup) and not listed:
         for child in command.commands.values():
             add_global_options(child, listed=False)
+
+
+def _format_option() -> GlobalOption:
+    return GlobalOption(
+        param_decls=["--format"],
+        type=get_click_type(annotation=OutputFormat, parameter_info=OptionInfo()),
+        default=OutputFormat.TABLE.value,
+        show_default=True,
+        help="Output format.",
+        expose_value=False,
+        callback=_remember_format,
+    )
+
+
+def _remember_format(context: Any, _parameter: Any, value: str) -> None:
+    context.find_root().ensure_object(GlobalOptions).format = OutputFormat(value)
 
 
 def _value_option(names: list[str], metavar: str, help_text: str) -> GlobalOption:

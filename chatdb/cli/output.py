@@ -34,10 +34,23 @@ class Output:
     spreadsheet would run as a formula unchanged.
     """
 
-    def __init__(self, *, color: bool = True, pager: str = "", raw_csv: bool = False) -> None:
+    def __init__(
+        self,
+        output_format: OutputFormat = OutputFormat.TABLE,
+        *,
+        color: bool = True,
+        pager: str = "",
+        raw_csv: bool = False,
+    ) -> None:
+        self.format = output_format
         self._color = color
         self._raw_csv = raw_csv
         self._pager = pager
+
+    @property
+    def is_table(self) -> bool:
+        """Tell whether people read the data, not programs."""
+        return self.format is OutputFormat.TABLE
 
     @property
     def is_terminal(self) -> bool:
@@ -60,15 +73,21 @@ class Output:
         self,
         rows: Iterable[Any],
         row_type: type[Any],
-        output_format: OutputFormat,
+        output_format: OutputFormat | None = None,
         *,
         organizations: Iterable[str] | None = None,
+        words: str | None = None,
     ) -> None:
-        """Write rows of one type (needed for the header of an empty list) in the requested format.
+        """Write rows of one type (needed for the header of an empty list), as `--format` says.
 
         JSON Lines and CSV are written as the rows arrive; a table needs all of them for its widths.
-        `organizations` has the key of each row's organization, to be shown in front of it.
+        `organizations` has the key of each row's organization, to be shown in front of it; `words`
+        are what people read in place of a table.
         """
+        output_format = output_format or self.format
+        if words is not None and output_format is OutputFormat.TABLE:
+            self.text(words)
+            return
         fields = names = field_names(row_type)
         values: Iterable[list[Any]] = (_values(row, fields) for row in rows)
         if organizations is not None:
@@ -87,12 +106,22 @@ class Output:
             self._json_list(dict(zip(names, row, strict=True)) for row in values)
 
     def record(
-        self, record: Any, output_format: OutputFormat, *, organization: str | None = None
+        self,
+        record: Any,
+        output_format: OutputFormat | None = None,
+        *,
+        organization: str | None = None,
+        words: str | None = None,
     ) -> None:
         """Write one answer: a table of two columns, a JSON object, or CSV with a single row.
 
-        `organization` is the key of its organization, to be shown first.
+        `organization` is the key of its organization, to be shown first; `words` are what people
+        read in place of a table.
         """
+        output_format = output_format or self.format
+        if words is not None and output_format is OutputFormat.TABLE:
+            self.text(words)
+            return
         names = field_names(type(record))
         values = _values(record, names)
         if organization is not None:

@@ -8,14 +8,7 @@ from chatdb import config as settings
 from chatdb.cli.backup_options import StageWatch
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import (
-    DryRunOption,
-    FormatOption,
-    NoSearchIndexOption,
-    OutputFormat,
-    argument,
-    option,
-)
+from chatdb.cli.options import DataCommand, DryRunOption, NoSearchIndexOption, argument, option
 from chatdb.cli.progress import Unit
 from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ConfigurationError, ExitCode, UsageError
@@ -28,7 +21,7 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def copy(
     context: typer.Context,
     source: Annotated[str, argument("SRC", "URL of the source database.")],
@@ -41,7 +34,6 @@ def copy(
     ] = None,
     no_search_index: NoSearchIndexOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Copy everything from one database into another.
 
@@ -73,7 +65,7 @@ def copy(
         else:
             with _Watch(command) as watch:
                 report = copy_database(read, written, watch, search_index=not no_search_index)
-    command.output.record(report, output_format)
+    command.output.record(report)
     _say(command, report)
 
 

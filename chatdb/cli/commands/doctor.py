@@ -11,7 +11,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.findings import FailOn, FailOnOption, print_findings
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import FormatOption, OutputFormat, YesOption, option
+from chatdb.cli.options import DataCommand, YesOption, option
 from chatdb.errors import ChatdbError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def doctor(
     context: typer.Context,
     deep: Annotated[
@@ -37,7 +37,6 @@ def doctor(
     ] = False,
     yes: YesOption = False,
     fail_on: FailOnOption = FailOn.ERROR,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Check what chatdb needs and say how to fix problems.
 
@@ -59,7 +58,7 @@ def doctor(
     if fix and _mend(command, where, found, yes=yes):
         found = examine(where, deep=deep)
     findings = [replace(each, fix=_fix(command, each.fix)) for each in found]
-    print_findings(command, findings, output_format, fail_on=fail_on)
+    print_findings(command, findings, fail_on=fail_on)
 
 
 def _mend(

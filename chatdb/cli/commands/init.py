@@ -8,7 +8,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, argument, option
+from chatdb.cli.options import DataCommand, DryRunOption, argument, option
 from chatdb.errors import ConfigurationError
 from chatdb.variables import env_template
 
@@ -21,7 +21,7 @@ _NEXT_IN_PRODUCTION = (
 )
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def init(
     context: typer.Context,
     folder: Annotated[Path, argument("DIR", "The project's folder.  [default: this one]")] = Path(),
@@ -32,7 +32,6 @@ def init(
         bool, option("--force", "Replace files that differ, keeping each as NAME.old.")
     ] = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Put the compose file and .env.example into a project.
 
@@ -55,7 +54,7 @@ def init(
         dry_run=dry_run,
         database=_database_file(command),
     )
-    command.output.rows(files, ProjectFile, output_format)
+    command.output.rows(files, ProjectFile)
     missing = lines_to_add(files)
     if missing:
         command.diagnostics.note(

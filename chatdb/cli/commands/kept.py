@@ -16,10 +16,9 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
+    DataCommand,
     DisconnectOption,
     DryRunOption,
-    FormatOption,
-    OutputFormat,
     YesOption,
     argument,
     option,
@@ -68,8 +67,8 @@ class ListedPruned:
     why: str
 
 
-@app.command(name="list")
-def list_kept(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(name="list", cls=DataCommand)
+def list_kept(context: typer.Context) -> None:
     """List kept files and databases, oldest first.
 
     These are the databases replaced by restores, the copies made before migrations, the files saved
@@ -85,12 +84,12 @@ def list_kept(context: typer.Context, output_format: FormatOption = OutputFormat
     place = _place(command)
     kept = _entries(command, place)
     entries = kept.own
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         log_problem = kept.log_problem
         rows = [_listed(entry, log_problem=log_problem) for entry in entries]
-        command.output.rows(rows, ListedKept, output_format)
+        command.output.rows(rows, ListedKept)
     else:
-        command.output.rows(entries, KeptEntry, output_format)
+        command.output.rows(entries, KeptEntry)
     if kept.log_problem is not None and any(entry.made_by == "deletion" for entry in entries):
         command.diagnostics.warning(
             f"the log could not be read, so whose deletions these are is not known:"
@@ -109,10 +108,8 @@ def list_kept(context: typer.Context, output_format: FormatOption = OutputFormat
     )
 
 
-@app.command()
-def show(
-    context: typer.Context, name: NameArgument, output_format: FormatOption = OutputFormat.TABLE
-) -> None:
+@app.command(cls=DataCommand)
+def show(context: typer.Context, name: NameArgument) -> None:
     """Show a kept item and how to restore it.
 
     \b
@@ -124,7 +121,7 @@ def show(
     command = CommandContext.of(context)
     url = _place(command)
     entry = named(_entries(command, url).all, name)
-    command.output.record(details(entry, url, schema=command.schema), output_format)
+    command.output.record(details(entry, url, schema=command.schema))
     if entry.made_by == "broken_off":
         command.diagnostics.note("it cannot be used; to remove it: chatdb kept prune")
     else:
@@ -132,14 +129,13 @@ def show(
         command.diagnostics.note(f"to restore it: chatdb kept restore {name}")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def restore(
     context: typer.Context,
     name: NameArgument,
     force: DisconnectOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Restore a kept file or database.
 
@@ -166,15 +162,7 @@ def restore(
             hint="to remove it: chatdb kept prune",
         )
     if entry.made_by != "deletion":
-        put_back(
-            context,
-            file=entry.name,
-            undo=True,
-            force=force,
-            yes=yes,
-            dry_run=dry_run,
-            output_format=output_format,
-        )
+        put_back(context, file=entry.name, undo=True, force=force, yes=yes, dry_run=dry_run)
         return
     as_its_file_says = entry.organization is None and command.config.org.source == "default"
     if as_its_file_says and kept.log_problem is not None:
@@ -191,11 +179,10 @@ def restore(
         restore_deleted=True,
         all_orgs=as_its_file_says,
         dry_run=dry_run,
-        output_format=output_format,
     )
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def prune(
     context: typer.Context,
     names: Annotated[list[str] | None, argument("[NAME...]", "Remove only these items.")] = None,
@@ -213,7 +200,6 @@ def prune(
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Remove kept items by age or number.
 
@@ -245,11 +231,11 @@ def prune(
     if going and not dry_run:
         confirm(command, _plan_lines(going), yes=yes, action="remove what is kept of", url=url)
         plan = operation.carry_out(url, plan)
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         rows = [_pruned(item, dry_run=dry_run) for item in plan]
-        command.output.rows(rows, ListedPruned, output_format)
+        command.output.rows(rows, ListedPruned)
     else:
-        command.output.rows(plan, operation.PrunedItem, output_format)
+        command.output.rows(plan, operation.PrunedItem)
     if not (names or older_than or keep_last is not None):
         command.diagnostics.note(
             "without a rule, only the remains of interrupted runs are removed: --older-than 30d"

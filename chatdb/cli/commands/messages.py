@@ -14,13 +14,12 @@ from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
+    DataCommand,
     DryRunOption,
-    FormatOption,
     KeepToOption,
     LimitOption,
     NewMetaOption,
     NoKeepOption,
-    OutputFormat,
     RolesOption,
     UserOption,
     WithinConversation,
@@ -70,7 +69,7 @@ class ListedRow:
     content: str
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def add(
     context: typer.Context,
     conversation: WithinConversation,
@@ -91,7 +90,6 @@ def add(
         bool, option("--json", "TEXT is JSON: one object, a list, or one object per line.")
     ] = False,
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Add a message to a conversation.
 
@@ -130,14 +128,14 @@ def add(
         added = operation.add(
             database, conversation, new, organization_key=command.org, user_id=user
         )
-    command.output.record(added, output_format)
+    command.output.record(added)
     if added.replaced_characters:
         command.diagnostics.warning(
             f"{counted(added.replaced_characters, 'character')} that no database can store replaced"
         )
 
 
-@app.command(name="list")
+@app.command(name="list", cls=DataCommand)
 def list_messages(
     context: typer.Context,
     conversation: WithinConversation,
@@ -147,7 +145,6 @@ def list_messages(
     role: RolesOption = None,
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the messages of all branches of a conversation.
 
@@ -176,18 +173,18 @@ def list_messages(
             roles=[role_of(each) for each in role or ()],
         )
     keys = [key] * len(page.items) if all_orgs else None
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         rows = [_row(message) for message in page.items]
-        command.output.rows(rows, ListedRow, output_format, organizations=keys)
+        command.output.rows(rows, ListedRow, organizations=keys)
     else:
-        command.output.rows(page.items, operation.ListedMessage, output_format, organizations=keys)
+        command.output.rows(page.items, operation.ListedMessage, organizations=keys)
     if not page.items:
         tell_nothing(command, "message")
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def edit(
     context: typer.Context,
     conversation: WithinConversation,
@@ -201,7 +198,6 @@ def edit(
     tool_outputs: ToolOutputsOption = None,
     attachments: AttachmentsOption = None,
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Change a message; imports keep your change.
 
@@ -223,12 +219,10 @@ def edit(
         edited = operation.edit(
             database, conversation, message, changes, organization_key=command.org, user_id=user
         )
-    command.output.record(
-        _row(edited) if output_format is OutputFormat.TABLE else edited, output_format
-    )
+    command.output.record(_row(edited) if command.output.is_table else edited)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def delete(
     context: typer.Context,
     conversation: WithinConversation,
@@ -240,7 +234,6 @@ def delete(
     no_keep: NoKeepOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Delete messages, keeping the conversation in a file.
 
@@ -277,7 +270,7 @@ def delete(
             done = operation.delete_messages(
                 database, within, ids, organization_key=command.org, keep_to=path
             )
-    command.output.record(done, output_format)
+    command.output.record(done)
     if done.kept is not None and not dry_run:
         tell_way_back(command, done.kept)
 

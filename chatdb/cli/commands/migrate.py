@@ -10,7 +10,7 @@ from chatdb.cli.backup_keys import writing_keys
 from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import FormatOption, OutputFormat, argument, option, seconds
+from chatdb.cli.options import DataCommand, OutputFormat, argument, option, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def migrate(
     context: typer.Context,
     revision: Annotated[
@@ -50,7 +50,6 @@ def migrate(
     backup: Annotated[
         bool, option("--backup", "Back up the database first if there is anything to migrate.")
     ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Bring the database's schema to the newest revision.
 
@@ -75,13 +74,13 @@ def migrate(
         note=command.diagnostics.note,
     )
     if is_there:
-        _print_nothing(command, output_format)
+        _print_nothing(command)
     elif plan:
-        _print_plan(command, revision, output_format)
+        _print_plan(command, revision)
     else:
         from chatdb.db.migrating.migrations import AppliedRevision
 
-        watch = CommandWatch(command, output_format)
+        watch = CommandWatch(command)
         with (
             command.open_database(any_schema=True) as database,
             _backed_up(command, database) if backup else nullcontext(),
@@ -94,10 +93,10 @@ def migrate(
                 keep_copy=keep_copy,
                 watch=watch,
             )
-        if output_format is not OutputFormat.TABLE:
-            command.output.rows(applied, AppliedRevision, output_format)
+        if not command.output.is_table:
+            command.output.rows(applied, AppliedRevision)
         elif not applied:
-            _print_nothing(command, output_format)
+            _print_nothing(command)
 
 
 @contextmanager
@@ -117,9 +116,9 @@ def _backed_up(command: CommandContext, database: "Database") -> "Iterator[None]
 class CommandWatch:
     """Reports the progress of a migration: revisions on stdout, the rest on stderr."""
 
-    def __init__(self, command: CommandContext, output_format: OutputFormat) -> None:
+    def __init__(self, command: CommandContext) -> None:
         self._command = command
-        self._told = output_format is OutputFormat.TABLE
+        self._told = command.output.is_table
 
     def note(self, text: str) -> None:
         """Write a note."""
@@ -142,22 +141,19 @@ class CommandWatch:
                 )
 
 
-def _print_nothing(command: CommandContext, output_format: OutputFormat) -> None:
-    if output_format is OutputFormat.TABLE:
+def _print_nothing(command: CommandContext) -> None:
+    if command.output.is_table:
         command.output.text(f"nothing to do: {command.url.redacted()} is up to date")
-    elif output_format is OutputFormat.JSON:
+    elif command.output.format is OutputFormat.JSON:
         command.output.text("[]")
 
 
-def _print_plan(command: CommandContext, revision: str | None, output_format: OutputFormat) -> None:
+def _print_plan(command: CommandContext, revision: str | None) -> None:
     from chatdb.operations.schema.plan import PlannedStatement, plan_upgrade
 
     with command.open_database(create=False, any_schema=True) as database:
         planned = plan_upgrade(database, revision)
-    if output_format is OutputFormat.TABLE:
-        command.output.text(plan_text(planned))
-    else:
-        command.output.rows(planned, PlannedStatement, output_format)
+    command.output.rows(planned, PlannedStatement, words=plan_text(planned))
 
 
 def plan_text(planned: "Sequence[PlannedStatement]") -> str:

@@ -13,12 +13,11 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
+    DataCommand,
     DryRunOption,
-    FormatOption,
     KeepToOption,
     LimitOption,
     NoKeepOption,
-    OutputFormat,
     YesOption,
     argument,
     option,
@@ -65,12 +64,11 @@ class OrganizationDeletionSummary:
     dry_run: bool
 
 
-@app.command(name="list")
+@app.command(name="list", cls=DataCommand)
 def list_organizations(
     context: typer.Context,
     limit: LimitOption = 50,
     after: Annotated[str | None, option("--after KEY", "Continue after this key.")] = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List organizations by key, with counts.
 
@@ -83,16 +81,16 @@ def list_organizations(
     command = CommandContext.of(context)
     with command.open_database() as database:
         page = organizations.list_page(database, limit=limit, after=after)
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         shown = [filled(ListedOrganization, item) for item in page.items]
-        command.output.rows(shown, ListedOrganization, output_format)
+        command.output.rows(shown, ListedOrganization)
     else:
-        command.output.rows(page.items, organizations.OrganizationSummary, output_format)
+        command.output.rows(page.items, organizations.OrganizationSummary)
     if page.next_key is not None:
         command.tell_more(page.next_key)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def create(
     context: typer.Context,
     key: KeyArgument,
@@ -100,7 +98,6 @@ def create(
     if_missing: Annotated[
         bool, option("--if-missing", "If it already exists, change nothing and exit with 0.")
     ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Create an organization.
 
@@ -115,15 +112,14 @@ def create(
     command = CommandContext.of(context)
     with command.open_database() as database:
         made = organizations.create(database, key, name=name, if_missing=if_missing)
-    command.output.record(made, output_format)
+    command.output.record(made)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def rename(
     context: typer.Context,
     key: KeyArgument,
     name: Annotated[str, argument("NAME", "New display name.")],
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Rename an organization; its key stays the same.
 
@@ -136,10 +132,10 @@ def rename(
     command = CommandContext.of(context)
     with command.open_database() as database:
         renamed = organizations.rename(database, key, name)
-    command.output.record(renamed, output_format)
+    command.output.record(renamed)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def delete(
     context: typer.Context,
     key: KeyArgument,
@@ -150,7 +146,6 @@ def delete(
     no_keep: NoKeepOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Delete an organization and its contents, kept in a file.
 
@@ -188,7 +183,7 @@ def delete(
         organization_kept=report.row_kept,
         dry_run=dry_run,
     )
-    command.output.record(summary, output_format)
+    command.output.record(summary)
     if report.kept is not None and not dry_run:
         back = f"to restore it: {_way_back(report.contents, report.kept)}"
         command.diagnostics.note(back)

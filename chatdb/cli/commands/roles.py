@@ -14,7 +14,7 @@ import typer
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption, argument, option
+from chatdb.cli.options import DataCommand, DryRunOption, YesOption, argument, option
 from chatdb.cli.organizations_meant import tell_nothing
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import RefusedError, StorageError, UsageError
@@ -45,8 +45,8 @@ class CreatedRole:
     password_file: str | None
 
 
-@app.command(name="list")
-def list_roles(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(name="list", cls=DataCommand)
+def list_roles(context: typer.Context) -> None:
     """List the roles that may read the messages.
 
     Row-level security applies to application roles, never to a superuser or the owner of the
@@ -61,12 +61,12 @@ def list_roles(context: typer.Context, output_format: FormatOption = OutputForma
     command = CommandContext.of(context)
     with command.open_database() as database:
         found = roles.list_roles(database)
-    command.output.rows(found, roles.Role, output_format)
+    command.output.rows(found, roles.Role)
     if not found:
         tell_nothing(command, "role")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def create(
     context: typer.Context,
     kind: Annotated[
@@ -89,7 +89,6 @@ def create(
     existing: Annotated[
         bool, option("--existing", "Grant an existing role its privileges in this database.")
     ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Create a login role with only the privileges it needs.
 
@@ -126,13 +125,13 @@ def create(
         password=password if generate else None,
         password_file=None if save_password is None else str(save_password),
     )
-    command.output.record(shown, output_format)
+    command.output.record(shown)
     command.diagnostics.note(
         "to check its privileges: chatdb security check; its rules: docs/tenants.md"
     )
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def drop(
     context: typer.Context,
     name: Annotated[str, argument("NAME", "The role.")],
@@ -141,7 +140,6 @@ def drop(
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Revoke a role's privileges and drop it.
 
@@ -165,7 +163,7 @@ def drop(
         else:
             confirm(command, plan, yes=yes)
             roles.drop(database, name, keep_role=keep_role)
-    command.output.record(found, output_format)
+    command.output.record(found)
     if not dry_run and not keep_role:
         again = "app" if found.kind == "app" else "readonly"
         command.diagnostics.note(

@@ -11,9 +11,8 @@ from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
-    FormatOption,
+    DataCommand,
     LimitOption,
-    OutputFormat,
     RolesOption,
     TimeoutOption,
     argument,
@@ -31,7 +30,7 @@ app = command_app()
 _SHORT_ID = 8
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def search(
     context: typer.Context,
     words: Annotated[list[str], argument("WORDS...", "Search query; syntax above.")],
@@ -50,7 +49,6 @@ def search(
     ] = False,
     all_orgs: AllOrgsOption = False,
     timeout: TimeoutOption = 30.0,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Find messages by their words.
 
@@ -81,17 +79,17 @@ def search(
     # Row-level security knows one user; the query may name several.
     with command.open_database(user=user[0] if user and len(user) == 1 else None) as database:
         page = operation.search(database, " ".join(words), organization_key=scope, options=options)
-        _show(command, page, output_format)
+        _show(command, page)
         _tell(command, page, limit=limit)
         if not page.hits:
             tell_who_has_some(command, database, scope)
 
 
-def _show(command: CommandContext, page: "SearchPage", output_format: OutputFormat) -> None:
+def _show(command: CommandContext, page: "SearchPage") -> None:
     from chatdb.operations.searching.search import Hit
 
-    if output_format is not OutputFormat.TABLE:
-        command.output.rows(page.hits, Hit, output_format, organizations=page.organizations)
+    if not command.output.is_table:
+        command.output.rows(page.hits, Hit, organizations=page.organizations)
     elif command.output.is_terminal:
         command.output.page(_renderables(page))
     else:

@@ -8,16 +8,15 @@ from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.findings import FailOn, FailOnOption, print_findings
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand
 
 app = group_app("Check who can access whose chats.")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def check(
     context: typer.Context,
     fail_on: FailOnOption = FailOn.WARNING,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Try to access other tenants' data, and find what allows it.
 
@@ -44,7 +43,7 @@ def check(
             ssl_mode=settings.process_environment().get("PGSSLMODE", "prefer"),
         )
     )
-    print_findings(command, found, output_format, fail_on=fail_on)
+    print_findings(command, found, fail_on=fail_on)
 
 
 def _folder(place: str) -> Path | None:

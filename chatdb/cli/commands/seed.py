@@ -8,7 +8,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, option
+from chatdb.cli.options import DataCommand, DryRunOption, option
 from chatdb.cli.text import counted
 from chatdb.errors import ExitCode, UsageError
 from chatdb.seeds.plan import UNTIL, SeedOptions, Size
@@ -21,7 +21,7 @@ app = command_app()
 SKIPPED_SHOWN = 20
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def seed(
     context: typer.Context,
     size: Annotated[
@@ -48,7 +48,6 @@ def seed(
         ),
     ] = None,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Fill a database with made-up chats.
 
@@ -65,7 +64,7 @@ def seed(
     command = CommandContext.of(context)
     options = _options(command, size, conversations, messages, number, until)
     report = _preview(command, options) if dry_run else _seed(command, options)
-    command.output.record(report, output_format)
+    command.output.record(report)
     _say(command, report)
 
 

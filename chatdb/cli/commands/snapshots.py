@@ -9,9 +9,8 @@ from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
-    FormatOption,
+    DataCommand,
     LimitOption,
-    OutputFormat,
     UserOption,
     WithinConversation,
     argument,
@@ -22,7 +21,7 @@ from chatdb.cli.text import counted
 app = group_app("List, show and save snapshots of a conversation.")
 
 
-@app.command(name="list")
+@app.command(name="list", cls=DataCommand)
 def list_snapshots(
     context: typer.Context,
     conversation: WithinConversation,
@@ -30,7 +29,6 @@ def list_snapshots(
     after: AfterOption = None,
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the snapshots of a conversation, newest first.
 
@@ -56,14 +54,14 @@ def list_snapshots(
             after=after,
         )
     keys = [key] * len(page.items) if all_orgs else None
-    command.output.rows(page.items, snapshots.ListedSnapshot, output_format, organizations=keys)
+    command.output.rows(page.items, snapshots.ListedSnapshot, organizations=keys)
     if not page.items:
         tell_nothing(command, "snapshot")
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def show(
     context: typer.Context,
     conversation: WithinConversation,
@@ -72,7 +70,6 @@ def show(
     ] = "last",
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Show a snapshot with its state.
 
@@ -90,10 +87,10 @@ def show(
     ):
         key, named = locate(database, conversation, scope, user=user)
         found = snapshots.read(database, named, snapshot, organization_key=key, user_id=user)
-    command.output.record(found, output_format, organization=key if all_orgs else None)
+    command.output.record(found, organization=key if all_orgs else None)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def save(
     context: typer.Context,
     conversation: WithinConversation,
@@ -101,7 +98,6 @@ def save(
         str | None, argument("[JSON]", "State as JSON; if omitted or -, read from standard input.")
     ] = None,
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Save a state, any JSON value, as the newest snapshot.
 
@@ -119,7 +115,7 @@ def save(
         saved = snapshots.save(
             database, conversation, value, organization_key=command.org, user_id=user
         )
-    command.output.record(saved, output_format)
+    command.output.record(saved)
     if saved.replaced_characters:
         command.diagnostics.warning(
             f"{counted(saved.replaced_characters, 'character')} that no database can store replaced"

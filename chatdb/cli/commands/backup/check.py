@@ -10,7 +10,7 @@ import typer
 from chatdb.cli.backup_keys import backed_up_database
 from chatdb.cli.backup_options import PlaceArgument, backup_place
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import FormatOption, OutputFormat, option
+from chatdb.cli.options import option
 from chatdb.errors import ExitCode, UsageError
 from chatdb.primitives.filled import filled
 
@@ -47,7 +47,6 @@ def check(
     max_verified_age: Annotated[
         str | None, option("--max-verified-age AGE", "Maximum age of the last verification.")
     ] = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Check that the last backup is recent enough.
 
@@ -69,6 +68,6 @@ def check(
     last = last_backup(open_store(backup_place(command, place)), name, kind)
     now = datetime.now(UTC)
     problems = staleness(last, now=now, max_age=age, max_verified_age=verified_age)
-    command.output.record(filled(CheckedBackups, last, problems=problems), output_format)
+    command.output.record(filled(CheckedBackups, last, problems=problems))
     if problems:
         raise typer.Exit(ExitCode.FAILED)

@@ -36,7 +36,7 @@ from chatdb.cli.commands.backup import prune as backup_prune
 from chatdb.cli.commands.backup import schedule as backup_schedule
 from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import FormatOption, OutputFormat, argument, option
+from chatdb.cli.options import DataCommand, OutputFormat, argument, option
 from chatdb.cli.organizations_meant import tell_who_has_some
 from chatdb.errors import ExitCode
 
@@ -75,7 +75,7 @@ def group() -> None:
     """Accept the group's options; there are none."""
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def create(
     context: typer.Context,
     output: PlaceOption = None,
@@ -94,7 +94,6 @@ def create(
         bool, option("--verify", "Verify the backup afterwards, like chatdb backup verify.")
     ] = False,
     notify_url: NotifyOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Back up the database (plain `chatdb backup` does the same).
 
@@ -144,7 +143,7 @@ def create(
         if result is not None:
             seen = backup.verifications.adding(result)
             backup = replace(backup, verifications=seen)
-        _print_created(command, BackupSummary.of(backup), result, output_format)
+        _print_created(command, BackupSummary.of(backup), result)
         if result is not None and not result.passed:
             raise typer.Exit(ExitCode.FAILED)
         if is_partial:
@@ -155,12 +154,10 @@ def _print_created(
     command: CommandContext,
     summary: "BackupSummary",
     result: "Verification | None",
-    output_format: OutputFormat,
 ) -> None:
-    if output_format is not OutputFormat.TABLE:
-        command.output.record(summary, output_format)
+    command.output.record(summary, words="\n".join(created_lines(summary)))
+    if not command.output.is_table:
         return
-    command.output.text("\n".join(created_lines(summary)))
     if summary.needs_superuser:
         names = ", ".join(summary.needs_superuser)
         command.diagnostics.note(
@@ -182,11 +179,10 @@ def _warn(command: CommandContext, result: "Verification") -> None:
         command.diagnostics.warning(text)
 
 
-@app.command(name="list")
+@app.command(name="list", cls=DataCommand)
 def list_backups(
     context: typer.Context,
     place: PlaceArgument = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List backups, newest first, including other tools'.
 
@@ -202,10 +198,10 @@ def list_backups(
     command = CommandContext.of(context)
     store = open_store(backup_place(command, place))
     rows = [BackupSummary.of(backup) for backup in find_all(store)]
-    if output_format is not OutputFormat.TABLE:
-        command.output.rows(rows, BackupSummary, output_format)
+    if not command.output.is_table:
+        command.output.rows(rows, BackupSummary)
     elif rows:
-        command.output.rows([listed(row) for row in rows], ListedBackup, output_format)
+        command.output.rows([listed(row) for row in rows], ListedBackup)
         command.diagnostics.note(f"place: {store.address}")
     else:
         command.diagnostics.note(
@@ -213,10 +209,8 @@ def list_backups(
         )
 
 
-@app.command()
-def show(
-    context: typer.Context, file: BackupArgument, output_format: FormatOption = OutputFormat.TABLE
-) -> None:
+@app.command(cls=DataCommand)
+def show(context: typer.Context, file: BackupArgument) -> None:
     """Show everything known about a backup: counts and checksums.
 
     \b
@@ -231,8 +225,8 @@ def show(
 
     command = CommandContext.of(context)
     shown = ShownBackup.of(find(file, backup_place(command, None)))
-    if output_format is not OutputFormat.TABLE:
-        command.output.record(shown, output_format)
+    if not command.output.is_table:
+        command.output.record(shown)
         return
     output = command.output
     output.record(shown.summary(), OutputFormat.TABLE)
@@ -247,7 +241,7 @@ def show(
             output.rows(rows, kind, OutputFormat.TABLE)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def verify(
     context: typer.Context,
     file: BackupArgument,
@@ -260,7 +254,6 @@ def verify(
     ] = False,
     identity: IdentityOption = None,
     notify_url: NotifyOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Read a backup to the end and report whether it is intact.
 
@@ -295,10 +288,8 @@ def verify(
                 result = verify_files(backup, programs, watch)
         left_out = [each.object for each in result.left_out]
         told.figures.update(way=result.way, problems=result.problems, left_out=left_out)
-        if output_format is not OutputFormat.TABLE:
-            command.output.record(VerifiedBackup.of(backup, result), output_format)
-        else:
-            command.output.text("\n".join(verified_lines(backup.name, result)))
+        words = "\n".join(verified_lines(backup.name, result))
+        command.output.record(VerifiedBackup.of(backup, result), words=words)
         _warn(command, result)
         if not result.passed:
             raise typer.Exit(ExitCode.FAILED)
@@ -306,13 +297,12 @@ def verify(
             raise typer.Exit(ExitCode.PARTIAL)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def diff(
     context: typer.Context,
     before: Annotated[str, argument("BEFORE", "Older backup.")],
     after: Annotated[str, argument("AFTER", "Newer backup.  [default: latest]")] = "latest",
     identity: IdentityOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Show which conversations were added, removed or changed.
 
@@ -338,12 +328,12 @@ def diff(
             counts[change.change] += 1
             yield change
 
-    command.output.rows(counted_changes(), ConversationChange, output_format)
+    command.output.rows(counted_changes(), ConversationChange)
     command.diagnostics.note(
         ", ".join(f"{counts[word]} {word}" for word in ("appeared", "vanished", "changed"))
     )
 
 
-app.command()(backup_prune.prune)
-app.command()(backup_check.check)
-app.command()(backup_schedule.schedule)
+app.command(cls=DataCommand)(backup_prune.prune)
+app.command(cls=DataCommand)(backup_check.check)
+app.command(cls=DataCommand)(backup_schedule.schedule)

@@ -12,7 +12,7 @@ from chatdb.cli.backup_report import age_text
 from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.confirm import confirm_removal
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption, option
+from chatdb.cli.options import DryRunOption, YesOption, option
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import ExitCode
@@ -50,7 +50,6 @@ def prune(
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     notify_url: NotifyOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Remove this database's backups that no --keep rule covers.
 
@@ -80,10 +79,10 @@ def prune(
             confirm_removal(command, heading, _plan_lines(report), yes=yes)
             report = operation.carry_out(store, report)
         told.figures.update(_figures(report))
-        if output_format is OutputFormat.TABLE:
-            command.output.rows(_listed(report), ListedPruning, output_format)
+        if command.output.is_table:
+            command.output.rows(_listed(report), ListedPruning)
         else:
-            command.output.rows(report.backups, operation.PrunedBackup, output_format)
+            command.output.rows(report.backups, operation.PrunedBackup)
         _tell(command, report)
         if report.failed:
             raise typer.Exit(ExitCode.PARTIAL)

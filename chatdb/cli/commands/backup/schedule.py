@@ -17,7 +17,7 @@ from chatdb.cli.commands.backup.prune import (
     KeepWeeklyOption,
 )
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import FormatOption, OutputFormat, option
+from chatdb.cli.options import option
 from chatdb.errors import UsageError
 
 
@@ -62,7 +62,6 @@ def schedule(
     keep_daily: KeepDailyOption = 7,
     keep_weekly: KeepWeeklyOption = 4,
     keep_monthly: KeepMonthlyOption = 12,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Print a systemd timer, a cron line and a Compose service.
 
@@ -94,10 +93,8 @@ def schedule(
         database=command.direct_url or command.url,
     )
     files = schedule_files(options, [target.value for target in targets or list(ScheduleTarget)])
-    if output_format is not OutputFormat.TABLE:
-        command.output.rows(files, ScheduleFile, output_format)
-        return
-    command.output.text("\n".join(file.text for file in files).rstrip("\n"))
+    words = "\n".join(file.text for file in files).rstrip("\n")
+    command.output.rows(files, ScheduleFile, words=words)
 
 
 def _program() -> str:

@@ -19,10 +19,9 @@ from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     ClientArguments,
+    DataCommand,
     DisconnectOption,
     DryRunOption,
-    FormatOption,
-    OutputFormat,
     ReadOnlyOption,
     SqlOption,
     YesOption,
@@ -60,7 +59,7 @@ PortOption = Annotated[
 WaitOption = Annotated[float, seconds("--wait", "How long to wait for the server to answer.")]
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def up(
     context: typer.Context,
     engine: EngineOption = EngineName.AUTO,
@@ -73,7 +72,6 @@ def up(
     ] = False,
     write_env: Annotated[bool, option("--write-env", "Write DATABASE_URL to .env.")] = False,
     wait: WaitOption = 120.0,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Start the server, creating it first if needed.
 
@@ -91,15 +89,13 @@ def up(
     asked = options(command, engine=engine.value, port=port)
     started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
     url = started.server.url
-    revisions = _migrate(command, url, output_format) if migrate or seed else None
+    revisions = _migrate(command, url) if migrate or seed else None
     seeded = _seed(command, url) if seed else None
     env_file = _write_env(command, url) if write_env else None
     report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=env_file)
-    if output_format is not OutputFormat.TABLE:
-        command.output.record(report, output_format)
-        return
-    command.output.text(up_line(report))
-    tell_next(command, url, report)
+    command.output.record(report, words=up_line(report))
+    if command.output.is_table:
+        tell_next(command, url, report)
 
 
 @app.command()
@@ -161,7 +157,7 @@ def down(
         command.output.text("removed; its data is kept: chatdb dev-db up starts it again")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def reset(
     context: typer.Context,
     seed: Annotated[bool, option("--seed", "Fill the new database with made-up chats.")] = False,
@@ -169,7 +165,6 @@ def reset(
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     wait: WaitOption = 120.0,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Start over with an empty, migrated database.
 
@@ -187,11 +182,11 @@ def reset(
     asked = options(command, engine="auto", port=None)
     if dry_run:
         ahead = dev.look_ahead(asked, note=command.diagnostics.note)
-        print_reset_plan(command, ahead, seed=seed, output_format=output_format)
+        print_reset_plan(command, ahead, seed=seed)
         return
     started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
     url = started.server.url
-    filling = _Filling(command, seed=seed, output_format=output_format)
+    filling = _Filling(command, seed=seed)
     if started.outcome == "made":
         filling.fill(url)
     else:
@@ -202,15 +197,12 @@ def reset(
         dev_db_checkpoint.tell_way_back(command, kept)
     revisions, seeded = filling.revisions, filling.seeded
     report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=None)
-    if output_format is OutputFormat.TABLE:
-        filled = "empty" if seeded is None else f"with {counted(seeded, 'conversation')}"
-        command.output.text(f"{url.redacted()} is migrated, {filled}")
-    else:
-        command.output.record(report, output_format)
+    filled = "empty" if seeded is None else f"with {counted(seeded, 'conversation')}"
+    command.output.record(report, words=f"{url.redacted()} is migrated, {filled}")
 
 
-@app.command()
-def status(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def status(context: typer.Context) -> None:
     """Show the engine, address, size and schema of the server.
 
     The state is absent, stopped, starting, running, failed, or unknown if the engine does not
@@ -224,7 +216,7 @@ def status(context: typer.Context, output_format: FormatOption = OutputFormat.TA
 
     command = CommandContext.of(context)
     seen = dev_db_status.status(dev_database(command))
-    command.output.record(seen, output_format)
+    command.output.record(seen)
     if seen.problem is not None:
         command.diagnostics.warning(seen.problem)
     elif seen.state in ("absent", "stopped"):
@@ -308,28 +300,25 @@ def url(
 class _Filling:
     """Migrates a new database and fills it, and remembers what was done."""
 
-    def __init__(self, command: CommandContext, *, seed: bool, output_format: OutputFormat) -> None:
+    def __init__(self, command: CommandContext, *, seed: bool) -> None:
         self._command = command
         self._seed = seed
-        self._format = output_format
         self.revisions: tuple[str, ...] = ()
         self.seeded: int | None = None
 
     def fill(self, url: "DatabaseUrl") -> None:
         """Migrate to the newest revision, and add made-up chats if asked to."""
-        self.revisions = _migrate(self._command, url, self._format)
+        self.revisions = _migrate(self._command, url)
         if self._seed:
             self.seeded = _seed(self._command, url)
 
 
-def _migrate(
-    command: CommandContext, url: "DatabaseUrl", output_format: OutputFormat
-) -> tuple[str, ...]:
+def _migrate(command: CommandContext, url: "DatabaseUrl") -> tuple[str, ...]:
     """Migrate to the newest revision; return the revisions applied."""
     from chatdb.cli.commands.migrate import CommandWatch
     from chatdb.operations.dev_db.status import migrate_server
 
-    applied = migrate_server(url, watch=CommandWatch(command, output_format))
+    applied = migrate_server(url, watch=CommandWatch(command))
     return tuple(item.revision for item in applied)
 
 

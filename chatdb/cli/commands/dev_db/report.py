@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import OutputFormat
 from chatdb.primitives.filled import filled
 
 if TYPE_CHECKING:
@@ -87,9 +86,7 @@ def tell_next(command: CommandContext, url: "DatabaseUrl", report: UpReport) -> 
         command.diagnostics.block("next:\n" + "\n".join(f"  {line}" for line in lines))
 
 
-def print_reset_plan(
-    command: CommandContext, ahead: "Started", *, seed: bool, output_format: OutputFormat
-) -> None:
+def print_reset_plan(command: CommandContext, ahead: "Started", *, seed: bool) -> None:
     """Print what `reset` would do; as data, the report it would give."""
     from chatdb.db.migrating.scripts import scripts
     from chatdb.operations.seeding.seed import planned_conversations
@@ -100,12 +97,9 @@ def print_reset_plan(
         seeded=planned_conversations() if seed else None,
         env_file=None,
     )
-    if output_format is not OutputFormat.TABLE:
-        command.output.record(report, output_format)
-        return
     made = "an empty, migrated one" if report.seeded is None else "one with made-up chats"
-    if report.outcome == "made":
-        command.output.text(f"This would be made:\n  {report.url}, {made}")
-        return
-    lines = ["This would be replaced:", report.url, f"by {made}"]
-    command.output.text("\n  ".join([*lines, "(the current database is kept as a checkpoint)"]))
+    lines = ["This would be made:", f"{report.url}, {made}"]
+    if report.outcome != "made":
+        kept = "(the current database is kept as a checkpoint)"
+        lines = ["This would be replaced:", report.url, f"by {made}", kept]
+    command.output.record(report, words="\n  ".join(lines))

@@ -8,14 +8,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import (
-    DryRunOption,
-    FormatOption,
-    NoSearchIndexOption,
-    OutputFormat,
-    argument,
-    option,
-)
+from chatdb.cli.options import DataCommand, DryRunOption, NoSearchIndexOption, argument, option
 from chatdb.cli.organizations_meant import check_all_orgs
 from chatdb.cli.progress import BYTES, Unit
 from chatdb.cli.text import counted
@@ -36,7 +29,7 @@ app = command_app()
 SKIPPED_SHOWN = 20
 
 
-@app.command(name="import")
+@app.command(name="import", cls=DataCommand)
 def import_(
     context: typer.Context,
     paths: Annotated[
@@ -87,7 +80,6 @@ def import_(
         bool,
         option("--build-search-index", "Build a full-text index that an earlier import left out."),
     ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Read chat exports and other systems' databases.
 
@@ -136,11 +128,11 @@ def import_(
     )
     with _with_dumps(command, inputs, scratch_url) as ready:
         if explain:
-            _explain(command, ready, output_format)
+            _explain(command, ready)
             return
         run = _Importing(command, ready, options)
         done = run.preview() if dry_run else run.run()
-    _finish(command, done, report, output_format)
+    _finish(command, done, report)
 
 
 class _Importing:
@@ -257,29 +249,27 @@ def _build_only(command: CommandContext) -> None:
     command.diagnostics.note(text)
 
 
-def _explain(command: CommandContext, inputs: "Inputs", output_format: OutputFormat) -> None:
+def _explain(command: CommandContext, inputs: "Inputs") -> None:
     from chatdb.cli.commands.import_.summary import Explanation, explanation
     from chatdb.operations.importing.files import explain_files
 
     with _progress(command, "reading", inputs) as progress:
         files = explain_files(inputs, progress.advance)
-    brief = output_format is OutputFormat.TABLE
+    brief = command.output.is_table
     rows = [explanation(each, brief=brief) for each in files]
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         for row in rows:
-            command.output.record(row, output_format)
+            command.output.record(row)
     else:
-        command.output.rows(rows, Explanation, output_format)
+        command.output.rows(rows, Explanation)
     _name_skipped(command, files)
 
 
-def _finish(
-    command: CommandContext, done: "ImportReport", report: Path | None, output_format: OutputFormat
-) -> None:
+def _finish(command: CommandContext, done: "ImportReport", report: Path | None) -> None:
     from chatdb.cli.commands.import_.summary import notes, summary
     from chatdb.operations.importing.files import write_report
 
-    command.output.record(summary(done, brief=output_format is OutputFormat.TABLE), output_format)
+    command.output.record(summary(done, brief=command.output.is_table))
     if report is not None:
         try:
             write_report(report, done)

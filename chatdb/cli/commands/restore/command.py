@@ -20,7 +20,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption, argument, option
+from chatdb.cli.options import DataCommand, DryRunOption, YesOption, argument, option
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def restore(
     context: typer.Context,
     file: Annotated[
@@ -89,7 +89,6 @@ def restore(
     identity: IdentityOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Restore a backup and swap it in for the current database.
 
@@ -115,9 +114,7 @@ def restore(
         raise UsageError("give a backup to restore", hint="chatdb restore latest")
     url = _target(command, into)
     if file is None or undo:
-        undoing = _Undoing(
-            command=command, url=url, into=into, yes=yes, dry_run=dry_run, format=output_format
-        )
+        undoing = _Undoing(command=command, url=url, into=into, yes=yes, dry_run=dry_run)
         undoing.put_back(file, force=force)
         return
     options = RestoreOptions(
@@ -137,7 +134,6 @@ def restore(
         options=options,
         yes=yes,
         dry_run=dry_run,
-        output_format=output_format,
     )
     key = restoring.organization()
     if conversations or user is not None or key is not None:
@@ -162,7 +158,6 @@ class _Restoring:
     options: "RestoreOptions"
     yes: bool
     dry_run: bool
-    output_format: OutputFormat
 
     def organization(self) -> str | None:
         """Return the key that was typed, or that of a backup of one organization."""
@@ -186,10 +181,7 @@ class _Restoring:
             for remark in plan.remarks if self.yes or not plan.replaces else ():
                 command.diagnostics.warning(remark)
             done = planned.run()
-        if self.output_format is OutputFormat.TABLE:
-            command.output.text("\n".join(restored_lines(done)))
-        else:
-            command.output.record(done, self.output_format)
+        command.output.record(done, words="\n".join(restored_lines(done)))
         _tell(command, way_back(done.kept, self.into, saved=done.saved))
         if done.left_out:
             raise typer.Exit(ExitCode.PARTIAL)
@@ -249,7 +241,7 @@ class _Restoring:
                 server=self.url if via is None else parse_url(via),
                 dry_run=self.dry_run,
             )
-        self.command.output.record(done, self.output_format)
+        self.command.output.record(done)
         if done.skipped or done.columns_left_out:
             raise typer.Exit(ExitCode.PARTIAL)
 
@@ -258,13 +250,9 @@ class _Restoring:
         return [for_the_same_database(line, options) for line in plan_lines(plan, self.into)]
 
     def _print_plan(self, plan: "RestorePlan") -> None:
-        if self.output_format is OutputFormat.TABLE:
-            what = "replace the tables of" if plan.in_place else "replace"
-            plan_told = (f"  {line}" for line in self._plan_lines(plan))
-            lines = [f"would {what} {plan.database}:", *plan_told]
-            self.command.output.text("\n".join(lines))
-        else:
-            self.command.output.record(plan, self.output_format)
+        what = "replace the tables of" if plan.in_place else "replace"
+        lines = [f"would {what} {plan.database}:", *self._plan_lines(plan)]
+        self.command.output.record(plan, words="\n  ".join(lines))
 
 
 def _target(command: CommandContext, into: str | None) -> "DatabaseUrl":
@@ -314,7 +302,6 @@ class _Undoing:
     into: str | None
     yes: bool
     dry_run: bool
-    format: OutputFormat
 
     def put_back(self, name: str | None, *, force: bool) -> None:
         """Put back the database that the last restore, or the named one, replaced."""
@@ -338,15 +325,10 @@ class _Undoing:
             kept=None if self.dry_run or aside is None else aside.name,
             dry_run=self.dry_run,
         )
-        if self.format is not OutputFormat.TABLE:
-            self.command.output.record(undone, self.format)
-        elif self.dry_run:
-            told = [f"would replace {place}:", *(f"  {line}" for line in lines)]
-            self.command.output.text("\n".join(told))
-        else:
-            self.command.output.text(
-                f"{place} is restored to its state of {utc_text(kept.kept_at)}"
-            )
+        words = f"{place} is restored to its state of {utc_text(kept.kept_at)}"
+        if self.dry_run:
+            words = "\n  ".join([f"would replace {place}:", *lines])
+        self.command.output.record(undone, words=words)
         _tell(self.command, way_back(undone.kept, self.into))
 
 

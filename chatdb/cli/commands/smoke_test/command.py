@@ -12,7 +12,7 @@ from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import FormatOption, OutputFormat, option, seconds
+from chatdb.cli.options import DataCommand, option, seconds
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ app = command_app()
 _EXIT_CODES = {"unreachable": ExitCode.UNREACHABLE, "schema": ExitCode.SCHEMA}
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def smoke_test(
     context: typer.Context,
     junit: Annotated[
@@ -33,7 +33,6 @@ def smoke_test(
     timeout: Annotated[
         float, seconds("--timeout", "Time limit for the whole test.", least=1)
     ] = 30.0,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Test that the database works and keeps tenants separate.
 
@@ -55,13 +54,13 @@ def smoke_test(
         )
     command = CommandContext.of(context)
     report = _run(command, timeout) if junit is None else _run_into(junit, command, timeout)
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         from chatdb.cli.commands.smoke_test.report import report_lines
 
         output = command.output
         output.lines(report_lines(report.results, width=output.width, color=output.color))
     else:
-        command.output.rows(report.results, CheckResult, output_format)
+        command.output.rows(report.results, CheckResult)
     _say(command, report)
     if report.trouble is not None:
         raise typer.Exit(_EXIT_CODES[report.trouble])

@@ -7,7 +7,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import AllOrgsOption, FormatOption, LimitOption, OutputFormat, option
+from chatdb.cli.options import AllOrgsOption, DataCommand, LimitOption, OutputFormat, option
 from chatdb.cli.organizations_meant import check_all_orgs, tell_who_has_some
 from chatdb.cli.times import read_time
 
@@ -38,7 +38,7 @@ class Section(StrEnum):
     STORAGE = "storage"
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def stats(
     context: typer.Context,
     by: Annotated[By, option("--by", "Group messages by this.", show_default=True)] = By.DAY,
@@ -54,7 +54,6 @@ def stats(
     section: Annotated[
         Section | None, option("--section", "Print only this part of the report.")
     ] = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Count messages by day, model, user and more.
 
@@ -85,14 +84,14 @@ def stats(
         approximate=approximate,
     )
     report = _count(command, options, all_orgs=all_orgs)
-    if section is None and output_format is OutputFormat.JSON:
-        command.output.record(report, output_format)
-    elif output_format is OutputFormat.TABLE:
+    if section is None and command.output.format is OutputFormat.JSON:
+        command.output.record(report)
+    elif command.output.is_table:
         _print_tables(command, report, section)
     else:
         rows, row_type = _rows(report, section or Section.GROUPS)
-        command.output.rows(rows, row_type, output_format)
-    _say(command, report, section, output_format)
+        command.output.rows(rows, row_type)
+    _say(command, report, section)
 
 
 def _count(command: CommandContext, options: "StatsOptions", *, all_orgs: bool) -> "StatsReport":
@@ -141,10 +140,9 @@ def _say(
     command: CommandContext,
     report: "StatsReport",
     section: Section | None,
-    output_format: OutputFormat,
 ) -> None:
     note = command.diagnostics.note
-    if section is None and output_format in (OutputFormat.CSV, OutputFormat.JSONL):
+    if section is None and command.output.format in (OutputFormat.CSV, OutputFormat.JSONL):
         note("these are the groups; --section selects another part, --format json has all of it")
     if report.has_more and section in (None, Section.GROUPS):
         which = "newest" if report.by in ("day", "week") else "largest"
