@@ -176,16 +176,14 @@ _FLAGS = (
 def add_global_options(command: Any, *, listed: bool) -> None:
     """Add the global options that a command, and every command below a group, lacks.
 
-    A command with `--format` gets `--raw-csv` as well, one with `--yes` `--confirm`.
+    A command that prints data gets `--format` and `--raw-csv`, one with `--yes` `--confirm`.
     """
-    if isinstance(command, DataCommand):
-        command.params.append(_format_option())
     taken = {name for parameter in command.params for name in parameter.opts}
     options = [_value_option(*row) for row in _VALUES] + [_flag(*row) for row in _FLAGS]
     for option in options:
         option.listed = listed
-    if "--format" in taken:
-        options.append(_flag(*_RAW_CSV))
+    if isinstance(command, DataCommand) or "--format" in taken:
+        options += [_format_option(), _flag(*_RAW_CSV)]
     if "--yes" in taken:
         options.append(_value_option(*_CONFIRM))
     command.params += [option for option in options if taken.isdisjoint(option.opts)]

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def filled(kind: type[T], *sources: object, **values: Any) -> T:
+def filled(kind: type[T], /, *sources: object, **values: Any) -> T:
     """Return a record: each field from `values`, else from the first source that has it.
 
     A source may be None, if nothing is known: what no other source has is then None. Otherwise it
