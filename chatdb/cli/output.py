@@ -76,22 +76,26 @@ class Output:
         output_format: OutputFormat | None = None,
         *,
         organizations: Iterable[str] | None = None,
+        table: Callable[[Any], dict[str, Any]] | None = None,
         words: str | None = None,
     ) -> None:
         """Write rows of one type (needed for the header of an empty list), as `--format` says.
 
         JSON Lines and CSV are written as the rows arrive; a table needs all of them for its widths.
-        `organizations` has the key of each row's organization, to be shown in front of it; `words`
-        are what people read in place of a table.
+        `organizations` has the key of each row's organization, to be shown in front of it. For
+        people, `table` makes the cells of a row by their headings; `words` replace the table.
         """
         output_format = output_format or self.format
         if words is not None and output_format is OutputFormat.TABLE:
             self.text(words)
             return
-        fields = names = field_names(row_type)
-        values: Iterable[list[Any]] = (_values(row, fields) for row in rows)
+        names = field_names(row_type)
+        values: Iterable[list[Any]] = (_values(row, names) for row in rows)
+        if table is not None and output_format is OutputFormat.TABLE:
+            cells = [table(row) for row in rows]
+            names, values = tuple(cells[0] if cells else ()), [[*each.values()] for each in cells]
         if organizations is not None:
-            names = ("organization", *fields)
+            names = ("organization", *names)
             values = ([key, *row] for key, row in zip(organizations, values, strict=True))
         if output_format is OutputFormat.TABLE:
             from chatdb.cli.table import table_lines
@@ -111,12 +115,13 @@ class Output:
         output_format: OutputFormat | None = None,
         *,
         organization: str | None = None,
+        table: Callable[[Any], dict[str, Any]] | None = None,
         words: str | None = None,
     ) -> None:
         """Write one answer: a table of two columns, a JSON object, or CSV with a single row.
 
-        `organization` is the key of its organization, to be shown first; `words` are what people
-        read in place of a table.
+        `organization` is the key of its organization, to be shown first. For people, `table` makes
+        the cells by their headings; `words` replace the table.
         """
         output_format = output_format or self.format
         if words is not None and output_format is OutputFormat.TABLE:
@@ -124,6 +129,8 @@ class Output:
             return
         names = field_names(type(record))
         values = _values(record, names)
+        if table is not None and output_format is OutputFormat.TABLE:
+            names, values = tuple(table(record)), [*table(record).values()]
         if organization is not None:
             names, values = ("organization", *names), [organization, *values]
         if output_format is OutputFormat.TABLE:

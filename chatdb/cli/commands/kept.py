@@ -2,8 +2,8 @@
 
 import os
 import shlex
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,28 +45,6 @@ _MADE_BY = {
 NameArgument = Annotated[str, argument(None, "Name, as printed by chatdb kept list.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedKept:
-    """A kept item in a table."""
-
-    name: str
-    made_by: str
-    age: str
-    size: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPruned:
-    """A kept item in the table of a pruning."""
-
-    name: str
-    age: str
-    size: str
-    action: str
-    why: str
-
-
 @app.command(name="list", cls=DataCommand)
 def list_kept(context: typer.Context) -> None:
     """List kept files and databases, oldest first.
@@ -84,12 +62,8 @@ def list_kept(context: typer.Context) -> None:
     place = _place(command)
     kept = _entries(command, place)
     entries = kept.own
-    if command.output.is_table:
-        log_problem = kept.log_problem
-        rows = [_listed(entry, log_problem=log_problem) for entry in entries]
-        command.output.rows(rows, ListedKept)
-    else:
-        command.output.rows(entries, KeptEntry)
+    cells = partial(_cells, log_problem=kept.log_problem)
+    command.output.rows(entries, KeptEntry, table=cells)
     if kept.log_problem is not None and any(entry.made_by == "deletion" for entry in entries):
         command.diagnostics.warning(
             f"the log could not be read, so whose deletions these are is not known:"
@@ -231,11 +205,8 @@ def prune(
     if going and not dry_run:
         confirm(command, _plan_lines(going), yes=yes, action="remove what is kept of", url=url)
         plan = operation.carry_out(url, plan)
-    if command.output.is_table:
-        rows = [_pruned(item, dry_run=dry_run) for item in plan]
-        command.output.rows(rows, ListedPruned)
-    else:
-        command.output.rows(plan, operation.PrunedItem)
+    cells = partial(_pruned_cells, dry_run=dry_run)
+    command.output.rows(plan, operation.PrunedItem, table=cells)
     if not (names or older_than or keep_last is not None):
         command.diagnostics.note(
             "without a rule, only the remains of interrupted runs are removed: --older-than 30d"
@@ -262,35 +233,35 @@ def _entries(command: CommandContext, url: "DatabaseUrl") -> "KeptEntries":
     return kept_entries(url, schema=command.schema)
 
 
-def _listed(entry: "KeptEntry", *, log_problem: str | None) -> ListedKept:
+def _cells(entry: "KeptEntry", *, log_problem: str | None) -> dict[str, str]:
     what = ""
     if entry.conversations is not None and entry.organization is not None:
         count = counted(entry.conversations, "conversation")
         what = f"{count} of {one_line(entry.organization, limit=40)}"
     elif entry.made_by == "deletion":
         what = "not in the log of this database" if log_problem is None else "not known"
-    return ListedKept(
-        name=_short(entry.name),
-        made_by=_MADE_BY[entry.made_by],
-        age=_age(entry.kept_at),
-        size=amount_text(entry.bytes, BYTES),
-        what=what,
-    )
+    return {
+        "name": _short(entry.name),
+        "made_by": _MADE_BY[entry.made_by],
+        "age": _age(entry.kept_at),
+        "size": amount_text(entry.bytes, BYTES),
+        "what": what,
+    }
 
 
-def _pruned(item: "PrunedItem", *, dry_run: bool) -> ListedPruned:
+def _pruned_cells(item: "PrunedItem", *, dry_run: bool) -> dict[str, str]:
     action: str = item.action
     if item.problem is not None:
         action = "not removed"
     elif item.action == "remove":
         action = "would remove" if dry_run else "removed"
-    return ListedPruned(
-        name=_short(item.name),
-        age=_age(item.kept_at),
-        size=amount_text(item.bytes, BYTES),
-        action=action,
-        why=one_line(item.problem or item.reason, limit=100),
-    )
+    return {
+        "name": _short(item.name),
+        "age": _age(item.kept_at),
+        "size": amount_text(item.bytes, BYTES),
+        "action": action,
+        "why": one_line(item.problem or item.reason, limit=100),
+    }
 
 
 def _plan_lines(going: "list[PrunedItem]") -> list[str]:

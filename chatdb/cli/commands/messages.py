@@ -1,6 +1,5 @@
 """`chatdb messages`: the messages of one conversation: add, list, edit and delete."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,18 +54,6 @@ ToolOutputsOption = Annotated[str | None, option("--tool-outputs JSON", "Results
 AttachmentsOption = Annotated[
     str | None, option("--attachments JSON", "Files attached to the message.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedRow:
-    """A row of the table: `id` is the end of the id, `content` its beginning."""
-
-    position: int
-    id: str
-    role: str
-    model: str | None
-    created_at: datetime
-    content: str
 
 
 @app.command(cls=DataCommand)
@@ -173,11 +160,7 @@ def list_messages(
             roles=[role_of(each) for each in role or ()],
         )
     keys = [key] * len(page.items) if all_orgs else None
-    if command.output.is_table:
-        rows = [_row(message) for message in page.items]
-        command.output.rows(rows, ListedRow, organizations=keys)
-    else:
-        command.output.rows(page.items, operation.ListedMessage, organizations=keys)
+    command.output.rows(page.items, operation.ListedMessage, organizations=keys, table=_cells)
     if not page.items:
         tell_nothing(command, "message")
     if page.next_cursor is not None:
@@ -219,7 +202,7 @@ def edit(
         edited = operation.edit(
             database, conversation, message, changes, organization_key=command.org, user_id=user
         )
-    command.output.record(_row(edited) if command.output.is_table else edited)
+    command.output.record(edited, table=_cells)
 
 
 @app.command(cls=DataCommand)
@@ -306,15 +289,15 @@ def _fields(
     return fields
 
 
-def _row(message: "ListedMessage") -> ListedRow:
-    return ListedRow(
-        position=message.position,
-        id=message.id.hex[-_SHORT_ID:],
-        role=message.role,
-        model=message.model,
-        created_at=message.created_at,
-        content=_beginning(message, _SNIPPET),
-    )
+def _cells(message: "ListedMessage") -> dict[str, Any]:
+    return {
+        "position": message.position,
+        "id": message.id.hex[-_SHORT_ID:],
+        "role": message.role,
+        "model": message.model,
+        "created_at": message.created_at,
+        "content": _beginning(message, _SNIPPET),
+    }
 
 
 def _beginning(message: "ListedMessage", limit: int) -> str:

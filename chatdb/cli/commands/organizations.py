@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,23 +31,12 @@ if TYPE_CHECKING:
     from chatdb.operations.organizations.delete import OrganizationDeletion
     from chatdb.operations.organizations.organizations import (
         OrganizationRemoval,
+        OrganizationSummary,
     )
 
 app = group_app("List, create, rename and delete organizations (tenants).")
 
 KeyArgument = Annotated[str, argument("KEY", "Key of the organization.")]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedOrganization:
-    """A row of the table, with the columns that fit a terminal."""
-
-    key: str
-    name: str
-    users: int
-    conversations: int
-    messages: int
-    last_activity_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +70,7 @@ def list_organizations(
     command = CommandContext.of(context)
     with command.open_database() as database:
         page = organizations.list_page(database, limit=limit, after=after)
-    if command.output.is_table:
-        shown = [filled(ListedOrganization, item) for item in page.items]
-        command.output.rows(shown, ListedOrganization)
-    else:
-        command.output.rows(page.items, organizations.OrganizationSummary)
+    command.output.rows(page.items, organizations.OrganizationSummary, table=_cells)
     if page.next_key is not None:
         command.tell_more(page.next_key)
 
@@ -187,6 +172,12 @@ def delete(
     if report.kept is not None and not dry_run:
         back = f"to restore it: {_way_back(report.contents, report.kept)}"
         command.diagnostics.note(back)
+
+
+def _cells(item: "OrganizationSummary") -> dict[str, Any]:
+    """Return the columns that fit a terminal."""
+    names = ("key", "name", "users", "conversations", "messages", "last_activity_at")
+    return {name: getattr(item, name) for name in names}
 
 
 def _delete(

@@ -25,10 +25,9 @@ from chatdb.cli.backup_options import (
     dump_programs,
 )
 from chatdb.cli.backup_report import (
-    ListedBackup,
+    cells_of,
     created_figures,
     created_lines,
-    listed,
     verified_lines,
 )
 from chatdb.cli.commands.backup import check as backup_check
@@ -198,12 +197,10 @@ def list_backups(
     command = CommandContext.of(context)
     store = open_store(backup_place(command, place))
     rows = [BackupSummary.of(backup) for backup in find_all(store)]
-    if not command.output.is_table:
-        command.output.rows(rows, BackupSummary)
-    elif rows:
-        command.output.rows([listed(row) for row in rows], ListedBackup)
+    command.output.rows(rows, BackupSummary, table=cells_of)
+    if rows and command.output.is_table:
         command.diagnostics.note(f"place: {store.address}")
-    else:
+    elif command.output.is_table:
         command.diagnostics.note(
             f"there are no backups in {store.address}; to make one: chatdb backup"
         )

@@ -1,7 +1,7 @@
 """`chatdb backup prune`: remove backups that no --keep rule covers."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,38 +79,21 @@ def prune(
             confirm_removal(command, heading, _plan_lines(report), yes=yes)
             report = operation.carry_out(store, report)
         told.figures.update(_figures(report))
-        if command.output.is_table:
-            command.output.rows(_listed(report), ListedPruning)
-        else:
-            command.output.rows(report.backups, operation.PrunedBackup)
+        cells = partial(_cells, report=report)
+        command.output.rows(report.backups, operation.PrunedBackup, table=cells)
         _tell(command, report)
         if report.failed:
             raise typer.Exit(ExitCode.PARTIAL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPruning:
-    """A backup in a table, what is done with it and why."""
-
-    name: str
-    age: str
-    size: str
-    action: str
-    why: str
-
-
-def _listed(report: "PruneReport") -> list[ListedPruning]:
-    now = datetime.now(UTC)
-    return [
-        ListedPruning(
-            name=backup.name,
-            age=age_text((now - backup.made_at).total_seconds()),
-            size=amount_text(backup.bytes, BYTES),
-            action=_action(backup, report),
-            why=one_line(backup.problem or ", ".join(backup.reasons), limit=70),
-        )
-        for backup in report.backups
-    ]
+def _cells(backup: "PrunedBackup", report: "PruneReport") -> dict[str, str]:
+    return {
+        "name": backup.name,
+        "age": age_text((datetime.now(UTC) - backup.made_at).total_seconds()),
+        "size": amount_text(backup.bytes, BYTES),
+        "action": _action(backup, report),
+        "why": one_line(backup.problem or ", ".join(backup.reasons), limit=70),
+    }
 
 
 def _action(backup: "PrunedBackup", report: "PruneReport") -> str:
