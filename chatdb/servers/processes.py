@@ -4,13 +4,15 @@ A pid alone is not enough: after a while another process gets it. Together with 
 unique.
 """
 
+import os
 import signal
+import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatdb.primitives.boot import boot_id
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import psutil
 
 _POLL_SECONDS = 0.01
+_SECONDS_TO_END = 5.0
 _TICKS = 100
 """The kernel's clock ticks a second, which a start is counted in on every Linux (USER_HZ)."""
 
@@ -59,6 +62,18 @@ class Process:
                 return False
             time.sleep(_POLL_SECONDS)
         return True
+
+
+def end_session(process: "subprocess.Popen[Any]") -> None:
+    """Kill a program that leads its own session, with what it started, if it still runs."""
+    if process.poll() is None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                # The group: pg_dump and pg_restore with jobs have children.
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_SECONDS_TO_END)
+                break
 
 
 def find_process(pid: int) -> Process | None:
