@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from chatdb.db.contract.migration import CatalogueEntry
 from chatdb.db.database import Database
-from chatdb.db.migrating.catalogue import CatalogueEntry
 from chatdb.db.migrating.migrations import upgrade
 from chatdb.db.migrating.scripts import head_revision, migrations_directory
 from chatdb.db.url import DatabaseUrl
