@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Event
 from typing import IO, Any, TypeVar
 
 from chatdb.errors import (
@@ -22,6 +22,7 @@ from chatdb.errors import (
     ProgramMissingError,
     UsageError,
 )
+from chatdb.primitives.beside import Beside
 
 _T = TypeVar("_T")
 _PIECE = 1 << 18
@@ -120,12 +121,11 @@ def encrypting(target: IO[bytes], recipients: Recipients) -> Iterator[IO[bytes]]
     watched = _Watched(target)
     reading, writing = os.pipe()
 
-    def work() -> None:
+    def work(_: Event) -> None:
         with os.fdopen(reading, "rb", buffering=_PIECE) as source, watched.told():
             pyrage.encrypt_io(source, watched, keys)
 
-    worker = _Worker(work)
-    with worker.finished(), os.fdopen(writing, "wb", buffering=_PIECE) as stream:
+    with _finished(Beside(work)), os.fdopen(writing, "wb", buffering=_PIECE) as stream:
         yield stream
 
 
@@ -144,7 +144,7 @@ def decrypted(source: IO[bytes], identities: Identities | None, name: str) -> IO
     reading, writing = os.pipe()
     watched = _Watched(source)
 
-    def work() -> None:
+    def work(_: Event) -> None:
         with os.fdopen(writing, "wb", buffering=_PIECE) as stream:
             try:
                 with watched.told():
@@ -156,46 +156,21 @@ def decrypted(source: IO[bytes], identities: Identities | None, name: str) -> IO
                 raise _decryption_error(str(error), identities, name) from error
 
     raw = os.fdopen(reading, "rb", buffering=0)
-    return io.BufferedReader(_Whole(raw, _Worker(work), source), _PIECE)
+    return io.BufferedReader(_Whole(raw, Beside(work), source), _PIECE)
 
 
-class _Worker:
-    """A worker thread; its exception is raised again by wait()."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._failure: BaseException | None = None
-        self._work = work
-        self._thread = Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001 - raised again in wait()
-            self._failure = error
-
-    def wait(self) -> None:
-        """Wait for its end and raise its exception."""
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    @contextmanager
-    def finished(self) -> Iterator[None]:
-        """Wait at the end of the block; the worker's failure is what broke a pipe inside it."""
-        try:
-            yield
-        except BrokenPipeError:
-            self.wait()
-            raise
-        except BaseException:
-            self._thread.join()
-            raise
-        self.wait()
-
-    def drop(self) -> None:
-        """Wait for its end and ignore errors: the reader has read enough."""
-        self._thread.join()
+@contextmanager
+def _finished(worker: Beside) -> Iterator[None]:
+    """Wait at the end of the block; the worker's failure is what broke a pipe inside it."""
+    try:
+        yield
+    except BrokenPipeError:
+        worker.wait()
+        raise
+    except BaseException:
+        worker.stop()
+        raise
+    worker.wait()
 
 
 class _Watched:
@@ -235,7 +210,7 @@ class _Watched:
 class _Whole(io.RawIOBase):
     """Reads a pipe to its end, and raises the worker's failure instead of ending early."""
 
-    def __init__(self, raw: io.FileIO, worker: _Worker, source: IO[bytes]) -> None:
+    def __init__(self, raw: io.FileIO, worker: Beside, source: IO[bytes]) -> None:
         self._raw = raw
         self._worker = worker
         self._source = source
@@ -253,7 +228,7 @@ class _Whole(io.RawIOBase):
         if not self.closed:
             # First: the worker, blocked on a full pipe, ends only when nobody reads it.
             self._raw.close()
-            self._worker.drop()
+            self._worker.stop()
             self._source.close()
         super().close()
 

@@ -28,6 +28,7 @@ from chatdb.backups.remote_errors import is_worth_a_retry, translated
 from chatdb.backups.remote_files import Upload, modified_at, open_file_system
 from chatdb.backups.store import Staging, StoredFile, redacted_url
 from chatdb.errors import NotFoundError, StorageError
+from chatdb.primitives.boot import boot_id
 from chatdb.primitives.folder_lock import lock_folder
 from chatdb.primitives.roomy_folder import roomy_folder
 
@@ -322,5 +323,4 @@ def _is_folder(info: dict[str, Any]) -> bool:
 
 def _machine() -> str:
     """Return an id of this machine since its last boot."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    return f"{platform.node()} {boot.read_text().strip() if boot.exists() else ''}".strip()
+    return f"{platform.node()} {boot_id()}".strip()

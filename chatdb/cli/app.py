@@ -7,7 +7,7 @@ import typer
 from chatdb import __version__
 from chatdb.cli.boundary import BoundaryGroup
 from chatdb.cli.lazy_group import CommandEntry
-from chatdb.cli.options import add_global_options
+from chatdb.cli.options import add_global_options, option
 from chatdb.cli.output import Output
 
 _MODULES = "chatdb.cli.commands."
@@ -118,9 +118,7 @@ def _print_version(wanted: bool) -> None:
 def root(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
-        ),
+        option("--version", "Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """The command line for a chat application's database.

@@ -3,29 +3,25 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
+from chatdb.cli.options import option
 
 if TYPE_CHECKING:
     from chatdb.backups.encryption import Keys
 
 EncryptToOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--encrypt-to",
-        metavar="RECIPIENT",
-        help="Encrypt with age to this public key, or to the keys in a file; repeatable.",
+    option(
+        "--encrypt-to RECIPIENT",
+        "Encrypt with age to this public key, or to the keys in a file; repeatable.",
     ),
 ]
 IdentityOption = Annotated[
-    Path | None,
-    typer.Option("--identity", metavar="FILE", help="Private key of an encrypted backup."),
+    Path | None, option("--identity FILE", "Private key of an encrypted backup.")
 ]
 NotifyOption = Annotated[
-    str | None,
-    typer.Option("--notify-url", metavar="URL", help="Post the outcome to this URL, as JSON."),
+    str | None, option("--notify-url URL", "Post the outcome to this URL, as JSON.")
 ]
 
 

@@ -1,22 +1,24 @@
 """Shared by the commands of `chatdb backup`: the place, the programs, the progress."""
 
 from contextlib import ExitStack, suppress
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Self
-
-import typer
 
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
+from chatdb.cli.options import argument, option
 from chatdb.cli.progress import BYTES, Progress, QuietProgress, Unit
 from chatdb.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from chatdb.servers.dump_programs import DumpPrograms
 
-BackupArgument = Annotated[
-    str, typer.Argument(metavar="FILE", help="Backup name, one of its files, or: latest.")
+BackupArgument = Annotated[str, argument("FILE", "Backup name, one of its files, or: latest.")]
+
+PlaceArgument = Annotated[
+    str | None, argument("[PLACE]", "Place of the backups.  [default: backups]")
+]
+PlaceOption = Annotated[
+    str | None, option("--output -o PLACE", "Place of the backups.  [default: backups]")
 ]
 
 
@@ -30,47 +32,39 @@ def dump_programs(command: CommandContext) -> "DumpPrograms":
     from chatdb.servers.dump_programs import DumpPrograms
 
     settings.export_libpq(command.config)
-    bindir = command.config.pg_bindir
     server = None
     with suppress(ConfigurationError):  # Verifying a file needs no database.
         server = command.direct_url or command.url
-    return DumpPrograms(
-        settings.process_environment(), None if bindir is None else Path(bindir.value), server
-    )
+    return DumpPrograms(settings.process_environment(), command.bindir, server)
 
 
 class StageWatch:
     """Reports long work in stages: a bar for each, notes and warnings above it."""
 
     def __init__(self, command: CommandContext) -> None:
-        self._diagnostics = command.diagnostics
+        self.diagnostics = command.diagnostics
         self._stage = ExitStack()
         self._progress: Progress = QuietProgress()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stage.__exit__(kind, error, traceback)
+    def __exit__(self, *failure: object) -> None:
+        self._stage.close()
 
     def note(self, text: str) -> None:
         """Write a note."""
-        self._diagnostics.note(text)
+        self.diagnostics.note(text)
 
     def warning(self, text: str) -> None:
         """Write a warning."""
-        self._diagnostics.warning(text)
+        self.diagnostics.warning(text)
 
     def begin(self, what: str, total: int | None, unit: Unit = BYTES) -> None:
         """End the previous stage and show a new one."""
         self._stage.close()
         self._progress = self._stage.enter_context(
-            self._diagnostics.progress(what, total=total, unit=unit)
+            self.diagnostics.progress(what, total=total, unit=unit)
         )
 
     def end(self) -> None:

@@ -1,8 +1,7 @@
 """Backups in words: the lines printed after one is made, and the short row of a list."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatdb.backups.left_out import left_out_lines
 from chatdb.cli.progress import BYTES, amount_text, duration_text
@@ -14,18 +13,6 @@ if TYPE_CHECKING:
 
 _DAY = 86_400
 _HOW = {"restore": ", restored", "checksums": ", checksums"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedBackup:
-    """A backup in a table; `verified` is how long ago, and how, or what is wrong with it."""
-
-    name: str
-    age: str
-    size: str
-    revision: str | None
-    messages: int | None
-    verified: str
 
 
 def created_lines(summary: "BackupSummary") -> list[str]:
@@ -66,17 +53,17 @@ def verified_lines(name: str, result: "Verification") -> list[str]:
     return [f"{name} is not intact:", *(f"  {problem}" for problem in result.problems)]
 
 
-def listed(summary: "BackupSummary", *, now: datetime | None = None) -> ListedBackup:
-    """Return the table row of a backup."""
-    now = now or datetime.now(UTC)
-    return ListedBackup(
-        name=summary.name,
-        age=age_text((now - summary.made_at).total_seconds()),
-        size=amount_text(summary.bytes, BYTES),
-        revision=summary.revision,
-        messages=summary.messages,
-        verified=_verified(summary, now),
-    )
+def cells_of(summary: "BackupSummary") -> dict[str, Any]:
+    """Return a backup's cells in a table; `verified` is how long ago, and how, or a problem."""
+    now = datetime.now(UTC)
+    return {
+        "name": summary.name,
+        "age": age_text((now - summary.made_at).total_seconds()),
+        "size": amount_text(summary.bytes, BYTES),
+        "revision": summary.revision,
+        "messages": summary.messages,
+        "verified": _verified(summary, now),
+    }
 
 
 def age_text(seconds: float) -> str:

@@ -96,10 +96,8 @@ def _guard(
 ) -> _Guard:
     from chatdb.db.label import PRODUCTION, look_at_label
 
-    setting = command.config.schema
-    schema = None if setting is None else setting.value
     try:
-        label = known or look_at_label(url, schema=schema, whole=whole)
+        label = known or look_at_label(url, schema=command.schema, whole=whole)
     except ChatdbError as error:
         name = url.database if url.path is None else url.path.name
         if not name:

@@ -2,15 +2,15 @@
 
 A command reads its options, calls one operation and renders the result.
 
-    @app.command()
-    def show(context: typer.Context, output_format: FormatOption = Format.TABLE) -> None:
+    @app.command(cls=DataCommand)
+    def show(context: typer.Context) -> None:
         \"\"\"Show something.  (first line: imperative, under 70 characters)\"\"\"
         from chatdb.operations import things           # heavy: inside the body
 
         command = CommandContext.of(context)
         with command.open_database() as database:
             answer = things.list_page(database, organization_key=command.org)
-        command.output.rows(answer.items, things.Thing, output_format)
+        command.output.rows(answer.items, things.Thing)
 
 `docs/architecture.md` has a complete module. Errors are raised, never printed: the boundary
 prints them. Notes, warnings and progress go through `command.diagnostics`.
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from chatdb import config as settings
@@ -45,7 +46,9 @@ class CommandContext:
         self.options = options
         self.terminal = settings.terminal()
         color = self.terminal.color and not options.no_color
-        self.output = Output(color=color, pager=self.terminal.pager, raw_csv=options.raw_csv)
+        self.output = Output(
+            options.format, color=color, pager=self.terminal.pager, raw_csv=options.raw_csv
+        )
         self.diagnostics = Diagnostics(
             quiet=options.quiet,
             verbose=options.verbose,
@@ -77,6 +80,18 @@ class CommandContext:
         """The key of the organization to work on."""
         return self.config.org.value
 
+    @property
+    def schema(self) -> str | None:
+        """The PostgreSQL schema of chatdb's tables, if one is set."""
+        setting = self.config.schema
+        return None if setting is None else setting.value
+
+    @property
+    def bindir(self) -> Path | None:
+        """The folder of PostgreSQL's programs, if one is set."""
+        setting = self.config.pg_bindir
+        return None if setting is None else Path(setting.value)
+
     @cached_property
     def url(self) -> DatabaseUrl:
         """The URL of the database; raises ConfigurationError naming the setting it came from."""
@@ -104,10 +119,9 @@ class CommandContext:
         from chatdb.records import organization_id_of
 
         settings.export_libpq(self.config)
-        schema = self.config.schema
         database = Database.open(
             self.url,
-            schema=None if schema is None else schema.value,
+            schema=self.schema,
             direct_url=self.direct_url,
             create=create,
             tenant=Tenant(organization_id_of(self.org), user),

@@ -19,10 +19,9 @@ def dev_database(command: CommandContext) -> "DevDatabase":
     from chatdb.operations.dev_db.engines import Engines
     from chatdb.operations.dev_db.memory import project_at
 
-    bindir = command.config.pg_bindir
     engines = Engines(
         environment=settings.process_environment(_for_compose(command)),
-        bindir=None if bindir is None else Path(bindir.value),
+        bindir=command.bindir,
     )
     return DevDatabase(project_at(Path.cwd()), engines)
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.main import get_click_type
+from typer.models import OptionInfo
 
 
 class OutputFormat(StrEnum):
@@ -26,66 +28,56 @@ class OutputFormat(StrEnum):
 A_DAY = 86_400
 """The longest time that an option lets chatdb wait, in seconds."""
 
-FormatOption = Annotated[
-    OutputFormat, typer.Option("--format", help="Output format.", show_default=True)
-]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+def option(names: str, help_text: str, **more: Any) -> Any:
+    """Return an option, written as in the help: `--output -o FILE`; a flag has no last word."""
+    *declarations, last = names.split()
+    if last.startswith("-"):
+        declarations.append(last)
+    else:
+        more["metavar"] = last
+    return typer.Option(*declarations, help=help_text, **more)
+
+
+def argument(metavar: str | None, help_text: str, **more: Any) -> Any:
+    """Return an argument; its metavar is the parameter's name if None is given."""
+    return typer.Argument(metavar=metavar, help=help_text, **more)
+
+
+FormatOption = Annotated[OutputFormat, option("--format", "Output format.", show_default=True)]
+YesOption = Annotated[bool, option("--yes -y", "Do not ask for confirmation.")]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Show what would happen without writing anything.")
+    bool, option("--dry-run", "Show what would happen without writing anything.")
 ]
-LimitOption = Annotated[
-    int, typer.Option("--limit", min=1, max=1_000_000_000, help="Maximum number to show.")
-]
-AllOrgsOption = Annotated[
-    bool, typer.Option("--all-orgs", help="All organizations instead of one.")
-]
+LimitOption = Annotated[int, option("--limit", "Maximum number to show.", min=1, max=1_000_000_000)]
+AllOrgsOption = Annotated[bool, option("--all-orgs", "All organizations instead of one.")]
 AfterOption = Annotated[
     str | None,
-    typer.Option(
-        "--after",
-        metavar="CURSOR",
-        help="Continue after this cursor, printed with the previous page.",
-    ),
+    option("--after CURSOR", "Continue after this cursor, printed with the previous page."),
 ]
 
 ClientArguments = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[-- ARGS...]", help="Arguments passed on to the client.", show_default=False
-    ),
+    argument("[-- ARGS...]", "Arguments passed on to the client.", show_default=False),
 ]
-SqlOption = Annotated[
-    str | None,
-    typer.Option("--command", "-c", metavar="SQL", help="Run this SQL and exit."),
-]
+SqlOption = Annotated[str | None, option("--command -c SQL", "Run this SQL and exit.")]
 ReadOnlyOption = Annotated[
-    bool,
-    typer.Option("--read-only", help="Open a read-only session, to prevent accidental changes."),
+    bool, option("--read-only", "Open a read-only session, to prevent accidental changes.")
 ]
 
-ConversationArgument = Annotated[
-    str,
-    typer.Argument(metavar="ID", help="Full id, its beginning or end, or: last."),
-]
+ConversationArgument = Annotated[str, argument("ID", "Full id, its beginning or end, or: last.")]
 ConversationArguments = Annotated[
-    list[str],
-    typer.Argument(metavar="ID...", help="Ids, or the beginning or end of each, or: last."),
+    list[str], argument("ID...", "Ids, or the beginning or end of each, or: last.")
 ]
 WithinConversation = Annotated[
-    str,
-    typer.Argument(metavar="CONVERSATION", help="Conversation id, its beginning or end, or: last."),
+    str, argument("CONVERSATION", "Conversation id, its beginning or end, or: last.")
 ]
 UserOption = Annotated[
-    str | None,
-    typer.Option(
-        "--user", metavar="ID", help="Only this user's; other users' are treated as not found."
-    ),
+    str | None, option("--user ID", "Only this user's; other users' are treated as not found.")
 ]
 MetaOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--meta", metavar="KEY=VALUE", help="Only conversations with this metadata; repeatable."
-    ),
+    option("--meta KEY=VALUE", "Only conversations with this metadata; repeatable."),
 ]
 
 
@@ -100,16 +92,9 @@ def _native_name(value: Path | None) -> Path | None:
 
 KeepToOption = Annotated[
     Path | None,
-    typer.Option(
-        "--keep-to",
-        metavar="FILE",
-        help="Save what is removed to this new file.",
-        callback=_native_name,
-    ),
+    option("--keep-to FILE", "Save what is removed to this new file.", callback=_native_name),
 ]
-NoKeepOption = Annotated[
-    bool, typer.Option("--no-keep", help="Save nothing: erase it permanently.")
-]
+NoKeepOption = Annotated[bool, option("--no-keep", "Save nothing: erase it permanently.")]
 
 
 def a_number(value: float | None) -> float | None:
@@ -120,6 +105,29 @@ def a_number(value: float | None) -> float | None:
     if value is not None and value != value:  # noqa: PLR0124 - what only NaN is
         raise typer.BadParameter("nan is not a number of seconds")
     return value
+
+
+def seconds(name: str, help_text: str, *, least: float = 0) -> Any:
+    """Return an option that takes a time in seconds, a day at most."""
+    return option(f"{name} SECONDS", help_text, min=least, max=A_DAY, callback=a_number)
+
+
+TimeoutOption = Annotated[float, seconds("--timeout", "Give up after this time.", least=0.01)]
+RolesOption = Annotated[
+    list[str] | None,
+    option("--role ROLE", "Only messages of this role: user, assistant, system or tool."),
+]
+NewMetaOption = Annotated[
+    list[str] | None, option("--meta KEY=VALUE", "Metadata to store; repeatable.")
+]
+NoSearchIndexOption = Annotated[
+    bool, option("--no-search-index", "Do not build the full-text index now.")
+]
+DisconnectOption = Annotated[bool, option("--force", "Disconnect other sessions.")]
+
+
+class DataCommand(TyperCommand):
+    """A command that prints data: it gets `--format` and `--raw-csv`, after its own options."""
 
 
 @dataclass(slots=True)
@@ -134,6 +142,7 @@ class GlobalOptions:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    format: OutputFormat = OutputFormat.TABLE
     raw_csv: bool = False
     confirm: str | None = None
 
@@ -167,20 +176,36 @@ _FLAGS = (
 def add_global_options(command: Any, *, listed: bool) -> None:
     """Add the global options that a command, and every command below a group, lacks.
 
-    A command with `--format` gets `--raw-csv` as well, one with `--yes` `--confirm`.
+    A command that prints data gets `--format` and `--raw-csv`, one with `--yes` `--confirm`.
     """
     taken = {name for parameter in command.params for name in parameter.opts}
     options = [_value_option(*row) for row in _VALUES] + [_flag(*row) for row in _FLAGS]
     for option in options:
         option.listed = listed
-    if "--format" in taken:
-        options.append(_flag(*_RAW_CSV))
+    if isinstance(command, DataCommand) or "--format" in taken:
+        options += [_format_option(), _flag(*_RAW_CSV)]
     if "--yes" in taken:
         options.append(_value_option(*_CONFIRM))
     command.params += [option for option in options if taken.isdisjoint(option.opts)]
     if isinstance(command, TyperGroup) and not listed:
         for child in command.commands.values():
             add_global_options(child, listed=False)
+
+
+def _format_option() -> GlobalOption:
+    return GlobalOption(
+        param_decls=["--format"],
+        type=get_click_type(annotation=OutputFormat, parameter_info=OptionInfo()),
+        default=OutputFormat.TABLE.value,
+        show_default=True,
+        help="Output format.",
+        expose_value=False,
+        callback=_remember_format,
+    )
+
+
+def _remember_format(context: Any, _parameter: Any, value: str) -> None:
+    context.find_root().ensure_object(GlobalOptions).format = OutputFormat(value)
 
 
 def _value_option(names: list[str], metavar: str, help_text: str) -> GlobalOption:

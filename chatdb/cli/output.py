@@ -10,6 +10,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from io import RawIOBase
+from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from chatdb.cli.cells import json_text, known_time
@@ -17,6 +18,7 @@ from chatdb.cli.diagnostics import is_terminal, use_utf8
 from chatdb.cli.options import OutputFormat
 from chatdb.cli.text import escaped_json, safe
 from chatdb.errors import StorageError
+from chatdb.primitives.filled import field_names
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _CONTROLS = ("\t", "\r", "\n")
@@ -32,10 +34,23 @@ class Output:
     spreadsheet would run as a formula unchanged.
     """
 
-    def __init__(self, *, color: bool = True, pager: str = "", raw_csv: bool = False) -> None:
+    def __init__(
+        self,
+        output_format: OutputFormat = OutputFormat.TABLE,
+        *,
+        color: bool = True,
+        pager: str = "",
+        raw_csv: bool = False,
+    ) -> None:
+        self.format = output_format
         self._color = color
         self._raw_csv = raw_csv
         self._pager = pager
+
+    @property
+    def is_table(self) -> bool:
+        """Tell whether people read the data, not programs."""
+        return self.format is OutputFormat.TABLE
 
     @property
     def is_terminal(self) -> bool:
@@ -47,28 +62,45 @@ class Output:
         """Tell whether colour may be written to stdout."""
         return self._color and self.is_terminal
 
+    @property
+    def width(self) -> int | None:
+        """The terminal's columns (COLUMNS overrides the terminal), None if stdout is none."""
+        import shutil
+
+        return shutil.get_terminal_size().columns if self.is_terminal else None
+
     def rows(
         self,
         rows: Iterable[Any],
         row_type: type[Any],
-        output_format: OutputFormat,
+        output_format: OutputFormat | None = None,
         *,
         organizations: Iterable[str] | None = None,
+        table: Callable[[Any], dict[str, Any]] | None = None,
+        words: str | None = None,
     ) -> None:
-        """Write rows of one type (needed for the header of an empty list) in the requested format.
+        """Write rows of one type (needed for the header of an empty list), as `--format` says.
 
         JSON Lines and CSV are written as the rows arrive; a table needs all of them for its widths.
-        `organizations` has the key of each row's organization, to be shown in front of it.
+        `organizations` has the key of each row's organization, to be shown in front of it. For
+        people, `table` makes the cells of a row by their headings; `words` replace the table.
         """
-        fields = names = field_names(row_type)
-        values: Iterable[list[Any]] = (_values(row, fields) for row in rows)
+        output_format = output_format or self.format
+        if words is not None and output_format is OutputFormat.TABLE:
+            self.text(words)
+            return
+        names = field_names(row_type)
+        values: Iterable[list[Any]] = (_values(row, names) for row in rows)
+        if table is not None and output_format is OutputFormat.TABLE:
+            cells = [table(row) for row in rows]
+            names, values = tuple(cells[0] if cells else ()), [[*each.values()] for each in cells]
         if organizations is not None:
-            names = ("organization", *fields)
+            names = ("organization", *names)
             values = ([key, *row] for key, row in zip(organizations, values, strict=True))
         if output_format is OutputFormat.TABLE:
             from chatdb.cli.table import table_lines
 
-            self.lines(table_lines(names, list(values), width=self._width(), color=self.color))
+            self.lines(table_lines(names, list(values), width=self.width, color=self.color))
         elif output_format is OutputFormat.CSV:
             self._csv(names, values)
         elif output_format is OutputFormat.JSONL:
@@ -78,20 +110,33 @@ class Output:
             self._json_list(dict(zip(names, row, strict=True)) for row in values)
 
     def record(
-        self, record: Any, output_format: OutputFormat, *, organization: str | None = None
+        self,
+        record: Any,
+        output_format: OutputFormat | None = None,
+        *,
+        organization: str | None = None,
+        table: Callable[[Any], dict[str, Any]] | None = None,
+        words: str | None = None,
     ) -> None:
         """Write one answer: a table of two columns, a JSON object, or CSV with a single row.
 
-        `organization` is the key of its organization, to be shown first.
+        `organization` is the key of its organization, to be shown first. For people, `table` makes
+        the cells by their headings; `words` replace the table.
         """
+        output_format = output_format or self.format
+        if words is not None and output_format is OutputFormat.TABLE:
+            self.text(words)
+            return
         names = field_names(type(record))
         values = _values(record, names)
+        if table is not None and output_format is OutputFormat.TABLE:
+            names, values = tuple(table(record)), [*table(record).values()]
         if organization is not None:
             names, values = ("organization", *names), [organization, *values]
         if output_format is OutputFormat.TABLE:
             from chatdb.cli.table import record_lines
 
-            self.lines(record_lines(names, values, width=self._width(), color=self.color))
+            self.lines(record_lines(names, values, width=self.width, color=self.color))
         elif output_format is OutputFormat.CSV:
             self._csv(names, [values])
         else:
@@ -147,11 +192,6 @@ class Output:
         use_utf8(sys.stdout)
         return sys.stdout
 
-    def _width(self) -> int | None:
-        from chatdb.cli.table import terminal_width
-
-        return terminal_width() if self.is_terminal else None
-
     def _csv(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         import csv
 
@@ -196,16 +236,6 @@ class _SafeBytes(RawIOBase):
             self._stream.flush()
 
 
-def field_names(row_type: type[Any]) -> tuple[str, ...]:
-    """Return the field names of a dataclass or msgspec Struct, in their order."""
-    names = getattr(row_type, "__struct_fields__", None) or getattr(
-        row_type, "__dataclass_fields__", None
-    )
-    if names is None:
-        raise TypeError(f"{row_type.__name__} is neither a dataclass nor a Struct")
-    return tuple(names)
-
-
 def _csv_cell(value: Any) -> str:
     text = _raw_csv_cell(value)
     if isinstance(value, (int, float)) or not _looks_like_a_formula(text):
@@ -230,7 +260,7 @@ def _raw_csv_cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, (str, int, float, PurePath)):
         return str(value)
     text = json_text(value)
     return text[1:-1] if isinstance(value, date) or text.startswith('"') else text

@@ -1,6 +1,6 @@
 """Tables: as wide as their cells in a pipe, folded to the width of a terminal."""
 
-import shutil
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +8,9 @@ from rich.cells import cell_len, chop_cells
 
 from chatdb.cli.cells import cell_text
 
+_MARGIN = "    "
+_NARROWEST_TEXT = 24
+"""With less room than this beside its head, a text starts on a new line."""
 _GAP = "  "
 _NARROWEST_COLUMN = 10
 """A column is not folded below this; rows that still do not fit become blocks of lines."""
@@ -57,11 +60,6 @@ def record_lines(
         first, *more = folded(cell_text(value), room)
         yield (_bold(name, color) + " " * (margin - cell_len(name)) + _GAP + first).rstrip()
         yield from (" " * margin + _GAP + line for line in more)
-
-
-def terminal_width() -> int:
-    """Return the terminal's columns (COLUMNS overrides the terminal)."""
-    return shutil.get_terminal_size().columns
 
 
 def _blocks(
@@ -124,6 +122,27 @@ def folded(text: str, width: int | None) -> list[str]:
         else:
             lines += chop_cells(word, width)
     return [line for line in lines if line] or [""]
+
+
+def headed_lines(
+    head: str, text: str, width: int | None, *, shown: str = "", break_long_words: bool = True
+) -> Iterator[str]:
+    """Yield a text beside its head, broken between words; `width` None is no limit.
+
+    `shown` is the head with its colour.
+    """
+    shown, margin = shown or head, " " * len(head)
+    if width is None:
+        yield shown + text
+        return
+    if width - len(head) < _NARROWEST_TEXT:
+        yield shown.rstrip()
+        shown = margin = _MARGIN
+    room = max(width - len(margin), 1)
+    lines = textwrap.wrap(text, room, break_long_words=break_long_words, break_on_hyphens=False)
+    first, *more = lines or [""]
+    yield shown + first
+    yield from (margin + line for line in more)
 
 
 def _padded(text: str, width: int, right: bool) -> str:

@@ -1,6 +1,8 @@
 """Receives progress reports of long work."""
 
-from typing import Protocol
+from typing import Literal, Protocol
+
+Unit = Literal["bytes", "messages"]
 
 
 class Watch(Protocol):
@@ -12,8 +14,8 @@ class Watch(Protocol):
     def warning(self, text: str) -> None:
         """Print a warning."""
 
-    def begin(self, what: str, total: int | None) -> None:
-        """Begin a stage of the work; `total` is its approximate number of bytes."""
+    def begin(self, what: str, total: int | None, unit: Unit = "bytes") -> None:
+        """Begin a stage of the work; `total` is its approximate size."""
 
     def advance(self, amount: int) -> None:
-        """Count `amount` bytes more as done."""
+        """Count `amount` more as done."""

@@ -7,7 +7,6 @@ the container that publishes the server's port. Passwords go through the environ
 import fcntl
 import os
 import re
-import signal
 import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from chatdb.errors import (
 )
 from chatdb.servers import postgres_tools
 from chatdb.servers.dump_failures import failure_of
+from chatdb.servers.processes import end_session
 
 ProgramName = Literal["pg_dump", "pg_restore", "psql"]
 OnLine = Callable[[str], object]
@@ -277,14 +277,7 @@ class Running:
     def end(self) -> None:
         """Kill it, with what it has started, if it is still running."""
         self._ended.set()
-        if self._process.poll() is None:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                with suppress(ProcessLookupError):
-                    # The group: pg_dump and pg_restore with jobs have children.
-                    os.killpg(self._process.pid, number)
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(_SECONDS_TO_END)
-                    break
+        end_session(self._process)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with suppress(OSError):

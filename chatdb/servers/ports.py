@@ -1,11 +1,11 @@
 """TCP ports of this machine: which are free, and who listens on the others."""
 
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from chatdb.errors import EngineUnavailableError, PortTakenError
 from chatdb.servers.base import HOST
@@ -65,38 +65,38 @@ def port_taken(port: int) -> PortTakenError:
 
 def listener(port: int) -> str | None:
     """Name the program that listens on the port: `postgres (pid 812)`, or its user."""
-    sockets = list(_listening_sockets(port))
-    if not sockets:
-        return _asked_of_lsof(port)
-    inodes = {inode for inode, _ in sockets}
-    pid = _holder(inodes)
+    pid = _holder(port)
     if pid is not None:
         return _described(pid)
-    return _asked_of_lsof(port) or f"a program of the user {_user_name(sockets[0][1])}"
+    owner = next(_owners(port), None)
+    return None if owner is None else f"a program of the user {_user_name(owner)}"
 
 
-def _listening_sockets(port: int) -> Iterator[tuple[str, int]]:
-    """Yield inode and owner of each listening socket; none on systems without /proc."""
-    for table in ("tcp", "tcp6"):
-        try:
-            lines = Path("/proc/net", table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                yield fields[9], int(fields[7])
+def _holder(port: int) -> int | None:
+    """Return the process that listens; only root may ask macOS about those of all users at once."""
+    import psutil
 
+    def is_meant(socket: Any) -> bool:
+        return bool(socket.status == psutil.CONN_LISTEN and socket.laddr.port == port)
 
-def _holder(inodes: set[str]) -> int | None:
-    wanted = {f"socket:[{inode}]" for inode in inodes}
-    for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-        with suppress(OSError):
-            for link in (folder / "fd").iterdir():
-                with suppress(OSError):
-                    if str(link.readlink()) in wanted:
-                        return int(folder.name)
+    try:
+        return next((each.pid for each in psutil.net_connections("tcp") if is_meant(each)), None)
+    except psutil.AccessDenied:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if any(map(is_meant, process.net_connections("tcp"))):
+                    return int(process.pid)
     return None
+
+
+def _owners(port: int) -> Iterator[int]:
+    """Yield the user of each listening socket, which psutil lacks; none without /proc."""
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield int(fields[7])
 
 
 def _described(pid: int) -> str:
@@ -104,22 +104,6 @@ def _described(pid: int) -> str:
     name = program_name(pid) or "a program"
     folder = working_folder(pid) if name.startswith("postgres") else None
     return f"{name} (pid {pid})" + (f" in {folder}" if folder is not None else "")
-
-
-def _asked_of_lsof(port: int) -> str | None:
-    try:
-        done = subprocess.run(
-            ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = {line[:1]: line[1:] for line in reversed(done.stdout.splitlines())}
-    return f"{found.get('c', 'a program')} (pid {found['p']})" if "p" in found else None
 
 
 def _user_name(uid: int) -> str:

@@ -1,7 +1,7 @@
 """Other processes: which one a pid means, when it started, and stopping exactly that one.
 
 A pid alone is not enough: after a while another process gets it. Together with the start time it is
-unique. On Linux both are read from /proc, elsewhere from `ps` and `lsof`.
+unique.
 """
 
 import os
@@ -10,11 +10,19 @@ import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-_PROC = Path("/proc")
+from chatdb.primitives.boot import boot_id
+
+if TYPE_CHECKING:
+    import psutil
+
 _POLL_SECONDS = 0.01
+_SECONDS_TO_END = 5.0
+_TICKS = 100
+"""The kernel's clock ticks a second, which a start is counted in on every Linux (USER_HZ)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +34,24 @@ class Process:
 
     def is_alive(self) -> bool:
         """Tell whether this process still exists."""
-        found = find_process(self.pid)
-        return found is not None and found.start == self.start
+        return find_process(self.pid) == self
 
     def send(self, number: signal.Signals) -> bool:
         """Send a signal to this process, never to a later one with the same pid.
 
         False if it has ended. Raises PermissionError.
         """
-        try:
-            handle = os.pidfd_open(self.pid)
-        except ProcessLookupError:
+        import psutil
+
+        found = _running(self.pid)
+        if found is None or _start(found) != self.start:
             return False
-        except (AttributeError, OSError):  # Not Linux, or an old one.
-            if not self.is_alive():
-                return False
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-            return True
         try:
-            if not self.is_alive():
-                return False
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, number)
-        finally:
-            os.close(handle)
+            found.send_signal(number)
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.AccessDenied as error:
+            raise PermissionError(str(error)) from error
         return True
 
     def wait_for_end(self, seconds: float) -> bool:
@@ -63,89 +64,65 @@ class Process:
         return True
 
 
+def end_session(process: "subprocess.Popen[Any]") -> None:
+    """Kill a program that leads its own session, with what it started, if it still runs."""
+    if process.poll() is None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                # The group: pg_dump and pg_restore with jobs have children.
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_SECONDS_TO_END)
+                break
+
+
 def find_process(pid: int) -> Process | None:
     """Return the process with this pid; None if there is none or it has ended."""
-    if pid <= 0:
-        return None
-    if not _has_proc():
-        stamp = _output("ps", "-o", "state=,lstart=", "-p", str(pid))
-        state, _, start = stamp.partition(" ")
-        return None if not start or state.startswith("Z") else Process(pid, " ".join(start.split()))
-    fields = _stat(pid)
-    if fields is None or fields[0] in ("Z", "X"):
-        return None
-    return Process(pid, f"{_boot_id()} {fields[19]}")
+    found = _running(pid)
+    return None if found is None else Process(pid, _start(found))
 
 
 def started_at(pid: int) -> datetime | None:
     """Return when a process started, accurate to about a second."""
-    if not _has_proc():
-        lasts = _output("ps", "-o", "etime=", "-p", str(pid))
-        return None if not lasts else datetime.now(UTC) - _elapsed(lasts)
-    fields = _stat(pid)
-    if fields is None:
-        return None
-    uptime = float((_PROC / "uptime").read_text().split()[0])
-    age = uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    return datetime.now(UTC) - timedelta(seconds=age)
+    found = _running(pid)
+    return None if found is None else datetime.fromtimestamp(found.create_time(), UTC)
 
 
 def program_name(pid: int) -> str | None:
     """Return the name of a process's program."""
-    if not _has_proc():
-        return Path(_output("ps", "-o", "comm=", "-p", str(pid))).name or None
-    try:
-        return (_PROC / str(pid) / "comm").read_text(errors="replace").strip()
-    except OSError:
-        return None
+    import psutil
+
+    with suppress(psutil.Error):
+        return psutil.Process(pid).name()
+    return None
 
 
 def working_folder(pid: int) -> Path | None:
     """Return the working directory of a process, if we may know it."""
-    if _has_proc():
-        try:
-            return (_PROC / str(pid) / "cwd").readlink()
-        except OSError:
-            return None
-    lines = _output("lsof", "-a", "-p", str(pid), "-d", "cwd", "-Fn").splitlines()
-    return next((Path(line[1:]) for line in lines if line.startswith("n")), None)
+    import psutil
+
+    with suppress(psutil.Error):
+        return Path(psutil.Process(pid).cwd())
+    return None
 
 
-def _has_proc() -> bool:
-    return (_PROC / "self" / "stat").exists()
+def _running(pid: int) -> "psutil.Process | None":
+    """Return a process that has not ended, its start read: one that only waits to be reaped has."""
+    import psutil
 
-
-def _boot_id() -> str:
-    # Start times count from the boot, so that setting the clock does not change them.
-    try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return "boot"
-
-
-def _stat(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat from the state on; the name may contain anything."""
-    try:
-        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
-    except OSError:
+    if pid <= 0:
         return None
-    return text[text.rindex(")") + 2 :].split()
+    with suppress(psutil.NoSuchProcess):
+        found = psutil.Process(pid)
+        found.create_time()
+        return None if found.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) else found
+    return None
 
 
-def _elapsed(text: str) -> timedelta:
-    """Read ps's [[days-]hours:]minutes:seconds."""
-    days, _, clock = text.strip().rpartition("-")
-    seconds = 0
-    for part in clock.split(":"):
-        seconds = seconds * 60 + int(part)
-    return timedelta(days=int(days or 0), seconds=seconds)
+def _start(process: "psutil.Process") -> str:
+    import psutil
 
-
-def _output(*words: str) -> str:
-    try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, errors="replace", timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()
+    if not psutil.LINUX:
+        return str(process.create_time())
+    # Counted from the boot, so that setting the clock does not change it.
+    return f"{boot_id()} {round((process.create_time() - psutil.boot_time()) * _TICKS)}"

@@ -80,7 +80,7 @@ def test_a_second_up_loads_neither_sqlalchemy_nor_alembic(run: Run) -> None:
 
     modules = imported_by("dev-db", "up", "--migrate")
 
-    assert modules.isdisjoint({*HEAVY, "dotenv"} - {"psycopg", "asyncio"})
+    assert modules.isdisjoint({*HEAVY, "dotenv"} - {"psycopg", "asyncio", "psutil"})
 
 
 def test_two_at_once_make_one_server(project: Path) -> None:

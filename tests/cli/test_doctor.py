@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from chatdb.db.url import DatabaseUrl, parse_url
+from chatdb.operations.doctor.findings import examined
 from chatdb.operations.doctor.sqlite import FILE_CHECKS, DatabaseFile
 from tests.cli.conftest import Run
 from tests.postgres_server import PASSWORD, PostgresServer
@@ -290,7 +291,7 @@ def test_a_log_is_known_where_the_file_may_only_be_read(sqlite_url: DatabaseUrl)
     with closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as connection:
         mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
         file = DatabaseFile(connection=connection, path=path, deep=False)
-        found = {each.id: each.severity for check in FILE_CHECKS for each in check.run(file)}
+        found = {each.id: each.severity for each in examined(FILE_CHECKS, file)}
 
     assert mode != "wal"
     assert found["file-journal"] == "ok"

@@ -14,7 +14,7 @@ import pytest
 from chatdb import __version__
 from tests.cli.conftest import ROOT, command_line, process_environment
 
-HEAVY = ("sqlalchemy", "alembic", "psycopg", "msgspec", "rich", "asyncio", "pydantic")
+HEAVY = ("sqlalchemy", "alembic", "psycopg", "msgspec", "rich", "asyncio", "pydantic", "psutil")
 
 
 def imported_by(*words: str) -> set[str]:
@@ -59,6 +59,22 @@ def test_completing_a_commands_name_imports_no_command(monkeypatch: pytest.Monke
 
     assert modules.isdisjoint(HEAVY)
     assert not [name for name in modules if name.startswith("chatdb.cli.commands.")]
+
+
+def test_reading_and_importing_chats_load_nothing_for_other_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = (
+        "seed --conversations 2",
+        "conversations list",
+        "export --all-orgs --output all.jsonl",
+        "import all.jsonl",
+    )
+
+    modules = [imported_by(*line.split()) for line in lines]
+
+    assert all("sqlalchemy" in names and "psutil" not in names for names in modules)
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,26 @@
 PostgreSQL is a throw-away server of the wheel, as in the tests.
 """
 
+import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from chatdb.db.contract.migration import CatalogueEntry
 from chatdb.db.database import Database
-from chatdb.db.migrating.catalogue import catalogue_text
 from chatdb.db.migrating.migrations import upgrade
-from chatdb.db.migrating.scripts import migrations_directory
+from chatdb.db.migrating.scripts import head_revision, migrations_directory
 from chatdb.db.url import DatabaseUrl
 from tests import postgres_server
+
+
+def catalogue_text(entries: Sequence[CatalogueEntry]) -> str:
+    """Return the file's text for these entries: a line each."""
+    lines = ",\n  ".join(
+        json.dumps([entry.kind, entry.table, entry.name, entry.definition], ensure_ascii=False)
+        for entry in entries
+    )
+    return f'{{"revision": "{head_revision()}", "entries": [\n  {lines}\n]}}\n'
 
 
 def live_catalogue(url: DatabaseUrl) -> str:

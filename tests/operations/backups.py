@@ -38,8 +38,8 @@ class Quiet:
     def warning(self, text: str) -> None:
         self.warnings.append(text)
 
-    def begin(self, what: str, total: int | None) -> None:
-        del total
+    def begin(self, what: str, total: int | None, unit: str = "bytes") -> None:
+        del total, unit
         self.stages.append(what)
 
     def advance(self, amount: int) -> None:

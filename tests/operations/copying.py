@@ -39,13 +39,16 @@ class Watch:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def stage(self, label: str, total: int | None) -> None:
-        self.stages.append(label)
+    warning = note
+
+    def begin(self, what: str, total: int | None, unit: str = "bytes") -> None:
+        del unit
+        self.stages.append(what)
         self.seen = 0
         self.total = total
 
-    def advance(self, messages: int) -> None:
-        self.seen += messages
+    def advance(self, amount: int) -> None:
+        self.seen += amount
         if self.stages[-1] == "copying":
             self._at(self.seen)
 

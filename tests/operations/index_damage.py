@@ -27,7 +27,9 @@ class Told:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def begin(self, what: str, total: int | None, unit: str) -> None:
+    warning = note
+
+    def begin(self, what: str, total: int | None, unit: str = "bytes") -> None:
         del what, total, unit
 
     def advance(self, amount: int) -> None:

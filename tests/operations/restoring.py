@@ -36,7 +36,7 @@ class Silence:
 
     warning = note
 
-    def begin(self, what: str, total: int | None) -> None:
+    def begin(self, what: str, total: int | None, unit: str = "bytes") -> None:
         """Do nothing."""
 
     def advance(self, amount: int) -> None:

@@ -14,11 +14,9 @@ from chatdb.cli.commands.dev_db.report import UpReport
 from chatdb.cli.commands.environment import ShownEnvironment
 from chatdb.cli.commands.formats import KnownFormat
 from chatdb.cli.commands.import_.summary import Explanation, ImportSummary
-from chatdb.cli.commands.messages import DeletedMessages
 from chatdb.cli.commands.organizations import OrganizationDeletionSummary
 from chatdb.cli.commands.restore.report import UndoneRestore
 from chatdb.cli.commands.roles import CreatedRole
-from chatdb.cli.output import field_names
 from chatdb.db.contract.statistics import StoredObject
 from chatdb.db.migrating.catalogue import Difference
 from chatdb.db.migrating.migrations import AppliedRevision
@@ -26,6 +24,7 @@ from chatdb.operations.backups.compare import ConversationChange
 from chatdb.operations.backups.prune import PrunedBackup
 from chatdb.operations.backups.schedule import ScheduleFile
 from chatdb.operations.backups.summary import BackupSummary, ShownBackup, VerifiedBackup
+from chatdb.operations.conversations.delete_messages import MessageDeletion
 from chatdb.operations.conversations.lists import ConversationSummary
 from chatdb.operations.conversations.messages import AddedMessages, ListedMessage
 from chatdb.operations.conversations.snapshots import ListedSnapshot, SavedSnapshot
@@ -59,6 +58,7 @@ from chatdb.operations.security.roles import Role
 from chatdb.operations.seeding.seed import SeedReport
 from chatdb.operations.smoke_test.check import CheckResult
 from chatdb.operations.smoke_test.record import SmokeRecord
+from chatdb.primitives.filled import field_names
 from chatdb.records import Conversation, Organization, Snapshot
 from chatdb.store.branching import Branching
 from tests.repo.test_commands import EVERY_COMMAND
@@ -87,7 +87,7 @@ TYPES = {
     "messages add": AddedMessages,
     "messages list": ListedMessage,
     "messages edit": ListedMessage,
-    "messages delete": DeletedMessages,
+    "messages delete": MessageDeletion,
     "snapshots list": ListedSnapshot,
     "snapshots show": Snapshot,
     "snapshots save": SavedSnapshot,

@@ -85,7 +85,7 @@ def test_an_ordinary_user_runs_the_server_as_himself() -> None:
     script = (
         "import os, sys\n"
         "import chatdb.servers.embedded.engine, chatdb.servers.target_database\n"
-        "import psycopg, selectors\n"
+        "import psutil, psycopg, resource, selectors\n"
         "from pathlib import Path\n"
         "from tests.servers.projects import pid_of, query, server_at, start\n"
         "server = server_at(Path(sys.argv[1]))\n"

@@ -13,17 +13,7 @@ import pytest
 from chatdb.errors import PortTakenError
 from chatdb.servers import ports, processes
 from chatdb.servers.processes import Process, find_process
-from tests.programs import program
 from tests.servers.projects import listening
-
-
-@pytest.fixture(params=["proc", "ps"])
-def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look by /proc, then by ps and lsof as on macOS."""
-    if request.param == "ps":
-        program("ps")
-        program("lsof")
-        monkeypatch.setattr(processes, "_PROC", Path("/no/proc/here"))
 
 
 @pytest.fixture
@@ -34,7 +24,6 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
         process.kill()
 
 
-@pytest.mark.usefixtures("_both_ways")
 def test_a_process_is_found_stopped_and_gone(sleeper: "subprocess.Popen[bytes]") -> None:
     found = find_process(sleeper.pid)
 
@@ -47,7 +36,6 @@ def test_a_process_is_found_stopped_and_gone(sleeper: "subprocess.Popen[bytes]")
     assert find_process(sleeper.pid) is None
 
 
-@pytest.mark.usefixtures("_both_ways")
 def test_the_same_pid_with_another_start_is_another_process(
     sleeper: "subprocess.Popen[bytes]",
 ) -> None:
@@ -58,7 +46,6 @@ def test_the_same_pid_with_another_start_is_another_process(
     assert sleeper.poll() is None
 
 
-@pytest.mark.usefixtures("_both_ways")
 def test_a_process_that_only_waits_to_be_reaped_has_ended() -> None:
     with subprocess.Popen(["true"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -66,7 +53,6 @@ def test_a_process_that_only_waits_to_be_reaped_has_ended() -> None:
         assert find_process(process.pid) is None
 
 
-@pytest.mark.usefixtures("_both_ways")
 def test_start_program_and_folder_are_known(sleeper: "subprocess.Popen[bytes]") -> None:
     started = processes.started_at(sleeper.pid)
 
@@ -76,18 +62,27 @@ def test_start_program_and_folder_are_known(sleeper: "subprocess.Popen[bytes]") 
     assert processes.working_folder(sleeper.pid) == Path.cwd()
 
 
-@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.parametrize("pid", [0, -1, 99_999_999])
 def test_no_process_is_none(pid: int) -> None:
     assert find_process(pid) is None
     assert processes.started_at(99_999_999) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("00:07", 7), ("02:03", 123), ("1:00:00", 3600), ("2-01:00:01", 176_401)]
-)
-def test_the_age_that_ps_tells_is_read(text: str, seconds: int) -> None:
-    assert processes._elapsed(text) == timedelta(seconds=seconds)
+def test_the_start_of_a_process_is_written_as_every_chatdb_wrote_it(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    ticks = Path(f"/proc/{sleeper.pid}/stat").read_text().rpartition(") ")[2].split()[19]
+
+    assert find_process(sleeper.pid) == Process(sleeper.pid, f"{boot} {ticks}")
+
+
+def test_a_process_of_another_user_is_never_taken_for_ended() -> None:
+    found = find_process(1)
+
+    assert found is not None
+    assert found.is_alive()
+    assert found.start.split()
 
 
 def test_a_port_is_free_or_names_who_has_it() -> None:
@@ -100,13 +95,6 @@ def test_a_port_is_free_or_names_who_has_it() -> None:
             ports.require_free(port)
     assert ports.is_free(port)
     assert ports.listener(port) is None
-
-
-def test_lsof_names_the_listener_where_there_is_no_proc() -> None:
-    program("lsof")
-    with listening() as port:
-        assert f"(pid {os.getpid()})" in str(ports._asked_of_lsof(port))
-        assert ports._asked_of_lsof(1) is None
 
 
 @pytest.mark.parametrize(("text", "port"), [("auto", None), (" AUTO ", None), ("5432", 5432)])

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import chatdb
-from chatdb.store.native_schema import native_schema
+from tests.store.native_schema import native_schema
 
 PATH = Path(chatdb.__file__).parent / "formats" / "native_schema.json"
 

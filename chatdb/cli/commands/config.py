@@ -7,7 +7,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand
 from chatdb.config import Setting
 
 app = group_app("Show the settings and where they come from.")
@@ -25,8 +25,8 @@ class ShownSetting:
     source: str
 
 
-@app.command()
-def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def show(context: typer.Context) -> None:
     """Show each setting, redacted, and where it came from.
 
     The environment is the database's own label; chatdb environment set changes it.
@@ -59,7 +59,7 @@ def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABL
         _row("age_identity", backup.identity),
         _row("notify_url", backup.notify_url, "***"),
     ]
-    command.output.rows(rows, ShownSetting, output_format)
+    command.output.rows(rows, ShownSetting)
 
 
 def _direct_url(config: settings.Config, shown: str | None) -> ShownSetting:
@@ -77,14 +77,13 @@ def _environment(command: CommandContext) -> ShownSetting:
     from chatdb.errors import ChatdbError
 
     settings.export_libpq(command.config)
-    schema = command.config.schema
     told: list[ShownSetting] = []
 
     def look() -> None:
         from chatdb.db.label import look_at_label
 
         try:
-            label = look_at_label(command.url, schema=None if schema is None else schema.value)
+            label = look_at_label(command.url, schema=command.schema)
         except ChatdbError:
             return
         source = "not set" if label.environment is None else "the database"

@@ -1,7 +1,6 @@
 """`chatdb connect`: open the database in psql, pgcli or sqlite3."""
 
 import sys
-from pathlib import Path
 
 import typer
 
@@ -36,14 +35,13 @@ def connect(
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
-    schema, bindir = command.config.schema, command.config.pg_bindir
     session = ClientSession(
-        schema=None if schema is None else schema.value,
+        schema=command.schema,
         read_only=read_only,
         sql=sql,
         words=words or (),
         on_terminal=is_terminal(sys.stdin) and command.output.is_terminal,
-        bindir=None if bindir is None else Path(bindir.value),
+        bindir=command.bindir,
         options=settings.libpq_options(),
     )
     become(client_call(command.url, session), command.diagnostics.warning)

@@ -16,6 +16,7 @@ from chatdb.cli.commands.export import (
 )
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import argument, option
 from chatdb.cli.text import counted
 from chatdb.errors import ExitCode, UsageError
 
@@ -33,25 +34,15 @@ def convert(
     context: typer.Context,
     paths: Annotated[
         list[str],
-        typer.Argument(
-            metavar="IN... OUT",
-            help="Input files or folders, then the output; - is stdin or stdout.",
-        ),
+        argument("IN... OUT", "Input files or folders, then the output; - is stdin or stdout."),
     ],
     reads: Annotated[
         str | None,
-        typer.Option(
-            "--from",
-            metavar="FORMAT",
-            help="Format of IN; detected from its structure if not given.",
-        ),
+        option("--from FORMAT", "Format of IN; detected from its structure if not given."),
     ] = None,
     to: ToOption = None,
     source_name: Annotated[
-        str | None,
-        typer.Option(
-            "--source-name", metavar="NAME", help="Name of the installation that IN comes from."
-        ),
+        str | None, option("--source-name NAME", "Name of the installation that IN comes from.")
     ] = None,
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,

@@ -1,20 +1,19 @@
 """`chatdb copy`: everything from one database into another."""
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chatdb import config as settings
+from chatdb.cli.backup_options import StageWatch
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand, DryRunOption, NoSearchIndexOption, argument, option
+from chatdb.cli.progress import Unit
 from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ConfigurationError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from chatdb.cli.progress import Progress
     from chatdb.db.database import Database
     from chatdb.db.url import DatabaseUrl
     from chatdb.operations.copying.copy_database import CopyReport
@@ -22,29 +21,19 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def copy(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="SRC", help="URL of the source database.")],
+    source: Annotated[str, argument("SRC", "URL of the source database.")],
     destination: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[DST]", help="URL of an empty database.  [default: the configured one]"
-        ),
+        str | None, argument("[DST]", "URL of an empty database.  [default: the configured one]")
     ] = None,
     source_schema: Annotated[
         str | None,
-        typer.Option(
-            "--source-schema",
-            metavar="NAME",
-            help="PostgreSQL schema of SRC, if it is a different one.",
-        ),
+        option("--source-schema NAME", "PostgreSQL schema of SRC, if it is a different one."),
     ] = None,
-    no_search_index: Annotated[
-        bool, typer.Option("--no-search-index", help="Do not build the full-text index now.")
-    ] = False,
+    no_search_index: NoSearchIndexOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Copy everything from one database into another.
 
@@ -65,63 +54,39 @@ def copy(
             hint="for one: chatdb export --org KEY, then chatdb import",
         )
     from_url, to_url = _urls(command, source, destination)
-    schema = command.config.schema
-    name = None if schema is None else schema.value
     with (
-        _open(from_url, source_schema or name) as read,
-        _open(to_url, name, create=not dry_run, direct_url=_direct_url(command)) as written,
+        _open(from_url, source_schema or command.schema) as read,
+        _open(
+            to_url, command.schema, create=not dry_run, direct_url=_direct_url(command)
+        ) as written,
     ):
         if dry_run:
             report = preview_copy(read, written)
         else:
             with _Watch(command) as watch:
                 report = copy_database(read, written, watch, search_index=not no_search_index)
-    command.output.record(report, output_format)
+    command.output.record(report)
     _say(command, report)
 
 
-class _Watch:
-    """Shows the progress of the copy on stderr, a bar for each stage."""
+class _Watch(StageWatch):
+    """Shows the progress of the copy; an error once it has begun says how to resume it."""
 
-    def __init__(self, command: CommandContext) -> None:
-        self._diagnostics = command.diagnostics
-        self._shown: AbstractContextManager[Progress] | None = None
-        self._progress: Progress | None = None
-        self._has_begun = False
+    has_begun = False
 
-    def __enter__(self) -> Self:
-        return self
+    def begin(self, what: str, total: int | None, unit: Unit = "messages") -> None:
+        """End the previous stage and show a new one."""
+        self.has_begun = True
+        super().begin(what, total, unit)
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        self._end()
-        if not self._has_begun or kind is None:
-            return
+    def __exit__(self, *failure: object) -> None:
+        super().__exit__(*failure)
+        error = failure[1]
         there = "everything copied so far is saved; run the same command again to resume"
-        if isinstance(error, KeyboardInterrupt):
-            self._diagnostics.warning(there)
-        elif isinstance(error, ChatdbError):
+        if self.has_begun and isinstance(error, KeyboardInterrupt):
+            self.diagnostics.warning(there)
+        elif self.has_begun and isinstance(error, ChatdbError):
             error.text += f" ({there})"
-
-    def note(self, text: str) -> None:
-        """Write a note."""
-        self._diagnostics.note(text)
-
-    def stage(self, label: str, total: int | None) -> None:
-        """Begin another bar."""
-        self._end()
-        self._has_begun = True
-        self._shown = self._diagnostics.progress(label, total=total, unit="messages")
-        self._progress = self._shown.__enter__()
-
-    def advance(self, messages: int) -> None:
-        """Count `amount` more as done."""
-        if self._progress is not None:
-            self._progress.advance(messages)
-
-    def _end(self) -> None:
-        if self._shown is not None:
-            self._shown.__exit__(None, None, None)
-        self._shown = self._progress = None
 
 
 def _urls(

@@ -1,6 +1,5 @@
 """`chatdb doctor`: check what chatdb needs and say how to fix problems."""
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,12 +8,11 @@ import typer
 
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
-from chatdb.cli.diagnostics import redact
-from chatdb.cli.doctor_report import FailOn, report_lines
+from chatdb.cli.findings import FailOn, FailOnOption, print_findings
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import FormatOption, OutputFormat, YesOption
-from chatdb.errors import ChatdbError, ConfigurationError, ExitCode
+from chatdb.cli.options import DataCommand, YesOption, option
+from chatdb.errors import ChatdbError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,24 +23,20 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def doctor(
     context: typer.Context,
     deep: Annotated[
         bool,
-        typer.Option(
-            "--deep",
-            help="Read the whole SQLite file and full-text index, and test the file's lock.",
+        option(
+            "--deep", "Read the whole SQLite file and full-text index, and test the file's lock."
         ),
     ] = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Fix what is safe to fix, after asking; then check again.")
+        bool, option("--fix", "Fix what is safe to fix, after asking; then check again.")
     ] = False,
     yes: YesOption = False,
-    fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="Lowest severity that causes exit code 1.")
-    ] = FailOn.ERROR,
-    output_format: FormatOption = OutputFormat.TABLE,
+    fail_on: FailOnOption = FailOn.ERROR,
 ) -> None:
     """Check what chatdb needs and say how to fix problems.
 
@@ -56,35 +50,15 @@ def doctor(
       chatdb doctor --fail-on warning --format json
       chatdb doctor --fix
     """
-    from chatdb.cli.table import terminal_width
     from chatdb.operations.doctor.doctor import examine
-    from chatdb.operations.doctor.findings import Finding, Severity
 
     command = CommandContext.of(context)
     where = _settings(command)
     found = examine(where, deep=deep)
     if fix and _mend(command, where, found, yes=yes):
         found = examine(where, deep=deep)
-    findings = [
-        replace(finding, text=redact(finding.text), fix=_fix(command, finding.fix))
-        for finding in found
-    ]
-    if output_format is OutputFormat.TABLE:
-        width = terminal_width() if command.output.is_terminal else None
-        for line in report_lines(findings, width=width):
-            command.output.text(line)
-    else:
-        command.output.rows(findings, Finding, output_format)
-    counts = Counter(finding.severity for finding in findings)
-    bad = [
-        f"{counts[severity]} {severity}{'s' if counts[severity] > 1 else ''}"
-        for severity in (Severity.ERROR, Severity.WARNING)
-        if counts[severity]
-    ]
-    command.diagnostics.note(", ".join(bad) or "nothing to fix")
-    worst = max(finding.severity.rank for finding in findings)
-    if fail_on is not FailOn.NEVER and worst >= Severity(fail_on.value).rank:
-        raise typer.Exit(ExitCode.FAILED)
+    findings = [replace(each, fix=_fix(command, each.fix)) for each in found]
+    print_findings(command, findings, fail_on=fail_on)
 
 
 def _mend(
@@ -131,8 +105,8 @@ def _settings(command: CommandContext) -> "Settings":
         url=url,
         url_source=config.database_url.source,
         direct_url=direct_url,
-        schema=None if config.schema is None else config.schema.value,
-        bindir=None if config.pg_bindir is None else Path(config.pg_bindir.value),
+        schema=command.schema,
+        bindir=command.bindir,
         notes=config.notes,
         environment=environment,
     )

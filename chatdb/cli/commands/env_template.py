@@ -7,6 +7,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
+from chatdb.cli.options import option
 from chatdb.errors import RefusedError
 from chatdb.variables import env_template
 
@@ -16,12 +17,10 @@ app = command_app()
 @app.command(name="env-template")
 def write_env_template(
     context: typer.Context,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="File to write; - is stdout.")
-    ] = Path(".env.example"),
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace an existing file that differs.")
-    ] = False,
+    output: Annotated[Path, option("--output -o FILE", "File to write; - is stdout.")] = Path(
+        ".env.example"
+    ),
+    force: Annotated[bool, option("--force", "Replace an existing file that differs.")] = False,
 ) -> None:
     """Write a commented .env.example with every setting.
 

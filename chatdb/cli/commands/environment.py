@@ -11,7 +11,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import dev_database
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DataCommand, DryRunOption, YesOption, argument
 
 app = group_app("Label a database: development, staging or production.")
 
@@ -33,8 +33,8 @@ class ShownEnvironment:
     database: str
 
 
-@app.command()
-def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def show(context: typer.Context) -> None:
     """Show the database's label.
 
     The name is what --confirm expects if the label is production.
@@ -47,23 +47,19 @@ def show(context: typer.Context, output_format: FormatOption = OutputFormat.TABL
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
-    schema = command.config.schema
-    label = look_at_label(command.url, schema=None if schema is None else schema.value)
+    label = look_at_label(command.url, schema=command.schema)
     shown = ShownEnvironment(label.environment, label.name, command.url.redacted())
-    command.output.record(shown, output_format)
+    command.output.record(shown)
     if label.environment is None:
         command.diagnostics.note("it has no label; to set one: chatdb environment set production")
 
 
-@app.command(name="set")
+@app.command(name="set", cls=DataCommand)
 def set_environment(
     context: typer.Context,
-    environment: Annotated[
-        EnvironmentName, typer.Argument(case_sensitive=False, help="The label.")
-    ],
+    environment: Annotated[EnvironmentName, argument(None, "The label.", case_sensitive=False)],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Label the database.
 
@@ -92,7 +88,7 @@ def set_environment(
                 confirm(command, plan, yes=yes, action="remove the label")
             change = set_label(database, wanted, may_lower=lowers)
             dev_database(command).note_label(command.url, wanted)
-    command.output.record(change, output_format)
+    command.output.record(change)
     if not dry_run and wanted == PRODUCTION:
         command.diagnostics.note(
             "destructive commands now require its name: --confirm NAME; chatdb environment show "

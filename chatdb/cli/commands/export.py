@@ -9,7 +9,7 @@ import typer
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import AllOrgsOption
+from chatdb.cli.options import AllOrgsOption, option
 from chatdb.cli.organizations_meant import (
     scope_of,
     tell_who_has_none,
@@ -34,19 +34,15 @@ app = command_app()
 
 ToOption = Annotated[
     str | None,
-    typer.Option(
-        "--to",
-        metavar="FORMAT",
-        help="Format: jsonl (lossless), json or markdown; see chatdb formats.",
-    ),
+    option("--to FORMAT", "Format: jsonl (lossless), json or markdown; see chatdb formats."),
 ]
 AllBranchesOption = Annotated[
-    bool, typer.Option("--all-branches", help="Write every branch, not only the active one.")
+    bool, option("--all-branches", "Write every branch, not only the active one.")
 ]
 IncludeHiddenOption = Annotated[
-    bool, typer.Option("--include-hidden", help="Also write messages that the source hid.")
+    bool, option("--include-hidden", "Also write messages that the source hid.")
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
 
 
 @app.command()
@@ -54,53 +50,30 @@ def export(
     context: typer.Context,
     to: ToOption = None,
     output: Annotated[
-        str,
-        typer.Option(
-            "--output", "-o", metavar="FILE|DIR/|URL|-", help="Output file or folder; - is stdout."
-        ),
+        str, option("--output -o FILE|DIR/|URL|-", "Output file or folder; - is stdout.")
     ] = "-",
     ids: Annotated[
         list[str] | None,
-        typer.Option(
-            "--id", metavar="ID", help="Only this conversation: its id or a part of it; repeatable."
-        ),
+        option("--id ID", "Only this conversation: its id or a part of it; repeatable."),
     ] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="ID", help="Only this user's conversations.")
-    ] = None,
+    user: Annotated[str | None, option("--user ID", "Only this user's conversations.")] = None,
     since: Annotated[
         str | None,
-        typer.Option(
-            "--since",
-            metavar="TIME",
-            help="Only conversations updated at this time or later (UTC).",
-        ),
+        option("--since TIME", "Only conversations updated at this time or later (UTC)."),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option(
-            "--until",
-            metavar="TIME",
-            help="Only conversations updated at this time or earlier (UTC).",
-        ),
+        option("--until TIME", "Only conversations updated at this time or earlier (UTC)."),
     ] = None,
     query: Annotated[
         str | None,
-        typer.Option(
-            "--query",
-            metavar="WORDS",
-            help="Only conversations with a message that matches this search.",
-        ),
+        option("--query WORDS", "Only conversations with a message that matches this search."),
     ] = None,
     source: Annotated[
-        str | None,
-        typer.Option(
-            "--source", metavar="NAME", help="Only conversations from this source, such as chatgpt."
-        ),
+        str | None, option("--source NAME", "Only conversations from this source, such as chatgpt.")
     ] = None,
     archived: Annotated[
-        bool | None,
-        typer.Option("--archived/--no-archived", help="Only archived conversations, or none."),
+        bool | None, option("--archived/--no-archived", "Only archived conversations, or none.")
     ] = None,
     all_orgs: AllOrgsOption = False,
     all_branches: AllBranchesOption = False,

@@ -6,7 +6,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand
 
 app = command_app()
 
@@ -23,8 +23,8 @@ class KnownFormat:
     extensions: tuple[str, ...] = ()
 
 
-@app.command()
-def formats(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def formats(context: typer.Context) -> None:
     """List the formats and databases that can be read and written.
 
     Files and databases are recognised by their contents; --from and --to take these names. A dump
@@ -45,4 +45,4 @@ def formats(context: typer.Context, output_format: FormatOption = OutputFormat.T
         KnownFormat(known.name, "database", known.title, reads=True, writes=True)
         for known in systems()
     ]
-    CommandContext.of(context).output.rows(rows, KnownFormat, output_format)
+    CommandContext.of(context).output.rows(rows, KnownFormat)

@@ -8,7 +8,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand, DryRunOption, argument, option
 from chatdb.errors import ConfigurationError
 from chatdb.variables import env_template
 
@@ -21,21 +21,17 @@ _NEXT_IN_PRODUCTION = (
 )
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def init(
     context: typer.Context,
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The project's folder.  [default: this one]")
-    ] = Path(),
+    folder: Annotated[Path, argument("DIR", "The project's folder.  [default: this one]")] = Path(),
     production: Annotated[
-        bool, typer.Option("--production", help="Also write a compose file for production.")
+        bool, option("--production", "Also write a compose file for production.")
     ] = False,
     force: Annotated[
-        bool,
-        typer.Option("--force", help="Replace files that differ, keeping each as NAME.old."),
+        bool, option("--force", "Replace files that differ, keeping each as NAME.old.")
     ] = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Put the compose file and .env.example into a project.
 
@@ -58,7 +54,7 @@ def init(
         dry_run=dry_run,
         database=_database_file(command),
     )
-    command.output.rows(files, ProjectFile, output_format)
+    command.output.rows(files, ProjectFile)
     missing = lines_to_add(files)
     if missing:
         command.diagnostics.note(

@@ -2,8 +2,8 @@
 
 import os
 import shlex
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,14 @@ from chatdb.cli.commands.backup.check import an_age
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import (
+    DataCommand,
+    DisconnectOption,
+    DryRunOption,
+    YesOption,
+    argument,
+    option,
+)
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import ExitCode
@@ -35,33 +42,11 @@ _MADE_BY = {
     "broken_off": "left by an interrupted run",
 }
 
-NameArgument = Annotated[str, typer.Argument(help="Name, as printed by chatdb kept list.")]
+NameArgument = Annotated[str, argument(None, "Name, as printed by chatdb kept list.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedKept:
-    """A kept item in a table."""
-
-    name: str
-    made_by: str
-    age: str
-    size: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPruned:
-    """A kept item in the table of a pruning."""
-
-    name: str
-    age: str
-    size: str
-    action: str
-    why: str
-
-
-@app.command(name="list")
-def list_kept(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(name="list", cls=DataCommand)
+def list_kept(context: typer.Context) -> None:
     """List kept files and databases, oldest first.
 
     These are the databases replaced by restores, the copies made before migrations, the files saved
@@ -77,12 +62,8 @@ def list_kept(context: typer.Context, output_format: FormatOption = OutputFormat
     place = _place(command)
     kept = _entries(command, place)
     entries = kept.own
-    if output_format is OutputFormat.TABLE:
-        log_problem = kept.log_problem
-        rows = [_listed(entry, log_problem=log_problem) for entry in entries]
-        command.output.rows(rows, ListedKept, output_format)
-    else:
-        command.output.rows(entries, KeptEntry, output_format)
+    cells = partial(_cells, log_problem=kept.log_problem)
+    command.output.rows(entries, KeptEntry, table=cells)
     if kept.log_problem is not None and any(entry.made_by == "deletion" for entry in entries):
         command.diagnostics.warning(
             f"the log could not be read, so whose deletions these are is not known:"
@@ -101,10 +82,8 @@ def list_kept(context: typer.Context, output_format: FormatOption = OutputFormat
     )
 
 
-@app.command()
-def show(
-    context: typer.Context, name: NameArgument, output_format: FormatOption = OutputFormat.TABLE
-) -> None:
+@app.command(cls=DataCommand)
+def show(context: typer.Context, name: NameArgument) -> None:
     """Show a kept item and how to restore it.
 
     \b
@@ -116,7 +95,7 @@ def show(
     command = CommandContext.of(context)
     url = _place(command)
     entry = named(_entries(command, url).all, name)
-    command.output.record(details(entry, url, schema=_schema(command)), output_format)
+    command.output.record(details(entry, url, schema=command.schema))
     if entry.made_by == "broken_off":
         command.diagnostics.note("it cannot be used; to remove it: chatdb kept prune")
     else:
@@ -124,14 +103,13 @@ def show(
         command.diagnostics.note(f"to restore it: chatdb kept restore {name}")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def restore(
     context: typer.Context,
     name: NameArgument,
-    force: Annotated[bool, typer.Option("--force", help="Disconnect other sessions.")] = False,
+    force: DisconnectOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Restore a kept file or database.
 
@@ -158,15 +136,7 @@ def restore(
             hint="to remove it: chatdb kept prune",
         )
     if entry.made_by != "deletion":
-        put_back(
-            context,
-            file=entry.name,
-            undo=True,
-            force=force,
-            yes=yes,
-            dry_run=dry_run,
-            output_format=output_format,
-        )
+        put_back(context, file=entry.name, undo=True, force=force, yes=yes, dry_run=dry_run)
         return
     as_its_file_says = entry.organization is None and command.config.org.source == "default"
     if as_its_file_says and kept.log_problem is not None:
@@ -183,38 +153,27 @@ def restore(
         restore_deleted=True,
         all_orgs=as_its_file_says,
         dry_run=dry_run,
-        output_format=output_format,
     )
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def prune(
     context: typer.Context,
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="Remove only these items.")
-    ] = None,
+    names: Annotated[list[str] | None, argument("[NAME...]", "Remove only these items.")] = None,
     older_than: Annotated[
-        str | None,
-        typer.Option(
-            "--older-than", metavar="AGE", help="Remove items older than this: 26h, 30d, 8w."
-        ),
+        str | None, option("--older-than AGE", "Remove items older than this: 26h, 30d, 8w.")
     ] = None,
     keep_last: Annotated[
-        int | None,
-        typer.Option(
-            "--keep-last", min=0, metavar="N", help="Remove all but the newest N of each kind."
-        ),
+        int | None, option("--keep-last N", "Remove all but the newest N of each kind.", min=0)
     ] = None,
     others: Annotated[
-        bool,
-        typer.Option("--others", help="Also remove deletions that are not in this database's log."),
+        bool, option("--others", "Also remove deletions that are not in this database's log.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also remove the only way back from the last 7 days.")
+        bool, option("--force", "Also remove the only way back from the last 7 days.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Remove kept items by age or number.
 
@@ -246,11 +205,8 @@ def prune(
     if going and not dry_run:
         confirm(command, _plan_lines(going), yes=yes, action="remove what is kept of", url=url)
         plan = operation.carry_out(url, plan)
-    if output_format is OutputFormat.TABLE:
-        rows = [_pruned(item, dry_run=dry_run) for item in plan]
-        command.output.rows(rows, ListedPruned, output_format)
-    else:
-        command.output.rows(plan, operation.PrunedItem, output_format)
+    cells = partial(_pruned_cells, dry_run=dry_run)
+    command.output.rows(plan, operation.PrunedItem, table=cells)
     if not (names or older_than or keep_last is not None):
         command.diagnostics.note(
             "without a rule, only the remains of interrupted runs are removed: --older-than 30d"
@@ -271,46 +227,41 @@ def _place(command: CommandContext) -> "DatabaseUrl":
     return url.with_database(look_at_label(url).name)
 
 
-def _schema(command: CommandContext) -> str | None:
-    schema = command.config.schema
-    return None if schema is None else schema.value
-
-
 def _entries(command: CommandContext, url: "DatabaseUrl") -> "KeptEntries":
     from chatdb.operations.kept.entries import kept_entries
 
-    return kept_entries(url, schema=_schema(command))
+    return kept_entries(url, schema=command.schema)
 
 
-def _listed(entry: "KeptEntry", *, log_problem: str | None) -> ListedKept:
+def _cells(entry: "KeptEntry", *, log_problem: str | None) -> dict[str, str]:
     what = ""
     if entry.conversations is not None and entry.organization is not None:
         count = counted(entry.conversations, "conversation")
         what = f"{count} of {one_line(entry.organization, limit=40)}"
     elif entry.made_by == "deletion":
         what = "not in the log of this database" if log_problem is None else "not known"
-    return ListedKept(
-        name=_short(entry.name),
-        made_by=_MADE_BY[entry.made_by],
-        age=_age(entry.kept_at),
-        size=amount_text(entry.bytes, BYTES),
-        what=what,
-    )
+    return {
+        "name": _short(entry.name),
+        "made_by": _MADE_BY[entry.made_by],
+        "age": _age(entry.kept_at),
+        "size": amount_text(entry.bytes, BYTES),
+        "what": what,
+    }
 
 
-def _pruned(item: "PrunedItem", *, dry_run: bool) -> ListedPruned:
+def _pruned_cells(item: "PrunedItem", *, dry_run: bool) -> dict[str, str]:
     action: str = item.action
     if item.problem is not None:
         action = "not removed"
     elif item.action == "remove":
         action = "would remove" if dry_run else "removed"
-    return ListedPruned(
-        name=_short(item.name),
-        age=_age(item.kept_at),
-        size=amount_text(item.bytes, BYTES),
-        action=action,
-        why=one_line(item.problem or item.reason, limit=100),
-    )
+    return {
+        "name": _short(item.name),
+        "age": _age(item.kept_at),
+        "size": amount_text(item.bytes, BYTES),
+        "action": action,
+        "why": one_line(item.problem or item.reason, limit=100),
+    }
 
 
 def _plan_lines(going: "list[PrunedItem]") -> list[str]:

@@ -1,9 +1,7 @@
 """`chatdb messages`: the messages of one conversation: add, list, edit and delete."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 import typer
 
@@ -15,15 +13,18 @@ from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
+    DataCommand,
     DryRunOption,
-    FormatOption,
     KeepToOption,
     LimitOption,
+    NewMetaOption,
     NoKeepOption,
-    OutputFormat,
+    RolesOption,
     UserOption,
     WithinConversation,
     YesOption,
+    argument,
+    option,
 )
 from chatdb.cli.organizations_meant import locate, scope_of, tell_nothing, telling_who_has_some
 from chatdb.cli.text import counted, one_line
@@ -38,65 +39,24 @@ _SHORT_ID = 8
 _PLANNED = 10
 _SNIPPET = 70
 
-MessageArgument = Annotated[
-    str,
-    typer.Argument(metavar="MESSAGE", help="Full id, its beginning or end, or: last."),
-]
+MessageArgument = Annotated[str, argument("MESSAGE", "Full id, its beginning or end, or: last.")]
 TextArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[TEXT]", help="Message text; if omitted or -, read from standard input."
-    ),
+    str | None, argument("[TEXT]", "Message text; if omitted or -, read from standard input.")
 ]
-RoleOption = Annotated[
-    str | None,
-    typer.Option("--role", metavar="ROLE", help="Role: user, assistant, system or tool."),
-]
-AuthorOption = Annotated[
-    str | None, typer.Option("--author", metavar="NAME", help="Provider, or name of the tool.")
-]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME", help="Name of the model.")
-]
+RoleOption = Annotated[str | None, option("--role ROLE", "Role: user, assistant, system or tool.")]
+AuthorOption = Annotated[str | None, option("--author NAME", "Provider, or name of the tool.")]
+ModelOption = Annotated[str | None, option("--model NAME", "Name of the model.")]
 ReasoningOption = Annotated[
-    str | None,
-    typer.Option("--reasoning", metavar="TEXT|JSON", help="Reasoning that preceded the answer."),
+    str | None, option("--reasoning TEXT|JSON", "Reasoning that preceded the answer.")
 ]
-ToolCallsOption = Annotated[
-    str | None, typer.Option("--tool-calls", metavar="JSON", help="Tool calls of the message.")
-]
-ToolOutputsOption = Annotated[
-    str | None, typer.Option("--tool-outputs", metavar="JSON", help="Results of tool calls.")
-]
+ToolCallsOption = Annotated[str | None, option("--tool-calls JSON", "Tool calls of the message.")]
+ToolOutputsOption = Annotated[str | None, option("--tool-outputs JSON", "Results of tool calls.")]
 AttachmentsOption = Annotated[
-    str | None, typer.Option("--attachments", metavar="JSON", help="Files attached to the message.")
+    str | None, option("--attachments JSON", "Files attached to the message.")
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ListedRow:
-    """A row of the table: `id` is the end of the id, `content` its beginning."""
-
-    position: int
-    id: str
-    role: str
-    model: str | None
-    created_at: datetime
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeletedMessages:
-    """What was deleted, for people and scripts."""
-
-    conversation_id: UUID
-    messages: int
-    kept: str | None
-    dry_run: bool
-    ids: tuple[UUID, ...]
-
-
-@app.command()
+@app.command(cls=DataCommand)
 def add(
     context: typer.Context,
     conversation: WithinConversation,
@@ -110,22 +70,13 @@ def add(
     attachments: AttachmentsOption = None,
     parent: Annotated[
         str | None,
-        typer.Option(
-            "--parent",
-            metavar="MESSAGE",
-            help="Message it replies to.  [default: end of the active branch]",
-        ),
+        option("--parent MESSAGE", "Message it replies to.  [default: end of the active branch]"),
     ] = None,
-    meta: Annotated[
-        list[str] | None,
-        typer.Option("--meta", metavar="KEY=VALUE", help="Metadata to store; repeatable."),
-    ] = None,
+    meta: NewMetaOption = None,
     as_json: Annotated[
-        bool,
-        typer.Option("--json", help="TEXT is JSON: one object, a list, or one object per line."),
+        bool, option("--json", "TEXT is JSON: one object, a list, or one object per line.")
     ] = False,
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Add a message to a conversation.
 
@@ -164,33 +115,23 @@ def add(
         added = operation.add(
             database, conversation, new, organization_key=command.org, user_id=user
         )
-    command.output.record(added, output_format)
+    command.output.record(added)
     if added.replaced_characters:
         command.diagnostics.warning(
             f"{counted(added.replaced_characters, 'character')} that no database can store replaced"
         )
 
 
-@app.command(name="list")
+@app.command(name="list", cls=DataCommand)
 def list_messages(
     context: typer.Context,
     conversation: WithinConversation,
     limit: LimitOption = 50,
     after: AfterOption = None,
-    newest_first: Annotated[
-        bool, typer.Option("--newest-first", help="Start with the last message.")
-    ] = False,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role",
-            metavar="ROLE",
-            help="Only messages of this role: user, assistant, system or tool.",
-        ),
-    ] = None,
+    newest_first: Annotated[bool, option("--newest-first", "Start with the last message.")] = False,
+    role: RolesOption = None,
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the messages of all branches of a conversation.
 
@@ -219,18 +160,14 @@ def list_messages(
             roles=[role_of(each) for each in role or ()],
         )
     keys = [key] * len(page.items) if all_orgs else None
-    if output_format is OutputFormat.TABLE:
-        rows = [_row(message) for message in page.items]
-        command.output.rows(rows, ListedRow, output_format, organizations=keys)
-    else:
-        command.output.rows(page.items, operation.ListedMessage, output_format, organizations=keys)
+    command.output.rows(page.items, operation.ListedMessage, organizations=keys, table=_cells)
     if not page.items:
         tell_nothing(command, "message")
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def edit(
     context: typer.Context,
     conversation: WithinConversation,
@@ -244,7 +181,6 @@ def edit(
     tool_outputs: ToolOutputsOption = None,
     attachments: AttachmentsOption = None,
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Change a message; imports keep your change.
 
@@ -266,27 +202,21 @@ def edit(
         edited = operation.edit(
             database, conversation, message, changes, organization_key=command.org, user_id=user
         )
-    command.output.record(
-        _row(edited) if output_format is OutputFormat.TABLE else edited, output_format
-    )
+    command.output.record(edited, table=_cells)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def delete(
     context: typer.Context,
     conversation: WithinConversation,
     messages: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MESSAGE...", help="Ids, or the beginning or end of each, or: last."
-        ),
+        list[str], argument("MESSAGE...", "Ids, or the beginning or end of each, or: last.")
     ],
     user: UserOption = None,
     keep_to: KeepToOption = None,
     no_keep: NoKeepOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Delete messages, keeping the conversation in a file.
 
@@ -307,11 +237,10 @@ def delete(
         within, found = operation.find_deletable(
             database, conversation, messages, organization_key=command.org, user_id=user
         )
-        kept = keep_to or default_keep_path(database, now=datetime.now(UTC))
-        path = None if no_keep else kept
-        ids = [message.id for message in found]
+        path = None if no_keep else keep_to or default_keep_path(database, now=datetime.now(UTC))
+        ids = tuple(message.id for message in found)
         done = operation.MessageDeletion(
-            conversation_id=within, ids=tuple(ids), kept=path, dry_run=True
+            conversation_id=within, messages=len(ids), kept=path, dry_run=True, ids=ids
         )
         if dry_run:
             command.diagnostics.block(
@@ -324,14 +253,7 @@ def delete(
             done = operation.delete_messages(
                 database, within, ids, organization_key=command.org, keep_to=path
             )
-    summary = DeletedMessages(
-        conversation_id=done.conversation_id,
-        messages=len(done.ids),
-        kept=None if done.kept is None else str(done.kept),
-        dry_run=done.dry_run,
-        ids=done.ids,
-    )
-    command.output.record(summary, output_format)
+    command.output.record(done)
     if done.kept is not None and not dry_run:
         tell_way_back(command, done.kept)
 
@@ -367,15 +289,15 @@ def _fields(
     return fields
 
 
-def _row(message: "ListedMessage") -> ListedRow:
-    return ListedRow(
-        position=message.position,
-        id=message.id.hex[-_SHORT_ID:],
-        role=message.role,
-        model=message.model,
-        created_at=message.created_at,
-        content=_beginning(message, _SNIPPET),
-    )
+def _cells(message: "ListedMessage") -> dict[str, Any]:
+    return {
+        "position": message.position,
+        "id": message.id.hex[-_SHORT_ID:],
+        "role": message.role,
+        "model": message.model,
+        "created_at": message.created_at,
+        "content": _beginning(message, _SNIPPET),
+    }
 
 
 def _beginning(message: "ListedMessage", limit: int) -> str:

@@ -10,7 +10,7 @@ from chatdb.cli.backup_keys import writing_keys
 from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import A_DAY, FormatOption, OutputFormat, a_number
+from chatdb.cli.options import DataCommand, OutputFormat, argument, option, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,59 +22,34 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def migrate(
     context: typer.Context,
     revision: Annotated[
-        str | None, typer.Argument(help="Revision to migrate to.  [default: the newest]")
+        str | None, argument(None, "Revision to migrate to.  [default: the newest]")
     ] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print the SQL and its locks without writing anything.")
+        bool, option("--plan", "Print the SQL and its locks without writing anything.")
     ] = False,
     wait: Annotated[
         float | None,
-        typer.Option(
-            "--wait",
-            min=0,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="Wait for the database to answer.",
-        ),
+        seconds("--wait", "Wait for the database to answer."),
     ] = None,
     lock_wait: Annotated[
-        float,
-        typer.Option(
-            "--lock-wait",
-            min=0,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="How long to wait for another migration to finish.",
-        ),
+        float, seconds("--lock-wait", "How long to wait for another migration to finish.")
     ] = 60.0,
     lock_timeout: Annotated[
         float,
-        typer.Option(
-            "--lock-timeout",
-            min=0.001,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="How long to wait for a table's lock; tried 4 times.",
+        seconds(
+            "--lock-timeout", "How long to wait for a table's lock; tried 4 times.", least=0.001
         ),
     ] = 5.0,
     keep_copy: Annotated[
-        bool,
-        typer.Option("--keep-copy", help="Keep the copy of the SQLite file made before migrating."),
+        bool, option("--keep-copy", "Keep the copy of the SQLite file made before migrating.")
     ] = False,
     backup: Annotated[
-        bool,
-        typer.Option(
-            "--backup", help="Back up the database first if there is anything to migrate."
-        ),
+        bool, option("--backup", "Back up the database first if there is anything to migrate.")
     ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Bring the database's schema to the newest revision.
 
@@ -91,22 +66,21 @@ def migrate(
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
-    schema = command.config.schema
     is_there = already_there(
         command.direct_url or command.url,
-        schema=None if schema is None else schema.value,
+        schema=command.schema,
         revision=revision,
         wait=wait,
         note=command.diagnostics.note,
     )
     if is_there:
-        _print_nothing(command, output_format)
+        _print_nothing(command)
     elif plan:
-        _print_plan(command, revision, output_format)
+        _print_plan(command, revision)
     else:
         from chatdb.db.migrating.migrations import AppliedRevision
 
-        watch = CommandWatch(command, output_format)
+        watch = CommandWatch(command)
         with (
             command.open_database(any_schema=True) as database,
             _backed_up(command, database) if backup else nullcontext(),
@@ -119,10 +93,10 @@ def migrate(
                 keep_copy=keep_copy,
                 watch=watch,
             )
-        if output_format is not OutputFormat.TABLE:
-            command.output.rows(applied, AppliedRevision, output_format)
+        if not command.output.is_table:
+            command.output.rows(applied, AppliedRevision)
         elif not applied:
-            _print_nothing(command, output_format)
+            _print_nothing(command)
 
 
 @contextmanager
@@ -142,9 +116,9 @@ def _backed_up(command: CommandContext, database: "Database") -> "Iterator[None]
 class CommandWatch:
     """Reports the progress of a migration: revisions on stdout, the rest on stderr."""
 
-    def __init__(self, command: CommandContext, output_format: OutputFormat) -> None:
+    def __init__(self, command: CommandContext) -> None:
         self._command = command
-        self._told = output_format is OutputFormat.TABLE
+        self._told = command.output.is_table
 
     def note(self, text: str) -> None:
         """Write a note."""
@@ -167,22 +141,19 @@ class CommandWatch:
                 )
 
 
-def _print_nothing(command: CommandContext, output_format: OutputFormat) -> None:
-    if output_format is OutputFormat.TABLE:
+def _print_nothing(command: CommandContext) -> None:
+    if command.output.is_table:
         command.output.text(f"nothing to do: {command.url.redacted()} is up to date")
-    elif output_format is OutputFormat.JSON:
+    elif command.output.format is OutputFormat.JSON:
         command.output.text("[]")
 
 
-def _print_plan(command: CommandContext, revision: str | None, output_format: OutputFormat) -> None:
+def _print_plan(command: CommandContext, revision: str | None) -> None:
     from chatdb.operations.schema.plan import PlannedStatement, plan_upgrade
 
     with command.open_database(create=False, any_schema=True) as database:
         planned = plan_upgrade(database, revision)
-    if output_format is OutputFormat.TABLE:
-        command.output.text(plan_text(planned))
-    else:
-        command.output.rows(planned, PlannedStatement, output_format)
+    command.output.rows(planned, PlannedStatement, words=plan_text(planned))
 
 
 def plan_text(planned: "Sequence[PlannedStatement]") -> str:

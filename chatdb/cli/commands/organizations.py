@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,17 +13,18 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
+    DataCommand,
     DryRunOption,
-    FormatOption,
     KeepToOption,
     LimitOption,
     NoKeepOption,
-    OutputFormat,
     YesOption,
+    argument,
+    option,
 )
-from chatdb.cli.output import field_names
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
+from chatdb.primitives.filled import filled
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
@@ -35,19 +36,7 @@ if TYPE_CHECKING:
 
 app = group_app("List, create, rename and delete organizations (tenants).")
 
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Key of the organization.")]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedOrganization:
-    """A row of the table, with the columns that fit a terminal."""
-
-    key: str
-    name: str
-    users: int
-    conversations: int
-    messages: int
-    last_activity_at: datetime | None
+KeyArgument = Annotated[str, argument("KEY", "Key of the organization.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +49,15 @@ class OrganizationDeletionSummary:
     messages: int
     snapshots: int
     organization_kept: bool
-    kept: str | None
+    kept: Path | None
     dry_run: bool
 
 
-@app.command(name="list")
+@app.command(name="list", cls=DataCommand)
 def list_organizations(
     context: typer.Context,
     limit: LimitOption = 50,
-    after: Annotated[
-        str | None, typer.Option("--after", metavar="KEY", help="Continue after this key.")
-    ] = None,
-    output_format: FormatOption = OutputFormat.TABLE,
+    after: Annotated[str | None, option("--after KEY", "Continue after this key.")] = None,
 ) -> None:
     """List organizations by key, with counts.
 
@@ -84,27 +70,19 @@ def list_organizations(
     command = CommandContext.of(context)
     with command.open_database() as database:
         page = organizations.list_page(database, limit=limit, after=after)
-    if output_format is OutputFormat.TABLE:
-        shown = [_listed(item) for item in page.items]
-        command.output.rows(shown, ListedOrganization, output_format)
-    else:
-        command.output.rows(page.items, organizations.OrganizationSummary, output_format)
+    command.output.rows(page.items, organizations.OrganizationSummary, table=_cells)
     if page.next_key is not None:
         command.tell_more(page.next_key)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def create(
     context: typer.Context,
     key: KeyArgument,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Display name.  [default: the key]")
-    ] = None,
+    name: Annotated[str | None, option("--name", "Display name.  [default: the key]")] = None,
     if_missing: Annotated[
-        bool,
-        typer.Option("--if-missing", help="If it already exists, change nothing and exit with 0."),
+        bool, option("--if-missing", "If it already exists, change nothing and exit with 0.")
     ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Create an organization.
 
@@ -119,15 +97,14 @@ def create(
     command = CommandContext.of(context)
     with command.open_database() as database:
         made = organizations.create(database, key, name=name, if_missing=if_missing)
-    command.output.record(made, output_format)
+    command.output.record(made)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def rename(
     context: typer.Context,
     key: KeyArgument,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="New display name.")],
-    output_format: FormatOption = OutputFormat.TABLE,
+    name: Annotated[str, argument("NAME", "New display name.")],
 ) -> None:
     """Rename an organization; its key stays the same.
 
@@ -140,22 +117,20 @@ def rename(
     command = CommandContext.of(context)
     with command.open_database() as database:
         renamed = organizations.rename(database, key, name)
-    command.output.record(renamed, output_format)
+    command.output.record(renamed)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def delete(
     context: typer.Context,
     key: KeyArgument,
     keep_organization: Annotated[
-        bool,
-        typer.Option("--keep-organization", help="Delete its contents but keep the organization."),
+        bool, option("--keep-organization", "Delete its contents but keep the organization.")
     ] = False,
     keep_to: KeepToOption = None,
     no_keep: NoKeepOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Delete an organization and its contents, kept in a file.
 
@@ -186,16 +161,23 @@ def delete(
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(report), yes=yes)
             report = _delete(command, database, report)
-    command.output.record(_summary(report, dry_run=dry_run), output_format)
+    summary = filled(
+        OrganizationDeletionSummary,
+        report,
+        report.contents,
+        organization_kept=report.row_kept,
+        dry_run=dry_run,
+    )
+    command.output.record(summary)
     if report.kept is not None and not dry_run:
         back = f"to restore it: {_way_back(report.contents, report.kept)}"
         command.diagnostics.note(back)
 
 
-def _listed(item: "OrganizationSummary") -> ListedOrganization:
-    return ListedOrganization(
-        **{name: getattr(item, name) for name in field_names(ListedOrganization)}
-    )
+def _cells(item: "OrganizationSummary") -> dict[str, Any]:
+    """Return the columns that fit a terminal."""
+    names = ("key", "name", "users", "conversations", "messages", "last_activity_at")
+    return {name: getattr(item, name) for name in names}
 
 
 def _delete(
@@ -237,17 +219,3 @@ def _way_back(contents: "OrganizationRemoval", kept: Path) -> str:
         return back
     name = quote(one_line(contents.name))
     return f"{back} && chatdb organizations rename {quote(contents.key)} {name}"
-
-
-def _summary(report: "OrganizationDeletion", *, dry_run: bool) -> OrganizationDeletionSummary:
-    contents = report.contents
-    return OrganizationDeletionSummary(
-        key=contents.key,
-        users=contents.users,
-        conversations=contents.conversations,
-        messages=contents.messages,
-        snapshots=contents.snapshots,
-        organization_kept=report.row_kept,
-        kept=None if report.kept is None else str(report.kept),
-        dry_run=dry_run,
-    )

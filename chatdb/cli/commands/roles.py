@@ -14,7 +14,7 @@ import typer
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DataCommand, DryRunOption, YesOption, argument, option
 from chatdb.cli.organizations_meant import tell_nothing
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import RefusedError, StorageError, UsageError
@@ -45,8 +45,8 @@ class CreatedRole:
     password_file: str | None
 
 
-@app.command(name="list")
-def list_roles(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(name="list", cls=DataCommand)
+def list_roles(context: typer.Context) -> None:
     """List the roles that may read the messages.
 
     Row-level security applies to application roles, never to a superuser or the owner of the
@@ -61,46 +61,34 @@ def list_roles(context: typer.Context, output_format: FormatOption = OutputForma
     command = CommandContext.of(context)
     with command.open_database() as database:
         found = roles.list_roles(database)
-    command.output.rows(found, roles.Role, output_format)
+    command.output.rows(found, roles.Role)
     if not found:
         tell_nothing(command, "role")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def create(
     context: typer.Context,
     kind: Annotated[
-        RoleChoice,
-        typer.Argument(metavar="app|readonly", help="app: read and write; readonly: read only."),
+        RoleChoice, argument("app|readonly", "app: read and write; readonly: read only.")
     ],
     name: Annotated[
-        str | None,
-        typer.Option("--name", help="Role name.  [default: chatdb_app or chatdb_readonly]"),
+        str | None, option("--name", "Role name.  [default: chatdb_app or chatdb_readonly]")
     ] = None,
     password_file: Annotated[
         str | None,
-        typer.Option(
-            "--password-file",
-            metavar="FILE|-",
-            help="Read the password from this file's first line.",
-        ),
+        option("--password-file FILE|-", "Read the password from this file's first line."),
     ] = None,
     generate: Annotated[
-        bool, typer.Option("--generate", help="Generate a password and show it once.")
+        bool, option("--generate", "Generate a password and show it once.")
     ] = False,
     save_password: Annotated[
         Path | None,
-        typer.Option(
-            "--save-password",
-            metavar="FILE",
-            help="Generate a password and write it to this new file.",
-        ),
+        option("--save-password FILE", "Generate a password and write it to this new file."),
     ] = None,
     existing: Annotated[
-        bool,
-        typer.Option("--existing", help="Grant an existing role its privileges in this database."),
+        bool, option("--existing", "Grant an existing role its privileges in this database.")
     ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Create a login role with only the privileges it needs.
 
@@ -137,25 +125,21 @@ def create(
         password=password if generate else None,
         password_file=None if save_password is None else str(save_password),
     )
-    command.output.record(shown, output_format)
+    command.output.record(shown)
     command.diagnostics.note(
         "to check its privileges: chatdb security check; its rules: docs/tenants.md"
     )
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def drop(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The role.")],
+    name: Annotated[str, argument("NAME", "The role.")],
     keep_role: Annotated[
-        bool,
-        typer.Option(
-            "--keep-role", help="Revoke its privileges in this database, but do not drop it."
-        ),
+        bool, option("--keep-role", "Revoke its privileges in this database, but do not drop it.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Revoke a role's privileges and drop it.
 
@@ -179,7 +163,7 @@ def drop(
         else:
             confirm(command, plan, yes=yes)
             roles.drop(database, name, keep_role=keep_role)
-    command.output.record(found, output_format)
+    command.output.record(found)
     if not dry_run and not keep_role:
         again = "app" if found.kind == "app" else "readonly"
         command.diagnostics.note(

@@ -7,7 +7,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DataCommand, DryRunOption, YesOption, argument, option
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 app = group_app("Inspect and change the schema and its revisions.")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def status(
     context: typer.Context,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 4 unless the schema is current.")
+        bool, option("--exit-code", "Exit with 4 unless the schema is current.")
     ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Show which revision the database is at.
 
@@ -39,7 +38,7 @@ def status(
     command = CommandContext.of(context)
     with command.open_database(create=False, any_schema=True) as database:
         answer = schema.status(database)
-    command.output.record(answer, output_format)
+    command.output.record(answer)
     if answer.elsewhere:
         command.diagnostics.warning(
             f"chatdb's tables are {in_schemas(answer.elsewhere)}; to use another schema: --schema"
@@ -48,8 +47,8 @@ def status(
         raise typer.Exit(ExitCode.SCHEMA)
 
 
-@app.command()
-def history(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def history(context: typer.Context) -> None:
     """List the revisions and when they were applied.
 
     A revision whose script has changed since then is marked.
@@ -63,11 +62,11 @@ def history(context: typer.Context, output_format: FormatOption = OutputFormat.T
     command = CommandContext.of(context)
     with command.open_database(create=False, any_schema=True) as database:
         entries = schema.history(database)
-    command.output.rows(entries, schema.RevisionHistory, output_format)
+    command.output.rows(entries, schema.RevisionHistory)
 
 
-@app.command()
-def check(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def check(context: typer.Context) -> None:
     """Compare the live schema with the one the migrations create.
 
     Exits with 1 and lists the differences if there are any, including those of the full-text index.
@@ -85,8 +84,8 @@ def check(context: typer.Context, output_format: FormatOption = OutputFormat.TAB
         report = schema_check.check(database)
     for note in report.notes:
         command.diagnostics.note(note)
-    if report.differences or output_format is not OutputFormat.TABLE:
-        command.output.rows(report.differences, Difference, output_format)
+    if report.differences or not command.output.is_table:
+        command.output.rows(report.differences, Difference)
     if report.differences:
         command.diagnostics.warning(
             f"{schema_check.problems(report.differences)} in {command.url.redacted()}"
@@ -94,7 +93,7 @@ def check(context: typer.Context, output_format: FormatOption = OutputFormat.TAB
         if any(map(schema_check.is_of_search_index, report.differences)):
             command.diagnostics.note(f"to rebuild the search index: {COMPLETE_HINT}")
         raise typer.Exit(ExitCode.FAILED)
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         command.output.text(
             f"no differences: {command.url.redacted()} matches revision {report.revision}"
         )
@@ -103,9 +102,7 @@ def check(context: typer.Context, output_format: FormatOption = OutputFormat.TAB
 @app.command()
 def dump(
     context: typer.Context,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Output file.")
-    ] = None,
+    output: Annotated[Path | None, option("--output -o FILE", "Output file.")] = None,
 ) -> None:
     """Write the DDL of the live schema.
 
@@ -126,18 +123,13 @@ def dump(
             command.diagnostics.note(f"wrote {output}")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def downgrade(
     context: typer.Context,
-    revision: Annotated[
-        str, typer.Argument(help="Revision to go back to; base reverts everything.")
-    ],
+    revision: Annotated[str, argument(None, "Revision to go back to; base reverts everything.")],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    no_keep: Annotated[
-        bool, typer.Option("--no-keep", help="Do not keep a copy of the SQLite file.")
-    ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
+    no_keep: Annotated[bool, option("--no-keep", "Do not keep a copy of the SQLite file.")] = False,
 ) -> None:
     """Revert revisions, dropping the data they hold.
 
@@ -159,11 +151,11 @@ def downgrade(
             kept = "a copy of the file" if planned.keeps_copy else "none of it"
             lines = [_loss_text(item) for item in planned.losses]
             confirm(command, [*lines, f"({kept} is kept)"], yes=yes)
-            take_back(database, planned, watch=CommandWatch(command, output_format))
-    if not planned.pending and output_format is OutputFormat.TABLE:
+            take_back(database, planned, watch=CommandWatch(command))
+    if not planned.pending and command.output.is_table:
         command.output.text(f"nothing to do: {command.url.redacted()} is not above {revision}")
-    elif dry_run or output_format is not OutputFormat.TABLE:
-        command.output.rows(planned.losses, Loss, output_format)
+    elif dry_run or not command.output.is_table:
+        command.output.rows(planned.losses, Loss)
         if not planned.losses:
             command.diagnostics.note("nothing would be lost")
 
@@ -178,7 +170,7 @@ def _loss_text(item: "Loss") -> str:
 @app.command()
 def new(
     context: typer.Context,
-    title: Annotated[str, typer.Argument(help='What the migration does, e.g. "add tags".')],
+    title: Annotated[str, argument(None, 'What the migration does, e.g. "add tags".')],
 ) -> None:
     """Write a migration for changes in db/schema.py.
 

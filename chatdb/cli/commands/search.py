@@ -9,13 +9,14 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import (
-    A_DAY,
     AfterOption,
     AllOrgsOption,
-    FormatOption,
+    DataCommand,
     LimitOption,
-    OutputFormat,
-    a_number,
+    RolesOption,
+    TimeoutOption,
+    argument,
+    option,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
 from chatdb.cli.text import one_line, safe
@@ -29,47 +30,25 @@ app = command_app()
 _SHORT_ID = 8
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def search(
     context: typer.Context,
-    words: Annotated[
-        list[str], typer.Argument(metavar="WORDS...", help="Search query; syntax above.")
-    ],
+    words: Annotated[list[str], argument("WORDS...", "Search query; syntax above.")],
     limit: LimitOption = 20,
     after: AfterOption = None,
     rank: Annotated[
-        bool, typer.Option("--rank", help="Sort the newest 150 hits by relevance, not by date.")
+        bool, option("--rank", "Sort the newest 150 hits by relevance, not by date.")
     ] = False,
-    user: Annotated[
-        list[str] | None, typer.Option("--user", metavar="ID", help="Only this user's messages.")
-    ] = None,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role",
-            metavar="ROLE",
-            help="Only messages of this role: user, assistant, system or tool.",
-        ),
-    ] = None,
+    user: Annotated[list[str] | None, option("--user ID", "Only this user's messages.")] = None,
+    role: RolesOption = None,
     include_hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Also find messages that the source hid.")
+        bool, option("--include-hidden", "Also find messages that the source hid.")
     ] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Pass WORDS to the database in its native query syntax.")
+        bool, option("--raw", "Pass WORDS to the database in its native query syntax.")
     ] = False,
     all_orgs: AllOrgsOption = False,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            min=0.01,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="Give up after this time.",
-        ),
-    ] = 30.0,
-    output_format: FormatOption = OutputFormat.TABLE,
+    timeout: TimeoutOption = 30.0,
 ) -> None:
     """Find messages by their words.
 
@@ -100,17 +79,17 @@ def search(
     # Row-level security knows one user; the query may name several.
     with command.open_database(user=user[0] if user and len(user) == 1 else None) as database:
         page = operation.search(database, " ".join(words), organization_key=scope, options=options)
-        _show(command, page, output_format)
+        _show(command, page)
         _tell(command, page, limit=limit)
         if not page.hits:
             tell_who_has_some(command, database, scope)
 
 
-def _show(command: CommandContext, page: "SearchPage", output_format: OutputFormat) -> None:
+def _show(command: CommandContext, page: "SearchPage") -> None:
     from chatdb.operations.searching.search import Hit
 
-    if output_format is not OutputFormat.TABLE:
-        command.output.rows(page.hits, Hit, output_format, organizations=page.organizations)
+    if not command.output.is_table:
+        command.output.rows(page.hits, Hit, organizations=page.organizations)
     elif command.output.is_terminal:
         command.output.page(_renderables(page))
     else:

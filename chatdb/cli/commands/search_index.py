@@ -6,7 +6,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 app = group_app("Inspect the full-text index, check it and rebuild it.")
 
 
-@app.command()
-def status(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def status(context: typer.Context) -> None:
     """Show the state of the full-text index.
 
     The state is present, damaged, deferred (left out by an import, to be built later) or off (by
@@ -31,12 +31,12 @@ def status(context: typer.Context, output_format: FormatOption = OutputFormat.TA
     command = CommandContext.of(context)
     with command.open_database(create=False) as database:
         report = look_at_search_index(database)
-    command.output.record(report, output_format)
+    command.output.record(report)
     _advise(command, report)
 
 
-@app.command()
-def check(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def check(context: typer.Context) -> None:
     """Compare the whole full-text index with the messages.
 
     Exits with 1 if it is damaged, incomplete, invalid or not built yet. SQLite reads every message
@@ -55,10 +55,7 @@ def check(context: typer.Context, output_format: FormatOption = OutputFormat.TAB
         command.diagnostics.progress("checking the search index", total=None),
     ):
         report = check_search_index(database)
-    if output_format is not OutputFormat.TABLE:
-        command.output.record(report, output_format)
-    else:
-        command.output.text("\n".join(_lines(report)))
+    command.output.record(report, words="\n".join(_lines(report)))
     _advise(command, report)
     if not report.is_whole:
         raise typer.Exit(ExitCode.FAILED)

@@ -8,7 +8,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand, DryRunOption, option
 from chatdb.cli.text import counted
 from chatdb.errors import ExitCode, UsageError
 from chatdb.seeds.plan import UNTIL, SeedOptions, Size
@@ -21,40 +21,33 @@ app = command_app()
 SKIPPED_SHOWN = 20
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def seed(
     context: typer.Context,
     size: Annotated[
-        Size | None,
-        typer.Option("--size", help="50, 2,000 or 8,000 conversations.  [default: small]"),
+        Size | None, option("--size", "50, 2,000 or 8,000 conversations.  [default: small]")
     ] = None,
     conversations: Annotated[
-        int | None,
-        typer.Option("--conversations", min=1, help="Number of conversations, instead of --size."),
+        int | None, option("--conversations", "Number of conversations, instead of --size.", min=1)
     ] = None,
     messages: Annotated[
-        int | None,
-        typer.Option("--messages", min=1, help="Exact total number of messages."),
+        int | None, option("--messages", "Exact total number of messages.", min=1)
     ] = None,
     number: Annotated[
         int,
-        typer.Option(
-            "--seed",
-            help="Random seed; a different number makes different chats.",
-            show_default=True,
+        option(
+            "--seed", "Random seed; a different number makes different chats.", show_default=True
         ),
     ] = 42,
     until: Annotated[
         datetime | None,
-        typer.Option(
-            "--until",
+        option(
+            "--until DATE",
+            "The chats fill the year before this day.  [default: 2026-11-01]",
             formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="The chats fill the year before this day.  [default: 2026-11-01]",
         ),
     ] = None,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Fill a database with made-up chats.
 
@@ -71,7 +64,7 @@ def seed(
     command = CommandContext.of(context)
     options = _options(command, size, conversations, messages, number, until)
     report = _preview(command, options) if dry_run else _seed(command, options)
-    command.output.record(report, output_format)
+    command.output.record(report)
     _say(command, report)
 
 

@@ -9,11 +9,11 @@ from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
-    FormatOption,
+    DataCommand,
     LimitOption,
-    OutputFormat,
     UserOption,
     WithinConversation,
+    argument,
 )
 from chatdb.cli.organizations_meant import locate, scope_of, tell_nothing, telling_who_has_some
 from chatdb.cli.text import counted
@@ -21,7 +21,7 @@ from chatdb.cli.text import counted
 app = group_app("List, show and save snapshots of a conversation.")
 
 
-@app.command(name="list")
+@app.command(name="list", cls=DataCommand)
 def list_snapshots(
     context: typer.Context,
     conversation: WithinConversation,
@@ -29,7 +29,6 @@ def list_snapshots(
     after: AfterOption = None,
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the snapshots of a conversation, newest first.
 
@@ -55,26 +54,22 @@ def list_snapshots(
             after=after,
         )
     keys = [key] * len(page.items) if all_orgs else None
-    command.output.rows(page.items, snapshots.ListedSnapshot, output_format, organizations=keys)
+    command.output.rows(page.items, snapshots.ListedSnapshot, organizations=keys)
     if not page.items:
         tell_nothing(command, "snapshot")
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def show(
     context: typer.Context,
     conversation: WithinConversation,
     snapshot: Annotated[
-        str,
-        typer.Argument(
-            metavar="[SNAPSHOT]", help="Snapshot id, a part of it, or: last (the newest)."
-        ),
+        str, argument("[SNAPSHOT]", "Snapshot id, a part of it, or: last (the newest).")
     ] = "last",
     user: UserOption = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Show a snapshot with its state.
 
@@ -92,21 +87,17 @@ def show(
     ):
         key, named = locate(database, conversation, scope, user=user)
         found = snapshots.read(database, named, snapshot, organization_key=key, user_id=user)
-    command.output.record(found, output_format, organization=key if all_orgs else None)
+    command.output.record(found, organization=key if all_orgs else None)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def save(
     context: typer.Context,
     conversation: WithinConversation,
     state: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[JSON]", help="State as JSON; if omitted or -, read from standard input."
-        ),
+        str | None, argument("[JSON]", "State as JSON; if omitted or -, read from standard input.")
     ] = None,
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Save a state, any JSON value, as the newest snapshot.
 
@@ -124,7 +115,7 @@ def save(
         saved = snapshots.save(
             database, conversation, value, organization_key=command.org, user_id=user
         )
-    command.output.record(saved, output_format)
+    command.output.record(saved)
     if saved.replaced_characters:
         command.diagnostics.warning(
             f"{counted(saved.replaced_characters, 'character')} that no database can store replaced"

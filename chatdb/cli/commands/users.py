@@ -9,11 +9,12 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AllOrgsOption,
+    DataCommand,
     DryRunOption,
-    FormatOption,
     LimitOption,
-    OutputFormat,
     YesOption,
+    argument,
+    option,
 )
 from chatdb.cli.organizations_meant import (
     check_all_orgs,
@@ -26,18 +27,15 @@ from chatdb.cli.text import counted, one_line
 
 app = group_app("List, show and rename the users of conversations.")
 
-UserArgument = Annotated[str, typer.Argument(metavar="USER", help="User id.")]
+UserArgument = Annotated[str, argument("USER", "User id.")]
 
 
-@app.command(name="list")
+@app.command(name="list", cls=DataCommand)
 def list_users(
     context: typer.Context,
     limit: LimitOption = 50,
-    after: Annotated[
-        str | None, typer.Option("--after", metavar="USER", help="Continue after this user.")
-    ] = None,
+    after: Annotated[str | None, option("--after USER", "Continue after this user.")] = None,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List the users of an organization, with counts.
 
@@ -57,19 +55,16 @@ def list_users(
         if not page.items:
             tell_nothing(command, "user")
             tell_who_has_some(command, database, scope)
-    command.output.rows(
-        page.items, users.UserSummary, output_format, organizations=page.organizations
-    )
+    command.output.rows(page.items, users.UserSummary, organizations=page.organizations)
     if page.next_user is not None:
         command.tell_more(page.next_user)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def show(
     context: typer.Context,
     user: UserArgument,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Summarize a user's conversations.
 
@@ -87,27 +82,26 @@ def show(
         with command.open_database() as database:
             everywhere = users.show_everywhere(database, user)
         keys, rows = [each.key for each, _ in everywhere], [row for _, row in everywhere]
-        command.output.rows(rows, users.UserDetails, output_format, organizations=keys)
+        command.output.rows(rows, users.UserDetails, organizations=keys)
         return
     with (
         command.open_database() as database,
         telling_who_has_some(command, database, command.org),
     ):
         found = users.show(database, user, organization_key=command.org)
-    command.output.record(found, output_format)
+    command.output.record(found)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def rename(
     context: typer.Context,
     user: UserArgument,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="New user id.")],
+    new: Annotated[str, argument("NEW", "New user id.")],
     merge: Annotated[
-        bool, typer.Option("--merge", help="Allow it even if NEW already has conversations.")
+        bool, option("--merge", "Allow it even if NEW already has conversations.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Change a user's id on all conversations.
 
@@ -125,7 +119,7 @@ def rename(
             database, user, new, organization_key=command.org, merge=merge, dry_run=True
         )
         if dry_run:
-            command.output.record(planned, output_format)
+            command.output.record(planned)
             return
         what = f"{one_line(user)} becomes {one_line(planned.new_user_id)}"
         conversations = counted(planned.conversations, "conversation")
@@ -137,4 +131,4 @@ def rename(
             )
         confirm(command, plan, yes=yes, action="change")
         report = users.rename(database, user, new, organization_key=command.org, merge=merge)
-    command.output.record(report, output_format)
+    command.output.record(report)

@@ -7,7 +7,7 @@ import typer
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import A_DAY, a_number
+from chatdb.cli.options import seconds
 
 app = command_app()
 
@@ -16,15 +16,7 @@ app = command_app()
 def wait(
     context: typer.Context,
     timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            min=0,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="How long to wait for the database; 0 tries once.",
-        ),
+        float, seconds("--timeout", "How long to wait for the database; 0 tries once.")
     ] = 60.0,
 ) -> None:
     """Wait until the database answers a query.

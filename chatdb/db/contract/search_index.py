@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+
+from chatdb.primitives.watch import Watch
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
@@ -13,22 +15,8 @@ if TYPE_CHECKING:
 COMPLETE_HINT = "chatdb search-index rebuild"
 """What to type if the index is missing or damaged."""
 
-BuildUnit = Literal["bytes", "messages"]
 Forget = Callable[[sa.Connection], None]
 """Clears, in the given transaction, the record that the index was left out."""
-
-
-class BuildWatch(Protocol):
-    """Receives the progress of a build; `advance` may be called from a thread."""
-
-    def note(self, text: str) -> None:
-        """Print a note."""
-
-    def begin(self, what: str, total: int | None, unit: BuildUnit) -> None:
-        """Begin a stage of the work."""
-
-    def advance(self, amount: int) -> None:
-        """Count `amount` more as done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +75,7 @@ class SearchIndex(ABC):
         """
 
     @abstractmethod
-    def rebuild(self, database: "Database", watch: BuildWatch, *, forget: Forget) -> None:
+    def rebuild(self, database: "Database", watch: Watch, *, forget: Forget) -> None:
         """Rebuild it from the messages, with its triggers.
 
         SQLite: one transaction. PostgreSQL: beside the old one, while writers continue; behind a

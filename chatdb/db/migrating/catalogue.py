@@ -44,15 +44,6 @@ def expected_catalogue(dialect_name: DialectName) -> Sequence[CatalogueEntry]:
     return [CatalogueEntry(*fields) for fields in content["entries"]]
 
 
-def catalogue_text(entries: Sequence[CatalogueEntry]) -> str:
-    """Return the file's text for these entries: a line each."""
-    lines = ",\n  ".join(
-        json.dumps([entry.kind, entry.table, entry.name, entry.definition], ensure_ascii=False)
-        for entry in entries
-    )
-    return f'{{"revision": "{head_revision()}", "entries": [\n  {lines}\n]}}\n'
-
-
 def compare(
     expected: Iterable[CatalogueEntry], found: Iterable[CatalogueEntry]
 ) -> list[Difference]:

@@ -6,20 +6,21 @@ leaves an invalid index behind.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from threading import Event, Thread
+from contextlib import closing, suppress
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import sqlalchemy as sa
 
 from chatdb.db.connect import connect_postgresql, driver_connection
-from chatdb.db.contract.search_index import BuildWatch, Forget, Glance, IndexSight, SearchIndex
+from chatdb.db.contract.search_index import Forget, Glance, IndexSight, SearchIndex
 from chatdb.db.migrating.catalogue import expected_catalogue
 from chatdb.db.postgresql.bulk import SEARCH_INDEX, PostgresqlBulk, tune_build
 from chatdb.db.postgresql.catalogue import index_definition
 from chatdb.errors import DatabaseFailedError
+from chatdb.primitives.beside import beside
+from chatdb.primitives.watch import Watch
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
@@ -109,7 +110,7 @@ class PostgresqlSearchIndex(SearchIndex):
         damages, unchecked = _checked_by_amcheck(connection)
         return IndexSight(bytes=seen.bytes, damages=damages, unchecked=unchecked)
 
-    def rebuild(self, database: "Database", watch: BuildWatch, *, forget: Forget) -> None:
+    def rebuild(self, database: "Database", watch: Watch, *, forget: Forget) -> None:
         url = database.direct().url
         with (
             database.translated_errors(),
@@ -162,12 +163,12 @@ def _checked_by_amcheck(connection: sa.Connection) -> tuple[tuple[str, ...], tup
     return (), ()
 
 
-def _build_beside(
-    connection: "psycopg.Connection[Any]", url: "DatabaseUrl", watch: BuildWatch
-) -> None:
+def _build_beside(connection: "psycopg.Connection[Any]", url: "DatabaseUrl", watch: Watch) -> None:
     """Build it without blocking writers; an invalid or left-over one is dropped first."""
     has_waited = _wait_for_turn(connection, watch)
-    with _watched(url, connection.info.backend_pid, watch):
+    pid = connection.info.backend_pid
+    watch.begin("building the search index", None)
+    with beside(lambda ended: _follow(url, pid, watch, ended)):
         usable = _drop_unusable(connection)
         if usable and has_waited:
             return  # The session that was waited for has just built it.
@@ -211,12 +212,12 @@ def _clear(connection: "psycopg.Connection[Any]") -> None:
                 connection.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"'.encode())
 
 
-def _build_in_a_transaction(database: "Database", watch: BuildWatch) -> None:
+def _build_in_a_transaction(database: "Database", watch: Watch) -> None:
     watch.note(
         "there is a pooler: writers of messages wait until the index is built (--direct-url "
         "gives the server's own address)"
     )
-    watch.begin("building the search index", None, "bytes")
+    watch.begin("building the search index", None)
     settings = PostgresqlBulk.transaction_settings | {"lock_timeout": "30s"}
     with database.transaction(write=True, settings=settings) as connection:
         # The strongest lock at once: one raised later, at DROP INDEX, could deadlock with a writer.
@@ -228,7 +229,7 @@ def _build_in_a_transaction(database: "Database", watch: BuildWatch) -> None:
         connection.exec_driver_sql(_expected())
 
 
-def _wait_for_turn(connection: "psycopg.Connection[Any]", watch: BuildWatch) -> bool:
+def _wait_for_turn(connection: "psycopg.Connection[Any]", watch: Watch) -> bool:
     """Take the lock for builds and tell whether another session had it.
 
     It is polled: waiting inside the server would stop their build. The server may still be working
@@ -250,29 +251,17 @@ def _wait_for_turn(connection: "psycopg.Connection[Any]", watch: BuildWatch) -> 
         time.sleep(_POLL_SECONDS)
 
 
-@contextmanager
-def _watched(url: "DatabaseUrl", pid: int, watch: BuildWatch) -> Iterator[None]:
-    """Report the progress of a session's build, read over a second connection."""
-    ended = Event()
-    worker = Thread(target=_follow, args=(url, pid, watch, ended), daemon=True)
-    watch.begin("building the search index", None, "bytes")
-    worker.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        worker.join()
+def _follow(url: "DatabaseUrl", pid: int, watch: Watch, ended: Event) -> None:
+    """Report the progress of a session's build over a second connection.
 
-
-def _follow(url: "DatabaseUrl", pid: int, watch: BuildWatch, ended: Event) -> None:
-    """Poll the server; one that refuses a second connection shows no progress."""
+    Poll the server; one that refuses a second connection shows no progress."""
     phase, done, named = "", 0, set[int]()
     with suppress(psycopg.Error), closing(connect_postgresql(url, autocommit=True)) as own:
         while not ended.wait(_POLL_SECONDS):
             row = own.execute(_PROGRESS, (pid,)).fetchone()
             if row is not None and row[0] != phase:
                 phase, done = row[0], 0
-                watch.begin(f"search index: {phase}", (row[1] or 0) * _BLOCK_BYTES or None, "bytes")
+                watch.begin(f"search index: {phase}", (row[1] or 0) * _BLOCK_BYTES or None)
             if row is not None:
                 blocks = (row[2] or 0) * _BLOCK_BYTES
                 watch.advance(max(0, blocks - done))

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from chatdb.db.connect import driver_connection
-from chatdb.db.contract.search_index import BuildWatch, Forget, Glance, IndexSight, SearchIndex
+from chatdb.db.contract.search_index import Forget, Glance, IndexSight, SearchIndex
 from chatdb.db.migrating.catalogue import expected_catalogue
 from chatdb.db.sqlite.bulk import CACHE_KIB, fill_search
 from chatdb.db.sqlite.catalogue import normal
 from chatdb.db.sqlite.damage import SEARCH_TABLE as TABLE
+from chatdb.primitives.watch import Watch
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
@@ -104,7 +105,7 @@ class SqliteSearchIndex(SearchIndex):
             )
         return seen
 
-    def rebuild(self, database: "Database", watch: BuildWatch, *, forget: Forget) -> None:
+    def rebuild(self, database: "Database", watch: Watch, *, forget: Forget) -> None:
         with database.transaction(write=True) as connection:
             driver = driver_connection(connection)
             driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")

@@ -3,7 +3,6 @@
 import os
 from queue import SimpleQueue
 from threading import Thread
-from types import TracebackType
 from typing import BinaryIO, Self
 
 PIECE = 1 << 20
@@ -50,12 +49,7 @@ class WriteBehind:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, _trace: object) -> None:
         if self._thread is None:
             if error is None:
                 self._stream.write(b"".join(self._parts))

@@ -21,6 +21,7 @@ from chatdb.db.migrating.revision import look
 from chatdb.db.postgresql.distribution import refuse_distributed_backup
 from chatdb.errors import ChatdbError, DatabaseUnreachableError, UsageError
 from chatdb.operations.backups.parts import BackupOptions, Bench, Made
+from chatdb.primitives.filled import filled
 from chatdb.primitives.watch import Watch
 
 
@@ -135,24 +136,15 @@ def _make(database: Database, options: BackupOptions, bench: Bench) -> Made:
 
 
 def _manifest(made: Made, *, bench: Bench, options: BackupOptions, **fields: Any) -> Manifest:
-    return Manifest(
+    return filled(
+        Manifest,
+        made,
+        options,
         name=bench.name,
-        kind=made.kind,
-        part=options.part,
-        organization=options.organization,
-        schema=made.schema,
         chatdb_version=chatdb.__version__,
-        tool=made.tool,
-        tool_version=made.tool_version,
-        server_version=made.server_version,
         revision=made.contents.revision,
-        compression=made.compression,
-        files=made.files,
         index=None if made.index is None else made.index.name,
-        unpacked_bytes=made.unpacked_bytes,
         contents=_told(made.contents, bench),
-        needs_superuser=made.needs_superuser,
-        extensions=made.extensions,
         encryption="age" if bench.is_encrypted else "none",
         recipients=() if bench.keys.recipients is None else bench.keys.recipients.keys,
         **fields,

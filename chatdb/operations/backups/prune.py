@@ -15,6 +15,7 @@ from chatdb.backups.retention import (
 )
 from chatdb.backups.store import Store
 from chatdb.errors import ChatdbError, UsageError
+from chatdb.primitives.filled import filled
 
 _SETTLED_AFTER = timedelta(days=1)
 """A younger backup without a manifest may still be in progress."""
@@ -171,15 +172,13 @@ def _without_broken(decision: RetentionDecision, settled: datetime) -> Retention
 def _pruned(backup: Backup, decision: RetentionDecision) -> PrunedBackup:
     manifest = backup.manifest
     passed = backup.verifications.last(passed=True)
-    return PrunedBackup(
-        name=backup.name,
-        file=backup.file,
+    return filled(
+        PrunedBackup,
+        decision,
+        backup,
+        manifest,
         database=backup.database if manifest is None else manifest.database,
-        part=None if manifest is None else manifest.part,
-        organization=None if manifest is None else manifest.organization,
         made_at=decision.backup.created_at,
-        bytes=backup.bytes,
         verified_at=None if passed is None else passed.at,
-        action=decision.action,
-        reasons=decision.reasons,
+        problem=None,
     )

@@ -1,6 +1,6 @@
 """A backup as a row: what `chatdb backup list`, `create` and `show` print about it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
@@ -9,6 +9,7 @@ from chatdb.backups.inventory import Backup, State
 from chatdb.backups.left_out import LeftOut
 from chatdb.backups.manifest import BackupFile, Verification
 from chatdb.backups.names import Kind, Part
+from chatdb.primitives.filled import field_names, filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +71,7 @@ class VerifiedBackup:
     @classmethod
     def of(cls, backup: Backup, result: Verification) -> Self:
         """Return the row of a result."""
-        return cls(
-            name=backup.name,
-            file=backup.file,
-            passed=result.passed,
-            way=result.way,
-            at=result.at,
-            seconds=result.seconds,
-            problems=result.problems,
-            left_out=result.left_out,
-            warnings=result.warnings,
-        )
+        return filled(cls, backup, result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +103,12 @@ class ShownBackup(BackupSummary):
         manifest = backup.manifest
         contents = None if manifest is None else manifest.contents
         found = tuple(BackupFile(file.name, file.bytes, "") for file in backup.files)
-        return cls(
+        return filled(
+            cls,
+            manifest,
+            contents,
             **_fields(backup),
-            schema=None if manifest is None else manifest.schema,
-            chatdb_version=None if manifest is None else manifest.chatdb_version,
-            compression=None if manifest is None else manifest.compression,
             recipients=() if manifest is None else manifest.recipients,
-            content_hash=None if contents is None else contents.content_hash,
-            orphans=None if contents is None else contents.orphans,
             files=found if manifest is None else manifest.files,
             rows={} if contents is None else contents.rows,
             organizations=() if contents is None else contents.organizations,
@@ -128,8 +117,7 @@ class ShownBackup(BackupSummary):
 
     def summary(self) -> BackupSummary:
         """Return the row alone."""
-        names = (field.name for field in fields(BackupSummary))
-        return BackupSummary(**{name: getattr(self, name) for name in names})
+        return filled(BackupSummary, self)
 
     def rows_by_table(self) -> list[TableRows]:
         """Return the counts as rows."""
@@ -139,33 +127,21 @@ class ShownBackup(BackupSummary):
 def _fields(backup: Backup) -> dict[str, Any]:
     manifest = backup.manifest
     passed = backup.verifications.last(passed=True)
-    contents = manifest.contents if manifest is not None and manifest.has_rows else None
-    return {
-        "name": backup.name,
-        "file": backup.file,
-        "database": backup.database if manifest is None else manifest.database,
-        "database_kind": None if manifest is None else manifest.database_kind,
-        "environment": None if manifest is None else manifest.environment,
-        "kind": backup.kind,
-        "part": None if manifest is None else manifest.part,
-        "organization": None if manifest is None else manifest.organization,
-        "state": backup.state,
-        "problem": problem_of(backup),
-        "made_at": backup.made_at if manifest is None else manifest.created_at,
-        "seconds": None if manifest is None else round(manifest.seconds, 3),
-        "bytes": backup.bytes,
-        "unpacked_bytes": None if manifest is None else manifest.unpacked_bytes,
-        "revision": None if manifest is None else manifest.revision,
-        "server_version": None if manifest is None else manifest.server_version,
-        "tool": None if manifest is None else f"{manifest.tool} {manifest.tool_version}",
-        "conversations": None if contents is None else contents.conversations,
-        "messages": None if contents is None else contents.messages,
-        "newest_message_at": None if contents is None else contents.newest_message_at,
-        "encryption": None if manifest is None else manifest.encryption,
-        "verified_at": None if passed is None else passed.at,
-        "verified_by": None if passed is None else passed.way,
-        "needs_superuser": () if manifest is None else manifest.needs_superuser,
-    }
+    summary = filled(
+        BackupSummary,
+        backup,
+        manifest,
+        manifest.contents if manifest is not None and manifest.has_rows else None,
+        database=backup.database if manifest is None else manifest.database,
+        problem=problem_of(backup),
+        made_at=backup.made_at if manifest is None else manifest.created_at,
+        seconds=None if manifest is None else round(manifest.seconds, 3),
+        tool=None if manifest is None else f"{manifest.tool} {manifest.tool_version}",
+        verified_at=None if passed is None else passed.at,
+        verified_by=None if passed is None else passed.way,
+        needs_superuser=() if manifest is None else manifest.needs_superuser,
+    )
+    return {name: getattr(summary, name) for name in field_names(BackupSummary)}
 
 
 def problem_of(backup: Backup) -> str | None:

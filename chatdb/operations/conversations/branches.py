@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from chatdb.db.database import Database
 from chatdb.errors import UsageError
 from chatdb.operations.conversations.changes import clean_title
@@ -16,7 +14,7 @@ from chatdb.store.deletion import DeletedConversation, describe
 from chatdb.store.holding import CHANGING, hold
 from chatdb.store.naming import resolve_conversation, resolve_message
 from chatdb.store.selecting import organization_id
-from chatdb.store.work_log import write_work
+from chatdb.store.work_log import write_deletion
 
 REASON = "chatdb conversations merge"
 
@@ -106,8 +104,16 @@ def merge(
         if keep_to is not None:
             keep(connection, organization, [into, other], keep_to, source=REASON)
         merged = branching.merge(connection, held[into], held[other])
-        _write_log(
-            connection, merged, organization, organization_key, kept=keep_to, started=started
+        write_deletion(
+            connection,
+            organization_key,
+            organization,
+            started_at=started,
+            kept=keep_to,
+            into=str(merged.id),
+            conversation=str(merged.from_id),
+            messages=merged.messages,
+            snapshots=merged.snapshots,
         )
     return merged
 
@@ -128,28 +134,3 @@ def _branch(
         held = hold(connection, organization, identifier)
         at = resolve_message(connection, organization, identifier, message)
         return work(connection, held, at, title=cleaned)
-
-
-def _write_log(
-    connection: sa.Connection,
-    merged: branching.Branching,
-    organization: UUID,
-    organization_key: str,
-    *,
-    kept: Path | None,
-    started: datetime,
-) -> None:
-    write_work(
-        connection,
-        "deletion",
-        organization_key,
-        started_at=started,
-        details={
-            "organization_id": str(organization),
-            "into": str(merged.id),
-            "conversation": str(merged.from_id),
-            "messages": merged.messages,
-            "snapshots": merged.snapshots,
-            "kept": None if kept is None else str(kept),
-        },
-    )

@@ -6,15 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from chatdb.db.database import Database
 from chatdb.errors import NotFoundError
 from chatdb.operations.conversations.keep import keep
 from chatdb.store.deletion import DeletedConversation, describe, lock, remove_conversations
 from chatdb.store.naming import resolve_conversation
 from chatdb.store.selecting import ConversationFilter, batches, organization_id
-from chatdb.store.work_log import write_work
+from chatdb.store.work_log import write_deletion
 
 REASON = "chatdb conversations delete"
 
@@ -84,7 +82,16 @@ def delete_conversations(
         if keep_to is not None:
             keep(connection, organization, list(ids), keep_to, source=REASON)
         remove_conversations(connection, organization, list(ids), reason=REASON)
-        _write_log(connection, report, organization, organization_key, started=started)
+        write_deletion(
+            connection,
+            organization_key,
+            organization,
+            started_at=started,
+            kept=keep_to,
+            conversations=[str(each.id) for each in deleted],
+            messages=report.messages,
+            snapshots=report.snapshots,
+        )
     return report
 
 
@@ -98,27 +105,4 @@ def report_of(
         snapshots=sum(each.snapshots for each in deleted),
         kept=kept,
         dry_run=dry_run,
-    )
-
-
-def _write_log(
-    connection: sa.Connection,
-    report: DeletionReport,
-    organization: UUID,
-    organization_key: str,
-    *,
-    started: datetime,
-) -> None:
-    write_work(
-        connection,
-        "deletion",
-        organization_key,
-        started_at=started,
-        details={
-            "organization_id": str(organization),
-            "conversations": [str(each.id) for each in report.conversations],
-            "messages": report.messages,
-            "snapshots": report.snapshots,
-            "kept": None if report.kept is None else str(report.kept),
-        },
     )

@@ -14,7 +14,7 @@ from chatdb.store.deletion import remove_messages
 from chatdb.store.holding import CHANGING, hold
 from chatdb.store.naming import resolve_conversation, resolve_message
 from chatdb.store.selecting import organization_id
-from chatdb.store.work_log import write_work
+from chatdb.store.work_log import write_deletion
 
 REASON = "chatdb messages delete"
 
@@ -24,9 +24,10 @@ class MessageDeletion:
     """What was deleted of a conversation; `kept` is the file with its previous state, or None."""
 
     conversation_id: UUID
-    ids: tuple[UUID, ...]
+    messages: int
     kept: Path | None
     dry_run: bool
+    ids: tuple[UUID, ...]
 
 
 def find_deletable(
@@ -73,18 +74,19 @@ def delete_messages(
                 f"the message {min(missing)} was deleted by someone else in the meantime",
                 hint="run the command again",
             )
-        write_work(
+        write_deletion(
             connection,
-            "deletion",
             organization_key,
+            organization,
             started_at=started,
-            details={
-                "organization_id": str(organization),
-                "conversation": str(conversation),
-                "messages": len(gone),
-                "kept": None if keep_to is None else str(keep_to),
-            },
+            kept=keep_to,
+            conversation=str(conversation),
+            messages=len(gone),
         )
     return MessageDeletion(
-        conversation_id=conversation, ids=tuple(gone), kept=keep_to, dry_run=False
+        conversation_id=conversation,
+        messages=len(gone),
+        kept=keep_to,
+        dry_run=False,
+        ids=tuple(gone),
     )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from typing import Literal
 from uuid import UUID
 
 import chatdb
@@ -30,25 +30,13 @@ from chatdb.operations.copying.lines import (
 from chatdb.operations.copying.places import address_of, check_places, is_made
 from chatdb.operations.copying.state import CopyProgress, CopyState, begin, standing
 from chatdb.operations.importing.public import SkippedItem
+from chatdb.primitives.watch import Watch
 from chatdb.records import Organization
 from chatdb.store.search_index import build_search_index, search_index_state
 from chatdb.store.selecting import ConversationFilter
 
 _NAMED = 20
 """Differing conversations that are listed; the others are counted."""
-
-
-class CopyWatch(Protocol):
-    """Receives the progress of a copy."""
-
-    def note(self, text: str) -> None:
-        """Print a note."""
-
-    def stage(self, label: str, total: int | None) -> None:
-        """Begin a stage; `total` is in messages."""
-
-    def advance(self, messages: int) -> None:
-        """Count `amount` more as done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +68,7 @@ class CopyReport:
 
 
 def copy_database(
-    source: Database, destination: Database, watch: CopyWatch, *, search_index: bool = True
+    source: Database, destination: Database, watch: Watch, *, search_index: bool = True
 ) -> CopyReport:
     """Copy one state of the source into the destination, or resume a copy of it.
 
@@ -100,7 +88,7 @@ def copy_database(
             copying = _Copying(fixed, state, watch, counts)
             copying.run()
             if search_index:
-                watch.stage("building the search index", None)
+                watch.begin("building the search index", None)
                 build_search_index(destination)
             report = copying.compared()
             state.log(
@@ -133,7 +121,7 @@ class _Copying:
     """One run of a copy; `source` is one state of it."""
 
     def __init__(
-        self, source: Database, state: CopyState, watch: CopyWatch, counts: TableCounts
+        self, source: Database, state: CopyState, watch: Watch, counts: TableCounts
     ) -> None:
         self._source = source
         self._state = state
@@ -153,7 +141,7 @@ class _Copying:
         """Write everything that is missing."""
         destination = self._state.destination
         put_organizations(self._state, self.organizations)
-        self._watch.stage("copying", self.counts.messages)
+        self._watch.begin("copying", self.counts.messages, "messages")
         if self._state.before is not None:
             self._watch.note(self._state.before.gone_on_with())
             self._watch.advance(count_rows(destination).messages)
@@ -167,7 +155,7 @@ class _Copying:
 
     def compared(self) -> CopyReport:
         """Return the report, after reading all of the destination again."""
-        self._watch.stage("comparing", self.counts.messages)
+        self._watch.begin("comparing", self.counts.messages, "messages")
         parts: dict[str, str] = {}
         differences: list[str] = []
         destination = self._state.destination

@@ -27,6 +27,7 @@ from chatdb.errors import (
 )
 from chatdb.operations.dev_db.engines import AUTO, Engines
 from chatdb.operations.dev_db.memory import Project, Remembered
+from chatdb.primitives.filled import filled
 from chatdb.servers.base import DevServer, Engine, Note, ServerLook, ServerState
 from chatdb.servers.ports import first_free, parse_port
 
@@ -293,16 +294,7 @@ class DevDatabase:
         return server
 
     def _remember(self, engine: Engine, server: DevServer) -> None:
-        now = Remembered(
-            engine=engine.name,
-            project=server.project,
-            path=str(self.project.folder),
-            port=server.port,
-            user=server.user,
-            password=server.password,
-            database=server.database,
-            image=server.image,
-        )
+        now = filled(Remembered, server, engine=engine.name, path=str(self.project.folder))
         if now != self.project.load():
             self.project.save(now)
 

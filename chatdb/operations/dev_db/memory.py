@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chatdb.errors import ConfigurationError
 from chatdb.primitives.atomic_write import atomic_write
+from chatdb.primitives.filled import filled
 from chatdb.primitives.own_folder import ignore_all_in, make_own_folder
 from chatdb.servers.base import DevServer
 from chatdb.servers.embedded.home import user_folder
@@ -37,15 +38,7 @@ class Remembered:
 
     def server(self, folder: Path) -> DevServer:
         """Return the recorded server; `folder` is the project's `.chatdb`."""
-        return DevServer(
-            project=self.project,
-            folder=folder,
-            port=self.port,
-            user=self.user,
-            password=self.password,
-            database=self.database,
-            image=self.image,
-        )
+        return filled(DevServer, self, folder=folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def _dev_db(machine: Machine) -> Iterator[Finding]:
         seen = _engine(machine, remembered).look(server)
     except EngineUnavailableError as failure:
         text = f"the development server ({remembered.engine}) cannot be inspected: {failure.text}"
-        yield info("dev-db", text, failure.hint)
+        yield info(text, failure.hint)
         return
     yield _finding(remembered.engine, server, seen)
 
@@ -38,14 +38,14 @@ def _engine(machine: Machine, remembered: Remembered) -> Engine:
 def _finding(engine: str, server: DevServer, seen: ServerLook) -> Finding:
     name = f"the development server ({engine})"
     if seen.state is ServerState.RUNNING:
-        return ok("dev-db", f"{name} is running on port {seen.port or server.port}")
+        return ok(f"{name} is running on port {seen.port or server.port}")
     if seen.state is ServerState.STARTING:
-        return info("dev-db", f"{name} is starting", "chatdb dev-db status")
+        return info(f"{name} is starting", "chatdb dev-db status")
     if seen.state is ServerState.FAILED:
-        return error("dev-db", f"{name} stopped or does not answer", "see why: chatdb dev-db logs")
+        return error(f"{name} stopped or does not answer", "see why: chatdb dev-db logs")
     if seen.state is ServerState.ABSENT:
-        return info("dev-db", f"the data of {name} is gone", "create it again: chatdb dev-db up")
-    return info("dev-db", f"{name} is stopped; its data is kept", "chatdb dev-db up")
+        return info(f"the data of {name} is gone", "create it again: chatdb dev-db up")
+    return info(f"{name} is stopped; its data is kept", "chatdb dev-db up")
 
 
 DEV_DB_CHECK: Check[Machine] = Check("dev-db", _dev_db)

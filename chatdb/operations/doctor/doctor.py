@@ -19,6 +19,7 @@ from chatdb.operations.doctor.kept import KEPT_CHECK
 from chatdb.operations.doctor.machine import COMPOSE_CHECK, MACHINE_CHECKS, Machine, Settings
 
 _BUSY_SECONDS = 1.0
+_REACHABLE = "database-reachable"
 
 
 def examine(settings: Settings, *, deep: bool = False) -> list[Finding]:
@@ -61,9 +62,9 @@ def _server(
     except psycopg.Error as failure:
         seen = diagnose(str(failure), url)
         text = f"no connection to {url.redacted()}: {seen.text}"
-        return [error("database-reachable", text, seen.hint)], None
+        return [error(text, seen.hint, of=_REACHABLE)], None
     except ChatdbError as failure:
-        return [error("database-reachable", failure.text, failure.hint)], None
+        return [error(failure.text, failure.hint, of=_REACHABLE)], None
     with closing(connection):
         server = ConnectedServer(
             connection=connection,
@@ -86,7 +87,7 @@ def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
 
     if not url.sqlite_path.exists():
         text = f"{url.sqlite_path} does not exist yet; the first command creates it"
-        return [info("database-reachable", text, "chatdb migrate")]
+        return [info(text, "chatdb migrate", of=_REACHABLE)]
     try:
         with closing(connect_sqlite(url, busy_seconds=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA query_only=ON")
@@ -110,11 +111,11 @@ def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:
     if is_busy and knows_locks(url.sqlite_path.parent):
         text = f"{url.sqlite_path} is held by another program"
         fix = f"see which: lsof {shlex.quote(str(url.sqlite_path))}"
-        return error("database-reachable", text, fix)
+        return error(text, fix, of=_REACHABLE)
     known = known or dialect_of(url).translate(failure, url)
     if known is None:
-        return error("database-reachable", f"{url.sqlite_path} cannot be read: {failure}")
-    return error("database-reachable", known.text, known.hint)
+        return error(f"{url.sqlite_path} cannot be read: {failure}", of=_REACHABLE)
+    return error(known.text, known.hint, of=_REACHABLE)
 
 
 def _schema(settings: Settings, url: DatabaseUrl, *, deep: bool) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ def _embeddings_index(server: ConnectedServer) -> Iterator[Finding]:
     with server.reading() as connection:
         found = connection.execute(_INDEXES).fetchall()
     if not found:
-        yield ok("embeddings-index", "no approximate index on embeddings: searches are exact")
+        yield ok("no approximate index on embeddings: searches are exact")
     for name, method, version in found:
         yield _finding(server, name, method, str(version))
 
@@ -46,7 +46,6 @@ def _finding(server: ConnectedServer, name: str, method: str, version: str) -> F
     )
     if _numbers(version) < _WITH_ITERATIVE_SCAN:
         return warning(
-            "embeddings-index",
             f"{lacks}: pgvector {version} has no {setting}",
             "install pgvector 0.8 or newer, then: ALTER EXTENSION vector UPDATE; or drop the index",
         )
@@ -58,16 +57,11 @@ def _finding(server: ConnectedServer, name: str, method: str, version: str) -> F
     is_for_all = any(not role and value in _ITERATIVE for role, value in kept)
     is_for_us = row is not None and row[0] in _ITERATIVE
     if is_for_all or (is_for_us and ours not in roles):
-        return ok("embeddings-index", f"the index {name} is scanned until there are enough hits")
+        return ok(f"the index {name} is scanned until there are enough hits")
     fix = f"ALTER DATABASE {sql_name(server.url.database)} SET {setting} = relaxed_order"
     if roles:
-        return info(
-            "embeddings-index",
-            f"{setting} is on only for {', '.join(roles)}: for others {lacks}",
-            fix,
-        )
+        return info(f"{setting} is on only for {', '.join(roles)}: for others {lacks}", fix)
     return warning(
-        "embeddings-index",
         f"{lacks}, unless its application sets {setting} itself",
         f"{fix}; or drop the index: docs/schema.md",
     )

@@ -1,7 +1,7 @@
 """The doctor's findings: a stable id, a severity, and how to fix it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -39,49 +39,53 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check(Generic[Place]):
-    """One check of a place, which gives one or more findings of its id."""
+    """One check of a place; its findings have its id unless they name another."""
 
     id: str
     run: Callable[[Place], Iterator[Finding]]
 
 
-def ok(check_id: str, text: str) -> Finding:
-    """Return a finding that all is well."""
-    return Finding(check_id, Severity.OK, text)
+def ok(text: str, *, of: str = "") -> Finding:
+    """Return a finding that all is well; `of` is its id, if it is not that of the check."""
+    return Finding(of, Severity.OK, text)
 
 
-def info(check_id: str, text: str, fix: str | None = None) -> Finding:
+def info(text: str, fix: str | None = None, *, of: str = "") -> Finding:
     """Return a finding that is worth knowing but no problem."""
-    return Finding(check_id, Severity.INFO, text, fix)
+    return Finding(of, Severity.INFO, text, fix)
 
 
-def warning(check_id: str, text: str, fix: str | None = None) -> Finding:
+def warning(text: str, fix: str | None = None, *, of: str = "") -> Finding:
     """Return a finding that needs attention."""
-    return Finding(check_id, Severity.WARNING, text, fix)
+    return Finding(of, Severity.WARNING, text, fix)
 
 
-def error(check_id: str, text: str, fix: str | None = None) -> Finding:
+def error(text: str, fix: str | None = None, *, of: str = "") -> Finding:
     """Return a finding that something does not work."""
-    return Finding(check_id, Severity.ERROR, text, fix)
+    return Finding(of, Severity.ERROR, text, fix)
 
 
 def examined(checks: "tuple[Check[Place], ...]", place: Place) -> Iterator[Finding]:
     """Run all checks; one that fails itself becomes a finding, and the others continue."""
     for check in checks:
-        try:
-            yield from check.run(place)
-        except DatabaseLockedError as failure:
-            yield warning(check.id, f"this could not be checked: {failure.text}", failure.hint)
-        except ChatdbError as failure:
-            make = info if _is_refused(failure) else error
-            yield make(check.id, f"this could not be checked: {failure.text}", failure.hint)
-        except Exception as failure:  # noqa: BLE001 - whatever it is, it is what was found
-            reason = str(failure).strip().partition("\n")[0]
-            yield error(
-                check.id,
-                f"this could not be checked: {type(failure).__name__}: {reason}",
-                "to see more of a database's error: chatdb schema status --debug",
-            )
+        for finding in _run(check, place):
+            yield finding if finding.id else replace(finding, id=check.id)
+
+
+def _run(check: Check[Place], place: Place) -> Iterator[Finding]:
+    try:
+        yield from check.run(place)
+    except DatabaseLockedError as failure:
+        yield warning(f"this could not be checked: {failure.text}", failure.hint)
+    except ChatdbError as failure:
+        make = info if _is_refused(failure) else error
+        yield make(f"this could not be checked: {failure.text}", failure.hint)
+    except Exception as failure:  # noqa: BLE001 - whatever it is, it is what was found
+        reason = str(failure).strip().partition("\n")[0]
+        yield error(
+            f"this could not be checked: {type(failure).__name__}: {reason}",
+            "to see more of a database's error: chatdb schema status --debug",
+        )
 
 
 def _is_refused(failure: ChatdbError) -> bool:

@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from chatdb.db.connect import connect_sqlite
-from chatdb.db.contract.search_index import BuildWatch
 from chatdb.db.database import Database
 from chatdb.db.migrating.revision import translated
 from chatdb.db.url import DatabaseUrl
 from chatdb.operations.doctor.findings import Finding, Severity
 from chatdb.operations.doctor.machine import Settings
 from chatdb.operations.searching.public import rebuild_search_index
+from chatdb.primitives.watch import Watch
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -27,7 +27,7 @@ class Mend:
 
     id: str
     text: str
-    run: Callable[[BuildWatch], str]
+    run: Callable[[Watch], str]
 
 
 def mends_of(findings: Sequence[Finding], settings: Settings) -> tuple[Mend, ...]:
@@ -40,7 +40,7 @@ def mends_of(findings: Sequence[Finding], settings: Settings) -> tuple[Mend, ...
 
 
 def _search_index(settings: Settings, url: DatabaseUrl) -> Iterator[Mend]:
-    def run(watch: BuildWatch) -> str:
+    def run(watch: Watch) -> str:
         with Database.open(url, schema=settings.schema, direct_url=settings.direct_url) as database:
             rebuild_search_index(database, watch)
         return "rebuilt the full-text index"
@@ -55,7 +55,7 @@ def _file_rights(_settings: Settings, url: DatabaseUrl) -> Iterator[Mend]:
         return
     mine = mode & ~_OTHERS
 
-    def run(_watch: BuildWatch) -> str:
+    def run(_watch: Watch) -> str:
         path.chmod(mine)
         return f"only its owner can access {path} now (mode {mine:o})"
 
@@ -64,7 +64,7 @@ def _file_rights(_settings: Settings, url: DatabaseUrl) -> Iterator[Mend]:
 
 
 def _file_log(_settings: Settings, url: DatabaseUrl) -> Iterator[Mend]:
-    def run(_watch: BuildWatch) -> str:
+    def run(_watch: Watch) -> str:
         with translated(url), closing(connect_sqlite(url)) as connection:
             is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_busy:

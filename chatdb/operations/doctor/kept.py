@@ -17,19 +17,17 @@ def _kept(place: Place) -> Iterator[Finding]:
     url, schema = place
     found = summarise_kept(url, schema=schema)
     if found is None:
-        yield ok("kept", "no kept files or databases of restores, migrations or deletions")
+        yield ok("no kept files or databases of restores, migrations or deletions")
         return
     age = datetime.now(UTC) - found.oldest
     what = "item is" if found.items == 1 else "items are"
     text = f"{found.items} {what} kept ({megabytes(found.bytes)}), the oldest for {age.days} days"
     fix = "chatdb kept list; then: chatdb kept prune --older-than 30d"
     make = warning if age > _OLD else info
-    yield make("kept", text, fix)
+    yield make(text, fix)
     if found.broken_off:
         yield warning(
-            "kept",
-            f"{found.broken_off} of them were left by interrupted runs",
-            "chatdb kept prune",
+            f"{found.broken_off} of them were left by interrupted runs", "chatdb kept prune"
         )
 
 

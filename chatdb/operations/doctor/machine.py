@@ -63,9 +63,9 @@ class Machine:
 def _python(_: Machine) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < _OLDEST_PYTHON:
-        yield error("python", f"Python {version} is too old", "install Python 3.11 or newer")
+        yield error(f"Python {version} is too old", "install Python 3.11 or newer")
     else:
-        yield ok("python", f"Python {version} ({sys.executable})")
+        yield ok(f"Python {version} ({sys.executable})")
 
 
 def _chatdb(_: Machine) -> Iterator[Finding]:
@@ -74,9 +74,9 @@ def _chatdb(_: Machine) -> Iterator[Finding]:
     found = shutil.which("chatdb")
     own = Path(sys.executable).with_name("chatdb")
     if found is not None and own.exists() and not own.samefile(found):
-        yield info("chatdb", f"{text}; typing chatdb runs a different one: {found}")
+        yield info(f"{text}; typing chatdb runs a different one: {found}")
     else:
-        yield ok("chatdb", text)
+        yield ok(text)
 
 
 def _sqlite_library(_: Machine) -> Iterator[Finding]:
@@ -89,11 +89,11 @@ def _sqlite_library(_: Machine) -> Iterator[Finding]:
     text = f"SQLite {sqlite3.sqlite_version}"
     fix = "use a Python with a newer SQLite: from python.org, uv or conda"
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-        yield error("sqlite-library", f"{text} is older than 3.38", fix)
+        yield error(f"{text} is older than 3.38", fix)
     elif not has_search:
-        yield error("sqlite-library", f"{text} has no full-text search (FTS5)", fix)
+        yield error(f"{text} has no full-text search (FTS5)", fix)
     else:
-        yield ok("sqlite-library", f"{text} with full-text search")
+        yield ok(f"{text} with full-text search")
 
 
 def _client_tools(machine: Machine) -> Iterator[Finding]:
@@ -104,7 +104,7 @@ def _client_tools(machine: Machine) -> Iterator[Finding]:
         found = postgres_tools.find(name, bindir=machine.settings.bindir)
         if not found:
             make = warning if machine.uses_postgresql else info
-            yield make(check_id, f"{name} is not installed", _INSTALL_CLIENT)
+            yield make(f"{name} is not installed", _INSTALL_CLIENT, of=check_id)
             continue
         fitting = (
             postgres_tools.smallest_for(name, major, bindir=machine.settings.bindir)
@@ -112,55 +112,54 @@ def _client_tools(machine: Machine) -> Iterator[Finding]:
             else found[0]
         )
         if fitting is not None:
-            yield ok(check_id, fitting.describe())
+            yield ok(fitting.describe(), of=check_id)
         else:
             make = info if name == "psql" else warning
             yield make(
-                check_id,
                 f"{found[0].describe()} is older than the server ({major})",
                 f"apt install postgresql-client-{major}, or set CHATDB_PG_BINDIR to its folder",
+                of=check_id,
             )
 
 
 def _sqlite3_client(machine: Machine) -> Iterator[Finding]:
     found = shutil.which("sqlite3")
     if found is not None:
-        yield ok("sqlite3-client", f"sqlite3 ({found})")
+        yield ok(f"sqlite3 ({found})")
     elif not machine.uses_postgresql:
-        yield info("sqlite3-client", "sqlite3 is not installed", "apt install sqlite3")
+        yield info("sqlite3 is not installed", "apt install sqlite3")
 
 
-def _engine(check_id: str, describe: Callable[[], str]) -> Finding:
+def _engine(describe: Callable[[], str]) -> Finding:
     try:
-        return ok(check_id, describe())
+        return ok(describe())
     except EngineUnavailableError as failure:
-        return info(check_id, failure.text, failure.hint)
+        return info(failure.text, failure.hint)
 
 
 def _compose_engine(machine: Machine) -> Iterator[Finding]:
     engine = ComposeEngine(environment=machine.settings.environment, answer_seconds=ENGINE_SECONDS)
-    yield _engine("compose-engine", engine.describe)
+    yield _engine(engine.describe)
 
 
 def _embedded_engine(machine: Machine) -> Iterator[Finding]:
     engine = EmbeddedEngine(bindir=machine.settings.bindir)
-    yield _engine("embedded-engine", engine.describe)
+    yield _engine(engine.describe)
 
 
 def _settings(machine: Machine) -> Iterator[Finding]:
     settings = machine.settings
     if settings.trouble is not None:
-        yield error("settings", settings.trouble.text, settings.trouble.hint)
+        yield error(settings.trouble.text, settings.trouble.hint)
     elif settings.url is not None:
         text = f"the database is {settings.url.redacted()} ({settings.url_source})"
         if settings.url.password and settings.url_source.startswith("option"):
             yield info(
-                "settings",
                 f"{text}: the list of processes shows its password to every user",
                 "put it into .env (mode 600), DATABASE_URL or ~/.pgpass",
             )
         else:
-            yield ok("settings", text)
+            yield ok(text)
 
 
 def _env_file(machine: Machine) -> Iterator[Finding]:
@@ -168,17 +167,16 @@ def _env_file(machine: Machine) -> Iterator[Finding]:
     if machine.settings.trouble is not None or not path.is_file():
         return
     for note in machine.settings.notes:
-        yield warning("env-file", note, f"fix the line in {shlex.quote(str(path))}")
+        yield warning(note, f"fix the line in {shlex.quote(str(path))}")
     mode = path.stat().st_mode
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and _holds_password(path):
         yield warning(
-            "env-file",
             f"{path} contains a password, and other users can read it (mode "
             f"{stat.S_IMODE(mode):o})",
             f"chmod 600 {shlex.quote(str(path))}",
         )
     elif not machine.settings.notes:
-        yield ok("env-file", f"{path} is in order")
+        yield ok(f"{path} is in order")
 
 
 def _holds_password(path: Path) -> bool:
@@ -206,11 +204,11 @@ def _disk(machine: Machine) -> Iterator[Finding]:
         text = f"{megabytes(free)} are free in {place}"
         fix = f"free some space: du -xh --max-depth=2 {shlex.quote(str(place))}"
         if free < _LITTLE_BYTES:
-            yield error(check_id, text, fix)
+            yield error(text, fix, of=check_id)
         elif free < (need if check_id == "disk-data" else _LITTLE_BYTES * 10):
-            yield warning(check_id, text, fix)
+            yield warning(text, fix, of=check_id)
         else:
-            yield ok(check_id, text)
+            yield ok(text, of=check_id)
 
 
 COMPOSE_CHECK: Check[Machine] = Check("compose-engine", _compose_engine)

@@ -112,45 +112,36 @@ def _latency(server: ConnectedServer) -> Iterator[Finding]:
         f" (login {server.seconds * 1000:.0f} ms)"
     )
     slow = seconds > _SLOW_SECONDS
-    yield (
-        info("database-reachable", f"{text}: every command will be slow")
-        if slow
-        else ok("database-reachable", text)
-    )
+    yield (info(f"{text}: every command will be slow") if slow else ok(text))
 
 
 def _version(server: ConnectedServer) -> Iterator[Finding]:
     text = f"PostgreSQL {str(server.row('SHOW server_version')[0]).split()[0]}"
     if server.major < OLDEST_MAJOR:
         yield error(
-            "server-version",
             f"{text} is older than chatdb works with ({OLDEST_MAJOR} to {NEWEST_MAJOR})",
             "upgrade the server",
         )
     elif server.major > NEWEST_MAJOR:
         yield warning(
-            "server-version",
-            f"{text} is newer than this chatdb was tested with",
-            "pip install --upgrade chatdb-cli",
+            f"{text} is newer than this chatdb was tested with", "pip install --upgrade chatdb-cli"
         )
     else:
-        yield ok("server-version", text)
+        yield ok(text)
 
 
 def _tls(server: ConnectedServer) -> Iterator[Finding]:
     if server.connection.pgconn.ssl_in_use:
-        yield ok("server-tls", "the connection is encrypted")
+        yield ok("the connection is encrypted")
     elif server.is_here:
-        yield ok("server-tls", "the connection is not encrypted, but stays on this machine")
+        yield ok("the connection is not encrypted, but stays on this machine")
     elif ip_address(server.connection.info.hostaddr).is_private:
         yield info(
-            "server-tls",
             "the connection crosses a private network unencrypted",
             "add ?sslmode=require to the database URL",
         )
     else:
         yield warning(
-            "server-tls",
             "passwords and chats cross the network unencrypted",
             "add ?sslmode=verify-full (or require) to the database URL",
         )
@@ -159,12 +150,11 @@ def _tls(server: ConnectedServer) -> Iterator[Finding]:
 def _pooler(server: ConnectedServer) -> Iterator[Finding]:
     is_pooled = server.connection.info.backend_pid != server.row("SELECT pg_backend_pid()")[0]
     if not is_pooled:
-        yield ok("server-pooler", "no pooler is in use")
+        yield ok("no pooler is in use")
     elif server.has_direct_url:
-        yield ok("server-pooler", "a pooler is in use; the direct URL bypasses it")
+        yield ok("a pooler is in use; the direct URL bypasses it")
     else:
         yield warning(
-            "server-pooler",
             "a pooler is in use: migrations and dumps need the server's direct URL",
             "set CHATDB_DIRECT_URL, or use --direct-url",
         )
@@ -185,9 +175,9 @@ def _rights(server: ConnectedServer) -> Iterator[Finding]:
             f"CREATE ROLE app LOGIN PASSWORD '...'; ALTER DATABASE {sql_name(server.url.database)}"
         )
         fix += " OWNER TO app"
-        yield (info if server.is_here else warning)("server-superuser", text, fix)
+        yield (info if server.is_here else warning)(text, fix, of="server-superuser")
     else:
-        yield ok("server-superuser", f"user {user} is not a superuser")
+        yield ok(f"user {user} is not a superuser", of="server-superuser")
 
 
 def _no_schema(server: ConnectedServer, user: str, *, may_make_schema: bool) -> Finding:
@@ -197,16 +187,12 @@ def _no_schema(server: ConnectedServer, user: str, *, may_make_schema: bool) -> 
         closed = connection.execute(_CLOSED_SCHEMA, {"schema": server.schema}).fetchone()
     if closed is not None:
         return error(
-            "server-rights",
             f"user {user} may not use the schema {closed[0]}",
             f"as its owner: GRANT USAGE ON SCHEMA {sql_name(closed[0])} TO {role}",
         )
     if server.schema is not None and may_make_schema:
-        return info(
-            "server-rights", f"the schema {server.schema} does not exist yet", "chatdb migrate"
-        )
+        return info(f"the schema {server.schema} does not exist yet", "chatdb migrate")
     return error(
-        "server-rights",
         f"the search path of user {user} contains no schema it may use",
         "as the owner of the database: CREATE SCHEMA"
         f" {sql_name(server.schema or user)} AUTHORIZATION {role}",
@@ -222,7 +208,6 @@ def _rights_in_schema(
         is_bound = bool(missing and connection.execute(_BOUND_ROLE).fetchall())
     if missing and is_bound:
         yield info(
-            "server-rights",
             f"user {user} is an application role, subject to row-level security",
             "to see what it can access: chatdb security check",
         )
@@ -230,28 +215,25 @@ def _rights_in_schema(
         privileges = ", ".join(row[0] for row in missing)
         tables = ", ".join(sorted({table for row in missing for table in row[1]})[:3])
         yield error(
-            "server-rights",
             f"user {user} lacks {privileges} on chatdb's tables ({tables} ...)",
             f"as their owner: GRANT {privileges} ON ALL TABLES IN SCHEMA {sql_name(schema)}"
             f" TO {sql_name(user)}",
         )
     elif not may_create:
         yield warning(
-            "server-rights",
             f"user {user} may not create tables in the schema {schema}: it cannot migrate",
             f"as its owner: GRANT CREATE ON SCHEMA {sql_name(schema)} TO {sql_name(user)}",
         )
     else:
-        yield ok("server-rights", f"user {user} may read, write and migrate in schema {schema}")
+        yield ok(f"user {user} may read, write and migrate in schema {schema}")
 
 
 def _encoding(server: ConnectedServer) -> Iterator[Finding]:
     encoding = server.row("SHOW server_encoding")[0]
     if encoding == "UTF8":
-        yield ok("server-encoding", "the database's encoding is UTF8")
+        yield ok("the database's encoding is UTF8")
     else:
         yield error(
-            "server-encoding",
             f"the database's encoding is {encoding}: it cannot store every chat",
             "createdb --encoding UTF8 --template template0 NAME, and use that",
         )
@@ -267,7 +249,7 @@ def _extensions(server: ConnectedServer) -> Iterator[Finding]:
         else:
             state = "not created" if name in found else "not installed"
             parts.append(f"{name} {state} (optional: {use})")
-    yield info("server-extensions", "; ".join(parts))
+    yield info("; ".join(parts))
 
 
 def _clock(server: ConnectedServer) -> Iterator[Finding]:
@@ -277,13 +259,12 @@ def _clock(server: ConnectedServer) -> Iterator[Finding]:
     difference = theirs - ours
     if abs(difference) > _CLOCK_SECONDS:
         yield warning(
-            "server-clock",
             f"the server's clock is {abs(difference):.0f} s"
             f" {'ahead of' if difference > 0 else 'behind'} this machine's",
             "synchronize both with a time server: timedatectl set-ntp true",
         )
     else:
-        yield ok("server-clock", "the server's clock agrees with this machine's")
+        yield ok("the server's clock agrees with this machine's")
 
 
 def _connections(server: ConnectedServer) -> Iterator[Finding]:
@@ -291,12 +272,10 @@ def _connections(server: ConnectedServer) -> Iterator[Finding]:
     text = f"{used} of {limit} connections are in use"
     if used >= limit * _BUSY_SHARE:
         yield warning(
-            "server-connections",
-            text,
-            'chatdb connect -c "SELECT pid, state, application_name FROM pg_stat_activity"',
+            text, 'chatdb connect -c "SELECT pid, state, application_name FROM pg_stat_activity"'
         )
     else:
-        yield ok("server-connections", text)
+        yield ok(text)
 
 
 def _transaction_ids(server: ConnectedServer) -> Iterator[Finding]:
@@ -305,12 +284,10 @@ def _transaction_ids(server: ConnectedServer) -> Iterator[Finding]:
     if age >= _OLD_TRANSACTIONS:
         make = error if age >= _TOO_OLD_TRANSACTIONS else warning
         yield make(
-            "server-transaction-ids",
-            f"{text}: at 2,147,483,648 the server stops",
-            f"vacuumdb --freeze --jobs 4 {name}",
+            f"{text}: at 2,147,483,648 the server stops", f"vacuumdb --freeze --jobs 4 {name}"
         )
     else:
-        yield ok("server-transaction-ids", text)
+        yield ok(text)
 
 
 def _prepared(server: ConnectedServer) -> Iterator[Finding]:
@@ -321,7 +298,6 @@ def _prepared(server: ConnectedServer) -> Iterator[Finding]:
         gid, many = old[0].gid, len(old)
         noun = "prepared transaction is" if many == 1 else f"of {many} prepared transactions is"
         yield warning(
-            "server-prepared-transactions",
             f"a {noun} {old[0].age:,.0f} s old and keeps its locks: {gid!r} of {old[0].owner}",
             f"if no transaction manager will end it: {old[0].end()}",
         )
@@ -331,12 +307,11 @@ def _prepared(server: ConnectedServer) -> Iterator[Finding]:
             "a prepared transaction" if len(found) == 1 else f"{len(found)} prepared transactions"
         )
         yield info(
-            "server-prepared-transactions",
             f"{count}, the oldest {found[0].age or 0:,.0f} s old: {found[0].gid!r} of"
-            f" {found[0].owner}; its locks last until it is ended",
+            f" {found[0].owner}; its locks last until it is ended"
         )
     else:
-        yield ok("server-prepared-transactions", "there is no prepared transaction")
+        yield ok("there is no prepared transaction")
 
 
 def _writable(server: ConnectedServer) -> Iterator[Finding]:
@@ -345,19 +320,17 @@ def _writable(server: ConnectedServer) -> Iterator[Finding]:
     )
     if is_standby:
         yield warning(
-            "server-writable",
             "this server is a standby, which cannot be written to",
             "use the primary, or list all servers with ?target_session_attrs=read-write",
         )
     elif read_only:
         yield warning(
-            "server-writable",
             "transactions are read-only by default here",
             "look for default_transaction_read_only: chatdb connect"
             ' -c "SELECT * FROM pg_db_role_setting"',
         )
     else:
-        yield ok("server-writable", "the server can be written to")
+        yield ok("the server can be written to")
 
 
 SERVER_CHECKS: tuple[Check[ConnectedServer], ...] = (

@@ -22,11 +22,11 @@ LIMITS = {"lock_timeout": "500ms", "statement_timeout": "5s"}
 def _state(database: Database) -> Iterator[Finding]:
     seen = look(database.url, schema=database.schema)
     if seen.state == "current":
-        yield ok("schema-state", f"the schema is at the newest revision ({seen.revision})")
+        yield ok(f"the schema is at the newest revision ({seen.revision})")
         return
     found = mismatch(seen, database.url)
     make = info if seen.state == "empty" and not seen.elsewhere else error
-    yield make("schema-state", found.text, found.hint)
+    yield make(found.text, found.hint)
 
 
 def is_current(database: Database) -> bool:
@@ -44,22 +44,21 @@ def _differences(database: Database) -> Iterator[Finding]:
         names = [f"{item.kind} {item.name} {item.problem}" for item in others]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         yield error(
-            "schema-differences",
             "the schema differs from the one the migrations create: "
             f"{', '.join(names[:_SHOWN])}{more}",
             "chatdb schema check",
         )
     else:
-        yield ok("schema-differences", "the schema is the one the migrations create")
+        yield ok("the schema is the one the migrations create")
     if scripts:
         names = [item.name for item in scripts]
         yield warning(
-            "schema-scripts",
             f"scripts were changed after they were applied: {', '.join(names)}",
             "chatdb schema history; install the chatdb that applied them, or a newer one",
+            of="schema-scripts",
         )
     else:
-        yield ok("schema-scripts", "the scripts are those that were applied")
+        yield ok("the scripts are those that were applied", of="schema-scripts")
 
 
 def _leases(database: Database) -> Iterator[Finding]:
@@ -70,18 +69,15 @@ def _leases(database: Database) -> Iterator[Finding]:
     now = datetime.now(UTC)
     for row in held:
         if row.expires_at > now:
-            yield info(
-                "leases", f"{row.owner} is running {row.name}, until {row.expires_at:%H:%M}Z"
-            )
+            yield info(f"{row.owner} is running {row.name}, until {row.expires_at:%H:%M}Z")
         else:
             yield warning(
-                "leases",
                 f"{row.owner} did not finish {row.name}, started before "
                 f"{row.expires_at:%Y-%m-%d %H:%M}Z",
                 "run that command again",
             )
     if not held:
-        yield ok("leases", "no long job is running, and none was left unfinished")
+        yield ok("no long job is running, and none was left unfinished")
 
 
 def _copy(database: Database) -> Iterator[Finding]:
@@ -90,10 +86,9 @@ def _copy(database: Database) -> Iterator[Finding]:
     with database.transaction(settings=LIMITS) as connection:
         progress = standing_copy(connection)
     if progress is None:
-        yield ok("copy", "no copy into this database was left unfinished")
+        yield ok("no copy into this database was left unfinished")
     else:
         yield warning(
-            "copy",
             f"a copy of {progress.source} into this database is running, or did not finish",
             "run the same chatdb copy again",
         )
@@ -105,18 +100,16 @@ def _environment(database: Database) -> Iterator[Finding]:
     label = look_at_label(database.url, schema=database.schema)
     if label.environment is None:
         yield info(
-            "environment",
             "the database is not labelled development, staging or production",
             "chatdb environment set development",
         )
     elif label.environment == PRODUCTION:
         yield info(
-            "environment",
             "the database is labelled production: destructive commands require --confirm "
-            f"{shlex.quote(label.name)}",
+            f"{shlex.quote(label.name)}"
         )
     else:
-        yield ok("environment", f"the database is labelled {label.environment}")
+        yield ok(f"the database is labelled {label.environment}")
 
 
 SCHEMA_CHECKS: tuple[Check[Database], ...] = (

@@ -33,18 +33,15 @@ def _search_index(database: Database, *, deep: bool) -> Iterator[Finding]:
 
 def _finding(report: SearchIndexReport) -> Finding:
     if report.state == "off":
-        return info("search-index", "the full-text index is off by request", COMPLETE_HINT)
+        return info("the full-text index is off by request", COMPLETE_HINT)
     if report.state == "deferred":
         return warning(
-            "search-index",
-            "an import did not finish: search is slow until the index is built",
-            COMPLETE_HINT,
+            "an import did not finish: search is slow until the index is built", COMPLETE_HINT
         )
     if report.problems:
         return error(
-            "search-index",
             f"the full-text index is not intact: {'; '.join(report.problems[:_SHOWN])}",
             COMPLETE_HINT,
         )
     more = f"; {'; '.join(report.unchecked)}" if report.unchecked else ""
-    return ok("search-index", f"the full-text index exists{more}")
+    return ok(f"the full-text index exists{more}")

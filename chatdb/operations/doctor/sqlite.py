@@ -37,7 +37,7 @@ class DatabaseFile:
 def _reachable(file: DatabaseFile) -> Iterator[Finding]:
     file.value("SELECT count(*) FROM sqlite_master")
     size = int(str(file.value("PRAGMA page_count"))) * int(str(file.value("PRAGMA page_size")))
-    yield ok("database-reachable", f"{file.path} can be read ({megabytes(size)})")
+    yield ok(f"{file.path} can be read ({megabytes(size)})")
 
 
 def _rights(file: DatabaseFile) -> Iterator[Finding]:
@@ -45,35 +45,31 @@ def _rights(file: DatabaseFile) -> Iterator[Finding]:
     folder = file.path.absolute().parent
     if not os.access(file.path, os.W_OK):
         yield warning(
-            "file-rights",
             f"{file.path} cannot be written by this user",
             f"chmod u+w {file.quoted}; or run chatdb as its owner",
         )
     elif not os.access(folder, os.W_OK):
         yield warning(
-            "file-rights",
             f"{folder} cannot be written: SQLite makes files beside the database when it writes",
             f"chmod u+w {shlex.quote(str(folder))}",
         )
     elif mode & _OTHERS:
         yield warning(
-            "file-rights",
             f"{file.path} contains chats, and other users can read it (mode "
             f"{stat.S_IMODE(mode):o})",
             f"chmod 600 {file.quoted}",
         )
     else:
-        yield ok("file-rights", f"only its owner can read {file.path}")
+        yield ok(f"only its owner can read {file.path}")
 
 
 def _journal(file: DatabaseFile) -> Iterator[Finding]:
     mode = str(file.value("PRAGMA journal_mode"))
     # A read-only file is opened as immutable: its log is not seen.
     if mode == "wal" or _is_marked_wal(file.path):
-        yield ok("file-journal", "readers do not block the writer (write-ahead log)")
+        yield ok("readers do not block the writer (write-ahead log)")
     else:
         yield info(
-            "file-journal",
             f"the journal mode is {mode}: a long read blocks every writer",
             'chatdb connect -c "PRAGMA journal_mode=WAL"',
         )
@@ -90,12 +86,11 @@ def _log_size(file: DatabaseFile) -> Iterator[Finding]:
     size = log.stat().st_size if log.exists() else 0
     if size > _LARGE_LOG_BYTES:
         yield warning(
-            "file-log",
             f"the write-ahead log has grown to {megabytes(size)}: a reader may be blocking it",
             'chatdb connect -c "PRAGMA wal_checkpoint(TRUNCATE)"',
         )
     else:
-        yield ok("file-log", f"the write-ahead log is small ({megabytes(size)})")
+        yield ok(f"the write-ahead log is small ({megabytes(size)})")
 
 
 def _lock(file: DatabaseFile) -> Iterator[Finding]:
@@ -110,7 +105,6 @@ def _lock(file: DatabaseFile) -> Iterator[Finding]:
     except sqlite3.OperationalError as failure:
         if getattr(failure, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
             yield warning(
-                "file-lock",
                 "another program is writing, or holds the write lock",
                 f"see which: lsof {file.quoted}",
             )
@@ -118,7 +112,7 @@ def _lock(file: DatabaseFile) -> Iterator[Finding]:
         raise
     finally:
         file.connection.execute("PRAGMA query_only=ON")
-    yield ok("file-lock", "no process holds the write lock")
+    yield ok("no process holds the write lock")
 
 
 def _integrity(file: DatabaseFile) -> Iterator[Finding]:
@@ -127,7 +121,6 @@ def _integrity(file: DatabaseFile) -> Iterator[Finding]:
     said = _quick_check(file.connection)
     if said:
         yield error(
-            "file-integrity",
             f"{file.path} is damaged: {'; '.join(said[:_SHOWN])}",
             f"restore it from a backup; to save the readable part: sqlite3 {file.quoted} .recover",
         )
@@ -137,12 +130,11 @@ def _integrity(file: DatabaseFile) -> Iterator[Finding]:
         tables = ", ".join(sorted({str(row[0]) for row in broken}))
         count = f"{len(broken)}{'' if len(broken) < 1000 else ' or more'}"
         yield error(
-            "file-integrity",
             f"{count} rows of {tables} refer to rows that do not exist",
             'chatdb connect -c "PRAGMA foreign_key_check"',
         )
         return
-    yield ok("file-integrity", "every page and every reference is intact")
+    yield ok("every page and every reference is intact")
 
 
 def _quick_check(connection: sqlite3.Connection) -> list[str]:

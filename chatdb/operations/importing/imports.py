@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID, uuid4
 
@@ -107,12 +106,7 @@ class ImportRun:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, _trace: object) -> None:
         outcome: LogOutcome = "partial" if self.counts.skipped else "done"
         if error is None:
             self._log_end(outcome, self._shared or self._database)

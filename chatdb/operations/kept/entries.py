@@ -10,6 +10,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, NotFoundError, UsageError
 from chatdb.operations.kept.deletions import LoggedDeletion, read_deletion_log
 from chatdb.operations.kept.items import KeptItem, MadeBy, deletion_time, find_kept, sorted_out
+from chatdb.primitives.filled import filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +74,13 @@ def kept_entries(url: DatabaseUrl, *, schema: str | None = None) -> KeptEntries:
         for name, each in logged.items()
         if name not in there and each.path.is_file()
     ]
+    deletions = ((item, logged if item.made_by == "deletion" else {}) for item in own)
     entries = [
-        _entry(item, logged.get(Path(item.name).name) if item.made_by == "deletion" else None)
-        for item in own
+        filled(KeptEntry, item, known.get(Path(item.name).name)) for item, known in deletions
     ]
     return KeptEntries(
         own=sorted(entries, key=_order),
-        others=[_entry(item, None) for item in others],
+        others=[filled(KeptEntry, item, None) for item in others],
         log_problem=log.problem,
     )
 
@@ -127,16 +128,4 @@ def _elsewhere(deletion: LoggedDeletion) -> KeptItem:
     kept_at = deletion_time(deletion.path) or deletion.kept_at
     return KeptItem(
         name=str(deletion.path), made_by="deletion", kept_at=kept_at, bytes=told.st_size
-    )
-
-
-def _entry(item: KeptItem, deletion: LoggedDeletion | None) -> KeptEntry:
-    return KeptEntry(
-        name=item.name,
-        made_by=item.made_by,
-        kept_at=item.kept_at,
-        bytes=item.bytes,
-        organization=None if deletion is None else deletion.organization,
-        conversations=None if deletion is None else deletion.conversations,
-        messages=None if deletion is None else deletion.messages,
     )

@@ -25,7 +25,7 @@ from chatdb.operations.organizations.organizations import (
 from chatdb.records import Organization
 from chatdb.store.lines import lines_within
 from chatdb.store.selecting import READING, ConversationFilter
-from chatdb.store.work_log import write_work
+from chatdb.store.work_log import write_deletion
 
 REASON = "chatdb organizations delete"
 OnDone = Callable[[int], object]
@@ -113,13 +113,22 @@ def _delete_once(
             delete_contents(connection, organization.id, on_deleted=watch.on_deleted)
             if not keep_row:
                 delete_row(connection, organization.id)
-            report = OrganizationDeletion(contents=contents, kept=keep_to, row_kept=keep_row)
-            _write_log(connection, report, organization, started)
+            write_deletion(
+                connection,
+                organization.key,
+                organization.id,
+                started_at=started,
+                kept=keep_to,
+                organization=not keep_row,
+                conversations=contents.conversations,
+                messages=contents.messages,
+                snapshots=contents.snapshots,
+            )
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
         raise
-    return report
+    return OrganizationDeletion(contents=contents, kept=keep_to, row_kept=keep_row)
 
 
 def _keep(
@@ -147,26 +156,3 @@ def _was_changed(error: DatabaseFailedError) -> bool:
     """Tell whether another session changed what is to be deleted since we read it."""
     cause = getattr(error.__cause__, "orig", None) or error.__cause__
     return getattr(cause, "sqlstate", None) == _CHANGED
-
-
-def _write_log(
-    connection: sa.Connection,
-    report: OrganizationDeletion,
-    organization: Organization,
-    started: datetime,
-) -> None:
-    contents = report.contents
-    write_work(
-        connection,
-        "deletion",
-        organization.key,
-        started_at=started,
-        details={
-            "organization_id": str(organization.id),
-            "organization": not report.row_kept,
-            "conversations": contents.conversations,
-            "messages": contents.messages,
-            "snapshots": contents.snapshots,
-            "kept": None if report.kept is None else str(report.kept),
-        },
-    )

@@ -17,6 +17,7 @@ from chatdb.operations.importing.public import ImportCounts, ImportOptions, Impo
 from chatdb.operations.organizations.public import organizations
 from chatdb.operations.restoring.parts import RestoreOptions
 from chatdb.operations.restoring.scratch_restore import imported_native, scratch_restore
+from chatdb.primitives.filled import filled
 from chatdb.primitives.watch import Watch
 from chatdb.store.added_columns import added_columns
 from chatdb.store.batches import Arrival
@@ -167,15 +168,11 @@ def _report(
     *,
     dry_run: bool,
 ) -> SelectionRestored:
-    return SelectionRestored(
+    return filled(
+        SelectionRestored,
+        counts,
         backup=backup.file,
         database=database.url.redacted(),
         organization=selection.organization,
-        new=counts.new,
-        updated=counts.updated,
-        unchanged=counts.unchanged,
-        skipped=counts.skipped,
-        messages_new=counts.messages_new,
-        messages_changed=counts.messages_changed,
         dry_run=dry_run,
     )

@@ -6,9 +6,10 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from chatdb.db.contract.search_index import COMPLETE_HINT, BuildWatch, IndexSight
+from chatdb.db.contract.search_index import COMPLETE_HINT, IndexSight
 from chatdb.db.database import Database
 from chatdb.errors import StorageError
+from chatdb.primitives.watch import Watch
 from chatdb.store.search_index import forget_search_index_state, search_index_state
 
 LOOK_SECONDS = 2.0
@@ -71,9 +72,7 @@ def check_search_index(
         return replace(seen, unchecked=(*seen.unchecked, f"only counted: {error.text}"))
 
 
-def rebuild_search_index(
-    database: Database, watch: BuildWatch, *, only_if_needed: bool = False
-) -> bool:
+def rebuild_search_index(database: Database, watch: Watch, *, only_if_needed: bool = False) -> bool:
     """Rebuild the index from the messages; return whether it was.
 
     SQLite: in one transaction, with its triggers. PostgreSQL: beside the old one while writers

@@ -63,7 +63,9 @@ def _server(settings: SecuritySettings) -> list[Finding]:
         seen = look(settings.url, schema=settings.schema)
         if seen.state != "current":
             found = mismatch(seen, settings.url)
-            return [error("schema-state", f"nothing else can be checked: {found.text}", found.hint)]
+            return [
+                error(f"nothing else can be checked: {found.text}", found.hint, of="schema-state")
+            ]
         with (
             database.translated_errors(),
             closing(connect_postgresql(settings.url, autocommit=True)) as connection,
@@ -95,7 +97,7 @@ def _policies(database: Database) -> Iterator[Finding]:
     for difference in differences:
         yield _of_difference(difference)
     if not differences:
-        yield ok("policies", "every table has the policies that the migrations create")
+        yield ok("every table has the policies that the migrations create")
 
 
 def _of_difference(difference: Difference) -> Finding:
@@ -126,7 +128,7 @@ def _of_difference(difference: Difference) -> Finding:
             f"the {difference.kind} {difference.name} is {difference.problem}",
             "chatdb schema downgrade 0003 --yes && chatdb migrate",
         )
-    return error("policies", text, fix)
+    return error(text, fix)
 
 
 def _isolation(server: "SecuredServer") -> Iterator[Finding]:
@@ -147,23 +149,21 @@ def _isolation(server: "SecuredServer") -> Iterator[Finding]:
                 proof = prove(connection, role, may_write=may_write, schema=server.schema)
         except errors.InsufficientPrivilege:
             yield warning(
-                "isolation",
                 f"{role} could not be tried: {own} may not SET ROLE to it, or owns no tables here",
                 f"as a superuser: GRANT {quoted(role)} TO {quoted(own)}; or run this as the owner",
             )
             continue
         except errors.ReadOnlySqlTransaction:
-            yield info("isolation", "a standby cannot be written to: try it on the primary")
+            yield info("a standby cannot be written to: try it on the primary")
             return
         for breach in proof.breaches[:_SHOWN]:
-            yield error("isolation", f"{role} {breach}", _way_out(role, server.roles[role], breach))
+            yield error(f"{role} {breach}", _way_out(role, server.roles[role], breach))
         if len(proof.breaches) > _SHOWN:
-            yield error("isolation", f"{role}: {len(proof.breaches) - _SHOWN} more like this")
+            yield error(f"{role}: {len(proof.breaches) - _SHOWN} more like this")
         if not proof.breaches:
             yield ok(
-                "isolation",
                 f"{proof.attempts} attempts as {role} did not reach anything of another tenant or "
-                "user",
+                "user"
             )
 
 

@@ -31,20 +31,16 @@ def _database(files: SecuredFiles) -> Iterator[Finding]:
         return
     path = files.database
     if not path.exists():
-        yield ok(
-            "database-file",
-            f"{path} does not exist yet; a new file is accessible to its owner only",
-        )
+        yield ok(f"{path} does not exist yet; a new file is accessible to its owner only")
         return
     open_ones = _open([path, *(path.with_name(path.name + ending) for ending in _BESIDE)])
     if open_ones:
         yield error(
-            "database-file",
             f"other users of this machine can open {_named(open_ones)}, which contains all chats",
             f"chmod 600 {_quoted(open_ones)}",
         )
     else:
-        yield ok("database-file", f"only its owner can open {path} and the files beside it")
+        yield ok(f"only its owner can open {path} and the files beside it")
 
 
 def _copies(files: SecuredFiles) -> Iterator[Finding]:
@@ -61,33 +57,31 @@ def _copies(files: SecuredFiles) -> Iterator[Finding]:
     open_ones = _open(copies)
     if open_ones:
         yield warning(
-            "database-copies",
             f"other users can open copies of the database: {_named(open_ones)}",
             f"chmod 600 {_quoted(open_ones)}",
         )
     else:
-        yield ok("database-copies", f"other users cannot open any copy beside {path}")
+        yield ok(f"other users cannot open any copy beside {path}")
 
 
 def _backups(files: SecuredFiles) -> Iterator[Finding]:
-    yield from _folders("backup-files", "backups", files.backups)
+    yield from _folders("backups", files.backups)
 
 
 def _kept(files: SecuredFiles) -> Iterator[Finding]:
-    yield from _folders("kept-files", "saved deletions", files.kept)
+    yield from _folders("saved deletions", files.kept)
 
 
-def _folders(check_id: str, what: str, folders: Iterable[Path]) -> Iterator[Finding]:
+def _folders(what: str, folders: Iterable[Path]) -> Iterator[Finding]:
     present = [folder for folder in folders if folder.is_dir()]
     found = [path for folder in present for path in _open(_files_below(folder))]
     if found:
         yield warning(
-            check_id,
             f"other users can open {what}: {_named(found)}",
             f"chmod -R go= {_quoted(dict.fromkeys(_top_of(path, present) for path in found))}",
         )
     elif present:
-        yield ok(check_id, f"only their owner can open {what} in {_named(present)}")
+        yield ok(f"only their owner can open {what} in {_named(present)}")
 
 
 def _environment(files: SecuredFiles) -> Iterator[Finding]:
@@ -100,12 +94,11 @@ def _environment(files: SecuredFiles) -> Iterator[Finding]:
     open_ones = _open(settings)
     if open_ones:
         yield warning(
-            "settings-files",
             f"other users can open {_named(open_ones)}, which contains passwords",
             f"chmod 600 {_quoted(open_ones)}",
         )
     elif settings:
-        yield ok("settings-files", f"only its owner can open {_named(settings)}")
+        yield ok(f"only its owner can open {_named(settings)}")
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

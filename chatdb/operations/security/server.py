@@ -152,20 +152,16 @@ def _connected(server: SecuredServer) -> Iterator[Finding]:
     [(user, is_super, bypasses, owns)] = server.rows(_WHO)
     if is_super or bypasses or owns:
         what = "a superuser" if is_super else "exempt from policies" if bypasses else "the owner"
-        yield info(
-            "connected-as",
-            f"connected as {user}, {what}: right for maintenance, never for an application",
-        )
+        yield info(f"connected as {user}, {what}: right for maintenance, never for an application")
     else:
-        yield ok("connected-as", f"connected as {user}, subject to row-level security")
+        yield ok(f"connected as {user}, subject to row-level security")
 
 
 def _app_roles(server: SecuredServer) -> Iterator[Finding]:
     if server.bound:
-        yield ok("app-roles", f"subject to row-level security: {', '.join(server.bound)}")
+        yield ok(f"subject to row-level security: {', '.join(server.bound)}")
     else:
         yield warning(
-            "app-roles",
             "there is no role for applications: a program that connects as the owner bypasses "
             "all policies",
             "chatdb roles create app",
@@ -175,7 +171,6 @@ def _app_roles(server: SecuredServer) -> Iterator[Finding]:
             reason = "owns the tables or belongs to their owner" if kind == "owner" else kind
             known = server.connection.info.user == name
             yield (info if known else warning)(
-                "app-roles",
                 f"{name} may log in and is not subject to row-level security ({reason})",
                 None
                 if known
@@ -187,12 +182,11 @@ def _sessions(server: SecuredServer) -> Iterator[Finding]:
     found = server.rows(_SESSIONS)
     for user, program, count in found:
         yield warning(
-            "unbound-sessions",
             f"{program} is connected as {user} (sessions: {count}): no policy applies to it",
             "chatdb roles create app, and let the program use that role",
         )
     if not found:
-        yield ok("unbound-sessions", "no application is connected that bypasses row-level security")
+        yield ok("no application is connected that bypasses row-level security")
 
 
 def _rights(server: SecuredServer) -> Iterator[Finding]:
@@ -211,37 +205,32 @@ def _rights(server: SecuredServer) -> Iterator[Finding]:
     found = [row for values in (everywhere, writes, log) for row in server.rows(_RIGHTS, values)]
     for role, table, privilege in found:
         yield warning(
-            "role-rights",
             f"{role} has {privilege} on {table}, which no application needs",
             f"REVOKE {privilege} ON {table} FROM {quoted(role)}",
         )
     for role, schema in server.rows(_MAKERS, (roles,)):
         yield warning(
-            "role-rights",
             f"{role} may create tables and functions in chatdb's schema",
             f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {quoted(role)}",
         )
     for (role,) in server.rows(_STRONG, (roles,)):
         yield warning(
-            "role-rights",
             f"{role} may create roles or databases, or replicate",
             f"ALTER ROLE {quoted(role)} NOCREATEROLE NOCREATEDB NOREPLICATION",
         )
     if roles and not found:
-        yield ok("role-rights", f"no unnecessary privileges: {', '.join(roles)}")
+        yield ok(f"no unnecessary privileges: {', '.join(roles)}")
 
 
 def _unprotected(server: SecuredServer) -> Iterator[Finding]:
     values = {"own": sorted(TABLE_NAMES), "roles": server.bound}
     for (table,) in server.rows(_UNPROTECTED, values):
         yield warning(
-            "unprotected-tables",
             f"the table {table} has organization_id but no row-level security; roles may read it",
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, with a policy like that of messages",
         )
     for view, may_ask in server.rows(_VIEWS, values):
         yield warning(
-            "unprotected-tables",
             f"the view {view} shows rows of all tenants: it reads as its owner; roles may read it",
             f"ALTER VIEW {view} SET (security_invoker = true)"
             if may_ask
@@ -252,16 +241,15 @@ def _unprotected(server: SecuredServer) -> Iterator[Finding]:
 def _public(server: SecuredServer) -> Iterator[Finding]:
     found = server.rows(_PUBLIC, {"own": sorted(TABLE_NAMES)})
     for what, fix in found:
-        yield error("public-grants", f"every role of the server has {what}", fix)
+        yield error(f"every role of the server has {what}", fix)
     for (function,) in server.rows(_DEFINERS):
         yield error(
-            "public-grants",
             f"{function} runs with its owner's privileges and searches for tables in its caller's "
             "path",
             f"ALTER FUNCTION {function} SET search_path = ..., pg_temp",
         )
     if not found:
-        yield ok("public-grants", "nothing of chatdb's is accessible to every role of the server")
+        yield ok("nothing of chatdb's is accessible to every role of the server")
 
 
 def _tls(server: SecuredServer) -> Iterator[Finding]:
@@ -274,13 +262,12 @@ def _tls(server: SecuredServer) -> Iterator[Finding]:
         mode = parameters.get("sslmode", server.ssl_mode)
         if mode in _WEAK_MODES:
             yield warning(
-                "tls",
                 f"the connection to {', '.join(remote)} {_WEAK_MODES[mode]} (sslmode={mode})",
                 "add ?sslmode=verify-full&sslrootcert=system to the URL (libpq 16), or the"
                 " authority's own certificate as sslrootcert",
             )
         else:
-            yield ok("tls", f"{', '.join(remote)} must prove its identity by its certificate")
+            yield ok(f"{', '.join(remote)} must prove its identity by its certificate")
 
 
 def _is_remote(host: str) -> bool:
@@ -296,7 +283,7 @@ def _logins(server: SecuredServer) -> Iterator[Finding]:
     try:
         rules = server.rows(_LOGIN_RULES)
     except errors.InsufficientPrivilege:
-        yield info("authentication", "this user may not see the login rules (pg_hba.conf)")
+        yield info("this user may not see the login rules (pg_hba.conf)")
         return
     for kind, method, count in rules:
         where = "the machine itself" if kind == "local" else "the network"
@@ -307,12 +294,11 @@ def _logins(server: SecuredServer) -> Iterator[Finding]:
         }[method]
         severe = error if method == "trust" and kind != "local" else warning
         yield severe(
-            "authentication",
             f"pg_hba.conf lets users in from {where} {text} (rules: {count})",
             f"write scram-sha-256 instead of {method}, then SELECT pg_reload_conf()",
         )
     if not rules:
-        yield ok("authentication", "every login needs a SCRAM password, or something stronger")
+        yield ok("every login needs a SCRAM password, or something stronger")
 
 
 def _passwords(server: SecuredServer) -> Iterator[Finding]:
@@ -322,12 +308,11 @@ def _passwords(server: SecuredServer) -> Iterator[Finding]:
         return
     for (role,) in weak:
         yield warning(
-            "passwords",
             f"the password of {role} is stored as an MD5 hash",
             "SET password_encryption = 'scram-sha-256', and set the password again",
         )
     if not weak:
-        yield ok("passwords", "no password is stored as an MD5 hash")
+        yield ok("no password is stored as an MD5 hash")
 
 
 def quoted(name: str) -> str:

@@ -16,6 +16,7 @@ from chatdb.operations.importing.public import (
 )
 from chatdb.operations.organizations.public import organizations
 from chatdb.operations.schema.public import environment
+from chatdb.primitives.filled import filled
 from chatdb.records import Organization, organization_id_of
 from chatdb.seeds.clock import DAYS
 from chatdb.seeds.conversations import conversations
@@ -143,19 +144,13 @@ class _Seeding:
 
     def report(self, *, dry_run: bool) -> SeedReport:
         """Return the report of what was booked."""
-        counts = self.counts
-        return SeedReport(
-            outcome="partial" if counts.skipped else "done",
+        return filled(
+            SeedReport,
+            self._options,
+            self,
+            self.counts,
+            outcome="partial" if self.counts.skipped else "done",
             dry_run=dry_run,
-            seed=self._options.seed,
-            until=self._options.until,
             organizations=self.keys,
-            made=self.made,
-            new=counts.new,
-            updated=counts.updated,
-            unchanged=counts.unchanged,
-            deleted_here=counts.deleted_here,
             skipped=tuple(self._skipped),
-            messages_new=counts.messages_new,
-            messages_changed=counts.messages_changed,
         )

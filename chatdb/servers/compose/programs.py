@@ -4,22 +4,19 @@ An exit code alone is never trusted: docker-compose 1.29 answers an unknown opti
 and 0. Passwords go through the program's environment, never its arguments.
 """
 
-import os
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from chatdb.errors import EngineUnavailableError
 from chatdb.servers.compose import failures as compose_failures
+from chatdb.servers.processes import end_session
 
 ANSWER_SECONDS = 30.0
 """How long a program may take to answer; a hanging daemon never does."""
 
-_SECONDS_TO_END = 5.0
 _CANDIDATES = (
     (("docker", "compose"), "docker"),
     (("docker-compose",), "docker"),
@@ -147,13 +144,7 @@ class Runner:
 
 def end(process: "subprocess.Popen[str]") -> None:
     """Kill a program of ours, and what it started, if it is still running."""
-    if process.poll() is None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_SECONDS_TO_END)
-                break
+    end_session(process)
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             stream.close()

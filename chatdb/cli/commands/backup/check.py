@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from chatdb.cli.backup_keys import backed_up_database
-from chatdb.cli.backup_options import backup_place
+from chatdb.cli.backup_options import PlaceArgument, backup_place
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import option
 from chatdb.errors import ExitCode, UsageError
+from chatdb.primitives.filled import filled
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -39,23 +40,13 @@ def an_age(text: str) -> timedelta:
 
 def check(
     context: typer.Context,
-    place: Annotated[
-        str | None,
-        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
-    ] = None,
+    place: PlaceArgument = None,
     max_age: Annotated[
-        str,
-        typer.Option(
-            "--max-age", metavar="AGE", help="Maximum age of the last backup: 90m, 26h, 8d, 2w."
-        ),
+        str, option("--max-age AGE", "Maximum age of the last backup: 90m, 26h, 8d, 2w.")
     ] = "26h",
     max_verified_age: Annotated[
-        str | None,
-        typer.Option(
-            "--max-verified-age", metavar="AGE", help="Maximum age of the last verification."
-        ),
+        str | None, option("--max-verified-age AGE", "Maximum age of the last verification.")
     ] = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Check that the last backup is recent enough.
 
@@ -77,15 +68,6 @@ def check(
     last = last_backup(open_store(backup_place(command, place)), name, kind)
     now = datetime.now(UTC)
     problems = staleness(last, now=now, max_age=age, max_verified_age=verified_age)
-    found = CheckedBackups(
-        place=last.place,
-        database=last.database,
-        file=last.file,
-        made_at=last.made_at,
-        verified_at=last.verified_at,
-        verified_file=last.verified_file,
-        problems=problems,
-    )
-    command.output.record(found, output_format)
+    command.output.record(filled(CheckedBackups, last, problems=problems))
     if problems:
         raise typer.Exit(ExitCode.FAILED)

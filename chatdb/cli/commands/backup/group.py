@@ -16,12 +16,18 @@ from chatdb.cli.backup_keys import (
     reading_keys,
     writing_keys,
 )
-from chatdb.cli.backup_options import BackupArgument, StageWatch, backup_place, dump_programs
+from chatdb.cli.backup_options import (
+    BackupArgument,
+    PlaceArgument,
+    PlaceOption,
+    StageWatch,
+    backup_place,
+    dump_programs,
+)
 from chatdb.cli.backup_report import (
-    ListedBackup,
+    cells_of,
     created_figures,
     created_lines,
-    listed,
     verified_lines,
 )
 from chatdb.cli.commands.backup import check as backup_check
@@ -29,7 +35,7 @@ from chatdb.cli.commands.backup import prune as backup_prune
 from chatdb.cli.commands.backup import schedule as backup_schedule
 from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand, OutputFormat, argument, option
 from chatdb.cli.organizations_meant import tell_who_has_some
 from chatdb.errors import ExitCode
 
@@ -68,35 +74,25 @@ def group() -> None:
     """Accept the group's options; there are none."""
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def create(
     context: typer.Context,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="PLACE", help="Place of the backups.  [default: backups]"
-        ),
-    ] = None,
+    output: PlaceOption = None,
     jobs: Annotated[
         int,
-        typer.Option(
-            "--jobs",
-            "-j",
+        option(
+            "--jobs -j",
+            "Number of tables to dump in parallel; writes a directory-format dump.",
             min=1,
-            help="Number of tables to dump in parallel; writes a directory-format dump.",
         ),
     ] = 1,
-    schema_only: Annotated[
-        bool, typer.Option("--schema-only", help="Tables only, no rows.")
-    ] = False,
-    data_only: Annotated[bool, typer.Option("--data-only", help="Rows only, no tables.")] = False,
+    schema_only: Annotated[bool, option("--schema-only", "Tables only, no rows.")] = False,
+    data_only: Annotated[bool, option("--data-only", "Rows only, no tables.")] = False,
     encrypt_to: EncryptToOption = None,
     check_it: Annotated[
-        bool,
-        typer.Option("--verify", help="Verify the backup afterwards, like chatdb backup verify."),
+        bool, option("--verify", "Verify the backup afterwards, like chatdb backup verify.")
     ] = False,
     notify_url: NotifyOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Back up the database (plain `chatdb backup` does the same).
 
@@ -146,7 +142,7 @@ def create(
         if result is not None:
             seen = backup.verifications.adding(result)
             backup = replace(backup, verifications=seen)
-        _print_created(command, BackupSummary.of(backup), result, output_format)
+        _print_created(command, BackupSummary.of(backup), result)
         if result is not None and not result.passed:
             raise typer.Exit(ExitCode.FAILED)
         if is_partial:
@@ -157,12 +153,10 @@ def _print_created(
     command: CommandContext,
     summary: "BackupSummary",
     result: "Verification | None",
-    output_format: OutputFormat,
 ) -> None:
-    if output_format is not OutputFormat.TABLE:
-        command.output.record(summary, output_format)
+    command.output.record(summary, words="\n".join(created_lines(summary)))
+    if not command.output.is_table:
         return
-    command.output.text("\n".join(created_lines(summary)))
     if summary.needs_superuser:
         names = ", ".join(summary.needs_superuser)
         command.diagnostics.note(
@@ -184,14 +178,10 @@ def _warn(command: CommandContext, result: "Verification") -> None:
         command.diagnostics.warning(text)
 
 
-@app.command(name="list")
+@app.command(name="list", cls=DataCommand)
 def list_backups(
     context: typer.Context,
-    place: Annotated[
-        str | None,
-        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
-    ] = None,
-    output_format: FormatOption = OutputFormat.TABLE,
+    place: PlaceArgument = None,
 ) -> None:
     """List backups, newest first, including other tools'.
 
@@ -207,21 +197,17 @@ def list_backups(
     command = CommandContext.of(context)
     store = open_store(backup_place(command, place))
     rows = [BackupSummary.of(backup) for backup in find_all(store)]
-    if output_format is not OutputFormat.TABLE:
-        command.output.rows(rows, BackupSummary, output_format)
-    elif rows:
-        command.output.rows([listed(row) for row in rows], ListedBackup, output_format)
+    command.output.rows(rows, BackupSummary, table=cells_of)
+    if rows and command.output.is_table:
         command.diagnostics.note(f"place: {store.address}")
-    else:
+    elif command.output.is_table:
         command.diagnostics.note(
             f"there are no backups in {store.address}; to make one: chatdb backup"
         )
 
 
-@app.command()
-def show(
-    context: typer.Context, file: BackupArgument, output_format: FormatOption = OutputFormat.TABLE
-) -> None:
+@app.command(cls=DataCommand)
+def show(context: typer.Context, file: BackupArgument) -> None:
     """Show everything known about a backup: counts and checksums.
 
     \b
@@ -236,8 +222,8 @@ def show(
 
     command = CommandContext.of(context)
     shown = ShownBackup.of(find(file, backup_place(command, None)))
-    if output_format is not OutputFormat.TABLE:
-        command.output.record(shown, output_format)
+    if not command.output.is_table:
+        command.output.record(shown)
         return
     output = command.output
     output.record(shown.summary(), OutputFormat.TABLE)
@@ -252,20 +238,19 @@ def show(
             output.rows(rows, kind, OutputFormat.TABLE)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def verify(
     context: typer.Context,
     file: BackupArgument,
     restore: Annotated[
         bool,
-        typer.Option(
+        option(
             "--restore",
-            help="Also restore it into a scratch database, compare, then drop that database.",
+            "Also restore it into a scratch database, compare, then drop that database.",
         ),
     ] = False,
     identity: IdentityOption = None,
     notify_url: NotifyOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Read a backup to the end and report whether it is intact.
 
@@ -294,18 +279,14 @@ def verify(
         programs = dump_programs(command)
         with StageWatch(command) as watch:
             if restore:
-                schema = command.config.schema
-                name = None if schema is None else schema.value
-                options = RestoreOptions(programs=programs, schema=name)
+                options = RestoreOptions(programs=programs, schema=command.schema)
                 result = verify_restored(backup, command.direct_url or command.url, options, watch)
             else:
                 result = verify_files(backup, programs, watch)
         left_out = [each.object for each in result.left_out]
         told.figures.update(way=result.way, problems=result.problems, left_out=left_out)
-        if output_format is not OutputFormat.TABLE:
-            command.output.record(VerifiedBackup.of(backup, result), output_format)
-        else:
-            command.output.text("\n".join(verified_lines(backup.name, result)))
+        words = "\n".join(verified_lines(backup.name, result))
+        command.output.record(VerifiedBackup.of(backup, result), words=words)
         _warn(command, result)
         if not result.passed:
             raise typer.Exit(ExitCode.FAILED)
@@ -313,15 +294,12 @@ def verify(
             raise typer.Exit(ExitCode.PARTIAL)
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def diff(
     context: typer.Context,
-    before: Annotated[str, typer.Argument(metavar="BEFORE", help="Older backup.")],
-    after: Annotated[
-        str, typer.Argument(metavar="AFTER", help="Newer backup.  [default: latest]")
-    ] = "latest",
+    before: Annotated[str, argument("BEFORE", "Older backup.")],
+    after: Annotated[str, argument("AFTER", "Newer backup.  [default: latest]")] = "latest",
     identity: IdentityOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Show which conversations were added, removed or changed.
 
@@ -347,12 +325,12 @@ def diff(
             counts[change.change] += 1
             yield change
 
-    command.output.rows(counted_changes(), ConversationChange, output_format)
+    command.output.rows(counted_changes(), ConversationChange)
     command.diagnostics.note(
         ", ".join(f"{counts[word]} {word}" for word in ("appeared", "vanished", "changed"))
     )
 
 
-app.command()(backup_prune.prune)
-app.command()(backup_check.check)
-app.command()(backup_schedule.schedule)
+app.command(cls=DataCommand)(backup_prune.prune)
+app.command(cls=DataCommand)(backup_check.check)
+app.command(cls=DataCommand)(backup_schedule.schedule)

@@ -1,18 +1,18 @@
 """`chatdb backup prune`: remove backups that no --keep rule covers."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chatdb.cli.backup_keys import NotifyOption, backed_up_database
-from chatdb.cli.backup_options import backup_place
+from chatdb.cli.backup_options import PlaceArgument, backup_place
 from chatdb.cli.backup_report import age_text
 from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.confirm import confirm_removal
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DryRunOption, YesOption, option
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import ExitCode
@@ -22,43 +22,34 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 
-KeepLastOption = Annotated[
-    int, typer.Option("--keep-last", min=0, metavar="N", help="Keep the newest N.")
-]
+KeepLastOption = Annotated[int, option("--keep-last N", "Keep the newest N.", min=0)]
 KeepDailyOption = Annotated[
-    int, typer.Option("--keep-daily", min=0, metavar="N", help="Keep the newest of each of N days.")
+    int, option("--keep-daily N", "Keep the newest of each of N days.", min=0)
 ]
 KeepWeeklyOption = Annotated[
-    int,
-    typer.Option("--keep-weekly", min=0, metavar="N", help="Keep the newest of each of N weeks."),
+    int, option("--keep-weekly N", "Keep the newest of each of N weeks.", min=0)
 ]
 KeepMonthlyOption = Annotated[
-    int,
-    typer.Option("--keep-monthly", min=0, metavar="N", help="Keep the newest of each of N months."),
+    int, option("--keep-monthly N", "Keep the newest of each of N months.", min=0)
 ]
 
 
 def prune(
     context: typer.Context,
-    place: Annotated[
-        str | None,
-        typer.Argument(metavar="[PLACE]", help="Place of the backups.  [default: backups]"),
-    ] = None,
+    place: PlaceArgument = None,
     keep_last: KeepLastOption = 0,
     keep_daily: KeepDailyOption = 0,
     keep_weekly: KeepWeeklyOption = 0,
     keep_monthly: KeepMonthlyOption = 0,
     remove_broken: Annotated[
         bool,
-        typer.Option(
-            "--remove-broken",
-            help="Also remove backups that cannot be restored, if older than a day.",
+        option(
+            "--remove-broken", "Also remove backups that cannot be restored, if older than a day."
         ),
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     notify_url: NotifyOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Remove this database's backups that no --keep rule covers.
 
@@ -88,38 +79,21 @@ def prune(
             confirm_removal(command, heading, _plan_lines(report), yes=yes)
             report = operation.carry_out(store, report)
         told.figures.update(_figures(report))
-        if output_format is OutputFormat.TABLE:
-            command.output.rows(_listed(report), ListedPruning, output_format)
-        else:
-            command.output.rows(report.backups, operation.PrunedBackup, output_format)
+        cells = partial(_cells, report=report)
+        command.output.rows(report.backups, operation.PrunedBackup, table=cells)
         _tell(command, report)
         if report.failed:
             raise typer.Exit(ExitCode.PARTIAL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPruning:
-    """A backup in a table, what is done with it and why."""
-
-    name: str
-    age: str
-    size: str
-    action: str
-    why: str
-
-
-def _listed(report: "PruneReport") -> list[ListedPruning]:
-    now = datetime.now(UTC)
-    return [
-        ListedPruning(
-            name=backup.name,
-            age=age_text((now - backup.made_at).total_seconds()),
-            size=amount_text(backup.bytes, BYTES),
-            action=_action(backup, report),
-            why=one_line(backup.problem or ", ".join(backup.reasons), limit=70),
-        )
-        for backup in report.backups
-    ]
+def _cells(backup: "PrunedBackup", report: "PruneReport") -> dict[str, str]:
+    return {
+        "name": backup.name,
+        "age": age_text((datetime.now(UTC) - backup.made_at).total_seconds()),
+        "size": amount_text(backup.bytes, BYTES),
+        "action": _action(backup, report),
+        "why": one_line(backup.problem or ", ".join(backup.reasons), limit=70),
+    }
 
 
 def _action(backup: "PrunedBackup", report: "PruneReport") -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chatdb.cli.backup_keys import EncryptToOption
-from chatdb.cli.backup_options import backup_place
+from chatdb.cli.backup_options import PlaceOption, backup_place
 from chatdb.cli.commands.backup.prune import (
     KeepDailyOption,
     KeepLastOption,
@@ -17,7 +17,7 @@ from chatdb.cli.commands.backup.prune import (
     KeepWeeklyOption,
 )
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import option
 from chatdb.errors import UsageError
 
 
@@ -49,27 +49,19 @@ def schedule(
     context: typer.Context,
     targets: Annotated[
         list[ScheduleTarget] | None,
-        typer.Option("--for", help="Scheduler to print for; repeatable.  [default: all]"),
+        option("--for", "Scheduler to print for; repeatable.  [default: all]"),
     ] = None,
-    every: Annotated[Every, typer.Option("--every", help="Frequency.")] = Every.DAILY,
-    at: Annotated[
-        str, typer.Option("--at", metavar="HH:MM", help="Time of day, by the machine's clock.")
-    ] = "02:30",
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="PLACE", help="Place of the backups.  [default: backups]"
-        ),
-    ] = None,
+    every: Annotated[Every, option("--every", "Frequency.")] = Every.DAILY,
+    at: Annotated[str, option("--at HH:MM", "Time of day, by the machine's clock.")] = "02:30",
+    output: PlaceOption = None,
     encrypt_to: EncryptToOption = None,
     verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Verify each backup after making it.")
+        bool, option("--verify/--no-verify", "Verify each backup after making it.")
     ] = True,
     keep_last: KeepLastOption = 0,
     keep_daily: KeepDailyOption = 7,
     keep_weekly: KeepWeeklyOption = 4,
     keep_monthly: KeepMonthlyOption = 12,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Print a systemd timer, a cron line and a Compose service.
 
@@ -101,10 +93,8 @@ def schedule(
         database=command.direct_url or command.url,
     )
     files = schedule_files(options, [target.value for target in targets or list(ScheduleTarget)])
-    if output_format is not OutputFormat.TABLE:
-        command.output.rows(files, ScheduleFile, output_format)
-        return
-    command.output.text("\n".join(file.text for file in files).rstrip("\n"))
+    words = "\n".join(file.text for file in files).rstrip("\n")
+    command.output.rows(files, ScheduleFile, words=words)
 
 
 def _program() -> str:

@@ -21,6 +21,8 @@ from chatdb.cli.options import (
     OutputFormat,
     UserOption,
     YesOption,
+    argument,
+    option,
 )
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
@@ -31,11 +33,8 @@ if TYPE_CHECKING:
     from chatdb.operations.conversations.branches import Mergeable
     from chatdb.store.deletion import DeletedConversation
 
-AtOption = Annotated[
-    str,
-    typer.Option("--at", metavar="MESSAGE", help="Full id, its beginning or end, or: last."),
-]
-TitleOption = Annotated[str | None, typer.Option("--title", help="Title of the new conversation.")]
+AtOption = Annotated[str, option("--at MESSAGE", "Full id, its beginning or end, or: last.")]
+TitleOption = Annotated[str | None, option("--title", "Title of the new conversation.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +104,8 @@ def split(
 
 def merge(
     context: typer.Context,
-    into: Annotated[
-        str,
-        typer.Argument(
-            metavar="INTO", help="The conversation that stays: its id, or a part of it."
-        ),
-    ],
-    other: Annotated[
-        str,
-        typer.Argument(metavar="ID", help="The conversation whose messages are appended to it."),
-    ],
+    into: Annotated[str, argument("INTO", "The conversation that stays: its id, or a part of it.")],
+    other: Annotated[str, argument("ID", "The conversation whose messages are appended to it.")],
     user: UserOption = None,
     keep_to: KeepToOption = None,
     no_keep: NoKeepOption = False,

@@ -10,8 +10,11 @@ from chatdb.cli.options import (
     ConversationArgument,
     ConversationArguments,
     FormatOption,
+    NewMetaOption,
     OutputFormat,
     UserOption,
+    argument,
+    option,
 )
 
 if TYPE_CHECKING:
@@ -21,20 +24,13 @@ if TYPE_CHECKING:
 def create(
     context: typer.Context,
     title: Annotated[
-        str | None,
-        typer.Option("--title", help="Conversation title.  [default: from the first user message]"),
+        str | None, option("--title", "Conversation title.  [default: from the first user message]")
     ] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="ID", help="User id of the owner.")
-    ] = None,
+    user: Annotated[str | None, option("--user ID", "User id of the owner.")] = None,
     message: Annotated[
-        str | None,
-        typer.Option("--message", metavar="TEXT", help="First user message; - reads stdin."),
+        str | None, option("--message TEXT", "First user message; - reads stdin.")
     ] = None,
-    meta: Annotated[
-        list[str] | None,
-        typer.Option("--meta", metavar="KEY=VALUE", help="Metadata to store; repeatable."),
-    ] = None,
+    meta: NewMetaOption = None,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Create a conversation.
@@ -63,7 +59,7 @@ def create(
 def rename(
     context: typer.Context,
     conversation: ConversationArgument,
-    title: Annotated[str, typer.Argument(metavar="TITLE", help="New title.")],
+    title: Annotated[str, argument("TITLE", "New title.")],
     user: UserOption = None,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:

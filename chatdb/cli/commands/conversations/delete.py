@@ -20,6 +20,8 @@ from chatdb.cli.options import (
     OutputFormat,
     UserOption,
     YesOption,
+    argument,
+    option,
 )
 from chatdb.cli.text import counted, one_line
 from chatdb.errors import UsageError
@@ -48,34 +50,26 @@ class DeletionSummary:
 def delete(
     context: typer.Context,
     conversations: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID...]", help="Ids, or the beginning or end of each, or: last."),
+        list[str] | None, argument("[ID...]", "Ids, or the beginning or end of each, or: last.")
     ] = None,
     user: UserOption = None,
     before: Annotated[
-        str | None,
-        typer.Option("--before", metavar="TIME", help="All last updated before this time (UTC)."),
+        str | None, option("--before TIME", "All last updated before this time (UTC).")
     ] = None,
     since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="TIME", help="All updated at this time or later (UTC)."),
+        str | None, option("--since TIME", "All updated at this time or later (UTC).")
     ] = None,
     source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="NAME", help="All from this source, such as chatgpt."),
+        str | None, option("--source NAME", "All from this source, such as chatgpt.")
     ] = None,
     archived: Annotated[
         bool | None,
-        typer.Option("--archived/--no-archived", help="All archived conversations, or all others."),
+        option("--archived/--no-archived", "All archived conversations, or all others."),
     ] = None,
     starred: Annotated[
-        bool | None,
-        typer.Option("--starred/--no-starred", help="All starred conversations, or all others."),
+        bool | None, option("--starred/--no-starred", "All starred conversations, or all others.")
     ] = None,
-    meta: Annotated[
-        list[str] | None,
-        typer.Option("--meta", metavar="KEY=VALUE", help="All with this metadata."),
-    ] = None,
+    meta: Annotated[list[str] | None, option("--meta KEY=VALUE", "All with this metadata.")] = None,
     keep_to: KeepToOption = None,
     no_keep: NoKeepOption = False,
     yes: YesOption = False,

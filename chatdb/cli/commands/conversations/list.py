@@ -11,20 +11,20 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import (
-    A_DAY,
     AfterOption,
     AllOrgsOption,
     FormatOption,
     LimitOption,
     MetaOption,
     OutputFormat,
+    TimeoutOption,
     UserOption,
-    a_number,
+    option,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_nothing, tell_who_has_some
-from chatdb.cli.output import field_names
 from chatdb.cli.text import one_line
 from chatdb.errors import UsageError
+from chatdb.primitives.filled import field_names
 
 if TYPE_CHECKING:
     from chatdb.operations.conversations.lists import ConversationSummary
@@ -88,40 +88,25 @@ def list_conversations(
     user: UserOption = None,
     sort: Annotated[
         Sort | None,
-        typer.Option(
+        option(
             "--sort",
-            help="Sort order: newest first, most messages first, or A to Z.  [default: updated]",
+            "Sort order: newest first, most messages first, or A to Z.  [default: updated]",
         ),
     ] = None,
     recent: Annotated[
-        bool, typer.Option("--recent", help="Only those accessed, most recently accessed first.")
+        bool, option("--recent", "Only those accessed, most recently accessed first.")
     ] = False,
     starred: Annotated[
-        bool | None,
-        typer.Option("--starred/--no-starred", help="Only starred conversations, or none."),
+        bool | None, option("--starred/--no-starred", "Only starred conversations, or none.")
     ] = None,
     archived: Annotated[
         bool | None,
-        typer.Option(
-            "--archived/--no-archived", help="Only archived conversations, or none.  [default: no]"
-        ),
+        option("--archived/--no-archived", "Only archived conversations, or none.  [default: no]"),
     ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Include archived conversations.")
-    ] = False,
+    everything: Annotated[bool, option("--all", "Include archived conversations.")] = False,
     meta: MetaOption = None,
     all_orgs: AllOrgsOption = False,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            min=0.01,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="Give up after this time.",
-        ),
-    ] = 30.0,
+    timeout: TimeoutOption = 30.0,
     output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List conversations, last updated first.

@@ -11,6 +11,7 @@ from chatdb.cli.options import (
     FormatOption,
     OutputFormat,
     UserOption,
+    option,
 )
 from chatdb.cli.organizations_meant import scope_of, telling_who_has_some
 from chatdb.cli.text import counted, one_line
@@ -24,16 +25,16 @@ def show(
     conversation: ConversationArgument,
     user: UserOption = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Show tool calls, tool output and reasoning in full.")
+        bool, option("--full", "Show tool calls, tool output and reasoning in full.")
     ] = False,
     tree: Annotated[
-        bool, typer.Option("--tree", help="Show the branches, one line for each message.")
+        bool, option("--tree", "Show the branches, one line for each message.")
     ] = False,
     all_branches: Annotated[
-        bool, typer.Option("--all-branches", help="Show the messages of every branch.")
+        bool, option("--all-branches", "Show the messages of every branch.")
     ] = False,
     include_hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Also show messages that the source hid.")
+        bool, option("--include-hidden", "Also show messages that the source hid.")
     ] = False,
     all_orgs: AllOrgsOption = False,
     output_format: FormatOption = OutputFormat.TABLE,
@@ -77,13 +78,12 @@ def show(
 
 def _show_tree(command: CommandContext, record: "Conversation", *, include_hidden: bool) -> None:
     from chatdb.cli.commands.conversations.transcript import tree_lines
-    from chatdb.cli.table import terminal_width
     from chatdb.formats.branches import tree
     from chatdb.records import is_hidden
 
     nodes = (node for node in tree(record) if include_hidden or not is_hidden(node.message))
     if command.output.is_terminal:
-        command.output.page(tree_lines(nodes, width=terminal_width()))
+        command.output.page(tree_lines(nodes, width=command.output.width))
         return
     for line in tree_lines(nodes):
         command.output.text(line)

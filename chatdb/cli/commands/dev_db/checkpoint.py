@@ -8,7 +8,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import checkpoint_url
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DataCommand, DisconnectOption, DryRunOption, YesOption, argument
 from chatdb.cli.progress import BYTES, amount_text
 
 if TYPE_CHECKING:
@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 
 app = group_app("Save copies of the development database; go back to them.")
 
-NameArgument = Annotated[str, typer.Argument(help="Name of the checkpoint.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Disconnect other sessions.")]
+NameArgument = Annotated[str, argument(None, "Name of the checkpoint.")]
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def save(
     context: typer.Context,
     name: NameArgument,
-    force: ForceOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
+    force: DisconnectOption = False,
 ) -> None:
     """Save the current state of the database under a name.
 
@@ -42,18 +40,17 @@ def save(
     command = CommandContext.of(context)
     url = checkpoint_url(command)
     saved = checkpoints.save(url, name, force=force, note=command.diagnostics.note)
-    _print(command, saved, f"kept {saved.of} as {saved.name}", output_format)
+    command.output.record(saved, words=f"kept {saved.of} as {saved.name} ({_size(saved)})")
     command.diagnostics.note(f"to go back to it: chatdb dev-db checkpoint restore {saved.name}")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def restore(
     context: typer.Context,
     name: NameArgument,
-    force: ForceOption = False,
+    force: DisconnectOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Replace the database by a checkpoint.
 
@@ -71,20 +68,18 @@ def restore(
     wanted = checkpoints.find_checkpoint(url, name)
     plan = [f"by {describe(wanted)}", "(the current database is kept as a checkpoint)"]
     if dry_run:
-        _print_plan(
-            command, wanted, ["This would be replaced:", url.redacted(), *plan], output_format
-        )
+        lines = ["This would be replaced:", url.redacted(), *plan]
+        command.output.record(wanted, words="\n  ".join(lines))
         return
     confirm(command, plan, yes=yes, action="replace", url=url)
     kept = checkpoints.restore(url, name, force=force, note=command.diagnostics.note)
-    _print(
-        command, wanted, f"{wanted.of} is restored to its state of {_time(wanted)}", output_format
-    )
+    words = f"{wanted.of} is restored to its state of {_time(wanted)} ({_size(wanted)})"
+    command.output.record(wanted, words=words)
     tell_way_back(command, kept)
 
 
-@app.command(name="list")
-def list_all(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(name="list", cls=DataCommand)
+def list_all(context: typer.Context) -> None:
     """List the checkpoints, oldest first.
 
     \b
@@ -95,20 +90,19 @@ def list_all(context: typer.Context, output_format: FormatOption = OutputFormat.
 
     command = CommandContext.of(context)
     found = checkpoints.list_checkpoints(checkpoint_url(command))
-    command.output.rows(found, checkpoints.Checkpoint, output_format)
+    command.output.rows(found, checkpoints.Checkpoint)
     if not found:
         command.diagnostics.note(
             "there are no checkpoints; to save one: chatdb dev-db checkpoint save NAME"
         )
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def delete(
     context: typer.Context,
     name: NameArgument,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Remove a checkpoint permanently.
 
@@ -123,19 +117,19 @@ def delete(
     wanted = checkpoints.find_checkpoint(url, name)
     plan = [describe(wanted), "(it cannot be restored)"]
     if dry_run:
-        _print_plan(command, wanted, ["This would be removed:", *plan], output_format)
+        command.output.record(wanted, words="\n  ".join(["This would be removed:", *plan]))
         return
     confirm(command, plan, yes=yes, action="remove a checkpoint of", url=url)
     removed = checkpoints.delete(url, name)
-    _print(command, removed, f"removed the checkpoint {removed.name}", output_format)
+    words = f"removed the checkpoint {removed.name} ({_size(removed)})"
+    command.output.record(removed, words=words)
 
 
 def describe(checkpoint: "Checkpoint") -> str:
     """Describe a checkpoint in words: name, time, size and revision."""
     revision = "no schema" if checkpoint.revision is None else f"revision {checkpoint.revision}"
     return (
-        f"the checkpoint {checkpoint.name} of {_time(checkpoint)}"
-        f" ({amount_text(checkpoint.bytes, BYTES)}, {revision})"
+        f"the checkpoint {checkpoint.name} of {_time(checkpoint)} ({_size(checkpoint)}, {revision})"
     )
 
 
@@ -148,23 +142,8 @@ def tell_way_back(command: CommandContext, kept: "Checkpoint | None") -> None:
         )
 
 
-def _print_plan(
-    command: CommandContext, checkpoint: "Checkpoint", plan: list[str], output_format: OutputFormat
-) -> None:
-    """Print what would be done: the plan for people, else the checkpoint concerned."""
-    if output_format is OutputFormat.TABLE:
-        command.output.text("\n  ".join(plan))
-    else:
-        command.output.record(checkpoint, output_format)
-
-
-def _print(
-    command: CommandContext, checkpoint: "Checkpoint", text: str, output_format: OutputFormat
-) -> None:
-    if output_format is OutputFormat.TABLE:
-        command.output.text(f"{text} ({amount_text(checkpoint.bytes, BYTES)})")
-    else:
-        command.output.record(checkpoint, output_format)
+def _size(checkpoint: "Checkpoint") -> str:
+    return amount_text(checkpoint.bytes, BYTES)
 
 
 def _time(checkpoint: "Checkpoint") -> str:

@@ -18,15 +18,15 @@ from chatdb.cli.dev_server import dev_database, options
 from chatdb.cli.diagnostics import is_terminal
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
-    A_DAY,
     ClientArguments,
+    DataCommand,
+    DisconnectOption,
     DryRunOption,
-    FormatOption,
-    OutputFormat,
     ReadOnlyOption,
     SqlOption,
     YesOption,
-    a_number,
+    option,
+    seconds,
 )
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted
@@ -52,42 +52,26 @@ _BACKUP = (
 )
 """Backs up the development database and verifies it; the configured one may be another database."""
 
-EngineOption = Annotated[
-    EngineName, typer.Option("--engine", help="What runs the server.", show_default=True)
-]
+EngineOption = Annotated[EngineName, option("--engine", "What runs the server.", show_default=True)]
 PortOption = Annotated[
-    str | None,
-    typer.Option("--port", metavar="N|auto", help="Port on 127.0.0.1; auto picks a free one."),
+    str | None, option("--port N|auto", "Port on 127.0.0.1; auto picks a free one.")
 ]
-WaitOption = Annotated[
-    float,
-    typer.Option(
-        "--wait",
-        min=0,
-        max=A_DAY,
-        callback=a_number,
-        metavar="SECONDS",
-        help="How long to wait for the server to answer.",
-    ),
-]
+WaitOption = Annotated[float, seconds("--wait", "How long to wait for the server to answer.")]
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def up(
     context: typer.Context,
     engine: EngineOption = EngineName.AUTO,
     port: PortOption = None,
     migrate: Annotated[
-        bool, typer.Option("--migrate", help="Migrate its schema to the newest revision.")
+        bool, option("--migrate", "Migrate its schema to the newest revision.")
     ] = False,
     seed: Annotated[
-        bool, typer.Option("--seed", help="Fill it with made-up chats, after migrating it.")
+        bool, option("--seed", "Fill it with made-up chats, after migrating it.")
     ] = False,
-    write_env: Annotated[
-        bool, typer.Option("--write-env", help="Write DATABASE_URL to .env.")
-    ] = False,
+    write_env: Annotated[bool, option("--write-env", "Write DATABASE_URL to .env.")] = False,
     wait: WaitOption = 120.0,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Start the server, creating it first if needed.
 
@@ -105,15 +89,13 @@ def up(
     asked = options(command, engine=engine.value, port=port)
     started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
     url = started.server.url
-    revisions = _migrate(command, url, output_format) if migrate or seed else None
+    revisions = _migrate(command, url) if migrate or seed else None
     seeded = _seed(command, url) if seed else None
     env_file = _write_env(command, url) if write_env else None
     report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=env_file)
-    if output_format is not OutputFormat.TABLE:
-        command.output.record(report, output_format)
-        return
-    command.output.text(up_line(report))
-    tell_next(command, url, report)
+    command.output.record(report, words=up_line(report))
+    if command.output.is_table:
+        tell_next(command, url, report)
 
 
 @app.command()
@@ -134,9 +116,7 @@ def stop(context: typer.Context) -> None:
 @app.command()
 def down(
     context: typer.Context,
-    volumes: Annotated[
-        bool, typer.Option("--volumes", help="Also delete everything it stored.")
-    ] = False,
+    volumes: Annotated[bool, option("--volumes", "Also delete everything it stored.")] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -177,17 +157,14 @@ def down(
         command.output.text("removed; its data is kept: chatdb dev-db up starts it again")
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def reset(
     context: typer.Context,
-    seed: Annotated[
-        bool, typer.Option("--seed", help="Fill the new database with made-up chats.")
-    ] = False,
-    force: dev_db_checkpoint.ForceOption = False,
+    seed: Annotated[bool, option("--seed", "Fill the new database with made-up chats.")] = False,
+    force: DisconnectOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     wait: WaitOption = 120.0,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Start over with an empty, migrated database.
 
@@ -205,11 +182,11 @@ def reset(
     asked = options(command, engine="auto", port=None)
     if dry_run:
         ahead = dev.look_ahead(asked, note=command.diagnostics.note)
-        print_reset_plan(command, ahead, seed=seed, output_format=output_format)
+        print_reset_plan(command, ahead, seed=seed)
         return
     started = dev.up(asked, seconds=wait, note=command.diagnostics.note)
     url = started.server.url
-    filling = _Filling(command, seed=seed, output_format=output_format)
+    filling = _Filling(command, seed=seed)
     if started.outcome == "made":
         filling.fill(url)
     else:
@@ -220,15 +197,12 @@ def reset(
         dev_db_checkpoint.tell_way_back(command, kept)
     revisions, seeded = filling.revisions, filling.seeded
     report = UpReport.of(started, revisions=revisions, seeded=seeded, env_file=None)
-    if output_format is OutputFormat.TABLE:
-        filled = "empty" if seeded is None else f"with {counted(seeded, 'conversation')}"
-        command.output.text(f"{url.redacted()} is migrated, {filled}")
-    else:
-        command.output.record(report, output_format)
+    filled = "empty" if seeded is None else f"with {counted(seeded, 'conversation')}"
+    command.output.record(report, words=f"{url.redacted()} is migrated, {filled}")
 
 
-@app.command()
-def status(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def status(context: typer.Context) -> None:
     """Show the engine, address, size and schema of the server.
 
     The state is absent, stopped, starting, running, failed, or unknown if the engine does not
@@ -242,7 +216,7 @@ def status(context: typer.Context, output_format: FormatOption = OutputFormat.TA
 
     command = CommandContext.of(context)
     seen = dev_db_status.status(dev_database(command))
-    command.output.record(seen, output_format)
+    command.output.record(seen)
     if seen.problem is not None:
         command.diagnostics.warning(seen.problem)
     elif seen.state in ("absent", "stopped"):
@@ -254,12 +228,8 @@ def status(context: typer.Context, output_format: FormatOption = OutputFormat.TA
 @app.command()
 def logs(
     context: typer.Context,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")
-    ] = False,
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", min=1, help="Number of lines to start with.")
-    ] = 50,
+    follow: Annotated[bool, option("--follow -f", "Keep printing new lines until Ctrl-C.")] = False,
+    lines: Annotated[int, option("--lines -n", "Number of lines to start with.", min=1)] = 50,
 ) -> None:
     """Show the end of the server's log.
 
@@ -311,7 +281,7 @@ def connect(
 def url(
     context: typer.Context,
     show_password: Annotated[
-        bool, typer.Option("--show-password", help="Include the password, for use by a program.")
+        bool, option("--show-password", "Include the password, for use by a program.")
     ] = False,
 ) -> None:
     """Print the database's URL.
@@ -330,28 +300,25 @@ def url(
 class _Filling:
     """Migrates a new database and fills it, and remembers what was done."""
 
-    def __init__(self, command: CommandContext, *, seed: bool, output_format: OutputFormat) -> None:
+    def __init__(self, command: CommandContext, *, seed: bool) -> None:
         self._command = command
         self._seed = seed
-        self._format = output_format
         self.revisions: tuple[str, ...] = ()
         self.seeded: int | None = None
 
     def fill(self, url: "DatabaseUrl") -> None:
         """Migrate to the newest revision, and add made-up chats if asked to."""
-        self.revisions = _migrate(self._command, url, self._format)
+        self.revisions = _migrate(self._command, url)
         if self._seed:
             self.seeded = _seed(self._command, url)
 
 
-def _migrate(
-    command: CommandContext, url: "DatabaseUrl", output_format: OutputFormat
-) -> tuple[str, ...]:
+def _migrate(command: CommandContext, url: "DatabaseUrl") -> tuple[str, ...]:
     """Migrate to the newest revision; return the revisions applied."""
     from chatdb.cli.commands.migrate import CommandWatch
     from chatdb.operations.dev_db.status import migrate_server
 
-    applied = migrate_server(url, watch=CommandWatch(command, output_format))
+    applied = migrate_server(url, watch=CommandWatch(command))
     return tuple(item.revision for item in applied)
 
 

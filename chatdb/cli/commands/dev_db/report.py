@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import OutputFormat
+from chatdb.primitives.filled import filled
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
@@ -43,17 +43,13 @@ class UpReport:
         env_file: str | None,
     ) -> Self:
         """Return the report of a server and what was done to it."""
-        server, look = started.server, started.look
-        return cls(
-            outcome=started.outcome,
-            engine=started.engine,
-            url=server.url.redacted(),
-            port=server.port,
-            user=server.user,
-            database=server.database,
-            major=look.major,
-            process=look.process,
-            data=look.data,
+        return filled(
+            cls,
+            started,
+            started.look,
+            started.server,
+            url=started.server.url.redacted(),
+            port=started.server.port,
             seconds=round(started.seconds, 3),
             revisions=revisions,
             seeded=seeded,
@@ -90,9 +86,7 @@ def tell_next(command: CommandContext, url: "DatabaseUrl", report: UpReport) -> 
         command.diagnostics.block("next:\n" + "\n".join(f"  {line}" for line in lines))
 
 
-def print_reset_plan(
-    command: CommandContext, ahead: "Started", *, seed: bool, output_format: OutputFormat
-) -> None:
+def print_reset_plan(command: CommandContext, ahead: "Started", *, seed: bool) -> None:
     """Print what `reset` would do; as data, the report it would give."""
     from chatdb.db.migrating.scripts import scripts
     from chatdb.operations.seeding.seed import planned_conversations
@@ -103,12 +97,9 @@ def print_reset_plan(
         seeded=planned_conversations() if seed else None,
         env_file=None,
     )
-    if output_format is not OutputFormat.TABLE:
-        command.output.record(report, output_format)
-        return
     made = "an empty, migrated one" if report.seeded is None else "one with made-up chats"
-    if report.outcome == "made":
-        command.output.text(f"This would be made:\n  {report.url}, {made}")
-        return
-    lines = ["This would be replaced:", report.url, f"by {made}"]
-    command.output.text("\n  ".join([*lines, "(the current database is kept as a checkpoint)"]))
+    lines = ["This would be made:", f"{report.url}, {made}"]
+    if report.outcome != "made":
+        kept = "(the current database is kept as a checkpoint)"
+        lines = ["This would be replaced:", report.url, f"by {made}", kept]
+    command.output.record(report, words="\n  ".join(lines))

@@ -8,7 +8,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand, DryRunOption, NoSearchIndexOption, argument, option
 from chatdb.cli.organizations_meant import check_all_orgs
 from chatdb.cli.progress import BYTES, Unit
 from chatdb.cli.text import counted
@@ -29,83 +29,57 @@ app = command_app()
 SKIPPED_SHOWN = 20
 
 
-@app.command(name="import")
+@app.command(name="import", cls=DataCommand)
 def import_(
     context: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="PATH|URL...",
-            help="Files, folders, globs, databases, pg_dump dumps of them, or - for standard "
-            "input.",
+        argument(
+            "PATH|URL...",
+            "Files, folders, globs, databases, pg_dump dumps of them, or - for standard input.",
         ),
     ] = None,
     format_name: Annotated[
-        str | None,
-        typer.Option("--from", metavar="FORMAT", help="Format or layout; see chatdb formats."),
+        str | None, option("--from FORMAT", "Format or layout; see chatdb formats.")
     ] = None,
     source_schema: Annotated[
         str | None,
-        typer.Option(
-            "--source-schema",
-            metavar="NAME",
-            help="PostgreSQL schema that holds the other system's tables.",
-        ),
+        option("--source-schema NAME", "PostgreSQL schema that holds the other system's tables."),
     ] = None,
     user: Annotated[
-        str | None,
-        typer.Option(
-            "--user", metavar="ID", help="User to assign conversations to if the source names none."
-        ),
+        str | None, option("--user ID", "User to assign conversations to if the source names none.")
     ] = None,
     source_name: Annotated[
         str | None,
-        typer.Option(
-            "--source-name",
-            metavar="NAME",
-            help="Name of the installation the conversations come from.",
-        ),
+        option("--source-name NAME", "Name of the installation the conversations come from."),
     ] = None,
     restore_deleted: Annotated[
         bool,
-        typer.Option(
-            "--restore-deleted", help="Restore conversations and messages that were deleted here."
-        ),
+        option("--restore-deleted", "Restore conversations and messages that were deleted here."),
     ] = False,
     all_orgs: Annotated[
         bool,
-        typer.Option(
-            "--all-orgs", help="Import each conversation into the organization named in its file."
-        ),
+        option("--all-orgs", "Import each conversation into the organization named in its file."),
     ] = False,
     dry_run: DryRunOption = False,
     explain: Annotated[
-        bool,
-        typer.Option("--explain", help="Describe the contents of the files; needs no database."),
+        bool, option("--explain", "Describe the contents of the files; needs no database.")
     ] = False,
     scratch_url: Annotated[
         str | None,
-        typer.Option(
-            "--scratch-url",
-            metavar="URL",
-            help="PostgreSQL server used to unpack a dump.  [default: a temporary one]",
+        option(
+            "--scratch-url URL",
+            "PostgreSQL server used to unpack a dump.  [default: a temporary one]",
         ),
     ] = None,
     report: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="FILE", help="Write a full report to a JSON file."),
+        Path | None, option("--report FILE", "Write a full report to a JSON file.")
     ] = None,
-    no_search_index: Annotated[
-        bool,
-        typer.Option("--no-search-index", help="Do not build the full-text index now."),
-    ] = False,
+    no_search_index: NoSearchIndexOption = False,
     build_search_index: Annotated[
         bool,
-        typer.Option(
-            "--build-search-index", help="Build a full-text index that an earlier import left out."
-        ),
+        option("--build-search-index", "Build a full-text index that an earlier import left out."),
     ] = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Read chat exports and other systems' databases.
 
@@ -154,11 +128,11 @@ def import_(
     )
     with _with_dumps(command, inputs, scratch_url) as ready:
         if explain:
-            _explain(command, ready, output_format)
+            _explain(command, ready)
             return
         run = _Importing(command, ready, options)
         done = run.preview() if dry_run else run.run()
-    _finish(command, done, report, output_format)
+    _finish(command, done, report)
 
 
 class _Importing:
@@ -275,29 +249,27 @@ def _build_only(command: CommandContext) -> None:
     command.diagnostics.note(text)
 
 
-def _explain(command: CommandContext, inputs: "Inputs", output_format: OutputFormat) -> None:
+def _explain(command: CommandContext, inputs: "Inputs") -> None:
     from chatdb.cli.commands.import_.summary import Explanation, explanation
     from chatdb.operations.importing.files import explain_files
 
     with _progress(command, "reading", inputs) as progress:
         files = explain_files(inputs, progress.advance)
-    brief = output_format is OutputFormat.TABLE
+    brief = command.output.is_table
     rows = [explanation(each, brief=brief) for each in files]
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         for row in rows:
-            command.output.record(row, output_format)
+            command.output.record(row)
     else:
-        command.output.rows(rows, Explanation, output_format)
+        command.output.rows(rows, Explanation)
     _name_skipped(command, files)
 
 
-def _finish(
-    command: CommandContext, done: "ImportReport", report: Path | None, output_format: OutputFormat
-) -> None:
+def _finish(command: CommandContext, done: "ImportReport", report: Path | None) -> None:
     from chatdb.cli.commands.import_.summary import notes, summary
     from chatdb.operations.importing.files import write_report
 
-    command.output.record(summary(done, brief=output_format is OutputFormat.TABLE), output_format)
+    command.output.record(summary(done, brief=command.output.is_table))
     if report is not None:
         try:
             write_report(report, done)

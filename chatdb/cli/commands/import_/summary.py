@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatdb.cli.text import counted, one_line
+from chatdb.primitives.filled import filled
 
 if TYPE_CHECKING:
     from chatdb.formats.base import IgnoredFile
@@ -65,17 +66,10 @@ def summary(report: "ImportReport", *, brief: bool) -> ImportSummary:
     """Return the summary of a report; a brief one has ignored files by reason, not by name."""
     counts = report.counts
     ignored = [file for each in report.files for file in each.ignored_files]
-    return ImportSummary(
-        outcome=report.outcome,
-        dry_run=report.dry_run,
-        new=counts.new,
-        updated=counts.updated,
-        unchanged=counts.unchanged,
-        deleted_here=counts.deleted_here,
-        skipped=counts.skipped,
-        messages_new=counts.messages_new,
-        messages_changed=counts.messages_changed,
-        replaced_characters=report.replaced_characters,
+    return filled(
+        ImportSummary,
+        counts,
+        report,
         files=len(report.files),
         ignored_files=_by_reason(ignored) if brief else ignored,
     )
@@ -161,18 +155,12 @@ def _some(keys: Sequence[str]) -> str:
 def explanation(report: "FileReport", *, brief: bool) -> Explanation:
     """Return the contents that a file's report lists; brief like a summary."""
     ignored = report.ignored_files
-    return Explanation(
-        path=report.path,
-        format=report.format,
-        versions=report.versions,
+    return filled(
+        Explanation,
+        report,
         conversations=report.counts.new,
         messages=report.counts.messages_new,
         skipped=report.counts.skipped,
-        replaced_characters=report.replaced_characters,
-        content_types=report.content_types,
-        unknown_fields=report.unknown_fields,
-        lossy=report.lossy,
-        organizations=report.organizations,
         rows={table: counts.read for table, counts in report.rows.items()},
         ignored_files=_by_reason(ignored) if brief else ignored,
     )

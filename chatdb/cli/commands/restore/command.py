@@ -20,7 +20,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import DryRunOption, FormatOption, OutputFormat, YesOption
+from chatdb.cli.options import DataCommand, DryRunOption, YesOption, argument, option
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -35,82 +35,60 @@ if TYPE_CHECKING:
 app = command_app()
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def restore(
     context: typer.Context,
     file: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[FILE]", help="Backup name, one of its files, or: latest.", show_default=False
-        ),
+        argument("[FILE]", "Backup name, one of its files, or: latest.", show_default=False),
     ] = None,
     into: Annotated[
         str | None,
-        typer.Option(
-            "--into",
-            metavar="URL",
-            help="Restore into this database instead of the configured one.",
-        ),
+        option("--into URL", "Restore into this database instead of the configured one."),
     ] = None,
     in_place: Annotated[
         bool,
-        typer.Option(
-            "--in-place",
-            help="Replace the tables inside the existing database, in one transaction.",
+        option(
+            "--in-place", "Replace the tables inside the existing database, in one transaction."
         ),
     ] = False,
     conversations: Annotated[
         list[str] | None,
-        typer.Option(
-            "--conversation", metavar="ID", help="Merge in only this conversation; repeatable."
-        ),
+        option("--conversation ID", "Merge in only this conversation; repeatable."),
     ] = None,
     user: Annotated[
-        str | None,
-        typer.Option("--user", metavar="ID", help="Merge in only this user's conversations."),
+        str | None, option("--user ID", "Merge in only this user's conversations.")
     ] = None,
     via: Annotated[
         str | None,
-        typer.Option(
-            "--via",
-            metavar="URL",
-            help="PostgreSQL server used to unpack a dump when the target is SQLite.",
-        ),
+        option("--via URL", "PostgreSQL server used to unpack a dump when the target is SQLite."),
     ] = None,
     undo: Annotated[
-        bool,
-        typer.Option("--undo", help="Put back the database that the last restore replaced."),
+        bool, option("--undo", "Put back the database that the last restore replaced.")
     ] = False,
     force: Annotated[
         bool,
-        typer.Option(
+        option(
             "--force",
-            help="Disconnect other sessions; go ahead even if the backup lacks tables or is "
-            "truncated.",
+            "Disconnect other sessions; go ahead even if the backup lacks tables or is truncated.",
         ),
     ] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Run an SQL file even if it could start programs.")
+        bool, option("--trust", "Run an SQL file even if it could start programs.")
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, help="Number of indexes to build in parallel.  [default: auto]"
-        ),
+        option("--jobs -j", "Number of indexes to build in parallel.  [default: auto]", min=1),
     ] = None,
     no_owner: Annotated[
-        bool,
-        typer.Option(
-            "--no-owner", help="Make you the owner of everything and grant no privileges."
-        ),
+        bool, option("--no-owner", "Make you the owner of everything and grant no privileges.")
     ] = False,
     no_migrate: Annotated[
-        bool, typer.Option("--no-migrate", help="Leave the schema at the backup's revision.")
+        bool, option("--no-migrate", "Leave the schema at the backup's revision.")
     ] = False,
     identity: IdentityOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Restore a backup and swap it in for the current database.
 
@@ -136,15 +114,12 @@ def restore(
         raise UsageError("give a backup to restore", hint="chatdb restore latest")
     url = _target(command, into)
     if file is None or undo:
-        undoing = _Undoing(
-            command=command, url=url, into=into, yes=yes, dry_run=dry_run, format=output_format
-        )
+        undoing = _Undoing(command=command, url=url, into=into, yes=yes, dry_run=dry_run)
         undoing.put_back(file, force=force)
         return
-    schema = command.config.schema
     options = RestoreOptions(
         programs=dump_programs(command),
-        schema=None if schema is None else schema.value,
+        schema=command.schema,
         jobs=jobs,
         force=force,
         trust=trust,
@@ -159,7 +134,6 @@ def restore(
         options=options,
         yes=yes,
         dry_run=dry_run,
-        output_format=output_format,
     )
     key = restoring.organization()
     if conversations or user is not None or key is not None:
@@ -184,7 +158,6 @@ class _Restoring:
     options: "RestoreOptions"
     yes: bool
     dry_run: bool
-    output_format: OutputFormat
 
     def organization(self) -> str | None:
         """Return the key that was typed, or that of a backup of one organization."""
@@ -208,10 +181,7 @@ class _Restoring:
             for remark in plan.remarks if self.yes or not plan.replaces else ():
                 command.diagnostics.warning(remark)
             done = planned.run()
-        if self.output_format is OutputFormat.TABLE:
-            command.output.text("\n".join(restored_lines(done)))
-        else:
-            command.output.record(done, self.output_format)
+        command.output.record(done, words="\n".join(restored_lines(done)))
         _tell(command, way_back(done.kept, self.into, saved=done.saved))
         if done.left_out:
             raise typer.Exit(ExitCode.PARTIAL)
@@ -271,7 +241,7 @@ class _Restoring:
                 server=self.url if via is None else parse_url(via),
                 dry_run=self.dry_run,
             )
-        self.command.output.record(done, self.output_format)
+        self.command.output.record(done)
         if done.skipped or done.columns_left_out:
             raise typer.Exit(ExitCode.PARTIAL)
 
@@ -280,13 +250,9 @@ class _Restoring:
         return [for_the_same_database(line, options) for line in plan_lines(plan, self.into)]
 
     def _print_plan(self, plan: "RestorePlan") -> None:
-        if self.output_format is OutputFormat.TABLE:
-            what = "replace the tables of" if plan.in_place else "replace"
-            plan_told = (f"  {line}" for line in self._plan_lines(plan))
-            lines = [f"would {what} {plan.database}:", *plan_told]
-            self.command.output.text("\n".join(lines))
-        else:
-            self.command.output.record(plan, self.output_format)
+        what = "replace the tables of" if plan.in_place else "replace"
+        lines = [f"would {what} {plan.database}:", *self._plan_lines(plan)]
+        self.command.output.record(plan, words="\n  ".join(lines))
 
 
 def _target(command: CommandContext, into: str | None) -> "DatabaseUrl":
@@ -336,7 +302,6 @@ class _Undoing:
     into: str | None
     yes: bool
     dry_run: bool
-    format: OutputFormat
 
     def put_back(self, name: str | None, *, force: bool) -> None:
         """Put back the database that the last restore, or the named one, replaced."""
@@ -360,15 +325,10 @@ class _Undoing:
             kept=None if self.dry_run or aside is None else aside.name,
             dry_run=self.dry_run,
         )
-        if self.format is not OutputFormat.TABLE:
-            self.command.output.record(undone, self.format)
-        elif self.dry_run:
-            told = [f"would replace {place}:", *(f"  {line}" for line in lines)]
-            self.command.output.text("\n".join(told))
-        else:
-            self.command.output.text(
-                f"{place} is restored to its state of {utc_text(kept.kept_at)}"
-            )
+        words = f"{place} is restored to its state of {utc_text(kept.kept_at)}"
+        if self.dry_run:
+            words = "\n  ".join([f"would replace {place}:", *lines])
+        self.command.output.record(undone, words=words)
         _tell(self.command, way_back(undone.kept, self.into))
 
 

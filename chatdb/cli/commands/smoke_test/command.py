@@ -12,7 +12,7 @@ from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import A_DAY, FormatOption, OutputFormat, a_number
+from chatdb.cli.options import DataCommand, option, seconds
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -24,26 +24,15 @@ app = command_app()
 _EXIT_CODES = {"unreachable": ExitCode.UNREACHABLE, "schema": ExitCode.SCHEMA}
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def smoke_test(
     context: typer.Context,
     junit: Annotated[
-        Path | None,
-        typer.Option("--junit", metavar="FILE", help="Also write the results as JUnit XML."),
+        Path | None, option("--junit FILE", "Also write the results as JUnit XML.")
     ] = None,
     timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            min=1,
-            max=A_DAY,
-            callback=a_number,
-            metavar="SECONDS",
-            help="Time limit for the whole test.",
-            show_default=True,
-        ),
+        float, seconds("--timeout", "Time limit for the whole test.", least=1)
     ] = 30.0,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Test that the database works and keeps tenants separate.
 
@@ -65,13 +54,13 @@ def smoke_test(
         )
     command = CommandContext.of(context)
     report = _run(command, timeout) if junit is None else _run_into(junit, command, timeout)
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         from chatdb.cli.commands.smoke_test.report import report_lines
 
         output = command.output
-        output.lines(report_lines(report.results, width=_width(command), color=output.color))
+        output.lines(report_lines(report.results, width=output.width, color=output.color))
     else:
-        command.output.rows(report.results, CheckResult, output_format)
+        command.output.rows(report.results, CheckResult)
     _say(command, report)
     if report.trouble is not None:
         raise typer.Exit(_EXIT_CODES[report.trouble])
@@ -97,14 +86,13 @@ def _run(command: CommandContext, timeout: float) -> "SmokeReport":
     from chatdb.operations.smoke_test.run import smoke_test as run
 
     settings.export_libpq(command.config)
-    schema = command.config.schema
 
     def tell(result: "CheckResult") -> None:
         command.diagnostics.detail(f"{result.name}: {result.outcome}, {result.reason}")
 
     report = run(
         command.url,
-        schema=None if schema is None else schema.value,
+        schema=command.schema,
         timeout=timeout,
         on_result=tell,
     )
@@ -113,14 +101,6 @@ def _run(command: CommandContext, timeout: float) -> "SmokeReport":
         replace(each, reason=for_the_same_database(each.reason, typed)) for each in report.results
     ]
     return replace(report, results=tuple(results))
-
-
-def _width(command: CommandContext) -> int | None:
-    if not command.output.is_terminal:
-        return None
-    from chatdb.cli.table import terminal_width
-
-    return terminal_width()
 
 
 def _say(command: CommandContext, report: "SmokeReport") -> None:

@@ -7,7 +7,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import AllOrgsOption, FormatOption, LimitOption, OutputFormat
+from chatdb.cli.options import AllOrgsOption, DataCommand, LimitOption, OutputFormat, option
 from chatdb.cli.organizations_meant import check_all_orgs, tell_who_has_some
 from chatdb.cli.times import read_time
 
@@ -38,32 +38,22 @@ class Section(StrEnum):
     STORAGE = "storage"
 
 
-@app.command()
+@app.command(cls=DataCommand)
 def stats(
     context: typer.Context,
-    by: Annotated[
-        By, typer.Option("--by", help="Group messages by this.", show_default=True)
-    ] = By.DAY,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="TIME", help="Only messages from this time on."),
-    ] = None,
+    by: Annotated[By, option("--by", "Group messages by this.", show_default=True)] = By.DAY,
+    since: Annotated[str | None, option("--since TIME", "Only messages from this time on.")] = None,
     timezone: Annotated[
-        str,
-        typer.Option(
-            "--timezone", metavar="NAME", help="Time zone for days and hours.", show_default=True
-        ),
+        str, option("--timezone NAME", "Time zone for days and hours.", show_default=True)
     ] = "UTC",
     limit: LimitOption = 30,
     approximate: Annotated[
-        bool,
-        typer.Option("--approximate", help="Estimate from a sample of about 200,000 messages."),
+        bool, option("--approximate", "Estimate from a sample of about 200,000 messages.")
     ] = False,
     all_orgs: AllOrgsOption = False,
     section: Annotated[
-        Section | None, typer.Option("--section", help="Print only this part of the report.")
+        Section | None, option("--section", "Print only this part of the report.")
     ] = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Count messages by day, model, user and more.
 
@@ -94,14 +84,14 @@ def stats(
         approximate=approximate,
     )
     report = _count(command, options, all_orgs=all_orgs)
-    if section is None and output_format is OutputFormat.JSON:
-        command.output.record(report, output_format)
-    elif output_format is OutputFormat.TABLE:
+    if section is None and command.output.format is OutputFormat.JSON:
+        command.output.record(report)
+    elif command.output.is_table:
         _print_tables(command, report, section)
     else:
         rows, row_type = _rows(report, section or Section.GROUPS)
-        command.output.rows(rows, row_type, output_format)
-    _say(command, report, section, output_format)
+        command.output.rows(rows, row_type)
+    _say(command, report, section)
 
 
 def _count(command: CommandContext, options: "StatsOptions", *, all_orgs: bool) -> "StatsReport":
@@ -140,22 +130,19 @@ def _rows(report: "StatsReport", section: Section) -> tuple[Any, type[Any]]:
 
 def _print_tables(command: CommandContext, report: "StatsReport", section: Section | None) -> None:
     from chatdb.cli.commands.stats.tables import PARTS, report_lines
-    from chatdb.cli.table import terminal_width
 
     output = command.output
-    width = terminal_width() if output.is_terminal else None
     parts = PARTS if section is None else (section.value,)
-    output.lines(report_lines(report, parts, width=width, color=output.color))
+    output.lines(report_lines(report, parts, width=output.width, color=output.color))
 
 
 def _say(
     command: CommandContext,
     report: "StatsReport",
     section: Section | None,
-    output_format: OutputFormat,
 ) -> None:
     note = command.diagnostics.note
-    if section is None and output_format in (OutputFormat.CSV, OutputFormat.JSONL):
+    if section is None and command.output.format in (OutputFormat.CSV, OutputFormat.JSONL):
         note("these are the groups; --section selects another part, --format json has all of it")
     if report.has_more and section in (None, Section.GROUPS):
         which = "newest" if report.by in ("day", "week") else "largest"

@@ -9,13 +9,13 @@ from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.next_command import for_the_same_database
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand
 
 app = command_app()
 
 
-@app.command()
-def status(context: typer.Context, output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def status(context: typer.Context) -> None:
     """Show the state of the database on one screen.
 
     The URL and where it comes from, sizes and counts, the schema, the last seven days, the last
@@ -36,23 +36,21 @@ def status(context: typer.Context, output_format: FormatOption = OutputFormat.TA
     report, trouble = read_status(
         command.url,
         source=config.database_url.source,
-        schema=None if config.schema is None else config.schema.value,
+        schema=command.schema,
         organization_key=command.org,
         backups=config.backup.url.value,
         now=now,
     )
-    if output_format is OutputFormat.TABLE:
+    if command.output.is_table:
         from chatdb.cli.commands.status.screen import screen_lines
-        from chatdb.cli.table import terminal_width
 
         output = command.output
-        width = terminal_width() if output.is_terminal else None
         complete = partial(for_the_same_database, options=command.options)
         output.lines(
-            screen_lines(report, now=now, complete=complete, width=width, color=output.color)
+            screen_lines(report, now=now, complete=complete, width=output.width, color=output.color)
         )
     else:
-        command.output.record(report, output_format)
+        command.output.record(report)
     for note in report.notes:
         command.diagnostics.note(note)
     if trouble is not None:
