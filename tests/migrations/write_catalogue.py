@@ -1,41 +1,37 @@
-"""Write migrations/catalogue/*.json anew: `python -m tests.migrations.write_catalogue`.
+"""Write migrations/catalogue.json anew: `python -m tests.migrations.write_catalogue`.
 
 PostgreSQL is a throw-away server of the wheel, as in the tests.
 """
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from chatdb.db.contract.migration import CatalogueEntry
 from chatdb.db.database import Database
-from chatdb.db.migrating.catalogue import catalogue_text
+from chatdb.db.migrating.catalogue import catalogue_path, catalogue_text
 from chatdb.db.migrating.migrations import upgrade
-from chatdb.db.migrating.scripts import migrations_directory
 from chatdb.db.url import DatabaseUrl
 from tests import postgres_server
 
 
-def live_catalogue(url: DatabaseUrl) -> str:
-    """Return the text of the catalogue file that fits the database."""
-    with Database.open(url) as database, database.transaction() as connection:
-        return catalogue_text(database.dialect.migration_ways().catalogue(connection))
-
-
-def _write(url: DatabaseUrl) -> None:
+def _migrated(url: DatabaseUrl) -> Sequence[CatalogueEntry]:
     with Database.open(url, create=True) as database:
         upgrade(database)
-    target = migrations_directory() / "catalogue" / f"{url.dialect_name}.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(live_catalogue(url), encoding="utf-8")
+        with database.transaction() as connection:
+            return list(database.dialect.migration_ways().catalogue(connection))
 
 
 def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="chatdb-catalogue-"))
     folder.chmod(0o777)
     try:
-        _write(DatabaseUrl(dialect_name="sqlite", path=folder / "scratch.db"))
+        sqlite = _migrated(DatabaseUrl(dialect_name="sqlite", path=folder / "scratch.db"))
         server = postgres_server.running_server(folder, None)
         with server.new_database() as url:
-            _write(url)
+            postgresql = _migrated(url)
+        text = catalogue_text({"sqlite": sqlite, "postgresql": postgresql})
+        catalogue_path().write_text(text, encoding="utf-8")
     finally:
         postgres_server.stop(folder)
 
