@@ -119,6 +119,13 @@ COLUMNS: tuple[Column, ...] = (
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(column.table for column in COLUMNS))
 """The tables that a copy moves, in the order in which their rows refer to one another."""
 
+FLAGS: dict[str, str] = {
+    column.name.removesuffix("_at"): column.name
+    for column in COLUMNS
+    if column.kind is TIME and column.merge == "followed"
+}
+"""What a conversation is or is not, with the column that holds since when: archived, starred."""
+
 
 def columns_of(table: str) -> tuple[Column, ...]:
     """Return a table's columns, in the order in which their values are written."""

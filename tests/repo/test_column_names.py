@@ -52,7 +52,7 @@ MAY_NAME: dict[str, tuple[str, set[str]]] = {
     "chatdb/operations/searching/stats.py": (SHOWN, {"title", "user_id"}),
     "chatdb/operations/organizations/users.py": (
         SHOWN,
-        {"archived_at", "created_at", "last_accessed_at", "starred_at", "updated_at", "user_id"},
+        {"created_at", "last_accessed_at", "updated_at", "user_id"},
     ),
     "chatdb/operations/smoke_test/conversation.py": (
         AS_OTHERS_DO,

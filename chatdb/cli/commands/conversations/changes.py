@@ -1,6 +1,6 @@
 """`chatdb conversations create`, `rename`, `star`, `archive`, `touch` and their reversals."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from chatdb.cli.options import (
     OutputFormat,
     UserOption,
 )
-
-if TYPE_CHECKING:
-    from chatdb.operations.conversations.changes import Mark
 
 
 def create(
@@ -95,7 +92,7 @@ def star(
     Example:
       chatdb conversations star last
     """
-    _mark(context, conversations, "star", user, output_format)
+    _set_flag(context, conversations, user, output_format, starred=True)
 
 
 def unstar(
@@ -110,7 +107,7 @@ def unstar(
     Example:
       chatdb conversations unstar 3f9a12bc 77ab01cd
     """
-    _mark(context, conversations, "unstar", user, output_format)
+    _set_flag(context, conversations, user, output_format, starred=False)
 
 
 def archive(
@@ -125,7 +122,7 @@ def archive(
     Example:
       chatdb conversations archive 3f9a12bc
     """
-    _mark(context, conversations, "archive", user, output_format)
+    _set_flag(context, conversations, user, output_format, archived=True)
 
 
 def unarchive(
@@ -140,7 +137,7 @@ def unarchive(
     Example:
       chatdb conversations unarchive 3f9a12bc
     """
-    _mark(context, conversations, "unarchive", user, output_format)
+    _set_flag(context, conversations, user, output_format, archived=False)
 
 
 def touch(
@@ -166,18 +163,29 @@ def touch(
     show_summaries(command, touched, output_format, Sort.ACCESSED)
 
 
-def _mark(
+def _set_flag(
     context: typer.Context,
     conversations: list[str],
-    wanted: "Mark",
     user: str | None,
     output_format: OutputFormat,
+    **wanted: bool,
 ) -> None:
+    """Set or remove the flag that is named."""
     from chatdb.operations.conversations import changes as operation
 
     command = CommandContext.of(context)
+    ((flag, is_set),) = wanted.items()
     with command.open_database(user=user) as database:
-        marked = operation.mark(
-            database, conversations, wanted, organization_key=command.org, user_id=user
+        changed = operation.set_flag(
+            database,
+            conversations,
+            flag,
+            is_set=is_set,
+            organization_key=command.org,
+            user_id=user,
         )
-    show_summaries(command, marked, output_format)
+    show_summaries(command, changed, output_format)
+
+
+SETTING_FLAGS = (star, unstar, archive, unarchive)
+"""The commands that set a flag of conversations or remove it, in the order of the help."""

@@ -1,6 +1,6 @@
 """`chatdb conversations list`: pages of conversations, in several orders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from chatdb.cli.context import CommandContext
+from chatdb.cli.flag_options import with_flags
 from chatdb.cli.options import (
     A_DAY,
     AfterOption,
@@ -81,6 +82,7 @@ _ROWS: dict[Sort, type] = {
 }
 
 
+@with_flags("Only {} conversations, or none.", off=("archived",))
 def list_conversations(
     context: typer.Context,
     limit: LimitOption = 50,
@@ -96,16 +98,8 @@ def list_conversations(
     recent: Annotated[
         bool, typer.Option("--recent", help="Only those accessed, most recently accessed first.")
     ] = False,
-    starred: Annotated[
-        bool | None,
-        typer.Option("--starred/--no-starred", help="Only starred conversations, or none."),
-    ] = None,
-    archived: Annotated[
-        bool | None,
-        typer.Option(
-            "--archived/--no-archived", help="Only archived conversations, or none.  [default: no]"
-        ),
-    ] = None,
+    *,
+    flags: Mapping[str, bool],
     everything: Annotated[
         bool, typer.Option("--all", help="Include archived conversations.")
     ] = False,
@@ -138,7 +132,7 @@ def list_conversations(
     from chatdb.operations.conversations.metadata_words import condition
     from chatdb.store.selecting import ConversationFilter
 
-    if everything and archived is not None:
+    if everything and "archived" in flags:
         raise UsageError("--all and --archived exclude each other", hint="leave one out")
     if recent and sort is not None:
         raise UsageError("--recent and --sort exclude each other", hint="leave one out")
@@ -147,8 +141,7 @@ def list_conversations(
     scope = scope_of(command, all_orgs=all_orgs)
     wanted = ConversationFilter(
         user_id=user,
-        archived=None if everything else bool(archived),
-        starred=starred,
+        flags=flags if everything else {"archived": False, **flags},
         metadata=tuple(map(condition, meta or ())),
     )
     with command.open_database(user=user) as database:
