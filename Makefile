@@ -82,9 +82,10 @@ lint: .venv/.ready  ## Check the code's style and the direction of its imports.
 types: .venv/.ready  ## Check the types.
 	$(BIN)/mypy
 
-docs: .venv/.ready  ## Write docs/cli.md from the commands themselves.
+docs: .venv/.ready  ## Write docs/cli.md from the commands, the native format's schema from the columns.
 	$(BIN)/python -m tests.repo.reference > docs/cli.md.partial
 	@mv docs/cli.md.partial docs/cli.md
+	@$(BIN)/python -m tests.store.write_native_schema
 
 docs-check: .venv/.ready
 	@$(BIN)/python -m tests.repo.reference | diff docs/cli.md - || \

@@ -28,6 +28,7 @@ from chatdb.formats.markdown_text import (
 from chatdb.formats.times import is_known
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Message
+from chatdb.store.columns import FLAGS
 
 UNTITLED = "Untitled"
 
@@ -91,7 +92,7 @@ def _front_matter(record: Conversation, messages: int) -> Iterator[str]:
     yield "---"
     yield f"title: {quoted(_title(record))}"
     yield f"id: {quoted(str(record.id))}"
-    for name in ("created_at", "updated_at", "archived_at", "starred_at"):
+    for name in ("created_at", "updated_at", *FLAGS.values()):
         time = getattr(record, name)
         if time is not None and is_known(time):
             yield f"{name}: {_time(time)}"

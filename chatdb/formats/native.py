@@ -1,7 +1,7 @@
 """The native format: JSON Lines, a header and then one whole conversation a line.
 
 Lossless and byte-stable: fields in the order of the records, empty ones left out, JSON columns
-canonical. `docs/formats.md` describes it, `native_schema.json` beside this file is its schema.
+canonical. `docs/formats.md` describes it, `docs/native-format.schema.json` is its schema.
 """
 
 import re

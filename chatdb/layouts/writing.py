@@ -143,7 +143,7 @@ class BaseWriter:
 
 
 def lose_times(record: Conversation, writing: Writing, known: Collection[str]) -> None:
-    """Count when a conversation was archived, starred or accessed, but for what is `known`."""
+    """Count the flags of a conversation and its access, but for what is `known`."""
     for name in _TIMES:
         if name not in known and getattr(record, name) is not None:
             writing.lose(f"{name} of conversations left out")

@@ -75,6 +75,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("conversations", "last_accessed_at", TIME, merge="latest"),
     Column("conversations", "archived_at", TIME, merge="followed"),
     Column("conversations", "starred_at", TIME, merge="followed"),
+    Column("conversations", "pinned_at", TIME, merge="followed"),
     Column("conversations", "edited_at", TIME, merge="edit"),
     Column("conversations", "source", TEXT, merge="filled"),
     Column("conversations", "source_name", TEXT, merge="filled"),
@@ -118,6 +119,13 @@ COLUMNS: tuple[Column, ...] = (
 
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(column.table for column in COLUMNS))
 """The tables that a copy moves, in the order in which their rows refer to one another."""
+
+FLAGS: dict[str, str] = {
+    column.name.removesuffix("_at"): column.name
+    for column in COLUMNS
+    if column.kind is TIME and column.merge == "followed"
+}
+"""What a conversation is or is not, with the column that holds since when: archived, starred ..."""
 
 
 def columns_of(table: str) -> tuple[Column, ...]:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, tombstones
 from chatdb.errors import NotFoundError
+from chatdb.store.columns import FLAGS
 
 CHANGING = {"chatdb.bulk": "on"}
 """Settings of a transaction that sets `updated_at` itself: the trigger has nothing to do."""
@@ -27,7 +28,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The row of a conversation, locked until the transaction ends; `now` is later than it."""
+    """The row of a conversation, locked until the transaction ends; `now` is later than it.
+
+    `flags` has the time of each of `FLAGS`, None where it is not set.
+    """
 
     organization_id: UUID
     id: UUID
@@ -37,16 +41,15 @@ class Held:
     created_at: datetime
     updated_at: datetime
     last_accessed_at: datetime | None
-    archived_at: datetime | None
-    starred_at: datetime | None
     source: str | None
     source_name: str | None
     source_id: str | None
     metadata: dict[str, Any]
+    flags: Mapping[str, datetime | None]
     now: datetime
 
 
-_COLUMNS = tuple(name for name in Held.__dataclass_fields__ if name != "now")
+_COLUMNS = tuple(name for name in Held.__dataclass_fields__ if name not in ("flags", "now"))
 
 
 def hold(connection: sa.Connection, organization: UUID, identifier: UUID) -> Held:
@@ -56,7 +59,7 @@ def hold(connection: sa.Connection, organization: UUID, identifier: UUID) -> Hel
     """
     table = conversations.c
     row = connection.execute(
-        sa.select(*(table[name] for name in _COLUMNS))
+        sa.select(*(table[name] for name in (*_COLUMNS, *FLAGS.values())))
         .where(table.organization_id == organization, table.id == identifier)
         .with_for_update()
     ).one_or_none()
@@ -66,7 +69,8 @@ def hold(connection: sa.Connection, organization: UUID, identifier: UUID) -> Hel
             hint="to list them: chatdb conversations list",
         )
     values = row._asdict()
-    return Held(**values, now=max(datetime.now(UTC), values["updated_at"] + _MOMENT))
+    flags = {flag: values.pop(column) for flag, column in FLAGS.items()}
+    return Held(**values, flags=flags, now=max(datetime.now(UTC), values["updated_at"] + _MOMENT))
 
 
 def change(connection: sa.Connection, held: Held, **values: Any) -> None:

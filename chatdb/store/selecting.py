@@ -5,7 +5,7 @@ and without any sorting.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from chatdb.db.database import Database
 from chatdb.errors import NotFoundError
 from chatdb.formats.times import EPOCH
 from chatdb.primitives.canonical import clean_text
+from chatdb.store.columns import FLAGS
 from chatdb.store.every_organization import EVERY, Scope, require_unbound
 
 AT_ONCE = 5_000
@@ -39,8 +40,8 @@ class ConversationFilter:
 
     `since` and `before` concern `updated_at`, the first inclusive, the second exclusive, and
     what has no time is neither; `after_id`
-    (exclusive) and `until_id` (inclusive) limit the ids. `metadata` has paths of keys, each with
-    accepted values.
+    (exclusive) and `until_id` (inclusive) limit the ids. `flags` says which of `FLAGS` must be
+    set, or not. `metadata` has paths of keys, each with accepted values.
     """
 
     ids: Sequence[UUID] | None = None
@@ -48,10 +49,9 @@ class ConversationFilter:
     since: datetime | None = None
     before: datetime | None = None
     source: str | None = None
-    archived: bool | None = None
     after_id: UUID | None = None
     until_id: UUID | None = None
-    starred: bool | None = None
+    flags: Mapping[str, bool] = field(default_factory=dict)
     metadata: Sequence[tuple[tuple[str, ...], tuple[Any, ...]]] = ()
 
     @property
@@ -75,12 +75,9 @@ class ConversationFilter:
             yield columns.id > self.after_id
         if self.until_id is not None:
             yield columns.id <= self.until_id
-        if self.archived is not None:
-            present = columns.archived_at.is_not(None)
-            yield present if self.archived else ~present
-        if self.starred is not None:
-            present = columns.starred_at.is_not(None)
-            yield present if self.starred else ~present
+        for flag, is_set in self.flags.items():
+            present = columns[FLAGS[flag]].is_not(None)
+            yield present if is_set else ~present
         for path, values in self.metadata:
             yield metadata_has(columns.metadata, path, values)
 

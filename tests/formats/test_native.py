@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from chatdb.formats.registry import writer
 from chatdb.primitives import canonical
 from chatdb.records import MARKS, Conversation, Embedding, Message, Snapshot, sorted_embeddings
 from tests.formats.reading import read_bytes
+from tests.store.write_native_schema import PATH
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 HEADER = header_line(created=NOW, source="test")
@@ -73,6 +73,7 @@ CONVERSATIONS = st.builds(
     last_accessed_at=st.none() | TIMES,
     archived_at=st.none() | TIMES,
     starred_at=st.none() | TIMES,
+    pinned_at=st.none() | TIMES,
     edited_at=st.none() | TIMES,
     source=st.none() | TEXTS,
     source_name=st.none() | TEXTS,
@@ -109,7 +110,7 @@ def test_what_is_written_is_read_back_the_same_byte_for_byte(records: list[Conve
 @settings(max_examples=30, deadline=None)
 @given(CONVERSATIONS)
 def test_every_line_is_valid_by_the_schema(record: Conversation) -> None:
-    schema = json.loads((files("chatdb.formats") / "native_schema.json").read_text())
+    schema = json.loads(PATH.read_text())
 
     for written in (HEADER, conversation_line(record)):
         jsonschema.validate(json.loads(written), schema)

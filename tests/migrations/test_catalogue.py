@@ -8,10 +8,14 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
-from chatdb.db.migrating.catalogue import compare, expected_catalogue
-from chatdb.db.migrating.scripts import migrations_directory, scripts
-from chatdb.db.url import DatabaseUrl
-from tests.migrations.write_catalogue import live_catalogue
+from chatdb.db.migrating.catalogue import (
+    catalogue_path,
+    compare,
+    expected_catalogue,
+)
+from chatdb.db.migrating.scripts import scripts
+from chatdb.db.url import DatabaseUrl, DialectName
+from tests.migrations.write_catalogue import catalogue_text
 
 ONLY_SQLITE_COLUMNS = {("messages", "rid")}
 ONLY_POSTGRESQL_INDEXES = {"ix_conversations_metadata", "ix_messages_content_search"}
@@ -28,15 +32,14 @@ FORBIDDEN = re.compile(r"SET NULL|RENAME CONSTRAINT|\bSERIAL\b|IDENTITY", re.IGN
 
 
 def test_the_catalogue_file_is_what_the_migrations_build(database: Database) -> None:
-    path = migrations_directory() / "catalogue" / f"{database.dialect.name}.json"
-
-    live = live_catalogue(database.url)
-
     with database.transaction() as connection:
         found = database.dialect.migration_ways().catalogue(connection)
-    differences = compare(expected_catalogue(database.dialect.name), found)
-    assert differences == [], "run: python -m tests.migrations.write_catalogue"
-    assert path.read_text(encoding="utf-8") == live
+    expected = expected_catalogue(database.dialect.name)
+    assert compare(expected, found) == [], "run: python -m tests.migrations.write_catalogue"
+    assert expected == list(found)
+    both: tuple[DialectName, ...] = ("sqlite", "postgresql")
+    text = catalogue_text({name: expected_catalogue(name) for name in both})
+    assert catalogue_path().read_text(encoding="utf-8") == text
 
 
 def inspected(url: DatabaseUrl) -> sa.Inspector:
@@ -130,7 +133,9 @@ def test_the_view_has_the_same_columns_on_both(both: tuple[sa.Inspector, sa.Insp
         for inspector in both
     ]
 
-    assert names[0] == names[1] == [column.name for column in schema.conversation_summaries.columns]
+    assert names[0] == names[1]
+    # Later revisions add behind the counts: PostgreSQL adds to a view at its end only.
+    assert sorted(names[0]) == sorted(schema.conversation_summaries.columns.keys())
 
 
 def test_each_tenants_keys_begin_with_the_tenant() -> None:

@@ -45,6 +45,9 @@ MORE = (
 )
 
 
+VIEW = "CREATE OR REPLACE VIEW app_titles AS SELECT id, title FROM conversations"
+
+
 def locks_taken(connection: psycopg.Connection[Any], statement: str) -> dict[str, str]:
     """Run the statement and return the strongest lock on each table that was there before."""
     tables = (
@@ -93,6 +96,16 @@ def test_statements_of_later_migrations_take_the_lock_the_plan_tells(
     told = lock_of(statement, facts)
     if not statement.startswith(("DROP TABLE", "DROP VIEW")):  # which are gone from the catalogue
         assert taken[told.tables[0]] == told.lock
+
+
+def test_a_view_that_is_replaced_is_locked_as_the_plan_tells(postgresql_url: DatabaseUrl) -> None:
+    with connect_postgresql(postgresql_url) as connection:
+        connection.execute(VIEW)
+        connection.commit()
+        taken = locks_taken(connection, VIEW)
+
+    assert taken == {"app_titles": "ACCESS EXCLUSIVE", "conversations": "ACCESS SHARE"}
+    assert_told(VIEW, taken, LockFacts())
 
 
 def assert_told(statement: str, taken: dict[str, str], facts: LockFacts) -> None:

@@ -1,52 +1,51 @@
-"""Write migrations/catalogue/*.json anew: `python -m tests.migrations.write_catalogue`.
+"""Write migrations/catalogue.json anew: `python -m tests.migrations.write_catalogue`.
 
 PostgreSQL is a throw-away server of the wheel, as in the tests.
 """
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chatdb.db.contract.migration import CatalogueEntry
 from chatdb.db.database import Database
+from chatdb.db.migrating.catalogue import catalogue_path
 from chatdb.db.migrating.migrations import upgrade
-from chatdb.db.migrating.scripts import head_revision, migrations_directory
-from chatdb.db.url import DatabaseUrl
+from chatdb.db.migrating.scripts import head_revision
+from chatdb.db.url import DatabaseUrl, DialectName
 from tests import postgres_server
 
 
-def catalogue_text(entries: Sequence[CatalogueEntry]) -> str:
-    """Return the file's text for these entries: a line each."""
-    lines = ",\n  ".join(
-        json.dumps([entry.kind, entry.table, entry.name, entry.definition], ensure_ascii=False)
-        for entry in entries
-    )
-    return f'{{"revision": "{head_revision()}", "entries": [\n  {lines}\n]}}\n'
+def catalogue_text(catalogues: Mapping[DialectName, Sequence[CatalogueEntry]]) -> str:
+    """Return the file's text for the entries of each database: a line each."""
+    text = f'{{"revision": "{head_revision()}"'
+    for name, entries in catalogues.items():
+        lines = ",\n  ".join(
+            json.dumps([entry.kind, entry.table, entry.name, entry.definition], ensure_ascii=False)
+            for entry in entries
+        )
+        text += f', "{name}": [\n  {lines}\n]'
+    return text + "}\n"
 
 
-def live_catalogue(url: DatabaseUrl) -> str:
-    """Return the text of the catalogue file that fits the database."""
-    with Database.open(url) as database, database.transaction() as connection:
-        return catalogue_text(database.dialect.migration_ways().catalogue(connection))
-
-
-def _write(url: DatabaseUrl) -> None:
+def _migrated(url: DatabaseUrl) -> Sequence[CatalogueEntry]:
     with Database.open(url, create=True) as database:
         upgrade(database)
-    target = migrations_directory() / "catalogue" / f"{url.dialect_name}.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(live_catalogue(url), encoding="utf-8")
+        with database.transaction() as connection:
+            return list(database.dialect.migration_ways().catalogue(connection))
 
 
 def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="chatdb-catalogue-"))
     folder.chmod(0o777)
     try:
-        _write(DatabaseUrl(dialect_name="sqlite", path=folder / "scratch.db"))
+        sqlite = _migrated(DatabaseUrl(dialect_name="sqlite", path=folder / "scratch.db"))
         server = postgres_server.running_server(folder, None)
         with server.new_database() as url:
-            _write(url)
+            postgresql = _migrated(url)
+        text = catalogue_text({"sqlite": sqlite, "postgresql": postgresql})
+        catalogue_path().write_text(text, encoding="utf-8")
     finally:
         postgres_server.stop(folder)
 

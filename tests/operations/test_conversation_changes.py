@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from chatdb.db.database import Database
 from chatdb.errors import NotFoundError, UsageError
 from chatdb.operations.conversations.changes import (
-    Mark,
     NewConversation,
     create,
-    mark,
     rename,
+    set_flag,
     touch,
 )
 from chatdb.operations.conversations.lists import read_conversation
 from chatdb.operations.conversations.messages import NewMessage
 from chatdb.records import new_id
+from chatdb.store.columns import FLAGS
 from chatdb.store.titles import LONGEST_TITLE, cut, title_of
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 from tests.operations.importing import conversation, load, message, stored, the_one
@@ -63,29 +63,32 @@ def test_a_title_that_was_given_stays(database: Database) -> None:
         create(database, NewConversation(), organization_key="nobody")
 
 
-def test_marks_are_set_once_and_taken_back(database: Database) -> None:
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_flag_is_set_once_and_removed(database: Database, flag: str) -> None:
     one = add_conversation(database, [], number=1)
     two = add_conversation(database, [], number=2)
-    marks: tuple[tuple[Mark, Mark, str], ...] = (
-        ("star", "unstar", "starred_at"),
-        ("archive", "unarchive", "archived_at"),
-    )
-    for on, off, column in marks:
-        first = mark(database, [str(two), str(one)], on, **OWN)
-        again = mark(database, [str(two)], on, **OWN)
-        back = mark(database, [str(one), str(two)], off, **OWN)
 
-        assert [each.id for each in first] == [two, one]
-        assert all(getattr(each, column) == each.updated_at for each in first)
-        assert again == first[:1]
-        assert [getattr(each, column) for each in back] == [None, None]
+    first = set_flag(database, [str(two), str(one)], flag, is_set=True, **OWN)
+    again = set_flag(database, [str(two)], flag, is_set=True, **OWN)
+    back = set_flag(database, [str(one), str(two)], flag, is_set=False, **OWN)
+
+    assert [each.id for each in first] == [two, one]
+    assert all(getattr(each, FLAGS[flag]) == each.updated_at for each in first)
+    assert all(
+        getattr(each, column) is None
+        for each in first
+        for column in FLAGS.values()
+        if column != FLAGS[flag]
+    )
+    assert again == first[:1]
+    assert [getattr(each, FLAGS[flag]) for each in back] == [None, None]
 
 
 def test_one_unknown_id_changes_nothing(database: Database) -> None:
     one = add_conversation(database, [])
 
     with pytest.raises(NotFoundError):
-        mark(database, [str(one), str(UUID(int=9))], "star", **OWN)
+        set_flag(database, [str(one), str(UUID(int=9))], "starred", is_set=True, **OWN)
 
     assert read_conversation(database, str(one), **OWN).starred_at is None
 
@@ -109,12 +112,12 @@ def test_what_changes_moves_updated_at_even_when_it_lies_ahead(database: Databas
     assert rename(database, str(one), "New", **OWN).updated_at > ahead
 
 
-def test_a_later_import_keeps_title_star_and_archive(database: Database) -> None:
+def test_a_later_import_keeps_title_and_flags(database: Database) -> None:
     source = conversation(messages=[message("a")], title="theirs")
     load(database, [source])
     rename(database, "last", "mine", **OWN)
-    mark(database, ["last"], "star", **OWN)
-    mark(database, ["last"], "archive", **OWN)
+    for flag in FLAGS:
+        set_flag(database, ["last"], flag, is_set=True, **OWN)
     before = the_one(database)
 
     for minutes in (0, 10_000_000):
@@ -122,8 +125,10 @@ def test_a_later_import_keeps_title_star_and_archive(database: Database) -> None
         load(database, [conversation(messages=grown, title="theirs anew", minutes=minutes)])
         after = the_one(database)
 
-        assert (after.title, after.starred_at) == ("mine", before.starred_at)
-        assert after.archived_at == before.archived_at
+        assert after.title == "mine"
+        for column in FLAGS.values():
+            assert getattr(before, column) is not None
+            assert getattr(after, column) == getattr(before, column)
         assert [each.source_id for each in after.messages] == ["a", "b"]
         assert after.current_message_id == after.messages[-1].id
 
@@ -144,7 +149,7 @@ def test_conversations_of_others_are_not_changed(database: Database) -> None:
         with pytest.raises(NotFoundError):
             rename(database, name, "x", **OWN, user_id="ann")
         with pytest.raises(NotFoundError):
-            mark(database, [name], "star", **OWN, user_id="ann")
+            set_flag(database, [name], "starred", is_set=True, **OWN, user_id="ann")
         with pytest.raises(NotFoundError):
             touch(database, [name], **OWN, user_id="ann")
     assert read_conversation(database, str(bobs), **OWN, user_id="bob").title == "Conversation 2"

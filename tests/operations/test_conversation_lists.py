@@ -125,11 +125,11 @@ def test_filters_narrow_one_another(database: Database) -> None:
         return [item.id for item in page.items]
 
     german = (condition("lang=de"),)
-    assert ids(starred=True) == [three, one]
-    assert ids(starred=False) == [two]
+    assert ids(flags={"starred": True}) == [three, one]
+    assert ids(flags={"starred": False}) == [two]
     assert ids(metadata=german) == [three, two]
     assert ids(metadata=german, user_id="ann") == [two]
-    assert ids(metadata=german, starred=True) == [three]
+    assert ids(metadata=german, flags={"starred": True}) == [three]
     assert ids(source="chatgpt") == [one]
     assert ids(user_id="carl") == []
 

@@ -28,6 +28,7 @@ from chatdb.operations.conversations.delete_messages import delete_messages
 from chatdb.operations.conversations.lists import list_page, read_conversation
 from chatdb.operations.conversations.messages import NewMessage, add, edit
 from chatdb.records import organization_id_of
+from chatdb.store.columns import FLAGS
 from chatdb.store.selecting import ConversationFilter
 from tests.operations.conversation_rows import add_organization
 
@@ -56,8 +57,7 @@ class Talk:
     title: str
     changed: int
     leaf: UUID | None = None
-    starred: bool = False
-    archived: bool = False
+    flags: set[str] = field(default_factory=set)
     said: list[Said] = field(default_factory=list)
 
     def children(self, parent: UUID | None) -> list[Said]:
@@ -181,16 +181,14 @@ class Conversations(RuleBasedStateMachine):
         talk.remove(gone)
         self.changed(talk)
 
-    @rule(name=talks, verb=st.sampled_from(("star", "unstar", "archive", "unarchive")))
-    def mark(self, name: UUID, verb: changes.Mark) -> None:
+    @rule(name=talks, flag=st.sampled_from(tuple(FLAGS)), is_set=st.booleans())
+    def set_flag(self, name: UUID, flag: str, is_set: bool) -> None:
         talk = self.model.get(name)
         if talk is None:
             return
-        changes.mark(self.database, [str(name)], verb, **self.own(talk))
-        column = "starred" if verb.endswith("star") else "archived"
-        wanted = not verb.startswith("un")
-        if getattr(talk, column) is not wanted:
-            setattr(talk, column, wanted)
+        changes.set_flag(self.database, [str(name)], flag, is_set=is_set, **self.own(talk))
+        if (flag in talk.flags) is not is_set:
+            talk.flags ^= {flag}
             self.changed(talk)
 
     @rule(name=talks)
@@ -283,14 +281,11 @@ class Conversations(RuleBasedStateMachine):
                         item.title,
                         item.user_id,
                         item.message_count,
-                        item.starred_at is not None,
-                        item.archived_at is not None,
+                        {flag for flag in FLAGS if getattr(item, FLAGS[flag]) is not None},
                     )
                     for item in page.items
                 }
-                assert found == {
-                    t.id: (t.title, t.user, len(t.said), t.starred, t.archived) for t in expected
-                }
+                assert found == {t.id: (t.title, t.user, len(t.said), t.flags) for t in expected}
                 times = [self.model[item.id].changed for item in page.items]
                 assert times == sorted(times, reverse=True)
 

@@ -31,7 +31,7 @@ def test_an_application_may_do_all_of_it_for_its_user(postgres: PostgresServer) 
         added = add(database, name, [NewMessage(content=word) for word in ("two", "three")], **OWN)
         edit(database, name, "last", {"content": "3"}, **OWN)
         changes.rename(database, name, "New", **OWN)
-        changes.mark(database, [name], "star", **OWN)
+        changes.set_flag(database, [name], "starred", is_set=True, **OWN)
         changes.touch(database, [name], **OWN)
         snapshots.save(database, name, {"s": 1}, **OWN)
         fork = branches.fork(database, name, "last", **OWN)
@@ -44,7 +44,7 @@ def test_an_application_may_do_all_of_it_for_its_user(postgres: PostgresServer) 
         assert [each.content for each in record.messages] == ["one", "3"]
         assert [each.state for each in record.snapshots] == [{"s": 1}]
         assert len(list_messages(database, name, **OWN).items) == 2
-        wanted = ConversationFilter(metadata=(condition("k=v"),), starred=True)
+        wanted = ConversationFilter(metadata=(condition("k=v"),), flags={"starred": True})
         for sort in SORTS:
             page = list_page(database, organization_key=ACME, wanted=wanted, sort=sort)
             assert [item.id for item in page.items] == [record.id]

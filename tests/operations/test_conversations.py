@@ -66,7 +66,7 @@ def test_lists_are_narrowed_by_user_archive_and_organization(database: Database)
 
     def ids(organization: str = "default", **options: object) -> list[UUID]:
         after = options.pop("after", None)
-        wanted = ConversationFilter(**{"archived": False, **options})  # type: ignore[arg-type]
+        wanted = ConversationFilter(**{"flags": {"archived": False}, **options})  # type: ignore[arg-type]
         page = list_page(
             database,
             organization_key=organization,
@@ -76,8 +76,8 @@ def test_lists_are_narrowed_by_user_archive_and_organization(database: Database)
         return [item.id for item in page.items]
 
     assert ids() == [ann]
-    assert ids(archived=True) == [old]
-    assert ids(archived=None) == [old, ann]
+    assert ids(flags={"archived": True}) == [old]
+    assert ids(flags={}) == [old, ann]
     assert ids(user_id="ann") == [ann]
     assert ids(organization="acme") == [other]
     with pytest.raises(NotFoundError, match="nobody"):

@@ -120,9 +120,12 @@ FILTERS = [
     (ConversationFilter(since=NOON + timedelta(minutes=2)), [2, 3]),
     (ConversationFilter(before=NOON + timedelta(minutes=2)), [1]),
     (ConversationFilter(source="claude"), [3]),
-    (ConversationFilter(archived=True), [1]),
-    (ConversationFilter(archived=False), [2, 3]),
-    (ConversationFilter(archived=False, user_id="bob", ids=[UUID(int=2 << 64)]), [2]),
+    (ConversationFilter(flags={"archived": True}), [1]),
+    (ConversationFilter(flags={"archived": False}), [2, 3]),
+    (
+        ConversationFilter(flags={"archived": False}, user_id="bob", ids=[UUID(int=2 << 64)]),
+        [2],
+    ),
 ]
 
 

@@ -114,7 +114,7 @@ def check_lists(database: Database) -> None:
     for plan in (listed(database), listed(database, after=cursor)):
         assert "ix_conversations_updated_at" in plan
         assert not walks_a_table(plan)
-    own = listed(database, wanted=ConversationFilter(user_id="user 7", archived=False))
+    own = listed(database, wanted=ConversationFilter(user_id="user 7", flags={"archived": False}))
     assert "ix_conversations_user_id_updated_at" in own
     assert not walks_a_table(own)
     if database.dialect.name == "postgresql":

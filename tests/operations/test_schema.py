@@ -20,7 +20,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import SchemaMismatchError, UsageError
 from chatdb.operations.schema.check import check
 from chatdb.operations.schema.new import new_revision
-from chatdb.operations.schema.plan import losses, plan_downgrade, plan_upgrade
+from chatdb.operations.schema.plan import PlannedStatement, losses, plan_downgrade, plan_upgrade
 from chatdb.operations.schema.schema import history, prepare_new_sqlite, require_current, status
 from tests.migrations.conftest import ROOT, fill
 from tests.postgres_server import PostgresServer
@@ -205,6 +205,24 @@ def test_losses_count_the_rows_that_go(database: Database) -> None:
     assert rows["organizations"] == 1
 
 
+def planned(revision: str, statement: str) -> PlannedStatement:
+    return PlannedStatement(revision, "", statement, "", (), None, None)
+
+
+def test_a_view_that_a_revision_makes_again_is_not_lost(database: Database) -> None:
+    lost = losses(
+        database,
+        [
+            planned("0008", "ALTER VIEW app RENAME TO app_before"),
+            planned("0008", "CREATE VIEW app AS SELECT 1"),
+            planned("0008", "DROP VIEW app_before"),
+            planned("0007", "DROP VIEW app"),
+        ],
+    )
+
+    assert [(item.kind, item.name) for item in lost] == [("view", "app")]
+
+
 def test_a_new_revision_is_written_from_the_difference(tmp_path: Path) -> None:
     """In a copy of the checkout, so that the real one stays as it is."""
     checkout = tmp_path / "checkout"
@@ -214,7 +232,7 @@ def test_a_new_revision_is_written_from_the_difference(tmp_path: Path) -> None:
     definition = checkout / "chatdb" / "db" / "schema.py"
     text = definition.read_text().replace(
         '    sa.Column("title", StoredText),\n',
-        '    sa.Column("title", StoredText),\n    sa.Column("pinned_at", UtcTime),\n'
+        '    sa.Column("title", StoredText),\n    sa.Column("snoozed_at", UtcTime),\n'
         '    sa.Column("tags", CanonicalJson),\n    sa.Column("folder_id", HyphenUuid),\n'
         '    sa.Column("folder", StoredText),\n',
         1,
@@ -229,7 +247,7 @@ def test_a_new_revision_is_written_from_the_difference(tmp_path: Path) -> None:
     assert path.name == f"{number}_add_tags.py"
     written = path.read_text()
     assert "chatdb" not in written
-    for word in ("pinned_at", "tags", "folder_id", 'with_variant(sa.Text(), "sqlite")'):
+    for word in ("snoozed_at", "tags", "folder_id", 'with_variant(sa.Text(), "sqlite")'):
         assert word in written
     for word in ("messages", "rid", "drop_table", "create_index", "drop_index"):
         assert word not in written

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chatdb.store.columns import COLUMNS, TABLES
+from chatdb.store.columns import COLUMNS, FLAGS, TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNERS = ("chatdb/store/", "chatdb/db/")
@@ -52,7 +52,7 @@ MAY_NAME: dict[str, tuple[str, set[str]]] = {
     "chatdb/operations/searching/stats.py": (SHOWN, {"title", "user_id"}),
     "chatdb/operations/organizations/users.py": (
         SHOWN,
-        {"archived_at", "created_at", "last_accessed_at", "starred_at", "updated_at", "user_id"},
+        {"created_at", "last_accessed_at", "updated_at", "user_id"},
     ),
     "chatdb/operations/smoke_test/conversation.py": (
         AS_OTHERS_DO,
@@ -157,3 +157,27 @@ def test_what_is_no_column_in_sql_is_not(text: str) -> None:
 
 def test_only_the_owners_name_columns_but_for_what_is_said_here() -> None:
     assert users() == {name: columns for name, (_, columns) in MAY_NAME.items()}
+
+
+SPELLING_FLAGS = {
+    "chatdb/db/schema.py",
+    "chatdb/formats/chatgpt/reader.py",
+    "chatdb/formats/claude/reader.py",
+    "chatdb/operations/conversations/lists.py",
+    "chatdb/records.py",
+    "chatdb/seeds/conversations.py",
+    "chatdb/store/columns.py",
+}
+"""Beside the owner: what describes it, the readers of what has it, the list that shows it."""
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_flag_costs_nothing_where_it_is_neither_read_nor_shown(flag: str) -> None:
+    spelling = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "chatdb").rglob("*.py")
+        if re.search(rf"\b{FLAGS[flag]}\b", path.read_text())
+    }
+
+    assert len(spelling) > 4
+    assert spelling <= SPELLING_FLAGS

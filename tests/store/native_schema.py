@@ -1,4 +1,4 @@
-"""The JSON schema of the native format, made of the columns; `formats/native_schema.json` is it.
+"""The JSON schema of the native format, made of the columns; docs/native-format.schema.json is it.
 
 `python -m tests.store.write_native_schema` writes the file anew.
 """

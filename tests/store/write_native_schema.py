@@ -1,12 +1,11 @@
-"""Write `formats/native_schema.json` anew: `python -m tests.store.write_native_schema`."""
+"""Write `docs/native-format.schema.json` anew: `python -m tests.store.write_native_schema`."""
 
 import json
 from pathlib import Path
 
-import chatdb
 from tests.store.native_schema import native_schema
 
-PATH = Path(chatdb.__file__).parent / "formats" / "native_schema.json"
+PATH = Path(__file__).resolve().parents[2] / "docs" / "native-format.schema.json"
 
 
 def schema_text() -> str:

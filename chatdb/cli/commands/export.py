@@ -1,5 +1,6 @@
 """`chatdb export`: write conversations to files."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +9,7 @@ import typer
 
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.context import CommandContext
+from chatdb.cli.flag_options import with_flags
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import AllOrgsOption, option
 from chatdb.cli.organizations_meant import (
@@ -46,6 +48,7 @@ ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
 
 
 @app.command()
+@with_flags("Only {} conversations, or none.")
 def export(
     context: typer.Context,
     to: ToOption = None,
@@ -72,9 +75,8 @@ def export(
     source: Annotated[
         str | None, option("--source NAME", "Only conversations from this source, such as chatgpt.")
     ] = None,
-    archived: Annotated[
-        bool | None, option("--archived/--no-archived", "Only archived conversations, or none.")
-    ] = None,
+    *,
+    flags: Mapping[str, bool],
     all_orgs: AllOrgsOption = False,
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
@@ -104,7 +106,7 @@ def export(
         since=None if since is None else read_time(since, "--since"),
         before=None if until is None else read_time(until, "--until", ending=True),
         source=source,
-        archived=archived,
+        flags=flags,
     )
     options = ExportOptions(
         wanted=wanted,

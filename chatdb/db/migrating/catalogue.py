@@ -1,12 +1,13 @@
 """The expected catalogue of a database at head: kept beside the migrations as JSON.
 
-`tests/migrations/write_catalogue.py` writes the files; a test compares them with what the
+`tests/migrations/write_catalogue.py` writes the file; a test compares it with what the
 migrations build.
 """
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from chatdb.db.contract.migration import CatalogueEntry
@@ -31,7 +32,7 @@ class Difference:
 
 def expected_catalogue(dialect_name: DialectName) -> Sequence[CatalogueEntry]:
     """Return the catalogue at head; raises NotFoundError if this chatdb is incomplete."""
-    path = migrations_directory() / "catalogue" / f"{dialect_name}.json"
+    path = catalogue_path()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -41,7 +42,12 @@ def expected_catalogue(dialect_name: DialectName) -> Sequence[CatalogueEntry]:
             f"{path} does not describe revision {head_revision()}",
             hint="reinstall chatdb-cli; in a checkout: make catalogue",
         )
-    return [CatalogueEntry(*fields) for fields in content["entries"]]
+    return [CatalogueEntry(*fields) for fields in content[dialect_name]]
+
+
+def catalogue_path() -> Path:
+    """Return where the file is."""
+    return migrations_directory() / "catalogue.json"
 
 
 def compare(

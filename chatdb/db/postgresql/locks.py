@@ -31,7 +31,7 @@ _RULES: tuple[tuple[str, str], ...] = (
         "SHARE ROW EXCLUSIVE",
     ),
     (rf"ALTER TABLE {_IF}(?:ONLY )?{_NAME}", "ACCESS EXCLUSIVE"),
-    (rf"ALTER VIEW {_IF}{_NAME}", "ACCESS EXCLUSIVE"),
+    (rf"(?:ALTER VIEW {_IF}|CREATE OR REPLACE VIEW ){_NAME}", "ACCESS EXCLUSIVE"),
     (rf"(?:CREATE|ALTER|DROP) POLICY {_IF}\w+ ON {_NAME}", "ACCESS EXCLUSIVE"),
     (
         rf"(?:DROP (?:TABLE|VIEW|MATERIALIZED VIEW)|TRUNCATE(?: TABLE)?) {_IF}{_NAME}",
@@ -46,7 +46,7 @@ _RULES: tuple[tuple[str, str], ...] = (
 )
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), lock) for pattern, lock in _RULES)
 _CREATE_TABLE = re.compile(rf"CREATE (?:UNLOGGED )?TABLE {_IF}{_NAME}", re.IGNORECASE)
-_CREATE_VIEW = re.compile(r"CREATE (?:OR REPLACE )?(?:MATERIALIZED )?VIEW", re.IGNORECASE)
+_CREATE_VIEW = re.compile(r"CREATE (?:MATERIALIZED )?VIEW", re.IGNORECASE)
 _REFERENCES = re.compile(rf"\bREFERENCES {_NAME}", re.IGNORECASE)
 _FROM = re.compile(rf"\b(?:FROM|JOIN) {_NAME}", re.IGNORECASE)
 

@@ -1,4 +1,4 @@
-"""Creates conversations, and changes their own rows: title, star, archive, access time.
+"""Creates conversations, and changes their own rows: title, flags, access time.
 
 Values changed here are kept by later imports (`edited_at`).
 """
@@ -6,7 +6,7 @@ Values changed here are kept by later imports (`edited_at`).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,18 +18,10 @@ from chatdb.operations.conversations.messages import NewMessage, insert
 from chatdb.operations.organizations.public import check_id
 from chatdb.primitives import canonical
 from chatdb.records import new_id
+from chatdb.store.columns import FLAGS
 from chatdb.store.holding import CHANGING, Held, change, hold, with_retries
 from chatdb.store.naming import resolve_conversation
 from chatdb.store.selecting import organization_id
-
-Mark = Literal["star", "unstar", "archive", "unarchive"]
-
-_COLUMNS: dict[Mark, str] = {
-    "star": "starred_at",
-    "unstar": "starred_at",
-    "archive": "archived_at",
-    "unarchive": "archived_at",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,25 +80,24 @@ def rename(
     return _change_all(database, [text], values, organization_key, user_id)[0]
 
 
-def mark(
+def set_flag(
     database: Database,
     texts: Sequence[str],
-    wanted: Mark,
+    flag: str,
     *,
+    is_set: bool,
     organization_key: str,
     user_id: str | None = None,
 ) -> tuple[ConversationSummary, ...]:
-    """Star or archive conversations, or undo that, all or none; matching ones are unchanged.
+    """Set one of `FLAGS` of conversations, or remove it, all or none; matching ones are unchanged.
 
     Returns their new state. Raises as `resolve_conversation`.
     """
-    column = _COLUMNS[wanted]
-    is_on = not wanted.startswith("un")
 
     def values(held: Held) -> dict[str, Any]:
-        if (getattr(held, column) is not None) == is_on:
+        if (held.flags[flag] is not None) == is_set:
             return {}
-        return {column: held.now if is_on else None, "edited_at": held.now}
+        return {FLAGS[flag]: held.now if is_set else None, "edited_at": held.now}
 
     return _change_all(database, texts, values, organization_key, user_id)
 

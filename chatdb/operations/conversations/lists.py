@@ -48,6 +48,7 @@ class ConversationSummary:
     updated_at: datetime
     last_accessed_at: datetime | None
     starred_at: datetime | None
+    pinned_at: datetime | None
     archived_at: datetime | None
     source: str | None
 
@@ -87,7 +88,7 @@ def list_page(
     conversation. Raises NotFoundError for an unknown organization, UsageError for a cursor of
     another order, DatabaseFailedError at the timeout, RefusedError as `chosen` does.
     """
-    wanted = wanted or ConversationFilter(archived=False)
+    wanted = wanted or ConversationFilter(flags={"archived": False})
     ways = database.dialect.search()
     settings = {**ways.settings(timeout_seconds), **(_WALKING if sort == "updated" else {})}
     pages: GatheredPage[Any] = GatheredPage(

@@ -14,6 +14,7 @@ from chatdb.errors import NotFoundError, RefusedError, UsageError
 from chatdb.primitives import canonical
 from chatdb.primitives.canonical import clean_text
 from chatdb.records import Organization
+from chatdb.store.columns import FLAGS
 from chatdb.store.every_organization import EVERY, Scope, by_key, chosen, require_unbound
 from chatdb.store.paging import cursor_of, read_place, unreadable
 from chatdb.store.selecting import organization_id
@@ -58,6 +59,7 @@ class UserDetails:
     conversations: int
     archived: int
     starred: int
+    pinned: int
     messages: int
     first_conversation_at: datetime
     last_activity_at: datetime
@@ -126,8 +128,7 @@ def _details(connection: sa.Connection, organization: UUID, user_id: str) -> Use
     found = connection.execute(
         sa.select(
             sa.func.count().label("conversations"),
-            sa.func.count(_c.archived_at).label("archived"),
-            sa.func.count(_c.starred_at).label("starred"),
+            *(sa.func.count(_c[column]).label(flag) for flag, column in FLAGS.items()),
             _extreme(sa.func.min, _c.created_at).label("first_conversation_at"),
             _extreme(sa.func.max, _c.updated_at).label("last_activity_at"),
             _extreme(sa.func.max, _c.last_accessed_at).label("last_accessed_at"),

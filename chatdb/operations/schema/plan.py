@@ -18,6 +18,7 @@ _DROPPED = re.compile(
     r"|ALTER TABLE \"?(\w+)\"? DROP COLUMN \"?(\w+))",
     re.IGNORECASE,
 )
+_VIEW_MADE = re.compile(r"(?:CREATE VIEW|ALTER VIEW \"?\w+\"? RENAME TO) \"?(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,20 @@ def plan_downgrade(
 
 
 def losses(database: Database, planned: list[PlannedStatement]) -> list[Loss]:
-    """Return what the statements drop; rows are counted exactly."""
+    """Return what the statements drop; rows are counted exactly.
+
+    A view that its revision makes again, or made for itself, is not lost.
+    """
     direct = database.direct()
+    made = {
+        (item.revision, match[1])
+        for item in planned
+        if (match := _VIEW_MADE.match(item.statement)) is not None
+    }
     found = []
     for item in planned:
         match = _DROPPED.match(item.statement)
-        if match is None:
+        if match is None or (item.revision, match[2]) in made:
             continue
         if match[4]:
             found.append(Loss("column", f"{match[3]}.{match[4]}", _count(direct, match[3])))

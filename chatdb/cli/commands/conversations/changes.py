@@ -1,6 +1,6 @@
-"""`chatdb conversations create`, `rename`, `star`, `archive`, `touch` and their reversals."""
+"""`chatdb conversations create`, `rename`, `star`, `archive`, `touch` and their like."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,9 +16,6 @@ from chatdb.cli.options import (
     argument,
     option,
 )
-
-if TYPE_CHECKING:
-    from chatdb.operations.conversations.changes import Mark
 
 
 def create(
@@ -91,7 +88,7 @@ def star(
     Example:
       chatdb conversations star last
     """
-    _mark(context, conversations, "star", user, output_format)
+    _set_flag(context, conversations, user, output_format, starred=True)
 
 
 def unstar(
@@ -106,7 +103,7 @@ def unstar(
     Example:
       chatdb conversations unstar 3f9a12bc 77ab01cd
     """
-    _mark(context, conversations, "unstar", user, output_format)
+    _set_flag(context, conversations, user, output_format, starred=False)
 
 
 def archive(
@@ -121,7 +118,7 @@ def archive(
     Example:
       chatdb conversations archive 3f9a12bc
     """
-    _mark(context, conversations, "archive", user, output_format)
+    _set_flag(context, conversations, user, output_format, archived=True)
 
 
 def unarchive(
@@ -136,7 +133,37 @@ def unarchive(
     Example:
       chatdb conversations unarchive 3f9a12bc
     """
-    _mark(context, conversations, "unarchive", user, output_format)
+    _set_flag(context, conversations, user, output_format, archived=False)
+
+
+def pin(
+    context: typer.Context,
+    conversations: ConversationArguments,
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Pin conversations.
+
+    \b
+    Example:
+      chatdb conversations pin last
+    """
+    _set_flag(context, conversations, user, output_format, pinned=True)
+
+
+def unpin(
+    context: typer.Context,
+    conversations: ConversationArguments,
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Unpin conversations.
+
+    \b
+    Example:
+      chatdb conversations unpin 3f9a12bc 77ab01cd
+    """
+    _set_flag(context, conversations, user, output_format, pinned=False)
 
 
 def touch(
@@ -162,18 +189,29 @@ def touch(
     show_summaries(command, touched, output_format, Sort.ACCESSED)
 
 
-def _mark(
+def _set_flag(
     context: typer.Context,
     conversations: list[str],
-    wanted: "Mark",
     user: str | None,
     output_format: OutputFormat,
+    **wanted: bool,
 ) -> None:
+    """Set or remove the flag that is named."""
     from chatdb.operations.conversations import changes as operation
 
     command = CommandContext.of(context)
+    ((flag, is_set),) = wanted.items()
     with command.open_database(user=user) as database:
-        marked = operation.mark(
-            database, conversations, wanted, organization_key=command.org, user_id=user
+        changed = operation.set_flag(
+            database,
+            conversations,
+            flag,
+            is_set=is_set,
+            organization_key=command.org,
+            user_id=user,
         )
-    show_summaries(command, marked, output_format)
+    show_summaries(command, changed, output_format)
+
+
+SETTING_FLAGS = (star, unstar, archive, unarchive, pin, unpin)
+"""The commands that set a flag of conversations or remove it, in the order of the help."""

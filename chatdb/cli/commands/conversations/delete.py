@@ -1,5 +1,6 @@
 """`chatdb conversations delete`: by ids, or all that match the options."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from shlex import quote
@@ -12,6 +13,7 @@ from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.list import SHORT_ID
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
+from chatdb.cli.flag_options import with_flags
 from chatdb.cli.options import (
     DryRunOption,
     FormatOption,
@@ -47,6 +49,7 @@ class DeletionSummary:
     ids: tuple[UUID, ...]
 
 
+@with_flags("All {} conversations, or all others.")
 def delete(
     context: typer.Context,
     conversations: Annotated[
@@ -62,13 +65,8 @@ def delete(
     source: Annotated[
         str | None, option("--source NAME", "All from this source, such as chatgpt.")
     ] = None,
-    archived: Annotated[
-        bool | None,
-        option("--archived/--no-archived", "All archived conversations, or all others."),
-    ] = None,
-    starred: Annotated[
-        bool | None, option("--starred/--no-starred", "All starred conversations, or all others.")
-    ] = None,
+    *,
+    flags: Mapping[str, bool],
     meta: Annotated[list[str] | None, option("--meta KEY=VALUE", "All with this metadata.")] = None,
     keep_to: KeepToOption = None,
     no_keep: NoKeepOption = False,
@@ -91,7 +89,7 @@ def delete(
 
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
-    wanted = _wanted(user, before, since, source, archived, starred, meta)
+    wanted = _wanted(user, before, since, source, flags, meta)
     _check(conversations, wanted, user)
     command = CommandContext.of(context)
     with command.open_database(create=not dry_run, user=user) as database:
@@ -131,8 +129,7 @@ def _wanted(
     before: str | None,
     since: str | None,
     source: str | None,
-    archived: bool | None,
-    starred: bool | None,
+    flags: Mapping[str, bool],
     meta: list[str] | None,
 ) -> "ConversationFilter":
     from chatdb.cli.times import read_time
@@ -144,8 +141,7 @@ def _wanted(
         before=None if before is None else read_time(before, "--before"),
         since=None if since is None else read_time(since, "--since"),
         source=source,
-        archived=archived,
-        starred=starred,
+        flags=flags,
         metadata=tuple(map(condition, meta or ())),
     )
 

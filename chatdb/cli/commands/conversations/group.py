@@ -1,15 +1,7 @@
 """`chatdb conversations`: the commands on whole conversations."""
 
 from chatdb.cli.commands.conversations.branches import fork, merge, split
-from chatdb.cli.commands.conversations.changes import (
-    archive,
-    create,
-    rename,
-    star,
-    touch,
-    unarchive,
-    unstar,
-)
+from chatdb.cli.commands.conversations.changes import SETTING_FLAGS, create, rename, touch
 from chatdb.cli.commands.conversations.delete import delete
 from chatdb.cli.commands.conversations.list import list_conversations
 from chatdb.cli.commands.conversations.show import show
@@ -21,10 +13,8 @@ app.command(name="list")(list_conversations)
 app.command()(show)
 app.command()(create)
 app.command()(rename)
-app.command()(star)
-app.command()(unstar)
-app.command()(archive)
-app.command()(unarchive)
+for setting in SETTING_FLAGS:
+    app.command()(setting)
 app.command()(touch)
 app.command()(fork)
 app.command()(split)

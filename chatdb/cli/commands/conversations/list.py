@@ -1,6 +1,6 @@
 """`chatdb conversations list`: pages of conversations, in several orders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from chatdb.cli.context import CommandContext
+from chatdb.cli.flag_options import with_flags
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
@@ -81,6 +82,7 @@ _ROWS: dict[Sort, type] = {
 }
 
 
+@with_flags("Only {} conversations, or none.", off=("archived",))
 def list_conversations(
     context: typer.Context,
     limit: LimitOption = 50,
@@ -96,13 +98,8 @@ def list_conversations(
     recent: Annotated[
         bool, option("--recent", "Only those accessed, most recently accessed first.")
     ] = False,
-    starred: Annotated[
-        bool | None, option("--starred/--no-starred", "Only starred conversations, or none.")
-    ] = None,
-    archived: Annotated[
-        bool | None,
-        option("--archived/--no-archived", "Only archived conversations, or none.  [default: no]"),
-    ] = None,
+    *,
+    flags: Mapping[str, bool],
     everything: Annotated[bool, option("--all", "Include archived conversations.")] = False,
     meta: MetaOption = None,
     all_orgs: AllOrgsOption = False,
@@ -123,7 +120,7 @@ def list_conversations(
     from chatdb.operations.conversations.metadata_words import condition
     from chatdb.store.selecting import ConversationFilter
 
-    if everything and archived is not None:
+    if everything and "archived" in flags:
         raise UsageError("--all and --archived exclude each other", hint="leave one out")
     if recent and sort is not None:
         raise UsageError("--recent and --sort exclude each other", hint="leave one out")
@@ -132,8 +129,7 @@ def list_conversations(
     scope = scope_of(command, all_orgs=all_orgs)
     wanted = ConversationFilter(
         user_id=user,
-        archived=None if everything else bool(archived),
-        starred=starred,
+        flags=flags if everything else {"archived": False, **flags},
         metadata=tuple(map(condition, meta or ())),
     )
     with command.open_database(user=user) as database:
