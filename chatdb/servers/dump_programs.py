@@ -280,7 +280,6 @@ class Running:
         if self._process.poll() is None:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with suppress(ProcessLookupError):
-                    # The group: pg_dump and pg_restore with jobs have children.
                     os.killpg(self._process.pid, number)
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(_SECONDS_TO_END)
