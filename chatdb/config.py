@@ -65,6 +65,7 @@ class Config:
 
     database_url: Setting
     direct_url: Setting | None
+    # With a typed database URL, migrations would go to another database by that of a .env.
     foreign_direct_url: Setting | None = None
     schema: Setting | None
     org: Setting
@@ -151,7 +152,6 @@ def load(
         return find(variable) or _default(variable)
 
     direct = ladder("--direct-url", direct_url, variables.DIRECT_URL)
-    # A direct URL in the .env beside a typed database URL: migrations would go to another database.
     is_foreign = direct is not None and _rung(direct) > _rung(found)
     return Config(
         database_url=found,
