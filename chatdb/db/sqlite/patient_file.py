@@ -54,6 +54,11 @@ class PatientFile(sqlite3.Connection):
                 if not told and waited >= lock_waits.SAY_AFTER_SECONDS:
                     told = True
                     lock_waits.say(f"waiting for another program that holds {self.path}")
+            except UnicodeDecodeError as error:  # SQLite's message quotes the damaged schema.
+                damaged = sqlite3.DatabaseError("malformed database schema")
+                damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                damaged.sqlite_errorname = "SQLITE_CORRUPT"
+                raise damaged from error
             finally:
                 self._wait_for(self.busy_seconds)
 
