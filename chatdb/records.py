@@ -92,6 +92,7 @@ class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unkn
     last_accessed_at: datetime | None = None
     archived_at: datetime | None = None
     starred_at: datetime | None = None
+    pinned_at: datetime | None = None
     edited_at: datetime | None = None
     source: str | None = None
     source_name: str | None = None

@@ -57,6 +57,7 @@ conversations = sa.Table(
     sa.Column("source_id", StoredText),
     sa.Column("source_hash", StoredText),
     sa.Column("metadata", CanonicalJson, nullable=False),
+    sa.Column("pinned_at", UtcTime),
     sa.PrimaryKeyConstraint("organization_id", "id"),
     sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
     info=_BY_ORGANIZATION,

@@ -75,6 +75,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("conversations", "last_accessed_at", TIME, merge="latest"),
     Column("conversations", "archived_at", TIME, merge="followed"),
     Column("conversations", "starred_at", TIME, merge="followed"),
+    Column("conversations", "pinned_at", TIME, merge="followed"),
     Column("conversations", "edited_at", TIME, merge="edit"),
     Column("conversations", "source", TEXT, merge="filled"),
     Column("conversations", "source_name", TEXT, merge="filled"),
@@ -124,7 +125,7 @@ FLAGS: dict[str, str] = {
     for column in COLUMNS
     if column.kind is TIME and column.merge == "followed"
 }
-"""What a conversation is or is not, with the column that holds since when: archived, starred."""
+"""What a conversation is or is not, with the column that holds since when: archived, starred ..."""
 
 
 def columns_of(table: str) -> tuple[Column, ...]:

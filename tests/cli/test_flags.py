@@ -13,7 +13,11 @@ from tests.operations.conversation_rows import START, add_conversation
 
 Command = Callable[..., Any]
 
-VERBS = {"archived": ("archive", "unarchive"), "starred": ("star", "unstar")}
+VERBS = {
+    "archived": ("archive", "unarchive"),
+    "starred": ("star", "unstar"),
+    "pinned": ("pin", "unpin"),
+}
 """The commands that set a flag and remove it; a new flag needs a row."""
 EACH = pytest.mark.parametrize("flag", VERBS)
 

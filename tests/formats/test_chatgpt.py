@@ -41,6 +41,41 @@ def test_an_archived_conversation_is_archived() -> None:
     assert record.archived_at == record.updated_at
 
 
+@pytest.mark.parametrize("raw", [STARTED + 7, "2023-11-14T22:13:27.250Z"])
+def test_a_pinned_conversation_is_pinned_since_its_own_time(raw: Any) -> None:
+    record = read_value([conversation(node("a", None, message()), pinned_time=raw)]).only
+
+    assert record.pinned_at == datetime(2023, 11, 14, 22, 13, 27, 250000, tzinfo=UTC)
+    assert (record.archived_at, record.starred_at, record.metadata) == (None, None, {})
+
+
+def test_a_pinned_time_in_milliseconds_is_read_and_kept_as_it_was() -> None:
+    raw = 1_700_000_007_250
+    record = read_value([conversation(node("a", None, message()), pinned_time=raw)]).only
+
+    assert record.pinned_at == datetime(2023, 11, 14, 22, 13, 27, 250000, tzinfo=UTC)
+    assert record.metadata == {MARKS: {"pinned_at": raw}}
+
+
+def test_a_conversation_without_a_pinned_time_is_not_pinned() -> None:
+    records = [
+        read_value([conversation(node("a", None, message()), **fields)]).only
+        for fields in ({}, {"pinned_time": None})
+    ]
+
+    assert [record.pinned_at for record in records] == [None, None]
+    assert [record.metadata for record in records] == [{}, {}]
+    assert is_same_source(records[0].source_hash, records[1].source_hash)
+
+
+@pytest.mark.parametrize("raw", [0, -5.0, "soon", True, 1e300, {"a": 1}, 4e9 * 1.5])
+def test_a_pinned_time_that_is_none_pins_nothing_and_is_kept(raw: Any) -> None:
+    record = read_value([conversation(node("a", None, message()), pinned_time=raw)]).only
+
+    assert record.pinned_at is None
+    assert record.metadata == {MARKS: {"pinned_at": raw}}
+
+
 @pytest.mark.parametrize("raw", [0, -5.0, None, "soon", True, 1e300, {"a": 1}, 4e9 * 1.5])
 def test_an_impossible_time_is_inherited_and_kept(raw: Any) -> None:
     record = read_value(

@@ -73,6 +73,7 @@ CONVERSATIONS = st.builds(
     last_accessed_at=st.none() | TIMES,
     archived_at=st.none() | TIMES,
     starred_at=st.none() | TIMES,
+    pinned_at=st.none() | TIMES,
     edited_at=st.none() | TIMES,
     source=st.none() | TEXTS,
     source_name=st.none() | TEXTS,

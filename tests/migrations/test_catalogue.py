@@ -133,7 +133,9 @@ def test_the_view_has_the_same_columns_on_both(both: tuple[sa.Inspector, sa.Insp
         for inspector in both
     ]
 
-    assert names[0] == names[1] == [column.name for column in schema.conversation_summaries.columns]
+    assert names[0] == names[1]
+    # Later revisions add behind the counts: PostgreSQL adds to a view at its end only.
+    assert sorted(names[0]) == sorted(schema.conversation_summaries.columns.keys())
 
 
 def test_each_tenants_keys_begin_with_the_tenant() -> None:

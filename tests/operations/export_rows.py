@@ -100,6 +100,7 @@ def every_shape() -> list[Conversation]:
             last_accessed_at=NOON,
             archived_at=NOON + timedelta(microseconds=1),
             starred_at=datetime(1, 1, 1, tzinfo=UTC),
+            pinned_at=NOON + timedelta(days=1),
             edited_at=datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
             source="chatgpt",
             source_name="n",

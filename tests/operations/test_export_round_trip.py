@@ -77,6 +77,7 @@ _conversations = st.builds(
     last_accessed_at=_optional_time,
     archived_at=_optional_time,
     starred_at=_optional_time,
+    pinned_at=_optional_time,
     edited_at=_optional_time,
     source=_optional_text,
     source_name=_optional_text,

@@ -68,6 +68,7 @@ def test_every_field_comes_back_as_it_was(database: Database) -> None:
         last_accessed_at=at(1),
         archived_at=at(2),
         starred_at=at(3),
+        pinned_at=at(4),
         source_name="home",
         source_hash="00",
         metadata={"k": {"b": 1, "a": "\\u0000 is only text"}},

@@ -16,6 +16,7 @@ from chatdb.operations.importing.merge import (
     without_messages,
 )
 from chatdb.records import Conversation, Message
+from chatdb.store.columns import FLAGS
 from tests.operations.importing import at, contents, conversation, identifier, message
 
 
@@ -59,7 +60,7 @@ def conversations(draw: st.DrawFn) -> Conversation:
         draw(st.integers(0, 3)),
         current_message_id=leaf,
         title=draw(st.sampled_from([None, "one", "two"])),
-        archived_at=draw(st.sampled_from([None, at(0)])),
+        **{column: draw(st.sampled_from([None, at(0)])) for column in FLAGS.values()},
         edited_at=draw(st.sampled_from([None, None, at(1), at(2)])),
         user_id=draw(st.sampled_from([None, "u"])),
         source_hash=draw(st.sampled_from([None, "h1", "h2"])),
@@ -147,21 +148,22 @@ def test_an_older_export_after_a_newer_one_changes_nothing(
         source_hash="old",
         current_message_id=None,
         user_id=None,
-        archived_at=None,
+        **dict.fromkeys(FLAGS.values()),
     )
 
     assert equal(merge(newer, older), newer)
 
 
-def test_a_newer_export_moves_title_star_archive_and_leaf() -> None:
+@pytest.mark.parametrize("column", FLAGS.values())
+def test_a_newer_export_moves_title_flags_and_leaf(column: str) -> None:
     mine = conversation("talk", [message("a")], title="old")
-    theirs = conversation(
-        "talk", [message("a"), message("b", "a")], 5, title="new", starred_at=at(5)
-    )
+    grown, flag = [message("a"), message("b", "a")], {column: at(5)}
+    theirs = conversation("talk", grown, 5, title="new", **flag)
 
     merged = merge(mine, theirs)
 
-    assert (merged.title, merged.starred_at) == ("new", at(5))
+    assert (merged.title, getattr(merged, column)) == ("new", at(5))
+    assert getattr(merge(merged, conversation("talk", grown, 6)), column) is None
     assert merged.current_message_id == identifier("b")
 
 

@@ -232,7 +232,7 @@ def test_a_new_revision_is_written_from_the_difference(tmp_path: Path) -> None:
     definition = checkout / "chatdb" / "db" / "schema.py"
     text = definition.read_text().replace(
         '    sa.Column("title", StoredText),\n',
-        '    sa.Column("title", StoredText),\n    sa.Column("pinned_at", UtcTime),\n'
+        '    sa.Column("title", StoredText),\n    sa.Column("snoozed_at", UtcTime),\n'
         '    sa.Column("tags", CanonicalJson),\n    sa.Column("folder_id", HyphenUuid),\n'
         '    sa.Column("folder", StoredText),\n',
         1,
@@ -247,7 +247,7 @@ def test_a_new_revision_is_written_from_the_difference(tmp_path: Path) -> None:
     assert path.name == f"{number}_add_tags.py"
     written = path.read_text()
     assert "chatdb" not in written
-    for word in ("pinned_at", "tags", "folder_id", 'with_variant(sa.Text(), "sqlite")'):
+    for word in ("snoozed_at", "tags", "folder_id", 'with_variant(sa.Text(), "sqlite")'):
         assert word in written
     for word in ("messages", "rid", "drop_table", "create_index", "drop_index"):
         assert word not in written

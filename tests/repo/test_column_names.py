@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chatdb.store.columns import COLUMNS, TABLES
+from chatdb.store.columns import COLUMNS, FLAGS, TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNERS = ("chatdb/store/", "chatdb/db/")
@@ -157,3 +157,27 @@ def test_what_is_no_column_in_sql_is_not(text: str) -> None:
 
 def test_only_the_owners_name_columns_but_for_what_is_said_here() -> None:
     assert users() == {name: columns for name, (_, columns) in MAY_NAME.items()}
+
+
+SPELLING_FLAGS = {
+    "chatdb/db/schema.py",
+    "chatdb/formats/chatgpt/reader.py",
+    "chatdb/formats/claude/reader.py",
+    "chatdb/operations/conversations/lists.py",
+    "chatdb/records.py",
+    "chatdb/seeds/conversations.py",
+    "chatdb/store/columns.py",
+}
+"""Beside the owner: what describes it, the readers of what has it, the list that shows it."""
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_flag_costs_nothing_where_it_is_neither_read_nor_shown(flag: str) -> None:
+    spelling = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "chatdb").rglob("*.py")
+        if re.search(rf"\b{FLAGS[flag]}\b", path.read_text())
+    }
+
+    assert len(spelling) > 4
+    assert spelling <= SPELLING_FLAGS

@@ -74,7 +74,7 @@ TYPES = {
             f"conversations {verb}"
             for verb in (
                 *("list", "create", "rename", "star", "unstar", "archive", "unarchive"),
-                "touch",
+                *("pin", "unpin", "touch"),
             )
         ),
         ConversationSummary,

@@ -36,6 +36,7 @@ PLACES: dict[str, frozenset[str]] = {
     "last_accessed_at": frozenset({"relay"}),
     "archived_at": NONE,
     "starred_at": NONE,
+    "pinned_at": NONE,
     "edited_at": OWN,
     "source": OWN,
     "source_name": OWN,

@@ -54,7 +54,6 @@ _FIELDS = frozenset(
         "model_slug",
         "moderation_results",
         "owner",
-        "pinned_time",
         "plugin_ids",
         "safe_urls",
         "sugar_item_id",
@@ -79,7 +78,7 @@ class ChatGptReader(JsonReader):
 
     name = SOURCE
     title = "ChatGPT data export"
-    version = 1
+    version = 2
 
     def recognises_record(self, value: Any) -> bool:
         if not isinstance(value, dict) or "inserted_at" in value:
@@ -142,6 +141,7 @@ class ChatGptReader(JsonReader):
             updated_at=updated,
             archived_at=updated if archived else None,
             starred_at=updated if starred else None,
+            pinned_at=_pinned(record, marks),
             source=SOURCE,
             source_id=source_id,
             metadata=_metadata(record, messages.bridged, marks, context),
@@ -214,6 +214,15 @@ def _times(record: Fields, nodes: Nodes, marks: Fields) -> tuple[datetime, datet
     known = [moment for moment in moments if moment is not None]
     created = made.at or min(known, default=changed.at or EPOCH)
     return created, changed.at or max([*known, created])
+
+
+def _pinned(record: Fields, marks: Fields) -> datetime | None:
+    """Return since when the conversation is pinned; null means that it is not."""
+    raw = record.pop("pinned_time", None)
+    pinned = parse_time(raw)
+    if pinned.odd:
+        marks["pinned_at"] = raw
+    return pinned.at
 
 
 def _made_id(nodes: Nodes, created: datetime, title: str | None, context: RecordContext) -> UUID:

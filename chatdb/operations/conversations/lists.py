@@ -48,6 +48,7 @@ class ConversationSummary:
     updated_at: datetime
     last_accessed_at: datetime | None
     starred_at: datetime | None
+    pinned_at: datetime | None
     archived_at: datetime | None
     source: str | None
 

@@ -59,6 +59,7 @@ class UserDetails:
     conversations: int
     archived: int
     starred: int
+    pinned: int
     messages: int
     first_conversation_at: datetime
     last_activity_at: datetime

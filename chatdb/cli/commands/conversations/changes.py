@@ -1,4 +1,4 @@
-"""`chatdb conversations create`, `rename`, `star`, `archive`, `touch` and their reversals."""
+"""`chatdb conversations create`, `rename`, `star`, `archive`, `touch` and their like."""
 
 from typing import Annotated
 
@@ -140,6 +140,36 @@ def unarchive(
     _set_flag(context, conversations, user, output_format, archived=False)
 
 
+def pin(
+    context: typer.Context,
+    conversations: ConversationArguments,
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Pin conversations.
+
+    \b
+    Example:
+      chatdb conversations pin last
+    """
+    _set_flag(context, conversations, user, output_format, pinned=True)
+
+
+def unpin(
+    context: typer.Context,
+    conversations: ConversationArguments,
+    user: UserOption = None,
+    output_format: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Unpin conversations.
+
+    \b
+    Example:
+      chatdb conversations unpin 3f9a12bc 77ab01cd
+    """
+    _set_flag(context, conversations, user, output_format, pinned=False)
+
+
 def touch(
     context: typer.Context,
     conversations: ConversationArguments,
@@ -187,5 +217,5 @@ def _set_flag(
     show_summaries(command, changed, output_format)
 
 
-SETTING_FLAGS = (star, unstar, archive, unarchive)
+SETTING_FLAGS = (star, unstar, archive, unarchive, pin, unpin)
 """The commands that set a flag of conversations or remove it, in the order of the help."""
