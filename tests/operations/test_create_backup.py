@@ -330,6 +330,24 @@ def test_a_damaged_sqlite_file_is_no_backup(sqlite_url: DatabaseUrl, folder: Pat
     assert nothing_left(folder)
 
 
+def test_a_sqlite_file_whose_schema_is_no_text_is_damaged(
+    sqlite_url: DatabaseUrl, folder: Path
+) -> None:
+    data = sqlite_url.sqlite_path.read_bytes()
+    for before in (b"viewconversation_summaries", b"CREATE VIEW conversation_summaries AS"):
+        assert data.count(before) == 1
+        data = data.replace(before, before[:4] + b"\xff" * (len(before) - 4))
+    sqlite_url.sqlite_path.write_bytes(data)
+
+    with (
+        Database.open(sqlite_url) as database,
+        pytest.raises(DatabaseFailedError, match="is damaged"),
+    ):
+        back_up(database, folder)
+
+    assert nothing_left(folder)
+
+
 @pytest.mark.parametrize("table", ["snapshots", "another_applications"])
 def test_a_locked_table_is_told(
     postgresql_url: DatabaseUrl, postgres: PostgresServer, folder: Path, table: str

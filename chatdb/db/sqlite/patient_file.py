@@ -57,8 +57,13 @@ class PatientFile(sqlite3.Connection):
                 if not told and waited >= lock_waits.SAY_AFTER_SECONDS:
                     told = True
                     lock_waits.say(f"waiting for another program that holds {self.path}")
-            # The statements of the transaction itself wait as long as was asked for.
+            except UnicodeDecodeError as error:  # SQLite's message quotes the damaged schema.
+                damaged = sqlite3.DatabaseError("malformed database schema")
+                damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                damaged.sqlite_errorname = "SQLITE_CORRUPT"
+                raise damaged from error
             finally:
+                # The statements of the transaction itself wait as long as was asked for.
                 self._wait_for(self.busy_seconds)
 
     def _wait_for(self, seconds: float) -> None:
