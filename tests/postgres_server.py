@@ -172,7 +172,8 @@ def _sweep_memory() -> None:
     """Remove what runs left behind that were killed: it would stay in memory."""
     for left in MEMORY.glob(f"{_IN_MEMORY}*"):
         with suppress(OSError, ValueError):  # Another's, or just being made.
-            pid = int((left / "postmaster.pid").read_text().split()[0])
+            # Negative while initdb runs it without a postmaster.
+            pid = abs(int((left / "postmaster.pid").read_text().split()[0]))
             if not Path(f"/proc/{pid}").exists():
                 shutil.rmtree(left, ignore_errors=True)
 

@@ -89,8 +89,8 @@ class Output:
         if words is not None and output_format is OutputFormat.TABLE:
             self.text(words)
             return
-        names = field_names(row_type)
-        values: Iterable[list[Any]] = (_values(row, names) for row in rows)
+        names = fields = field_names(row_type)
+        values: Iterable[list[Any]] = (_values(row, fields) for row in rows)
         if table is not None and output_format is OutputFormat.TABLE:
             cells = [table(row) for row in rows]
             names, values = tuple(cells[0] if cells else ()), [[*each.values()] for each in cells]

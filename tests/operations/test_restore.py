@@ -218,23 +218,39 @@ def test_a_script_that_would_run_programs_is_refused_and_run_when_trusted(
     assert mark.exists()
 
 
+FILLER = f"-- {'x' * 100}\n" * 50_000
+
+
 @pytest.mark.parametrize("way", [(), ("--in-place",)], ids=str)
-def test_a_trusted_script_that_ends_psql_early_is_no_success(
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        ("\\q", FILLER, "psql ended before it had read the whole script"),
+        ("\\q", "", "psql ended before it had read the whole script"),
+        ("\\if false", "", "psql ended before it had read the whole script"),
+        ("\\set ON_ERROR_STOP 0", "SELECT 1/0;\n", "current transaction is aborted"),
+        ("", "SELECT 'open\n", "psql ended before it had read the whole script"),
+    ],
+    ids=["ends", "ends at once", "is no case", "goes on after errors", "leaves a quote open"],
+)
+def test_a_trusted_script_that_psql_does_not_run_to_its_end_is_no_success(
     run: Run,
     filled_server: DatabaseUrl,
     postgres: PostgresServer,
     tmp_path: Path,
     way: tuple[str, ...],
+    first: str,
+    last: str,
+    said: str,
 ) -> None:
     path = plain_backup(filled_server, tmp_path, postgres)
-    filler = f"-- {'x' * 100}\n" * 50_000
-    path.write_text(f"\\q\n{path.read_text()}{filler}")
+    path.write_text(f"{first}\n{path.read_text()}{last}")
     before = without_log(filled_server)
 
     done = run("restore", path, *way, "--trust", "--yes", "-d", filled_server.exposed())
 
     assert done.exit_code == 1
-    assert "psql ended before it had read the whole script" in done.stderr
+    assert said in done.stderr
     assert without_log(filled_server) == before
 
 
