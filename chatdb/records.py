@@ -22,6 +22,9 @@ ROLES: tuple[Role, ...] = ("user", "assistant", "system", "tool")
 MARKS = "chatdb"
 """The key of `metadata` under which chatdb keeps its own marks (see `Marks`)."""
 
+CITATIONS = ("citations", "content_references", "search_result_groups")
+"""The keys of a ChatGPT message's `metadata.metadata` that say what its citations lead to."""
+
 
 _ORGANIZATIONS = UUID("5c1c1f0e-6d0b-5d1c-9a64-3c8f6f3f9d01")
 

@@ -186,7 +186,7 @@ class Database:
             yield
         except (sa.exc.DBAPIError, self.dialect.driver_error) as error:
             interruption = interruption_behind(error)
-            # psycopg and SQLite turn Ctrl-C inside their calls into errors of their own.
+            # Cleaning up after an interruption fails too where the connection is closed by then.
             if interruption is not None:
                 raise interruption from None
             cause = getattr(error, "orig", None) or error

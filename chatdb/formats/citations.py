@@ -88,7 +88,7 @@ class _Links:
 
     def _numbered(self, addresses: Iterable[str]) -> str:
         links = []
-        for address in addresses:
+        for address in dict.fromkeys(addresses):
             number = self._numbers.setdefault(address, len(self._numbers) + 1)
             links.append(f"[[{number}]]({address})")
         return " ".join(links)

@@ -112,7 +112,8 @@ def _running(pid: int) -> "psutil.Process | None":
 
     if pid <= 0:
         return None
-    with suppress(psutil.NoSuchProcess):
+    # AccessDenied: /proc may hide the processes of others (hidepid).
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         found = psutil.Process(pid)
         found.create_time()
         return None if found.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) else found

@@ -70,13 +70,30 @@ def upgrade() -> None:
         op.execute(f"CREATE OR REPLACE VIEW {VIEW} WITH (security_invoker = true) AS {AFTER}")
 
 
-def downgrade() -> None:
-    if op.get_context().dialect.name == "sqlite":
-        op.execute(f"DROP VIEW {VIEW}")
-        # Otherwise SQLite refuses while any view of an application is broken, whatever it is about.
+def _drop_column_of_sqlite() -> None:
+    """Drop the column, even beside a view of an application that is broken already.
+
+    SQLite refuses then, whatever the view is about, unless it is to write the schema unchecked:
+    an index or trigger that names the column would make the file unreadable.
+    """
+    try:
+        op.drop_column("conversations", "pinned_at")
+    except sa.exc.OperationalError as error:
+        named = sa.text(
+            "SELECT count(*) FROM sqlite_master"
+            " WHERE type IN ('index', 'trigger') AND sql LIKE '%pinned_at%'"
+        )
+        if "error in view" not in str(error) or op.get_bind().execute(named).scalar_one():
+            raise
         op.execute("PRAGMA writable_schema = ON")
         op.drop_column("conversations", "pinned_at")
         op.execute("PRAGMA writable_schema = OFF")
+
+
+def downgrade() -> None:
+    if op.get_context().dialect.name == "sqlite":
+        op.execute(f"DROP VIEW {VIEW}")
+        _drop_column_of_sqlite()
         op.execute(f"CREATE VIEW {VIEW} AS {BEFORE}")
         return
     op.execute(f"ALTER VIEW {VIEW} RENAME TO {FORMER}")

@@ -100,6 +100,8 @@ def test_citations_are_shown_as_links_and_stay_in_json(
 
     assert "\nOld[[1]](https://example.org/rome).\n" in shown
     assert "Old[[1]](https://example.org/rome)." in tree
+    written = command("export", "--to", "markdown", "--output", "-").stdout
+    assert "\nOld[[1]](https://example.org/rome).\n" in written
     assert stored["messages"][1]["content"] == cited
 
 

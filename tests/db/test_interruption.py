@@ -131,3 +131,4 @@ def test_the_interruption_behind_an_error_is_found() -> None:
     interruption = KeyboardInterrupt()
     assert interruption_behind(raised(interruption, ValueError())) is interruption
     assert interruption_behind(raised(OSError(), ValueError())) is None
+    assert interruption_behind(raised(GeneratorExit(), ValueError())) is None

@@ -52,6 +52,13 @@ def test_pointers_are_found_in_the_items_of_any_reference() -> None:
     assert text == f"a[[1]]({ROME})"
 
 
+def test_an_address_stands_once_in_a_mark() -> None:
+    cited = mark("cite", "turn0search1", "turn0search2")
+    reference = {"matched_text": cited, "url": ROME, "items": [page(ROME), page(ROME)]}
+
+    assert with_links(said(cited, content_references=[reference])) == f"[[1]]({ROME})"
+
+
 def test_supporting_pages_are_linked_too() -> None:
     cited = mark("cite", "turn0search1")
     item = page(ROME, supporting_websites=[page(OSTIA)])

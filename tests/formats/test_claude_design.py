@@ -106,6 +106,42 @@ def test_an_interjection_at_the_end_leaves_no_empty_answer() -> None:
     ]
 
 
+def test_what_stands_beside_an_interjection_is_kept() -> None:
+    block = {
+        "type": "user_interjection",
+        "uuid": "i1",
+        "timestamp": "2026-09-01T12:00:30Z",
+        "authorAccountUuid": "account-2",
+        "message": {"content": "wait", "attachments": [{"name": "a.png"}], "id": "zz"},
+    }
+    answer = answered("m2", "First.", {"type": "text", "text": "First."}, block)
+
+    said_then = read_value(chat(said("m1", "draw"), answer)).only.messages[-1]
+
+    assert said_then.created_at == datetime(2026, 9, 1, 12, 0, 30, tzinfo=UTC)
+    assert said_then.attachments == [{"name": "a.png"}]
+    assert said_then.metadata == {"authorAccountUuid": "account-2", "id": "zz", "uuid_": "i1"}
+
+
+def test_an_interjection_without_words_stays_a_block() -> None:
+    answer = answered("m2", "First.", {"type": "user_interjection", "message": {"id": "zz"}})
+
+    message = read_value(chat(said("m1", "draw"), answer)).only.messages[1]
+
+    assert message.metadata["content"] == [{"type": "user_interjection", "message": {"id": "zz"}}]
+
+
+def test_no_field_displaces_another() -> None:
+    question = said("m1", "draw", uuid="inner", role="painter")
+
+    record = read_value(chat(question, name="its name", account="its account")).only
+
+    assert record.title == "A poster"
+    assert (record.metadata["name_"], record.metadata["account_"]) == ("its name", "its account")
+    assert record.messages[0].source_id == "m1"
+    assert record.messages[0].metadata == {"uuid_": "inner", "role_": "painter"}
+
+
 def test_an_error_is_kept_with_its_place() -> None:
     answer = answered("m2", "", {"type": "error", "message": "out of paper"})
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.another_program import execute_as_another_program
+from chatdb.db.connect import connect_sqlite
 from chatdb.db.database import Database
 from chatdb.db.migrating.migrations import downgrade, upgrade
 from chatdb.db.url import DatabaseUrl
@@ -222,3 +223,27 @@ def test_a_backup_of_before_comes_back_with_the_column(
     assert json.loads(shown.stdout)[0]["title"] == "old"
     with Database.open(database_url) as database:
         assert check(database).differences == ()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE INDEX app_pins ON conversations (pinned_at)",
+        "CREATE INDEX app_pins ON conversations (title) WHERE pinned_at IS NOT NULL",
+        "CREATE TRIGGER app_pins AFTER UPDATE OF pinned_at ON conversations BEGIN SELECT 1; END",
+    ],
+)
+@pytest.mark.parametrize("is_broken", [False, True], ids=["", "beside a broken view"])
+def test_what_an_application_has_on_the_column_stops_the_downgrade_of_a_file(
+    run: Run, sqlite_url: DatabaseUrl, made: str, *, is_broken: bool
+) -> None:
+    with connect_sqlite(sqlite_url) as file:
+        file.execute(made)
+        if is_broken:
+            file.execute("CREATE VIEW app_broken AS SELECT * FROM no_such_table")
+
+    done = run("schema", "downgrade", "0005", "--yes", "-d", sqlite_url.exposed())
+
+    assert done.exit_code == 1
+    assert ("app_broken" if is_broken else "app_pins") in done.stderr
+    assert run("conversations", "list", "--pinned", "-d", sqlite_url.exposed()).exit_code == 0

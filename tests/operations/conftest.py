@@ -72,3 +72,11 @@ def owned(
     monkeypatch.chdir(tmp_path)
     with owned_database(postgres) as urls:
         yield urls
+
+
+@pytest.fixture
+def filled_server(postgresql_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
+    """A PostgreSQL database with three conversations."""
+    fill(postgresql_url)
+    with kept_removed(postgresql_url):
+        yield postgresql_url

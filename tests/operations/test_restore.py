@@ -1,7 +1,6 @@
 """`chatdb restore`: the backup is there, whole, or the database is what it was."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +9,12 @@ import pytest
 from chatdb.db.url import DatabaseUrl
 from tests.operations.restoring import (
     Run,
-    contents,
     conversations_in,
     execute,
-    fill,
     foreign_backup,
     kept_removed,
     plain_backup,
+    without_log,
 )
 from tests.postgres_server import PostgresServer
 
@@ -27,12 +25,6 @@ FIXTURES = Path(__file__).parents[1] / "dumps"
 def restore(run: Run, filled: DatabaseUrl) -> Run:
     """Run the command on this database."""
     return lambda *words: run("restore", *words, "--database-url", filled.exposed())
-
-
-def without_log(url: DatabaseUrl) -> object:
-    """Return what is in a database but for its log, in which the restore is written."""
-    found = contents(url)
-    return found.content_hash, {**found.rows, "chatdb_log": 0}, found.orphans
 
 
 def test_a_backup_comes_back_to_the_last_byte(
@@ -169,14 +161,6 @@ def test_a_backup_of_the_other_kind_is_told_the_way(
 # --- PostgreSQL --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def filled_server(postgresql_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
-    """A PostgreSQL database with three conversations."""
-    fill(postgresql_url)
-    with kept_removed(postgresql_url):
-        yield postgresql_url
-
-
 @pytest.mark.parametrize(
     "options", [(), ("--clean",), ("--create",), ("--inserts",), ("--schema=public",)]
 )
@@ -216,42 +200,6 @@ def test_a_script_that_would_run_programs_is_refused_and_run_when_trusted(
 
     assert run(*words, "--trust").exit_code == 0
     assert mark.exists()
-
-
-FILLER = f"-- {'x' * 100}\n" * 50_000
-
-
-@pytest.mark.parametrize("way", [(), ("--in-place",)], ids=str)
-@pytest.mark.parametrize(
-    ("first", "last", "said"),
-    [
-        ("\\q", FILLER, "psql ended before it had read the whole script"),
-        ("\\q", "", "psql ended before it had read the whole script"),
-        ("\\if false", "", "psql ended before it had read the whole script"),
-        ("\\set ON_ERROR_STOP 0", "SELECT 1/0;\n", "current transaction is aborted"),
-        ("", "SELECT 'open\n", "psql ended before it had read the whole script"),
-    ],
-    ids=["ends", "ends at once", "is no case", "goes on after errors", "leaves a quote open"],
-)
-def test_a_trusted_script_that_psql_does_not_run_to_its_end_is_no_success(
-    run: Run,
-    filled_server: DatabaseUrl,
-    postgres: PostgresServer,
-    tmp_path: Path,
-    way: tuple[str, ...],
-    first: str,
-    last: str,
-    said: str,
-) -> None:
-    path = plain_backup(filled_server, tmp_path, postgres)
-    path.write_text(f"{first}\n{path.read_text()}{last}")
-    before = without_log(filled_server)
-
-    done = run("restore", path, *way, "--trust", "--yes", "-d", filled_server.exposed())
-
-    assert done.exit_code == 1
-    assert said in done.stderr
-    assert without_log(filled_server) == before
 
 
 def test_a_script_with_an_error_in_it_changes_nothing(

@@ -37,7 +37,8 @@ _encode_time = msgspec.json.Encoder().encode
 class Selection:
     """The conversations of a batch by ascending id; `gapless`: there are no others in between.
 
-    `marks_only` leaves out metadata without chatdb's marks: a transcript shows no other.
+    `marks_only` leaves out metadata without chatdb's marks and citations: a transcript shows no
+    other.
     """
 
     ids: Sequence[str]

@@ -56,7 +56,7 @@ def compare(
     """Return the differences; for a missing table only the table itself."""
     wanted = {(entry.kind, entry.table, entry.name): entry.definition for entry in expected}
     present = {(entry.kind, entry.table, entry.name): entry.definition for entry in found}
-    # A missing table would else be followed by a line for each of its columns.
+    # A missing table would otherwise be followed by a line for each of its columns.
     gone = {key[1] for key in wanted if key[0] == "table" and key not in present}
     differences = []
     for key in sorted(wanted.keys() | present.keys()):

@@ -29,7 +29,7 @@ from chatdb.db.contract.message_text import (
 )
 from chatdb.primitives import canonical
 from chatdb.primitives.nesting import roomy
-from chatdb.records import MARKS, Message
+from chatdb.records import CITATIONS, MARKS, Message
 from chatdb.store.columns import ID, ROLE, TIME, Column, columns_of
 
 _PART, _SELDOM = b"\x02", b"\x01"
@@ -83,7 +83,11 @@ def _in_array(column: Column) -> str:
 _LATER = ("metadata", "created_at")
 """What a message ends with."""
 _LINES = _lines()
-_WITH_MARKS = f"CASE WHEN metadata ? '{MARKS}' THEN metadata ELSE '{{}}' END"
+_WITH_MARKS = (
+    f"CASE WHEN metadata ? '{MARKS}'"
+    f" OR metadata -> 'metadata' ?| string_to_array('{' '.join(CITATIONS)}', ' ')"
+    " THEN metadata ELSE '{}' END"
+)
 _FITS = "position BETWEEN 0 AND 1023 AND octet_length(line) <= 32768"
 """Which messages share a row: it cannot grow beyond 32 MB on the server."""
 _WHOLE = "fits AND octet_length(lines) <= 1048576"

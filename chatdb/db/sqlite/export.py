@@ -27,11 +27,15 @@ from chatdb.errors import DatabaseFailedError
 from chatdb.primitives import canonical
 from chatdb.primitives.nesting import roomy
 from chatdb.primitives.written_out import written_out
-from chatdb.records import MARKS, Message
+from chatdb.records import CITATIONS, MARKS, Message
 from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of, fields_of
 
 _METADATA_TEXT = "nullif(metadata, '{}')"
-_WITH_MARKS = f"CASE WHEN instr(metadata, '\"{MARKS}\"') THEN metadata END"
+_WITH_MARKS = (
+    "CASE WHEN "
+    + " OR ".join(f"instr(metadata, '\"{name}\"')" for name in (MARKS, *CITATIONS))
+    + " THEN metadata END"
+)
 
 _FIELDS = [column for column in columns_of("messages") if column.native]
 _USUAL = [column.name for column in _FIELDS if not column.seldom]

@@ -40,6 +40,7 @@ class DesignReader(ClaudeReader):
 
     def convert(self, record: Fields, context: RecordContext) -> Conversation:
         messages = record.pop("messages", None)
+        _set_aside(record, "name", "account")
         record["name"] = record.pop("title", None)
         user = _first_author(messages)
         if user is not None:
@@ -70,6 +71,7 @@ def _entries(message: Any, user: str | None, context: RecordContext) -> list[Any
     if not isinstance(message, dict) or not isinstance(message.get("content"), dict):
         return [_with_text(message)]
     content = message.pop("content")
+    _set_aside(content, *message)
     if content.get(_AUTHOR) == user:
         content.pop(_AUTHOR, None)
     if content.get("timestamp") == message.get("created_at"):
@@ -96,7 +98,7 @@ def _turns(entry: Fields, blocks: list[Any], context: RecordContext) -> list[Fie
             turns[-1]["content"] += _usual(block)
             continue
         context.tally.lossy["a person's words inside an answer: a message of their own"] += 1
-        turns.append(_part(entry, len(turns), role="user", text=said))
+        turns.append(_part(entry, len(turns), role="user", **said))
         turns.append(_part(entry, len(turns), role=entry.get("role"), content=[]))
     if len(turns) > 1 and _bare(_text_of(blocks)) == _bare(entry.get("text")):
         turns[0].pop("text")  # Of all the parts together.
@@ -115,17 +117,31 @@ def _bare(text: Any) -> Any:
 def _part(entry: Fields, number: int, **fields: Any) -> Fields:
     identifier = entry.get("uuid")
     named = {"uuid": f"{identifier}#{number}"} if isinstance(identifier, str) else {}
-    return {**named, "created_at": entry.get("created_at"), **fields}
+    return {**named, "created_at": entry.get("created_at")} | fields
 
 
-def _said(block: Any) -> str | None:
-    """Return what a person said in a block, None if it is another's."""
+def _said(block: Any) -> Fields | None:
+    """Return what a person said in a block and what stands beside it; None if nobody did."""
     if not isinstance(block, dict) or block.get("type") != "user_interjection":
         return None
     message = block.get("message")
-    if isinstance(message, dict):
-        message = message.get("content")
-    return message if isinstance(message, str) else None
+    inside = message if isinstance(message, dict) else {"content": message}
+    text = inside.get("content")
+    if not isinstance(text, str) or not text:
+        return None
+    beside = {name: value for name, value in block.items() if name not in ("type", "message")}
+    fields = {name: value for name, value in inside.items() if name != "content"}
+    _set_aside(beside, "uuid", "role", "text", *fields)
+    _set_aside(fields, "uuid", "role", "text")
+    time = {"created_at": beside.pop("timestamp")} if "timestamp" in beside else {}
+    return {**time, **beside, **fields, "text": text}
+
+
+def _set_aside(fields: Fields, *names: str) -> None:
+    """Give fields of these names another one, so that they are not overwritten."""
+    for name in names:
+        if name in fields:
+            fields[f"{name}_"] = fields.pop(name)
 
 
 def _usual(block: Any) -> list[Any]:
