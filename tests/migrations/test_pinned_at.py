@@ -230,7 +230,7 @@ def test_a_backup_of_before_comes_back_with_the_column(
     [
         "CREATE INDEX app_pins ON conversations (pinned_at)",
         "CREATE INDEX app_pins ON conversations (title) WHERE pinned_at IS NOT NULL",
-        "CREATE TRIGGER app_pins AFTER UPDATE OF pinned_at ON conversations BEGIN SELECT 1; END",
+        "CREATE TRIGGER app_pins AFTER UPDATE ON conversations BEGIN SELECT new.pinned_at; END",
     ],
 )
 @pytest.mark.parametrize("is_broken", [False, True], ids=["", "beside a broken view"])
