@@ -44,7 +44,6 @@ def argument(metavar: str | None, help_text: str, **more: Any) -> Any:
     return typer.Argument(metavar=metavar, help=help_text, **more)
 
 
-FormatOption = Annotated[OutputFormat, option("--format", "Output format.", show_default=True)]
 YesOption = Annotated[bool, option("--yes -y", "Do not ask for confirmation.")]
 DryRunOption = Annotated[
     bool, option("--dry-run", "Show what would happen without writing anything.")
@@ -182,7 +181,7 @@ def add_global_options(command: Any, *, listed: bool) -> None:
     options = [_value_option(*row) for row in _VALUES] + [_flag(*row) for row in _FLAGS]
     for option in options:
         option.listed = listed
-    if isinstance(command, DataCommand) or "--format" in taken:
+    if isinstance(command, DataCommand):
         options += [_format_option(), _flag(*_RAW_CSV)]
     if "--yes" in taken:
         options.append(_value_option(*_CONFIRM))

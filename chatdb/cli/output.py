@@ -73,7 +73,6 @@ class Output:
         self,
         rows: Iterable[Any],
         row_type: type[Any],
-        output_format: OutputFormat | None = None,
         *,
         organizations: Iterable[str] | None = None,
         table: Callable[[Any], dict[str, Any]] | None = None,
@@ -85,25 +84,24 @@ class Output:
         `organizations` has the key of each row's organization, to be shown in front of it. For
         people, `table` makes the cells of a row by their headings; `words` replace the table.
         """
-        output_format = output_format or self.format
-        if words is not None and output_format is OutputFormat.TABLE:
+        if words is not None and self.is_table:
             self.text(words)
             return
         names = fields = field_names(row_type)
         values: Iterable[list[Any]] = (_values(row, fields) for row in rows)
-        if table is not None and output_format is OutputFormat.TABLE:
+        if table is not None and self.is_table:
             cells = [table(row) for row in rows]
             names, values = tuple(cells[0] if cells else ()), [[*each.values()] for each in cells]
         if organizations is not None:
             names = ("organization", *names)
             values = ([key, *row] for key, row in zip(organizations, values, strict=True))
-        if output_format is OutputFormat.TABLE:
+        if self.is_table:
             from chatdb.cli.table import table_lines
 
             self.lines(table_lines(names, list(values), width=self.width, color=self.color))
-        elif output_format is OutputFormat.CSV:
+        elif self.format is OutputFormat.CSV:
             self._csv(names, values)
-        elif output_format is OutputFormat.JSONL:
+        elif self.format is OutputFormat.JSONL:
             for row in values:
                 self.text(json_text(dict(zip(names, row, strict=True))))
         else:
@@ -112,7 +110,6 @@ class Output:
     def record(
         self,
         record: Any,
-        output_format: OutputFormat | None = None,
         *,
         organization: str | None = None,
         table: Callable[[Any], dict[str, Any]] | None = None,
@@ -123,25 +120,24 @@ class Output:
         `organization` is the key of its organization, to be shown first. For people, `table` makes
         the cells by their headings; `words` replace the table.
         """
-        output_format = output_format or self.format
-        if words is not None and output_format is OutputFormat.TABLE:
+        if words is not None and self.is_table:
             self.text(words)
             return
         names = field_names(type(record))
         values = _values(record, names)
-        if table is not None and output_format is OutputFormat.TABLE:
+        if table is not None and self.is_table:
             names, values = tuple(table(record)), [*table(record).values()]
         if organization is not None:
             names, values = ("organization", *names), [organization, *values]
-        if output_format is OutputFormat.TABLE:
+        if self.is_table:
             from chatdb.cli.table import record_lines
 
             self.lines(record_lines(names, values, width=self.width, color=self.color))
-        elif output_format is OutputFormat.CSV:
+        elif self.format is OutputFormat.CSV:
             self._csv(names, [values])
         else:
             fields = dict(zip(names, values, strict=True))
-            self.text(json_text(fields, pretty=output_format is OutputFormat.JSON))
+            self.text(json_text(fields, pretty=self.format is OutputFormat.JSON))
 
     def text(self, text: str) -> None:
         """Write text and a line end; made safe on a terminal, unchanged in a pipe."""

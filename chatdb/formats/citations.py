@@ -19,6 +19,7 @@ _OTHERS = re.compile("\ue200[^\ue200\ue201\\s]*\\Z|[\ue200-\ue206]")
 """What a text cut short leaves of a mark, and marks around words, which stay."""
 _SIGNS = ("【", "\ue200", "\ue203")
 _POINTER = re.compile(r"turn(\d+)([a-z_]+)(\d+)")
+_IPV6 = re.compile(r"\[[0-9a-fA-F:.]+\](?::\d+)?")
 _SAFE = "!#$%&'*+,-./:;=?@_~"
 """What an address keeps: neither brackets nor spaces, which would end the link."""
 
@@ -121,7 +122,12 @@ def _addresses(reference: Fields) -> Iterator[str]:
 
 
 def _linkable(url: str) -> str:
-    return quote(url, safe=_SAFE, errors="replace")
+    """Return an address whose brackets and spaces cannot end the link, but for those of IPv6."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    kept = _SAFE + "[]" if _IPV6.fullmatch(host) else _SAFE
+    host = quote(host, safe=kept, errors="replace")
+    return f"{scheme}://{host}{slash}{quote(path, safe=_SAFE, errors='replace')}"
 
 
 def _words(kind: str, parts: list[str]) -> str:

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from chatdb.db.migrating.foreign_tables import Columns, Origin
 from chatdb.layouts.tables import Catalogue, System, Table
 
 _UNREAD: tuple[tuple[str, Mapping[str, tuple[str, ...]]], ...] = (
@@ -35,9 +36,11 @@ def unread_system(catalogue: Catalogue) -> str | None:
     return None
 
 
-def whose_tables(columns: Mapping[str, Mapping[str, str]]) -> str | None:
+def whose_tables(columns: Columns) -> Origin | None:
     """Say whose the tables of a schema are, from their columns' types; None if unknown."""
     catalogue = {name: Table("", name, types) for name, types in columns.items()}
-    known = (system.title for system in systems() if system.recognises(catalogue))
+    for system in systems():
+        if system.recognises(catalogue):
+            return Origin(system.title, is_read=True)
     unread = unread_system(catalogue)
-    return next(known, f"{unread}'s database" if unread else None)
+    return None if unread is None else Origin(f"{unread}'s database", is_read=False)

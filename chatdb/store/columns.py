@@ -43,7 +43,8 @@ class Column:
     """A column; `native`: it is a field of the record and of the native format.
 
     The others say whose a row is and where it stands. `seldom` columns of messages are mostly
-    NULL: an export reads them together, for each column costs every row its time.
+    NULL: an export reads them together, for each column costs every row its time. `flag` is the
+    word for conversations whose column, a time, is not NULL.
     """
 
     table: str
@@ -53,6 +54,7 @@ class Column:
     merge: Merge = "kept"
     native: bool = True
     seldom: bool = False
+    flag: str | None = None
 
     @property
     def is_nullable(self) -> bool:
@@ -73,9 +75,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("conversations", "created_at", TIME, "never"),
     Column("conversations", "updated_at", TIME, "never", merge="newest"),
     Column("conversations", "last_accessed_at", TIME, merge="latest"),
-    Column("conversations", "archived_at", TIME, merge="followed"),
-    Column("conversations", "starred_at", TIME, merge="followed"),
-    Column("conversations", "pinned_at", TIME, merge="followed"),
+    Column("conversations", "archived_at", TIME, merge="followed", flag="archived"),
+    Column("conversations", "starred_at", TIME, merge="followed", flag="starred"),
+    Column("conversations", "pinned_at", TIME, merge="followed", flag="pinned"),
     Column("conversations", "edited_at", TIME, merge="edit"),
     Column("conversations", "source", TEXT, merge="filled"),
     Column("conversations", "source_name", TEXT, merge="filled"),
@@ -120,12 +122,8 @@ COLUMNS: tuple[Column, ...] = (
 TABLES: tuple[str, ...] = tuple(dict.fromkeys(column.table for column in COLUMNS))
 """The tables that a copy moves, in the order in which their rows refer to one another."""
 
-FLAGS: dict[str, str] = {
-    column.name.removesuffix("_at"): column.name
-    for column in COLUMNS
-    if column.kind is TIME and column.merge == "followed"
-}
-"""What a conversation is or is not, with the column that holds since when: archived, starred ..."""
+FLAGS: dict[str, str] = {column.flag: column.name for column in COLUMNS if column.flag is not None}
+"""What a conversation may be (archived, starred ...), with the column of the time it became so."""
 
 
 def columns_of(table: str) -> tuple[Column, ...]:

@@ -1,4 +1,4 @@
-"""Add the time since when a conversation is pinned, to its table and to the view.
+"""Add pinned_at, the time a conversation was pinned, to its table and to the view.
 
 A column that may be NULL and has no default is added at once, whatever the size of the table.
 """
@@ -30,7 +30,7 @@ SELECT c.organization_id, c.id, c.user_id, c.title, c.current_message_id, c.crea
 """
 BEFORE = SUMMARIES.format(more="")
 AFTER = SUMMARIES.format(more=",\n       c.pinned_at")
-"""PostgreSQL adds to a view behind its last column, without dropping it or what depends on it."""
+"""PostgreSQL adds columns to a view only at its end, unless the view is dropped and made again."""
 
 FORMER = "conversation_summaries_of_0006"
 GRANT_AS_ON_FORMER = f"""

@@ -11,17 +11,16 @@ from typer.testing import CliRunner
 from chatdb import errors
 from chatdb.cli.boundary import BoundaryGroup
 from chatdb.cli.lazy_group import CommandEntry, command_app
-from chatdb.cli.options import FormatOption, OutputFormat
+from chatdb.cli.options import DataCommand
 from chatdb.errors import ExitCode
 
 raised: list[BaseException] = []
 app = command_app()
 
 
-@app.command()
-def fail(output_format: FormatOption = OutputFormat.TABLE) -> None:
+@app.command(cls=DataCommand)
+def fail() -> None:
     """Raise what the test has laid ready."""
-    del output_format
     raise raised.pop()
 
 

@@ -51,7 +51,7 @@ def written(capsys: pytest.CaptureFixture[str], *rows: Any, **options: Any) -> s
     """Return what rows look like in a format."""
     row_type = options.pop("row_type", Row)
     output_format = options.pop("output_format")
-    Output().rows(rows, row_type, output_format, **options)
+    Output(output_format).rows(rows, row_type, **options)
     return capsys.readouterr().out
 
 
@@ -146,7 +146,7 @@ def test_a_struct_keeps_fields_that_hold_their_default(capsys: pytest.CaptureFix
 def test_a_record_has_the_same_data_as_a_row(
     capsys: pytest.CaptureFixture[str], output_format: OutputFormat
 ) -> None:
-    Output().record(StructRow("x", 3), output_format)
+    Output(output_format).record(StructRow("x", 3))
 
     text = capsys.readouterr().out
     if output_format in (OutputFormat.JSON, OutputFormat.JSONL):
@@ -174,7 +174,7 @@ def test_a_csv_cell_that_looks_like_a_formula_is_disarmed(
     guarded = written(
         capsys, StructRow(evil, -5), row_type=StructRow, output_format=OutputFormat.CSV
     )
-    Output(raw_csv=True).rows([StructRow(evil, -5)], StructRow, OutputFormat.CSV)
+    Output(OutputFormat.CSV, raw_csv=True).rows([StructRow(evil, -5)], StructRow)
     raw = capsys.readouterr().out
 
     assert list(csv.reader(io.StringIO(guarded, newline="")))[1] == ["'" + evil, "-5"]
@@ -201,7 +201,7 @@ def test_rows_are_written_as_they_come(
         seen.append(capsys.readouterr().out)
         yield StructRow("second")
 
-    Output().rows(rows(), StructRow, output_format)
+    Output(output_format).rows(rows(), StructRow)
 
     assert "first" in seen[0]
 
@@ -254,4 +254,4 @@ def test_raw_csv_is_an_option_of_every_command_with_a_format(run: Any) -> None:
 
 def test_a_type_without_fields_is_a_mistake_of_ours() -> None:
     with pytest.raises(TypeError, match="neither a dataclass nor a Struct"):
-        Output().rows([], int, OutputFormat.JSON)
+        Output(OutputFormat.JSON).rows([], int)

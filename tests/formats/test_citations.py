@@ -107,6 +107,8 @@ def test_what_is_not_known_loses_its_marks_and_no_words(content: str, shown: str
         ("https://example.org/a b(c)>[d]", "[[1]](https://example.org/a%20b%28c%29%3E%5Bd%5D)"),
         ("https://example.org/%20", "[[1]](https://example.org/%20)"),
         ("https://example.org/\x1b]8;;x", "[[1]](https://example.org/%1B%5D8;;x)"),
+        ("http://[::1]:80/[x]", "[[1]](http://[::1]:80/%5Bx%5D)"),
+        ("http://[x](y)/", "[[1]](http://%5Bx%5D%28y%29/)"),
         ("https://example.org/é", "[[1]](https://example.org/%C3%A9)"),
         ("https://example.org/\ud800", "[[1]](https://example.org/?)"),
         ("javascript:alert(1)", ""),

@@ -62,6 +62,7 @@ def test_a_system_in_a_sqlite_file_is_recognised_by_both(run: Run, tmp_path: Pat
         assert found.layout.system == system
         assert answer.exit_code == 6
         assert f"this looks like {system.title}; nothing was changed" in answer.stderr
+        assert "then import the chats with chatdb import" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,4 @@ def test_a_known_system_that_is_not_read_is_named_by_both(
     assert f"looks like {system}'s database, which chatdb does not read yet" in imported.stderr
     assert migrated.exit_code == 6
     assert f"this looks like {system}'s database; nothing was changed" in migrated.stderr
+    assert "chatdb import" not in migrated.stderr

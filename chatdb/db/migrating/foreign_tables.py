@@ -1,12 +1,21 @@
 """Tells another program's tables with chatdb's table names from chatdb's, by their columns."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from chatdb.db.migrating.scripts import VERSION_TABLE
 from chatdb.db.schema import TABLE_NAMES
 
 Columns = Mapping[str, Mapping[str, str]]
 """The columns of each table of a schema, with their types."""
+
+
+class Origin(NamedTuple):
+    """The system whose tables these are, and whether chatdb can import its chats."""
+
+    name: str
+    is_read: bool
+
 
 _OWN: Mapping[str, frozenset[str]] = {
     "organizations": frozenset({"id", "key"}),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
+from chatdb.db.migrating.foreign_tables import Origin
 from chatdb.db.migrating.scripts import Script
 from chatdb.errors import (
     DatabaseFailedError,
@@ -31,17 +32,19 @@ _DEPENDENTS = (
 _NOT_THE_SCRIPT = ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_INTERRUPT")
 
 
-def refusal(database: Database, foreign: tuple[str, ...], system: str | None) -> RefusedError:
+def refusal(database: Database, foreign: tuple[str, ...], origin: Origin | None) -> RefusedError:
     """Return the error for tables with chatdb's table names that belong to another program."""
-    whose = f"this looks like {system}" if system else "their origin is unknown"
+    whose = f"this looks like {origin.name}" if origin else "their origin is unknown"
     if database.dialect.migration_ways().has_schemas:
         way = "give chatdb a separate schema: chatdb migrate --schema chatdb"
     else:
         way = "give chatdb a separate file: chatdb migrate --database-url sqlite:///data/chatdb.db"
+    if origin is None or origin.is_read:
+        way += "; then import the chats with chatdb import"
     return RefusedError(
         f"{database.url.redacted()} has tables with chatdb's table names that are not chatdb's "
         f"({', '.join(foreign)}): {whose}; nothing was changed",
-        hint=f"{way}; then import the chats with chatdb import",
+        hint=way,
     )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import event
 from chatdb.db.database import Database
 from chatdb.db.lock_holders import described, way_out
 from chatdb.db.migrating.alembic_scripts import run_script
-from chatdb.db.migrating.foreign_tables import Columns, foreign_tables
+from chatdb.db.migrating.foreign_tables import Columns, Origin, foreign_tables
 from chatdb.db.migrating.migration_errors import failing_as, refusal
 from chatdb.db.migrating.migration_log import write_run
 from chatdb.db.migrating.revision import judge, mismatch
@@ -52,7 +52,7 @@ class MigrationSettings:
 
     `lock_wait` is for another migration (or writer of a SQLite file), `lock_timeout` for the lock
     of a table on PostgreSQL. `keep_copy` keeps the copy of a SQLite file after success.
-    `whose_tables` names the system of foreign tables from all columns of the schema.
+    `whose_tables` tells the origin of foreign tables from all columns of the schema.
     """
 
     lock_wait: float = 60.0
@@ -60,7 +60,7 @@ class MigrationSettings:
     lock_timeout: float = 5.0
     keep_copy: bool = False
     directory: Path | None = None
-    whose_tables: Callable[[Columns], str | None] = lambda _columns: None
+    whose_tables: Callable[[Columns], Origin | None] = lambda _columns: None
 
 
 @dataclass(frozen=True, slots=True)

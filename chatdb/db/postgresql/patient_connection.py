@@ -92,9 +92,7 @@ class PatientConnection(psycopg.Connection[Any]):
         try:
             watch: Any = _Watch(gen, self._blockers)
             return super().wait(watch, *arguments, **options)
-        except Exception:
-            raise
-        except BaseException:
+        except (KeyboardInterrupt, SystemExit):
             self._break_off()
             raise
 

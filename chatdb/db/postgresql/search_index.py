@@ -254,7 +254,8 @@ def _wait_for_turn(connection: "psycopg.Connection[Any]", watch: Watch) -> bool:
 def _follow(url: "DatabaseUrl", pid: int, watch: Watch, ended: Event) -> None:
     """Report the progress of a session's build over a second connection.
 
-    Poll the server; one that refuses a second connection shows no progress."""
+    Poll the server; one that refuses a second connection shows no progress.
+    """
     phase, done, named = "", 0, set[int]()
     with suppress(psycopg.Error), closing(connect_postgresql(url, autocommit=True)) as own:
         while not ended.wait(_POLL_SECONDS):

@@ -217,7 +217,7 @@ def _times(record: Fields, nodes: Nodes, marks: Fields) -> tuple[datetime, datet
 
 
 def _pinned(record: Fields, marks: Fields) -> datetime | None:
-    """Return since when the conversation is pinned; null means that it is not."""
+    """Return the time the conversation was pinned; null means that it is not."""
     raw = record.pop("pinned_time", None)
     pinned = parse_time(raw)
     if pinned.odd:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chatdb.backups.inventory import Backup
     from chatdb.backups.store import Store
     from chatdb.db.database import Database
-    from chatdb.db.migrating.foreign_tables import Columns
+    from chatdb.db.migrating.foreign_tables import Columns, Origin
     from chatdb.db.migrating.migrations import AppliedRevision, MigrationWatch
     from chatdb.operations.backups.public import BackupOptions
     from chatdb.operations.schema.public import Loss
@@ -127,7 +127,7 @@ def take_back(database: "Database", planned: Downgrade, *, watch: "MigrationWatc
     downgrade(database, planned.revision, settings=settings, watch=watch)
 
 
-def _whose_tables(columns: "Columns") -> str | None:
+def _whose_tables(columns: "Columns") -> "Origin | None":
     from chatdb.layouts.recognising import whose_tables  # only a refusal needs it
 
     return whose_tables(columns)

@@ -35,7 +35,7 @@ from chatdb.cli.commands.backup import prune as backup_prune
 from chatdb.cli.commands.backup import schedule as backup_schedule
 from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.context import CommandContext
-from chatdb.cli.options import DataCommand, OutputFormat, argument, option
+from chatdb.cli.options import DataCommand, argument, option
 from chatdb.cli.organizations_meant import tell_who_has_some
 from chatdb.errors import ExitCode
 
@@ -226,7 +226,7 @@ def show(context: typer.Context, file: BackupArgument) -> None:
         command.output.record(shown)
         return
     output = command.output
-    output.record(shown.summary(), OutputFormat.TABLE)
+    output.record(shown.summary())
     for rows, kind in (
         (shown.files, BackupFile),
         (shown.rows_by_table(), TableRows),
@@ -235,7 +235,7 @@ def show(context: typer.Context, file: BackupArgument) -> None:
     ):
         if rows:
             output.text("")
-            output.rows(rows, kind, OutputFormat.TABLE)
+            output.rows(rows, kind)
 
 
 @app.command(cls=DataCommand)

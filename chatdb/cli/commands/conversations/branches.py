@@ -15,10 +15,8 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.options import (
     ConversationArgument,
     DryRunOption,
-    FormatOption,
     KeepToOption,
     NoKeepOption,
-    OutputFormat,
     UserOption,
     YesOption,
     argument,
@@ -56,7 +54,6 @@ def fork(
     at: AtOption,
     title: TitleOption = None,
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Copy a conversation up to a message into a new one.
 
@@ -73,7 +70,7 @@ def fork(
         made = operation.fork(
             database, conversation, at, organization_key=command.org, user_id=user, title=title
         )
-    command.output.record(made, output_format)
+    command.output.record(made)
 
 
 def split(
@@ -82,7 +79,6 @@ def split(
     at: AtOption,
     title: TitleOption = None,
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Move a message and those below it to a new conversation.
 
@@ -99,7 +95,7 @@ def split(
         made = operation.split(
             database, conversation, at, organization_key=command.org, user_id=user, title=title
         )
-    command.output.record(made, output_format)
+    command.output.record(made)
 
 
 def merge(
@@ -111,7 +107,6 @@ def merge(
     no_keep: NoKeepOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Move the messages of a conversation into another.
 
@@ -156,7 +151,7 @@ def merge(
         kept=None if path is None else str(path),
         dry_run=dry_run,
     )
-    command.output.record(summary, output_format)
+    command.output.record(summary)
     if path is not None and not dry_run:
         tell_way_back(command, path, "to restore the merged one beside it")
 

@@ -1,5 +1,6 @@
 """`chatdb conversations create`, `rename`, `star`, `archive`, `touch` and their like."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -9,9 +10,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.options import (
     ConversationArgument,
     ConversationArguments,
-    FormatOption,
     NewMetaOption,
-    OutputFormat,
     UserOption,
     argument,
     option,
@@ -28,7 +27,6 @@ def create(
         str | None, option("--message TEXT", "First user message; - reads stdin.")
     ] = None,
     meta: NewMetaOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Create a conversation.
 
@@ -50,7 +48,7 @@ def create(
     new = operation.NewConversation(title=title, user_id=user, metadata=metadata, messages=messages)
     with command.open_database(user=user) as database:
         made = operation.create(database, new, organization_key=command.org)
-    command.output.record(made, output_format)
+    command.output.record(made)
 
 
 def rename(
@@ -58,7 +56,6 @@ def rename(
     conversation: ConversationArgument,
     title: Annotated[str, argument("TITLE", "New title.")],
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Rename a conversation; imports keep the new title.
 
@@ -73,104 +70,13 @@ def rename(
         renamed = operation.rename(
             database, conversation, title, organization_key=command.org, user_id=user
         )
-    command.output.record(renamed, output_format)
-
-
-def star(
-    context: typer.Context,
-    conversations: ConversationArguments,
-    user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
-) -> None:
-    """Star conversations.
-
-    \b
-    Example:
-      chatdb conversations star last
-    """
-    _set_flag(context, conversations, user, output_format, starred=True)
-
-
-def unstar(
-    context: typer.Context,
-    conversations: ConversationArguments,
-    user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
-) -> None:
-    """Remove the stars of conversations.
-
-    \b
-    Example:
-      chatdb conversations unstar 3f9a12bc 77ab01cd
-    """
-    _set_flag(context, conversations, user, output_format, starred=False)
-
-
-def archive(
-    context: typer.Context,
-    conversations: ConversationArguments,
-    user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
-) -> None:
-    """Archive conversations: lists omit them.
-
-    \b
-    Example:
-      chatdb conversations archive 3f9a12bc
-    """
-    _set_flag(context, conversations, user, output_format, archived=True)
-
-
-def unarchive(
-    context: typer.Context,
-    conversations: ConversationArguments,
-    user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
-) -> None:
-    """Unarchive conversations: lists show them again.
-
-    \b
-    Example:
-      chatdb conversations unarchive 3f9a12bc
-    """
-    _set_flag(context, conversations, user, output_format, archived=False)
-
-
-def pin(
-    context: typer.Context,
-    conversations: ConversationArguments,
-    user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
-) -> None:
-    """Pin conversations.
-
-    \b
-    Example:
-      chatdb conversations pin last
-    """
-    _set_flag(context, conversations, user, output_format, pinned=True)
-
-
-def unpin(
-    context: typer.Context,
-    conversations: ConversationArguments,
-    user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
-) -> None:
-    """Unpin conversations.
-
-    \b
-    Example:
-      chatdb conversations unpin 3f9a12bc 77ab01cd
-    """
-    _set_flag(context, conversations, user, output_format, pinned=False)
+    command.output.record(renamed)
 
 
 def touch(
     context: typer.Context,
     conversations: ConversationArguments,
     user: UserOption = None,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Mark conversations as accessed now, for list --recent.
 
@@ -186,32 +92,54 @@ def touch(
         touched = operation.touch(
             database, conversations, organization_key=command.org, user_id=user
         )
-    show_summaries(command, touched, output_format, Sort.ACCESSED)
+    show_summaries(command, touched, Sort.ACCESSED)
 
 
-def _set_flag(
-    context: typer.Context,
-    conversations: list[str],
-    user: str | None,
-    output_format: OutputFormat,
-    **wanted: bool,
-) -> None:
-    """Set or remove the flag that is named."""
-    from chatdb.operations.conversations import changes as operation
+def _setting(flag: str, help_text: str, *, is_set: bool) -> Callable[..., None]:
+    """Return a command that sets a flag of conversations or removes it."""
 
-    command = CommandContext.of(context)
-    ((flag, is_set),) = wanted.items()
-    with command.open_database(user=user) as database:
-        changed = operation.set_flag(
-            database,
-            conversations,
-            flag,
-            is_set=is_set,
-            organization_key=command.org,
-            user_id=user,
-        )
-    show_summaries(command, changed, output_format)
+    def command_of_flag(
+        context: typer.Context, conversations: ConversationArguments, user: UserOption = None
+    ) -> None:
+        from chatdb.operations.conversations import changes as operation
+
+        command = CommandContext.of(context)
+        with command.open_database(user=user) as database:
+            changed = operation.set_flag(
+                database,
+                conversations,
+                flag,
+                is_set=is_set,
+                organization_key=command.org,
+                user_id=user,
+            )
+        show_summaries(command, changed)
+
+    command_of_flag.__doc__ = help_text
+    return command_of_flag
 
 
-SETTING_FLAGS = (star, unstar, archive, unarchive, pin, unpin)
-"""The commands that set a flag of conversations or remove it, in the order of the help."""
+_EXAMPLE = "\n\n\b\nExample:\n  chatdb conversations "
+SETTING_FLAGS = {
+    "star": _setting("starred", f"Star conversations.{_EXAMPLE}star last", is_set=True),
+    "unstar": _setting(
+        "starred",
+        f"Remove the stars of conversations.{_EXAMPLE}unstar 3f9a12bc 77ab01cd",
+        is_set=False,
+    ),
+    "archive": _setting(
+        "archived",
+        f"Archive conversations: lists omit them.{_EXAMPLE}archive 3f9a12bc",
+        is_set=True,
+    ),
+    "unarchive": _setting(
+        "archived",
+        f"Unarchive conversations: lists show them again.{_EXAMPLE}unarchive 3f9a12bc",
+        is_set=False,
+    ),
+    "pin": _setting("pinned", f"Pin conversations.{_EXAMPLE}pin last", is_set=True),
+    "unpin": _setting(
+        "pinned", f"Unpin conversations.{_EXAMPLE}unpin 3f9a12bc 77ab01cd", is_set=False
+    ),
+}
+"""The commands that set a flag of conversations or remove it, by name, in the order of the help."""

@@ -16,10 +16,8 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.flag_options import with_flags
 from chatdb.cli.options import (
     DryRunOption,
-    FormatOption,
     KeepToOption,
     NoKeepOption,
-    OutputFormat,
     UserOption,
     YesOption,
     argument,
@@ -72,7 +70,6 @@ def delete(
     no_keep: NoKeepOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Delete conversations, keeping them in a file.
 
@@ -110,7 +107,7 @@ def delete(
             report = operation.delete_conversations(
                 database, [each.id for each in found], organization_key=command.org, keep_to=path
             )
-    command.output.record(_summary(report), output_format)
+    command.output.record(_summary(report))
     if not found:
         command.diagnostics.note("no matching conversations; nothing deleted")
     elif report.kept is not None and not dry_run:

@@ -14,10 +14,8 @@ from chatdb.cli.flag_options import with_flags
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
-    FormatOption,
     LimitOption,
     MetaOption,
-    OutputFormat,
     TimeoutOption,
     UserOption,
     option,
@@ -104,7 +102,6 @@ def list_conversations(
     meta: MetaOption = None,
     all_orgs: AllOrgsOption = False,
     timeout: TimeoutOption = 30.0,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """List conversations, last updated first.
 
@@ -146,7 +143,7 @@ def list_conversations(
         if not page.items:
             tell_nothing(command, "conversation")
             tell_who_has_some(command, database, scope)
-    show_summaries(command, page.items, output_format, order, organizations=page.organizations)
+    show_summaries(command, page.items, order, organizations=page.organizations)
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
 
@@ -154,7 +151,6 @@ def list_conversations(
 def show_summaries(
     command: CommandContext,
     items: Sequence["ConversationSummary"],
-    output_format: OutputFormat,
     order: Sort = Sort.UPDATED,
     *,
     organizations: Sequence[str] | None = None,
@@ -162,13 +158,13 @@ def show_summaries(
     """Print conversations as rows: few columns in a table, all of them in the other formats."""
     from chatdb.operations.conversations.lists import ConversationSummary
 
-    if output_format is not OutputFormat.TABLE:
-        command.output.rows(items, ConversationSummary, output_format, organizations=organizations)
+    if not command.output.is_table:
+        command.output.rows(items, ConversationSummary, organizations=organizations)
         return
     digits = digits_that_differ([item.id for item in items])
     row_type = _ROWS.get(order, ListedConversation)
     rows = [_listed(item, digits, row_type) for item in items]
-    command.output.rows(rows, row_type, output_format, organizations=organizations)
+    command.output.rows(rows, row_type, organizations=organizations)
 
 
 def digits_that_differ(ids: Sequence[UUID]) -> int:

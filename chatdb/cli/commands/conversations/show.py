@@ -8,7 +8,6 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.options import (
     AllOrgsOption,
     ConversationArgument,
-    FormatOption,
     OutputFormat,
     UserOption,
     option,
@@ -37,7 +36,6 @@ def show(
         bool, option("--include-hidden", "Also show messages that the source hid.")
     ] = False,
     all_orgs: AllOrgsOption = False,
-    output_format: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Show a conversation as a readable transcript.
 
@@ -61,13 +59,13 @@ def show(
         record = conversations.read_conversation(
             database, conversation, organization_key=scope, user_id=user
         )
-    if all_orgs and output_format is OutputFormat.TABLE:
+    if all_orgs and command.output.is_table:
         command.diagnostics.note(f"of the organization {one_line(record.organization or '')}")
-    if output_format is OutputFormat.CSV:
+    if command.output.format is OutputFormat.CSV:
         keys = [record.organization or ""] * len(record.messages) if all_orgs else None
-        command.output.rows(record.messages, Message, output_format, organizations=keys)
-    elif output_format is not OutputFormat.TABLE:
-        command.output.record(record, output_format)
+        command.output.rows(record.messages, Message, organizations=keys)
+    elif not command.output.is_table:
+        command.output.record(record)
     elif tree:
         _show_tree(command, record, include_hidden=include_hidden)
     else:
