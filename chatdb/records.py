@@ -18,6 +18,9 @@ from chatdb.primitives.canonical import clean_text
 
 Role = Literal["user", "assistant", "system", "tool"]
 ROLES: tuple[Role, ...] = ("user", "assistant", "system", "tool")
+ConversationKind = Literal["chat", "document", "memory", "canvas"]
+KINDS: tuple[ConversationKind, ...] = ("chat", "document", "memory", "canvas")
+"""All but a chat are texts that somebody keeps: a message a version, the newest being the leaf."""
 
 MARKS = "chatdb"
 """The key of `metadata` under which chatdb keeps its own marks (see `Marks`)."""
@@ -36,7 +39,8 @@ class Message(
 
     `parent_id` may name a message that does not exist, as in real exports. `author` is the provider
     or tool, `source_id` the id in the source (None: created here), `edited_at` is set only if the
-    message was edited in chatdb.
+    message was edited in chatdb. `attached_text` is what a person saw beside the message's own
+    words (pasted text, a report, an artifact), `user_id` who wrote it if not the conversation's.
     """
 
     id: UUID
@@ -49,8 +53,10 @@ class Message(
     tool_calls: Any = None
     tool_outputs: Any = None
     attachments: Any = None
+    attached_text: str | None = None
     source_id: str | None = None
     edited_at: datetime | None = None
+    user_id: str | None = None
     metadata: dict[str, Any] = {}
     created_at: datetime
 
@@ -80,7 +86,8 @@ class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unkn
     `current_message_id` is the leaf of the active branch. `source` is the format it came from,
     `source_name` which installation, `source_hash` the digest of the source record and of the
     reader's version; all three are None for a conversation created here. `embeddings` are ordered
-    by message id and model, one of each pair. `organization` is the key of its organization if a
+    by message id and model, one of each pair. `missing_since` is when a source that is followed no
+    longer had it. `organization` is the key of its organization if a
     file names it, `organization_name` its name if that is different.
     """
 
@@ -97,6 +104,8 @@ class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unkn
     starred_at: datetime | None = None
     pinned_at: datetime | None = None
     edited_at: datetime | None = None
+    kind: ConversationKind = "chat"
+    missing_since: datetime | None = None
     source: str | None = None
     source_name: str | None = None
     source_id: str | None = None

@@ -58,8 +58,11 @@ conversations = sa.Table(
     sa.Column("source_hash", StoredText),
     sa.Column("metadata", CanonicalJson, nullable=False),
     sa.Column("pinned_at", UtcTime),
+    sa.Column("kind", StoredText, nullable=False, server_default="chat"),
+    sa.Column("missing_since", UtcTime),
     sa.PrimaryKeyConstraint("organization_id", "id"),
     sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
+    sa.CheckConstraint("kind IN ('chat', 'document', 'memory', 'canvas')", name="kind"),
     info=_BY_ORGANIZATION,
 )
 sa.Index(
@@ -96,6 +99,8 @@ messages = sa.Table(
     sa.Column("edited_at", UtcTime),
     sa.Column("metadata", CanonicalJson, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("attached_text", StoredText),
+    sa.Column("user_id", StoredText),
     sa.PrimaryKeyConstraint("organization_id", "conversation_id", "id"),
     sa.UniqueConstraint(
         "organization_id", "conversation_id", "position", name="uq_messages_position"
@@ -146,6 +151,38 @@ message_embeddings = sa.Table(
     info=_BY_ORGANIZATION,
 )
 """On PostgreSQL `vector` is pgvector's type or JSONB: what revision 0005 found, or one altered."""
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("organization_id", HyphenUuid, nullable=False),
+    sa.Column("digest", StoredText, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("media_type", StoredText),
+    sa.PrimaryKeyConstraint("organization_id", "digest"),
+    sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], ondelete="CASCADE"),
+    info=_BY_ORGANIZATION,
+)
+"""Attachments that are kept; their bytes stand beside the database, a folder an organization."""
+
+message_files = sa.Table(
+    "message_files",
+    metadata,
+    sa.Column("organization_id", HyphenUuid, nullable=False),
+    sa.Column("conversation_id", HyphenUuid, nullable=False),
+    sa.Column("message_id", HyphenUuid, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("digest", StoredText, nullable=False),
+    sa.Column("name", StoredText),
+    sa.PrimaryKeyConstraint("organization_id", "conversation_id", "message_id", "position"),
+    sa.ForeignKeyConstraint(
+        ["organization_id", "conversation_id"],
+        ["conversations.organization_id", "conversations.id"],
+        ondelete="CASCADE",
+    ),
+    info=_BY_ORGANIZATION,
+)
+sa.Index("ix_message_files_digest", message_files.c.organization_id, message_files.c.digest)
 
 tombstones = sa.Table(
     "tombstones",

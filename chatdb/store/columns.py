@@ -31,6 +31,7 @@ class Kind:
 ID = Kind("HyphenUuid", "bytea", {"$ref": "#/$defs/id"})
 TEXT = Kind("StoredText", "text", {"type": "string"})
 ROLE = Kind("StoredText", "text", {"enum": ["user", "assistant", "system", "tool"]})
+KIND = Kind("StoredText", "text", {"enum": ["chat", "document", "memory", "canvas"]})
 TIME = Kind("UtcTime", "timestamptz", {"$ref": "#/$defs/time"})
 JSON = Kind("CanonicalJson", "bytea", json=True)
 OBJECT = Kind("CanonicalJson", "bytea", {"type": "object", "minProperties": 1})
@@ -44,7 +45,8 @@ class Column:
 
     The others say whose a row is and where it stands. `seldom` columns of messages are mostly
     NULL: an export reads them together, for each column costs every row its time. `flag` is the
-    word for conversations whose column, a time, is not NULL.
+    word for conversations whose column, a time, is not NULL. `default` is the value of a column that
+    is always there, which the native format leaves out.
     """
 
     table: str
@@ -55,6 +57,7 @@ class Column:
     native: bool = True
     seldom: bool = False
     flag: str | None = None
+    default: str | None = None
 
     @property
     def is_nullable(self) -> bool:
@@ -79,6 +82,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("conversations", "starred_at", TIME, merge="followed", flag="starred"),
     Column("conversations", "pinned_at", TIME, merge="followed", flag="pinned"),
     Column("conversations", "edited_at", TIME, merge="edit"),
+    Column("conversations", "kind", KIND, "empty", "followed", default="chat"),
+    Column("conversations", "missing_since", TIME, merge="followed"),
     Column("conversations", "source", TEXT, merge="filled"),
     Column("conversations", "source_name", TEXT, merge="filled"),
     Column("conversations", "source_id", TEXT, merge="filled"),
@@ -97,8 +102,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("messages", "tool_calls", JSON, seldom=True),
     Column("messages", "tool_outputs", JSON, seldom=True),
     Column("messages", "attachments", JSON, seldom=True),
+    Column("messages", "attached_text", TEXT, seldom=True),
     Column("messages", "source_id", TEXT),
     Column("messages", "edited_at", TIME, seldom=True),
+    Column("messages", "user_id", TEXT, seldom=True),
     Column("messages", "metadata", OBJECT, "empty"),
     Column("messages", "created_at", TIME, "never"),
     Column("snapshots", "organization_id", ID, "never", native=False),

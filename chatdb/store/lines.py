@@ -50,10 +50,14 @@ _FIELDS = [column for column in columns_of("conversations") if column.native]
 _OWN = [column.name for column in _FIELDS if column.name != "id"]
 _COLUMNS = tuple(sa.cast(_table[name], sa.Text) for name in _OWN)
 _METADATA = 1 + _OWN.index("metadata")
-_HEAD = ("id", "organization", "organization_name", *_OWN)
-"""The fields of a conversation up to its messages."""
 _Head: Any = msgspec.defstruct(
-    "_Head", [(name, Any, None) for name in _HEAD], omit_defaults=True, module=__name__
+    "_Head",
+    [
+        *((name, Any, None) for name in ("id", "organization", "organization_name")),
+        *((column.name, Any, column.default) for column in _FIELDS if column.name != "id"),
+    ],
+    omit_defaults=True,
+    module=__name__,
 )
 """`records.Conversation` up to its messages, its fields as JSON text."""
 _SNAPSHOT_FIELDS = [column for column in columns_of("snapshots") if column.native]

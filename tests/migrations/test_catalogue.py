@@ -26,6 +26,7 @@ KIND_OF_TYPE = {
     "TIMESTAMP": "text",
     "JSONB": "text",
     "INTEGER": "integer",
+    "BIGINT": "integer",
 }
 LONGEST_NAME = 45
 FORBIDDEN = re.compile(r"SET NULL|RENAME CONSTRAINT|\bSERIAL\b|IDENTITY", re.IGNORECASE)
@@ -61,7 +62,7 @@ def test_columns_mean_the_same_on_both(both: tuple[sa.Inspector, sa.Inspector], 
             column["name"]: (
                 KIND_OF_TYPE[type(column["type"]).__name__.upper()],
                 column["nullable"],
-                column["default"],
+                column["default"] and column["default"].removesuffix("::text"),
             )
             for column in inspector.get_columns(table)
             if (table, column["name"]) not in ONLY_SQLITE_COLUMNS

@@ -24,6 +24,7 @@ _SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE|ORDER BY)\b")
 _TABLE = re.compile(rf"\b({'|'.join(TABLES)})\b")
 
 SHOWN = "it filters, sorts and counts by what its lists show"
+LOGGED = "the kind of an entry of the log, which is no column of chats"
 CHANGED = "it tells what it is asked to change, or changes that alone"
 AS_OTHERS_DO = "it reads and writes in SQL of its own, as an application does, to see that it can"
 MAY_NAME: dict[str, tuple[str, set[str]]] = {
@@ -48,6 +49,8 @@ MAY_NAME: dict[str, tuple[str, set[str]]] = {
     "chatdb/operations/searching/titles.py": (SHOWN, {"title", "updated_at", "user_id"}),
     "chatdb/operations/smoke_test/traces.py": (CHANGED, {"name"}),
     "chatdb/operations/conversations/snapshots.py": (SHOWN, {"created_at", "state"}),
+    "chatdb/operations/copying/state.py": (LOGGED, {"kind"}),
+    "chatdb/operations/importing/imports.py": (LOGGED, {"kind"}),
     "chatdb/operations/importing/source_names.py": (SHOWN, {"source", "source_name"}),
     "chatdb/operations/searching/stats.py": (SHOWN, {"title", "user_id"}),
     "chatdb/operations/organizations/users.py": (
