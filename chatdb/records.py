@@ -19,8 +19,6 @@ from chatdb.primitives.canonical import clean_text
 Role = Literal["user", "assistant", "system", "tool"]
 ROLES: tuple[Role, ...] = ("user", "assistant", "system", "tool")
 ConversationKind = Literal["chat", "document", "memory", "canvas"]
-KINDS: tuple[ConversationKind, ...] = ("chat", "document", "memory", "canvas")
-"""All but a chat are texts that somebody keeps: a message a version, the newest being the leaf."""
 
 MARKS = "chatdb"
 """The key of `metadata` under which chatdb keeps its own marks (see `Marks`)."""

@@ -78,6 +78,15 @@ sa.Index(
     conversations.c.updated_at.desc(),
     conversations.c.id.desc(),
 )
+sa.Index(
+    "ix_conversations_kind",
+    conversations.c.organization_id,
+    conversations.c.kind,
+    conversations.c.updated_at.desc(),
+    conversations.c.id.desc(),
+    sqlite_where=sa.text("kind <> 'chat'"),
+    postgresql_where=sa.text("kind <> 'chat'"),
+)
 
 messages = sa.Table(
     "messages",

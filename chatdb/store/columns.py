@@ -31,7 +31,9 @@ class Kind:
 ID = Kind("HyphenUuid", "bytea", {"$ref": "#/$defs/id"})
 TEXT = Kind("StoredText", "text", {"type": "string"})
 ROLE = Kind("StoredText", "text", {"enum": ["user", "assistant", "system", "tool"]})
-KIND = Kind("StoredText", "text", {"enum": ["chat", "document", "memory", "canvas"]})
+KINDS = ("chat", "document", "memory", "canvas")
+"""What a conversation is. All but a chat are a text that somebody keeps, a message a version."""
+KIND = Kind("StoredText", "text", {"enum": list(KINDS)})
 TIME = Kind("UtcTime", "timestamptz", {"$ref": "#/$defs/time"})
 JSON = Kind("CanonicalJson", "bytea", json=True)
 OBJECT = Kind("CanonicalJson", "bytea", {"type": "object", "minProperties": 1})
@@ -45,8 +47,8 @@ class Column:
 
     The others say whose a row is and where it stands. `seldom` columns of messages are mostly
     NULL: an export reads them together, for each column costs every row its time. `flag` is the
-    word for conversations whose column, a time, is not NULL. `default` is the value of a column that
-    is always there, which the native format leaves out.
+    word for conversations whose column, a time, is not NULL. `default` is the value of a column
+    that is always there, which the native format leaves out.
     """
 
     table: str

@@ -52,6 +52,7 @@ class ConversationFilter:
     after_id: UUID | None = None
     until_id: UUID | None = None
     flags: Mapping[str, bool] = field(default_factory=dict)
+    kinds: frozenset[str] | None = None
     metadata: Sequence[tuple[tuple[str, ...], tuple[Any, ...]]] = ()
 
     @property
@@ -78,6 +79,8 @@ class ConversationFilter:
         for flag, is_set in self.flags.items():
             present = columns[FLAGS[flag]].is_not(None)
             yield present if is_set else ~present
+        if self.kinds is not None:
+            yield columns.kind.in_(sorted(self.kinds))
         for path, values in self.metadata:
             yield metadata_has(columns.metadata, path, values)
 

@@ -130,6 +130,10 @@ def _add_columns(*, sqlite: bool) -> None:
         op.execute(f"ALTER TABLE conversations ADD COLUMN {kind}")
         op.execute(f"ALTER TABLE conversations ADD {check}")
     time = sa.Text() if sqlite else sa.DateTime(timezone=True)
+    op.execute(
+        "CREATE INDEX ix_conversations_kind ON conversations"
+        " (organization_id, kind, updated_at DESC, id DESC) WHERE kind <> 'chat'"
+    )
     op.add_column("conversations", sa.Column("missing_since", time))
     op.add_column("messages", sa.Column("attached_text", sa.Text()))
     op.add_column("messages", sa.Column("user_id", sa.Text()))
@@ -172,6 +176,7 @@ def _make_tables(*, sqlite: bool) -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_conversations_kind", "conversations")
     op.drop_table("message_files")
     op.drop_table("files")
     if op.get_context().dialect.name == "sqlite":

@@ -51,7 +51,7 @@ def test_json_has_the_places_of_the_words(command: Command) -> None:
         sorted(
             [
                 *("conversation_id", "title", "user_id", "message_id", "role", "author"),
-                *("model", "created_at", "snippet", "highlights", "score"),
+                *("model", "created_at", "snippet", "highlights", "score", "kind"),
             ]
         )
     ]

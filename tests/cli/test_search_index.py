@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chatdb.db.another_program import execute_as_another_program
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
@@ -98,11 +99,9 @@ def test_the_doctor_mends_what_is_safe_after_asking(run: Any, damaged_url: Datab
 def test_a_deep_look_compares_the_words(run: Any, sqlite_url: DatabaseUrl) -> None:
     with Database.open(sqlite_url) as database:
         fill(database)
-    trigger = "CREATE TRIGGER messages_search_update AFTER UPDATE OF rid, content ON messages BEGIN"
-    trigger += " INSERT INTO messages_search(messages_search, rowid, content)"
-    trigger += " VALUES ('delete', old.rid, substr(old.content, 1, 100000));"
-    trigger += " INSERT INTO messages_search(rowid, content)"
-    trigger += " VALUES (new.rid, substr(new.content, 1, 100000)); END"
+    ((trigger,),) = execute_as_another_program(
+        sqlite_url, "SELECT sql FROM sqlite_master WHERE name = 'messages_search_update'"
+    )
     execute(
         sqlite_url,
         "DROP TRIGGER messages_search_update",

@@ -16,7 +16,8 @@ from chatdb.db import schema
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import NotFoundError, UsageError
-from chatdb.operations.searching.stats import GROUPINGS, LONGEST, StatsOptions, stats
+from chatdb.operations.searching.stats import GROUPINGS, StatsOptions, stats
+from chatdb.operations.searching.stats_query import LONGEST
 from chatdb.operations.seeding.seed import seed
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 
@@ -34,6 +35,7 @@ class Row:
     model: str | None
     user: str | None
     source: str | None
+    kind: str
     created_at: datetime
     length: int
 
@@ -50,7 +52,10 @@ class Row:
 def all_rows(database: Database) -> list[Row]:
     m, c, o = schema.messages.c, schema.conversations.c, schema.organizations.c
     statement = (
-        sa.select(o.key, c.id, m.role, m.model, c.user_id, c.source, m.created_at, m.content)
+        sa.select(
+            *(o.key, c.id, m.role, m.model, c.user_id, c.source, c.kind),
+            *(m.created_at, m.content),
+        )
         .join(
             schema.conversations,
             sa.and_(c.organization_id == m.organization_id, c.id == m.conversation_id),

@@ -44,15 +44,16 @@ MAY_NAME: dict[str, tuple[str, set[str]]] = {
     ),
     "chatdb/operations/searching/search.py": (
         SHOWN,
-        {"author", "content", "created_at", "model", "role", "title", "user_id"},
+        {"author", "created_at", "kind", "model", "role", "title", "user_id"},
     ),
-    "chatdb/operations/searching/titles.py": (SHOWN, {"title", "updated_at", "user_id"}),
+    "chatdb/operations/searching/titles.py": (SHOWN, {"kind", "title", "updated_at", "user_id"}),
     "chatdb/operations/smoke_test/traces.py": (CHANGED, {"name"}),
     "chatdb/operations/conversations/snapshots.py": (SHOWN, {"created_at", "state"}),
     "chatdb/operations/copying/state.py": (LOGGED, {"kind"}),
     "chatdb/operations/importing/imports.py": (LOGGED, {"kind"}),
     "chatdb/operations/importing/source_names.py": (SHOWN, {"source", "source_name"}),
     "chatdb/operations/searching/stats.py": (SHOWN, {"title", "user_id"}),
+    "chatdb/operations/searching/stats_query.py": (SHOWN, {"kind"}),
     "chatdb/operations/organizations/users.py": (
         SHOWN,
         {"created_at", "last_accessed_at", "updated_at", "user_id"},

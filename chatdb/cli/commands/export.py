@@ -10,6 +10,7 @@ import typer
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.context import CommandContext
 from chatdb.cli.flag_options import with_flags
+from chatdb.cli.kinds import OnlyKindsOption, kinds_wanted
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import AllOrgsOption, option
 from chatdb.cli.organizations_meant import (
@@ -77,6 +78,7 @@ def export(
     ] = None,
     *,
     flags: Mapping[str, bool],
+    kind: OnlyKindsOption = None,
     all_orgs: AllOrgsOption = False,
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
@@ -107,6 +109,7 @@ def export(
         before=None if until is None else read_time(until, "--until", ending=True),
         source=source,
         flags=flags,
+        kinds=kinds_wanted(kind),
     )
     options = ExportOptions(
         wanted=wanted,

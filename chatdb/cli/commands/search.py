@@ -53,8 +53,9 @@ def search(
     """Find messages by their words.
 
     All words: red car. Phrase: "red car". Either word: red OR blue. Exclude: -bus or -"red bus".
-    Prefix: auto*. Filters: role:user user:ann after:2025-01-31 before:2025-06. In titles: in:title
-    car. Quote the whole query for the shell; write -- before a word that starts with a minus.
+    Prefix: auto*. Filters: role:user user:ann after:2025-01-31 before:2025-06 has:attachment. In
+    titles: in:title car. Quote the whole query for the shell; write -- before a word that starts
+    with a minus.
 
     \b
     Examples:
@@ -117,7 +118,8 @@ def _grouped(page: "SearchPage") -> Iterator[tuple[str, list["Hit"]]]:
         first = found[0]
         whose = [one_line(each, limit=40) for each in (key, first.user_id) if each]
         title = one_line(first.title or "untitled", limit=80)
-        yield " · ".join([title, *whose, first.conversation_id.hex[-_SHORT_ID:]]), found
+        kind = [] if first.kind == "chat" else [first.kind]
+        yield " · ".join([title, *kind, *whose, first.conversation_id.hex[-_SHORT_ID:]]), found
 
 
 def _place(hit: "Hit") -> str:

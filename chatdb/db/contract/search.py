@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from chatdb.db.schema import conversations, messages
 from chatdb.errors import DatabaseFailedError
 
+_BLANK: Any = sa.literal_column("' '", sa.Text)
+
 TimedWork = Literal["search", "list"]
 
 MessageKey = tuple[datetime, UUID, UUID]
@@ -49,6 +51,7 @@ class SearchRequest:
     users: frozenset[str] = frozenset()
     not_users: frozenset[str] = frozenset()
     within_users: frozenset[str] = frozenset()
+    has_attachment: bool | None = None
     after: datetime | None = None
     before: datetime | None = None
     include_hidden: bool = False
@@ -85,9 +88,16 @@ class MessageSearch(ABC):
         None if no index can answer. Pays if the words are rare among many organizations.
         """
 
-    @abstractmethod
     def contains(self, text: str) -> sa.ColumnElement[bool]:
-        """Return the condition that the content has a piece of text (ASCII case apart)."""
+        """Return the condition that a message has a piece of text (ASCII case apart)."""
+        content, attached = messages.c.content, messages.c.attached_text
+        # Never NULL: that would leave out what a query excludes.
+        beside = sa.and_(attached.is_not(None), self._is_in(attached, text))
+        return sa.or_(self._is_in(content, text), beside)
+
+    @abstractmethod
+    def _is_in(self, column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
+        """Return the condition that a column has a piece of text (ASCII case apart)."""
 
     @abstractmethod
     def is_hidden(self) -> sa.ColumnElement[bool]:
@@ -109,6 +119,9 @@ class MessageSearch(ABC):
                 yield columns.conversation_id.in_(_conversations_of(request, wanted))
         if request.not_users:
             yield columns.conversation_id.not_in(_conversations_of(request, request.not_users))
+        if request.has_attachment is not None:
+            has_one = sa.or_(columns.attachments.is_not(None), columns.attached_text.is_not(None))
+            yield has_one if request.has_attachment else ~has_one
         if not request.include_hidden:
             yield ~self.is_hidden()
         yield from self._pieces_of_text(request)
@@ -138,9 +151,22 @@ class MessageSearch(ABC):
         return sa.and_(*conditions)
 
 
+def searched_text() -> sa.ColumnElement[str]:
+    """Return what is searched of a message: its words, then what was seen beside them."""
+    beside: Any = sa.func.coalesce(_BLANK + messages.c.attached_text, sa.literal_column("''"))
+    text: sa.ColumnElement[str] = messages.c.content.concat(beside)
+    return text
+
+
 def is_for_index(group: tuple[Term, ...]) -> bool:
     """Tell whether the main index query can narrow the messages to this group's."""
     return all(term.pieces for term in group)
+
+
+def filtered_columns() -> tuple[sa.Column[Any], ...]:
+    """Return the columns, beside those of a `MessageKey`, that `filters` has conditions on."""
+    c = messages.c
+    return c.organization_id, c.role, c.content, c.attached_text, c.attachments, c.metadata
 
 
 def like_pattern(text: str) -> str:

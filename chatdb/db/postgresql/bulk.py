@@ -32,7 +32,8 @@ from chatdb.db.postgresql.embeddings import embedding_rows
 from chatdb.records import Conversation, Message
 from chatdb.store import columns
 
-SEARCH_INDEX = "ix_messages_content_search"
+SEARCH_INDEXES = ("ix_messages_content_search", "ix_messages_attached_search")
+"""Of the words of messages, and of those that have text beside them, of both together."""
 # A reader holds the lock up; loading with the index in place is better than waiting for it.
 DROP_WAIT = "3s"
 """How long an import waits for the lock that dropping the index takes."""
@@ -135,9 +136,13 @@ class PostgresqlBulk(Bulk):
     def drop_search_index(self, connection: sa.Connection) -> list[str]:
         driver = driver_connection(connection)
         with driver.cursor() as cursor:
-            cursor.execute("SELECT pg_get_indexdef(to_regclass(%s))", (SEARCH_INDEX,))
-            definition = cursor.fetchone()[0]
-            if definition is None:
+            cursor.execute(
+                "SELECT pg_get_indexdef(to_regclass(name)) FROM unnest(%s::text[]) AS name"
+                " WHERE to_regclass(name) IS NOT NULL",
+                (list(SEARCH_INDEXES),),
+            )
+            definitions = [definition for (definition,) in cursor.fetchall()]
+            if not definitions:
                 return []
             try:
                 # A savepoint: a lock that is not granted must not end the import's transaction.
@@ -145,7 +150,7 @@ class PostgresqlBulk(Bulk):
                     cursor.execute("SELECT current_setting('lock_timeout')")
                     before = cursor.fetchone()[0]
                     cursor.execute(f"SET LOCAL lock_timeout = '{DROP_WAIT}'")
-                    cursor.execute(f"DROP INDEX {SEARCH_INDEX}")
+                    cursor.execute(f"DROP INDEX IF EXISTS {', '.join(SEARCH_INDEXES)}")
                     # The rows that follow wait as long as the import was told to.
                     cursor.execute("SELECT set_config('lock_timeout', %s, true)", (before,))
             except (
@@ -154,14 +159,14 @@ class PostgresqlBulk(Bulk):
                 psycopg.errors.InsufficientPrivilege,  # Not ours: it may only seem empty.
             ):
                 return []
-        return [definition]
+        return definitions
 
     def build_search_index(self, connection: sa.Connection, statements: Sequence[str]) -> None:
         driver = driver_connection(connection)
         with driver.cursor() as cursor:
             # Two imports end at once: the second waits here and finds the index built.
             cursor.execute("LOCK TABLE messages IN SHARE MODE")
-            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (SEARCH_INDEX,))
+            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (SEARCH_INDEXES[0],))
             if cursor.fetchone()[0]:
                 return
             tune_build(cursor)

@@ -22,6 +22,7 @@ from chatdb.db.contract.search import (
     SearchRequest,
     Term,
     TimedWork,
+    filtered_columns,
     is_for_index,
     like_pattern,
     timed_out,
@@ -57,13 +58,14 @@ _ACCENTS = {
     "z": "źżž",
 }
 _CONFIGURATION: Any = sa.literal_column("'simple'::regconfig")
+_BLANK: Any = sa.literal_column("' '", sa.Text)
 _ONE: Any = sa.literal_column("1")
 _MOST_FORMS = 400
 """Accented forms of words in one query, for all words together."""
 
 
 class PostgresqlSearch(MessageSearch):
-    """Asks `ix_messages_content_search`."""
+    """Asks the two indexes on words, `bulk.SEARCH_INDEXES`."""
 
     def settings(self, timeout_seconds: float) -> Mapping[str, str]:
         return {
@@ -103,16 +105,16 @@ class PostgresqlSearch(MessageSearch):
         query = main_query(request)
         if query is None:
             return _keys(connection, _newest_of(messages, [*bounds, *filters], request.limit))
-        filters.append(_match(query))
+        by_words = [*filters, _match(query)]
         if not request.indexed:
-            return _keys(connection, _newest_of(messages, [*bounds, *filters], request.limit))
+            return _keys(connection, _newest_of(messages, [*bounds, *by_words], request.limit))
         if is_bound(connection):
             words = Words(_tsquery(query), _tsquery(main_query(request, most_forms=1) or query))
-            return newest_hits(connection, request, words, [*bounds, *filters[:-1]])
+            return newest_hits(connection, request, words, [*bounds, *filters])
         expected = _expected_hits(connection, request)
         steps = _steps_to_walk(connection, expected, request.limit)
         if steps:
-            found = _walk(connection, bounds, filters, steps=steps, limit=request.limit)
+            found = _walk(connection, bounds, by_words, steps=steps, limit=request.limit)
             if found is not None:
                 return found
         if _is_faster_by_words(connection, expected, bounds):
@@ -121,12 +123,9 @@ class PostgresqlSearch(MessageSearch):
         # The forms of a word add up to most of the table: the planner would parse all of it.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         # MATERIALIZED keeps the planner from searching for the newest its own way.
-        hits = (
-            sa.select(messages.c.created_at, messages.c.conversation_id, messages.c.id)
-            .where(*bounds, *filters)
-            .cte("hits")
-            .prefix_with("MATERIALIZED")
-        )
+        keys = sa.select(messages.c.created_at, messages.c.conversation_id, messages.c.id)
+        each = (keys.where(*bounds, *filters, match) for match in _matches(query))
+        hits = sa.union_all(*each).cte("hits").prefix_with("MATERIALIZED")
         return _keys(connection, _newest_of(hits, [], request.limit))
 
     def organizations(self, connection: sa.Connection, request: SearchRequest) -> set[UUID] | None:
@@ -136,16 +135,17 @@ class PostgresqlSearch(MessageSearch):
         # For the many forms of a word the planner expects far more hits than there are.
         before = connection.scalar(sa.select(sa.func.current_setting("enable_seqscan")))
         connection.execute(sa.select(sa.func.set_config("enable_seqscan", "off", True)))  # noqa: FBT003
-        holding = sa.select(messages.c.organization_id).where(_match(query)).distinct()
+        organization = sa.select(messages.c.organization_id)
+        holding = sa.union(*(organization.where(match) for match in _matches(query)))
         found = set(connection.scalars(holding))
         connection.execute(sa.select(sa.func.set_config("enable_seqscan", before, True)))  # noqa: FBT003
         return found
 
-    def contains(self, text: str) -> sa.ColumnElement[bool]:
+    def _is_in(self, column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
         # ILIKE lowers every message's whole text: Chinese or Thai has no case to ignore.
         if text.isascii() or any(c.isascii() and c.isalpha() for c in text):
-            return messages.c.content.ilike(like_pattern(text), escape="!")
-        return messages.c.content.like(like_pattern(text), escape="!")
+            return column.ilike(like_pattern(text), escape="!")
+        return column.like(like_pattern(text), escape="!")
 
     def is_hidden(self) -> sa.ColumnElement[bool]:
         mark = sa.cast({"chatdb": {"hidden": True}}, JSONB)
@@ -219,8 +219,26 @@ def _with_accents(word: str, places: tuple[int, ...]) -> Iterator[str]:
 
 
 def _match(query: str) -> sa.ColumnElement[bool]:
-    """Return the condition on the index's expression, written as in the migration."""
-    text: Any = sa.func.left(messages.c.content, sa.literal_column(str(INDEXED_CHARACTERS)))
+    """Return the condition that a message has the words, in its text or beside it."""
+    return sa.or_(*_matches(query))
+
+
+def _matches(query: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Return the condition on each of the two indexes: no message is in the hits of both.
+
+    For one condition joined by OR the planner would parse the text of each hit once more.
+    """
+    content, attached = messages.c.content, messages.c.attached_text
+    joined = content.concat(_BLANK).concat(attached)
+    return (
+        sa.and_(attached.is_(None), _has_words(content, query)),
+        sa.and_(attached.is_not(None), _has_words(joined, query)),
+    )
+
+
+def _has_words(text: Any, query: str) -> sa.ColumnElement[bool]:
+    """Return the condition on an index's expression, written as in its migration."""
+    text = sa.func.left(text, sa.literal_column(str(INDEXED_CHARACTERS)))
     for separator in SEPARATORS:
         text = sa.func.replace(text, sa.literal_column(f"'{separator}'"), sa.literal_column("' '"))
     words = sa.func.to_tsvector(_CONFIGURATION, text)
@@ -249,7 +267,7 @@ def _expected_hits(connection: sa.Connection, request: SearchRequest) -> int:
     """Return how many hits the planner expects in all organizations."""
     # It adds up a default guess for every unknown form: ask for one only.
     query = main_query(request, most_forms=1) or ""
-    return _estimate(connection, sa.select(_ONE).where(_match(query)))
+    return _estimate(connection, sa.select(_ONE).where(_has_words(messages.c.content, query)))
 
 
 def _is_faster_by_words(connection: sa.Connection, hits: int, bounds: list[Any]) -> bool:
@@ -287,11 +305,8 @@ def _walk(
     limit: int,
 ) -> list[MessageKey] | None:
     """Look for hits among the newest messages; None if there were too few of them."""
-    columns = messages.c
     # Filtered outside of the limit: only so many of the newest are read, whether they match or not.
-    newest = _newest_of(messages, bounds, steps).add_columns(
-        columns.organization_id, columns.role, columns.content, columns.metadata
-    )
+    newest = _newest_of(messages, bounds, steps).add_columns(*filtered_columns())
     inner = newest.subquery("newest")
     adapt = ClauseAdapter(inner).traverse
     found = _keys(connection, _newest_of(inner, [adapt(each) for each in filters], limit))

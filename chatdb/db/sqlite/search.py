@@ -17,11 +17,13 @@ from chatdb.db.contract.search import (
     SearchRequest,
     Term,
     TimedWork,
+    filtered_columns,
     is_for_index,
     like_pattern,
+    searched_text,
     timed_out,
 )
-from chatdb.db.schema import messages
+from chatdb.db.schema import INDEXED_CHARACTERS, messages
 from chatdb.db.sqlite.damage import is_damaged
 from chatdb.errors import UsageError
 
@@ -93,8 +95,8 @@ class SqliteSearch(MessageSearch):
         holding = sa.select(messages.c.organization_id).where(_matching("messages.rid", query))
         return set(connection.scalars(holding.distinct()))
 
-    def contains(self, text: str) -> sa.ColumnElement[bool]:
-        return messages.c.content.like(like_pattern(text), escape="!")
+    def _is_in(self, column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
+        return column.like(like_pattern(text), escape="!")
 
     def is_hidden(self) -> sa.ColumnElement[bool]:
         return sa.literal_column(
@@ -119,10 +121,7 @@ class SqliteSearch(MessageSearch):
         own = messages.c.organization_id == request.organization_id
         rid: Any = sa.literal_column("messages.rid").label("rid")
         newest = _newest(messages, [own, *self.times(request)], [], NEWEST_PER_HIT * request.limit)
-        columns = messages.c
-        inner = newest.add_columns(
-            columns.organization_id, columns.role, columns.content, columns.metadata, rid
-        ).subquery("messages")
+        inner = newest.add_columns(*filtered_columns(), rid).subquery("messages")
         adapt = ClauseAdapter(inner).traverse
         filters = [*map(adapt, self.filters(request)), _is_hit(query)]
         statement = _newest(inner, [], filters, request.limit)
@@ -196,7 +195,8 @@ def _matches_itself(connection: sa.Connection, request: SearchRequest) -> Any:
     """Check every message with our own matcher: slow, but correct without the index."""
     driver = driver_connection(connection)
     driver.create_function(_MATCHES, 1, request.matches, deterministic=True)
-    return sa.literal_column(f"{_MATCHES}(substr(messages.content, 1, 100000))", sa.Boolean)
+    text = sa.func.substr(searched_text(), 1, INDEXED_CHARACTERS)
+    return getattr(sa.func, _MATCHES)(text, type_=sa.Boolean)
 
 
 def _error_name(error: BaseException | None) -> str:

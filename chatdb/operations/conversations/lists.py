@@ -43,6 +43,7 @@ class ConversationSummary:
     id: UUID
     title: str | None
     user_id: str | None
+    kind: str
     message_count: int
     created_at: datetime
     updated_at: datetime
@@ -81,14 +82,14 @@ def list_page(
     accessed: bool = False,
     timeout_seconds: float = 30.0,
 ) -> ConversationPage:
-    """Return a page of conversations; without `wanted`, those that are not archived.
+    """Return a page of conversations; without `wanted`, the chats that are not archived.
 
     `accessed` leaves out conversations that were never accessed. By `updated` every page costs the
     same, over all organizations one index look-up for each; the other orders read every
     conversation. Raises NotFoundError for an unknown organization, UsageError for a cursor of
     another order, DatabaseFailedError at the timeout, RefusedError as `chosen` does.
     """
-    wanted = wanted or ConversationFilter(flags={"archived": False})
+    wanted = wanted or ConversationFilter(flags={"archived": False}, kinds=frozenset(("chat",)))
     ways = database.dialect.search()
     settings = {**ways.settings(timeout_seconds), **(_WALKING if sort == "updated" else {})}
     pages: GatheredPage[Any] = GatheredPage(

@@ -29,7 +29,7 @@ from chatdb.store.selecting import organization_id
 from chatdb.store.titles import title_of
 from chatdb.store.trees import is_stored_list, link, newest_leaf, read_tree
 
-CONTENTS = ("reasoning", "tool_calls", "tool_outputs", "attachments")
+CONTENTS = ("reasoning", "tool_calls", "tool_outputs", "attachments", "attached_text")
 """Fields that a message may have without any text."""
 
 
@@ -48,6 +48,8 @@ class NewMessage:
     tool_calls: Any = None
     tool_outputs: Any = None
     attachments: Any = None
+    attached_text: str | None = None
+    user_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     parent: str | None = None
     id: UUID = field(default_factory=new_id)
@@ -80,8 +82,10 @@ class ListedMessage:
     tool_calls: Any
     tool_outputs: Any
     attachments: Any
+    attached_text: str | None
     source_id: str | None
     edited_at: datetime | None
+    user_id: str | None
     created_at: datetime
     metadata: dict[str, Any]
 

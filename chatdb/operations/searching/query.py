@@ -19,12 +19,12 @@ LONGEST_QUERY = 2_000
 MOST_TERMS = 50
 
 _HINT = "see chatdb search --help"
-_KEYS = ("role", "user", "after", "before", "in")
+_KEYS = ("role", "user", "after", "before", "in", "has")
 # Phones and word processors turn the typed quotes into these.
 _QUOTES = str.maketrans("“”„«»", '"""""')
 _ITEM = re.compile(
     r"(?:(?<!\S)(?P<minus>-)(?=[^-\s]))?"
-    r"(?:(?P<key>role|user|after|before|in):(?=\S))?"
+    r"(?:(?P<key>role|user|after|before|in|has):(?=\S))?"
     r'(?:"(?P<quoted>[^"]*)"(?P<star>\*)?|(?P<word>(?:(?!(?<=\s)")\S)+))',
     re.IGNORECASE,
 )
@@ -49,12 +49,14 @@ class Query:
     within_users: frozenset[str] = frozenset()
     after: datetime | None = None
     before: datetime | None = None
+    has_attachment: bool | None = None
     in_title: bool = False
 
     @property
     def has_filter(self) -> bool:
         """Tell whether the query selects something without any word."""
-        return bool(self.roles or self.users or self.within_users or self.after or self.before)
+        filters = (self.roles, self.users, self.within_users, self.after, self.before)
+        return any(filters) or bool(self.has_attachment)
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class _Draft:
     )
     after: datetime | None = None
     before: datetime | None = None
+    has_attachment: bool | None = None
     in_title: bool = False
     joining: bool = False
 
@@ -129,6 +132,10 @@ def _read_filter(draft: _Draft, item: re.Match[str]) -> bool:
         if value.lower() != "title" or minus:
             return False
         draft.in_title = True
+    elif key == "has":
+        if value.lower() != "attachment":
+            return False
+        draft.has_attachment = not minus
     elif key in ("role", "user"):
         draft.sets[minus + key].add(_role(value) if key == "role" else value)
     elif minus:
@@ -178,16 +185,21 @@ def _finished(draft: _Draft) -> Query:
         not_users=frozenset(draft.sets["-user"]),
         after=draft.after,
         before=draft.before,
+        has_attachment=draft.has_attachment,
         in_title=draft.in_title,
     )
     if sum(map(len, query.all_of)) + len(query.none_of) > MOST_TERMS:
         raise UsageError(f"the query has more than {MOST_TERMS} words", hint=_HINT)
     if not query.all_of and not query.has_filter:
-        if query.none_of or query.not_roles or query.not_users:
+        if query.none_of or query.not_roles or query.not_users or query.has_attachment is False:
             raise UsageError("the query only excludes words", hint="add a word to search for")
         raise UsageError("the query contains no word to search for", hint=_HINT)
     if query.in_title and (query.roles or query.not_roles):
         raise UsageError("titles have no role: in:title and role: cannot be combined", hint=_HINT)
+    if query.in_title and query.has_attachment is not None:
+        raise UsageError(
+            "titles have no attachment: in:title and has: cannot be combined", hint=_HINT
+        )
     if query.in_title and not query.all_of:
         raise UsageError("in:title needs a word to search for", hint=_HINT)
     return query

@@ -9,7 +9,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.db.contract.dialect import Dialect
-from chatdb.db.contract.search import MessageKey, SearchRequest, Term, timed_out
+from chatdb.db.contract.search import (
+    MessageKey,
+    SearchRequest,
+    Term,
+    searched_text,
+    timed_out,
+)
 from chatdb.db.contract.search_index import COMPLETE_HINT
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
@@ -21,6 +27,7 @@ from chatdb.operations.searching.titles import search_titles
 from chatdb.operations.searching.words import SEARCHED_CHARACTERS, Matcher, term_of
 from chatdb.primitives.canonical import clean_text
 from chatdb.records import Organization
+from chatdb.store.attached_text import INCOMPLETE, attached_text_is_incomplete
 from chatdb.store.every_organization import EVERY, Scope, newest_first
 from chatdb.store.gathered_page import GatheredPage
 from chatdb.store.search_index import search_index_state
@@ -62,12 +69,16 @@ def search(
         request = _request(query, raw, options, indexed=indexed)
         keys = _newest(connection, database.dialect, organization_key, request, options)
         found = _messages(connection, keys.items)
+        incomplete = attached_text_is_incomplete(connection)
         problem = glance.problem if indexed else None
         if indexed and glance.is_small and problem is None and not keys.has_more:
             # Few hits, or none: words missing from the index may be the reason.
             seen = index.look(connection, seconds=_LOOK_SECONDS)
             problem = next(iter(seen.problems), None)
-    return _page(found, keys, _matcher(query, raw), _notes(query, request, problem), options)
+    notes = _notes(query, request, problem)
+    if incomplete:
+        notes.append(INCOMPLETE)
+    return _page(found, keys, _matcher(query, raw), notes, options)
 
 
 def _newest(
@@ -134,6 +145,7 @@ def _request(
         users=query.users,
         not_users=query.not_users,
         within_users=query.within_users,
+        has_attachment=query.has_attachment,
         after=query.after,
         before=query.before,
         include_hidden=options.include_hidden,
@@ -162,10 +174,10 @@ def _messages(
     """Read the messages of the keys, in order."""
     columns, c = messages.c, conversations.c
     statement = sa.select(
-        *(columns.organization_id, columns.conversation_id, c.title, c.user_id),
+        *(columns.organization_id, columns.conversation_id, c.title, c.user_id, c.kind),
         *(columns.id, columns.role),
         *(columns.author, columns.model, columns.created_at),
-        sa.func.substr(columns.content, 1, SEARCHED_CHARACTERS).label("content"),
+        sa.func.substr(searched_text(), 1, SEARCHED_CHARACTERS).label("content"),
     ).join(
         conversations,
         sa.and_(c.organization_id == columns.organization_id, c.id == columns.conversation_id),
@@ -229,6 +241,7 @@ def _hit(row: sa.Row[Any], matcher: Matcher, score: float | None) -> Hit:
         conversation_id=row.conversation_id,
         title=row.title,
         user_id=row.user_id,
+        kind=row.kind,
         message_id=row.id,
         role=row.role,
         author=row.author,

@@ -26,6 +26,7 @@ class SearchOptions:
 class Hit:
     """A message that was found, or a conversation by its title (then the message is None).
 
+    `kind` is what its conversation is: a chat, document, memory or canvas.
     `snippet` is one line of the text, `highlights` the (start, end) positions of the words in it;
     `score` is the relevance if the hits were ranked.
     """
@@ -33,6 +34,7 @@ class Hit:
     conversation_id: UUID
     title: str | None
     user_id: str | None
+    kind: str
     message_id: UUID | None
     role: str | None
     author: str | None

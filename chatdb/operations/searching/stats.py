@@ -16,18 +16,16 @@ from chatdb.db.contract.statistics import SAMPLED_ROWS, MessageSource, StoredObj
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, organizations
 from chatdb.errors import UsageError
-from chatdb.operations.searching.stats_query import day_of_no_time, statement
+from chatdb.operations.searching.stats_query import day_of_no_time, kinds_counted, statement
 from chatdb.store.selecting import organization_id
 
-Grouping = Literal["day", "week", "model", "role", "user", "source", "organization"]
+Grouping = Literal["day", "week", "model", "role", "user", "source", "kind", "organization"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
-LONGEST = 10
-"""How many of the longest conversations are listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsOptions:
-    """What to count: `since` concerns messages' own time; None and no organization mean no limit.
+    """What to count: `since` concerns messages' own time; None means no limit, all `kinds`.
 
     `limit` bounds the groups: the newest days and weeks, the largest of all others. An
     approximation reads about `sampled_rows`.
@@ -35,6 +33,7 @@ class StatsOptions:
 
     by: Grouping = "day"
     organization_key: str | None = None
+    kinds: frozenset[str] | None = None
     since: datetime | None = None
     timezone: str = "UTC"
     limit: int = 30
@@ -132,7 +131,9 @@ def stats(database: Database, options: StatsOptions) -> StatsReport:
         organization: UUID | None = None
         if options.organization_key is not None:
             organization = organization_id(connection, options.organization_key)
-        is_filtered = organization is not None or options.since is not None
+        kinds = kinds_counted(connection, options.kinds, organization)
+        conditions = (organization, options.since, kinds)
+        is_filtered = any(each is not None for each in conditions)
         source = (
             ways.sample(connection, options.sampled_rows)
             if options.approximate
@@ -146,8 +147,8 @@ def stats(database: Database, options: StatsOptions) -> StatsReport:
             timezone=options.timezone,
             organization=organization,
             since=options.since,
+            kinds=kinds,
             limit=options.limit + 1,
-            longest=LONGEST,
         )
         for row in connection.execute(query):
             counted.add(row)

@@ -8,11 +8,16 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from chatdb.db.contract.statistics import MessageSource, Statistics
+from chatdb.db.schema import conversations
 from chatdb.db.types import HyphenUuid, UtcTime
 from chatdb.formats.times import EPOCH
+from chatdb.store.columns import KINDS
+
+LONGEST = 10
+"""How many of the longest conversations are listed."""
 
 _OF_MESSAGE = {"role": "m.role", "model": "m.model"}
-_OF_CONVERSATION = {"user": "v.user_id", "source": "v.source"}
+_OF_CONVERSATION = {"user": "v.user_id", "source": "v.source", "kind": "v.kind"}
 _JOIN_CONVERSATIONS = "JOIN conversations v ON v.organization_id = cells.o AND v.id = cells.c"
 _JOIN_ORGANIZATIONS = "JOIN organizations v ON v.id = cells.o"
 
@@ -55,8 +60,8 @@ def statement(
     timezone: str,
     organization: UUID | None,
     since: datetime | None,
+    kinds: frozenset[str] | None,
     limit: int,
-    longest: int,
 ) -> sa.TextClause:
     """Return the statement; its rows are (section, first, second, conversations, messages,
     characters).
@@ -73,12 +78,13 @@ def statement(
     if since is not None:
         conditions["m.created_at >= :since"] = sa.bindparam("since", since, UtcTime)
     key, join = _key(ways, by)
+    texts = [*conditions, *([] if kinds is None else [_of_kinds(kinds)])]
     text = _STATEMENT.format(
         local_hour=ways.local_hour(timezone),
         dimension=_OF_MESSAGE.get(by, "0"),
         bucket=ways.bucket(timezone),
         source=source.text,
-        conditions=" AND ".join(conditions) or "1 = 1",
+        conditions=" AND ".join(texts) or "1 = 1",
         read_barrier=ways.read_barrier,
         key=key,
         join=join,
@@ -90,7 +96,7 @@ def statement(
     values: dict[str, Any] = {
         "timezone": timezone,
         "groups": limit,
-        "longest": longest,
+        "longest": LONGEST,
         "day_of_no_time": day_of_no_time(timezone).isoformat(),
         **source.values,
     }
@@ -98,6 +104,31 @@ def statement(
         sa.bindparam(name, value) for name, value in values.items() if f":{name}" in text
     ]
     return sa.text(text).bindparams(*plain, *conditions.values())
+
+
+def kinds_counted(
+    connection: sa.Connection, kinds: frozenset[str] | None, organization: UUID | None
+) -> frozenset[str] | None:
+    """Return the kinds, None where all that is there is of them: then nothing need be compared."""
+    if kinds is None or "chat" not in kinds:
+        return kinds
+    c = conversations.c
+    others = sa.select(c.id).where(c.kind != sa.literal_column("'chat'"), c.kind.not_in(kinds))
+    if organization is not None:
+        others = others.where(c.organization_id == organization)
+    return kinds if connection.execute(others.limit(1)).first() is not None else None
+
+
+def _of_kinds(kinds: frozenset[str]) -> str:
+    """Return the condition on messages; few conversations are no chats, and they have an index."""
+    has_chats = "chat" in kinds
+    names = ", ".join(f"'{kind}'" for kind in KINDS if (kind in kinds) is not has_chats)
+    among = (
+        "(SELECT organization_id, id FROM conversations"
+        f" WHERE kind <> 'chat' AND kind IN ({names}))"
+    )
+    negated = "NOT " if has_chats else ""
+    return f"(m.organization_id, m.conversation_id) {negated}IN {among}"
 
 
 def day_of_no_time(timezone: str) -> date:

@@ -64,7 +64,7 @@ def _statement(organization: UUID, query: Query, place: Key | None) -> sa.Select
     if place is not None:
         conditions.append(sa.tuple_(c.updated_at, c.id) < place)
     return (
-        sa.select(c.id, c.title, c.user_id, c.updated_at)
+        sa.select(c.id, c.title, c.user_id, c.kind, c.updated_at)
         .where(*conditions)
         .order_by(c.updated_at.desc(), c.id.desc())
     )
@@ -90,6 +90,7 @@ def _hit(row: sa.Row[Any], matcher: Matcher) -> Hit:
         conversation_id=row.id,
         title=row.title,
         user_id=row.user_id,
+        kind=row.kind,
         message_id=None,
         role=None,
         author=None,

@@ -14,6 +14,7 @@ from chatdb.cli.commands.conversations.list import SHORT_ID
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.flag_options import with_flags
+from chatdb.cli.kinds import OnlyKindsOption, kinds_wanted
 from chatdb.cli.options import (
     DryRunOption,
     KeepToOption,
@@ -65,6 +66,7 @@ def delete(
     ] = None,
     *,
     flags: Mapping[str, bool],
+    kind: OnlyKindsOption = None,
     meta: Annotated[list[str] | None, option("--meta KEY=VALUE", "All with this metadata.")] = None,
     keep_to: KeepToOption = None,
     no_keep: NoKeepOption = False,
@@ -86,7 +88,7 @@ def delete(
 
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
-    wanted = _wanted(user, before, since, source, flags, meta)
+    wanted = _wanted(user, before, since, source, flags, kind, meta)
     _check(conversations, wanted, user)
     command = CommandContext.of(context)
     with command.open_database(create=not dry_run, user=user) as database:
@@ -127,6 +129,7 @@ def _wanted(
     since: str | None,
     source: str | None,
     flags: Mapping[str, bool],
+    kind: list[str] | None,
     meta: list[str] | None,
 ) -> "ConversationFilter":
     from chatdb.cli.times import read_time
@@ -139,6 +142,7 @@ def _wanted(
         since=None if since is None else read_time(since, "--since"),
         source=source,
         flags=flags,
+        kinds=kinds_wanted(kind),
         metadata=tuple(map(condition, meta or ())),
     )
 

@@ -11,6 +11,7 @@ import typer
 
 from chatdb.cli.context import CommandContext
 from chatdb.cli.flag_options import with_flags
+from chatdb.cli.kinds import KindsOption, kinds_wanted
 from chatdb.cli.options import (
     AfterOption,
     AllOrgsOption,
@@ -99,14 +100,15 @@ def list_conversations(
     *,
     flags: Mapping[str, bool],
     everything: Annotated[bool, option("--all", "Include archived conversations.")] = False,
+    kind: KindsOption = None,
     meta: MetaOption = None,
     all_orgs: AllOrgsOption = False,
     timeout: TimeoutOption = 30.0,
 ) -> None:
     """List conversations, last updated first.
 
-    The table shows the end of each id, which is enough to name the conversation. For nested
-    metadata: --meta shop.order=17.
+    Chats, unless --kind says otherwise. The table shows the end of each id, which is enough to
+    name the conversation. For nested metadata: --meta shop.order=17.
 
     \b
     Examples:
@@ -127,6 +129,7 @@ def list_conversations(
     wanted = ConversationFilter(
         user_id=user,
         flags=flags if everything else {"archived": False, **flags},
+        kinds=kinds_wanted(kind, default="chat"),
         metadata=tuple(map(condition, meta or ())),
     )
     with command.open_database(user=user) as database:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chatdb.cli.context import CommandContext
+from chatdb.cli.kinds import EVERY_KIND, KindsOption, kinds_wanted
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import AllOrgsOption, DataCommand, LimitOption, OutputFormat, option
 from chatdb.cli.organizations_meant import check_all_orgs, tell_who_has_some
@@ -26,6 +27,7 @@ class By(StrEnum):
     ROLE = "role"
     USER = "user"
     SOURCE = "source"
+    KIND = "kind"
     ORGANIZATION = "organization"
 
 
@@ -46,6 +48,7 @@ def stats(
     timezone: Annotated[
         str, option("--timezone NAME", "Time zone for days and hours.", show_default=True)
     ] = "UTC",
+    kind: KindsOption = None,
     limit: LimitOption = 30,
     approximate: Annotated[
         bool, option("--approximate", "Estimate from a sample of about 200,000 messages.")
@@ -78,6 +81,7 @@ def stats(
     options = StatsOptions(
         by=by.value,
         organization_key=None if of_all else org.value,
+        kinds=kinds_wanted(kind, default=EVERY_KIND if by is By.KIND else "chat"),
         since=None if since is None else read_time(since, "--since", zone=zone_of(timezone)),
         timezone=timezone,
         limit=limit,
