@@ -96,6 +96,8 @@ def _front_matter(record: Conversation, messages: int) -> Iterator[str]:
         time = getattr(record, name)
         if time is not None and is_known(time):
             yield f"{name}: {_time(time)}"
+    if record.kind != "chat":
+        yield f"kind: {record.kind}"
     for name in ("organization", "user_id", "source", "source_name", "source_id"):
         text = getattr(record, name)
         if text is not None:
@@ -108,7 +110,7 @@ def _heading(chosen: Chosen, number: int | None) -> bytes:
     """Write `## 3. Assistant (gpt-5) · 2026-01-31 12:00:00Z · hidden`."""
     message = chosen.message
     start = b"## " if number is None else b"## %d. " % number
-    heading = start + _speaker(message.role, message.author, message.model)
+    heading = start + _speaker(message.role, message.user_id, message.author, message.model)
     if is_known(message.created_at):
         # Python's own way to write a time takes ten times as long.
         time = _encode_time(message.created_at)
@@ -122,9 +124,9 @@ def _heading(chosen: Chosen, number: int | None) -> bytes:
 
 # A conversation has two or three speakers, whose names are cleaned by several patterns.
 @lru_cache(maxsize=256)
-def _speaker(role: str, author: str | None, model: str | None) -> bytes:
+def _speaker(role: str, *names: str | None) -> bytes:
     """Write `Assistant (gpt-5)`."""
-    details = [one_line(each) for each in (author, model) if each]
+    details = [one_line(each) for each in names if each]
     name = _NAMES[role] + (f" ({heading_text(', '.join(details))})" if details else "")
     return name.encode("utf-8", "replace")
 
@@ -146,6 +148,8 @@ def _body(message: Message) -> list[bytes]:
             blocks.append(_folded("Output", content))
         else:
             blocks.append(data.rstrip(b"\n") + closing_of(content) + b"\n")
+    if message.attached_text:
+        blocks.append(_folded("Attached text", message.attached_text))
     if not (message.tool_calls is message.tool_outputs is message.attachments is None):
         blocks += _beside(message)
     return blocks

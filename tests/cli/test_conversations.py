@@ -138,6 +138,23 @@ def test_tools_and_reasoning_are_folded(command: Command, database: Database) ->
     assert full.count("think\n") == 100
 
 
+def test_what_was_seen_beside_a_message_is_shown_and_folded_where_long(
+    command: Command, database: Database
+) -> None:
+    add_conversation(database, ["see the notes", "and the log"])
+    change_message(database, message_id(1, 0), attached_text="notes.txt:\nshort", user_id="bo")
+    change_message(database, message_id(1, 1), attached_text="log:\n" + "line\n" * 50)
+
+    folded = command("conversations", "show", "last").stdout
+    full = command("conversations", "show", "last", "--full").stdout
+
+    assert "see the notes\n[attached text]\nnotes.txt:\nshort\n" in folded
+    assert " · bo:\n" in folded
+    assert folded.count("line\n") == 5
+    assert "(255 characters; --full shows them)" in folded
+    assert full.count("line\n") == 50
+
+
 def test_json_is_the_whole_record(command: Command, database: Database) -> None:
     identifier = add_conversation(database, ["a", "b"], metadata={"k": [1]})
 
@@ -169,7 +186,9 @@ def test_hostile_text_does_nothing_on_a_terminal(
         sqlite_database, [HOSTILE, HOSTILE, "| a |\n|---|\n| [l](http://x) |"], title=HOSTILE
     )
     change_message(
-        sqlite_database, message_id(1, 0), reasoning=HOSTILE, author=HOSTILE, model=HOSTILE
+        sqlite_database,
+        message_id(1, 0),
+        **dict.fromkeys(("reasoning", "author", "model", "attached_text", "user_id"), HOSTILE),
     )
     for words in (
         ["list"],

@@ -213,6 +213,21 @@ def test_tools_and_attachments_are_listed() -> None:
     assert '- `{"odd":true}`\n' in text
 
 
+def test_what_was_seen_beside_a_message_is_folded_and_breaks_out_of_nothing() -> None:
+    pasted = "notes.md:\n```\n</details>\n## Not a heading\n"
+    record = conversation(
+        1, [message(1, "see the notes", attached_text=pasted), message(2, "and on", user_id="bo")]
+    )
+    record.kind = "document"
+
+    text = written(record)
+
+    assert f"<summary>Attached text</summary>\n\n````\n{pasted}````\n\n</details>\n" in text
+    assert text.index("see the notes") < text.index("Attached text") < text.index("and on")
+    assert "## User (bo) · " in text
+    assert front_matter(text)["kind"] == "document"
+
+
 @pytest.mark.parametrize("text", ["`", "``", "a`b", "`a", "plain", "``` x ```"])
 def test_code_is_delimited_by_more_backticks_than_it_has(text: str) -> None:
     ticks = code_span(text).split(" ")[0] if text.startswith("`") else ""

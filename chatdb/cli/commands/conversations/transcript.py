@@ -35,6 +35,8 @@ def plain(record: Conversation, messages: Iterable[Message], *, full: bool) -> I
         yield f"{_heading(message)}:"
         yield from _folds(message, full=full)
         yield safe(_content(message, full=full))
+        if message.attached_text:
+            yield safe(_attached(message.attached_text, full=full))
         yield ""
 
 
@@ -53,6 +55,8 @@ def rendered(record: Conversation, messages: Iterable[Message], *, full: bool) -
             yield _markdown(content)
         else:
             yield Text(content)
+        if message.attached_text:
+            yield Text(safe(_attached(message.attached_text, full=full)), style="dim")
         yield Text("")
 
 
@@ -84,7 +88,8 @@ def _title(record: Conversation) -> str:
 
 def _heading(message: Message) -> str:
     parts = [message.role, _time(message.created_at)]
-    parts += [one_line(name, limit=60) for name in (message.author, message.model) if name]
+    names = (message.user_id, message.author, message.model)
+    parts += [one_line(name, limit=60) for name in names if name]
     return " · ".join(parts)
 
 
@@ -94,8 +99,15 @@ def _time(time: datetime) -> str:
 
 def _content(message: Message, *, full: bool) -> str:
     content = with_links(message)
-    if full or message.role != "tool":
-        return content
+    return content if full or message.role != "tool" else _folded(content)
+
+
+def _attached(text: str, *, full: bool) -> str:
+    return f"[attached text]\n{text if full else _folded(text)}"
+
+
+def _folded(content: str) -> str:
+    """Return the beginning of a long text, with its length."""
     lines = content.split("\n", _FOLDED_LINES)
     shown = "\n".join(lines[:_FOLDED_LINES])[: _FOLDED_WIDTH * _FOLDED_LINES]
     if len(shown) == len(content):
