@@ -35,7 +35,9 @@ KIND = Kind("StoredText", "text", {"enum": ["chat", "document", "memory", "canva
 TIME = Kind("UtcTime", "timestamptz", {"$ref": "#/$defs/time"})
 JSON = Kind("CanonicalJson", "bytea", json=True)
 OBJECT = Kind("CanonicalJson", "bytea", {"type": "object", "minProperties": 1})
-PLACE = Kind("Integer", "int4")
+PLACE = Kind("Integer", "int4", {"type": "integer", "minimum": 0})
+SIZE = Kind("BigInteger", "int8", {"type": "integer", "minimum": 0})
+DIGEST = Kind("StoredText", "text", {"type": "string", "pattern": "^[0-9a-f]{64}$"})
 VECTOR = Kind("FloatVector", "bytea", {"$ref": "#/$defs/vector"})
 
 
@@ -45,8 +47,8 @@ class Column:
 
     The others say whose a row is and where it stands. `seldom` columns of messages are mostly
     NULL: an export reads them together, for each column costs every row its time. `flag` is the
-    word for conversations whose column, a time, is not NULL. `default` is the value of a column that
-    is always there, which the native format leaves out.
+    word for conversations whose column, a time, is not NULL. `default` is the value of a column
+    that is always there, which the native format leaves out.
     """
 
     table: str
@@ -113,6 +115,16 @@ COLUMNS: tuple[Column, ...] = (
     Column("snapshots", "id", ID, "never"),
     Column("snapshots", "state", JSON, "never"),
     Column("snapshots", "created_at", TIME, "never"),
+    Column("files", "organization_id", ID, "never", native=False),
+    Column("files", "digest", DIGEST, "never"),
+    Column("files", "size", SIZE, "never"),
+    Column("files", "media_type", TEXT),
+    Column("message_files", "organization_id", ID, "never", native=False),
+    Column("message_files", "conversation_id", ID, "never", native=False),
+    Column("message_files", "message_id", ID, "never"),
+    Column("message_files", "position", PLACE, "never"),
+    Column("message_files", "digest", DIGEST, "never"),
+    Column("message_files", "name", TEXT),
     Column("message_embeddings", "organization_id", ID, "never", native=False),
     Column("message_embeddings", "conversation_id", ID, "never", native=False),
     Column("message_embeddings", "message_id", ID, "never"),
