@@ -5,11 +5,12 @@ Python objects that `chatdb.primitives.canonical.clean` has passed. `docs/schema
 field promises, `docs/formats.md` how a record looks as a line of the native format.
 """
 
+import re
 import secrets
 import time
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
 import msgspec
@@ -19,6 +20,9 @@ from chatdb.primitives.canonical import clean_text
 Role = Literal["user", "assistant", "system", "tool"]
 ROLES: tuple[Role, ...] = ("user", "assistant", "system", "tool")
 ConversationKind = Literal["chat", "document", "memory", "canvas"]
+
+Place = Annotated[int, msgspec.Meta(description="where an item stands in a list, from 0")]
+Digest = Annotated[str, msgspec.Meta(description="a SHA-256 in lower-case hexadecimal")]
 
 MARKS = "chatdb"
 """The key of `metadata` under which chatdb keeps its own marks (see `Marks`)."""
@@ -78,15 +82,32 @@ class Embedding(msgspec.Struct, gc=False, kw_only=True, forbid_unknown_fields=Tr
     vector: list[float]
 
 
+class MessageFile(
+    msgspec.Struct, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """A kept file of a message: `position` is that of its entry in the message's attachments.
+
+    `digest` is the SHA-256 of its bytes in hexadecimal, by which they are found in the
+    organization's folder; `size` and `media_type` are theirs, None if unknown.
+    """
+
+    message_id: UUID
+    position: Place
+    digest: Digest
+    name: str | None = None
+    size: int | None = None
+    media_type: str | None = None
+
+
 class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A conversation with all its messages (every branch, parents before children) and snapshots.
 
     `current_message_id` is the leaf of the active branch. `source` is the format it came from,
     `source_name` which installation, `source_hash` the digest of the source record and of the
-    reader's version; all three are None for a conversation created here. `embeddings` are ordered
-    by message id and model, one of each pair. `missing_since` is when a source that is followed no
-    longer had it. `organization` is the key of its organization if a
-    file names it, `organization_name` its name if that is different.
+    reader's version; all three are None for a conversation created here. `files` are ordered by
+    message id and position, `embeddings` by message id and model, one of each pair. `missing_since`
+    is when a source that is followed no longer had it. `organization` is the key of its
+    organization if a file names it, `organization_name` its name if that is different.
     """
 
     id: UUID
@@ -111,6 +132,7 @@ class Conversation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unkn
     metadata: dict[str, Any] = {}
     messages: list[Message] = []
     snapshots: list[Snapshot] = []
+    files: list[MessageFile] = []
     embeddings: list[Embedding] = []
 
 
@@ -127,9 +149,19 @@ WHOLE_CONVERSATION = UUID(int=0)
 """Used instead of a message's id for the whole conversation, as in tombstones."""
 
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
+"""How a file's digest is written: it is also the name of the file that has its bytes."""
+
+
 def sorted_embeddings(embeddings: Iterable[Embedding]) -> list[Embedding]:
     """Return embeddings in order, the last one if two have the same message and model."""
     found = {(each.message_id, each.model): each for each in embeddings}
+    return [found[key] for key in sorted(found)]
+
+
+def sorted_files(files: Iterable[MessageFile]) -> list[MessageFile]:
+    """Return files in order, the last one if two have the same message and position."""
+    found = {(each.message_id, each.position): each for each in files}
     return [found[key] for key in sorted(found)]
 
 

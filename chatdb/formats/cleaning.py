@@ -7,10 +7,11 @@ from chatdb.formats.base import Tally
 from chatdb.primitives import canonical
 from chatdb.primitives.nesting import roomy
 from chatdb.records import MARKS, Conversation, Message
-from chatdb.store.columns import JSON, OBJECT, TEXT, fields_of
+from chatdb.store.columns import DIGEST, JSON, OBJECT, TEXT, fields_of
 
 _dumps = roomy(json.dumps)
 _TEXTS = fields_of("messages", TEXT)
+_FILE_TEXTS = (*fields_of("message_files", TEXT, DIGEST), *fields_of("files", TEXT))
 _VALUES = fields_of("messages", JSON, OBJECT)
 _CONVERSATION_TEXTS = ("organization", "organization_name", *fields_of("conversations", TEXT))
 _CONVERSATION_VALUES = fields_of("conversations", JSON, OBJECT)
@@ -29,6 +30,12 @@ def clean_conversation(record: Conversation, tally: Tally) -> None:
     for snapshot in record.snapshots:
         snapshot.state, count = canonical.clean(snapshot.state)
         tally.replaced_characters += count
+    for file in record.files:
+        for name in _FILE_TEXTS:
+            if text := getattr(file, name):
+                cleaned, count = canonical.clean_text(text)
+                setattr(file, name, cleaned)
+                tally.replaced_characters += count
     for embedding in record.embeddings:
         embedding.model, count = canonical.clean_text(embedding.model)
         tally.replaced_characters += count

@@ -28,9 +28,10 @@ class JsonArrayWriter:
     def conversation(self, record: Conversation) -> bytes:
         messages = [chosen.message for chosen in chosen_messages(record, self._options)]
         shown = msgspec.structs.replace(record, messages=messages)
-        if record.embeddings:
+        if record.files or record.embeddings:
             left_out = {message.id for message in record.messages}
             left_out -= {message.id for message in messages}
+            shown.files = [each for each in shown.files if each.message_id not in left_out]
             shown.embeddings = [
                 each for each in shown.embeddings if each.message_id not in left_out
             ]

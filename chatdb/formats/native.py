@@ -21,7 +21,7 @@ from chatdb.formats.identity import REPEATED, MessageIds
 from chatdb.formats.unread import Unread
 from chatdb.primitives import canonical
 from chatdb.primitives.nesting import TOO_DEEP, TooDeepError, roomy
-from chatdb.records import Conversation, Message, sorted_embeddings
+from chatdb.records import DIGEST, Conversation, Message, sorted_embeddings, sorted_files
 from chatdb.store.columns import JSON, OBJECT, TIME, fields_of
 
 if TYPE_CHECKING:
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from chatdb.formats.files.sources import Source
 
 FORMAT = "chatdb"
-VERSION = 1
+VERSION = 2
+"""1 had no files, attached text, kinds and authors; it is read as before."""
 
 _JSON_FIELDS = fields_of("messages", JSON, OBJECT)
 _TIMES = fields_of("conversations", TIME)
 _MESSAGE_TIMES = fields_of("messages", TIME)
 _SNAPSHOT_TIMES = fields_of("snapshots", TIME)
+_MOST_POSITIONS = (1 << 31) - 1
+_LARGEST = (1 << 63) - 1
 _EXPONENT = re.compile(rb"e-?[0-9]+[,}\]]")
 _EMBEDDINGS = b',"embeddings":['
 _encode = roomy(msgspec.json.Encoder(order="deterministic").encode)
@@ -244,11 +247,28 @@ def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
     if dirty:
         clean_conversation(record, tally)
     try:
+        if record.files:
+            _check_files(record)
+    except ValueError as error:
+        return Skipped(place, f"not a file: {error}", str(record.id))
+    try:
         if record.embeddings:
             _make_vectors(record)
     except ValueError as error:
         return Skipped(place, f"not an embedding: {error}", str(record.id))
     return record
+
+
+def _check_files(record: Conversation) -> None:
+    """Give the files their order; ValueError for a value that no database has or is a path."""
+    for file in record.files:
+        if not DIGEST.fullmatch(file.digest):
+            raise ValueError("the digest is not 64 hexadecimal digits in lower case")
+        if not 0 <= file.position <= _MOST_POSITIONS:
+            raise ValueError(f"the position {file.position} is not possible")
+        if file.size is not None and not 0 <= file.size <= _LARGEST:
+            raise ValueError(f"the size {file.size} is not possible")
+    record.files = sorted_files(record.files)
 
 
 def _make_vectors(record: Conversation) -> None:

@@ -24,6 +24,8 @@ MAX_SIZE = 16 << 20
 # A float of 24 bytes and the reference to it.
 _NUMBER_SIZE = 32
 """Bytes of a Python number in a list."""
+_FILE_SIZE = 200
+"""Characters of a kept file's row, about."""
 
 _encode = roomy(msgspec.json.Encoder().encode)
 
@@ -185,6 +187,7 @@ def _size_of(record: Conversation) -> int:
                 size += len(_encode(value))
     for snapshot in record.snapshots:
         size += len(_encode(snapshot.state))
+    size += _FILE_SIZE * len(record.files)
     for embedding in record.embeddings:
         size += _NUMBER_SIZE * len(embedding.vector)
     return size

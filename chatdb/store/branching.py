@@ -15,11 +15,7 @@ import sqlalchemy as sa
 from chatdb.db.schema import conversations, messages, snapshots, tombstones
 from chatdb.errors import RefusedError, UsageError
 from chatdb.records import MARKS, WHOLE_CONVERSATION, new_id
-from chatdb.store.embeddings_moved import (
-    copy_embeddings,
-    move_embeddings,
-    rename_embeddings,
-)
+from chatdb.store.following import copy_following, move_following, rename_following
 from chatdb.store.holding import (
     AT_ONCE,
     Held,
@@ -56,8 +52,8 @@ class Branch(Protocol):
 def fork(connection: sa.Connection, held: Held, at: UUID, *, title: str | None) -> Branching:
     """Copy the messages from the first one to `at` into a new conversation.
 
-    The copies get new ids, the embeddings of the originals, and count as created here; snapshots
-    are not copied.
+    The copies get new ids, the files and embeddings of the originals, and count as created here;
+    snapshots are not copied.
     """
     tree = read_tree(connection, held.organization_id, held.id)
     path = tree.path_to(at)
@@ -84,7 +80,7 @@ def fork(connection: sa.Connection, held: Held, at: UUID, *, title: str | None) 
         }
 
     _copy(connection, held, path, row_of)
-    copy_embeddings(connection, held, made, ids)
+    copy_following(connection, held, made, ids)
     return _finished(connection, held, made, title, messages=len(path))
 
 
@@ -107,7 +103,7 @@ def split(connection: sa.Connection, held: Held, at: UUID, *, title: str | None)
     leaf = current if current in moved_tree.nodes else newest_leaf(moved_tree)
     made = _make(connection, held, title, origin, leaf=leaf, created_at=tree.nodes[at].created_at)
     _move(connection, held, made, moved)
-    move_embeddings(connection, held, made, moved)
+    move_following(connection, held, made, moved)
     if tree.nodes[at].parent_id is not None:
         # Its parent stays in the other conversation: no reference may leave a conversation.
         connection.execute(_update(held, made, at).values(parent_id=None))
@@ -124,12 +120,12 @@ def merge(connection: sa.Connection, into: Held, other: Held) -> Branching:
     # Before they refer to messages of the other, which may have one of these ids.
     ids = _free_ids(connection, messages, other, before.nodes.keys() & theirs.nodes.keys())
     _rename_parents(connection, other, ids)
-    rename_embeddings(connection, other, ids)
+    rename_following(connection, other, ids)
     tree = _attachable(connection, into, other, before)
     offset = 1 + max((node.position for node in before.nodes.values()), default=-1)
     _move(connection, other, into.id, None, offset=offset)
-    # Before the conversation is deleted, which takes its embeddings along.
-    move_embeddings(connection, other, into.id, None)
+    # Before the conversation is deleted, which takes along what belongs to it.
+    move_following(connection, other, into.id, None)
     # A message deleted there and present here is back: an import must not remove it again.
     _lift_tombstones(connection, into, list(tree.nodes))
     moved = _move_snapshots(connection, into, other)

@@ -37,7 +37,9 @@ KIND = Kind("StoredText", "text", {"enum": list(KINDS)})
 TIME = Kind("UtcTime", "timestamptz", {"$ref": "#/$defs/time"})
 JSON = Kind("CanonicalJson", "bytea", json=True)
 OBJECT = Kind("CanonicalJson", "bytea", {"type": "object", "minProperties": 1})
-PLACE = Kind("Integer", "int4")
+PLACE = Kind("Integer", "int4", {"type": "integer", "minimum": 0})
+SIZE = Kind("BigInteger", "int8", {"type": "integer", "minimum": 0})
+DIGEST = Kind("StoredText", "text", {"type": "string", "pattern": "^[0-9a-f]{64}$"})
 VECTOR = Kind("FloatVector", "bytea", {"$ref": "#/$defs/vector"})
 
 
@@ -115,6 +117,16 @@ COLUMNS: tuple[Column, ...] = (
     Column("snapshots", "id", ID, "never"),
     Column("snapshots", "state", JSON, "never"),
     Column("snapshots", "created_at", TIME, "never"),
+    Column("files", "organization_id", ID, "never", native=False),
+    Column("files", "digest", DIGEST, "never"),
+    Column("files", "size", SIZE, "never"),
+    Column("files", "media_type", TEXT),
+    Column("message_files", "organization_id", ID, "never", native=False),
+    Column("message_files", "conversation_id", ID, "never", native=False),
+    Column("message_files", "message_id", ID, "never"),
+    Column("message_files", "position", PLACE, "never"),
+    Column("message_files", "digest", DIGEST, "never"),
+    Column("message_files", "name", TEXT),
     Column("message_embeddings", "organization_id", ID, "never", native=False),
     Column("message_embeddings", "conversation_id", ID, "never", native=False),
     Column("message_embeddings", "message_id", ID, "never"),

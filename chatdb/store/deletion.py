@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from chatdb.db.schema import conversations, messages, snapshots, tombstones
 from chatdb.records import WHOLE_CONVERSATION
-from chatdb.store.embeddings_moved import delete_embeddings
+from chatdb.store.following import delete_following
 from chatdb.store.holding import AT_ONCE, Held, bury, change
 from chatdb.store.trees import leaf_left, read_tree
 
@@ -124,7 +124,7 @@ def remove_messages(
     for start in range(0, len(gone), AT_ONCE):
         some = gone[start : start + AT_ONCE]
         connection.execute(sa.delete(messages).where(*own, columns.id.in_(some)))
-        delete_embeddings(connection, held, some)
+        delete_following(connection, held, some)
     bury(connection, held, gone, reason=reason)
     change(connection, held, current_message_id=leaf_left(tree, left, held.current_message_id))
     return gone

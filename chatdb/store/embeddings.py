@@ -13,6 +13,7 @@ from chatdb.db.contract.message_text import unreadable
 from chatdb.db.schema import message_embeddings
 from chatdb.primitives import canonical
 from chatdb.records import Embedding, sorted_embeddings
+from chatdb.store.following import has_rows
 
 MOST_HELD = 400
 """Embeddings held in memory at once: some 30 KB of JSON each."""
@@ -23,12 +24,6 @@ Rows = Sequence[Sequence[Any]]
 _table = message_embeddings.c
 _decode = msgspec.json.Decoder(list[float]).decode
 _encode = msgspec.json.Encoder().encode
-
-
-def has_embeddings(connection: sa.Connection, organization: UUID) -> bool:
-    """Tell whether an organization has any: most have none, and need not be asked again."""
-    one = sa.select(_table.message_id).where(_table.organization_id == organization)
-    return bool(connection.execute(sa.select(one.exists())).scalar_one())
 
 
 def read_embeddings(
@@ -72,7 +67,7 @@ class EmbeddingLines:
     def __init__(self, connection: sa.Connection, organization: UUID) -> None:
         self._connection = connection
         self._organization = organization
-        self.is_empty = not has_embeddings(connection, organization)
+        self.is_empty = not has_rows(connection, message_embeddings, organization)
         self._counts: dict[str, int] = {}
         self._held: dict[str, list[bytes]] = {}
 

@@ -4,7 +4,7 @@ The same bytes as `native.conversation_line` of what `conversation_records.read`
 times faster; a contract test compares the two.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,13 +24,13 @@ from chatdb.db.contract.message_text import (
     unreadable,
 )
 from chatdb.db.database import Database
-from chatdb.primitives import canonical
 from chatdb.primitives.garbage import rare_collections
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Organization
-from chatdb.store.columns import JSON, TIME, Column, columns_of, fields_of
+from chatdb.store.columns import TIME, columns_of, fields_of
 from chatdb.store.embeddings import EmbeddingLines
 from chatdb.store.every_organization import Scope, chosen, label_of
+from chatdb.store.line_parts import LineParts
 from chatdb.store.selecting import (
     AT_ONCE,
     READING,
@@ -60,18 +60,8 @@ _Head: Any = msgspec.defstruct(
     module=__name__,
 )
 """`records.Conversation` up to its messages, its fields as JSON text."""
-_SNAPSHOT_FIELDS = [column for column in columns_of("snapshots") if column.native]
-_Snapshot: Any = msgspec.defstruct(
-    "_Snapshot",
-    [(column.name, Any, None) for column in _SNAPSHOT_FIELDS],
-    omit_defaults=True,
-    module=__name__,
-)
 _TIMES = fields_of("conversations", TIME)
 _encode = roomy(msgspec.json.Encoder().encode)
-
-
-_Snapshots = dict[str, list[Any]]
 
 
 def native_lines(
@@ -161,11 +151,14 @@ def lines_within(
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Some conversations without their messages: the id and JSON of each, and the rest of it."""
+    """Some conversations without their messages: the id and JSON of each, and the rest of it.
+
+    `parts` are its snapshots and files, by its id.
+    """
 
     selection: Selection
     heads: Iterator[tuple[str, bytes]]
-    snapshots: _Snapshots
+    parts: Mapping[str, bytes]
     embeddings: EmbeddingLines
 
     def lines(self) -> Iterator[bytes]:
@@ -194,7 +187,7 @@ def groups_within(
     """
     place = label_of(label)
     with rare_collections() as after_batch:
-        has_snapshots = _has_snapshots(connection, organization)
+        parts = LineParts(connection, organization)
         embeddings = EmbeddingLines(connection, organization)
         texts = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw)
         for rows in batches(
@@ -203,10 +196,7 @@ def groups_within(
             for group in embeddings.groups(rows):
                 ids = [row[0] for row in group]
                 selection = Selection(ids, gapless=wanted.is_everything, marks_only=marks_only)
-                # Asked once an organization: most have none, and the query
-                # would run for each batch.
-                snapshots = _snapshots(connection, organization, ids) if has_snapshots else {}
-                yield Group(selection, _heads(texts, group, place), snapshots, embeddings)
+                yield Group(selection, _heads(texts, group, place), parts.of(ids), embeddings)
             on_batch(len(rows))
             after_batch()
 
@@ -234,7 +224,7 @@ class _Pieces:
         """Join conversations and messages, both by ascending id; yield full pieces."""
         chunk = next(chunks, None)
         for identifier, head in group.heads:
-            # Without its closing brace: messages, snapshots and embeddings follow.
+            # Without its closing brace: messages, snapshots, files and embeddings follow.
             self._add(head[:-1])
             opening = b',"messages":['
             while chunk is not None and chunk[0] == identifier:
@@ -247,8 +237,8 @@ class _Pieces:
                 chunk = next(chunks, None)
             if opening == b",":
                 self._add(b"]")
-            if identifier in group.snapshots:
-                self._add(b',"snapshots":' + _encode(group.snapshots[identifier]))
+            if identifier in group.parts:
+                self._add(group.parts[identifier])
             if not group.embeddings.is_empty:
                 yield from self._add_embeddings(group.embeddings.of(identifier))
             self._add(b"}\n")
@@ -312,36 +302,3 @@ def _metadata_of(texts: CanonicalTexts, rows: Sequence[Sequence[Any]]) -> list[A
             except ValueError as error:
                 raise unreadable(f"conversation {row[0]}", error) from error
         raise
-
-
-def _has_snapshots(connection: sa.Connection, organization: UUID) -> bool:
-    table = schema.snapshots.c
-    one = sa.select(table.id).where(table.organization_id == organization)
-    return bool(connection.execute(sa.select(one.exists())).scalar_one())
-
-
-def _snapshots(connection: sa.Connection, organization: UUID, ids: Sequence[str]) -> _Snapshots:
-    table = schema.snapshots.c
-    texts = [sa.cast(table[column.name], sa.Text) for column in _SNAPSHOT_FIELDS]
-    statement = (
-        sa.select(sa.cast(table.conversation_id, sa.Text), *texts)
-        .where(table.organization_id == organization, table.conversation_id.in_(map(UUID, ids)))
-        .order_by(table.conversation_id, table.created_at, table.id)
-    )
-    found: _Snapshots = {}
-    for conversation_id, identifier, *texts_of in connection.execute(statement):
-        try:
-            values = map(_snapshot_value, _SNAPSHOT_FIELDS[1:], texts_of)
-            snapshot = _Snapshot(identifier, *values)
-        except ValueError as error:
-            raise unreadable(f"snapshot {identifier} of {conversation_id}", error) from error
-        found.setdefault(conversation_id, []).append(snapshot)
-    return found
-
-
-def _snapshot_value(column: Column, text: str | None) -> Any:
-    if text is None:
-        return None
-    if column.kind is JSON:
-        return msgspec.Raw(canonical.encode(canonical.decode(text)))
-    return json_time(text) if column.kind is TIME else text

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from chatdb.db import schema
 from chatdb.records import Conversation, Message, Snapshot
 from chatdb.store.columns import fields_of
-from chatdb.store.embeddings import has_embeddings, read_embeddings
+from chatdb.store.embeddings import read_embeddings
+from chatdb.store.files import read_files
+from chatdb.store.following import has_rows
 
 _AT_ONCE = 500
 """Ids per statement: far below SQLite's limit of variables."""
@@ -49,7 +51,7 @@ def _read_some(
         )
     ):
         record = Conversation(**dict(zip(_CONVERSATION, row, strict=True)))
-        record.messages, record.snapshots, record.embeddings = [], [], []
+        record.messages, record.snapshots, record.files, record.embeddings = [], [], [], []
         found[record.id] = Stored(record, {})
     messages = schema.messages
     for conversation_id, position, *values in connection.execute(
@@ -68,7 +70,11 @@ def _read_some(
         if conversation_id in found:
             snapshot = Snapshot(**dict(zip(_SNAPSHOT, values, strict=True)))
             found[conversation_id].record.snapshots.append(snapshot)
-    if has_embeddings(connection, organization_id):
+    if has_rows(connection, schema.message_files, organization_id):
+        for conversation_id, file in read_files(connection, organization_id, ids):
+            if conversation_id in found:
+                found[conversation_id].record.files.append(file)
+    if has_rows(connection, schema.message_embeddings, organization_id):
         for conversation_id, embedding in read_embeddings(connection, organization_id, ids):
             if conversation_id in found:
                 found[conversation_id].record.embeddings.append(embedding)

@@ -183,7 +183,13 @@ def test_an_owner_who_is_no_superuser_makes_roles(
                     ),
                     *(
                         ("TABLE", table)
-                        for table in ("tombstones", "message_embeddings", "chatdb_log")
+                        for table in (
+                            "tombstones",
+                            "files",
+                            "message_files",
+                            "message_embeddings",
+                            "chatdb_log",
+                        )
                     ),
                     ("TABLE", "chatdb_settings"),
                     ("TABLE", "chatdb_version"),

@@ -15,7 +15,17 @@ from chatdb.formats.base import WriteOptions
 from chatdb.formats.native import conversation_line, header_line
 from chatdb.formats.registry import writer
 from chatdb.primitives import canonical
-from chatdb.records import MARKS, Conversation, Embedding, Message, Snapshot, sorted_embeddings
+from chatdb.records import (
+    KINDS,
+    MARKS,
+    Conversation,
+    Embedding,
+    Message,
+    MessageFile,
+    Snapshot,
+    sorted_embeddings,
+    sorted_files,
+)
 from tests.formats.reading import read_bytes
 from tests.store.write_native_schema import PATH
 
@@ -46,6 +56,8 @@ MESSAGES = st.builds(
     tool_calls=VALUES,
     tool_outputs=VALUES,
     attachments=VALUES,
+    attached_text=st.none() | TEXTS,
+    user_id=st.none() | TEXTS,
     source_id=st.none() | TEXTS,
     edited_at=st.none() | TIMES,
     metadata=METADATA,
@@ -62,6 +74,18 @@ EMBEDDINGS = st.lists(
     ),
     max_size=3,
 ).map(sorted_embeddings)
+FILES = st.lists(
+    st.builds(
+        MessageFile,
+        message_id=st.uuids(),
+        position=st.integers(0, (1 << 31) - 1),
+        digest=st.binary(min_size=32, max_size=32).map(bytes.hex),
+        name=st.none() | TEXTS,
+        size=st.none() | st.integers(0, (1 << 63) - 1),
+        media_type=st.none() | TEXTS,
+    ),
+    max_size=3,
+).map(sorted_files)
 CONVERSATIONS = st.builds(
     Conversation,
     id=st.uuids(),
@@ -82,6 +106,9 @@ CONVERSATIONS = st.builds(
     metadata=METADATA,
     messages=st.lists(MESSAGES, max_size=4, unique_by=lambda message: message.id),
     snapshots=st.lists(st.builds(Snapshot, id=st.uuids(), state=VALUES, created_at=TIMES)),
+    kind=st.sampled_from(KINDS),
+    missing_since=st.none() | TIMES,
+    files=FILES,
     embeddings=EMBEDDINGS,
 )
 
@@ -164,6 +191,62 @@ def test_a_newer_version_is_refused_with_advice() -> None:
         read_bytes(b'{"format": "chatdb", "version": 99}\n' + line())
 
     assert "upgrade" in str(caught.value.hint)
+
+
+VERSION_1 = b"""{"format":"chatdb","version":1,"created":"2026-09-01T12:00:00Z","source":"a"}
+{"id":"6f1d2c3b-0a49-4e58-9c67-123456789abc","title":"Old","created_at":"2024-01-01T00:00:00Z",\
+"updated_at":"2024-01-02T00:00:00Z","pinned_at":"2024-01-02T00:00:00Z","source":"claude",\
+"metadata":{"model":"x"},"messages":[{"id":"6f1d2c3b-0a49-4e58-9c67-123456789abc",\
+"role":"user","content":"hello","attachments":[{"file_name":"a.txt"}],\
+"created_at":"2024-01-01T00:00:00Z"}],"snapshots":[{"id":\
+"6f1d2c3b-0a49-4e58-9c67-123456789abd","state":{"a":1},"created_at":"2024-01-01T00:00:00Z"}],\
+"embeddings":[{"message_id":"6f1d2c3b-0a49-4e58-9c67-123456789abc","model":"m","vector":[0.5]}]}
+""".replace(b"\\\n", b"")
+"""As the first version of the format was written."""
+
+
+def test_a_file_of_version_1_is_read_as_before_and_written_the_same_but_for_its_header() -> None:
+    reading = read_bytes(VERSION_1)
+
+    record = reading.only
+    assert (record.kind, record.missing_since, record.files) == ("chat", None, [])
+    assert (record.messages[0].attached_text, record.messages[0].user_id) == (None, None)
+    assert conversation_line(record) == VERSION_1.splitlines(keepends=True)[1]
+    assert json.loads(HEADER)["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"digest": "../../../etc/passwd"}, "64 hexadecimal digits"),
+        ({"digest": "A" * 64}, "64 hexadecimal digits"),
+        ({"position": -1}, "position -1"),
+        ({"position": 1 << 31}, "position"),
+        ({"size": -1}, "size -1"),
+        ({"size": 1 << 63}, "size"),
+        ({"size": "7"}, "size"),
+    ],
+)
+def test_a_file_that_no_database_can_have_makes_its_conversation_unreadable(
+    fields: dict[str, Any], reason: str
+) -> None:
+    good = {"message_id": ID, "position": 0, "digest": "a" * 64}
+
+    reading = read_bytes(HEADER + line(files=[good | fields]) + line(files=[good]))
+
+    assert reading.only.files[0].digest == "a" * 64
+    assert reason in reading.skipped[0].reason
+
+
+def test_files_get_their_order_and_the_last_of_a_place_counts() -> None:
+    given = [
+        {"message_id": ID, "position": position, "digest": letter * 64}
+        for position, letter in ((3, "a"), (0, "b"), (3, "c"))
+    ]
+
+    record = read_bytes(HEADER + line(files=given)).only
+
+    assert [(each.position, each.digest[0]) for each in record.files] == [(0, "b"), (3, "c")]
 
 
 def test_lines_without_header_are_read_when_asked_for() -> None:

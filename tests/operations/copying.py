@@ -19,6 +19,8 @@ COPIED = (
     schema.conversations,
     schema.messages,
     schema.snapshots,
+    schema.files,
+    schema.message_files,
     schema.message_embeddings,
     schema.tombstones,
 )

@@ -22,7 +22,8 @@ from chatdb.operations.copying.copy_database import copy_database
 from chatdb.operations.schema.check import check, dump
 from chatdb.primitives import canonical
 from chatdb.records import WHOLE_CONVERSATION, Conversation, Embedding
-from chatdb.store.embeddings import MOST_HELD, has_embeddings
+from chatdb.store.embeddings import MOST_HELD
+from chatdb.store.following import has_rows
 from chatdb.store.lines import native_lines
 from chatdb.store.selecting import ConversationFilter
 from tests.operations.app_roles import deployed
@@ -293,7 +294,7 @@ def test_a_role_that_policies_bind_imports_and_exports_its_own(pgvector_url: Dat
             own = native_lines(database, ConversationFilter(), organization_key=ACME)
             assert b'"vector":[3.0,4.0]' in b"".join(own)
         with made.open(made.app, user="ann") as database, database.transaction() as connection:
-            assert not has_embeddings(connection, made.first.id)
+            assert not has_rows(connection, schema.message_embeddings, made.first.id)
 
 
 @pytest.mark.postgresql

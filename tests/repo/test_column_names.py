@@ -34,8 +34,8 @@ MAY_NAME: dict[str, tuple[str, set[str]]] = {
     ),
     "chatdb/operations/security/isolation.py": (
         AS_OTHERS_DO,
-        {"content", "created_at", "deleted_at", "metadata", "model", "name", "role", "state"}
-        | {"title", "updated_at", "user_id", "vector"},
+        {"content", "created_at", "deleted_at", "digest", "metadata", "model", "name", "role"}
+        | {"size", "state", "title", "updated_at", "user_id", "vector"},
     ),
     "chatdb/operations/conversations/messages.py": (SHOWN, {"role"}),
     "chatdb/operations/organizations/organizations.py": (
@@ -64,7 +64,7 @@ MAY_NAME: dict[str, tuple[str, set[str]]] = {
     ),
     "chatdb/operations/smoke_test/round_trip.py": (
         AS_OTHERS_DO,
-        {"created_at", "model", "state", "vector"},
+        {"created_at", "digest", "model", "state", "vector"},
     ),
 }
 """Files beside the owners with the columns that they name, and why."""

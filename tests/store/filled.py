@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from chatdb.primitives import canonical
-from chatdb.records import Conversation
+from chatdb.records import Conversation, Digest, Place
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LISTED = 2
@@ -21,6 +21,7 @@ Make = Callable[[int], Any]
 _SIMPLE: dict[Any, Make] = {
     str: lambda number: f"text {number}",
     int: lambda number: number,
+    Digest: lambda number: f"{number:064x}",
     float: lambda number: canonical.vector([number / 8])[0],
     bool: lambda _: True,
     datetime: lambda number: NOON + timedelta(seconds=number, microseconds=number),
@@ -63,6 +64,10 @@ def _bare(kind: type[msgspec.Struct], numbers: Iterator[int], *, position: int) 
 
 def _value(kind: Any, numbers: Iterator[int], position: int) -> Any:
     """Return a value of a type; raises TypeError for a type that no field had before."""
+    if kind is Place:
+        return position
+    if kind in _SIMPLE:
+        return _SIMPLE[kind](next(numbers))
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         (inner,) = (each for each in arguments if each is not types.NoneType)
@@ -86,9 +91,7 @@ def _value(kind: Any, numbers: Iterator[int], position: int) -> Any:
         ]
     if origin is list:
         return [_value(arguments[0], numbers, position) for _ in range(LISTED)]
-    if kind not in _SIMPLE:
-        raise TypeError(f"say in tests/store/filled.py what a field of {kind} may hold")
-    return _SIMPLE[kind](next(numbers))
+    raise TypeError(f"say in tests/store/filled.py what a field of {kind} may hold")
 
 
 def values_of(record: msgspec.Struct) -> Iterator[tuple[str, Any]]:

@@ -11,9 +11,10 @@ _DEFINED = {
     "conversation": "conversations",
     "message": "messages",
     "snapshot": "snapshots",
+    "file": "message_files",
     "embedding": "message_embeddings",
 }
-"""The records, and the tables that their fields stand in."""
+"""The records, and the tables that their fields stand in; a file's bytes are those of `files`."""
 
 
 def _object(properties: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
@@ -46,7 +47,7 @@ _SHARED: dict[str, Any] = {
     "header": _object(
         {
             "format": {"const": "chatdb"},
-            "version": {"const": 1},
+            "version": {"const": 2},
             "created": {"$ref": "#/$defs/time"},
             "source": {"type": "string"},
         },
@@ -77,12 +78,15 @@ def native_schema() -> dict[str, Any]:
         **conversation,
         "messages": _list("message", "Every message of every branch, parents before children."),
         "snapshots": _list("snapshot"),
+        "files": _list("file", "By ascending message_id and position, one of each pair."),
         "embeddings": _list("embedding", "By ascending message_id and model, one of each pair."),
     }
+    of_bytes = [each for each in columns_of("files") if each.native and each.name != "digest"]
+    definitions["file"]["properties"] |= {each.name: each.kind.json for each in of_bytes}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:chatdb:native:1",
-        "title": "A line of chatdb's native format, version 1",
+        "$id": "urn:chatdb:native:2",
+        "title": "A line of chatdb's native format, version 2",
         "description": "The first line of a file is a header; every other line is a conversation.",
         "oneOf": [{"$ref": "#/$defs/header"}, {"$ref": "#/$defs/conversation"}],
         "$defs": definitions,

@@ -12,13 +12,21 @@ from chatdb.db.migrating.catalogue import expected_catalogue
 from chatdb.db.sqlite import export as sqlite_export
 from chatdb.db.url import DialectName
 from chatdb.operations.copying import lines as copies_lines
-from chatdb.records import Conversation, Embedding, Message, Organization, Snapshot
-from chatdb.store import columns, lines
+from chatdb.records import (
+    Conversation,
+    Embedding,
+    Message,
+    MessageFile,
+    Organization,
+    Snapshot,
+)
+from chatdb.store import columns, line_parts, lines
+from chatdb.store.files import FIELDS as FILE_FIELDS
 from tests.store.filled import full
 from tests.store.write_native_schema import PATH, schema_text
 
 LABELS = ("organization", "organization_name")
-PARTS = ("messages", "snapshots", "embeddings")
+PARTS = ("messages", "snapshots", "files", "embeddings")
 OWNER = ("organization_id", "conversation_id")
 
 
@@ -45,6 +53,12 @@ def test_the_columns_are_the_fields_of_the_record(table: str) -> None:
 
     assert columns.names_of(table) == (*place, *own_fields(record))
     assert columns.fields_of(table) == tuple(own_fields(record))
+
+
+def test_a_kept_file_has_the_fields_of_its_place_and_of_its_bytes() -> None:
+    assert MessageFile.__struct_fields__ == FILE_FIELDS
+    assert columns.names_of("message_files") == (*(*OWNER, *columns.fields_of("message_files")),)
+    assert {*columns.fields_of("message_files"), *columns.fields_of("files")} == {*FILE_FIELDS}
 
 
 @ALL_TABLES
@@ -99,10 +113,13 @@ def test_what_is_usual_of_a_message_is_text_but_for_its_metadata_and_time() -> N
     ("made", "record", "without"),
     [
         (lines._Head, Conversation, PARTS),
-        (lines._Snapshot, Snapshot, ()),
+        *(
+            (part.made, record, ())
+            for part, record in zip(line_parts.PARTS, (Snapshot, MessageFile), strict=True)
+        ),
         (sqlite_export._Message, Message, ()),
     ],
-    ids=["conversation", "snapshot", "message"],
+    ids=["conversation", "snapshot", "file", "message"],
 )
 def test_the_fast_export_writes_every_field_in_the_order_of_the_record(
     made: type[msgspec.Struct], record: type[msgspec.Struct], without: tuple[str, ...]
@@ -138,9 +155,10 @@ def test_the_json_schema_is_made_of_the_columns() -> None:
     assert PATH.read_text() == schema_text(), "run: python -m tests.store.write_native_schema"
 
 
-@pytest.mark.parametrize("record", [Conversation, Message, Snapshot, Embedding])
+@pytest.mark.parametrize("record", [Conversation, Message, Snapshot, MessageFile, Embedding])
 def test_the_json_schema_of_the_native_format_has_every_field(record: type[msgspec.Struct]) -> None:
-    described = json.loads(schema_text())["$defs"][record.__name__.lower()]
+    name = record.__name__.removeprefix("Message") or record.__name__
+    described = json.loads(schema_text())["$defs"][name.lower()]
 
     assert list(described["properties"]) == list(record.__struct_fields__)
     assert described["required"] == [

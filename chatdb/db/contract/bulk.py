@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from chatdb.primitives import canonical
 from chatdb.primitives.written_out import written_out
-from chatdb.records import Conversation, Message
+from chatdb.records import Conversation, Message, MessageFile
 from chatdb.store.columns import Kind, columns_of
 
 Verdict = Literal["retry", "reconnect", "record"]
@@ -31,6 +31,13 @@ SEARCH_CHUNK = 20_000
 
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """The escape itself, not a backslash of the text before `u0000`."""
+
+
+KNOWN_FILE = (
+    "(organization_id, digest) DO UPDATE SET media_type = excluded.media_type"
+    " WHERE files.media_type IS NULL AND excluded.media_type IS NOT NULL"
+)
+"""What an INSERT of files does ON CONFLICT: what is known of their bytes stays."""
 
 
 class UnstorableRecordError(ValueError):
@@ -71,7 +78,8 @@ class BatchRows:
     """All rows of a batch: `changed` conversations exist and get new values in their row.
 
     `stale` are the ids of messages to delete first, by conversation; a changed message is deleted
-    and inserted again. Snapshots and embeddings are only added or replaced.
+    and inserted again. Snapshots, files and embeddings are only added or replaced; what is stored
+    of a file's bytes stays.
     """
 
     new: Sequence[Conversation]
@@ -79,6 +87,7 @@ class BatchRows:
     stale: Sequence[tuple[UUID, Sequence[UUID]]]
     messages: Sequence[MessageRows]
     snapshots_of: Sequence[Conversation]
+    files_of: Sequence[Conversation] = ()
     embeddings_of: Sequence[Conversation] = ()
     rehashed: Sequence[Rehashed] = ()
 
@@ -164,6 +173,12 @@ class Bulk(ABC):
 
         "record" means that some record in it cannot be stored; None that nothing helps.
         """
+
+
+def sized_files(records: Sequence[Conversation]) -> list[MessageFile]:
+    """Return the files whose size is known, one of each digest, in one order for all writers."""
+    found = {each.digest: each for record in records for each in record.files}
+    return [found[digest] for digest in sorted(found) if found[digest].size is not None]
 
 
 Converters = Mapping[Kind, Callable[[Any], Any]]

@@ -22,6 +22,8 @@ _OWN: Mapping[str, frozenset[str]] = {
     "conversations": frozenset({"organization_id", "id", "metadata", "source_hash"}),
     "messages": frozenset({"organization_id", "conversation_id", "id", "position", "role"}),
     "snapshots": frozenset({"organization_id", "conversation_id", "id", "state"}),
+    "files": frozenset({"organization_id", "digest", "size"}),
+    "message_files": frozenset({"organization_id", "conversation_id", "message_id", "digest"}),
     "message_embeddings": frozenset({"organization_id", "message_id", "model", "vector"}),
     "tombstones": frozenset({"organization_id", "conversation_id", "message_id"}),
     "chatdb_log": frozenset({"id", "kind", "subject", "outcome"}),

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from chatdb.db.connect import driver_connection
 from chatdb.db.contract.bulk import (
+    KNOWN_FILE,
     SEARCH_CHUNK,
     Ahead,
     BatchRows,
@@ -29,6 +30,7 @@ from chatdb.db.contract.bulk import (
     is_record_error,
     json_bytes,
     row_maker,
+    sized_files,
 )
 from chatdb.db.types import time_text
 from chatdb.primitives import canonical
@@ -120,26 +122,7 @@ class SqliteBulk(Bulk):
                 (_conversation_row((organization,), record) for record in rows.new),
             )
             _insert_all(driver, "messages", self.all_rows(organization_id, rows))
-            _insert_all(
-                driver,
-                "snapshots",
-                (
-                    _snapshot_row((organization, str(record.id)), snapshot)
-                    for record in rows.snapshots_of
-                    for snapshot in record.snapshots
-                ),
-                verb="INSERT OR REPLACE",
-            )
-            _insert_all(
-                driver,
-                "message_embeddings",
-                (
-                    _embedding_row((organization, str(record.id)), embedding)
-                    for record in rows.embeddings_of
-                    for embedding in record.embeddings
-                ),
-                verb="INSERT OR REPLACE",
-            )
+            _insert_parts(driver, organization, rows)
             if index and rows.messages:
                 fill_search(driver, after=last, ahead=ahead)
 
@@ -283,12 +266,37 @@ def _apply_changes(
     )
 
 
+def _insert_parts(driver: sqlite3.Connection, organization: str, rows: BatchRows) -> None:
+    """Insert or replace what belongs to conversations beside their messages."""
+    files = (_file_row((organization,), each) for each in sized_files(rows.files_of))
+    _insert_all(driver, "files", files, conflict=KNOWN_FILE)
+    for table, row_of, records, name in (
+        ("snapshots", _snapshot_row, rows.snapshots_of, "snapshots"),
+        ("message_files", _message_file_row, rows.files_of, "files"),
+        ("message_embeddings", _embedding_row, rows.embeddings_of, "embeddings"),
+    ):
+        parts = (
+            row_of((organization, str(record.id)), each)
+            for record in records
+            for each in getattr(record, name)
+        )
+        _insert_all(driver, table, parts, verb="INSERT OR REPLACE")
+
+
 def _insert_all(
-    driver: sqlite3.Connection, table: str, rows: Iterator[Row], *, verb: str = "INSERT"
+    driver: sqlite3.Connection,
+    table: str,
+    rows: Iterator[Row],
+    *,
+    verb: str = "INSERT",
+    conflict: str = "",
 ) -> None:
     names = columns.names_of(table)
     marks = ", ".join("?" * len(names))
-    driver.executemany(f"{verb} INTO {table} ({', '.join(names)}) VALUES ({marks})", rows)
+    otherwise = f" ON CONFLICT {conflict}" if conflict else ""
+    driver.executemany(
+        f"{verb} INTO {table} ({', '.join(names)}) VALUES ({marks}){otherwise}", rows
+    )
 
 
 def _json(value: Any) -> str:
@@ -316,6 +324,7 @@ def _time(text: str) -> str:
 
 _TEXTS: Converters = {
     columns.TEXT: checked_text,
+    columns.DIGEST: checked_text,
     columns.TIME: _time,
     columns.JSON: _json,
     columns.OBJECT: _object,
@@ -324,7 +333,11 @@ _TEXTS: Converters = {
 
 
 # msgspec writes UUIDs and times as text three times faster than Python.
-_conversation_row, _message_row, _snapshot_row, _embedding_row = (
+_conversation_row, _message_row, _snapshot_row = (
     row_maker(table, _TEXTS, plain=_to_builtins)
-    for table in ("conversations", "messages", "snapshots", "message_embeddings")
+    for table in ("conversations", "messages", "snapshots")
+)
+_file_row, _message_file_row, _embedding_row = (
+    row_maker(table, _TEXTS, plain=_to_builtins)
+    for table in ("files", "message_files", "message_embeddings")
 )

@@ -126,6 +126,7 @@ class _Loading:
             conversations=1,
             messages=len(record.messages),
             snapshots=len(record.snapshots),
+            message_files=len(record.files),
             embeddings=len(record.embeddings),
         )
         return []
@@ -163,6 +164,7 @@ class _Loading:
             stale=[],
             messages=messages,
             snapshots_of=[record for record in records if record.snapshots],
+            files_of=[record for record in records if record.files],
             embeddings_of=[record for record in records if record.embeddings],
         )
 
@@ -193,9 +195,8 @@ def put_organizations(state: CopyState, wanted: Iterable[Organization]) -> None:
                 connection.execute(sa.update(table).where(table.c.id == identifier).values(values))
 
 
-def put_tombstones(state: CopyState, source: Database) -> None:
-    """Make the tombstones match the source, in one transaction."""
-    table = schema.tombstones
+def put_rows(state: CopyState, source: Database, table: sa.Table) -> None:
+    """Make a small table match the source, in one transaction."""
     with state.step() as connection, source.transaction() as reading:
         if connection is None:
             return

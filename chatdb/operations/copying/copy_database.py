@@ -13,7 +13,7 @@ from chatdb.operations.copying.copies import (
     ConversationWriter,
     Lines,
     put_organizations,
-    put_tombstones,
+    put_rows,
 )
 from chatdb.operations.copying.left_out import columns_left_out, rows_left_out
 from chatdb.operations.copying.lines import (
@@ -35,6 +35,8 @@ from chatdb.records import Organization
 from chatdb.store.search_index import build_search_index, search_index_state
 from chatdb.store.selecting import ConversationFilter
 
+_BY_THEMSELVES = (schema.files, schema.tombstones)
+"""What is copied row by row: it belongs to organizations."""
 _NAMED = 20
 """Differing conversations that are listed; the others are counted."""
 
@@ -58,6 +60,8 @@ class CopyReport:
     conversations: int
     messages: int
     snapshots: int
+    files: int
+    message_files: int
     embeddings: int
     tombstones: int
     replaced_characters: int = 0
@@ -151,7 +155,8 @@ class _Copying:
                 self._copy(writer, organization)
             self._skipped += writer.skipped
             self._expected.subtract(writer.skipped_rows)
-        put_tombstones(self._state, self._source)
+        for table in _BY_THEMSELVES:
+            put_rows(self._state, self._source, table)
 
     def compared(self) -> CopyReport:
         """Return the report, after reading all of the destination again."""
@@ -160,7 +165,7 @@ class _Copying:
         differences: list[str] = []
         destination = self._state.destination
         with destination.snapshot(settings=WHOLE) as there:
-            for table in (schema.organizations, schema.tombstones):
+            for table in (schema.organizations, *_BY_THEMSELVES):
                 parts[str(table.name)] = digest_of_table(self._source, table)
                 if digest_of_table(there, table) != parts[str(table.name)]:
                     differences.append(f"the {table.name} differ")

@@ -38,6 +38,8 @@ COPIED = {
     "conversations": schema.conversations,
     "messages": schema.messages,
     "snapshots": schema.snapshots,
+    "files": schema.files,
+    "message_files": schema.message_files,
     "embeddings": schema.message_embeddings,
     "tombstones": schema.tombstones,
 }
@@ -82,6 +84,8 @@ class TableCounts:
     conversations: int
     messages: int
     snapshots: int
+    files: int
+    message_files: int
     embeddings: int
     tombstones: int
 
@@ -232,7 +236,7 @@ def belongs(table: sa.Table) -> sa.ColumnElement[bool]:
     if table is organizations:
         return sa.true()
     whole = sa.exists().where(organizations.c.id == table.c.organization_id)
-    if table in (conversations, schema.tombstones):
+    if "conversation_id" not in table.c or table is schema.tombstones:
         return whole
     return whole & sa.exists().where(
         conversations.c.organization_id == table.c.organization_id,

@@ -223,7 +223,10 @@ def _checked(
 
 def _first_content(connection: sa.Connection) -> str | None:
     """Return the contents that a copy would mix with, in a word."""
-    own = (schema.conversations, schema.tombstones, schema.snapshots, schema.message_embeddings)
+    own = (
+        *(schema.conversations, schema.tombstones, schema.snapshots),
+        *(schema.files, schema.message_files, schema.message_embeddings),
+    )
     for table in own:
         column = next(iter(table.primary_key.columns))
         if connection.execute(sa.select(column).limit(1)).first() is not None:

@@ -11,7 +11,15 @@ from uuid import UUID
 import msgspec
 
 from chatdb.primitives import canonical
-from chatdb.records import WHOLE_CONVERSATION, Conversation, Embedding, Message, sorted_embeddings
+from chatdb.records import (
+    WHOLE_CONVERSATION,
+    Conversation,
+    Embedding,
+    Message,
+    MessageFile,
+    sorted_embeddings,
+    sorted_files,
+)
 from chatdb.store.columns import JSON, OBJECT, fields_of, merged_by
 
 _JSON_FIELDS = fields_of("messages", JSON, OBJECT)
@@ -35,6 +43,7 @@ def merge(stored: Conversation, incoming: Conversation) -> Conversation:
     changes: dict[str, Any] = {
         "messages": messages,
         "snapshots": _merge_snapshots(stored, incoming, current=current),
+        "files": _merge_files(stored, incoming, current=current),
         "embeddings": _merge_embeddings(stored, incoming, current=current),
     }
     changes |= dict.fromkeys(_LEAF, _leaf(stored, incoming, messages))
@@ -75,19 +84,21 @@ def is_across_users(stored: Conversation, incoming: Conversation, gone: Collecti
 
 
 def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversation:
-    """Return the record without the messages of these ids, and their embeddings.
+    """Return the record without the messages of these ids, their files and embeddings.
 
     Replies to them, and the leaf, move up to the nearest remaining message, as when they were
     deleted here.
     """
     left = set(gone) - {WHOLE_CONVERSATION}
-    embeddings = [each for each in record.embeddings if each.message_id not in left]
-    if len(embeddings) < len(record.embeddings):
-        record = msgspec.structs.replace(record, embeddings=embeddings)
+    for name in ("files", "embeddings"):
+        parts = getattr(record, name)
+        kept = [each for each in parts if each.message_id not in left]
+        if len(kept) < len(parts):
+            record = msgspec.structs.replace(record, **{name: kept})
     if not any(message.id in gone for message in record.messages):
         return record
     parents = {message.id: message.parent_id for message in record.messages}
-    kept = [
+    messages = [
         message
         if message.parent_id is None or message.parent_id not in gone
         else msgspec.structs.replace(message, parent_id=_above(message.parent_id, parents, gone))
@@ -95,7 +106,7 @@ def without_messages(record: Conversation, gone: Collection[UUID]) -> Conversati
         if message.id not in gone
     ]
     leaf = _above(record.current_message_id, parents, gone)
-    return msgspec.structs.replace(record, messages=kept, current_message_id=leaf)
+    return msgspec.structs.replace(record, messages=messages, current_message_id=leaf)
 
 
 def with_parents_restored(
@@ -228,6 +239,27 @@ def _merge_snapshots(stored: Conversation, incoming: Conversation, *, current: b
         if held is None or (current and not same_snapshot(held, snapshot)):
             merged[snapshot.id] = snapshot
     return list(merged.values())
+
+
+def _merge_files(
+    stored: Conversation, incoming: Conversation, *, current: bool
+) -> list[MessageFile]:
+    """Return the files of both; what is known here of one's bytes stays."""
+    if not incoming.files:
+        return stored.files
+    known = {each.digest: each for each in stored.files}
+    given = [
+        msgspec.structs.replace(
+            each,
+            size=each.size if held.size is None else held.size,
+            media_type=each.media_type if held.media_type is None else held.media_type,
+        )
+        if (held := known.get(each.digest)) is not None
+        else each
+        for each in incoming.files
+    ]
+    sides = (stored.files, given) if current else (given, stored.files)
+    return sorted_files(each for side in sides for each in side)
 
 
 def _merge_embeddings(

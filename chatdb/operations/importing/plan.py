@@ -266,6 +266,7 @@ def _same_but_hash(one: Conversation, other: Conversation) -> bool:
         same_conversation_row(one, other, but_hash=True)
         and len(one.snapshots) == len(other.snapshots)
         and all(map(same_snapshot, one.snapshots, other.snapshots))
+        and one.files == other.files
         and one.embeddings == other.embeddings
     )
 
@@ -295,6 +296,7 @@ def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchR
         if record.messages
     ]
     snapshots = [record for record in new if record.snapshots]
+    files = [record for record in new if record.files]
     embeddings = [record for record in new if record.embeddings]
     for key, stored in known.stored.items():
         record = known.current.get(key)
@@ -309,9 +311,19 @@ def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchR
             stale.append((key, gone))
         if not _same_but_hash(stored.record, record):
             snapshots += _with_new_snapshots(stored.record, record)
+            files += _with_new_files(stored.record, record)
             embeddings += _with_new_embeddings(stored.record, record)
     rehashed = [each for each in known.rehashed.values() if each.id not in known.stored]
-    return BatchRows(new, changed, stale, messages, snapshots, embeddings, rehashed)
+    return BatchRows(
+        new=new,
+        changed=changed,
+        stale=stale,
+        messages=messages,
+        snapshots_of=snapshots,
+        files_of=files,
+        embeddings_of=embeddings,
+        rehashed=rehashed,
+    )
 
 
 def _message_changes(
@@ -347,6 +359,14 @@ def _with_new_snapshots(before: Conversation, after: Conversation) -> list[Conve
         if snapshot.id not in held or not same_snapshot(held[snapshot.id], snapshot)
     ]
     return [replace(after, snapshots=fresh)] if fresh else []
+
+
+def _with_new_files(before: Conversation, after: Conversation) -> list[Conversation]:
+    """Return a record with only the files to write, in a list, or nothing."""
+    from msgspec.structs import replace
+
+    fresh = [each for each in after.files if each not in before.files]
+    return [replace(after, files=fresh)] if fresh else []
 
 
 def _with_new_embeddings(before: Conversation, after: Conversation) -> list[Conversation]:

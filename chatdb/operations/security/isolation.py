@@ -30,6 +30,11 @@ INSERT INTO messages
 INSERT INTO snapshots (organization_id, conversation_id, id, state, created_at)
   SELECT organization_id, id, id, '{}', now()
   FROM conversations WHERE organization_id IN (%(a)s, %(b)s);
+INSERT INTO files (organization_id, digest, size)
+  SELECT id, repeat('0', 64), 1 FROM organizations WHERE id IN (%(a)s, %(b)s);
+INSERT INTO message_files (organization_id, conversation_id, message_id, position, digest)
+  SELECT organization_id, id, id, 0, repeat('0', 64)
+  FROM conversations WHERE organization_id IN (%(a)s, %(b)s);
 INSERT INTO message_embeddings (organization_id, conversation_id, message_id, model, vector)
   SELECT organization_id, id, id, 'm', '[1]'
   FROM conversations WHERE organization_id IN (%(a)s, %(b)s);
@@ -42,6 +47,8 @@ _OTHERS = {
     "conversation_summaries": "organization_id <> %(a)s",
     "messages": "organization_id <> %(a)s",
     "snapshots": "organization_id <> %(a)s",
+    "files": "organization_id <> %(a)s",
+    "message_files": "organization_id <> %(a)s",
     "message_embeddings": "organization_id <> %(a)s",
     "tombstones": "organization_id <> %(a)s",
 }
@@ -51,6 +58,7 @@ _OF_USERS = (
     "conversation_summaries",
     "messages",
     "snapshots",
+    "message_files",
     "message_embeddings",
 )
 _OTHER_USERS = {
@@ -58,6 +66,7 @@ _OTHER_USERS = {
     "conversation_summaries": "user_id IS DISTINCT FROM 'ann'",
     "messages": "conversation_id <> %(ann)s",
     "snapshots": "conversation_id <> %(ann)s",
+    "message_files": "conversation_id <> %(ann)s",
     "message_embeddings": "conversation_id <> %(ann)s",
 }
 _MESSAGE = (
@@ -77,6 +86,13 @@ _EMBEDDING = (
     "INSERT INTO message_embeddings (organization_id, conversation_id, message_id, model, vector)"
     " VALUES (%(b)s, %(other)s, %(new)s, 'm', '[1]')"
 )
+_FILE = (
+    "INSERT INTO files (organization_id, digest, size) VALUES (%(b)s, repeat('1', 64), 1)",
+    (
+        "INSERT INTO message_files (organization_id, conversation_id, message_id, position, digest)"
+        " VALUES (%(b)s, %(other)s, %(new)s, 0, repeat('0', 64))"
+    ),
+)
 _TOMBSTONE = (
     "INSERT INTO tombstones (organization_id, conversation_id, message_id, deleted_at)"
     " VALUES (%(b)s, %(other)s, %(new)s, now())"
@@ -91,9 +107,12 @@ _FOREIGN_WRITES = (
     "DELETE FROM conversations WHERE organization_id = %(b)s",
     "DELETE FROM messages WHERE organization_id = %(b)s",
     "DELETE FROM snapshots WHERE organization_id = %(b)s",
+    "DELETE FROM files WHERE organization_id = %(b)s",
+    "DELETE FROM message_files WHERE organization_id = %(b)s",
     "DELETE FROM message_embeddings WHERE organization_id = %(b)s",
     "DELETE FROM tombstones WHERE organization_id = %(b)s",
     _SNAPSHOT,
+    *_FILE,
     _EMBEDDING,
     _TOMBSTONE,
     "UPDATE organizations SET name = 'x'",
@@ -111,6 +130,7 @@ _OTHER_USERS_WRITES = (
     "DELETE FROM conversations WHERE id = %(bob)s",
     "DELETE FROM messages WHERE conversation_id = %(bob)s",
     "DELETE FROM snapshots WHERE conversation_id = %(bob)s",
+    "DELETE FROM message_files WHERE conversation_id = %(bob)s",
     "DELETE FROM message_embeddings WHERE conversation_id = %(bob)s",
 )
 _OWN_WRITES = (

@@ -18,7 +18,10 @@ SHORTEST_PASSWORD = 8
 _SEARCH = "chatdb_search_hits"
 _READ = "SELECT"
 _WRITE = "SELECT, INSERT, UPDATE, DELETE"
-_CONTENT = ("conversations", "messages", "snapshots", "message_embeddings", "tombstones")
+_CONTENT = (
+    *("conversations", "messages", "snapshots", "files", "message_files"),
+    *("message_embeddings", "tombstones"),
+)
 _LOOKED_AT = ("organizations", "conversation_summaries", "chatdb_version", "chatdb_settings")
 
 

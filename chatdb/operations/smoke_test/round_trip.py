@@ -2,7 +2,13 @@
 
 import sqlalchemy as sa
 
-from chatdb.db.schema import conversations, message_embeddings, messages, snapshots
+from chatdb.db.schema import (
+    conversations,
+    message_embeddings,
+    message_files,
+    messages,
+    snapshots,
+)
 from chatdb.formats.native import conversation_line
 from chatdb.operations.exporting.public import read_conversations
 from chatdb.operations.importing.public import ImportRun
@@ -36,7 +42,7 @@ def _found(place: SmokePlace) -> str:
 
 def _same_again(place: SmokePlace) -> str:
     """Export, import into the other organization, and export that."""
-    _save_snapshot_and_embedding(place)
+    _save_what_belongs(place)
     before = _exported(place, place.traces.own)
     with ImportRun(place.database, place.traces.other, subject=place.traces.other) as run:
         run.load([Arrival(record) for record in before])
@@ -63,7 +69,7 @@ def _difference(before: list[bytes], after: list[bytes]) -> str:
     return f"{one[around]!r} became {other[around]!r}"
 
 
-def _save_snapshot_and_embedding(place: SmokePlace) -> None:
+def _save_what_belongs(place: SmokePlace) -> None:
     key = {
         "organization_id": organization_id_of(place.traces.own),
         "conversation_id": place.conversation,
@@ -73,6 +79,11 @@ def _save_snapshot_and_embedding(place: SmokePlace) -> None:
         connection.execute(
             sa.insert(snapshots).values(
                 **key, id=snapshot.id, state=snapshot.state, created_at=snapshot.created_at
+            )
+        )
+        connection.execute(
+            sa.insert(message_files).values(
+                **key, message_id=place.sent[0].id, position=0, digest="0" * 64
             )
         )
         connection.execute(
@@ -95,16 +106,16 @@ def _cascades(place: SmokePlace) -> str:
         sa.select(sa.func.count())
         .where(part.c.organization_id == own, part.c.conversation_id == place.conversation)
         .scalar_subquery()
-        for part in (messages, snapshots, message_embeddings)
+        for part in (messages, snapshots, message_files, message_embeddings)
     ]
     with place.database.transaction() as connection:
         left = connection.execute(sa.select(*counts)).one()
-    expect_equal(tuple(left), (0, 0, 0), "messages, snapshots and embeddings left")
+    expect_equal(tuple(left), (0, 0, 0, 0), "messages, snapshots, files and embeddings left")
     page = search(
         place.database, place.word, organization_key=place.traces.own, options=SearchOptions()
     )
     expect(not page.hits, "search still finds a deleted message")
-    return "its messages, snapshots, embeddings and words were deleted with the conversation"
+    return "its messages, snapshots, files, embeddings and words were deleted with the conversation"
 
 
 ROUND_TRIP_CHECKS: tuple[SmokeCheck, ...] = (

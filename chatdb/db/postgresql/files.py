@@ -1,0 +1,44 @@
+"""Writing the rows of kept files into PostgreSQL: they are few, and some of them are there."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from chatdb.db.contract.bulk import KNOWN_FILE, sized_files
+from chatdb.records import Conversation
+from chatdb.store import columns
+
+_AS_BYTES = "bytea"
+"""COPY's type of ids; a statement takes them as they are."""
+_REPLACED = (
+    "(organization_id, conversation_id, message_id, position)"
+    " DO UPDATE SET digest = excluded.digest, name = excluded.name"
+)
+
+
+def write_files(cursor: Any, organization_id: UUID, records: Sequence[Conversation]) -> None:
+    """Insert what is new of the files, and insert or replace where they belong."""
+    files = [
+        (organization_id, each.digest, each.size, each.media_type) for each in sized_files(records)
+    ]
+    _insert(cursor, "files", files, KNOWN_FILE)
+    placed = [
+        (organization_id, record.id, each.message_id, each.position, each.digest, each.name)
+        for record in records
+        for each in record.files
+    ]
+    _insert(cursor, "message_files", placed, _REPLACED)
+
+
+def _insert(cursor: Any, table: str, rows: Sequence[Sequence[Any]], conflict: str) -> None:
+    if not rows:
+        return
+    names = ", ".join(columns.names_of(table))
+    arrays = ", ".join(
+        f"%s::{'uuid' if kind == _AS_BYTES else kind}[]" for kind in columns.copy_types_of(table)
+    )
+    # COPY knows no ON CONFLICT.
+    cursor.execute(
+        f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT {conflict}",
+        [list(values) for values in zip(*rows, strict=True)],
+    )
