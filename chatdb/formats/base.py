@@ -1,9 +1,9 @@
 """The contract of formats: what a reader yields and a writer takes."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from chatdb.records import Conversation
 
@@ -61,7 +61,8 @@ class Tally:
 
     `unknown_fields` counts dotted paths that no version of the reader knows (kept in metadata
     anyway), `lossy` counts sentences about values that were guessed or could not be kept exactly,
-    `rows` those of each table of a database.
+    `kinds` the conversations that are documents, memories or canvases, `rows` those of each table
+    of a database.
     """
 
     conversations: int = 0
@@ -72,6 +73,7 @@ class Tally:
     content_types: Counter[str] = field(default_factory=Counter)
     unknown_fields: Counter[str] = field(default_factory=Counter)
     lossy: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     rows: dict[str, RowCounts] = field(default_factory=dict)
     other_ids: "tuple[UUID, ...] | None" = None
     """Set with each conversation: None if its source names its id; else the id was derived from
@@ -87,7 +89,7 @@ class Tally:
         """Add the counts of another reader of files, whose `rows` are none."""
         for name in ("conversations", "messages", "skipped", "replaced_characters"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("versions", "content_types", "unknown_fields", "lossy"):
+        for name in ("versions", "content_types", "unknown_fields", "lossy", "kinds"):
             if found := getattr(other, name):
                 getattr(self, name).update(found)
 
@@ -127,6 +129,15 @@ class Reader(Protocol):
         self, source: "Source", tally: Tally, *, source_name: str | None = None
     ) -> Iterator[Conversation | Skipped]:
         """Yield every conversation of the source, and a `Skipped` for each that cannot be read."""
+        ...
+
+
+@runtime_checkable
+class FolderReader(Reader, Protocol):
+    """A reader whose files have others beside them, which are read together with them."""
+
+    def folders_beside(self, name: str) -> Iterable[str]:
+        """Yield the folders in which a file of this format would have a file of that name."""
         ...
 
 

@@ -61,7 +61,7 @@ class Blocks:
         """The text of tool outputs, for a message that contains nothing else."""
         if not self.is_only_results:
             return ""
-        return SEPARATOR.join(filter(None, map(_said, self.tool_outputs)))
+        return SEPARATOR.join(filter(None, map(text_of_result, self.tool_outputs)))
 
     @property
     def is_only_results(self) -> bool:
@@ -175,7 +175,7 @@ def _taken(block: Fields, names: tuple[str, ...]) -> str | None:
     return None
 
 
-def _said(output: Any) -> str:
+def text_of_result(output: Any) -> str:
     """Return the text of a tool's result: its content or output, a text or blocks of text."""
     if not isinstance(output, dict):
         return output if isinstance(output, str) else ""

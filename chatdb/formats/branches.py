@@ -24,8 +24,11 @@ class TreeNode:
 def active_path(record: Conversation) -> list[Message]:
     """Return the messages from the root to the current one.
 
-    If no message names its parent, the messages form a list.
+    If no message names its parent, the messages form a list; of a text that is kept, versions of
+    which the current one counts.
     """
+    if record.kind != "chat":
+        return _current_version(record)
     # The usual case: one pass, without a dictionary of all messages.
     if _is_one_branch(record):
         return list(record.messages)
@@ -43,6 +46,12 @@ def active_path(record: Conversation) -> list[Message]:
         path.append(by_id[leaf])
         leaf = _number(by_id[leaf].parent_id)
     return path[::-1]
+
+
+def _current_version(record: Conversation) -> list[Message]:
+    leaf = record.current_message_id
+    found = [message for message in record.messages if message.id == leaf]
+    return found or record.messages[-1:]
 
 
 def _number(identifier: UUID | None) -> int | None:

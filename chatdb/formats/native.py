@@ -18,7 +18,7 @@ from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.files.streams import lines_of
 from chatdb.formats.identity import REPEATED, MessageIds
-from chatdb.formats.unread import Unread
+from chatdb.formats.unread import Counts, Unread
 from chatdb.primitives import canonical
 from chatdb.primitives.nesting import TOO_DEEP, TooDeepError, roomy
 from chatdb.records import DIGEST, Conversation, Message, sorted_embeddings, sorted_files
@@ -186,6 +186,7 @@ class _Ids(msgspec.Struct, gc=False):
     user_id: str | None = None
     organization: str | None = None
     organization_name: str | None = None
+    kind: str = "chat"
     messages: list[_Nothing] = []
 
 
@@ -198,7 +199,9 @@ def _unread_line(line: bytes, place: str) -> Unread | None:
         ids = _decode_ids(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    counts = {"messages": len(ids.messages)}
+    counts: Counts = {"messages": len(ids.messages)}
+    if ids.kind != "chat":
+        counts["kinds"] = {ids.kind: 1}
 
     def read(tally: Tally) -> list[Conversation | Skipped]:
         return [_counted_line(line, place, tally)]
@@ -222,6 +225,8 @@ def _counted_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipp
     else:
         tally.conversations += 1
         tally.messages += len(item.messages)
+        if item.kind != "chat":
+            tally.kinds[item.kind] += 1
     return item
 
 

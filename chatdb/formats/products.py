@@ -4,13 +4,15 @@ A table of marks. Code that refuses or leaves out a file names it by this table;
 before it takes an object with another product's marks.
 """
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 _LOOKED_AT = 20
 """Elements of a list that are checked for a mark: the first ones may be unusual."""
+_LONGEST_NAME = 80
 _NOT_YET = "chatdb does not read it yet"
 _WHOLE = "give the zip or the folder"
 _WITHOUT_TALKS = "the conversations are in another file of that export: give that one, or all of it"
@@ -21,13 +23,18 @@ class Product:
     """Something recognised by its marks: `what` it is, and `advice` if it was given alone.
 
     `part_of` is the export that it is a part of. `holds_words` says whether it contains people's
-    words that are nowhere else in its export: leaving it out is a loss.
+    words that are nowhere else in its export: leaving it out is a loss. `hint` is the next command;
+    `lists` are the paths of the names of files that the advice is to end with. `loss` says why
+    words are left out.
     """
 
     what: str
     advice: str = _NOT_YET
     part_of: str | None = None
     holds_words: bool = True
+    hint: str | None = None
+    lists: tuple[str, ...] = ()
+    loss: str = _NOT_YET
 
     @property
     def refusal(self) -> str:
@@ -44,7 +51,7 @@ class Product:
     @property
     def reason(self) -> str:
         """Why a file in an export is left out."""
-        return f"{self.what}; {_NOT_YET if self.holds_words else 'no conversation is in it'}"
+        return f"{self.what}; {self.loss if self.holds_words else 'no conversation is in it'}"
 
 
 def _part(export: str, of: str, *, holds_words: bool = True, advice: str = _WHOLE) -> Product:
@@ -65,13 +72,22 @@ _SILLY_TAVERN = Product("a SillyTavern chat")
 _LLAMA = Product("a llama.cpp chat")
 _COPILOT = Product("a chat of GitHub Copilot in VS Code")
 _MATTERMOST = Product("a Mattermost export")
-_LINKS = _part(
-    "Claude",
-    "a list of links",
-    holds_words=False,
-    advice="each link works once: download the files, and give the folder they are in",
+_LINKS = replace(
+    _part(
+        "Claude",
+        "a list of links that work once",
+        holds_words=False,
+        advice="fetch these zips and import them",
+    ),
+    hint="chatdb import FOLDER  # the folder with all of the zips",
+    lists=("data_files/*/filename", "files/*/name"),
 )
 
+_COMMENTS = replace(_part("Claude", "comments on an artifact"), loss="give its folder")
+_FEEDBACK = _part("Claude", "feedback", holds_words=False)
+_FEEDBACK_NAME = re.compile(
+    r"(?:.*[/:])?reflections/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json"
+)
 _SHARED = _part("ChatGPT", "shared links", holds_words=False)
 
 _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
@@ -122,12 +138,7 @@ _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (_SHAREGPT, ("from", "value")),
     (Product("a WildChat file"), ("conversation_hash", "conversation/*/role")),
     (Product("an LMSYS file"), ("conversation_id", "conversation/*/role")),
-    (_part("Claude", "a project"), ("uuid", "prompt_template", "!messages")),
-    (_part("Claude", "a project"), ("uuid", "docs/*/filename")),
-    (_part("Claude", "memories"), ("conversations_memory",)),
-    (_part("Claude", "memories"), ("account_uuid", "project_memories")),
-    (_part("Claude", "an artifact"), ("active_version", "versions")),
-    (_part("Claude", "comments on an artifact"), ("threads/*/comments",)),
+    (_COMMENTS, ("threads/*/comments",)),
     (_part("Claude", "users", holds_words=False), ("uuid", "full_name", "email_address")),
     (_part("Claude", "logins", holds_words=False), ("login_events",)),
     (_LINKS, ("data_files/*/export_url",)),
@@ -162,7 +173,7 @@ def product_of(value: Any) -> Product | None:
         return None
     for product, marks in _TABLE:
         if all(_has(value, mark) for mark in marks):
-            return product
+            return _with_names(product, value)
     return None
 
 
@@ -172,6 +183,24 @@ def product_among(values: Iterable[Any], head: bytes = b"") -> Product | None:
     if found is None:
         found = next((product for product, text in _TEXTS if text in head), None)
     return found
+
+
+def product_named(name: str) -> Product | None:
+    """Return what a file of no known structure is that an export gives this name and no other.
+
+    Nobody has described the structure of the feedback, which is never read.
+    """
+    return _FEEDBACK if _FEEDBACK_NAME.fullmatch(name) else None
+
+
+def _with_names(product: Product, value: dict[str, Any]) -> Product:
+    """Return a product with the names in its list at the end of its advice."""
+    found = (each for path in product.lists for each in _at(value, path.split("/")))
+    names = [name[:_LONGEST_NAME] for name in found if isinstance(name, str) and name]
+    if not names:
+        return product
+    more = " ..." if len(names) >= _LOOKED_AT else ""
+    return replace(product, advice=f"{product.advice}: {', '.join(names)}{more}")
 
 
 def _has(value: dict[str, Any], mark: str) -> bool:

@@ -60,6 +60,30 @@ FORMATS: tuple[Format, ...] = (
         module="chatdb.formats.claude.design_chats",
     ),
     Format(
+        "claude-projects",
+        "Claude.ai data export, its projects: documents and prompts",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module="chatdb.formats.claude.projects",
+    ),
+    Format(
+        "claude-memories",
+        "Claude.ai data export, its memories",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module="chatdb.formats.claude.memories",
+    ),
+    Format(
+        "claude-artifacts",
+        "Claude.ai data export, its artifacts (since August 2026)",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module="chatdb.formats.claude.artifacts",
+    ),
+    Format(
         "chat-storage",
         "ChatMCP's localStorage: the value of chat-storage, titles only",
         reads=True,
@@ -146,7 +170,8 @@ def detect(source: Source) -> Reader:
             is_named = product is not None
             if is_named or not said:
                 said = seen(file.name, sample, product, is_inside=file.name != source.name)
-                hint = sample.hint or (_NAMED_HINT if is_named else _HINT)
+                named = product.hint if product is not None else None
+                hint = sample.hint or named or (_NAMED_HINT if is_named else _HINT)
     if len(source.files) == 1:
         raise InvalidInputError(said, hint=hint)
     raise InvalidInputError(

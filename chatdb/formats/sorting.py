@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
 from chatdb.errors import InvalidInputError, StorageError
 from chatdb.formats import registry
-from chatdb.formats.base import IgnoredFile, Reader, Sample
+from chatdb.formats.base import FolderReader, IgnoredFile, Reader, Sample
 from chatdb.formats.chat_files import SOURCE as CHAT_FILES
 from chatdb.formats.files.sampling import MAX_VALUES, sample_of, seen
-from chatdb.formats.files.source_files import SourceFile
+from chatdb.formats.files.source_files import SourceFile, folder_of
 from chatdb.formats.files.sources import Source
-from chatdb.formats.products import product_among
+from chatdb.formats.products import product_among, product_named
 
 _LARGE = 1 << 20
 """From this size on the first value is checked before the first fifty are read."""
@@ -62,13 +63,19 @@ def sort_files(source: Source, wanted: Reader | None = None) -> Sorted:
         sorting.place(file)
     if not sorting.files:
         return Sorted((Part(wanted or registry.detect(source), source),), source.ignored)
+    beside = sorting.take_beside(source.beside)
     parts = tuple(
-        Part(reader, replace(source, files=tuple(files), ignored=()))
+        Part(
+            reader,
+            replace(source, files=tuple(files), ignored=(), beside=beside.get(reader.name, ())),
+        )
         for reader, files in sorting.in_order(source)
     )
     for stray in sorting.strays:
         stray.file.pass_over()
-    return Sorted(parts, (*source.ignored, *(stray.ignored for stray in sorting.strays)))
+    taken = {file.name for files in beside.values() for file in files}
+    ignored = (*source.ignored, *(stray.ignored for stray in sorting.strays))
+    return Sorted(parts, tuple(each for each in ignored if each.place not in taken))
 
 
 def require_readable(source: Source) -> None:
@@ -116,6 +123,34 @@ class _Sorting:
         else:
             self.files.setdefault(found.name, []).append(file)
 
+    def take_beside(self, texts: Iterable[SourceFile]) -> dict[str, tuple[SourceFile, ...]]:
+        """Return, by reader, the files that lie beside its own: nobody else reads them."""
+        taken: dict[str, tuple[SourceFile, ...]] = {}
+        for reader in self._readers:
+            own = self.files.get(reader.name, ())
+            if isinstance(reader, FolderReader) and own:
+                folders = {folder_of(file.name) for file in own}
+                its = [file for file in texts if _is_beside(file, reader, folders)]
+                taken[reader.name] = (*its, *self._moved(reader, folders))
+        return taken
+
+    def _moved(self, reader: FolderReader, folders: AbstractSet[str]) -> list[SourceFile]:
+        """Take JSON files beside a reader's own from the other readers, and from the strays."""
+        moved: list[SourceFile] = []
+        for name, files in list(self.files.items()):
+            if name == reader.name:
+                continue
+            moved += [file for file in files if _is_beside(file, reader, folders)]
+            self.files[name] = [file for file in files if file not in moved]
+            if not self.files[name]:
+                del self.files[name]
+        strays = self.strays
+        self.strays = [each for each in strays if not _is_beside(each.file, reader, folders)]
+        moved += [each.file for each in strays if each not in self.strays]
+        for file in moved:
+            file.pass_over()
+        return moved
+
     def in_order(self, source: Source) -> Iterable[tuple[Reader, list[SourceFile]]]:
         """Yield each reader with its files, the index and the broken ones of a folder of chats."""
         self._adopt()
@@ -144,7 +179,7 @@ class _Sorting:
         if other is not None:
             reason = f"of the format {other.name}: import it without --from"
             return _Stray(file, IgnoredFile(file.name, reason, holds_words=True), is_known=True)
-        product = product_among(sample.values, sample.head)
+        product = product_among(sample.values, sample.head) or product_named(file.name)
         if product is not None:
             ignored = IgnoredFile(file.name, product.reason, product.holds_words)
             return _Stray(file, ignored, is_known=True)
@@ -176,7 +211,10 @@ def _has_words(values: tuple[Any, ...]) -> bool:
     return True
 
 
+def _is_beside(file: SourceFile, reader: FolderReader, folders: AbstractSet[str]) -> bool:
+    return not folders.isdisjoint(reader.folders_beside(file.name))
+
+
 def _folder_and_suffix(file: SourceFile) -> tuple[str, str]:
     """Return the folder or archive of a file, and its extension."""
-    end = max(file.name.rfind("/"), file.name.rfind(":"))
-    return file.name[: end + 1], PurePath(file.name).suffix
+    return folder_of(file.name), PurePath(file.name).suffix

@@ -26,7 +26,7 @@ Counts = dict[str, Any]
 """The counts of one conversation: the fields of a `Tally` that are not empty."""
 
 _COUNTED = ("messages", "replaced_characters")
-_TALLIED = ("versions", "content_types", "unknown_fields", "lossy")
+_TALLIED = ("versions", "content_types", "unknown_fields", "lossy", "kinds")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 

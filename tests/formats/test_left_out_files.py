@@ -127,8 +127,6 @@ def test_parts_of_an_export_that_are_not_read_yet_are_named(tmp_path: Path) -> N
         tmp_path / "export.zip",
         {
             "conversations.json": json.dumps([claude_conversation(claude_message())]).encode(),
-            "projects/p.json": b'{"uuid": "p", "prompt_template": "", "docs": []}',
-            "memories.json": b'[{"account_uuid": "a", "conversations_memory": "likes tea"}]',
             "group_chats.json": b'{"chats": [{"id": "g", "messages": [{"text": "hello"}]}]}',
             "textdocs/1.json": b'{"id": "1", "title": "Note", "content": "Dear"}',
             "users.json": b'[{"uuid": "a", "full_name": "Ann", "email_address": "a@b.example"}]',
@@ -139,7 +137,7 @@ def test_parts_of_an_export_that_are_not_read_yet_are_named(tmp_path: Path) -> N
 
     assert [name for name, (_, alarm) in found.items() if not alarm] == ["users.json"]
     assert all("does not read it yet" in reason for reason, alarm in found.values() if alarm)
-    assert len(found) == 5
+    assert len(found) == 3
 
 
 def test_files_of_several_formats_are_each_read_by_their_own(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from chatdb.errors import InvalidInputError
 from chatdb.formats.files.sampling import sample_of
 from chatdb.formats.files.sources import open_source
-from chatdb.formats.products import product_among, product_of
+from chatdb.formats.products import product_among, product_named, product_of
 from chatdb.formats.registry import detect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,10 +62,7 @@ def test_another_product_is_named_and_said_to_be_unread(value: Any, name: str) -
 
 
 PARTS = [
-    ({"uuid": "u", "name": "x", "prompt_template": "", "docs": []}, "a project", True),
-    ({"uuid": "u", "name": "x", "docs": [{"filename": "a.md", "content": "x"}]}, "a project", True),
-    ({"account_uuid": "u", "conversations_memory": "x"}, "memories", True),
-    ({"id": "a", "versions": [], "active_version": "1"}, "an artifact", True),
+    ({"threads": [{"comments": [{"text": "x"}]}]}, "comments on an artifact", True),
     ({"uuid": "u", "full_name": "Ann", "email_address": "a@example.org"}, "users", False),
     ({"login_events": []}, "logins", False),
     ({"chats": [{"id": "g", "messages": [{"text": "x"}]}]}, "group chats", True),
@@ -93,11 +90,50 @@ def test_a_part_of_an_export_is_named_and_asks_for_the_whole(
     assert found.holds_words is has_words
 
 
-def test_a_list_of_links_says_what_to_do_with_them() -> None:
-    found = product_of({"data_files": [{"export_url": "https://example.invalid/1"}]})
+LINKS = [
+    {"data_files": [{"export_url": "https://example.invalid/1", "filename": "a-000.zip"}] * 2},
+    {"export_id": "e", "files": [{"url": "https://example.invalid/1", "name": "a-000.zip"}] * 2},
+]
+
+
+@pytest.mark.parametrize("value", LINKS)
+def test_a_list_of_links_says_what_to_do_with_them(value: Any) -> None:
+    found = product_of(value)
 
     assert found is not None
-    assert "each link works once" in found.refusal
+    assert "a list of links that work once" in found.what
+    assert found.refusal.endswith("fetch these zips and import them: a-000.zip, a-000.zip")
+    assert "example.invalid" not in found.refusal
+    assert str(found.hint).startswith("chatdb import FOLDER")
+
+
+def test_a_long_list_of_links_names_the_first_and_says_that_there_are_more() -> None:
+    files = [{"export_url": "x", "filename": f"{number}-{'n' * 200}.zip"} for number in range(500)]
+
+    found = product_of({"data_files": files})
+
+    assert found is not None
+    assert found.refusal.endswith(" ...")
+    assert len(found.refusal) < 2_000
+
+
+def test_links_without_names_are_named_all_the_same() -> None:
+    found = product_of({"data_files": [{"export_url": "x"}]})
+
+    assert found is not None
+    assert found.refusal.endswith("fetch these zips and import them")
+
+
+def test_feedback_is_known_by_where_an_export_has_it() -> None:
+    name = "0a1b2c3d-0000-4000-8000-0000000000ac.json"
+
+    for place in (f"reflections/{name}", f"feedback-000.zip:reflections/{name}"):
+        found = product_named(place)
+        assert found is not None
+        assert "export (feedback)" in found.what
+        assert not found.holds_words
+    assert product_named("reflections/diary.json") is None
+    assert product_named(f"my-reflections/{name}") is None
 
 
 def test_a_file_is_known_by_any_of_its_first_values_or_by_its_text() -> None:
@@ -166,23 +202,23 @@ def test_real_files_of_other_products_are_named(path: str, name: str) -> None:
 
 @pytest.mark.parametrize("given", ["zip", "folder"])
 def test_who_gave_the_zip_or_folder_is_not_asked_for_it(given: str, tmp_path: Path) -> None:
-    project = {"uuid": "p", "name": "Till", "prompt_template": "", "docs": []}
-    folder = tmp_path / "a1-projects-000"
-    (folder / "projects").mkdir(parents=True)
-    (folder / "projects" / "p.json").write_text(json.dumps(project))
-    alone = folder / "projects" / "p.json"
+    users = [{"uuid": "u", "full_name": "Ann", "email_address": "ann@example.org"}]
+    folder = tmp_path / "light_metadata-000"
+    folder.mkdir()
+    alone = folder / "users.json"
+    alone.write_text(json.dumps(users))
     path = folder
     if given == "zip":
-        path = tmp_path / "a1-projects-000.zip"
+        path = tmp_path / "light_metadata-000.zip"
         with zipfile.ZipFile(path, "w") as archive:
-            archive.write(alone, "projects/p.json")
+            archive.write(alone, "users.json")
 
     with open_source(path) as source, pytest.raises(InvalidInputError) as caught:
         detect(source)
     with open_source(alone) as source, pytest.raises(InvalidInputError) as by_itself:
         detect(source)
 
-    assert "a part of a Claude export (a project); chatdb does not read it yet" in caught.value.text
+    assert "a part of a Claude export (users); no conversation is in it" in caught.value.text
     assert "the conversations are in another file of that export" in caught.value.text
     assert "give the zip" not in caught.value.text
-    assert by_itself.value.text.endswith("(a project): give the zip or the folder")
+    assert by_itself.value.text.endswith("(users): give the zip or the folder")

@@ -22,7 +22,7 @@ class DesignReader(ClaudeReader):
 
     name = SOURCE
     title = "Claude.ai data export, its design chats"
-    version = 1
+    version = 2
 
     def recognises_record(self, value: Any) -> bool:
         if not isinstance(value, dict) or not isinstance(value.get("messages"), list):

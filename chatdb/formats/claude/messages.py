@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chatdb.formats.blocks import Blocks, blocks_in_text, read_blocks
+from chatdb.formats.claude.attached import attached_text
 from chatdb.formats.fields import kept, kind_of, without_marks
 from chatdb.formats.files.json_records import RecordContext
 from chatdb.formats.identity import REPEATED, MessageIds, message_id
@@ -140,6 +141,7 @@ class ClaudeMessages:
             metadata=self._metadata(raw, marks),
         )
         blocks.fill(message)
+        message.attached_text = attached_text(message)
         return message
 
     def _role(self, raw: Fields, blocks: Blocks, marks: Fields) -> Role:

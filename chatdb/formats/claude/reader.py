@@ -51,7 +51,7 @@ class ClaudeReader(JsonReader):
 
     name = SOURCE
     title = "Claude.ai data export"
-    version = 1
+    version = 2
 
     def recognises_record(self, value: Any) -> bool:
         if not isinstance(value, dict):

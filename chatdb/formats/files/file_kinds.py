@@ -47,13 +47,14 @@ _ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06")
 class FileLook:
     """The meaning of the first bytes: `json` may be read, `packed` and `archive` contain files.
 
-    For anything else `reason` says what it is, and `holds_words` whether it may contain people's
-    words that are nowhere else.
+    For anything else `reason` says what it is, `is_text` whether it can be read as text, and
+    `holds_words` whether it may contain people's words that are nowhere else.
     """
 
     kind: Literal["json", "packed", "archive", "other"]
     reason: str = ""
     holds_words: bool = False
+    is_text: bool = False
 
 
 _JSON_LOOK, _PACKED_LOOK, _ARCHIVE_LOOK = FileLook("json"), FileLook("packed"), FileLook("archive")
@@ -72,12 +73,13 @@ def look(head: bytes, name: str) -> FileLook:
         return _JSON_LOOK
     product = product_among((), head)
     if product is not None:
-        return FileLook("other", product.reason, product.holds_words)
+        return FileLook("other", product.reason, product.holds_words, is_text=True)
     if _SAYS_JSON.fullmatch(name):
         return FileLook("other", "no JSON, though its name says so", holds_words=True)
     if _NOT_IN_TEXT.search(text):
         return FileLook("other", "no text")
-    return FileLook("other", "a web page" if _PAGE.match(text) else "text that is no JSON")
+    what = "a web page" if _PAGE.match(text) else "text that is no JSON"
+    return FileLook("other", what, is_text=True)
 
 
 def _known(head: bytes) -> FileLook | None:

@@ -289,6 +289,8 @@ class JsonReader(ABC):
         if isinstance(item, Conversation):
             tally.conversations += 1
             tally.messages += len(item.messages)
+            if item.kind != "chat":
+                tally.kinds[item.kind] += 1
             parts = [Skipped(f"{place}: {what}", why, known) for what, why, known in own.skips]
             if alone_in is not None and item.source_hash is not None and not parts:
                 digest = bytes_digest(self.name, self.version, alone_in)

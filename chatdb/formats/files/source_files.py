@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chatdb.errors import NotFoundError, StorageError
 from chatdb.formats.base import IgnoredFile
@@ -47,14 +47,23 @@ class SourceFile:
 
 @dataclass(slots=True)
 class FoundFile:
-    """The contents of a folder or archive: files that may be read, and the others."""
+    """The contents of a folder or archive: files that may be read, and the others.
+
+    `texts` are those of the others that a reader may take with a file they lie beside.
+    """
 
     files: list[SourceFile]
     ignored: list[IgnoredFile]
+    texts: list[SourceFile] = field(default_factory=list)
 
     def ignore(self, place: str, reason: str, *, holds_words: bool = False) -> None:
         """Leave a file out."""
         self.ignored.append(IgnoredFile(place, reason, holds_words))
+
+
+def folder_of(name: str) -> str:
+    """Return the folder or archive that a file is in, with its last separator."""
+    return name[: max(name.rfind("/"), name.rfind(":")) + 1]
 
 
 def storage_error(name: str, error: OSError) -> NotFoundError | StorageError:

@@ -29,11 +29,16 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An opened input: the files that may be read, in order, and those that are not JSON."""
+    """An opened input: the files that may be read, in order, and those that are not JSON.
+
+    `beside` are files that a reader takes together with one of the others: here the texts among
+    the ignored ones, for a reader those that are its own.
+    """
 
     name: str
     files: tuple[SourceFile, ...]
     ignored: tuple[IgnoredFile, ...] = ()
+    beside: tuple[SourceFile, ...] = ()
 
     @property
     def size(self) -> int:
@@ -116,11 +121,14 @@ def _add_file(path: Path, opening: Opening) -> None:
             seen = first_bytes.look_inside(seen, opener(None, stack))
     if seen.kind == "archive":
         opening.add_inner(lambda: opening.stack.enter_context(path.open("rb")), str(path), level=1)
-    elif seen.kind in ("json", "packed"):
-        size = path.stat().st_size
-        opening.found.files.append(SourceFile(str(path), size, opener, opening.on_bytes))
-    else:
-        opening.found.ignore(str(path), seen.reason, holds_words=seen.holds_words)
+        return
+    file = SourceFile(str(path), path.stat().st_size, opener, opening.on_bytes)
+    if seen.kind != "other":
+        opening.found.files.append(file)
+        return
+    opening.found.ignore(str(path), seen.reason, holds_words=seen.holds_words)
+    if seen.is_text:
+        opening.found.texts.append(file)
 
 
 def _source(name: str, opening: Opening) -> Source:
@@ -128,7 +136,7 @@ def _source(name: str, opening: Opening) -> Source:
     found = opening.found
     if not found.files:
         raise _nothing_to_read(name, found.ignored)
-    return Source(name, tuple(found.files), tuple(found.ignored))
+    return Source(name, tuple(found.files), tuple(found.ignored), tuple(found.texts))
 
 
 def _nothing_to_read(name: str, ignored: list[IgnoredFile]) -> InvalidInputError:

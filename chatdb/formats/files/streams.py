@@ -205,6 +205,11 @@ class Utf8Stream(io.BufferedReader):
         if cost > COST_COUNTS_FROM and self._is_more_than(MAX_COST, cost):
             raise self._bomb(f"a single value that takes {cost >> 20} MB of memory")
 
+    @property
+    def packed(self) -> int | None:
+        """The bytes of the archive read for this stream so far; None if it was not packed."""
+        return None if self._packed_size is None else self._packed_size()
+
     def _is_more_than(self, times: int, size: int) -> bool:
         return self._packed_size is not None and size > times * max(self._packed_size(), 1)
 

@@ -105,12 +105,15 @@ class Opening:
             share = member.share * min(1.0, packed / size)
             whole = partial(member.whole, self.stack)
             self.add_inner(whole, member.name, level=level + 1, share=share)
-        elif seen.kind in ("json", "packed"):
-            opener = member.opener(packed=seen.kind == "packed")
-            size = member.info.file_size
-            self.found.files.append(SourceFile(member.name, size, opener, self.on_bytes))
-        else:
-            self.found.ignore(member.name, seen.reason, holds_words=seen.holds_words)
+            return
+        opener = member.opener(packed=seen.kind == "packed")
+        file = SourceFile(member.name, member.info.file_size, opener, self.on_bytes)
+        if seen.kind != "other":
+            self.found.files.append(file)
+            return
+        self.found.ignore(member.name, seen.reason, holds_words=seen.holds_words)
+        if seen.is_text:
+            self.found.texts.append(file)
 
     def _summarise(self, name: str, names: list[str], ignored: int) -> None:
         """Replace all files of an archive without chats by one line."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from chatdb.formats.times import is_known
 from chatdb.primitives import canonical
 from chatdb.records import (
     WHOLE_CONVERSATION,
@@ -38,7 +39,7 @@ def merge(stored: Conversation, incoming: Conversation) -> Conversation:
     `incoming` must contain no messages deleted here. It counts as current unless its `updated_at`
     is older than the stored one.
     """
-    current = incoming.updated_at >= stored.updated_at
+    current = incoming.updated_at >= stored.updated_at or _is_text_without_time(incoming)
     messages = _merge_messages(stored.messages, incoming.messages, current=current)
     changes: dict[str, Any] = {
         "messages": messages,
@@ -46,7 +47,7 @@ def merge(stored: Conversation, incoming: Conversation) -> Conversation:
         "files": _merge_files(stored, incoming, current=current),
         "embeddings": _merge_embeddings(stored, incoming, current=current),
     }
-    changes |= dict.fromkeys(_LEAF, _leaf(stored, incoming, messages))
+    changes |= dict.fromkeys(_LEAF, _leaf(stored, incoming, messages, current=current))
     for name in (*_FILLED, *_NEWEST, *_LATEST, *(_SOURCE if current else ())):
         held, given = getattr(stored, name), getattr(incoming, name)
         if held is None or given is None:
@@ -179,10 +180,18 @@ def _followed(stored: Conversation, incoming: Conversation, *, current: bool) ->
     return {name: getattr(incoming, name) for name in names}
 
 
-def _leaf(stored: Conversation, incoming: Conversation, messages: Sequence[Message]) -> UUID | None:
+def _is_text_without_time(incoming: Conversation) -> bool:
+    """Tell whether nothing says how old a text is: then it is the newest, as it came last."""
+    return incoming.kind != "chat" and not is_known(incoming.updated_at)
+
+
+def _leaf(
+    stored: Conversation, incoming: Conversation, messages: Sequence[Message], *, current: bool
+) -> UUID | None:
     """Follow the source's active leaf to later messages, and elsewhere if it is newer.
 
-    It never goes back on the branch that is active here: messages added here are below it.
+    It never goes back on the branch that is active here: messages added here are below it. A
+    version of a text that is not older than what is here, and was not here, is newer.
     """
     leaf, held = incoming.current_message_id, stored.current_message_id
     parents = {message.id: message.parent_id for message in messages}
@@ -191,7 +200,9 @@ def _leaf(stored: Conversation, incoming: Conversation, messages: Sequence[Messa
         return held
     if held is None or held not in parents or _is_behind(leaf, held, parents):
         return leaf
-    is_newer = incoming.updated_at > stored.updated_at
+    is_newer = incoming.updated_at > stored.updated_at or (
+        current and incoming.kind != "chat" and leaf not in {each.id for each in stored.messages}
+    )
     return leaf if is_newer and not _is_behind(held, leaf, parents) else held
 
 

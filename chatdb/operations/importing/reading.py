@@ -244,6 +244,7 @@ def _note_tally(report: FileReport, tally: Tally) -> None:
     report.content_types = dict(tally.content_types.most_common())
     report.unknown_fields = dict(tally.unknown_fields.most_common())
     report.lossy = dict(tally.lossy.most_common())
+    report.kinds = dict(tally.kinds.most_common())
     report.rows = tally.rows
 
 

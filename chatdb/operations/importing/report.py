@@ -51,6 +51,7 @@ class SkippedItem:
 class FileReport:
     """The outcome of one input; the counters by name are what its reader met.
 
+    `kinds` counts the conversations that are not chats but documents, memories or canvases.
     `organizations` counts conversations by the organization that a native file names for them.
     `rows` counts those of each table of a database; `source_name` is what its ids were made with,
     `other_source_names` are those under which the same system is here too, if all that came under
@@ -71,6 +72,7 @@ class FileReport:
     content_types: dict[str, int] = field(default_factory=dict)
     unknown_fields: dict[str, int] = field(default_factory=dict)
     lossy: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, int] = field(default_factory=dict)
     organizations: dict[str, int] = field(default_factory=dict)
     rows: dict[str, RowCounts] = field(default_factory=dict)
     skipped: list[SkippedItem] = field(default_factory=list)

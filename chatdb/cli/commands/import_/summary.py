@@ -22,8 +22,9 @@ REASONS_SHOWN = 12
 class ImportSummary:
     """The result of an import: conversations by outcome, and messages written.
 
-    `ignored_files` are the files of folders and archives that were not read; in a table, their
-    number for each reason.
+    `kinds` counts the conversations of the source that are not chats but documents, memories or
+    canvases. `ignored_files` are the files of folders and archives that were not read; in a table,
+    their number for each reason.
     """
 
     outcome: str
@@ -36,6 +37,7 @@ class ImportSummary:
     messages_new: int
     messages_changed: int
     replaced_characters: int
+    kinds: dict[str, int]
     files: int
     ignored_files: "Sequence[IgnoredFile] | dict[str, int]"
 
@@ -44,7 +46,8 @@ class ImportSummary:
 class Explanation:
     """The contents of a file or database, found by reading all of it; `rows` of each table.
 
-    `organizations` counts conversations by the organization a native file names.
+    `kinds` counts conversations that are not chats, `organizations` those by the organization a
+    native file names.
     """
 
     path: str
@@ -57,6 +60,7 @@ class Explanation:
     content_types: dict[str, int]
     unknown_fields: dict[str, int]
     lossy: dict[str, int]
+    kinds: dict[str, int]
     organizations: dict[str, int]
     rows: dict[str, int]
     ignored_files: "Sequence[IgnoredFile] | dict[str, int]"
@@ -70,6 +74,7 @@ def summary(report: "ImportReport", *, brief: bool) -> ImportSummary:
         ImportSummary,
         counts,
         report,
+        kinds=dict(sum((Counter(each.kinds) for each in report.files), Counter())),
         files=len(report.files),
         ignored_files=_by_reason(ignored) if brief else ignored,
     )

@@ -1,0 +1,132 @@
+"""Texts that Claude keeps beside the conversations, as conversations of a message a version.
+
+An export has a text as it is now. So a version's id is derived from the text: another text of the
+same document is another message of its conversation, and the same text is the same message.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatdb.formats.fields import kept, without_marks
+from chatdb.formats.files.json_records import RecordContext
+from chatdb.formats.identity import MessageIds, conversation_id
+from chatdb.formats.times import EPOCH, GUESSED, MISSING, Moment, parse_time
+from chatdb.records import MARKS, Conversation, ConversationKind, Message, Role
+
+ADDRESS_LEFT_OUT = "an address of a person: left out"
+
+_ADDRESS_KEY = re.compile(r"e-?mail|phone|(?:^|_)ip(?:$|_)|address", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PERSON = re.compile(r"(?:full|display|user|author)_?name", re.IGNORECASE)
+"""Who has not said a name is listed by the address."""
+_DEEPEST = 50
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A time as the source has it, and as it was read."""
+
+    raw: Any = None
+    moment: Moment = MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptText:
+    """A text with what is known about it; `written` is when this version was."""
+
+    source_id: str
+    kind: ConversationKind
+    role: Role
+    text: str
+    title: str | None
+    user_id: str | None
+    created: Time = field(default_factory=Time)
+    written: Time = field(default_factory=Time)
+    updated: Time = field(default_factory=Time)
+    metadata: Fields = field(default_factory=dict)
+
+
+def conversation_of(found: KeptText, source: str, context: RecordContext) -> Conversation:
+    """Return the conversation of one message that a text is."""
+    identifier = conversation_id(source, context.source_name, found.source_id)
+    times = [each.moment.at for each in (found.created, found.written, found.updated)]
+    known = [moment for moment in times if moment is not None]
+    created = known[0] if known else EPOCH
+    written = times[1] or created
+    message = Message(
+        id=MessageIds(identifier).without_source_id(found.role, found.text),
+        role=found.role,
+        content=found.text,
+        source_id=found.source_id,
+        created_at=written,
+        metadata=_marked({}, {} if times[1] else {"time": GUESSED}),
+    )
+    marks: Fields = {} if times[0] else {"time": GUESSED}
+    for name, each in (("created_at", found.created), ("updated_at", found.updated)):
+        if each.moment.odd:
+            marks[name] = each.raw
+    metadata = dict(found.metadata)
+    without_marks(metadata, marks)
+    return Conversation(
+        id=identifier,
+        user_id=found.user_id,
+        title=found.title or None,
+        current_message_id=message.id,
+        created_at=created,
+        updated_at=max([created, *known]),
+        kind=found.kind,
+        source=source,
+        source_id=found.source_id,
+        metadata=_marked(kept(metadata), marks),
+        messages=[message],
+    )
+
+
+def time_of(fields: Fields, name: str) -> Time:
+    """Take a time out of the fields."""
+    raw = fields.pop(name, None)
+    return Time(raw, parse_time(raw))
+
+
+def text_of(fields: Fields, name: str) -> str | None:
+    """Take a non-empty text out of the fields; anything else stays there."""
+    value = fields.get(name)
+    if isinstance(value, str) and value:
+        del fields[name]
+        return value
+    return None
+
+
+def without_addresses(value: Any, context: RecordContext, depth: int = 0) -> Any:
+    """Return a value of the metadata without people's addresses, wherever they are in it."""
+    if depth > _DEEPEST:
+        return value
+    if isinstance(value, list):
+        return [without_addresses(each, context, depth + 1) for each in value]
+    if not isinstance(value, dict):
+        return value
+    left = {
+        name: without_addresses(each, context, depth + 1)
+        for name, each in value.items()
+        if not _is_address(name, each)
+    }
+    if missing := len(value) - len(left):
+        context.tally.lossy[ADDRESS_LEFT_OUT] += missing
+    return left
+
+
+def _is_address(name: str, value: Any) -> bool:
+    if _ADDRESS_KEY.search(name):
+        return bool(value)
+    if not isinstance(value, str) or "@" not in value:
+        return False
+    if _PERSON.fullmatch(name):
+        return _ADDRESS.search(value) is not None
+    return _ADDRESS.fullmatch(value.strip()) is not None
+
+
+def _marked(metadata: Fields, marks: Fields) -> Fields:
+    return {**metadata, MARKS: marks} if marks else metadata
