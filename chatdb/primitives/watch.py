@@ -2,7 +2,7 @@
 
 from typing import Literal, Protocol
 
-Unit = Literal["bytes", "messages"]
+Unit = Literal["bytes", "messages", "conversations"]
 
 
 class Watch(Protocol):

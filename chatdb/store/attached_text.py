@@ -1,7 +1,9 @@
 """Whether `messages.attached_text` has been filled for what was imported before there was one.
 
-`chatdb_settings` holds that it is incomplete and how far `chatdb messages reindex` has come.
+`chatdb_settings` holds that it is incomplete, and the last conversation that was gone through.
 """
+
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -12,9 +14,37 @@ INCOMPLETE = (
     "searched yet; to add it: chatdb messages reindex"
 )
 _KEY = "attached_text"
+_INCOMPLETE = "incomplete"
+_OWN = settings.c.key == _KEY
+
+Place = tuple[UUID, UUID]
+"""An organization and a conversation."""
 
 
 def attached_text_is_incomplete(connection: sa.Connection) -> bool:
     """Tell whether there may be messages whose attached text is still to be filled."""
-    one = sa.select(settings.c.key).where(settings.c.key == _KEY)
-    return connection.execute(one).scalar_one_or_none() is not None
+    return connection.execute(sa.select(settings.c.key).where(_OWN)).first() is not None
+
+
+def begin_filling(connection: sa.Connection) -> None:
+    """Record that the text is incomplete; where an earlier run was broken off, its place stays."""
+    if not attached_text_is_incomplete(connection):
+        connection.execute(sa.insert(settings).values(key=_KEY, value=_INCOMPLETE))
+
+
+def place_of_filling(connection: sa.Connection) -> tuple[bool, Place | None]:
+    """Lock the record; return whether it is there, and the conversation to go on after."""
+    value = connection.scalar(sa.select(settings.c.value).where(_OWN).with_for_update())
+    if value is None:
+        return False, None
+    _, *ids = value.split()
+    return True, (UUID(ids[0]), UUID(ids[1])) if ids else None
+
+
+def set_place_of_filling(connection: sa.Connection, place: Place | None) -> None:
+    """Record the conversation to go on after; None: all are filled."""
+    if place is None:
+        connection.execute(sa.delete(settings).where(_OWN))
+        return
+    value = " ".join([_INCOMPLETE, *map(str, place)])
+    connection.execute(sa.update(settings).where(_OWN).values(value=value))

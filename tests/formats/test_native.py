@@ -16,7 +16,6 @@ from chatdb.formats.native import conversation_line, header_line
 from chatdb.formats.registry import writer
 from chatdb.primitives import canonical
 from chatdb.records import (
-    KINDS,
     MARKS,
     Conversation,
     Embedding,
@@ -26,6 +25,7 @@ from chatdb.records import (
     sorted_embeddings,
     sorted_files,
 )
+from chatdb.store.columns import KINDS
 from tests.formats.reading import read_bytes
 from tests.store.write_native_schema import PATH
 

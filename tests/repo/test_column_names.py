@@ -37,6 +37,10 @@ MAY_NAME: dict[str, tuple[str, set[str]]] = {
         {"content", "created_at", "deleted_at", "digest", "metadata", "model", "name", "role"}
         | {"size", "state", "title", "updated_at", "user_id", "vector"},
     ),
+    "chatdb/operations/conversations/reindex.py": (
+        "it fills one column of what came from some sources, and leaves the time of the change",
+        {"attached_text", "source", "updated_at"},
+    ),
     "chatdb/operations/conversations/messages.py": (SHOWN, {"role"}),
     "chatdb/operations/organizations/organizations.py": (
         SHOWN,

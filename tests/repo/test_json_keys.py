@@ -27,6 +27,7 @@ from chatdb.operations.backups.summary import BackupSummary, ShownBackup, Verifi
 from chatdb.operations.conversations.delete_messages import MessageDeletion
 from chatdb.operations.conversations.lists import ConversationSummary
 from chatdb.operations.conversations.messages import AddedMessages, ListedMessage
+from chatdb.operations.conversations.reindex import ReindexReport
 from chatdb.operations.conversations.snapshots import ListedSnapshot, SavedSnapshot
 from chatdb.operations.copying.copy_database import CopyReport
 from chatdb.operations.dev_db.checkpoints import Checkpoint
@@ -87,6 +88,7 @@ TYPES = {
     "messages add": AddedMessages,
     "messages list": ListedMessage,
     "messages edit": ListedMessage,
+    "messages reindex": ReindexReport,
     "messages delete": MessageDeletion,
     "snapshots list": ListedSnapshot,
     "snapshots show": Snapshot,

@@ -57,6 +57,28 @@ AttachmentsOption = Annotated[
 
 
 @app.command(cls=DataCommand)
+def reindex(context: typer.Context) -> None:
+    """Fill the attached text of messages that were imported before.
+
+    What people saw beside them (pasted texts, reports, artifacts) becomes searchable. Made from what is stored, in
+    all organizations: no export is needed. If it is interrupted, run it again: it goes on there.
+
+    \b
+    Example:
+      chatdb messages reindex
+    """
+    from chatdb.cli.backup_options import StageWatch
+    from chatdb.operations.conversations.reindex import reindex_messages
+
+    command = CommandContext.of(context)
+    with command.open_database(create=False) as database, StageWatch(command) as watch:
+        report = reindex_messages(database, watch)
+    of = counted(report.conversations, "conversation")
+    words = f"added text to {counted(report.messages, 'message')}; looked through {of}"
+    command.output.record(report, words=words)
+
+
+@app.command(cls=DataCommand)
 def add(
     context: typer.Context,
     conversation: WithinConversation,

@@ -1,0 +1,113 @@
+"""`messages reindex` fills what people saw beside messages that were imported before."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from chatdb.db.database import Database
+from chatdb.db.schema import conversations, messages, settings
+from chatdb.errors import RefusedError
+from chatdb.operations.conversations import reindex as operation
+from chatdb.operations.searching.search_index import check_search_index
+from chatdb.store.attached_text import attached_text_is_incomplete
+from tests.operations.app_roles import new_deployment
+from tests.operations.conversation_rows import add_conversation, change_message, message_id
+from tests.operations.index_damage import Told
+from tests.operations.test_search import look
+from tests.postgres_server import TEMPLATE, PostgresServer
+
+Run = Callable[..., Any]
+
+PASTED = [{"file_name": "notes.txt", "extracted_content": "the harbour"}]
+
+
+def add_imported(database: Database, count: int) -> None:
+    for number in range(1, count + 1):
+        add_conversation(database, ["see", "thanks"], number=number, source="claude")
+        change_message(database, message_id(number, 0), attachments=PASTED)
+    with database.transaction(write=True) as connection:
+        connection.execute(sa.insert(settings).values(key="attached_text", value="incomplete"))
+        # As the sources tell it.
+        connection.execute(sa.update(conversations).values(updated_at=conversations.c.created_at))
+
+
+def updated(database: Database) -> list[Any]:
+    with database.transaction() as connection:
+        rows = sa.select(conversations.c.id, conversations.c.updated_at)
+        return [tuple(row) for row in connection.execute(rows.order_by(conversations.c.id))]
+
+
+def texts(database: Database) -> list[str]:
+    with database.transaction() as connection:
+        found = sa.select(messages.c.attached_text).where(messages.c.attached_text.is_not(None))
+        return list(connection.scalars(found))
+
+
+def test_it_fills_what_is_missing_and_changes_nothing_else(
+    run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operation, "_AT_ONCE", 2)  # several transactions
+    add_imported(database, 5)
+    add_conversation(database, ["by hand"], number=9)
+    change_message(database, message_id(9, 0), attachments=PASTED)
+    before = updated(database)
+    assert look(database, "harbour").hits == ()
+
+    done = run("messages", "reindex", "--format", "json", "-d", database.url.exposed())
+
+    assert json.loads(done.stdout) == {"conversations": 5, "messages": 5}
+    assert texts(database) == ["notes.txt:\nthe harbour"] * 5
+    assert len(look(database, "see harbour").hits) == 5
+    assert look(database, "harbour").notes == ()
+    assert updated(database) == before
+    assert check_search_index(database).problems == ()
+
+
+def test_a_run_that_is_broken_off_goes_on_where_it_was(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operation, "_AT_ONCE", 2)
+    add_imported(database, 5)
+
+    class BrokenOff(Told):
+        def advance(self, amount: int) -> None:
+            super().advance(amount)
+            if self.done >= 4:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        operation.reindex_messages(database, BrokenOff())
+    with database.transaction() as connection:
+        assert attached_text_is_incomplete(connection)
+    assert len(texts(database)) == 4
+    # What was gone through is not gone through again.
+    change_message(database, message_id(1, 0), attached_text=None)
+    report = operation.reindex_messages(database, Told())
+
+    assert (report.conversations, report.messages) == (1, 1)
+    assert len(texts(database)) == 4
+    with database.transaction() as connection:
+        assert not attached_text_is_incomplete(connection)
+
+
+def test_again_it_keeps_what_there_is(database: Database) -> None:
+    add_imported(database, 2)
+    change_message(database, message_id(1, 0), attached_text="written here")
+
+    reports = [operation.reindex_messages(database, Told()) for _ in range(2)]
+
+    assert [report.messages for report in reports] == [1, 0]
+    assert sorted(texts(database)) == ["notes.txt:\nthe harbour", "written here"]
+
+
+@pytest.mark.postgresql
+def test_a_role_that_sees_one_tenant_is_refused(postgres: PostgresServer) -> None:
+    with (
+        new_deployment(postgres, TEMPLATE) as made,
+        made.open(made.app) as database,
+        pytest.raises(RefusedError),
+    ):
+        operation.reindex_messages(database, Told())
