@@ -130,23 +130,22 @@ class _Sorting:
             own = self.files.get(reader.name, ())
             if isinstance(reader, FolderReader) and own:
                 folders = {folder_of(file.name) for file in own}
-                its = [file for file in texts if _is_beside(file, reader, folders)]
+                its, _ = _parted(texts, reader, folders)
                 taken[reader.name] = (*its, *self._moved(reader, folders))
         return taken
 
     def _moved(self, reader: FolderReader, folders: AbstractSet[str]) -> list[SourceFile]:
         """Take JSON files beside a reader's own from the other readers, and from the strays."""
         moved: list[SourceFile] = []
-        for name, files in list(self.files.items()):
-            if name == reader.name:
-                continue
-            moved += [file for file in files if _is_beside(file, reader, folders)]
-            self.files[name] = [file for file in files if file not in moved]
-            if not self.files[name]:
-                del self.files[name]
-        strays = self.strays
-        self.strays = [each for each in strays if not _is_beside(each.file, reader, folders)]
-        moved += [each.file for each in strays if each not in self.strays]
+        for name in [name for name in self.files if name != reader.name]:
+            its, others = _parted(self.files.pop(name), reader, folders)
+            moved += its
+            if others:
+                self.files[name] = others
+        its, _ = _parted([each.file for each in self.strays], reader, folders)
+        names = {file.name for file in its}
+        self.strays = [each for each in self.strays if each.file.name not in names]
+        moved += its
         for file in moved:
             file.pass_over()
         return moved
@@ -211,8 +210,16 @@ def _has_words(values: tuple[Any, ...]) -> bool:
     return True
 
 
-def _is_beside(file: SourceFile, reader: FolderReader, folders: AbstractSet[str]) -> bool:
-    return not folders.isdisjoint(reader.folders_beside(file.name))
+def _parted(
+    files: Iterable[SourceFile], reader: FolderReader, folders: AbstractSet[str]
+) -> tuple[list[SourceFile], list[SourceFile]]:
+    """Return the files that lie beside a reader's own in these folders, and the others."""
+    its: list[SourceFile] = []
+    others: list[SourceFile] = []
+    for file in files:
+        is_its = not folders.isdisjoint(reader.folders_beside(file.name))
+        (its if is_its else others).append(file)
+    return its, others
 
 
 def _folder_and_suffix(file: SourceFile) -> tuple[str, str]:

@@ -303,3 +303,20 @@ def test_a_damaged_comment_file_is_named_and_the_artifact_kept(tmp_path: Path) -
 
     assert reading.only.messages[0].attached_text == "1.html:\na"
     assert "its comments" in reading.skipped[0].place
+
+
+def test_a_page_that_is_the_active_version_once_more_is_there_once(tmp_path: Path) -> None:
+    files = artifact_files(artifact(version("1")), **{"1__md": "# One"})
+    files[FOLDER + "page.md"] = "# One"
+
+    assert read(tmp_path, files).only.messages[0].attached_text == "1.md:\n# One"
+
+
+def test_of_thousands_of_versions_without_a_file_the_first_are_named(tmp_path: Path) -> None:
+    made = artifact(version("1"), *(version(f"x{number}") for number in range(5_000)))
+
+    reading = read(tmp_path, artifact_files(made, **{"1__html": "a"}))
+
+    assert len(reading.only.messages) == 1
+    assert len(reading.skipped) == 21
+    assert reading.skipped[-1].place.endswith("4,980 more versions")

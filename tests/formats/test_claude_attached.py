@@ -173,3 +173,12 @@ def test_texts_given_to_a_design_chat_and_its_errors_are_there() -> None:
         question.attached_text,
         done.attached_text,
     ]
+
+
+def test_the_artifact_that_a_message_points_to_stays_with_its_output() -> None:
+    output = result("create_artifact", [words("OK")]) | {"structured_content": {"artifact_id": "a"}}
+    made = message("assistant", "", content=[words(), output])
+
+    (only,) = read_value([conversation(made)]).only.messages
+
+    assert only.tool_outputs[0]["structured_content"] == {"artifact_id": "a"}

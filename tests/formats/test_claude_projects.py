@@ -183,3 +183,14 @@ def test_a_list_of_projects_is_read() -> None:
     other = project(document(uuid=PROJECT), uuid=DOCUMENT)
 
     assert len(read_value([project(document()), other]).conversations) == 2
+
+
+def test_an_address_is_found_at_any_depth_and_what_is_too_deep_is_skipped() -> None:
+    inner: Any = {"email": "ann@example.org", "kept": 1}
+    for _ in range(600):
+        inner = {"in": [inner]} if len(str(inner)) < 99 else {"in": inner}
+
+    reading = read_value(project(document(), extra=inner))
+
+    assert "example.org" not in str(reading.only.metadata)
+    assert reading.tally.lossy == {"an address of a person: left out": 1}

@@ -108,6 +108,18 @@ def test_the_slow_way_cuts_like_the_fast_one(
         assert values(cut(json.dumps(value).encode(), window=window)[1]) == value
 
 
+@pytest.mark.parametrize("number", [1, 97, 98, 99, 100, 1_000, 10_000])
+@pytest.mark.parametrize("inner", [{"a": "x", "b": []}, {"a": {"b": {"c": "]"}}}, "s", 5, [[1]]])
+def test_a_value_that_ends_with_the_file_is_whole_however_much_is_in_it(
+    number: int, inner: object
+) -> None:
+    value = {"id": "a", "items": [inner] * number, "z": "end"}
+
+    _, items = cut(json.dumps(value).encode())
+
+    assert values(items) == [value]
+
+
 def test_msgspec_still_tells_where_trailing_characters_are() -> None:
     """Without it reading is several times slower: a change of msgspec must not go unnoticed."""
     assert json_stream._CALIBRATION is not None

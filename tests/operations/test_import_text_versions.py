@@ -206,6 +206,24 @@ def test_what_was_stored_by_a_reader_without_attached_texts_is_completed(
     assert the_one(database).messages[0].attached_text == "a.txt:\nbrine"
 
 
+def test_a_native_file_brings_the_kinds_and_counts_them_also_when_unread(
+    run: Callable[..., Any], bring: Import, database: Database, tmp_path: Path
+) -> None:
+    bring(edition("one"))
+    bring(edition("two", LATER))
+    own = ("-d", database.url.exposed())
+    path = tmp_path / "all.jsonl"
+    assert run("export", "--output", path, *own).exit_code == 0
+
+    reports = [
+        json.loads(run("import", path, *given, "--format", "json").stdout)
+        for given in (own, ("-d", f"sqlite:///{tmp_path}/other.db"))
+    ]
+
+    assert [each["kinds"] for each in reports] == [{"document": 1}] * 2
+    assert [(each["new"], each["unchanged"]) for each in reports] == [(0, 1), (1, 0)]
+
+
 def _forget_attached_texts(database: Database) -> None:
     """Leave the rows as the reader before this one wrote them."""
     with database.transaction(write=True) as connection:

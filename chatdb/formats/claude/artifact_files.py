@@ -53,7 +53,7 @@ class ArtifactFiles:
     page: SourceFile | None = None
     comments: list[SourceFile] = field(default_factory=list)
     _read: int = 0
-    _packed: int | None = 0
+    _packed: int = 0
 
     def text(self, file: SourceFile) -> str:
         """Return the text of a file, with U+FFFD for what is no UTF-8.
@@ -61,16 +61,15 @@ class ArtifactFiles:
         Raises InvalidInputError for one that is too large, damaged or suspicious, and StorageError.
         """
         pieces: list[bytes] = []
-        size = 0
+        size, packed = 0, None
         with file.open(counting=False) as stream:
             while data := stream.read(BUFFER):
                 size += len(data)
                 pieces.append(data)
-                self._check(size, getattr(stream, "packed", None))
-            packed = stream.packed if isinstance(stream, Utf8Stream) else None
+                packed = stream.packed if isinstance(stream, Utf8Stream) else None
+                self._check(size, packed)
         self._read += size
-        if self._packed is not None:
-            self._packed = None if packed is None else self._packed + packed
+        self._packed += packed or 0
         return b"".join(pieces).decode("utf-8", "replace")
 
     def threads(self) -> Iterator[Any]:
@@ -89,7 +88,7 @@ class ArtifactFiles:
             raise InvalidInputError(f"it is larger than {LARGEST >> 20} MB")
         if total > MAX_VALUE:
             raise InvalidInputError(f"the artifact is larger than {MAX_VALUE >> 20} MB in all")
-        if packed is None or self._packed is None or total <= GROWTH_COUNTS_FROM:
+        if packed is None or total <= GROWTH_COUNTS_FROM:
             return
         if total > MAX_GROWTH * max(self._packed + packed, 1):
             raise InvalidInputError("it unpacks like a decompression bomb")

@@ -21,6 +21,7 @@ from chatdb.formats.claude.artifact_files import (
 from chatdb.formats.claude.attached import COMMENTS, attached_text
 from chatdb.formats.claude.texts import text_of, time_of, without_addresses
 from chatdb.formats.fields import kept, without_marks
+from chatdb.formats.files.duplicate_keys import MOST_NAMED
 from chatdb.formats.files.json_records import BadRecordError, JsonReader, RecordContext
 from chatdb.formats.files.source_files import SourceFile, folder_of
 from chatdb.formats.files.sources import Source
@@ -122,17 +123,23 @@ class _Versions:
     def messages(self, listed: list[Any], active: Any) -> list[Message]:
         """Return the versions that have a text, the oldest first."""
         waiting = dict(self._files.versions)
-        if self._files.page is not None and isinstance(active, str) and active not in waiting:
-            waiting[active] = [VersionFile("page.md", self._files.page)]
+        if self._files.page is not None:
+            name = active if isinstance(active, str) else "page"
+            waiting[name] = [*waiting.get(name, ()), VersionFile("page.md", self._files.page)]
         found: list[Message] = []
+        missing = 0
         for raw in listed:
             version = raw.get("id") if isinstance(raw, dict) else None
-            if not isinstance(version, str):
-                self._context.skip("a version of the artifact", "it has no id")
-            elif version not in waiting:
-                self._context.skip(f"version {version}", _NO_FILE, version)
-            else:
+            if isinstance(version, str) and version in waiting:
                 found += self._message(version, dict(raw), waiting.pop(version))
+                continue
+            missing += 1
+            if missing <= MOST_NAMED:
+                named = version if isinstance(version, str) else None
+                what = "a version of the artifact" if named is None else f"version {named}"
+                self._context.skip(what, "it has no id" if named is None else _NO_FILE, named)
+        if missing > MOST_NAMED:
+            self._context.skip(f"{missing - MOST_NAMED:,} more versions", _NO_FILE)
         for version, files in waiting.items():
             found += self._message(version, {}, files)
         found.sort(key=lambda each: each.created_at)
@@ -145,7 +152,12 @@ class _Versions:
         return found
 
     def _message(self, version: str, raw: Fields, files: list[VersionFile]) -> Iterator[Message]:
-        attachments = [text for each in files if (text := self._text(version, each)) is not None]
+        attachments: list[Fields] = []
+        for each in files:
+            text = self._text(version, each)
+            # The page of an artifact may be the text of its active version once more.
+            if text is not None and text not in [one["extracted_content"] for one in attachments]:
+                attachments.append({"name": each.name, "extracted_content": text})
         if not attachments:
             return
         fields = without_addresses(raw, self._context)
@@ -170,14 +182,14 @@ class _Versions:
             metadata=kept(fields) | ({MARKS: marks} if marks else {}),
         )
 
-    def _text(self, version: str, each: VersionFile) -> Fields | None:
+    def _text(self, version: str, each: VersionFile) -> str | None:
         raw = self._attempt(f"version {version}", lambda: self._files.text(each.file))
         if raw is None:
             return None
         # Nothing in the JSON tells that a text beside it has to be cleaned.
         text, count = canonical.clean_text(raw)
         self._context.tally.replaced_characters += count
-        return {"name": each.name, "extracted_content": text}
+        return text
 
     def _add_comments(self, message: Message) -> None:
         threads = self._attempt("its comments", lambda: list(self._files.threads()))

@@ -12,6 +12,7 @@ from chatdb.formats.fields import kept, without_marks
 from chatdb.formats.files.json_records import RecordContext
 from chatdb.formats.identity import MessageIds, conversation_id
 from chatdb.formats.times import EPOCH, GUESSED, MISSING, Moment, parse_time
+from chatdb.primitives.nesting import with_room
 from chatdb.records import MARKS, Conversation, ConversationKind, Message, Role
 
 ADDRESS_LEFT_OUT = "an address of a person: left out"
@@ -20,7 +21,6 @@ _ADDRESS_KEY = re.compile(r"e-?mail|phone|(?:^|_)ip(?:$|_)|address", re.IGNORECA
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PERSON = re.compile(r"(?:full|display|user|author)_?name", re.IGNORECASE)
 """Who has not said a name is listed by the address."""
-_DEEPEST = 50
 
 Fields = dict[str, Any]
 
@@ -100,22 +100,34 @@ def text_of(fields: Fields, name: str) -> str | None:
     return None
 
 
-def without_addresses(value: Any, context: RecordContext, depth: int = 0) -> Any:
+def without_addresses(value: Any, context: RecordContext) -> Any:
     """Return a value of the metadata without people's addresses, wherever they are in it."""
-    if depth > _DEEPEST:
-        return value
-    if isinstance(value, list):
-        return [without_addresses(each, context, depth + 1) for each in value]
-    if not isinstance(value, dict):
-        return value
-    left = {
-        name: without_addresses(each, context, depth + 1)
-        for name, each in value.items()
-        if not _is_address(name, each)
-    }
-    if missing := len(value) - len(left):
-        context.tally.lossy[ADDRESS_LEFT_OUT] += missing
+    left, count = with_room(_without, value)
+    if count:
+        context.tally.lossy[ADDRESS_LEFT_OUT] += count
     return left
+
+
+def _without(value: Any) -> tuple[Any, int]:
+    """Return a value without the addresses in it, and how many there were."""
+    missing = 0
+    if isinstance(value, list):
+        items = []
+        for each in value:
+            item, count = _without(each)
+            items.append(item)
+            missing += count
+        return items, missing
+    if not isinstance(value, dict):
+        return value, 0
+    fields = {}
+    for name, each in value.items():
+        if _is_address(name, each):
+            missing += 1
+        else:
+            fields[name], count = _without(each)
+            missing += count
+    return fields, missing
 
 
 def _is_address(name: str, value: Any) -> bool:

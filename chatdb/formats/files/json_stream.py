@@ -40,6 +40,7 @@ _INSIDE = re.compile(
     rb'(?:[^"\[\]{}]++|' + _STRING + rb"|[\[{]" + _NESTED + rb"[\]}]){0,99}", re.DOTALL
 )
 """Matches whole strings, small containers and everything but brackets, at the speed of C."""
+_STRUCTURE = b'"[]{}'
 _SCALAR = re.compile(rb"[^ \t\r\n,\[\]{}\"]*")
 _skip = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -338,6 +339,9 @@ class _Scan:
                 position = run.end() if run else position
                 if position >= len(buffer):
                     break
+                # The pattern takes so much at once and no more: it may stop anywhere.
+                if buffer[position] not in _STRUCTURE:
+                    continue
                 self._bracket(buffer[position])
                 position += 1
             if self._depth == 0 and not self._in_string:
