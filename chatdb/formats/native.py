@@ -22,7 +22,7 @@ from chatdb.formats.unread import Counts, Unread
 from chatdb.primitives import canonical
 from chatdb.primitives.nesting import TOO_DEEP, TooDeepError, roomy
 from chatdb.records import DIGEST, Conversation, Message, sorted_embeddings, sorted_files
-from chatdb.store.columns import JSON, OBJECT, TIME, fields_of
+from chatdb.store.columns import DEFAULTS, JSON, OBJECT, TIME, fields_of
 
 if TYPE_CHECKING:
     from chatdb.formats.files.source_files import SourceFile
@@ -64,6 +64,10 @@ def header_line(*, created: datetime, source: str | None = None) -> bytes:
 
 def conversation_line(record: Conversation) -> bytes:
     """Return a conversation as a line; reading it back gives an equal record and the same line."""
+    # msgspec leaves out a default where it is the very object, which a database does not return.
+    for name, usual in DEFAULTS:
+        if getattr(record, name) == usual:
+            setattr(record, name, usual)
     line = _encode(record)
     # The numbers of embeddings, which come last, are right already: see `canonical.vector`.
     end = line.rfind(_EMBEDDINGS) if record.embeddings else len(line)

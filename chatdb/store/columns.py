@@ -147,6 +147,12 @@ FLAGS: dict[str, str] = {column.flag: column.name for column in COLUMNS if colum
 """What a conversation may be (archived, starred ...), with the column of the time it became so."""
 
 
+DEFAULTS: tuple[tuple[str, str], ...] = tuple(
+    (column.name, column.default) for column in COLUMNS if column.default is not None
+)
+"""The fields of a conversation with a value that the native format leaves out."""
+
+
 def columns_of(table: str) -> tuple[Column, ...]:
     """Return a table's columns, in the order in which their values are written."""
     return tuple(column for column in COLUMNS if column.table == table)

@@ -27,7 +27,7 @@ from chatdb.db.database import Database
 from chatdb.primitives.garbage import rare_collections
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Organization
-from chatdb.store.columns import TIME, columns_of, fields_of
+from chatdb.store.columns import DEFAULTS, TIME, columns_of, fields_of
 from chatdb.store.embeddings import EmbeddingLines
 from chatdb.store.every_organization import Scope, chosen, label_of
 from chatdb.store.line_parts import LineParts
@@ -285,6 +285,9 @@ def _heads(
                 time = getattr(head, name)
                 if time is not None:
                     setattr(head, name, json_time(time))
+            for name, usual in DEFAULTS:
+                if getattr(head, name) == usual:
+                    setattr(head, name, usual)
         except ValueError as error:
             raise unreadable(f"conversation {row[0]}", error) from error
         head.metadata = metadata

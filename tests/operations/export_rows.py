@@ -145,7 +145,7 @@ def fill(url: DatabaseUrl, count: int = 3, size: int = 20) -> None:
 
 def _insert_one(connection: sa.Connection, record: Conversation) -> None:
     owner = {"organization_id": ORGANIZATION, "conversation_id": record.id}
-    parts = ("messages", "snapshots", "embeddings")
+    parts = ("messages", "snapshots", "files", "embeddings")
     own = {"organization_id": ORGANIZATION, **_fields(record, *parts)}
     connection.execute(sa.insert(schema.conversations), own)
     for position, each in enumerate(record.messages):
@@ -153,6 +153,13 @@ def _insert_one(connection: sa.Connection, record: Conversation) -> None:
         connection.execute(sa.insert(schema.messages), row)
     for snapshot in record.snapshots:
         connection.execute(sa.insert(schema.snapshots), {**owner, **_fields(snapshot)})
+    for file in record.files:
+        of_bytes = {"size": file.size, "media_type": file.media_type}
+        kept = {"organization_id": ORGANIZATION, "digest": file.digest, **of_bytes}
+        if file.size is not None:
+            connection.execute(sa.insert(schema.files), kept)
+        placed = {**owner, **_fields(file, *of_bytes)}
+        connection.execute(sa.insert(schema.message_files), placed)
     for embedded in record.embeddings:
         connection.execute(sa.insert(schema.message_embeddings), {**owner, **_fields(embedded)})
     statement = sa.update(schema.conversations).values(updated_at=record.updated_at)

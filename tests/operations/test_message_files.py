@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from chatdb.db import schema
 from chatdb.db.database import Database
+from chatdb.formats.native import conversation_line
 from chatdb.operations.conversations import branches
 from chatdb.operations.conversations.delete_messages import delete_messages
 from chatdb.operations.copying.copy_database import copy_database
@@ -165,3 +166,12 @@ def test_a_copy_takes_along_files_that_no_message_has(make: Make) -> None:
     assert (report.outcome, report.files, report.message_files) == ("done", 2, 2)
     assert rows(target) == rows(source)
     assert stored(target) == stored(source)
+
+
+def test_the_usual_kind_is_not_written_by_any_export(database: Database) -> None:
+    load(database, [talk(), conversation("paper", kind="document")])
+
+    exported = b"".join(native_lines(database, ConversationFilter(), **OWN)).splitlines(True)
+
+    assert sorted(exported) == sorted(map(conversation_line, stored(database)))
+    assert sorted(b'"kind"' in line for line in exported) == [False, True]

@@ -58,10 +58,11 @@ AttachmentsOption = Annotated[
 
 @app.command(cls=DataCommand)
 def reindex(context: typer.Context) -> None:
-    """Fill the attached text of messages that were imported before.
+    """Fill the attached text of messages imported before.
 
-    What people saw beside them (pasted texts, reports, artifacts) becomes searchable. Made from what is stored, in
-    all organizations: no export is needed. If it is interrupted, run it again: it goes on there.
+    What people saw beside them (pasted texts, reports, artifacts) becomes searchable. Made from
+    what is stored, in all organizations: no export is needed. Interrupted, it goes on the next
+    time.
 
     \b
     Example:
