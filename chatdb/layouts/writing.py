@@ -104,6 +104,10 @@ class BaseWriter:
         shown = [each for each in path if options.include_hidden or not is_hidden(each)]
         writing.lose("messages on other branches left out", len(record.messages) - len(path))
         writing.lose("hidden messages left out", len(path) - len(shown))
+        writing.lose("files of messages left out", len(record.files))
+        writing.lose(f"{record.kind} written as any conversation", record.kind != "chat")
+        for message in shown:
+            self._lose_fields(message, "attached_text", "user_id")
         return shown
 
     def _as_it_came(

@@ -127,5 +127,7 @@ def test_a_field_that_has_a_place_comes_back_and_no_other_does(
     assert same - {"organization", "organization_name"} == {
         field for field, layouts in PLACES.items() if name in layouts
     }
+    for what in ("files", "attached_text", "user_id"):
+        assert f"{what} of messages left out" in told
     left_out = {field for field in TIMES if f"{field} of conversations left out (1)" in told}
     assert left_out == {field for field in TIMES if name not in PLACES[field]}
