@@ -10,7 +10,7 @@ from uuid import UUID
 from chatdb.records import Message
 
 
-class Places:
+class PlacesInBoth:
     """The parents of messages that two versions of a conversation have in common."""
 
     def __init__(self, stored: Iterable[Message], incoming: Iterable[Message]) -> None:
