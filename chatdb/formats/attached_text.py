@@ -8,6 +8,8 @@ from chatdb.records import Message
 
 MADE: dict[str, Callable[[Message], str | None]] = {
     "chatgpt": chatgpt.attached_text,
+    "chatgpt-canvas": chatgpt.attached_text,
+    "chatgpt-group": chatgpt.attached_text,
     "claude": claude.attached_text,
     "claude-design": claude.attached_text,
 }
