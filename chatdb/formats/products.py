@@ -89,6 +89,8 @@ _FEEDBACK_NAME = re.compile(
     r"(?:.*[/:])?reflections/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json"
 )
 _SHARED = _part("ChatGPT", "shared links", holds_words=False)
+FILE_NAMES = _part("ChatGPT", "names of files", holds_words=False)
+"""The reader of its conversations takes the names of attachments from it."""
 
 _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (Product("a Qwen Code session"), ("sessionId", "parentUuid", "provenance")),
@@ -149,8 +151,8 @@ _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (_part("ChatGPT", "feedback", holds_words=False), ("conversation_id", "rating", "!messages")),
     (_SHARED, ("conversation_id", "is_anonymous", "!messages")),
     (_part("ChatGPT", "the account", holds_words=False), ("id=user-*", "email", "!messages")),
-    (_part("ChatGPT", "names of files", holds_words=False), ("file[-_]*.dat=*",)),
-    (_part("ChatGPT", "names of files", holds_words=False), ("file_id", "file_name", "!messages")),
+    (FILE_NAMES, ("file[-_]*.dat=*",)),
+    (FILE_NAMES, ("file_id", "file_name", "!messages")),
     (_part("ChatGPT", "a list of its files", holds_words=False), ("files/*=conversations*.json",)),
     (_FINE_TUNING, ("preferred_output", "non_preferred_output")),
     (_FINE_TUNING, ("messages/*/role", "!id", "!title", "!uuid")),

@@ -44,6 +44,22 @@ FORMATS: tuple[Format, ...] = (
         module="chatdb.formats.chatgpt.reader",
     ),
     Format(
+        "chatgpt-group",
+        "ChatGPT data export, its group chats",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module="chatdb.formats.chatgpt.group_chats",
+    ),
+    Format(
+        "chatgpt-canvas",
+        "ChatGPT data export, its canvases (textdocs)",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module="chatdb.formats.chatgpt.textdocs",
+    ),
+    Format(
         "claude",
         "Claude.ai data export (zip, folder or conversations.json)",
         reads=True,

@@ -14,7 +14,7 @@ from chatdb.formats.chat_files import SOURCE as CHAT_FILES
 from chatdb.formats.files.sampling import MAX_VALUES, sample_of, seen
 from chatdb.formats.files.source_files import SourceFile, folder_of
 from chatdb.formats.files.sources import Source
-from chatdb.formats.products import product_among, product_named
+from chatdb.formats.products import FILE_NAMES, product_among, product_named
 
 _LARGE = 1 << 20
 """From this size on the first value is checked before the first fifty are read."""
@@ -64,10 +64,11 @@ def sort_files(source: Source, wanted: Reader | None = None) -> Sorted:
     if not sorting.files:
         return Sorted((Part(wanted or registry.detect(source), source),), source.ignored)
     beside = sorting.take_beside(source.beside)
+    names = tuple(stray.file for stray in sorting.strays if stray.has_names)
     parts = tuple(
         Part(
             reader,
-            replace(source, files=tuple(files), ignored=(), beside=beside.get(reader.name, ())),
+            replace(source, files=tuple(files), ignored=(), beside=beside.get(reader.name, names)),
         )
         for reader, files in sorting.in_order(source)
     )
@@ -90,11 +91,15 @@ def require_readable(source: Source) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Stray:
-    """A file that no reader recognises; `is_known` says that it is another product's."""
+    """A file that no reader recognises; `is_known` says that it is another product's.
+
+    `has_names` says that it has the names of files of the conversations beside it.
+    """
 
     file: SourceFile
     ignored: IgnoredFile
     is_known: bool = False
+    has_names: bool = False
 
 
 class _Sorting:
@@ -181,7 +186,7 @@ class _Sorting:
         product = product_among(sample.values, sample.head) or product_named(file.name)
         if product is not None:
             ignored = IgnoredFile(file.name, product.reason, product.holds_words)
-            return _Stray(file, ignored, is_known=True)
+            return _Stray(file, ignored, is_known=True, has_names=product is FILE_NAMES)
         reason = seen("it", sample).removeprefix("it is ").removeprefix("it ")
         holds_words = _has_words(sample.values) if sample.values else sample.trouble is not None
         return _Stray(file, IgnoredFile(file.name, reason, holds_words))

@@ -281,7 +281,7 @@ def test_files_that_are_left_out_are_listed_and_alarm_where_words_are_lost(
     folder = tmp_path / "export"
     folder.mkdir()
     native(folder / "conversations (1).json", 2)
-    (folder / "group_chats.json").write_text('{"chats": [{"messages": [{"text": "hello"}]}]}')
+    (folder / "grok.json").write_text('{"conversation": {"title": "x"}, "responses": []}')
     for number in range(30):
         (folder / f"file-{number}.dat").write_bytes(b"\x89PNG")
     report = tmp_path / "report.json"
@@ -292,12 +292,10 @@ def test_files_that_are_left_out_are_listed_and_alarm_where_words_are_lost(
     assert (shown.exit_code, count_of(database_url)) == (7, 2)
     assert '"a picture (PNG)":30' in shown.stdout
     assert shown.stderr.count("file-") == 0
-    assert "group_chats.json: a part of a ChatGPT export" in shown.stderr
+    assert "grok.json: a Grok export" in shown.stderr
     ignored = json.loads(listed.stdout)["ignored_files"]
     assert len(ignored) == 31
-    assert {each["place"] for each in ignored if each["holds_words"]} == {
-        str(folder / "group_chats.json")
-    }
+    assert {each["place"] for each in ignored if each["holds_words"]} == {str(folder / "grok.json")}
     assert json.loads(report.read_text())["files"][0]["ignored_files"] == ignored
 
 

@@ -122,7 +122,7 @@ def test_pictures_and_files_are_attachments_in_order() -> None:
     read = read_one(message(text=content, metadata={"attachments": [file]}))
 
     assert read.content == "what is this?"
-    assert read.attachments == [picture, file]
+    assert read.attachments == [picture | {"id": "file_1"}, file]
     assert read.metadata["content"]["order"] == ["attachment", "text"]
 
 

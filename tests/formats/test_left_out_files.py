@@ -127,8 +127,8 @@ def test_parts_of_an_export_that_are_not_read_yet_are_named(tmp_path: Path) -> N
         tmp_path / "export.zip",
         {
             "conversations.json": json.dumps([claude_conversation(claude_message())]).encode(),
-            "group_chats.json": b'{"chats": [{"id": "g", "messages": [{"text": "hello"}]}]}',
-            "textdocs/1.json": b'{"id": "1", "title": "Note", "content": "Dear"}',
+            "group_chats.json": b'{"chats": {"g": {"messages": [{"text": "hello"}]}}}',
+            "textdocs/1.json": b'{"id": "1", "title": "Note", "content": "Dear", "new": 1}',
             "users.json": b'[{"uuid": "a", "full_name": "Ann", "email_address": "a@b.example"}]',
         },
     )

@@ -137,6 +137,14 @@ def _context(raw: Fields) -> Content:
     return Content("\n\n".join(texts), rest=raw)
 
 
+def _computer(raw: Fields) -> Content:
+    """`computer_output`: what a computer shows that the assistant works on."""
+    content = _text_in("text", "output")(raw)
+    if isinstance(raw.get("screenshot"), dict):
+        content.attachments = [*(content.attachments or ()), raw.pop("screenshot")]
+    return content
+
+
 def _unknown(raw: Fields) -> Content:
     content = Content(rest=dict(raw), known=False)
     # Where the known types have their text: a new type most likely does too.
@@ -157,6 +165,7 @@ _KINDS: dict[str | None, Callable[[Fields], Content]] = {
     "code": _text_in("text"),
     "execution_output": _text_in("text"),
     "citable_code_output": _text_in("output_str"),
+    "computer_output": _computer,
     "system_error": _text_in("text"),
     "tether_quote": _text_in("text"),
     "tether_browsing_code": _text_in("text", "result"),

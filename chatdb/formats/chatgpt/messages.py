@@ -1,11 +1,15 @@
 """The messages of a ChatGPT conversation: from the nodes of its mapping to records."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from chatdb.formats.base import Tally
+from chatdb.formats.chatgpt.attached import WIDGETS, attached_text, has_report
+from chatdb.formats.chatgpt.canvases import PREFIX, apply_updates
 from chatdb.formats.chatgpt.content import Content, read_content
+from chatdb.formats.chatgpt.file_names import name_files
 from chatdb.formats.chatgpt.shapes import Nodes, RawAuthor, RawMessage, RawNode
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import REPEATED, MessageIds, message_id
@@ -18,8 +22,10 @@ _HIDDEN_TYPES = frozenset(("user_editable_context", "model_editable_context"))
 _EARLIEST, _LATEST = 1e8, 4e9
 """Between these values a number is certainly in seconds."""
 _PLAIN_ROLES = frozenset(("user", "assistant"))
-_PLACED = frozenset(("attachments", "aggregate_result", "is_visually_hidden_from_conversation"))
-"""Fields of the metadata with a column, beside the model."""
+_PLACED = frozenset(
+    ("attachments", "aggregate_result", "is_visually_hidden_from_conversation", *WIDGETS)
+)
+"""Fields of the metadata with a column, beside the model, and those with text to be seen."""
 
 Fields = dict[str, Any]
 
@@ -31,10 +37,14 @@ class ChatgptMessages:
     ancestor with one. `bridged` are the nodes without a message.
     """
 
-    def __init__(self, nodes: Nodes, tree: Tree, tally: Tally) -> None:
+    def __init__(
+        self, nodes: Nodes, tree: Tree, tally: Tally, file_names: Mapping[str, str]
+    ) -> None:
         self._nodes = nodes
         self._tree = tree
         self._tally = tally
+        self._file_names = file_names
+        self._has_canvas = False
         self.ids: dict[str | None, UUID | None] = {None: None}
         self.bridged: Fields = {}
         self.malformed: list[str] = []
@@ -85,9 +95,14 @@ class ChatgptMessages:
             ):
                 self._keep_node(message, name, node)
             messages.append(message)
+        self._finish(messages, plain)
+        return messages
+
+    def _finish(self, messages: list[Message], plain: int) -> None:
         if plain:
             self._tally.content_types["text"] += plain
-        return messages
+        if self._has_canvas:
+            apply_updates(messages)
 
     def _source_ids(self) -> list[Any]:
         return [node.message.id for node in self._nodes.values() if node.message is not None]
@@ -114,6 +129,7 @@ class ChatgptMessages:
                 message.model = default_model
             if type(raw.recipient) is str and raw.recipient != "all":
                 message.tool_calls = [_call(raw.recipient, content)]
+                self._has_canvas |= raw.recipient.startswith(PREFIX)
         # ChatGPT itself shows none of these.
         if raw.weight == 0 or kind in _HIDDEN_TYPES or _is_empty(message):
             marks["hidden"] = True
@@ -126,10 +142,20 @@ class ChatgptMessages:
             fields["content"] = content.rest
         if author is not None:
             _from_author(message, author, fields)
+        message.metadata = fields
+        self._attach(message, marks)
         if marks:
             fields[MARKS] = marks
-        message.metadata = fields
         return message
+
+    def _attach(self, message: Message, marks: Fields) -> None:
+        """Name the files of the message, and gather what was seen beside its words."""
+        if message.attachments is not None:
+            name_files(message.attachments, self._file_names)
+        message.attached_text = attached_text(message)
+        # ChatGPT hides the message, as plumbing, and shows the report.
+        if message.attached_text and "hidden" in marks and has_report(message):
+            del marks["hidden"]
 
     def _unusual_role(self, raw_role: Any, marks: Fields) -> Role:
         role, known = mapped_role(raw_role)

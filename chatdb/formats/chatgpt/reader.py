@@ -4,6 +4,7 @@ Every node with a message is one message; nodes without are bridged and kept in 
 conversation. `docs/formats.md` describes each field.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from chatdb.formats.beginnings import FirstMessage
+from chatdb.formats.chatgpt.file_names import read_names
 from chatdb.formats.chatgpt.messages import ChatgptMessages
 from chatdb.formats.chatgpt.shapes import (
     Nodes,
@@ -28,6 +30,7 @@ from chatdb.formats.files.json_records import (
     RecordContext,
     decode_any,
 )
+from chatdb.formats.files.sources import Source
 from chatdb.formats.identity import conversation_id, conversation_id_without_source_id
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import Tree, newest_leaf, tree_of
@@ -40,6 +43,7 @@ _FIELDS = frozenset(
     (
         "async_status",
         "blocked_urls",
+        "context_scopes",
         "conversation_origin",
         "conversation_template_id",
         "current_node",
@@ -49,6 +53,7 @@ _FIELDS = frozenset(
         "gizmo_type",
         "id",
         "is_do_not_remember",
+        "is_read_only",
         "is_study_mode",
         "memory_scope",
         "model_slug",
@@ -78,7 +83,8 @@ class ChatGptReader(JsonReader):
 
     name = SOURCE
     title = "ChatGPT data export"
-    version = 2
+    version = 3
+    known_fields = _FIELDS
 
     def recognises_record(self, value: Any) -> bool:
         if not isinstance(value, dict) or "inserted_at" in value:
@@ -122,11 +128,11 @@ class ChatGptReader(JsonReader):
         title = record.pop("title") if isinstance(record.get("title"), str) else None
         source_id = _source_id(record)
         if source_id:
-            identifier = conversation_id(SOURCE, context.source_name, source_id)
+            identifier = conversation_id(self.name, context.source_name, source_id)
         else:
             identifier = _made_id(nodes, created, title, context)
         tree = tree_of(*_links(nodes))
-        messages = ChatgptMessages(nodes, tree, context.tally)
+        messages = ChatgptMessages(nodes, tree, context.tally, context.file_names)
         default = record.get("default_model_slug")
         read = messages.read(
             identifier, started=created, default_model=default if isinstance(default, str) else None
@@ -142,11 +148,27 @@ class ChatGptReader(JsonReader):
             archived_at=updated if archived else None,
             starred_at=updated if starred else None,
             pinned_at=_pinned(record, marks),
-            source=SOURCE,
+            source=self.name,
             source_id=source_id,
-            metadata=_metadata(record, messages.bridged, marks, context),
+            metadata=self._metadata(record, messages.bridged, marks, context),
             messages=read,
         )
+
+    def names_in(self, source: Source) -> Mapping[str, str]:
+        return read_names(source.beside)
+
+    def _metadata(
+        self, record: Fields, bridged: Fields, marks: Fields, context: RecordContext
+    ) -> Fields:
+        metadata = kept(record)
+        for name in metadata.keys() - self.known_fields:
+            context.tally.unknown_fields[name] += 1
+        without_marks(metadata, marks)
+        if bridged:
+            metadata[MAPPING] = bridged
+        if marks:
+            metadata[MARKS] = marks
+        return metadata
 
 
 reader = ChatGptReader()
@@ -250,15 +272,3 @@ def _source_id(record: Fields) -> str | None:
         if usable and value != "" and found in (None, str(value)):
             found = str(record.pop(name))
     return found
-
-
-def _metadata(record: Fields, bridged: Fields, marks: Fields, context: RecordContext) -> Fields:
-    metadata = kept(record)
-    for name in metadata.keys() - _FIELDS:
-        context.tally.unknown_fields[name] += 1
-    without_marks(metadata, marks)
-    if bridged:
-        metadata[MAPPING] = bridged
-    if marks:
-        metadata[MARKS] = marks
-    return metadata

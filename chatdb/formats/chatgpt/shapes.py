@@ -85,6 +85,10 @@ class RawConversation(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit
     pinned_time: Any = None
     owner: Any = None
     id: Any = None
+    is_read_only: Any = None
+    context_scopes: Any = None
+    sugar_item_visible: Any = None
+    model_slug: Any = None
 
 
 decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -1,8 +1,9 @@
 """The loop that readers of JSON formats share: value by value, from bytes to records."""
 
 import json
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -29,6 +30,7 @@ from chatdb.records import Conversation
 decode_any = msgspec.json.Decoder().decode
 _tolerant = roomy(json.JSONDecoder(strict=False).decode)
 _ESCAPED_NUL = b"\\u0000"
+_FILE_ID = re.compile(rb"file[-_][0-9A-Za-z_-]+")
 _ODD_SHAPE = (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError)
 """Errors of a conversion for an unknown shape: that entry is skipped and listed."""
 
@@ -58,13 +60,15 @@ class Peeked:
 class RecordContext:
     """What a conversion needs besides the record itself; `place` is where that is.
 
-    `defers` tells whether records are left undecoded if possible.
+    `defers` tells whether records are left undecoded if possible. `file_names` has the names of
+    files by their ids, where other files of the source tell them.
     """
 
     tally: Tally
     source_name: str | None
     beginnings: Beginnings
     defers: Callable[[], bool] | None = None
+    file_names: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
     skips: list[tuple[str, str, str | None]] = field(default_factory=list)
 
@@ -161,6 +165,11 @@ class JsonReader(ABC):
         Raises BadRecordError for an invalid record.
         """
 
+    def names_in(self, source: Source) -> Mapping[str, str]:
+        """Return the names of files by their ids, from other files than those with records."""
+        del source
+        return {}
+
     def unwrap(self, value: Any) -> Sequence[Any] | None:
         """Return the records in a value that contains several; None for a single record."""
         del value
@@ -200,6 +209,7 @@ class JsonReader(ABC):
         self, source: Source, context: RecordContext
     ) -> Iterator[Conversation | Skipped | Unread]:
         alone = len(source.files) == 1
+        context.file_names = self.names_in(source)
         with rare_collections():
             for file in source.files:
                 yield from self._read_file(file, context, alone=alone)
@@ -234,20 +244,30 @@ class JsonReader(ABC):
         return self.decode(data)
 
     def _unread(
-        self, file: SourceFile, element: Element, peeked: Peeked, source_name: str | None
+        self, file: SourceFile, element: Element, peeked: Peeked, known: RecordContext
     ) -> Unread:
         def read(tally: Tally) -> list[Conversation | Skipped]:
-            context = self._context(tally, source_name)
+            context = self._context(tally, known.source_name)
+            context.file_names = known.file_names
             found = self._items(file, replace(element, value=None), context)
             return [item for item in found if not isinstance(item, Unread)]
 
         return Unread(
-            id=conversation_id(self.name, source_name, peeked.source_id),
+            id=conversation_id(self.name, known.source_name, peeked.source_id),
             user_id=peeked.user_id,
             data=element.data,
-            digest=bytes_digest(self.name, self.version, element.data),
+            digest=self._digest(element.data, known),
             read=read,
         )
+
+    def _digest(self, data: bytes, context: RecordContext) -> str:
+        """Return the digest of a record's bytes and of the names of the files it points to."""
+        names = context.file_names
+        if names and b"file" in data:
+            known = {each.decode() for each in _FILE_ID.findall(data)} & names.keys()
+            # Names that another file of the export tells are as much its source as its bytes.
+            data += b"".join(f"\n{each} {names[each]}".encode() for each in sorted(known))
+        return bytes_digest(self.name, self.version, data)
 
     def _items(
         self, file: SourceFile, element: Element, context: RecordContext
@@ -259,7 +279,7 @@ class JsonReader(ABC):
         else:
             decoded = Decoded(element.value[0], dirty=_ESCAPED_NUL in element.data)
         if isinstance(decoded.value, Peeked):
-            yield self._unread(file, element, decoded.value, context.source_name)
+            yield self._unread(file, element, decoded.value, context)
             return
         place = _place(file, element, decoded.value)
         for each in [] if decoded.error else dropped_values(element.data, decoded.value):
@@ -293,7 +313,7 @@ class JsonReader(ABC):
                 tally.kinds[item.kind] += 1
             parts = [Skipped(f"{place}: {what}", why, known) for what, why, known in own.skips]
             if alone_in is not None and item.source_hash is not None and not parts:
-                digest = bytes_digest(self.name, self.version, alone_in)
+                digest = self._digest(alone_in, own)
                 item.source_hash = with_bytes(item.source_hash, digest, tally)
         else:
             tally.skipped += 1

@@ -32,7 +32,7 @@ class Source:
     """An opened input: the files that may be read, in order, and those that are not JSON.
 
     `beside` are files that a reader takes together with one of the others: here the texts among
-    the ignored ones, for a reader those that are its own.
+    the ignored ones, for a reader those that are its own, or those with the names of files.
     """
 
     name: str

@@ -11,6 +11,8 @@ from uuid import UUID
 import msgspec
 
 from chatdb.formats.times import is_known
+from chatdb.operations.importing.file_names import with_names_kept
+from chatdb.operations.importing.places import PlacesInBoth
 from chatdb.primitives import canonical
 from chatdb.records import (
     WHOLE_CONVERSATION,
@@ -221,9 +223,17 @@ def _merge_messages(
 ) -> list[Message]:
     known = {message.id: message for message in stored}
     merged = dict(known)
+    places: PlacesInBoth | None = None
     for message in incoming:
         held = known.get(message.id)
-        merged[message.id] = message if held is None else _choose(held, message, current=current)
+        if held is None:
+            merged[message.id] = message
+            continue
+        chosen = _choose(held, message, current=current)
+        if held.parent_id != message.parent_id:
+            places = places or PlacesInBoth(stored, incoming)
+            chosen = _in_place(chosen, held, message, places)
+        merged[message.id] = chosen
     if len(merged) == len(known):
         return list(merged.values())
     mine, theirs = [m.id for m in stored], [m.id for m in incoming]
@@ -237,10 +247,24 @@ def _choose(held: Message, message: Message, *, current: bool) -> Message:
         held.edited_at is None or message.edited_at > held.edited_at
     ):
         return message
-    made_here = held.source_id is None or held.edited_at is not None
-    if made_here or not current or same_message(held, message):
+    if _is_made_here(held) or not current:
         return held
-    return message
+    message = with_names_kept(held, message)
+    return held if same_message(held, message) else message
+
+
+def _in_place(chosen: Message, held: Message, message: Message, places: PlacesInBoth) -> Message:
+    """Return the chosen version where it has the messages above it that one side misses."""
+    if chosen is not held and places.keeps_stored(held, message):
+        moved = msgspec.structs.replace(chosen, parent_id=held.parent_id)
+        return held if same_message(held, moved) else moved
+    if chosen is held and not _is_made_here(held) and places.takes_incoming(held, message):
+        return msgspec.structs.replace(held, parent_id=message.parent_id)
+    return chosen
+
+
+def _is_made_here(message: Message) -> bool:
+    return message.source_id is None or message.edited_at is not None
 
 
 def _merge_snapshots(stored: Conversation, incoming: Conversation, *, current: bool) -> list[Any]:
