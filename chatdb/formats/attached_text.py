@@ -1,16 +1,26 @@
-"""What a person saw beside a message of a source, made from the message as it is stored."""
+"""What people saw beside the messages of a source, made from the messages as they are stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chatdb.formats.chatgpt import attached as chatgpt
+from chatdb.formats.chatgpt.canvases import apply_updates
 from chatdb.formats.claude import attached as claude
 from chatdb.records import Message
 
-MADE: dict[str, Callable[[Message], str | None]] = {
+_MADE: dict[str, Callable[[Message], str | None]] = {
     "chatgpt": chatgpt.attached_text,
-    "chatgpt-canvas": chatgpt.attached_text,
-    "chatgpt-group": chatgpt.attached_text,
     "claude": claude.attached_text,
     "claude-design": claude.attached_text,
 }
-"""By `conversations.source`: what makes the text of messages that were imported without it."""
+SOURCES = tuple(sorted(_MADE))
+"""The sources whose messages may have been imported without it: `conversations.source`."""
+
+
+def fill(source: str, messages: Sequence[Message]) -> None:
+    """Give the messages of a conversation, parents before children, the text that they lack."""
+    make = _MADE[source]
+    for message in messages:
+        if message.attached_text is None:
+            message.attached_text = make(message)
+    if source == "chatgpt":
+        apply_updates(messages)

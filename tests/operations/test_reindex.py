@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -13,8 +15,12 @@ from chatdb.errors import RefusedError
 from chatdb.operations.conversations import reindex as operation
 from chatdb.operations.searching.search_index import check_search_index
 from chatdb.store.attached_text import attached_text_is_incomplete
+from tests.formats.chatgpt_samples import conversation, message, node
+from tests.formats.test_chatgpt_canvases import create, update
+from tests.operations import test_import_again as import_again
 from tests.operations.app_roles import new_deployment
 from tests.operations.conversation_rows import add_conversation, change_message, message_id
+from tests.operations.importing import stored
 from tests.operations.index_damage import Told
 from tests.operations.test_search import look
 from tests.postgres_server import TEMPLATE, PostgresServer
@@ -101,6 +107,39 @@ def test_again_it_keeps_what_there_is(database: Database) -> None:
 
     assert [report.messages for report in reports] == [1, 0]
     assert sorted(texts(database)) == ["notes.txt:\nthe harbour", "written here"]
+
+
+def test_it_makes_what_an_import_makes(database: Database, tmp_path: Path) -> None:
+    """Also the canvas as it is after each update, which no message tells alone."""
+    canvas = [
+        message(text="draft a letter"),
+        create("Dear Ann,\nhello."),
+        update(("hello", "good day")),
+        update((".*", "Dear Bo.")),
+        message("assistant", "done"),
+    ]
+    names = [f"n{number}" for number in range(len(canvas))]
+    nodes = [node(*each) for each in zip(names, [None, *names], canvas, strict=False)]
+    pasted = {"uuid": "1", "sender": "human", "text": "see", "attachments": PASTED}
+    for name, talks in (
+        ("chatgpt.json", [conversation(*nodes)]),
+        ("claude.json", [{"uuid": str(UUID(int=7)), "name": "x", "chat_messages": [pasted]}]),
+    ):
+        (tmp_path / name).write_text(json.dumps(talks))
+        import_again.run(database, tmp_path / name)
+    made = stored(database)
+    with database.transaction(write=True) as connection:
+        connection.execute(sa.update(messages).values(attached_text=None))
+        for record in made:  # The trigger of SQLite has changed it.
+            own = sa.update(conversations).where(conversations.c.id == record.id)
+            connection.execute(own.values(updated_at=record.updated_at))
+
+    operation.reindex_messages(database, Told())
+
+    assert stored(database) == made
+    found = [each.attached_text for record in made for each in record.messages]
+    assert [text for text in found if text] != []
+    assert "Letter:\nDear Ann,\ngood day." in found
 
 
 @pytest.mark.postgresql

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from chatdb.db.contract.message_text import Selection
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
-from chatdb.formats.attached_text import MADE
+from chatdb.formats.attached_text import SOURCES, fill
 from chatdb.primitives.watch import Watch
 from chatdb.store.attached_text import begin_filling, place_of_filling, set_place_of_filling
 from chatdb.store.every_organization import require_unbound
@@ -38,7 +38,7 @@ def reindex_messages(database: Database, watch: Watch) -> ReindexReport:
     on where it was. Raises RefusedError if row-level security shows only one organization.
     """
     columns = conversations.c
-    of_sources = columns.source.in_(sorted(MADE))
+    of_sources = columns.source.in_(SOURCES)
     with database.transaction(write=True) as connection:
         require_unbound(connection, database.dialect)
         begin_filling(connection)
@@ -61,7 +61,7 @@ def _fill_some(database: Database) -> ReindexReport:
             return ReindexReport(conversations=0, messages=0)
         statement = (
             sa.select(c.organization_id, c.id, c.source, c.updated_at)
-            .where(c.source.in_(sorted(MADE)))
+            .where(c.source.in_(SOURCES))
             .order_by(c.organization_id, c.id)
             .limit(_AT_ONCE)
             .with_for_update()
@@ -93,12 +93,14 @@ def _texts(
     selection = Selection([str(each) for each in rows], gapless=False)
     read = database.dialect.read_records(connection, organization, selection)
     with closing(read):
-        for identifier, records in read:
+        for identifier, chunks in groupby(read, itemgetter(0)):
             conversation = UUID(identifier)
-            make = MADE[rows[conversation].source]
-            for message in records:
-                if message.attached_text is None and (text := make(message)):
-                    yield conversation, message.id, text
+            records = [message for _, some in chunks for message in some]
+            lacking = [message for message in records if message.attached_text is None]
+            fill(rows[conversation].source, records)
+            for message in lacking:
+                if message.attached_text:
+                    yield conversation, message.id, message.attached_text
 
 
 def _write(
