@@ -15,6 +15,7 @@ from chatdb.formats.markdown_text import heading_text, one_line
 from chatdb.records import Message
 
 _MARK = re.compile("\ue200([^\ue200\ue201]*)\ue201|【(\\d+)(?::\\d+)?†[^】\n]*】")
+_PRIVATE_MARK = re.compile("\ue200[^\ue200\ue201]*\ue201")
 _OTHERS = re.compile("\ue200[^\ue200\ue201\\s]*\\Z|[\ue200-\ue206]")
 """What a text cut short leaves of a mark, and marks around words, which stay."""
 _SIGNS = ("【", "\ue200", "\ue203")
@@ -37,6 +38,11 @@ def with_links(message: Message) -> str:
         return content
     links = _Links(message)
     return _OTHERS.sub("", _MARK.sub(links.of, content))
+
+
+def without_marks(text: str) -> str:
+    """Return a text without the marks of its citations, for a line that has no room for links."""
+    return _OTHERS.sub("", _PRIVATE_MARK.sub("", text))
 
 
 class _Links:

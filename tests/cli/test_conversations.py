@@ -103,6 +103,11 @@ def test_citations_are_shown_as_links_and_stay_in_json(
     written = command("export", "--to", "markdown", "--output", "-").stdout
     assert "\nOld[[1]](https://example.org/rome).\n" in written
     assert stored["messages"][1]["content"] == cited
+    found = command("search", "old*").stdout
+    listed = command("messages", "list", "last").stdout
+    assert "  Old.\n" in found
+    assert "Old." in listed
+    assert "turn0" not in found + listed
 
 
 def test_hidden_messages_are_shown_only_when_wanted(command: Command, database: Database) -> None:

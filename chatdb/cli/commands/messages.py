@@ -325,8 +325,13 @@ def _cells(message: "ListedMessage") -> dict[str, Any]:
 
 def _beginning(message: "ListedMessage", limit: int) -> str:
     """Return the beginning of a message, or what it contains instead of text."""
-    if message.content.strip():
-        return one_line(message.content[: 4 * limit], limit=limit)
+    content = message.content
+    if "\ue200" in content:
+        from chatdb.formats.citations import without_marks
+
+        content = without_marks(content)
+    if content.strip():
+        return one_line(content[: 4 * limit], limit=limit)
     others = ("reasoning", "tool_calls", "tool_outputs", "attachments")
     held = [name.replace("_", " ") for name in others if getattr(message, name)]
     return f"[{', '.join(held)}]" if held else ""

@@ -236,7 +236,13 @@ def _matcher(query: Query, raw: str | None) -> Matcher:
 
 
 def _hit(row: sa.Row[Any], matcher: Matcher, score: float | None) -> Hit:
-    shown = excerpt(row.content, matcher)
+    text = row.content
+    if "\ue200" in text:
+        # Its patterns take 10 ms to compile, and few texts have a citation.
+        from chatdb.formats.citations import without_marks
+
+        text = without_marks(text)
+    shown = excerpt(text, matcher)
     return Hit(
         conversation_id=row.conversation_id,
         title=row.title,
