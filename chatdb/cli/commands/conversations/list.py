@@ -1,8 +1,6 @@
 """`chatdb conversations list`: pages of conversations, in several orders."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -24,7 +22,6 @@ from chatdb.cli.options import (
 from chatdb.cli.organizations_meant import scope_of, tell_nothing, tell_who_has_some
 from chatdb.cli.text import one_line
 from chatdb.errors import UsageError
-from chatdb.primitives.filled import field_names
 
 if TYPE_CHECKING:
     from chatdb.operations.conversations.lists import ConversationSummary
@@ -42,43 +39,8 @@ class Sort(StrEnum):
     TITLE = "title"
 
 
-@dataclass(frozen=True, slots=True)
-class ListedConversation:
-    """A row of the table: `id` is the end of the id, which every command accepts as an id."""
-
-    id: str
-    title: str | None
-    user_id: str | None
-    message_count: int
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CreatedConversation:
-    """A row of the table in the order of creation."""
-
-    id: str
-    title: str | None
-    user_id: str | None
-    message_count: int
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AccessedConversation:
-    """A row of the table in the order of access."""
-
-    id: str
-    title: str | None
-    user_id: str | None
-    message_count: int
-    last_accessed_at: datetime | None
-
-
-_ROWS: dict[Sort, type] = {
-    Sort.CREATED: CreatedConversation,
-    Sort.ACCESSED: AccessedConversation,
-}
+_TIMES = {Sort.CREATED: "created_at", Sort.ACCESSED: "last_accessed_at"}
+"""The time that a table shows, where it is not that of the last update."""
 
 
 @with_flags("Only {} conversations, or none.", off=("archived",))
@@ -161,13 +123,17 @@ def show_summaries(
     """Print conversations as rows: few columns in a table, all of them in the other formats."""
     from chatdb.operations.conversations.lists import ConversationSummary
 
-    if not command.output.is_table:
-        command.output.rows(items, ConversationSummary, organizations=organizations)
-        return
     digits = digits_that_differ([item.id for item in items])
-    row_type = _ROWS.get(order, ListedConversation)
-    rows = [_listed(item, digits, row_type) for item in items]
-    command.output.rows(rows, row_type, organizations=organizations)
+    kinds = ("kind",) if any(item.kind != "chat" for item in items) else ()
+    names = ("title", *kinds, "user_id", "message_count", _TIMES.get(order, "updated_at"))
+
+    def cells(item: "ConversationSummary") -> dict[str, object]:
+        row = {"id": item.id.hex[-digits:]} | {name: getattr(item, name) for name in names}
+        if item.title is not None:
+            row["title"] = one_line(item.title, limit=60)
+        return row
+
+    command.output.rows(items, ConversationSummary, organizations=organizations, table=cells)
 
 
 def digits_that_differ(ids: Sequence[UUID]) -> int:
@@ -178,11 +144,3 @@ def digits_that_differ(ids: Sequence[UUID]) -> int:
         for digits in (SHORT_ID, 12, 16, 32)
         if len({identifier.hex[-digits:] for identifier in ids}) == different
     )
-
-
-def _listed(item: "ConversationSummary", digits: int, row_type: type) -> object:
-    values = {name: getattr(item, name) for name in field_names(row_type)}
-    values["id"] = item.id.hex[-digits:]
-    if item.title is not None:
-        values["title"] = one_line(item.title, limit=60)
-    return row_type(**values)
