@@ -62,7 +62,8 @@ def sort_files(source: Source, wanted: Reader | None = None) -> Sorted:
     for file in source.files:
         sorting.place(file)
     if not sorting.files:
-        return Sorted((Part(wanted or registry.detect(source), source),), source.ignored)
+        only = replace(source, beside=())
+        return Sorted((Part(wanted or registry.detect(source), only),), source.ignored)
     beside = sorting.take_beside(source.beside)
     names = tuple(stray.file for stray in sorting.strays if stray.has_names)
     parts = tuple(
@@ -75,6 +76,9 @@ def sort_files(source: Source, wanted: Reader | None = None) -> Sorted:
     for stray in sorting.strays:
         stray.file.pass_over()
     taken = {file.name for files in beside.values() for file in files}
+    for text in source.beside:
+        if text.name not in taken:
+            text.pass_over()
     ignored = (*source.ignored, *(stray.ignored for stray in sorting.strays))
     return Sorted(parts, tuple(each for each in ignored if each.place not in taken))
 
@@ -150,10 +154,7 @@ class _Sorting:
         its, _ = _parted([each.file for each in self.strays], reader, folders)
         names = {file.name for file in its}
         self.strays = [each for each in self.strays if each.file.name not in names]
-        moved += its
-        for file in moved:
-            file.pass_over()
-        return moved
+        return moved + its
 
     def in_order(self, source: Source) -> Iterable[tuple[Reader, list[SourceFile]]]:
         """Yield each reader with its files, the index and the broken ones of a folder of chats."""

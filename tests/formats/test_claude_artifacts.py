@@ -165,7 +165,7 @@ def test_an_artifact_alone_is_refused_and_does_not_replace_what_is_known() -> No
 
     assert reading.conversations == []
     assert [each.reason for each in reading.skipped] == [
-        "the texts of its versions are not beside it"
+        "the texts of its versions are not beside it: give the zip or folder"
     ]
 
 
@@ -283,7 +283,7 @@ def test_a_version_that_is_too_large_is_named_and_the_others_kept(
 def test_versions_that_unpack_like_a_bomb_together_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "GROWTH_COUNTS_FROM", 100_000)
+    monkeypatch.setattr(limits, "GROWTH_COUNTS_FROM", 200_000)
     names = [str(number) for number in range(5)]
     made = artifact(*map(version, names))
 

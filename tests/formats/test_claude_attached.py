@@ -182,3 +182,26 @@ def test_the_artifact_that_a_message_points_to_stays_with_its_output() -> None:
     (only,) = read_value([conversation(made)]).only.messages
 
     assert only.tool_outputs[0]["structured_content"] == {"artifact_id": "a"}
+
+
+def test_what_the_designer_asked_and_what_a_person_chose_is_there() -> None:
+    spec = {"questions": [{"id": "goal", "title": "Goal?", "options": ["fun", "profit"]}, None]}
+    record = {"questionId": "q1", "spec": spec, "createdAt": "2026-09-01T12:00:00Z"}
+    receipt = {"questionId": "q1", "payload": {"goal": {"choices": ["fun"], "other": "and salt"}}}
+    asked = {"kind": "question-record", "questionRecord": record}
+    chosen = {"kind": "question-receipt", "questionReceipt": receipt}
+
+    messages = read_value(
+        chat(
+            said("m1", "draw"),
+            {"uuid": "m2", "role": "assistant", "created_at": "2026-09-01", "content": asked},
+            {"uuid": "m3", "role": "user", "created_at": "2026-09-01", "content": chosen},
+        )
+    ).only.messages
+
+    assert [each.attached_text for each in messages] == [
+        None,
+        "Goal?\nfun\nprofit",
+        "fun\nand salt",
+    ]
+    assert messages[2].metadata["questionReceipt"] == receipt

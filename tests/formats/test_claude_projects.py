@@ -194,3 +194,10 @@ def test_an_address_is_found_at_any_depth_and_what_is_too_deep_is_skipped() -> N
 
     assert "example.org" not in str(reading.only.metadata)
     assert reading.tally.lossy == {"an address of a person: left out": 1}
+
+
+def test_a_document_without_a_time_has_its_projects_and_says_that_it_is_a_guess() -> None:
+    record = read_value(project({"uuid": DOCUMENT, "filename": "a.md", "content": "x"})).only
+
+    assert record.created_at == datetime(2026, 8, 1, 10, tzinfo=UTC)
+    assert record.metadata[MARKS] == {"time": "interpolated"}

@@ -13,6 +13,7 @@ from chatdb.formats.files.sampling import sample_of
 from chatdb.formats.files.sources import open_source
 from chatdb.formats.products import product_among, product_named, product_of
 from chatdb.formats.registry import detect
+from tests.formats.reading import read_value
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(os.environ.get("CHATDB_CORPUS", ROOT.parent / "shared" / "data"))
@@ -105,6 +106,14 @@ def test_a_list_of_links_says_what_to_do_with_them(value: Any) -> None:
     assert found.refusal.endswith("fetch these zips and import them: a-000.zip, a-000.zip")
     assert "example.invalid" not in found.refusal
     assert str(found.hint).startswith("chatdb import FOLDER")
+
+
+def test_a_list_of_links_that_is_given_alone_gets_the_next_command_as_hint() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read_value(LINKS[0])
+
+    assert "fetch these zips and import them: a-000.zip" in caught.value.text
+    assert str(caught.value.hint).startswith("chatdb import FOLDER")
 
 
 def test_a_long_list_of_links_names_the_first_and_says_that_there_are_more() -> None:

@@ -16,9 +16,10 @@ from chatdb.formats.files.streams import (
     Utf8Stream,
 )
 
-LARGEST = 128 << 20
-"""Bytes of one file: half of what PostgreSQL stores as one JSON value."""
+LARGEST = 64 << 20
+"""Bytes of one file: a message holds its text twice, for showing and for searching."""
 
+_BOMB = "it unpacks like a decompression bomb"
 _VERSIONS = "versions/"
 _PAGE = "page.md"
 _COMMENTS = ("artifact_comments.json", "comments.json")
@@ -54,6 +55,7 @@ class ArtifactFiles:
     comments: list[SourceFile] = field(default_factory=list)
     _read: int = 0
     _packed: int = 0
+    _is_bomb: bool = False
 
     def text(self, file: SourceFile) -> str:
         """Return the text of a file, with U+FFFD for what is no UTF-8.
@@ -62,7 +64,7 @@ class ArtifactFiles:
         """
         pieces: list[bytes] = []
         size, packed = 0, None
-        with file.open(counting=False) as stream:
+        with file.open() as stream:
             while data := stream.read(BUFFER):
                 size += len(data)
                 pieces.append(data)
@@ -84,14 +86,17 @@ class ArtifactFiles:
 
     def _check(self, size: int, packed: int | None) -> None:
         total = self._read + size
+        if self._is_bomb:
+            raise InvalidInputError(_BOMB)
         if size > LARGEST:
             raise InvalidInputError(f"it is larger than {LARGEST >> 20} MB")
         if total > MAX_VALUE:
             raise InvalidInputError(f"the artifact is larger than {MAX_VALUE >> 20} MB in all")
-        if packed is None or total <= GROWTH_COUNTS_FROM:
+        if packed is None or total <= GROWTH_COUNTS_FROM // 2:
             return
-        if total > MAX_GROWTH * max(self._packed + packed, 1):
-            raise InvalidInputError("it unpacks like a decompression bomb")
+        self._is_bomb = total > MAX_GROWTH * max(self._packed + packed, 1)
+        if self._is_bomb:
+            raise InvalidInputError(_BOMB)
 
 
 def files_of(folder: str, beside: list[SourceFile]) -> ArtifactFiles:

@@ -73,7 +73,9 @@ class ArtifactsReader(JsonReader):
         messages = reading.messages(listed, active)
         if not messages:
             context.skips.clear()
-            raise BadRecordError("the texts of its versions are not beside it")
+            raise BadRecordError(
+                "the texts of its versions are not beside it: give the zip or folder"
+            )
         current = next((each for each in messages if each.source_id == active), messages[-1])
         created = min(started, *(each.created_at for each in messages), key=_unknown_last)
         user = owner.get("uuid") if isinstance(owner, dict) else owner

@@ -30,6 +30,9 @@ _READ = frozenset(
 )
 """Blocks whose text has another place, or that nobody saw."""
 _SEEN_FIELDS = ("title", "name", "text", "message", "content", "value")
+_QUESTIONS = ("questionRecord", "questionReceipt")
+"""What Claude's designer asked, and what a person chose or wrote: messages without other words."""
+_NO_WORDS = re.compile(r"(?:.*_)?(?:id|uuid|type|kind|status|at)|.*Id|.*At")
 _DEEPEST = 20
 _decode = msgspec.json.Decoder().decode
 
@@ -54,6 +57,9 @@ def attached_text(message: Message) -> str | None:
             parts += _unknown(metadata["content"])
         if COMMENTS in metadata:
             parts += _comments(metadata[COMMENTS])
+        for name in _QUESTIONS:
+            if name in metadata:
+                parts.append(("", "\n".join(_said_in(metadata[name], 0))))
     if not parts:
         return None
     return SEPARATOR.join(_told(parts, message.content)) or None
@@ -141,6 +147,20 @@ def _seen_in(value: Any, depth: int) -> Iterator[str]:
             for field in _SEEN_FIELDS:
                 if field in value:
                     yield from _seen_in(value[field], depth + 1)
+
+
+def _said_in(value: Any, depth: int) -> Iterator[str]:
+    """Yield every text in a value, but for ids, kinds and times."""
+    if isinstance(value, str):
+        yield value
+    elif depth < _DEEPEST:
+        if isinstance(value, list):
+            for each in value:
+                yield from _said_in(each, depth + 1)
+        elif isinstance(value, dict):
+            for name, each in value.items():
+                if not _NO_WORDS.fullmatch(name):
+                    yield from _said_in(each, depth + 1)
 
 
 def _comments(threads: Any) -> Iterator[tuple[str, str]]:

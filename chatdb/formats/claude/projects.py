@@ -107,6 +107,7 @@ def _document(raw: Any, project: Fields, context: RecordContext) -> Conversation
         created=created if created.moment.at else time_of(dict(project), "created_at"),
         written=changed if changed.moment.at else created,
         updated=_later(changed, of_project),
+        guessed=created.moment.at is None,
         metadata={**fields, "project": kept(project)},
     )
     return conversation_of(found, SOURCE, context)

@@ -35,7 +35,10 @@ class Time:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptText:
-    """A text with what is known about it; `written` is when this version was."""
+    """A text with what is known about it.
+
+    `written` is when this version was; `guessed` says that `created` is another thing's time.
+    """
 
     source_id: str
     kind: ConversationKind
@@ -46,6 +49,7 @@ class KeptText:
     created: Time = field(default_factory=Time)
     written: Time = field(default_factory=Time)
     updated: Time = field(default_factory=Time)
+    guessed: bool = False
     metadata: Fields = field(default_factory=dict)
 
 
@@ -64,7 +68,7 @@ def conversation_of(found: KeptText, source: str, context: RecordContext) -> Con
         created_at=written,
         metadata=_marked({}, {} if times[1] else {"time": GUESSED}),
     )
-    marks: Fields = {} if times[0] else {"time": GUESSED}
+    marks: Fields = {} if times[0] and not found.guessed else {"time": GUESSED}
     for name, each in (("created_at", found.created), ("updated_at", found.updated)):
         if each.moment.odd:
             marks[name] = each.raw

@@ -43,7 +43,7 @@ class Source:
     @property
     def size(self) -> int:
         """The total that `on_bytes` will have counted once every file is read."""
-        return sum(file.size for file in self.files)
+        return sum(file.size for file in (*self.files, *self.beside))
 
 
 @contextmanager
