@@ -18,7 +18,7 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.base import IgnoredFile
 from chatdb.formats.files import file_kinds as first_bytes
 from chatdb.formats.files.members import folder_files, natural
-from chatdb.formats.files.source_files import SourceFile, storage_error
+from chatdb.formats.files.source_files import FoundFile, RawFile, SourceFile, storage_error
 from chatdb.formats.files.streams import OnBytes, Utf8Stream, unpacked_stream, utf8_stream
 from chatdb.formats.files.zip_archives import Opening, spooled
 
@@ -29,11 +29,15 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An opened input: the files that may be read, in order, and those that are not JSON."""
+    """An opened input: the files that may be read, in order, and those that are not JSON.
+
+    `raw` are all files of a folder or archive as they are, if `open_source` was asked for them.
+    """
 
     name: str
     files: tuple[SourceFile, ...]
     ignored: tuple[IgnoredFile, ...] = ()
+    raw: tuple[RawFile, ...] = ()
 
     @property
     def size(self) -> int:
@@ -43,7 +47,11 @@ class Source:
 
 @contextmanager
 def open_source(
-    path: str | Path, on_bytes: OnBytes | None = None, *, stdin: IO[bytes] | None = None
+    path: str | Path,
+    on_bytes: OnBytes | None = None,
+    *,
+    stdin: IO[bytes] | None = None,
+    raw: bool = False,
 ) -> Iterator[Source]:
     """Open a path, or standard input for `-`, for the duration of the context.
 
@@ -52,7 +60,7 @@ def open_source(
     to read or is malicious.
     """
     with ExitStack() as stack:
-        opening = Opening(stack, on_bytes)
+        opening = Opening(stack, on_bytes, FoundFile([], [], [] if raw else None))
         if str(path) == STDIN:
             name = "standard input"
             # It is looked at before it is read, and a zip's list stands at its end.
@@ -111,13 +119,14 @@ def _add_file(path: Path, opening: Opening) -> None:
     # Unbuffered: 512 bytes of each of 20,000 pictures, not 8 KB.
     with path.open("rb", buffering=0) as handle:
         seen = first_bytes.look(handle.read(first_bytes.ENOUGH), path.name)
+    size = path.stat().st_size
+    opening.found.add_raw(str(path), size, lambda: path.open("rb"), is_json=seen.kind == "json")
     if seen.kind == "packed":
         with ExitStack() as stack:
             seen = first_bytes.look_inside(seen, opener(None, stack))
     if seen.kind == "archive":
         opening.add_inner(lambda: opening.stack.enter_context(path.open("rb")), str(path), level=1)
     elif seen.kind in ("json", "packed"):
-        size = path.stat().st_size
         opening.found.files.append(SourceFile(str(path), size, opener, opening.on_bytes))
     else:
         opening.found.ignore(str(path), seen.reason, holds_words=seen.holds_words)
@@ -126,9 +135,9 @@ def _add_file(path: Path, opening: Opening) -> None:
 def _source(name: str, opening: Opening) -> Source:
     """Return what was found; raises InvalidInputError if that is nothing."""
     found = opening.found
-    if not found.files:
+    if not (found.files or found.raw):
         raise _nothing_to_read(name, found.ignored)
-    return Source(name, tuple(found.files), tuple(found.ignored))
+    return Source(name, tuple(found.files), tuple(found.ignored), tuple(found.raw or ()))
 
 
 def _nothing_to_read(name: str, ignored: list[IgnoredFile]) -> InvalidInputError:
