@@ -6,7 +6,7 @@ combined into one.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +69,7 @@ class Config:
     foreign_direct_url: Setting | None = None
     schema: Setting | None
     org: Setting
+    attachments_dir: Setting | None = None
     pg_bindir: Setting | None = None
     dev: DevSettings
     backup: BackupSettings
@@ -124,6 +125,7 @@ def load(
     direct_url: str | None = None,
     schema: str | None = None,
     org: str | None = None,
+    attachments_dir: str | None = None,
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
 ) -> Config:
@@ -159,16 +161,10 @@ def load(
         foreign_direct_url=direct if is_foreign else None,
         schema=_possible_schema(ladder("--schema", schema, variables.SCHEMA)),
         org=ladder("--org", org, variables.ORG) or _default(variables.ORG),
+        attachments_dir=ladder("--attachments-dir", attachments_dir, variables.ATTACHMENTS_DIR),
         # Never from a `.env`: a cloned folder must not choose which program is run.
         pg_bindir=env.find(variables.PG_BINDIR),
-        dev=DevSettings(
-            image=found_or_default(variables.DEV_IMAGE),
-            port=found_or_default(variables.DEV_PORT),
-            user=found_or_default(variables.DEV_USER),
-            password=found_or_default(variables.DEV_PASSWORD),
-            database=found_or_default(variables.DEV_DATABASE),
-            memory=found_or_default(variables.DEV_MEMORY),
-        ),
+        dev=_dev_settings(found_or_default),
         backup=BackupSettings(
             url=found_or_default(variables.BACKUP_URL),
             recipients=find(variables.AGE_RECIPIENTS),
@@ -177,6 +173,17 @@ def load(
         ),
         libpq=file.libpq() if found.source.startswith(".env") else {},
         notes=notes,
+    )
+
+
+def _dev_settings(found: Callable[[Variable], Setting]) -> DevSettings:
+    return DevSettings(
+        image=found(variables.DEV_IMAGE),
+        port=found(variables.DEV_PORT),
+        user=found(variables.DEV_USER),
+        password=found(variables.DEV_PASSWORD),
+        database=found(variables.DEV_DATABASE),
+        memory=found(variables.DEV_MEMORY),
     )
 
 

@@ -45,6 +45,14 @@ ORG = Variable(
     about="Organization (tenant) to work on.",
     default="default",
 )
+ATTACHMENTS_DIR = Variable(
+    names=("CHATDB_ATTACHMENTS_DIR",),
+    about=(
+        "Folder of the attachments that are kept; beside a SQLite file by default\n"
+        "(chatdb.db-attachments), while PostgreSQL has none."
+    ),
+    example="/var/lib/chatdb/attachments",
+)
 LIBPQ = (
     Variable(
         names=("PGHOST",),
@@ -136,7 +144,7 @@ LESS = Variable(
 )
 
 VARIABLES = (
-    *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, *LIBPQ),
+    *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, ATTACHMENTS_DIR, *LIBPQ),
     *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE, DEV_MEMORY),
     *(BACKUP_URL, AGE_RECIPIENTS, AGE_IDENTITY, NOTIFY_URL),
     *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),

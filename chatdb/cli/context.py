@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from chatdb.db.database import Database
     from chatdb.db.url import DatabaseUrl
+    from chatdb.primitives.file_store import FileStore
 
 
 class CommandContext:
@@ -70,6 +71,7 @@ class CommandContext:
             direct_url=self.options.direct_url,
             schema=self.options.schema,
             org=self.options.org,
+            attachments_dir=self.options.attachments_dir,
         )
         for note in config.notes:
             self.diagnostics.warning(note)
@@ -96,6 +98,29 @@ class CommandContext:
     def url(self) -> DatabaseUrl:
         """The URL of the database; raises ConfigurationError naming the setting it came from."""
         return _parsed(self.config.database_url)
+
+    @property
+    def attachments_folder(self) -> Path | None:
+        """The folder of kept attachments: the setting's, else beside a SQLite file."""
+        setting = self.config.attachments_dir
+        if setting is not None:
+            return Path(setting.value)
+        path = self.url.path
+        return None if path is None else path.with_name(path.name + "-attachments")
+
+    @cached_property
+    def file_store(self) -> FileStore:
+        """The kept attachments; raises UsageError for PostgreSQL without a folder for them."""
+        from chatdb.errors import UsageError
+        from chatdb.primitives.file_store import FileStore
+
+        folder = self.attachments_folder
+        if folder is None:
+            raise UsageError(
+                "no folder is set for the attachments of a PostgreSQL database",
+                hint="give one: --attachments-dir FOLDER, or CHATDB_ATTACHMENTS_DIR",
+            )
+        return FileStore(folder)
 
     @cached_property
     def direct_url(self) -> DatabaseUrl | None:

@@ -137,6 +137,7 @@ class GlobalOptions:
     direct_url: str | None = None
     schema: str | None = None
     org: str | None = None
+    attachments_dir: str | None = None
     no_color: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -162,6 +163,11 @@ _VALUES = (
     (["--schema"], "NAME", "PostgreSQL schema of chatdb's tables."),
     (["--org"], "KEY", "Organization (tenant) to work on.  [default: default]"),
 )
+_ATTACHMENTS_DIR = (
+    ["--attachments-dir"],
+    "FOLDER",
+    "Folder of the attachments that are kept.  [default: beside a SQLite file]",
+)
 _RAW_CSV = (["--raw-csv"], "Leave CSV cells that look like formulas unchanged.")
 _CONFIRM = (["--confirm"], "NAME", "The database's name; required if it is labelled production.")
 _FLAGS = (
@@ -178,7 +184,9 @@ def add_global_options(command: Any, *, listed: bool) -> None:
     A command that prints data gets `--format` and `--raw-csv`, one with `--yes` `--confirm`.
     """
     taken = {name for parameter in command.params for name in parameter.opts}
-    options = [_value_option(*row) for row in _VALUES] + [_flag(*row) for row in _FLAGS]
+    options = [_value_option(*row) for row in (*_VALUES, _ATTACHMENTS_DIR)] + [
+        _flag(*row) for row in _FLAGS
+    ]
     for option in options:
         option.listed = listed
     if isinstance(command, DataCommand):

@@ -1,15 +1,17 @@
-"""Reading the kept files of messages as records."""
+"""The rows of kept files: read as records, added where their messages are, and told apart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.db.schema import files, message_files
+from chatdb.db.contract.bulk import KNOWN_FILE, REPLACED_FILE
+from chatdb.db.schema import files, message_files, messages
 from chatdb.records import MessageFile
-from chatdb.store.columns import fields_of
+from chatdb.store.columns import fields_of, names_of
 
+_AT_ONCE = 500
 _table = message_files.c
 FIELDS = (
     *fields_of("message_files"),
@@ -49,3 +51,141 @@ def read_files(
     columns = (_table.conversation_id, *map(file_column, FIELDS))
     for conversation, *values in connection.execute(select_files(organization, ids, *columns)):
         yield conversation, MessageFile(**dict(zip(FIELDS, values, strict=True)))
+
+
+FileKey = tuple[UUID, UUID, int]
+"""The conversation, the message and the position of a kept file."""
+_ADD = tuple(
+    sa.text(
+        f"INSERT INTO {table.name} ({', '.join(names_of(table.name))})"
+        f" VALUES ({', '.join(f':{name}' for name in names_of(table.name))}) ON CONFLICT {conflict}"
+    ).bindparams(*(sa.bindparam(name, type_=table.c[name].type) for name in names_of(table.name)))
+    for table, conflict in ((files, KNOWN_FILE), (message_files, REPLACED_FILE))
+)
+
+
+def messages_with_attachments(
+    connection: sa.Connection, organization: UUID, ids: Sequence[UUID]
+) -> Generator[tuple[UUID, UUID, Any], None, None]:
+    """Yield the conversation, the id and the attachments of messages of some conversations."""
+    table = messages.c
+    statement = sa.select(table.conversation_id, table.id, table.attachments).where(
+        table.organization_id == organization,
+        table.conversation_id.in_(ids),
+        table.attachments.is_not(None),
+    )
+    options = {"stream_results": True, "yield_per": _AT_ONCE}
+    with connection.execute(statement, execution_options=options) as rows:
+        for row in rows:
+            yield row.conversation_id, row.id, row.attachments
+
+
+def kept_keys(
+    connection: sa.Connection, organization: UUID, ids: Sequence[UUID]
+) -> dict[FileKey, MessageFile]:
+    """Return the files of some conversations by their places."""
+    return {
+        (conversation, each.message_id, each.position): each
+        for conversation, each in read_files(connection, organization, ids)
+    }
+
+
+def add_files(
+    connection: sa.Connection, organization: UUID, added: Sequence[tuple[UUID, MessageFile]]
+) -> int:
+    """Insert or replace files of conversations that the caller has locked; return how many.
+
+    A file of a message that is gone is left out. Each has a size.
+    """
+    table = messages.c
+    wanted = {(conversation, each.message_id) for conversation, each in added}
+    there = {
+        (row.conversation_id, row.id)
+        for row in connection.execute(
+            sa.select(table.conversation_id, table.id).where(
+                table.organization_id == organization,
+                table.conversation_id.in_({conversation for conversation, _ in wanted}),
+                table.id.in_({message for _, message in wanted}),
+            )
+        )
+    }
+    rows = [
+        {
+            "organization_id": organization,
+            "conversation_id": conversation,
+            **{name: getattr(each, name) for name in FIELDS},
+        }
+        for conversation, each in added
+        if (conversation, each.message_id) in there
+    ]
+    if rows:
+        of_bytes = {row["digest"]: row for row in rows}
+        # In one order for all writers: two that add the same files cannot block each other.
+        connection.execute(_ADD[0], [_only("files", of_bytes[key]) for key in sorted(of_bytes)])
+        connection.execute(_ADD[1], [_only("message_files", row) for row in rows])
+    return len(rows)
+
+
+def _only(table: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in names_of(table)}
+
+
+def unused_digests(
+    connection: sa.Connection, organization: UUID, digests: Sequence[str]
+) -> list[str]:
+    """Return those of the digests that no message of the organization has."""
+    used = set(
+        connection.scalars(
+            sa.select(_table.digest)
+            .distinct()
+            .where(_table.organization_id == organization, _table.digest.in_(digests))
+        )
+    )
+    return [digest for digest in digests if digest not in used]
+
+
+def unused_rows(connection: sa.Connection, organization: UUID, *, after: str) -> list[str]:
+    """Return the next digests of `files`, in order, that no message has."""
+    own = files.c
+    is_used = sa.exists().where(
+        _table.organization_id == own.organization_id, _table.digest == own.digest
+    )
+    statement = (
+        sa.select(own.digest)
+        .where(own.organization_id == organization, own.digest > after, ~is_used)
+        .order_by(own.digest)
+        .limit(_AT_ONCE)
+    )
+    return list(connection.scalars(statement))
+
+
+def delete_rows(connection: sa.Connection, organization: UUID, digests: Sequence[str]) -> int:
+    """Delete rows of `files` that no message has."""
+    gone = sa.delete(files).where(
+        files.c.organization_id == organization, files.c.digest.in_(digests)
+    )
+    return connection.execute(gone).rowcount
+
+
+def digests_of(
+    connection: sa.Connection, organization: UUID, *, after: str = ""
+) -> list[tuple[str, int | None]]:
+    """Return the next digests, in order, of which a message or `files` tells; with their sizes."""
+    own = files.c
+    told = sa.union(
+        sa.select(own.digest).where(own.organization_id == organization, own.digest > after),
+        sa.select(_table.digest).where(
+            _table.organization_id == organization, _table.digest > after
+        ),
+    ).subquery()
+    statement = (
+        sa.select(told.c.digest, own.size)
+        .select_from(
+            told.outerjoin(
+                files, (own.organization_id == organization) & (own.digest == told.c.digest)
+            )
+        )
+        .order_by(told.c.digest)
+        .limit(_AT_ONCE)
+    )
+    return [(row.digest, row.size) for row in connection.execute(statement)]

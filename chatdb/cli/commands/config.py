@@ -47,6 +47,7 @@ def show(context: typer.Context) -> None:
         _row("schema", config.schema),
         _row("org", config.org),
         _environment(command),
+        _attachments_dir(command),
         _row("pg_bindir", config.pg_bindir),
         _row("dev_image", dev.image),
         _row("dev_port", dev.port),
@@ -68,6 +69,14 @@ def _direct_url(config: settings.Config, shown: str | None) -> ShownSetting:
     if foreign is None:
         return _row("direct_url", config.direct_url, shown)
     return ShownSetting("direct_url", None, f"left out: {foreign.source} is for another database")
+
+
+def _attachments_dir(command: CommandContext) -> ShownSetting:
+    """Return the row of the folder of attachments, which a SQLite file has beside it."""
+    setting, folder = command.config.attachments_dir, command.attachments_folder
+    if setting is not None or folder is None:
+        return _row("attachments_dir", setting)
+    return ShownSetting("attachments_dir", str(folder), "default")
 
 
 def _environment(command: CommandContext) -> ShownSetting:

@@ -40,6 +40,13 @@ KNOWN_FILE = (
 """What an INSERT of files does ON CONFLICT: what is known of their bytes stays."""
 
 
+REPLACED_FILE = (
+    "(organization_id, conversation_id, message_id, position)"
+    " DO UPDATE SET digest = excluded.digest, name = excluded.name"
+)
+"""What an INSERT of files of messages does ON CONFLICT."""
+
+
 class UnstorableRecordError(ValueError):
     """A record contains what no database can store; readers clean it, so it is a stray one."""
 

@@ -4,16 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from chatdb.db.contract.bulk import KNOWN_FILE, sized_files
+from chatdb.db.contract.bulk import KNOWN_FILE, REPLACED_FILE, sized_files
 from chatdb.records import Conversation
 from chatdb.store import columns
 
 _AS_BYTES = "bytea"
 """COPY's type of ids; a statement takes them as they are."""
-_REPLACED = (
-    "(organization_id, conversation_id, message_id, position)"
-    " DO UPDATE SET digest = excluded.digest, name = excluded.name"
-)
 
 
 def write_files(cursor: Any, organization_id: UUID, records: Sequence[Conversation]) -> None:
@@ -27,7 +23,7 @@ def write_files(cursor: Any, organization_id: UUID, records: Sequence[Conversati
         for record in records
         for each in record.files
     ]
-    _insert(cursor, "message_files", placed, _REPLACED)
+    _insert(cursor, "message_files", placed, REPLACED_FILE)
 
 
 def _insert(cursor: Any, table: str, rows: Sequence[Sequence[Any]], conflict: str) -> None:

@@ -1,9 +1,12 @@
 """A file to read, and one that is left out."""
 
 import io
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import IO
 
 from chatdb.errors import NotFoundError, StorageError
 from chatdb.formats.base import IgnoredFile
@@ -45,16 +48,42 @@ class SourceFile:
             self.on_bytes(self.size)
 
 
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """A file as it is in its folder or archive; `size` is in bytes, `is_json` what it looks like.
+
+    Opening and reading raise OSError and whatever a damaged archive makes zipfile raise.
+    """
+
+    name: str
+    size: int
+    is_json: bool
+    opener: Callable[[], IO[bytes]]
+
+
+UNREADABLE = (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError)
+"""What zipfile raises for a member that is damaged, encrypted or compressed in another way."""
+
+
 @dataclass(slots=True)
 class FoundFile:
     """The contents of a folder or archive: files that may be read, and the others.
 
-    `texts` are those of the others that a reader may take with a file they lie beside.
+    `texts` are those of the others that a reader may take with a file they lie beside; `raw` are
+    all of them, if they are asked for.
     """
 
     files: list[SourceFile]
     ignored: list[IgnoredFile]
     texts: list[SourceFile] = field(default_factory=list)
+    raw: list[RawFile] | None = None
+
+    def add_raw(
+        self, name: str, size: int, opener: Callable[[], IO[bytes]], *, is_json: bool
+    ) -> None:
+        """Note a file as it is."""
+        if self.raw is not None:
+            self.raw.append(RawFile(name, size, is_json, opener))
 
     def ignore(self, place: str, reason: str, *, holds_words: bool = False) -> None:
         """Leave a file out."""

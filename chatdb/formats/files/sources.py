@@ -18,7 +18,7 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.base import IgnoredFile
 from chatdb.formats.files import file_kinds as first_bytes
 from chatdb.formats.files.members import folder_files, natural
-from chatdb.formats.files.source_files import SourceFile, storage_error
+from chatdb.formats.files.source_files import FoundFile, RawFile, SourceFile, storage_error
 from chatdb.formats.files.streams import OnBytes, Utf8Stream, unpacked_stream, utf8_stream
 from chatdb.formats.files.zip_archives import Opening, spooled
 
@@ -33,12 +33,14 @@ class Source:
 
     `beside` are files that a reader takes together with one of the others: here the texts among
     the ignored ones, for a reader those that are its own, or those with the names of files.
+    `raw` are all files of a folder or archive as they are, if `open_source` was asked for them.
     """
 
     name: str
     files: tuple[SourceFile, ...]
     ignored: tuple[IgnoredFile, ...] = ()
     beside: tuple[SourceFile, ...] = ()
+    raw: tuple[RawFile, ...] = ()
 
     @property
     def size(self) -> int:
@@ -48,7 +50,11 @@ class Source:
 
 @contextmanager
 def open_source(
-    path: str | Path, on_bytes: OnBytes | None = None, *, stdin: IO[bytes] | None = None
+    path: str | Path,
+    on_bytes: OnBytes | None = None,
+    *,
+    stdin: IO[bytes] | None = None,
+    raw: bool = False,
 ) -> Iterator[Source]:
     """Open a path, or standard input for `-`, for the duration of the context.
 
@@ -57,7 +63,7 @@ def open_source(
     to read or is malicious.
     """
     with ExitStack() as stack:
-        opening = Opening(stack, on_bytes)
+        opening = Opening(stack, on_bytes, FoundFile([], [], [] if raw else None))
         if str(path) == STDIN:
             name = "standard input"
             # It is looked at before it is read, and a zip's list stands at its end.
@@ -116,13 +122,15 @@ def _add_file(path: Path, opening: Opening) -> None:
     # Unbuffered: 512 bytes of each of 20,000 pictures, not 8 KB.
     with path.open("rb", buffering=0) as handle:
         seen = first_bytes.look(handle.read(first_bytes.ENOUGH), path.name)
+    size = path.stat().st_size
+    opening.found.add_raw(str(path), size, lambda: path.open("rb"), is_json=seen.kind == "json")
     if seen.kind == "packed":
         with ExitStack() as stack:
             seen = first_bytes.look_inside(seen, opener(None, stack))
     if seen.kind == "archive":
         opening.add_inner(lambda: opening.stack.enter_context(path.open("rb")), str(path), level=1)
         return
-    file = SourceFile(str(path), path.stat().st_size, opener, opening.on_bytes)
+    file = SourceFile(str(path), size, opener, opening.on_bytes)
     if seen.kind != "other":
         opening.found.files.append(file)
         return
@@ -134,9 +142,10 @@ def _add_file(path: Path, opening: Opening) -> None:
 def _source(name: str, opening: Opening) -> Source:
     """Return what was found; raises InvalidInputError if that is nothing."""
     found = opening.found
-    if not found.files:
+    if not (found.files or found.raw):
         raise _nothing_to_read(name, found.ignored)
-    return Source(name, tuple(found.files), tuple(found.ignored), tuple(found.texts))
+    beside, raw = tuple(found.texts), tuple(found.raw or ())
+    return Source(name, tuple(found.files), tuple(found.ignored), beside, raw)
 
 
 def _nothing_to_read(name: str, ignored: list[IgnoredFile]) -> InvalidInputError:

@@ -20,7 +20,7 @@ from chatdb.errors import InvalidInputError, StorageError
 from chatdb.formats.files import file_kinds as first_bytes
 from chatdb.formats.files.file_kinds import FileLook
 from chatdb.formats.files.members import MAX_MEMBERS, natural, open_zip, safe_members
-from chatdb.formats.files.source_files import FoundFile, Opener, SourceFile
+from chatdb.formats.files.source_files import UNREADABLE, FoundFile, Opener, SourceFile
 from chatdb.formats.files.streams import (
     BUFFER,
     PACKED_BUFFER,
@@ -42,7 +42,6 @@ _LOCAL_HEADER = 30
 _LOOK = _LOCAL_HEADER + 1024 + first_bytes.ENOUGH
 _NOT_CHATS = ("[Content_Types].xml", "META-INF/", "mimetype")
 """Members of Office documents, books and programs, which are zips too."""
-_UNREADABLE = (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError)
 
 
 @dataclass(slots=True)
@@ -94,12 +93,18 @@ class Opening:
             one = _Member(archive, counted, infos[member], f"{name}:{member}", share)
             try:
                 self._add_member(one, level)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 self.found.ignore(one.name, f"it cannot be unpacked: {error}", holds_words=True)
         return list(infos)
 
     def _add_member(self, member: "_Member", level: int) -> None:
         seen = member.look()
+        self.found.add_raw(
+            member.name,
+            member.info.file_size,
+            partial(member.archive.open, member.info),
+            is_json=seen.kind == "json",
+        )
         if seen.kind == "archive":
             packed, size = member.info.compress_size, max(member.info.file_size, 1)
             share = member.share * min(1.0, packed / size)
@@ -156,7 +161,7 @@ class _Member:
             packed_size = self._packed_size()
             try:
                 member = cast(zipfile.ZipExtFile, stack.enter_context(self.archive.open(self.info)))
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 raise InvalidInputError(f"{self.name} cannot be unpacked: {error}") from error
             raw = UnpackedStream(_little_of(member), name=self.name, packed_size=packed_size)
             inner: io.RawIOBase = CountedStream(cast(IO[bytes], raw), counter)

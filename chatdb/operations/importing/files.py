@@ -1,9 +1,10 @@
 """From files and databases to chatdb's database: one run, one report."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,12 +13,17 @@ import chatdb
 from chatdb.db.database import Database
 from chatdb.errors import StorageError
 from chatdb.formats.files.outputs import open_output
+from chatdb.operations.attachments.public import (
+    KeptAttachments,
+    MetConversations,
+    keep_attachments,
+)
 from chatdb.operations.importing.imports import ImportOptions, ImportRun
 from chatdb.operations.importing.inputs import Inputs
 from chatdb.operations.importing.organizations import ByOrganization
 from chatdb.operations.importing.preview import preview
 from chatdb.operations.importing.reading import OnSize, Reading
-from chatdb.operations.importing.report import FileReport, ImportCounts, ImportReport
+from chatdb.operations.importing.report import FileReport, ImportCounts, ImportReport, Placed
 from chatdb.operations.importing.source_names import other_source_names
 from chatdb.operations.importing.unread import Deferral
 from chatdb.operations.organizations.public import organizations, users
@@ -47,6 +53,7 @@ def import_files(
     reading = Reading(inputs, on_size, deferral)
     arrivals = ByOrganization(reading.arrivals())
     counts = ImportCounts()
+    met = MetConversations()
     made: dict[str, None] = {}
     with database.loading() as loading:
         for organization, own in arrivals.runs():
@@ -57,7 +64,7 @@ def import_files(
                 subject=inputs.subject,
                 name=None if organization is None else organization.name,
                 options=options,
-                on_placed=reading.book,
+                on_placed=partial(_book, reading, met, key),
                 loading=loading,
                 deferral=deferral,
             ) as run:
@@ -70,10 +77,26 @@ def import_files(
                     run.complete_search_index(on_index)
             counts.add(run.counts)
     made |= dict.fromkeys(organizations.add_missing(database, reading.organizations))
+    kept = _kept_attachments(database, inputs, options, met)
     with database.transaction() as connection:
         state = search_index_state(connection)
-    told = _Told(database, inputs, organization_key, made=tuple(made), state=state)
+    told = _Told(database, inputs, organization_key, made=tuple(made), state=state, kept=kept)
     return _report(reading, counts, started, told)
+
+
+def _book(reading: Reading, met: MetConversations, key: str, placed: Sequence[Placed]) -> None:
+    reading.book(placed)
+    met.add(key, (each.conversation_id for each in placed))
+
+
+def _kept_attachments(
+    database: Database, inputs: Inputs, options: ImportOptions, met: MetConversations
+) -> KeptAttachments | None:
+    if options.attachments is None:
+        return None
+    paths = [each.path for each in inputs.inputs if not each.is_database]
+    chosen = options.attachments
+    return keep_attachments(database, chosen.store, paths, met, largest=chosen.largest)
 
 
 def preview_files(
@@ -157,6 +180,7 @@ class _Told:
     key: str
     made: tuple[str, ...]
     state: str = ""
+    kept: KeptAttachments | None = None
     dry_run: bool = False
 
 
@@ -172,7 +196,7 @@ def _report(reading: Reading, counts: ImportCounts, started: datetime, told: _To
         all_organizations=told.inputs.all_organizations,
         organizations_made=told.made,
         dry_run=told.dry_run,
-        outcome="partial" if counts.skipped else "done",
+        outcome="partial" if counts.skipped or (told.kept and told.kept.unreadable) else "done",
         started_at=started,
         finished_at=datetime.now(UTC),
         counts=counts,
@@ -180,6 +204,7 @@ def _report(reading: Reading, counts: ImportCounts, started: datetime, told: _To
         replaced_characters=sum(report.replaced_characters for report in reports),
         search_index=told.state,
         files=reports,
+        attachments=told.kept,
     )
 
 

@@ -19,9 +19,11 @@ from chatdb.db.contract.bulk import Ahead
 from chatdb.db.database import Database
 from chatdb.errors import ChatdbError, NotFoundError
 from chatdb.formats.unread import Unread
+from chatdb.operations.attachments.public import LARGEST
 from chatdb.operations.importing.plan import Plan, Planner, skipped
 from chatdb.operations.importing.report import ImportCounts, Placed, count
 from chatdb.operations.importing.unread import Deferral, UnreadSorter, read_now
+from chatdb.primitives.file_store import FileStore
 from chatdb.primitives.garbage import rare_collections
 from chatdb.records import Organization, organization_id_of
 from chatdb.store.batch_writing import write_in_parts
@@ -38,15 +40,25 @@ LogOutcome = Literal["running", "done", "partial", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentOptions:
+    """Where the files of the exports are kept, and how large in bytes one may be."""
+
+    store: FileStore
+    largest: int = LARGEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
     """How to import: `user_id` is for conversations whose source names no user.
 
-    `search_index=False` leaves the full-text index off, to be built by a later import.
+    `search_index=False` leaves the full-text index off, to be built by a later import;
+    `attachments` keeps the exports' files too.
     """
 
     user_id: str | None = None
     restore_deleted: bool = False
     search_index: bool = True
+    attachments: AttachmentOptions | None = None
 
 
 class ImportRun:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from chatdb.formats.base import IgnoredFile, RowCounts
 from chatdb.formats.unread import Counts
+from chatdb.operations.attachments.public import KeptAttachments
 
 Outcome = Literal["new", "updated", "unchanged", "deleted_here", "skipped"]
 
@@ -111,7 +112,8 @@ class ImportReport:
     """The whole run, as `--report` writes it.
 
     `all_organizations` says that each conversation went to the organization it names;
-    `organizations_made` are those that were missing.
+    `organizations_made` are those that were missing. `attachments` are the files that were kept, if
+    that was asked for.
     """
 
     chatdb: str
@@ -128,3 +130,4 @@ class ImportReport:
     replaced_characters: int
     search_index: str
     files: list[FileReport]
+    attachments: KeptAttachments | None = None

@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatdb.cli.commands.import_.attachments import (
+    attachment_options,
+    tell_attachments,
+)
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import DataCommand, DryRunOption, NoSearchIndexOption, argument, option
 from chatdb.cli.organizations_meant import check_all_orgs
 from chatdb.cli.progress import BYTES, Unit
+from chatdb.cli.sizes import byte_count
 from chatdb.cli.text import counted
 from chatdb.errors import ChatdbError, ExitCode, UsageError
 
@@ -61,6 +66,17 @@ def import_(
         bool,
         option("--all-orgs", "Import each conversation into the organization named in its file."),
     ] = False,
+    attachments: Annotated[
+        bool, option("--attachments", "Keep the files that the exports carry, too.")
+    ] = False,
+    attachments_max: Annotated[
+        int | None,
+        option(
+            "--attachments-max SIZE",
+            "Largest file to keep, such as 100MB.  [default: 25MB]",
+            parser=byte_count,
+        ),
+    ] = None,
     dry_run: DryRunOption = False,
     explain: Annotated[
         bool, option("--explain", "Describe the contents of the files; needs no database.")
@@ -92,6 +108,7 @@ def import_(
       chatdb import export.zip
       chatdb import 'exports/*.json' --user alice --report report.json
       chatdb import export.zip --explain
+      chatdb import export.zip --attachments --attachments-max 1GB
       chatdb import postgresql://reader@host/relay --dry-run
       chatdb import relay_dev_20231220_143022.sql
     """
@@ -124,7 +141,10 @@ def import_(
     if explain and report is not None:
         raise UsageError("--explain writes no report", hint="use --dry-run with --report")
     options = ImportOptions(
-        user_id=user, restore_deleted=restore_deleted, search_index=not no_search_index
+        user_id=user,
+        restore_deleted=restore_deleted,
+        search_index=not no_search_index,
+        attachments=attachment_options(command, inputs, keep=attachments, largest=attachments_max),
     )
     with _with_dumps(command, inputs, scratch_url) as ready:
         if explain:
@@ -279,7 +299,10 @@ def _finish(command: CommandContext, done: "ImportReport", report: Path | None) 
             raise
     for note in notes(done, typed_org=command.options.org):
         command.diagnostics.note(note)
+    unreadable = tell_attachments(command, done)
     _name_skipped(command, done.files)
+    if unreadable:
+        raise typer.Exit(ExitCode.PARTIAL)
 
 
 def _name_skipped(command: CommandContext, files: "Sequence[FileReport]") -> None:
