@@ -74,6 +74,9 @@ def test_what_running_code_printed_is_attached_where_the_output_lacks_it() -> No
 
     assert read.attached_text == "one\ntwo\n\n\nTraceback\nValueError: no"
     assert read.tool_outputs == [result]
+    assert read.attachments == [
+        {"message_type": "image", "image_url": "file-service://file-1", "id": "file-1"}
+    ]
 
 
 def report(**fields: Any) -> dict[str, Any]:
@@ -138,6 +141,21 @@ def test_it_is_made_of_the_stored_message_alone() -> None:
     again = Message(id=read.id, role=read.role, metadata=read.metadata, created_at=read.created_at)
 
     assert attached_text(again) == read.attached_text is not None
+
+
+@pytest.mark.parametrize(("inside", "seen"), [("\\u0000", "\ufffd"), ("\\ud800", None)])
+def test_json_inside_a_text_brings_nothing_in_that_no_database_stores(
+    inside: str, seen: str | None
+) -> None:
+    state = f'{{"report_message": {{"content": {{"parts": ["a{inside}b"]}}}}}}'
+    canvas = f'{{"name": "N", "content": "a{inside}b"}}'
+
+    report = read_one(message("tool", "", metadata={"widget_state": state}))
+    call = read_one(message("assistant", canvas, recipient="canmore.create_textdoc"))
+
+    assert report.attached_text == (seen and f"a{seen}b")
+    assert call.attached_text == (seen and f"N:\na{seen}b")
+    assert attached_text(report) == report.attached_text
 
 
 def test_an_ordinary_message_has_none() -> None:

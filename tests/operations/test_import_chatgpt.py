@@ -102,7 +102,7 @@ def test_versions_of_a_canvas_come_together_and_the_newest_is_active(
         assert {each.content for each in record.messages} == {"first", "second", "third"}
 
 
-def test_a_canvas_without_times_keeps_the_version_that_came_first_active(
+def test_of_a_canvas_without_times_the_version_that_was_not_here_is_the_newest(
     database: Database, tmp_path: Path
 ) -> None:
     for text in ("first", "second", "first"):
@@ -111,7 +111,7 @@ def test_a_canvas_without_times_keeps_the_version_that_came_first_active(
 
     record = the_one(database)
     assert {each.content for each in record.messages} == {"first", "second"}
-    assert active(record) == "first"
+    assert active(record) == "second"
 
 
 def test_authors_of_a_group_chat_and_attached_texts_are_stored(

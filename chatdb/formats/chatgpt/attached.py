@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chatdb.formats.chatgpt.canvases import PREFIX, canvas_text, titled
+from chatdb.formats.chatgpt.canvases import PREFIX, canvas_text, storable, titled
 from chatdb.formats.times import EPOCH
 from chatdb.records import WHOLE_CONVERSATION, Message
 
@@ -45,7 +45,8 @@ def attached_text(message: Message) -> str | None:
         texts += _new_ones(message)
     if type(inner) is dict and not inner.keys().isdisjoint(WIDGETS):
         texts += map(_shown, _states(inner))
-    return "\n\n".join(dict.fromkeys(filter(None, texts))) or None
+    text = "\n\n".join(dict.fromkeys(filter(None, texts)))
+    return storable(text) if text else None
 
 
 def has_report(message: Message) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatdb.formats.chatgpt.patterns import is_whole, substituted
+from chatdb.primitives import canonical
 from chatdb.records import Message
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ def apply_updates(messages: Sequence[Message]) -> None:
         states[message.id] = state
 
 
+def storable(text: str) -> str:
+    """Return the text without NUL and lone surrogates: JSON inside a clean text may have them."""
+    return text if canonical.is_clean_text(text) else canonical.clean_text(text)[0]
+
+
 def titled(name: Any, text: Any) -> str | None:
     """Return a text under its name; None if it has no words."""
     if not isinstance(text, str) or not text.strip():
@@ -102,7 +108,8 @@ class _Writing:
             return state
         if before is None:
             return _Canvas(key, None, text, state)
-        message.attached_text = titled(before.name, text)
+        shown = titled(before.name, text)
+        message.attached_text = None if shown is None else storable(shown)
         # In place of the state before: a branch of updates has one canvas, not one for each.
         return _Canvas(before.key, before.name, text, before.before if before is state else state)
 

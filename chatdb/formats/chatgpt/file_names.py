@@ -17,7 +17,9 @@ MOST = 200_000
 """Names kept in memory, some 50 MB: more than any account has files."""
 
 _SUFFIX = ".dat"
+SCHEMES = ("file-service://", "sediment://")
 _ID = re.compile(r"file[-_][0-9A-Za-z_-]+")
+_POINTERS = ("asset_pointer", "image_url")
 _INSIDE = ("audio_asset_pointer", "video_container_asset_pointer", "screenshot")
 """Where a pointer has its pointer."""
 
@@ -53,11 +55,11 @@ def _pointed_at(entry: Fields) -> str | None:
     """Return the id of the file that a pointer names, or one inside it."""
     inside = [each for name in _INSIDE if isinstance(each := entry.get(name), dict)]
     for each in (entry, *inside):
-        pointer = each.get("asset_pointer")
-        if isinstance(pointer, str) and "://" in pointer:
-            address = pointer.partition("://")[2]
-            known = _ID.search(address)
-            return known[0] if known else re.split("[#?/]", address, maxsplit=1)[0] or None
+        for pointer in (each.get(name) for name in _POINTERS):
+            if isinstance(pointer, str) and pointer.startswith(SCHEMES):
+                address = pointer.partition("://")[2]
+                known = _ID.search(address)
+                return known[0] if known else re.split("[#?/]", address, maxsplit=1)[0] or None
     return None
 
 

@@ -1,6 +1,6 @@
 """The messages of a ChatGPT conversation: from the nodes of its mapping to records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from chatdb.formats.base import Tally
 from chatdb.formats.chatgpt.attached import WIDGETS, attached_text, has_report
 from chatdb.formats.chatgpt.canvases import PREFIX, apply_updates
 from chatdb.formats.chatgpt.content import Content, read_content
-from chatdb.formats.chatgpt.file_names import name_files
+from chatdb.formats.chatgpt.file_names import SCHEMES, name_files
 from chatdb.formats.chatgpt.shapes import Nodes, RawAuthor, RawMessage, RawNode
 from chatdb.formats.fields import kept
 from chatdb.formats.identity import REPEATED, MessageIds, message_id
@@ -298,8 +298,17 @@ def _from_metadata(message: Message, metadata: Fields, marks: Fields) -> None:
     result = metadata.get("aggregate_result")
     if result and type(result) is dict:
         message.tool_outputs = [metadata.pop("aggregate_result")]
+        message.attachments = [*(message.attachments or ()), *_pictures(result)] or None
     if metadata.get("is_visually_hidden_from_conversation") is True:
         marks["hidden"] = True
+
+
+def _pictures(result: Fields) -> Iterator[Fields]:
+    """Yield the pictures that running code made."""
+    shown = result.get("messages")
+    for each in shown if isinstance(shown, list) else ():
+        if isinstance(each, dict) and str(each.get("image_url")).startswith(SCHEMES):
+            yield dict(each)
 
 
 def _from_author(message: Message, author: RawAuthor, fields: Fields) -> None:
