@@ -63,7 +63,7 @@ def open_source(
     to read or is malicious.
     """
     with ExitStack() as stack:
-        opening = Opening(stack, on_bytes, FoundFile([], [], [] if raw else None))
+        opening = Opening(stack, on_bytes, FoundFile([], [], raw=[] if raw else None))
         if str(path) == STDIN:
             name = "standard input"
             # It is looked at before it is read, and a zip's list stands at its end.
