@@ -1,4 +1,4 @@
-"""What other nouns use: keeping the files of an export."""
+"""All that other nouns of operations may import of attachments."""
 
 from chatdb.operations.attachments.keeping import (
     LARGEST,
@@ -7,5 +7,14 @@ from chatdb.operations.attachments.keeping import (
     MetConversations,
     keep_attachments,
 )
+from chatdb.operations.attachments.saved import SavedDigests, saved_digests
 
-__all__ = ["LARGEST", "KeptAttachments", "LeftOutFile", "MetConversations", "keep_attachments"]
+__all__ = [
+    "LARGEST",
+    "KeptAttachments",
+    "LeftOutFile",
+    "MetConversations",
+    "SavedDigests",
+    "keep_attachments",
+    "saved_digests",
+]
