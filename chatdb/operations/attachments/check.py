@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from chatdb.db.database import Database
+from chatdb.db.schema import files, message_files
 from chatdb.operations.attachments.saved import SavedDigests
 from chatdb.primitives.file_store import FileStore
 from chatdb.records import Organization
-from chatdb.store.every_organization import Scope, chosen
+from chatdb.store.every_organization import EVERY, Scope, chosen
 from chatdb.store.files import digests_of, unused_digests
 
 Problem = Literal["missing", "damaged", "unused"]
@@ -87,6 +90,31 @@ def check_attachments(
             else:
                 report.add(organization, digest, "unused", "no message has it")
     return report
+
+
+def tells_of_files(database: Database) -> bool:
+    """Tell whether there is a row of a kept file; the schema may be an older one, or none."""
+    with database.transaction() as connection:
+        if not {"files", "message_files"} <= set(database.dialect.existing_tables(connection)):
+            return False
+        return any(
+            connection.execute(sa.select(table.c.digest).limit(1)).first() is not None
+            for table in (files, message_files)
+        )
+
+
+def missing_files(database: Database, store: FileStore, organization_key: str | None) -> int:
+    """Count the kept files without their bytes, of one organization or of all."""
+    with database.transaction() as connection:
+        scope: Scope = EVERY if organization_key is None else organization_key
+        organizations = list(chosen(connection, database.dialect, scope))
+    return sum(len(missing_digests(database, store, each.id)) for each in organizations)
+
+
+def missing_digests(database: Database, store: FileStore, organization: UUID) -> set[str]:
+    """Return the digests of an organization that have no bytes."""
+    told = _told(database, organization)
+    return {digest for digest, _ in told if store.size_of(organization, digest) is None}
 
 
 def unused_files(database: Database, store: FileStore, organization: UUID) -> list[str]:

@@ -1,5 +1,6 @@
 """All that other nouns of operations may import of attachments."""
 
+from chatdb.operations.attachments.check import missing_digests, missing_files, tells_of_files
 from chatdb.operations.attachments.keeping import (
     LARGEST,
     KeptAttachments,
@@ -16,5 +17,8 @@ __all__ = [
     "MetConversations",
     "SavedDigests",
     "keep_attachments",
+    "missing_digests",
+    "missing_files",
     "saved_digests",
+    "tells_of_files",
 ]
