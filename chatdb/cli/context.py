@@ -103,10 +103,15 @@ class CommandContext:
     def attachments_folder(self) -> Path | None:
         """The folder of kept attachments: the setting's, else beside a SQLite file."""
         setting = self.config.attachments_dir
-        if setting is not None:
-            return Path(setting.value)
-        path = self.url.path
-        return None if path is None else path.with_name(path.name + "-attachments")
+        return attachments_beside(self.url) if setting is None else Path(setting.value)
+
+    def file_store_of(self, url: DatabaseUrl) -> FileStore | None:
+        """Return the kept attachments of a database, None without a folder for them."""
+        from chatdb.primitives.file_store import FileStore
+
+        setting = self.config.attachments_dir
+        folder = attachments_beside(url) if setting is None else Path(setting.value)
+        return None if folder is None else FileStore(folder)
 
     @cached_property
     def file_store(self) -> FileStore:
@@ -174,6 +179,11 @@ class CommandContext:
         if create and prepare_new_sqlite(database):
             self.diagnostics.note(f"made a new database at {self.url.redacted()}")
         require_current(database)
+
+
+def attachments_beside(url: DatabaseUrl) -> Path | None:
+    """Return the folder beside a SQLite file, None for PostgreSQL."""
+    return None if url.path is None else url.path.with_name(url.path.name + "-attachments")
 
 
 def _parsed(setting: settings.Setting) -> DatabaseUrl:

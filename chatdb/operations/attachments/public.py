@@ -1,5 +1,6 @@
-"""What other nouns use: keeping the files of an export."""
+"""All that other nouns of operations may import of attachments."""
 
+from chatdb.operations.attachments.check import missing_digests, missing_files, tells_of_files
 from chatdb.operations.attachments.keeping import (
     LARGEST,
     KeptAttachments,
@@ -7,5 +8,17 @@ from chatdb.operations.attachments.keeping import (
     MetConversations,
     keep_attachments,
 )
+from chatdb.operations.attachments.saved import SavedDigests, saved_digests
 
-__all__ = ["LARGEST", "KeptAttachments", "LeftOutFile", "MetConversations", "keep_attachments"]
+__all__ = [
+    "LARGEST",
+    "KeptAttachments",
+    "LeftOutFile",
+    "MetConversations",
+    "SavedDigests",
+    "keep_attachments",
+    "missing_digests",
+    "missing_files",
+    "saved_digests",
+    "tells_of_files",
+]

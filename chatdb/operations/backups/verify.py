@@ -13,6 +13,7 @@ from typing import IO
 
 import chatdb
 from chatdb.backups.archives import PIECE, CheckedStream, unpacked, write_archive
+from chatdb.backups.attachments import check_files as check_attached
 from chatdb.backups.checks import (
     DumpedRows,
     check_index,
@@ -173,6 +174,8 @@ def _check_of(
     contents = manifest.contents
     if file.name == manifest.index:
         return partial(check_index, contents=contents, name=file.name)
+    if manifest.attachments is not None and file.name == manifest.attachments.name:
+        return partial(check_attached, told=manifest.attachments, warnings=warnings)
     if manifest.kind == "custom":
         client = _pg_restore(programs, manifest)
         return partial(_restored_to_nowhere, programs=programs, client=client, manifest=manifest)
