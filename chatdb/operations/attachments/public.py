@@ -1,6 +1,12 @@
 """All that other nouns of operations may import of attachments."""
 
-from chatdb.operations.attachments.check import missing_digests, missing_files, tells_of_files
+from chatdb.operations.attachments.check import (
+    check_attachments,
+    digests_of,
+    missing_digests,
+    missing_files,
+    tells_of_files,
+)
 from chatdb.operations.attachments.keeping import (
     LARGEST,
     KeptAttachments,
@@ -8,6 +14,7 @@ from chatdb.operations.attachments.keeping import (
     MetConversations,
     keep_attachments,
 )
+from chatdb.operations.attachments.prune import remove_unused
 from chatdb.operations.attachments.saved import SavedDigests, saved_digests
 
 __all__ = [
@@ -16,9 +23,12 @@ __all__ = [
     "LeftOutFile",
     "MetConversations",
     "SavedDigests",
+    "check_attachments",
+    "digests_of",
     "keep_attachments",
     "missing_digests",
     "missing_files",
+    "remove_unused",
     "saved_digests",
     "tells_of_files",
 ]
