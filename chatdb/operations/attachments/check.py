@@ -72,7 +72,7 @@ def check_attachments(
     """Compare them; `read` also hashes every file. Raises NotFoundError for an organization."""
     report = AttachmentsCheck(folder=str(store.folder), read=read)
     for organization in covered(database, store, organization_key):
-        for digest, size in _told(database, organization.id):
+        for digest, size in told(database, organization.id):
             report.files += 1
             there = store.size_of(organization.id, digest)
             if there is None:
@@ -142,14 +142,14 @@ def missing_files(database: Database, store: FileStore, organization_key: str | 
 
 def missing_digests(database: Database, store: FileStore, organization: UUID) -> set[str]:
     """Return the digests of an organization that have no bytes."""
-    told = _told(database, organization)
-    return {digest for digest, _ in told if store.size_of(organization, digest) is None}
+    found = told(database, organization)
+    return {digest for digest, _ in found if store.size_of(organization, digest) is None}
 
 
 def unused_files(database: Database, store: FileStore, organization: UUID) -> list[str]:
     """Return the digests of an organization, with a row or a file, that no message has."""
     there = {digest for digest, _ in store.files(organization)}
-    there |= {digest for digest, _ in _told(database, organization)}
+    there |= {digest for digest, _ in told(database, organization)}
     found: list[str] = []
     digests = sorted(there)
     with database.transaction() as connection:
@@ -158,7 +158,7 @@ def unused_files(database: Database, store: FileStore, organization: UUID) -> li
     return found
 
 
-def _told(database: Database, organization: UUID) -> Iterator[tuple[str, int | None]]:
+def told(database: Database, organization: UUID) -> Iterator[tuple[str, int | None]]:
     """Yield every digest that the database tells of, with its size, in order."""
     after = ""
     while True:

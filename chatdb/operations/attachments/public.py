@@ -14,6 +14,7 @@ from chatdb.operations.attachments.keeping import (
     MetConversations,
     keep_attachments,
 )
+from chatdb.operations.attachments.moving import MovedAttachments, copy_attachments
 from chatdb.operations.attachments.prune import remove_unused
 from chatdb.operations.attachments.saved import SavedDigests, saved_digests
 
@@ -22,8 +23,10 @@ __all__ = [
     "KeptAttachments",
     "LeftOutFile",
     "MetConversations",
+    "MovedAttachments",
     "SavedDigests",
     "check_attachments",
+    "copy_attachments",
     "digests_of",
     "keep_attachments",
     "missing_digests",
