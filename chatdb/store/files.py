@@ -167,7 +167,7 @@ def delete_rows(connection: sa.Connection, organization: UUID, digests: Sequence
     return connection.execute(gone).rowcount
 
 
-def digests_of(
+def digests_page(
     connection: sa.Connection, organization: UUID, *, after: str = ""
 ) -> list[tuple[str, int | None]]:
     """Return the next digests, in order, of which a message or `files` tells; with their sizes."""

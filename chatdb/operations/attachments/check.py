@@ -1,8 +1,9 @@
 """Compares the rows of kept attachments with the files that have their bytes."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -13,9 +14,9 @@ from chatdb.db.database import Database
 from chatdb.db.schema import files, message_files
 from chatdb.operations.attachments.saved import SavedDigests
 from chatdb.primitives.file_store import FileStore
-from chatdb.records import Organization
+from chatdb.records import Organization, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope, chosen
-from chatdb.store.files import digests_of, unused_digests
+from chatdb.store.files import digests_page, read_files, unused_digests
 
 Problem = Literal["missing", "damaged", "unused"]
 _NAMED = 100_000
@@ -70,10 +71,8 @@ def check_attachments(
 ) -> AttachmentsCheck:
     """Compare them; `read` also hashes every file. Raises NotFoundError for an organization."""
     report = AttachmentsCheck(folder=str(store.folder), read=read)
-    with database.transaction() as connection:
-        organizations = list(chosen(connection, database.dialect, organization_key))
-    for organization in organizations:
-        for digest, size in _told(database, organization.id):
+    for organization in covered(database, store, organization_key):
+        for digest, size in told(database, organization.id):
             report.files += 1
             there = store.size_of(organization.id, digest)
             if there is None:
@@ -90,6 +89,36 @@ def check_attachments(
             else:
                 report.add(organization, digest, "unused", "no message has it")
     return report
+
+
+def covered(database: Database, store: FileStore, scope: Scope) -> list[Organization]:
+    """Return the organizations of the scope; all of them with those that only have a folder."""
+    with database.transaction() as connection:
+        found = list(chosen(connection, database.dialect, scope))
+    if scope is not EVERY:
+        return found
+    known = {each.id for each in found}
+    gone = [tenant for tenant in store.tenants() if tenant not in known]
+    now = datetime.now(UTC)
+    return [
+        *found,
+        *(Organization(id=each, key=str(each), name=str(each), created_at=now) for each in gone),
+    ]
+
+
+def digests_of(
+    database: Database, store: FileStore, organization_key: str, ids: Sequence[UUID] | None
+) -> list[str]:
+    """Return the digests of some conversations of an organization, or all that it has files of."""
+    organization = organization_id_of(organization_key)
+    if ids is None:
+        return sorted(digest for digest, _ in store.files(organization))
+    found: set[str] = set()
+    with database.for_tenant(organization).transaction() as connection:
+        for start in range(0, len(ids), 500):
+            files_of = read_files(connection, organization, ids[start : start + 500])
+            found.update(file.digest for _, file in files_of)
+    return sorted(found)
 
 
 def tells_of_files(database: Database) -> bool:
@@ -113,14 +142,14 @@ def missing_files(database: Database, store: FileStore, organization_key: str | 
 
 def missing_digests(database: Database, store: FileStore, organization: UUID) -> set[str]:
     """Return the digests of an organization that have no bytes."""
-    told = _told(database, organization)
-    return {digest for digest, _ in told if store.size_of(organization, digest) is None}
+    found = told(database, organization)
+    return {digest for digest, _ in found if store.size_of(organization, digest) is None}
 
 
 def unused_files(database: Database, store: FileStore, organization: UUID) -> list[str]:
     """Return the digests of an organization, with a row or a file, that no message has."""
     there = {digest for digest, _ in store.files(organization)}
-    there |= {digest for digest, _ in _told(database, organization)}
+    there |= {digest for digest, _ in told(database, organization)}
     found: list[str] = []
     digests = sorted(there)
     with database.transaction() as connection:
@@ -129,13 +158,13 @@ def unused_files(database: Database, store: FileStore, organization: UUID) -> li
     return found
 
 
-def _told(database: Database, organization: UUID) -> Iterator[tuple[str, int | None]]:
+def told(database: Database, organization: UUID) -> Iterator[tuple[str, int | None]]:
     """Yield every digest that the database tells of, with its size, in order."""
     after = ""
     while True:
         # A transaction a page: hashing the files may take hours.
         with database.transaction() as connection:
-            page = digests_of(connection, organization, after=after)
+            page = digests_page(connection, organization, after=after)
         if not page:
             return
         yield from page

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from chatdb.db.database import Database
 from chatdb.errors import RefusedError
-from chatdb.operations.attachments.check import unused_files
+from chatdb.operations.attachments.check import covered, unused_files
 from chatdb.operations.attachments.saved import SavedDigests
 from chatdb.primitives.file_store import FileStore
-from chatdb.store.every_organization import Scope, chosen
+from chatdb.store.every_organization import Scope
 from chatdb.store.files import delete_rows, unused_digests
 
 _AT_ONCE = 500
@@ -39,8 +39,7 @@ def prune_attachments(
     Raises RefusedError while an import adds attachments, whose bytes are there before their rows.
     """
     files = size = undo = 0
-    with database.transaction() as connection:
-        organizations = list(chosen(connection, database.dialect, organization_key))
+    organizations = covered(database, store, organization_key)
     with store.held(alone=True) as alone:
         if not alone:
             raise RefusedError(

@@ -1,6 +1,12 @@
 """All that other nouns of operations may import of attachments."""
 
-from chatdb.operations.attachments.check import missing_digests, missing_files, tells_of_files
+from chatdb.operations.attachments.check import (
+    check_attachments,
+    digests_of,
+    missing_digests,
+    missing_files,
+    tells_of_files,
+)
 from chatdb.operations.attachments.keeping import (
     LARGEST,
     KeptAttachments,
@@ -8,6 +14,8 @@ from chatdb.operations.attachments.keeping import (
     MetConversations,
     keep_attachments,
 )
+from chatdb.operations.attachments.moving import MovedAttachments, copy_attachments
+from chatdb.operations.attachments.prune import remove_unused
 from chatdb.operations.attachments.saved import SavedDigests, saved_digests
 
 __all__ = [
@@ -15,10 +23,15 @@ __all__ = [
     "KeptAttachments",
     "LeftOutFile",
     "MetConversations",
+    "MovedAttachments",
     "SavedDigests",
+    "check_attachments",
+    "copy_attachments",
+    "digests_of",
     "keep_attachments",
     "missing_digests",
     "missing_files",
+    "remove_unused",
     "saved_digests",
     "tells_of_files",
 ]
