@@ -15,6 +15,7 @@ from chatdb.operations.attachments.keeping import (
     keep_attachments,
 )
 from chatdb.operations.attachments.moving import MovedAttachments, copy_attachments
+from chatdb.operations.attachments.placing import with_placed_files
 from chatdb.operations.attachments.prune import remove_unused
 from chatdb.operations.attachments.saved import SavedDigests, saved_digests
 
@@ -34,4 +35,5 @@ __all__ = [
     "remove_unused",
     "saved_digests",
     "tells_of_files",
+    "with_placed_files",
 ]
