@@ -9,10 +9,12 @@ from chatdb.operations.attachments.check import (
 )
 from chatdb.operations.attachments.keeping import (
     LARGEST,
+    CountedAttachments,
     KeptAttachments,
     LeftOutFile,
     MetConversations,
     keep_attachments,
+    opened_index,
 )
 from chatdb.operations.attachments.moving import MovedAttachments, copy_attachments
 from chatdb.operations.attachments.placing import with_placed_files
@@ -21,6 +23,7 @@ from chatdb.operations.attachments.saved import SavedDigests, saved_digests
 
 __all__ = [
     "LARGEST",
+    "CountedAttachments",
     "KeptAttachments",
     "LeftOutFile",
     "MetConversations",
@@ -32,6 +35,7 @@ __all__ = [
     "keep_attachments",
     "missing_digests",
     "missing_files",
+    "opened_index",
     "remove_unused",
     "saved_digests",
     "tells_of_files",
