@@ -241,13 +241,31 @@ def test_postgresql_needs_a_folder(run: Run, postgresql_url: DatabaseUrl, tmp_pa
     export = write_export(tmp_path / "export.zip")
 
     refused = run("import", export, "--attachments", "-d", postgresql_url.exposed())
-    variable = {"CHATDB_ATTACHMENTS_DIR": str(tmp_path / "kept")}
-    done = run("import", export, "--attachments", "-d", postgresql_url.exposed(), env=variable)
+    variables = {
+        "CHATDB_ATTACHMENTS_DIR": str(tmp_path / "kept"),
+        "DATABASE_URL": postgresql_url.exposed(),
+    }
+    other = run("import", export, "--attachments", "-d", postgresql_url.exposed(), env=variables)
+    done = run("import", export, "--attachments", env=variables)
 
     assert refused.exit_code == ExitCode.USAGE
     assert "--attachments-dir FOLDER, or CHATDB_ATTACHMENTS_DIR" in refused.stderr
+    assert other.exit_code == ExitCode.USAGE
+    assert "CHATDB_ATTACHMENTS_DIR is for another database" in other.stderr
     assert done.exit_code == 0
     assert files_in(tmp_path / "kept") == KEPT
+
+
+def test_a_variable_beside_another_database_is_not_meant_for_the_one_that_is_typed(
+    run: Run, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    variables = {"CHATDB_ATTACHMENTS_DIR": str(tmp_path / "kept"), "DATABASE_URL": "other.db"}
+    export = write_export(tmp_path / "export.zip")
+
+    run("import", export, "--attachments", "-d", sqlite_url.exposed(), env=variables)
+
+    assert files_in(Path(f"{sqlite_url.path}-attachments")) == KEPT
+    assert not (tmp_path / "kept").exists()
 
 
 def test_a_sqlite_file_has_them_beside_it(

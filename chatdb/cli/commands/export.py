@@ -191,7 +191,7 @@ class _Exporting:
         from chatdb.formats.files.writing import STDOUT, check_file, is_folder
 
         if attachments:
-            self._attachments = self._command.file_store_of(self._command.url)
+            self._attachments = self._command.file_store_of()
         if output == STDOUT:
             written, place = self._to_stdout(), None
         elif is_folder(output):
