@@ -105,12 +105,17 @@ class CommandContext:
         setting = self.config.attachments_dir
         return attachments_beside(self.url) if setting is None else Path(setting.value)
 
-    def file_store_of(self, url: DatabaseUrl) -> FileStore | None:
-        """Return the kept attachments of a database, None without a folder for them."""
+    def file_store_of(self, other: DatabaseUrl | None = None) -> FileStore | None:
+        """Return the kept attachments of the configured database, or of another.
+
+        Of another one the folder has to be typed, or is beside its file; None without a folder.
+        """
         from chatdb.primitives.file_store import FileStore
 
-        setting = self.config.attachments_dir
-        folder = attachments_beside(url) if setting is None else Path(setting.value)
+        folder = self.attachments_folder
+        if other is not None:
+            typed = self.options.attachments_dir
+            folder = attachments_beside(other) if typed is None else Path(typed)
         return None if folder is None else FileStore(folder)
 
     @cached_property
@@ -121,9 +126,12 @@ class CommandContext:
 
         folder = self.attachments_folder
         if folder is None:
+            foreign = self.config.foreign_attachments_dir
+            unused = "" if foreign is None else f" ({foreign.source} is for another database)"
             raise UsageError(
-                "no folder is set for the attachments of a PostgreSQL database",
-                hint="give one: --attachments-dir FOLDER, or CHATDB_ATTACHMENTS_DIR",
+                f"no folder is set for the attachments of this PostgreSQL database{unused}",
+                hint="give one: --attachments-dir FOLDER, or CHATDB_ATTACHMENTS_DIR beside "
+                "DATABASE_URL",
             )
         return FileStore(folder)
 

@@ -25,7 +25,7 @@ def attached_digests(
     """
     from chatdb.operations.attachments.public import digests_of
 
-    store = command.file_store_of(command.url)
+    store = command.file_store_of()
     if keeps or store is None or not store.exists:
         return []
     return digests_of(database, store, key, ids)
@@ -39,7 +39,7 @@ def erase_attachments(
     from chatdb.operations.attachments.public import remove_unused
     from chatdb.records import organization_id_of
 
-    store = command.file_store_of(command.url)
+    store = command.file_store_of()
     if not digests or store is None:
         return
     saved = saved_deletions(command)

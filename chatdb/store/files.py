@@ -189,3 +189,11 @@ def digests_page(
         .limit(_AT_ONCE)
     )
     return [(row.digest, row.size) for row in connection.execute(statement)]
+
+
+def has_any_file(connection: sa.Connection) -> bool:
+    """Tell whether there is a row of a kept file, of any organization."""
+    return any(
+        connection.execute(sa.select(table.c.digest).limit(1)).first() is not None
+        for table in (files, message_files)
+    )

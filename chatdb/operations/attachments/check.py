@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from chatdb.db.database import Database
-from chatdb.db.schema import files, message_files
 from chatdb.operations.attachments.saved import SavedDigests
 from chatdb.primitives.file_store import FileStore
 from chatdb.records import Organization, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope, chosen
-from chatdb.store.files import digests_page, read_files, unused_digests
+from chatdb.store.files import digests_page, has_any_file, read_files, unused_digests
 
 Problem = Literal["missing", "damaged", "unused"]
 _NAMED = 100_000
@@ -126,10 +123,7 @@ def tells_of_files(database: Database) -> bool:
     with database.transaction() as connection:
         if not {"files", "message_files"} <= set(database.dialect.existing_tables(connection)):
             return False
-        return any(
-            connection.execute(sa.select(table.c.digest).limit(1)).first() is not None
-            for table in (files, message_files)
-        )
+        return has_any_file(connection)
 
 
 def missing_files(database: Database, store: FileStore, organization_key: str | None) -> int:

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from chatdb.primitives.file_store import FileStore
 
 
-def store_for(command: CommandContext, backup: "Backup", url: "DatabaseUrl") -> "FileStore | None":
-    """Return where the backup's attachments go; raises UsageError if it has some and no folder."""
+def store_for(
+    command: CommandContext, backup: "Backup", other: "DatabaseUrl | None"
+) -> "FileStore | None":
+    """Return where the backup's attachments go; raises UsageError if it has some and no folder.
+
+    `other` is the target, if it is not the configured database.
+    """
     told = None if backup.manifest is None else backup.manifest.attachments
-    store = command.file_store_of(url)
+    store = command.file_store_of(other)
     if told is not None and store is None:
         raise UsageError(
             f"{backup.name} has {counted(told.files, 'attachment')}, and no folder is set for them",

@@ -168,7 +168,7 @@ class _Restoring:
     def all(self, *, in_place: bool) -> None:
         """Restore the whole backup into a new database, or into the existing tables."""
         command = self.command
-        store = store_for(command, self.backup, self.url)
+        store = store_for(command, self.backup, self.url if self.into else None)
         with StageWatch(command) as watch, self._planned(watch, in_place=in_place) as planned:
             plan = planned.plan()
             if self.dry_run:
@@ -217,7 +217,7 @@ class _Restoring:
                 store,
                 BackupOptions(
                     programs=self.options.programs,
-                    file_store=self.command.file_store_of(self.url),
+                    file_store=self.command.file_store_of(self.url if self.into else None),
                 ),
                 watch,
             )
@@ -231,7 +231,7 @@ class _Restoring:
         from chatdb.operations.restoring.selection import RestoreSelection, restore_selection
         from chatdb.operations.schema.schema import prepare_new_sqlite, require_current
 
-        store = store_for(self.command, self.backup, self.url)
+        store = store_for(self.command, self.backup, self.url if self.into else None)
         wanted = RestoreSelection(
             organization=organization, conversations=tuple(conversations), user=user
         )
