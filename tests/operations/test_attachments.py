@@ -64,6 +64,18 @@ def test_a_list_has_every_attachment_in_pages(run: Run, own: Own) -> None:
     assert keys == sorted(keys)
 
 
+def test_a_table_of_attachments_fits_a_line(run: Run, own: Own) -> None:
+    whole = listed(run, *own)
+
+    lines = run("attachments", "list", *own).stdout.splitlines()
+
+    assert lines[0].split() == ["conversation", "message", "name", "media_type", "size", "digest"]
+    assert max(map(len, lines)) <= 100
+    for each, line in zip(whole, lines[2:], strict=True):
+        assert line.split()[0] == each["conversation_id"][-8:]
+        assert line.split()[-1] == each["digest"][:12]
+
+
 def test_a_list_of_a_conversation_of_a_user_and_of_a_type(run: Run, own: Own) -> None:
     first = identifiers(run, own)["Talk 1"]
 

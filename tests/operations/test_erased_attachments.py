@@ -118,7 +118,7 @@ def test_the_doctor_tells_of_missing_and_unused_files(run: Run, own: Own, tmp_pa
     assert "6 attachments" in whole[1]
     severity, text = finding(run, own)
     assert severity == "warning"
-    assert "1 attachments are missing" in text
+    assert ": 1 missing, 0 damaged" in text
 
     (place / lost).write_bytes(KEPT[lost])
     (place / ("0" * 64)).write_bytes(b"nobody's")

@@ -37,13 +37,13 @@ def _attachments(folder: Path | None, database: Database) -> Iterator[Finding]:
     report = check_attachments(database, store, saved, organization_key=EVERY)
     if report.missing or report.damaged:
         yield warning(
-            f"{report.missing} attachments are missing in {folder}, {report.damaged} are damaged",
+            f"attachments in {folder}: {report.missing} missing, {report.damaged} damaged",
             "chatdb attachments check --all-orgs; then import the export with --attachments again,"
             " or restore a backup",
         )
     if report.unused:
         yield info(
-            f"{report.unused} files in {folder} are of no message",
+            f"files in {folder} that no message has: {report.unused}",
             "chatdb attachments prune --all-orgs",
         )
     if not report.problems:
