@@ -124,7 +124,7 @@ def test_the_doctor_tells_of_missing_and_unused_files(run: Run, own: Own, tmp_pa
     (place / ("0" * 64)).write_bytes(b"nobody's")
     severity, text = finding(run, own)
     assert severity == "info"
-    assert "1 files" in text
+    assert "of no message: 1" in text
 
 
 def test_the_security_check_tells_of_files_that_others_can_open(

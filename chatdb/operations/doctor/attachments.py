@@ -43,7 +43,7 @@ def _attachments(folder: Path | None, database: Database) -> Iterator[Finding]:
         )
     if report.unused:
         yield info(
-            f"files in {folder} that no message has: {report.unused}",
+            f"files in {folder} of no message: {report.unused}",
             "chatdb attachments prune --all-orgs",
         )
     if not report.problems:
