@@ -109,6 +109,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """One verification of a backup: its files read to the end, or restored as well.
 
     `checksums`: of an encrypted backup without its key, where nothing else can be verified.
+    `attachments` is how many kept files were compared with it.
     `left_out` are objects outside chatdb's tables that are not restored. `warnings` are no loss of
     data: they say what to do after restoring it.
     """
@@ -120,6 +121,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
+    attachments: int = 0
     chatdb_version: str = ""
 
 

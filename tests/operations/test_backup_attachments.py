@@ -60,7 +60,8 @@ def test_a_backup_brings_every_file_back(
     size = 2 * sum(map(len, KEPT.values()))
     told = manifest["attachments"]
     assert (manifest["version"], told["files"], told["bytes"], told["missing"]) == (2, 6, size, 0)
-    assert json.loads(verified.stdout)["passed"] is True
+    row = json.loads(verified.stdout)
+    assert (row["passed"], row["attachments"]) == (True, 6)
 
 
 def test_a_backup_of_an_organization_has_its_own_files_only(
@@ -92,6 +93,22 @@ def test_what_is_missing_is_counted_and_told(run: Run, own: Own, tmp_path: Path)
     assert (manifest["attachments"]["files"], manifest["attachments"]["missing"]) == (5, 1)
     assert verified["passed"] is True
     assert any("1 attachments were missing" in text for text in verified["warnings"])
+
+
+def test_the_number_of_files_is_told_also_by_a_test_restore(
+    run: Run, own: Own, tmp_path: Path
+) -> None:
+    manifest = back_up(run, tmp_path / "backups", *own)
+    whole = run("backup", "verify", "--restore", manifest["place"], *own)
+    wrong, *_ = sorted(KEPT)
+    (tmp_path / "kept" / str(organization_id_of("acme")) / wrong).write_bytes(b"x")
+    damaged = back_up(run, tmp_path / "others", *own)
+    found = run("backup", "verify", "--restore", damaged["place"], *own)
+
+    assert whole.exit_code == 0, whole.stderr
+    assert "is intact (6 attachments, " in whole.stdout
+    assert found.exit_code == ExitCode.FAILED
+    assert f"attachment {wrong} has other bytes" in found.stdout
 
 
 def test_damaged_files_are_found(run: Run, own: Own, tmp_path: Path) -> None:
