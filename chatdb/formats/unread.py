@@ -85,9 +85,12 @@ def bytes_digest(reader: str, version: int, data: bytes) -> str:
 def with_bytes(source_hash: str, digest: str, tally: Tally) -> str:
     """Return the hash with the digest of the source's bytes, `HASH:DIGEST:COUNTS`.
 
-    The hash alone where the counts are long.
+    The hash alone where the counts are long, or name what is no text.
     """
-    counts = _encode(counts_of(tally)).decode()
+    try:
+        counts = _encode(counts_of(tally)).decode()
+    except UnicodeEncodeError:
+        return source_hash
     return source_hash if len(counts) > LONGEST_COUNTS else f"{source_hash}:{digest}:{counts}"
 
 

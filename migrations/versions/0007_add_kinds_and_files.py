@@ -76,16 +76,23 @@ ORGANIZATION = (
     " THEN current_setting('app.organization_id', true)::uuid END)"
 )
 USER = "(SELECT nullif(current_setting('app.user_id', true), ''))"
+OWN = f"organization_id = {ORGANIZATION}"
 POLICIES = {
-    "files": f"organization_id = {ORGANIZATION}",
+    "files": (
+        f"USING ({OWN} AND CASE WHEN {USER} IS NULL THEN true"
+        " ELSE EXISTS (SELECT FROM message_files f WHERE"
+        " f.organization_id = files.organization_id AND f.digest = files.digest) END)"
+        f" WITH CHECK ({OWN})"
+    ),
     "message_files": (
-        f"organization_id = {ORGANIZATION} AND CASE WHEN {USER} IS NULL THEN true"
+        f"USING ({OWN} AND CASE WHEN {USER} IS NULL THEN true"
         " ELSE EXISTS (SELECT FROM conversations c WHERE"
         " c.organization_id = message_files.organization_id"
-        f" AND c.id = message_files.conversation_id AND c.user_id = {USER}) END"
+        f" AND c.id = message_files.conversation_id AND c.user_id = {USER}) END)"
     ),
 }
-"""As in revision 0004."""
+"""As in revision 0004. A user has the files of the own messages, whose policy binds the look for
+them too; a file is there before its message tells of it."""
 
 GRANT_AS_ON_SNAPSHOTS = """
 DO $body$
@@ -116,7 +123,7 @@ def upgrade() -> None:
     op.execute(f"CREATE OR REPLACE VIEW {VIEW} WITH (security_invoker = true) AS {AFTER}")
     for table, condition in POLICIES.items():
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
-        op.execute(f"CREATE POLICY {table}_tenant ON {table} FOR ALL USING ({condition})")
+        op.execute(f"CREATE POLICY {table}_tenant ON {table} FOR ALL {condition}")
     op.execute(GRANT_AS_ON_SNAPSHOTS)
 
 
@@ -177,8 +184,9 @@ def _make_tables(*, sqlite: bool) -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_conversations_kind", "conversations")
-    op.drop_table("message_files")
+    # The policy of the one looks into the other.
     op.drop_table("files")
+    op.drop_table("message_files")
     if op.get_context().dialect.name == "sqlite":
         op.execute(f"DROP VIEW {VIEW}")
         _drop_columns_of_sqlite()

@@ -42,6 +42,15 @@ def test_a_list_is_of_chats_unless_others_are_asked_for(
     assert all(each["title"] == f"A {each['kind']}" for each in found)
 
 
+def test_an_empty_list_says_that_there_are_other_kinds(run: Run, url: str) -> None:
+    run("conversations", "delete", "--kind", "chat", "--yes", "--no-keep", "-d", url)
+
+    done = run("conversations", "list", "-d", url)
+
+    assert done.exit_code == 0
+    assert "there are some of another kind: --kind all" in done.stderr
+
+
 def test_an_unknown_kind_names_those_there_are(run: Run, url: str) -> None:
     done = run("conversations", "list", "--kind", "note", "-d", url)
 

@@ -98,3 +98,14 @@ def test_a_file_without_a_path_is_known_by_its_number() -> None:
     found = read_all(memories("", memory_files=[{"content": "a"}, {"content": "b"}]))
 
     assert [each.messages[0].content for each in found.values()] == ["a", "b"]
+
+
+def test_a_files_own_fields_may_have_any_name() -> None:
+    others = {"title": "A", "text": "t", "place": "p"}
+
+    found = read_all(memories(memory_files=[FILE | others]))
+
+    kept = found[f"{ACCOUNT}/memory_files//areas/shop.md"]
+    assert (kept.title, kept.messages[0].content) == ("/areas/shop.md", "sells brine")
+    held = kept.metadata | kept.messages[0].metadata
+    assert others.items() <= held.items()

@@ -16,6 +16,7 @@ from chatdb.errors import RefusedError
 from chatdb.formats.native import conversation_line
 from chatdb.operations.conversations import reindex as operation
 from chatdb.operations.searching.search_index import check_search_index
+from chatdb.records import is_hidden
 from chatdb.store.attached_text import attached_text_is_incomplete
 from tests.formats.chatgpt_samples import conversation, message, node
 from tests.formats.test_chatgpt_canvases import create, update
@@ -30,6 +31,9 @@ from tests.postgres_server import TEMPLATE, PostgresServer
 Run = Callable[..., Any]
 
 PASTED = [{"file_name": "notes.txt", "extracted_content": "the harbour"}]
+
+
+REPORT = {"content": {"content_type": "text", "parts": ["the lantern"]}}
 
 
 def add_imported(database: Database, count: int) -> None:
@@ -120,6 +124,11 @@ def test_it_makes_what_an_import_makes(database: Database, tmp_path: Path) -> No
         update((".*", "Dear Bo.")),
         message("assistant", "done"),
     ]
+    kit: dict[str, Any] = {
+        "chatgpt_sdk": {"widget_state": json.dumps({"report_message": REPORT})},
+        "is_visually_hidden_from_conversation": True,
+    }
+    canvas.append(message("tool", "", metadata=kit))
     names = [f"n{number}" for number in range(len(canvas))]
     nodes = [node(*each) for each in zip(names, [None, *names], canvas, strict=False)]
     pasted = {"uuid": "1", "sender": "human", "text": "see", "attachments": PASTED}
@@ -130,8 +139,14 @@ def test_it_makes_what_an_import_makes(database: Database, tmp_path: Path) -> No
         (tmp_path / name).write_text(json.dumps(talks))
         import_again.run(database, tmp_path / name)
     made = stored(database)
+    every = [message for record in made for message in record.messages]
+    (report,) = (each for each in every if "lantern" in (each.attached_text or ""))
+    assert not is_hidden(report)
     with database.transaction(write=True) as connection:
         connection.execute(sa.update(messages).values(attached_text=None))
+        hidden = report.metadata | {"chatdb": {"hidden": True}}
+        again = sa.update(messages).where(messages.c.id == report.id)
+        connection.execute(again.values(metadata=hidden))
         for record in made:  # The trigger of SQLite has changed it.
             own = sa.update(conversations).where(conversations.c.id == record.id)
             connection.execute(own.values(updated_at=record.updated_at))

@@ -43,7 +43,7 @@ MAY_NAME: dict[str, tuple[str, set[str]]] = {
     ),
     "chatdb/operations/conversations/reindex.py": (
         "it fills one column of what came from some sources, and leaves the time of the change",
-        {"attached_text", "source", "updated_at"},
+        {"attached_text", "metadata", "source", "updated_at"},
     ),
     "chatdb/operations/conversations/messages.py": (SHOWN, {"role"}),
     "chatdb/operations/organizations/organizations.py": (

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from chatdb.formats.addresses import without
 from chatdb.formats.chatgpt.reader import MAPPING, ChatGptReader
 from chatdb.formats.files.json_records import Peeked, RecordContext, decode_any
 from chatdb.formats.message_roles import usual_role
@@ -124,7 +125,7 @@ def _set_usual(fields: Fields) -> None:
 def _author(fields: Fields) -> tuple[Fields, str | None]:
     """Return the author as other conversations have it, and the person's id, else name."""
     given = next((fields.pop(name) for name in _WHO if fields.get(name) is not None), None)
-    author = dict(given) if isinstance(given, dict) else {}
+    author = without(given)[0] if isinstance(given, dict) else {}
     found = [fields.pop(name) for name in _WHOSE if isinstance(fields.get(name), str | int)]
     found += [author.get(name) for name in ("user_id", "id", "name")]
     found += [given] if isinstance(given, str) else []

@@ -70,17 +70,17 @@ def _memories(fields: Fields) -> Iterator[Fields]:
     own, projects = fields.pop(_OF_ALL, None), fields.pop(_OF_PROJECTS, None)
     files = fields.pop(_FILES, None)
 
-    def record(place: str, text: Any, title: str, **of_it: Any) -> Fields:
+    def record(place: str, text: Any, title: str, of_it: Fields | None = None) -> Fields:
         about = {"account": account, "place": place, "text": text, "title": title}
-        return {**about, "fields": {**fields, **of_it}}
+        return {**about, "fields": {**fields, **(of_it or {})}}
 
     if own:
         yield record(_OF_ALL, own, "Memory")
     if isinstance(projects, dict):
         for uuid, text in projects.items():
             if text:
-                about = {"uuid": uuid}
-                yield record(f"{_OF_PROJECTS}/{uuid}", text, "Project memory", project=about)
+                about = {"project": {"uuid": uuid}}
+                yield record(f"{_OF_PROJECTS}/{uuid}", text, "Project memory", about)
     elif projects:
         yield record(_OF_PROJECTS, projects, "Project memory")
     if isinstance(files, list):
@@ -95,4 +95,4 @@ def _file(record: Callable[..., Fields], number: int, raw: Any) -> Fields:
         return record(f"{_FILES}/#{number}", raw or [], "Memory")
     about = dict(raw)
     text, path = about.pop("content", None), text_of(about, "path")
-    return record(f"{_FILES}/{path or f'#{number}'}", text or "", path or "Memory", **about)
+    return record(f"{_FILES}/{path or f'#{number}'}", text or "", path or "Memory", about)

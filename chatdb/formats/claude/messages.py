@@ -7,6 +7,7 @@ from uuid import UUID
 
 from chatdb.formats.blocks import Blocks, blocks_in_text, read_blocks
 from chatdb.formats.claude.attached import attached_text
+from chatdb.formats.claude.texts import drop_contacts
 from chatdb.formats.fields import kept, kind_of, without_marks
 from chatdb.formats.files.json_records import RecordContext
 from chatdb.formats.identity import REPEATED, MessageIds, message_id
@@ -179,8 +180,9 @@ class ClaudeMessages:
 
     def _metadata(self, raw: Fields, marks: Fields) -> Fields:
         parent = raw.get("parent_message_uuid")
-        if parent == ROOT or parent in self._entries:
+        if isinstance(parent, str) and (parent == ROOT or parent in self._entries):
             del raw["parent_message_uuid"]
+        drop_contacts(raw, self._context)
         for name in raw.keys() - _FIELDS:
             self._tally.unknown_fields[f"chat_messages.{name}"] += 1
         metadata = kept(raw)

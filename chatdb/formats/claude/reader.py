@@ -12,6 +12,7 @@ import msgspec
 
 from chatdb.formats.beginnings import FirstMessage
 from chatdb.formats.claude.messages import ClaudeMessages
+from chatdb.formats.claude.texts import drop_contacts
 from chatdb.formats.fields import kept, without_marks
 from chatdb.formats.files.json_records import BadRecordError, JsonReader, Peeked, RecordContext
 from chatdb.formats.identity import conversation_id, conversation_id_without_source_id
@@ -194,6 +195,7 @@ def _current(
 
 
 def _metadata(record: Fields, marks: Fields, context: RecordContext) -> Fields:
+    drop_contacts(record, context)
     for name in record.keys() - _FIELDS:
         context.tally.unknown_fields[name] += 1
     metadata = kept(record)

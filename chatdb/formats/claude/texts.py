@@ -4,10 +4,10 @@ An export has a text as it is now. So a version's id is derived from the text: a
 same document is another message of its conversation, and the same text is the same message.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from chatdb.formats import addresses
 from chatdb.formats.fields import kept, without_marks
 from chatdb.formats.files.json_records import RecordContext
 from chatdb.formats.identity import MessageIds, conversation_id
@@ -17,9 +17,6 @@ from chatdb.records import MARKS, Conversation, ConversationKind, Message, Role
 
 ADDRESS_LEFT_OUT = "an address of a person: left out"
 
-_ADDRESS_KEY = re.compile(r"e-?mail|phone|(?:^|_)ip(?:$|_)|address", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_PERSON = re.compile(r"(?:full|display|user|author)_?name", re.IGNORECASE)
 """Who has not said a name is listed by the address."""
 
 Fields = dict[str, Any]
@@ -106,42 +103,17 @@ def text_of(fields: Fields, name: str) -> str | None:
 
 def without_addresses(value: Any, context: RecordContext) -> Any:
     """Return a value of the metadata without people's addresses, wherever they are in it."""
-    left, count = with_room(_without, value)
+    left, count = with_room(addresses.without, value)
     if count:
         context.tally.lossy[ADDRESS_LEFT_OUT] += count
     return left
 
 
-def _without(value: Any) -> tuple[Any, int]:
-    """Return a value without the addresses in it, and how many there were."""
-    missing = 0
-    if isinstance(value, list):
-        items = []
-        for each in value:
-            item, count = _without(each)
-            items.append(item)
-            missing += count
-        return items, missing
-    if not isinstance(value, dict):
-        return value, 0
-    fields = {}
-    for name, each in value.items():
-        if _is_address(name, each):
-            missing += 1
-        else:
-            fields[name], count = _without(each)
-            missing += count
-    return fields, missing
-
-
-def _is_address(name: str, value: Any) -> bool:
-    if _ADDRESS_KEY.search(name):
-        return bool(value)
-    if not isinstance(value, str) or "@" not in value:
-        return False
-    if _PERSON.fullmatch(name):
-        return _ADDRESS.search(value) is not None
-    return _ADDRESS.fullmatch(value.strip()) is not None
+def drop_contacts(fields: Fields, context: RecordContext) -> None:
+    """Take the addresses of people out of fields; what they said and gave stays as it is."""
+    count = addresses.drop_contacts(fields)
+    if count:
+        context.tally.lossy[ADDRESS_LEFT_OUT] += count
 
 
 def _marked(metadata: Fields, marks: Fields) -> Fields:

@@ -15,6 +15,7 @@ from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
 from chatdb.formats.attached_text import SOURCES, fill
 from chatdb.primitives.watch import Watch
+from chatdb.records import Message
 from chatdb.store.attached_text import begin_filling, place_of_filling, set_place_of_filling
 from chatdb.store.every_organization import require_unbound
 from chatdb.store.holding import CHANGING, with_retries
@@ -34,7 +35,8 @@ class ReindexReport:
 def reindex_messages(database: Database, watch: Watch) -> ReindexReport:
     """Fill `attached_text` from what is stored of each message, in all organizations.
 
-    Only where it is NULL; nothing else changes, `updated_at` neither. A run that is broken off goes
+    Only where it is NULL; a report that its source hid is shown, and nothing else changes,
+    `updated_at` neither. A run that is broken off goes
     on where it was. Raises RefusedError if row-level security shows only one organization.
     """
     columns = conversations.c
@@ -73,9 +75,9 @@ def _fill_some(database: Database) -> ReindexReport:
         filled = 0
         for organization, group in groupby(rows, attrgetter("organization_id")):
             own = {row.id: row for row in group}
-            texts = list(_texts(database, connection, organization, own))
-            _write(connection, organization, own, texts)
-            filled += len(texts)
+            found = list(_texts(database, connection, organization, own))
+            _write(connection, organization, own, found)
+            filled += len(found)
         is_last = len(rows) < _AT_ONCE
         set_place_of_filling(
             connection, None if is_last else (rows[-1].organization_id, rows[-1].id)
@@ -83,13 +85,13 @@ def _fill_some(database: Database) -> ReindexReport:
         return ReindexReport(conversations=len(rows), messages=filled)
 
 
-_Text = tuple[UUID, UUID, str]
-"""The conversation, the message and its text."""
+_Filled = tuple[UUID, Message]
+"""The conversation, and a message that got a text."""
 
 
 def _texts(
     database: Database, connection: sa.Connection, organization: UUID, rows: Mapping[UUID, Any]
-) -> Iterator[_Text]:
+) -> Iterator[_Filled]:
     selection = Selection([str(each) for each in rows], gapless=False)
     read = database.dialect.read_records(connection, organization, selection)
     with closing(read):
@@ -100,16 +102,16 @@ def _texts(
             fill(rows[conversation].source, records)
             for message in lacking:
                 if message.attached_text:
-                    yield conversation, message.id, message.attached_text
+                    yield conversation, message
 
 
 def _write(
     connection: sa.Connection,
     organization: UUID,
     rows: Mapping[UUID, Any],
-    texts: Sequence[_Text],
+    filled: Sequence[_Filled],
 ) -> None:
-    if not texts:
+    if not filled:
         return
     m, c = messages.c, conversations.c
     own = (
@@ -118,8 +120,16 @@ def _write(
         m.id == sa.bindparam("which", type_=m.id.type),
     )
     connection.execute(
-        sa.update(messages).where(*own).values(attached_text=sa.bindparam("text")),
-        [{"of": of, "which": which, "text": text} for of, which, text in texts],
+        sa.update(messages)
+        .where(*own)
+        .values(
+            attached_text=sa.bindparam("text"),
+            metadata=sa.bindparam("about", type_=m.metadata.type),
+        ),
+        [
+            {"of": of, "which": each.id, "text": each.attached_text, "about": each.metadata}
+            for of, each in filled
+        ],
     )
     # SQLite's trigger says that they were changed now.
     named = sa.bindparam("of", type_=c.id.type)
@@ -127,5 +137,5 @@ def _write(
         sa.update(conversations)
         .where(c.organization_id == organization, c.id == named)
         .values(updated_at=sa.bindparam("before")),
-        [{"of": of, "before": rows[of].updated_at} for of in {each[0] for each in texts}],
+        [{"of": of, "before": rows[of].updated_at} for of in {each[0] for each in filled}],
     )

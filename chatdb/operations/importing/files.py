@@ -30,6 +30,7 @@ from chatdb.operations.importing.report import FileReport, ImportCounts, ImportR
 from chatdb.operations.importing.source_names import other_source_names
 from chatdb.operations.importing.unread import Deferral
 from chatdb.operations.organizations.public import organizations, users
+from chatdb.primitives import canonical
 from chatdb.records import Conversation
 from chatdb.store.batches import Arrival
 from chatdb.store.every_organization import require_unbound
@@ -187,7 +188,9 @@ def _missing(database: Database | None, keys: Iterable[str]) -> tuple[str, ...]:
 
 def write_report(path: Path, report: ImportReport) -> None:
     """Write the report as JSON, completely or not at all, readable by its owner only."""
-    encoded = msgspec.json.format(msgspec.json.encode(asdict(report)), indent=2)
+    # Names of fields and types come from the files, which may have what is no text.
+    told, _ = canonical.clean(msgspec.to_builtins(asdict(report)))
+    encoded = msgspec.json.format(msgspec.json.encode(told), indent=2)
     with open_output(path) as stream:
         stream.write(encoded + b"\n")
 

@@ -1,6 +1,7 @@
 """`chatdb conversations list`: pages of conversations, in several orders."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -24,7 +25,10 @@ from chatdb.cli.text import one_line
 from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
+    from chatdb.db.database import Database
     from chatdb.operations.conversations.lists import ConversationSummary
+    from chatdb.store.every_organization import Scope
+    from chatdb.store.selecting import ConversationFilter
 
 SHORT_ID = 8
 
@@ -107,10 +111,23 @@ def list_conversations(
         )
         if not page.items:
             tell_nothing(command, "conversation")
+            _tell_of_other_kinds(command, database, scope, wanted)
             tell_who_has_some(command, database, scope)
     show_summaries(command, page.items, order, organizations=page.organizations)
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
+
+
+def _tell_of_other_kinds(
+    command: CommandContext, database: "Database", scope: "Scope", wanted: "ConversationFilter"
+) -> None:
+    from chatdb.operations.conversations.lists import list_page
+
+    if wanted.kinds is None:
+        return
+    of_all = replace(wanted, kinds=None)
+    if list_page(database, organization_key=scope, limit=1, wanted=of_all).items:
+        command.diagnostics.note("there are some of another kind: --kind all")
 
 
 def show_summaries(

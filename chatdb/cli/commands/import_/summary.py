@@ -96,7 +96,9 @@ def notes(report: "ImportReport", *, typed_org: str | None = None) -> Iterator[s
         added += f" with {counted(counts.messages_new, 'new message')}"
         org = "" if typed_org is None else f" --org {shlex.quote(one_line(typed_org))}"
         org = " --all-orgs" if report.all_organizations else org
-        yield f"{added}; to see what is there: chatdb conversations list{org}"
+        # Documents, memories and canvases are in no list that does not ask for them.
+        kinds = " --kind all" if any(each.kinds for each in report.files) else ""
+        yield f"{added}; to see what is there: chatdb conversations list{kinds}{org}"
     if report.replaced_characters:
         characters = counted(report.replaced_characters, "character")
         yield (
