@@ -37,7 +37,7 @@ app = command_app()
 
 ToOption = Annotated[
     str | None,
-    option("--to FORMAT", "Format: jsonl (lossless), json or markdown; see chatdb formats."),
+    option("--to FORMAT", "Format: jsonl (lossless), json, markdown or html; see chatdb formats."),
 ]
 AllBranchesOption = Annotated[
     bool, option("--all-branches", "Write every branch, not only the active one.")
@@ -94,6 +94,7 @@ def export(
     Examples:
       chatdb export --all-orgs --output everything.jsonl.zst
       chatdb export --to markdown --output notes/ --since 2026-01-01
+      chatdb export --to html --output pages/
       chatdb export --to json --query "travel plans" --output -
       chatdb export --to relay --output relay.sql
     """
@@ -290,7 +291,7 @@ def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:
     """Return stdout for bytes; on a terminal the text is made safe."""
-    return command.output.binary(is_json=format_name != "markdown")
+    return command.output.binary(is_json=format_name not in ("markdown", "html"))
 
 
 def warn_of_kept(command: CommandContext, name: str) -> None:

@@ -12,7 +12,7 @@ from chatdb.db.database import Database
 from chatdb.formats import native, registry
 from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.files.file_names import folder_name
-from chatdb.formats.files.folder_writing import write_folder
+from chatdb.formats.files.folder_writing import FolderWriter, write_folder
 from chatdb.formats.files.outputs import open_output
 from chatdb.formats.files.writing import Written, check_file, write_stream
 from chatdb.operations.exporting.exports import read_conversations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 _HITS_AT_ONCE = 1_000
-_TRANSCRIPTS = ("markdown",)
+_TRANSCRIPTS = ("markdown", "html")
 
 
 class _Reading(TypedDict):
@@ -118,23 +118,21 @@ def export_folder(
 ) -> Written:
     """Write a file for each conversation, as `write_folder` does.
 
-    With all organizations, each has its own folder inside.
+    With all organizations, each has its own folder inside, in which a writer of folders puts it.
     """
     written = Written()
     writer = options.writer(database.dialect.name)
     with closing(_records(database, options, on_read)) as records:
-        for key, own in _by_organization(options, records):
+        parted = not isinstance(writer, FolderWriter) and options.organization_key is EVERY
+        for key, own in _by_organization(records) if parted else ((None, records),):
             place = folder if key is None else folder / folder_name(key)
             write_folder(place, writer, own, written, force=force, on_kept=on_kept)
     return written
 
 
 def _by_organization(
-    options: ExportOptions, records: Iterator[Conversation]
+    records: Iterator[Conversation],
 ) -> Iterator[tuple[str | None, Iterator[Conversation]]]:
-    if options.organization_key is not EVERY:
-        yield None, records
-        return
     yield from groupby(records, key=lambda record: record.organization)
 
 

@@ -1,0 +1,129 @@
+"""A message as HTML: who and when, its words, and folded what stands beside them."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+import msgspec
+
+from chatdb.formats.citations import with_links
+from chatdb.formats.html.rendering import preformatted, rendered, visible
+from chatdb.formats.markdown_text import one_line
+from chatdb.formats.message_parts import (
+    ROLE_NAMES,
+    attachment_label,
+    call_name,
+    items,
+    readable,
+)
+from chatdb.formats.times import is_known
+from chatdb.primitives.nesting import roomy
+from chatdb.records import Message
+
+_LONGEST_NAME = 80
+_encode = roomy(msgspec.json.Encoder(order="sorted").encode)
+
+
+def message_html(message: Message, anchor: str, *, hidden: bool = False) -> str:
+    """Return a message; `anchor` is the id by which links find it."""
+    marks = [time_html(message.created_at)] if is_known(message.created_at) else []
+    marks += ["hidden"] if hidden else []
+    marks += ["edited"] if message.edited_at is not None else []
+    speaker = _speaker(message.role, message.user_id, message.author, message.model)
+    after = "".join(f"<small>{each}</small>" for each in marks)
+    return (
+        f'<section class="m {message.role}" id="{anchor}">\n'
+        f'<h2><a href="#{anchor}">{speaker[0]}</a>{speaker[1]}{after}</h2>\n'
+        f"{''.join(_body(message))}</section>\n"
+    )
+
+
+def time_html(time: datetime) -> str:
+    """Return a time in UTC to the minute."""
+    # isoformat, for strftime writes the year 1 without zeros.
+    text = time.isoformat(timespec="seconds")
+    return f'<time datetime="{text}">{text[:10]} {text[11:16]}</time>'
+
+
+@lru_cache(maxsize=256)
+def _speaker(role: str, *names: str | None) -> tuple[str, str]:
+    details = ", ".join(one_line(each) for each in names if each)
+    return ROLE_NAMES[role], f"<small>{escape(details)}</small>" if details else ""
+
+
+def _body(message: Message) -> Iterator[str]:
+    if message.reasoning is not None:
+        yield _folded("Reasoning", message.reasoning)
+    content = with_links(message)
+    if content and not content.isspace():
+        if message.role == "tool":
+            yield _folded("Output", content)
+        else:
+            yield f'<div class="text" dir="auto" lang="">\n{rendered(content)}</div>\n'
+    if message.attached_text:
+        yield _folded("Attached text", message.attached_text)
+    for call in items(message.tool_calls):
+        yield fold(_named("Tool call", call), _call(call))
+    for output in items(message.tool_outputs):
+        yield _folded(_named("Tool output", output), output)
+    labels = [attachment_label(each) for each in items(message.attachments)]
+    if labels:
+        names = "".join(f"<li>{_attachment(name, *details)}</li>" for name, details in labels)
+        yield f'<ul class="files" aria-label="Attachments">{names}</ul>\n'
+
+
+def fold(summary: str, inside: str) -> str:
+    """Return a part that is opened by a click, or by Enter."""
+    text = escape(summary)
+    return f'<details class="fold"><summary>{text}</summary><div>\n{inside}</div></details>\n'
+
+
+def _folded(summary: str, value: Any) -> str:
+    """Fold a value: the text of it as it is, else JSON."""
+    text = readable(value)
+    return fold(summary, _json(value) if text is None else preformatted(visible(text)))
+
+
+def _call(call: Any) -> str:
+    """Return the code that a call runs as code, whatever else it holds as JSON."""
+    if isinstance(call, Mapping):
+        for key in ("input", "arguments"):
+            found = call.get(key)
+            given = found if isinstance(found, Mapping) else {}
+            code = given.get("code")
+            if isinstance(code, str) and code.strip():
+                language = given.get("language")
+                shown = preformatted(
+                    visible(code), language if isinstance(language, str) else "python"
+                )
+                rest = {name: each for name, each in call.items() if name != key}
+                rest |= {key: {name: each for name, each in given.items() if name != "code"}}
+                return shown + _json(rest)
+    text = readable(call)
+    return _json(call) if text is None else preformatted(visible(text))
+
+
+def _json(value: Any) -> str:
+    text = msgspec.json.format(_encode(value), indent=2).decode()
+    return preformatted(visible(text), "json")
+
+
+def _named(what: str, value: Any) -> str:
+    name = one_line(call_name(value))[:_LONGEST_NAME]
+    return f"{what}: {name}" if name else what
+
+
+def _attachment(name: str, kind: str, size: int | None) -> str:
+    about = ", ".join(each for each in (one_line(kind), _size(size)) if each)
+    text = f"<bdi>{escape(name or 'unnamed')}</bdi>"
+    return text + (f" <small>{escape(about)}</small>" if about else "")
+
+
+def _size(size: int | None) -> str:
+    if size is None:
+        return ""
+    if size < 1000:
+        return f"{size} bytes"
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
