@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatdb.formats import registry
 from chatdb.formats.base import WriteOptions
@@ -166,6 +168,17 @@ def test_markdown_becomes_what_it_means() -> None:
     assert rendered("| a | b |\n|---|--:|\n| 1 | 2 |").count('<td class="right">2</td>') == 1
     assert rendered("plain\nlines") == "<p>plain<br>\nlines</p>\n"
     assert rendered("  ") == ""
+
+
+@given(st.text("ab .:-=+>#\"'!?\n\t1)é語\u00a0\u3000", max_size=30))
+def test_plain_paragraphs_are_what_markdown_makes_of_them(text: str) -> None:
+    # An empty comment of Markdown's changes nothing and takes the long way.
+    assert rendered(text) == rendered(f"{text}\n\n[x]: https://a.example")
+
+
+@given(st.text("ab *_`[]()!\\\\$&#>\n-1.:/h", max_size=40))
+def test_texts_that_need_few_rules_are_what_all_rules_make_of_them(text: str) -> None:
+    assert rendered(text) == rendered(f"{text}\n\n[x]: https://a.example")
 
 
 def test_addresses_are_links_that_tell_the_other_side_nothing() -> None:

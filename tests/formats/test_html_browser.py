@@ -34,8 +34,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield opened
 
 
-def page(tmp_path: Path, record: Conversation, **options: bool) -> Path:
-    made = writer("html", WriteOptions(**options))
+def page(tmp_path: Path, record: Conversation, *, all_branches: bool = False) -> Path:
+    made = writer("html", WriteOptions(all_branches=all_branches))
     path = tmp_path / "page.html"
     path.write_bytes(made.begin() + made.conversation(record) + made.end())
     return path

@@ -15,6 +15,8 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.files.folder_writing import write_folder
@@ -100,10 +102,11 @@ def test_every_link_leads_to_a_page(tmp_path: Path) -> None:
 def test_pages_are_linked_by_time_whatever_their_order(tmp_path: Path) -> None:
     write(tmp_path, chats(5, 0, 400))
 
-    def ends(name: str) -> list[str]:
+    def ends(name: str) -> list[tuple[str, str]]:
         path = next(tmp_path.rglob(f"*_{name}_*.html"))
         nav = path.read_text().partition('<nav class="site"')[2].partition("</nav>")[0]
-        return re.findall(r'rel="(\w+)".*?<bdi>(.*?)</bdi>', nav)
+        found = re.finditer(r'rel="(\w+)".*?<bdi>(.*?)</bdi>', nav)
+        return [(each[1], each[2]) for each in found]
 
     assert ends("chat-2") == [("next", "Chat 1")]
     assert ends("chat-1") == [("prev", "Chat 2"), ("next", "Chat 3")]
@@ -269,7 +272,7 @@ def test_words_beyond_the_limit_leave_the_titles() -> None:
     index = WordIndex(40)
     index.add(0, ["one", "two"])
     assert index.text() == "one two\nA A"
-    index.add(1, (f"word{number}" for number in range(10)))
+    index.add(1, [f"word{number}" for number in range(10)])
 
     assert index.is_full
     assert index.text() == ""
@@ -287,6 +290,20 @@ def test_gaps_are_written_in_base_32() -> None:
 
     # 0, 31, 0, and 32 as two digits, the lower one first and marked.
     assert index.text() == "a\nAfAgB"
+
+
+@given(st.lists(st.sets(st.sampled_from("abc")), max_size=120), st.integers(0, 120))
+def test_an_index_of_two_is_that_of_all(texts: list[set[str]], cut: int) -> None:
+    whole, first, second = (WordIndex(10_000) for _ in range(3))
+    for number, words in enumerate(texts):
+        whole.add(number, words)
+        (first if number < cut else second).add(number if number < cut else number - cut, words)
+
+    joined = WordIndex(10_000)
+    joined.extend(first, 0)
+    joined.extend(second, cut)
+
+    assert joined.text() == whole.text()
 
 
 def test_a_message_of_megabytes_is_written_whole(tmp_path: Path) -> None:

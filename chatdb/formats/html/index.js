@@ -5,14 +5,16 @@
   const { names, entries } = JSON.parse(by('entries').textContent);
   const [TITLE, PATH, DAY, MESSAGES, MODELS, SOURCE, ORGANIZATION, KIND, MARKS, BEGINNING] = Array(10).keys();
   const folded = text => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
-  const titles = entries.map(entry => folded(entry[TITLE]));
-  const newest = entries.map((_, at) => at).sort((a, b) => entries[a][DAY] < entries[b][DAY] ? 1 : entries[a][DAY] > entries[b][DAY] ? -1 : b - a);
   const digits = new Map([...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].map((each, at) => [each.charCodeAt(0), at]));
   const unparted = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+/g;
-  let known, places;
+  let known, places, titles, newest;
 
+  // Not needed to show the page: done when it is shown.
   const prepare = () => {
     if (known) return;
+    titles = entries.map(entry => folded(entry[TITLE]));
+    newest = entries.map((_, at) => at).sort((a, b) =>
+      entries[a][DAY] < entries[b][DAY] ? 1 : entries[a][DAY] > entries[b][DAY] ? -1 : b - a);
     const [line, rest] = by('words').textContent.split('\n');
     known = line ? line.split(' ') : [];
     places = rest ? rest.split(' ') : [];

@@ -119,8 +119,6 @@ class _Site:
             self._close_list()
             current = self._current = _Listing(inside)
         current.add(page)
-        if self._all is not None:
-            self._all.add(page)
         self._number += 1
         newest = (entry.day, self._number, entry)
         (heappush if len(self._newest) < LISTED else heappushpop)(self._newest, newest)
@@ -153,6 +151,8 @@ class _Site:
         done, self._current = self._current, None
         if done is None:
             return
+        if self._all is not None:
+            self._all.extend(done)
         inside, self._lists = done.inside, self._lists + 1
         last = -(-self._counts[inside] // PAGE)
         number = self._lists
@@ -187,6 +187,10 @@ class _Listing:
     def add(self, page: Page) -> None:
         self.words.add(len(self.entries), page.words)
         self.entries.append(page.entry)
+
+    def extend(self, other: "_Listing") -> None:
+        self.words.extend(other.words, len(self.entries))
+        self.entries += other.entries
 
 
 def _links(inside: str, before: Entry | None, after: Entry | None) -> str:
