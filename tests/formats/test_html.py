@@ -225,6 +225,20 @@ def test_code_that_a_tool_ran_is_code() -> None:
     assert "timeout" in found
 
 
+def test_an_output_shows_its_text_before_its_other_fields() -> None:
+    outputs = [{"name": "t", "text": "a\nb"}, {"content": [{"text": "c"}], "id": "7"}, {"rows": 1}]
+
+    found = page(conversation(1, [message(1, tool_outputs=outputs)]))
+
+    folded = re.findall(r"<summary>(.*?)</summary><div>\n(.*?)</div>", found, re.DOTALL)
+    plain = [(name, re.sub("<.*?>|\\s", "", inside)) for name, inside in folded]
+    assert plain == [
+        ("Tool output: t", "ab"),
+        ("Tool output", "c{&quot;id&quot;:&quot;7&quot;}"),
+        ("Tool output", "{&quot;rows&quot;:1}"),
+    ]
+
+
 def test_attachments_are_named_with_their_sizes() -> None:
     files = [{"name": "a <b>.txt", "mime_type": "text/plain", "size": 12_345}, {"id": "x"}, {}]
 

@@ -187,6 +187,16 @@ def test_a_new_conversation_is_linked_from_its_neighbours_and_lists(tmp_path: Pa
     assert {name: data for name, data in files(tmp_path).items() if name[:5] != "fresh"} == fresh
 
 
+def test_pages_of_other_runs_are_counted_for_the_index_does_not_list_them(tmp_path: Path) -> None:
+    write(tmp_path, chats(0, 400))
+    (tmp_path / "2026" / "notes.html").write_text("mine")
+
+    written, kept = write(tmp_path, chats(0))
+
+    assert (written.unlisted, kept) == (1, [])
+    assert "Chat 2" not in (tmp_path / "index.html").read_text()
+
+
 def test_a_changed_conversation_and_a_stranger_are_kept_unless_forced(tmp_path: Path) -> None:
     write(tmp_path, chats(0))
     index = tmp_path / "index.html"

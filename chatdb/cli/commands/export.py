@@ -309,6 +309,10 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
     if written.kept:
         left = f"{counted(written.kept, 'file')} {'was' if written.kept == 1 else 'were'} there"
         command.diagnostics.note(f"{left}; add --force to overwrite existing files")
+    if written.unlisted:
+        command.diagnostics.note(
+            f"{counted(written.unlisted, 'page')} of other runs in {output}: not in its index"
+        )
     if not (written.conversations or written.kept or written.unchanged):
         command.diagnostics.note("no conversation matched")
     elif output is not None and written.conversations:

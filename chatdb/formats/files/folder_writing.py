@@ -26,9 +26,8 @@ from chatdb.primitives.atomic_write import (
 from chatdb.primitives.folder_lock import lock_folder
 from chatdb.records import Conversation
 
-_PARTIAL = re.compile(
-    r"((\d{4}-\d\d-\d\d|undated)_.+_([0-9a-f]{12}|[0-9a-f]{32})|index(-\d+)?)\.[a-z]+\.partial"
-)
+_RECORD = r"(\d{4}-\d\d-\d\d|undated)_.+_([0-9a-f]{12}|[0-9a-f]{32})"
+_PARTIAL = re.compile(rf"({_RECORD}|index(-\d+)?)\.[a-z]+\.partial")
 """What a killed run may have left: `file_name` or a list, and the ending of an unfinished file."""
 
 State = Literal["none", "same", "other", "link"]
@@ -133,6 +132,11 @@ class LockedFolder:
         _write(self._folder, self._descriptor, path, data, state)
         self.written.files += 1
         return True
+
+    def count_records(self) -> int:
+        """Return how many files of conversations are in the folder, of whatever run."""
+        is_record = re.compile(rf"{_RECORD}\.[a-z]+").fullmatch
+        return sum(1 for path in self._folder.rglob("*_*.*") if is_record(path.name))
 
     def _may(self, path: str, data: bytes, may_replace: Compare | None) -> bool:
         try:

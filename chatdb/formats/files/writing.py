@@ -32,7 +32,8 @@ _OTHERS = frozenset(
 class Written:
     """What was written, and the files of a folder that existed already.
 
-    `unchanged` ones contain what would have been written, `kept` ones something else.
+    `unchanged` ones contain what would have been written, `kept` ones something else; `unlisted`
+    ones are conversations of other runs, which the folder's index does not name.
     """
 
     conversations: int = 0
@@ -40,6 +41,7 @@ class Written:
     files: int = 0
     unchanged: int = 0
     kept: int = 0
+    unlisted: int = 0
 
     def count(self, record: Conversation) -> None:
         """Count a conversation that was written."""

@@ -85,7 +85,7 @@
     if (filter.id === 'year') values.reverse();
     for (const value of values) filter.select.append(make('option', `${value} (${counts.get(value)})`, { value }));
     filter.select.setAttribute('aria-label', filter.label);
-    if (counts.size > 1 || (counts.size && without)) by('filters').append(filter.select);
+    if (counts.size > 1 || (counts.size && without)) by('reset').before(filter.select);
   }
 
   let shown = AT_ONCE;

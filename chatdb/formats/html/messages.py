@@ -67,7 +67,7 @@ def _body(message: Message) -> Iterator[str]:
     for call in items(message.tool_calls):
         yield fold(_named("Tool call", call), _call(call))
     for output in items(message.tool_outputs):
-        yield _folded(_named("Tool output", output), output)
+        yield fold(_named("Tool output", output), _output(output))
     labels = [attachment_label(each) for each in items(message.attachments)]
     if labels:
         names = "".join(f"<li>{_attachment(name, *details)}</li>" for name, details in labels)
@@ -81,28 +81,45 @@ def fold(summary: str, inside: str) -> str:
 
 
 def _folded(summary: str, value: Any) -> str:
-    """Fold a value: the text of it as it is, else JSON."""
+    return fold(summary, _value(value))
+
+
+def _value(value: Any) -> str:
+    """Return the text of a value as it is, or the value as JSON."""
     text = readable(value)
-    return fold(summary, _json(value) if text is None else preformatted(visible(text)))
+    return _json(value) if text is None else preformatted(visible(text))
 
 
 def _call(call: Any) -> str:
-    """Return the code that a call runs as code, whatever else it holds as JSON."""
+    """Return the code that a call runs as code, with what else it holds as JSON."""
     if isinstance(call, Mapping):
         for key in ("input", "arguments"):
-            found = call.get(key)
-            given = found if isinstance(found, Mapping) else {}
-            code = given.get("code")
-            if isinstance(code, str) and code.strip():
+            given = call.get(key)
+            code = given.get("code") if isinstance(given, Mapping) else None
+            if isinstance(given, Mapping) and isinstance(code, str) and code.strip():
                 language = given.get("language")
                 shown = preformatted(
                     visible(code), language if isinstance(language, str) else "python"
                 )
-                rest = {name: each for name, each in call.items() if name != key}
-                rest |= {key: {name: each for name, each in given.items() if name != "code"}}
-                return shown + _json(rest)
-    text = readable(call)
-    return _json(call) if text is None else preformatted(visible(text))
+                others = {name: each for name, each in given.items() if name != "code"}
+                return shown + _rest(dict(call) | {key: others}, key if not others else "")
+    return _value(call)
+
+
+def _output(output: Any) -> str:
+    """Return the text of an output, with what else it holds as JSON."""
+    if isinstance(output, Mapping):
+        for key in ("text", "content", "output"):
+            text = readable(output.get(key))
+            if text is not None and text.strip():
+                return preformatted(visible(text)) + _rest(output, key)
+    return _value(output)
+
+
+def _rest(value: Mapping[str, Any], shown: str) -> str:
+    """Return fields beside the name, which the summary has, and the one that is shown."""
+    others = {name: each for name, each in value.items() if name not in ("name", shown)}
+    return _json(others) if others else ""
 
 
 def _json(value: Any) -> str:

@@ -66,7 +66,7 @@ def _spool(spool: Spool, options: WriteOptions, name: str, record: Conversation)
         organization=organization,
         kind=record.kind,
         marks=marks_of(record),
-        beginning=beginning[:_BEGINNING],
+        beginning=_shortened(beginning),
     )
     texts = [title, *(each.content for each in chosen)]
     texts += [each.attached_text for each in chosen if each.attached_text]
@@ -74,6 +74,13 @@ def _spool(spool: Spool, options: WriteOptions, name: str, record: Conversation)
         entry, conversation_html(record, options), sorted(words_of(texts)), len(record.messages)
     )
     spool.add(page, directory, record.created_at.isoformat(), record.id.hex)
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _BEGINNING:
+        return line
+    start = line[:_BEGINNING]
+    return (start.rpartition(" ")[0] or start) + "…"
 
 
 def _linked(pages: Iterator[Page]) -> Iterator[tuple[Page, tuple[Entry | None, Entry | None]]]:
@@ -145,6 +152,7 @@ class _Site:
             after=f'<p class="note">{note}</p>\n' if older else "",
         )
         self._put_list(INDEX, page)
+        self._folder.written.unlisted = self._folder.count_records() - self._total
 
     def _close_list(self) -> None:
         """Write the list of the newest page, which is the folder's index if it is its last."""
