@@ -4,8 +4,9 @@
   const by = id => document.getElementById(id);
   const { names, entries } = JSON.parse(by('entries').textContent);
   const [TITLE, PATH, DAY, MESSAGES, MODELS, SOURCE, ORGANIZATION, KIND, MARKS, BEGINNING] = Array(10).keys();
-  const folded = text => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
-  const digits = new Map([...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].map((each, at) => [each.charCodeAt(0), at]));
+  const folded = text => (/[^\x00-\x7f]/.test(text) ? text.normalize('NFKD').replace(/\p{M}/gu, '') : text).toLowerCase();
+  const digits = new Uint8Array(128);
+  [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].forEach((each, at) => { digits[each.charCodeAt(0)] = at; });
   const unparted = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+/g;
   let known, places, titles, newest;
 
@@ -48,7 +49,7 @@
       const text = places[low];
       let number = -1, gap = 0, shift = 0;
       for (let at = 0; at < text.length; at++) {
-        const digit = digits.get(text.charCodeAt(at));
+        const digit = digits[text.charCodeAt(at)];
         gap += (digit & 31) << shift;
         shift += 5;
         if (digit < 32) {
