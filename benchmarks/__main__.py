@@ -5,6 +5,7 @@ python -m benchmarks --only export-sqlite --only export-postgresql
 """
 
 from benchmarks import (
+    attachments,
     backup,
     copy,
     dev_db,
@@ -51,6 +52,7 @@ CLAIMS = (
     *stats.CLAIMS,
     *restore.CLAIMS,
     *backup.CLAIMS,
+    *attachments.CLAIMS,
 )
 
 if __name__ == "__main__":

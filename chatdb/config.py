@@ -59,8 +59,8 @@ class Config:
     """The settings of one run; `notes` are remarks on the `.env` for the user.
 
     `foreign_direct_url` is a direct URL that is not used: its source has lower priority than the
-    database URL's. `libpq` holds the PG* variables of a `.env` that also gave the database URL;
-    `pg_bindir` names the folder of PostgreSQL's own programs.
+    database URL's; so is `foreign_attachments_dir`. `libpq` holds the PG* variables of a `.env`
+    that also gave the database URL; `pg_bindir` names the folder of PostgreSQL's own programs.
     """
 
     database_url: Setting
@@ -70,6 +70,8 @@ class Config:
     schema: Setting | None
     org: Setting
     attachments_dir: Setting | None = None
+    # Files of one database would be unused ones to another, and be removed.
+    foreign_attachments_dir: Setting | None = None
     pg_bindir: Setting | None = None
     dev: DevSettings
     backup: BackupSettings
@@ -154,14 +156,16 @@ def load(
         return find(variable) or _default(variable)
 
     direct = ladder("--direct-url", direct_url, variables.DIRECT_URL)
-    is_foreign = direct is not None and _rung(direct) > _rung(found)
+    is_foreign = _is_foreign(direct, found)
+    kept = ladder("--attachments-dir", attachments_dir, variables.ATTACHMENTS_DIR)
     return Config(
         database_url=found,
         direct_url=None if is_foreign else direct,
         foreign_direct_url=direct if is_foreign else None,
         schema=_possible_schema(ladder("--schema", schema, variables.SCHEMA)),
         org=ladder("--org", org, variables.ORG) or _default(variables.ORG),
-        attachments_dir=ladder("--attachments-dir", attachments_dir, variables.ATTACHMENTS_DIR),
+        attachments_dir=None if _is_foreign(kept, found) else kept,
+        foreign_attachments_dir=kept if _is_foreign(kept, found) else None,
         # Never from a `.env`: a cloned folder must not choose which program is run.
         pg_bindir=env.find(variables.PG_BINDIR),
         dev=_dev_settings(found_or_default),
@@ -245,6 +249,11 @@ def _default(variable: Variable) -> Setting:
 def _rung(setting: Setting) -> int:
     """Return the priority of a setting's source, 0 being the highest."""
     return next(rung for rung, start in enumerate(_RUNGS) if setting.source.startswith(start))
+
+
+def _is_foreign(setting: Setting | None, database: Setting) -> bool:
+    """Tell whether a setting's source has a lower priority than the one of the database."""
+    return setting is not None and _rung(setting) > _rung(database)
 
 
 def _option(name: str, typed: str | None) -> Setting | None:

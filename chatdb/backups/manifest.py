@@ -16,7 +16,8 @@ from chatdb.errors import InvalidInputError
 from chatdb.primitives import canonical
 
 FORMAT = "chatdb-backup"
-VERSION = 1
+VERSION = 2
+"""1 has no attachments; a backup without any is still written as 1."""
 # Written anew at each verification: a nightly one would make it grow for ever.
 KEPT_VERIFICATIONS = 20
 
@@ -36,19 +37,31 @@ class BackupFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class AttachedFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """The attachments of a backup: in which of its files, how many and their bytes.
+
+    `missing` had no bytes when the backup was made.
+    """
+
+    name: str
+    files: int
+    bytes: int
+    missing: int = 0
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known about a backup.
 
     `tool` made the archive ("pg_dump", "sqlite", "chatdb"); `schema` holds chatdb's tables on
     PostgreSQL; `seconds` is how long making it took; `unpacked_bytes` is the archive's size without
-    our compression; `index` names the file that lists the conversations. `organization` is the key
-    of its only organization, if limited to one. `recipients` are the keys it is encrypted to.
-    `needs_superuser` are objects that only a superuser can create again, `extensions` each with the
-    tables that use it (None: not known).
+    our compression; `index` names the file that lists the conversations, `attachments` tells of the
+    one with kept attachments. `organization` is the key of its only organization, if limited to
+    one. `recipients` are the keys it is encrypted to. `needs_superuser` are objects that only a
+    superuser can create again, `extensions` each with the tables that use it (None: not known).
     """
 
     format: str = FORMAT
-    version: int = VERSION
+    version: int = 1
     name: str
     kind: Kind
     part: Part = "full"
@@ -69,6 +82,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[str, ...] = ()
     files: tuple[BackupFile, ...]
     index: str | None = None
+    attachments: AttachedFiles | None = None
     unpacked_bytes: int
     contents: Contents
     needs_superuser: tuple[str, ...] = ()
@@ -77,7 +91,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def archive(self) -> tuple[BackupFile, ...]:
         """The files that hold the data: one, except for the directory format."""
-        return tuple(file for file in self.files if file.name != self.index)
+        beside = (self.index, None if self.attachments is None else self.attachments.name)
+        return tuple(file for file in self.files if file.name not in beside)
 
     @property
     def bytes(self) -> int:
@@ -94,6 +109,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """One verification of a backup: its files read to the end, or restored as well.
 
     `checksums`: of an encrypted backup without its key, where nothing else can be verified.
+    `attachments` is how many kept files were compared with it.
     `left_out` are objects outside chatdb's tables that are not restored. `warnings` are no loss of
     data: they say what to do after restoring it.
     """
@@ -105,6 +121,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
+    attachments: int = 0
     chatdb_version: str = ""
 
 

@@ -17,6 +17,7 @@ Part = Literal["full", "schema-only", "data-only", "organization"]
 
 MANIFEST = ".manifest.json"
 INDEX = ".conversations.zst"
+ATTACHMENTS = ".attachments.tar.zst"
 VERIFICATIONS = ".verified.json"
 ENCRYPTED = ".age"
 PARTIAL = ".partial"
@@ -73,7 +74,7 @@ class FileName:
     backup: str
     database: str
     made_at: datetime | None
-    role: Literal["archive", "manifest", "index", "verifications"]
+    role: Literal["archive", "manifest", "index", "attachments", "verifications"]
     kind: Kind | None = None
     part: Part = "full"
     compression: str | None = None
@@ -119,6 +120,7 @@ def read_file_name(name: str) -> FileName | None:
     for suffix, role in (
         (MANIFEST, "manifest"),
         (INDEX, "index"),
+        (ATTACHMENTS, "attachments"),
         (VERIFICATIONS, "verifications"),
     ):
         if bare.endswith(suffix):

@@ -60,6 +60,9 @@ COMMANDS = {
     "roles": CommandEntry(
         _MODULES + "roles", "List, create and drop the login roles of applications."
     ),
+    "attachments": CommandEntry(
+        _MODULES + "attachments.group", "List, export, check and prune kept attachments."
+    ),
     "snapshots": CommandEntry(
         _MODULES + "snapshots", "List, show and save snapshots of a conversation."
     ),

@@ -21,6 +21,8 @@ def created_lines(summary: "BackupSummary") -> list[str]:
     if summary.conversations is not None and summary.messages is not None:
         parts.append(counted(summary.conversations, "conversation"))
         parts.append(counted(summary.messages, "message"))
+        if summary.attachments:
+            parts.append(counted(summary.attachments, "attachment"))
     else:
         parts.append("schema only")
     if summary.revision is not None:
@@ -45,11 +47,14 @@ def verified_lines(name: str, result: "Verification") -> list[str]:
         return [
             f"{name} is encrypted and its checksums match; to verify its contents: --identity FILE"
         ]
+    figures = f"{result.seconds:.1f} s"
+    if result.attachments:
+        figures = f"{counted(result.attachments, 'attachment')}, {figures}"
     if result.passed and not result.left_out:
-        return [f"{name} is intact ({result.seconds:.1f} s)"]
+        return [f"{name} is intact ({figures})"]
     if result.passed:
         left_out = (f"  {line}" for line in left_out_lines(result.left_out))
-        return [f"{name} is intact ({result.seconds:.1f} s), restorable except for:", *left_out]
+        return [f"{name} is intact ({figures}), restorable except for:", *left_out]
     return [f"{name} is not intact:", *(f"  {problem}" for problem in result.problems)]
 
 

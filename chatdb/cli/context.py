@@ -103,10 +103,20 @@ class CommandContext:
     def attachments_folder(self) -> Path | None:
         """The folder of kept attachments: the setting's, else beside a SQLite file."""
         setting = self.config.attachments_dir
-        if setting is not None:
-            return Path(setting.value)
-        path = self.url.path
-        return None if path is None else path.with_name(path.name + "-attachments")
+        return attachments_beside(self.url) if setting is None else Path(setting.value)
+
+    def file_store_of(self, other: DatabaseUrl | None = None) -> FileStore | None:
+        """Return the kept attachments of the configured database, or of another.
+
+        Of another one the folder has to be typed, or is beside its file; None without a folder.
+        """
+        from chatdb.primitives.file_store import FileStore
+
+        folder = self.attachments_folder
+        if other is not None:
+            typed = self.options.attachments_dir
+            folder = attachments_beside(other) if typed is None else Path(typed)
+        return None if folder is None else FileStore(folder)
 
     @cached_property
     def file_store(self) -> FileStore:
@@ -116,9 +126,12 @@ class CommandContext:
 
         folder = self.attachments_folder
         if folder is None:
+            foreign = self.config.foreign_attachments_dir
+            unused = "" if foreign is None else f" ({foreign.source} is for another database)"
             raise UsageError(
-                "no folder is set for the attachments of a PostgreSQL database",
-                hint="give one: --attachments-dir FOLDER, or CHATDB_ATTACHMENTS_DIR",
+                f"no folder is set for the attachments of this PostgreSQL database{unused}",
+                hint="give one: --attachments-dir FOLDER, or CHATDB_ATTACHMENTS_DIR beside "
+                "DATABASE_URL",
             )
         return FileStore(folder)
 
@@ -174,6 +187,11 @@ class CommandContext:
         if create and prepare_new_sqlite(database):
             self.diagnostics.note(f"made a new database at {self.url.redacted()}")
         require_current(database)
+
+
+def attachments_beside(url: DatabaseUrl) -> Path | None:
+    """Return the folder beside a SQLite file, None for PostgreSQL."""
+    return None if url.path is None else url.path.with_name(url.path.name + "-attachments")
 
 
 def _parsed(setting: settings.Setting) -> DatabaseUrl:

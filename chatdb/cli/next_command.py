@@ -6,7 +6,7 @@ import shlex
 from chatdb.cli.options import GlobalOptions
 
 _ON_A_DATABASE = (
-    "migrate|schema|import|export|copy|search-index|search|conversations|messages|snapshots|organizations|users"
+    "migrate|schema|import|export|copy|search-index|search|conversations|messages|attachments|snapshots|organizations|users"
     "|status|stats|doctor|wait|connect|seed|environment|backup|restore|kept"
     "|smoke-test|dev-db checkpoint"
 )
@@ -20,13 +20,13 @@ def for_the_same_database(text: str, options: GlobalOptions | None) -> str:
     Without them the command would use another database. A password is struck out. A hint that
     already names a database stays unchanged.
     """
-    typed = _typed(options, has_schema="--schema" in text)
+    typed = _typed(options, has_schema="--schema" in text, has_attachments="attachments" in text)
     if not typed or any(word in text for word in _NAMED):
         return text
     return _COMMAND.sub(lambda _: f"chatdb {typed} ", text)
 
 
-def _typed(options: GlobalOptions | None, *, has_schema: bool) -> str:
+def _typed(options: GlobalOptions | None, *, has_schema: bool, has_attachments: bool) -> str:
     words: list[str] = []
     if options is not None and options.database_url is not None:
         from chatdb.db.url import parse_url
@@ -38,4 +38,6 @@ def _typed(options: GlobalOptions | None, *, has_schema: bool) -> str:
             return ""
     if options is not None and options.schema is not None and not has_schema:
         words += ["--schema", options.schema]
+    if has_attachments and options is not None and options.attachments_dir is not None:
+        words += ["--attachments-dir", options.attachments_dir]
     return shlex.join(words)

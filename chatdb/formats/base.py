@@ -145,12 +145,14 @@ class FolderReader(Reader, Protocol):
 class WriteOptions:
     """What a writer leaves out by default; the native format always contains everything.
 
-    `source` is a word for where the records come from, for formats that have a header.
+    `source` is a word for where the records come from, for formats that have a header;
+    `attachments` is the folder beside the files that has the kept attachments, for transcripts.
     """
 
     all_branches: bool = False
     include_hidden: bool = False
     source: str | None = None
+    attachments: str | None = None
 
 
 class Writer(Protocol):

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from chatdb.formats.attached_files import name_of
+from chatdb.formats.attachment_links import LinkedEntry, with_linked_files
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.citations import with_links
 from chatdb.formats.files.selection import Chosen, chosen_messages
@@ -59,6 +61,7 @@ class MarkdownWriter:
         return b""
 
     def conversation(self, record: Conversation) -> bytes:
+        record = with_linked_files(record, self._options.attachments)
         chosen = list(chosen_messages(record, self._options))
         branched = any(not each.is_active for each in chosen)
         numbers = (
@@ -191,6 +194,9 @@ def _name_of(value: Any) -> str:
 
 def _attachment(value: Any) -> str:
     """Return the name of a file with its type and size, or the whole value, as code."""
+    if isinstance(value, LinkedEntry):
+        shown = value.name if name_of(value.entry) is None else value.entry
+        return f"[{_attachment(shown)}]({value.url})"
     name, details = attachment_label(value)
     if not name:
         return code_span(one_line(_encode(value).decode()))

@@ -6,6 +6,7 @@ canonical. `docs/formats.md` describes it, `docs/native-format.schema.json` is i
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedIOBase
 from typing import TYPE_CHECKING, Any
@@ -15,14 +16,13 @@ import msgspec
 
 from chatdb.errors import InvalidInputError
 from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
-from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.files.streams import lines_of
-from chatdb.formats.identity import REPEATED, MessageIds
+from chatdb.formats.native_record import read_line
 from chatdb.formats.unread import Counts, Unread
 from chatdb.primitives import canonical
-from chatdb.primitives.nesting import TOO_DEEP, TooDeepError, roomy
-from chatdb.records import DIGEST, Conversation, Message, sorted_embeddings, sorted_files
-from chatdb.store.columns import DEFAULTS, JSON, OBJECT, TIME, fields_of
+from chatdb.primitives.nesting import roomy
+from chatdb.records import Conversation, Message
+from chatdb.store.columns import DEFAULTS, JSON, OBJECT, fields_of
 
 if TYPE_CHECKING:
     from chatdb.formats.files.source_files import SourceFile
@@ -33,16 +33,9 @@ VERSION = 2
 """1 had no files, attached text, kinds and authors; it is read as before."""
 
 _JSON_FIELDS = fields_of("messages", JSON, OBJECT)
-_TIMES = fields_of("conversations", TIME)
-_MESSAGE_TIMES = fields_of("messages", TIME)
-_SNAPSHOT_TIMES = fields_of("snapshots", TIME)
-_MOST_POSITIONS = (1 << 31) - 1
-_LARGEST = (1 << 63) - 1
 _EXPONENT = re.compile(rb"e-?[0-9]+[,}\]]")
 _EMBEDDINGS = b',"embeddings":['
 _encode = roomy(msgspec.json.Encoder(order="deterministic").encode)
-_decode = roomy(msgspec.json.Decoder(Conversation).decode)
-_convert = roomy(msgspec.convert)
 
 
 class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -122,16 +115,18 @@ class NativeReader:
         tally: Tally,
         defers: Callable[[], bool],
     ) -> Iterator[Conversation | Skipped | Unread]:
-        number = 0
+        number = version = 0
         try:
             for number, line in enumerate(lines_of(stream), 1):
-                if number == 1 and _check_header(line, file.name, tally):
-                    continue
+                if number == 1:
+                    version = _version_of(line, file.name, tally)
+                    if version:
+                        continue
                 if line.isspace():
                     continue
-                place = f"{file.name}: line {number}"
-                unread = _unread_line(line, place) if defers() else None
-                yield _counted_line(line, place, tally) if unread is None else unread
+                reading = _Line(line, f"{file.name}: line {number}", has_attached_text=version > 1)
+                unread = reading.unread() if defers() else None
+                yield reading.read(tally) if unread is None else unread
         except InvalidInputError as error:
             # Nothing was read yet: the file is not what it was taken for, and an error says so.
             if number <= 1:
@@ -197,164 +192,45 @@ class _Ids(msgspec.Struct, gc=False):
 _decode_ids = msgspec.json.Decoder(_Ids).decode
 
 
-def _unread_line(line: bytes, place: str) -> Unread | None:
-    """Return a line as an undecoded conversation; None if it has to be decoded."""
-    try:
-        ids = _decode_ids(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    counts: Counts = {"messages": len(ids.messages)}
-    if ids.kind != "chat":
-        counts["kinds"] = {ids.kind: 1}
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line with its place; version 1 had no attached text."""
 
-    def read(tally: Tally) -> list[Conversation | Skipped]:
-        return [_counted_line(line, place, tally)]
+    line: bytes
+    place: str
+    has_attached_text: bool
 
-    return Unread(
-        ids.id,
-        ids.user_id,
-        line,
-        None,
-        read,
-        counts,
-        organization=ids.organization,
-        organization_name=ids.organization_name,
-    )
+    def unread(self) -> Unread | None:
+        """Return it as an undecoded conversation; None if it has to be decoded."""
+        try:
+            ids = _decode_ids(self.line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        counts: Counts = {"messages": len(ids.messages)}
+        if ids.kind != "chat":
+            counts["kinds"] = {ids.kind: 1}
+        return Unread(
+            ids.id,
+            ids.user_id,
+            self.line,
+            None,
+            lambda tally: [self.read(tally)],
+            counts,
+            organization=ids.organization,
+            organization_name=ids.organization_name,
+        )
 
-
-def _counted_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
-    item = _read_line(line, place, tally)
-    if isinstance(item, Skipped):
-        tally.skipped += 1
-    else:
+    def read(self, tally: Tally) -> Conversation | Skipped:
+        """Decode and count it."""
+        item = read_line(self.line, self.place, tally, has_attached_text=self.has_attached_text)
+        if isinstance(item, Skipped):
+            tally.skipped += 1
+            return item
         tally.conversations += 1
         tally.messages += len(item.messages)
         if item.kind != "chat":
             tally.kinds[item.kind] += 1
-    return item
-
-
-def _read_line(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
-    try:
-        record = _decode(line)
-        # msgspec refuses everything else that would need cleaning.
-        dirty = b"\\u0000" in line
-    except TooDeepError:
-        return Skipped(place, TOO_DEEP)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        tolerant = _read_tolerantly(line, place, tally)
-        if isinstance(tolerant, Skipped):
-            return tolerant
-        record, dirty = tolerant, True
-    try:
-        _in_utc(record)
-    except OverflowError as error:
-        return Skipped(place, f"not a time that can be stored: {error}", str(record.id))
-    # A line written by hand: the primary key would refuse the whole conversation.
-    if len({message.id for message in record.messages}) != len(record.messages):
-        _give_new_ids(record, tally)
-    if dirty:
-        clean_conversation(record, tally)
-    try:
-        if record.files:
-            _check_files(record)
-    except ValueError as error:
-        return Skipped(place, f"not a file: {error}", str(record.id))
-    try:
-        if record.embeddings:
-            _make_vectors(record)
-    except ValueError as error:
-        return Skipped(place, f"not an embedding: {error}", str(record.id))
-    return record
-
-
-def _check_files(record: Conversation) -> None:
-    """Give the files their order; ValueError for a value that no database has or is a path."""
-    for file in record.files:
-        if not DIGEST.fullmatch(file.digest):
-            raise ValueError("the digest is not 64 hexadecimal digits in lower case")
-        if not 0 <= file.position <= _MOST_POSITIONS:
-            raise ValueError(f"the position {file.position} is not possible")
-        if file.size is not None and not 0 <= file.size <= _LARGEST:
-            raise ValueError(f"the size {file.size} is not possible")
-    record.files = sorted_files(record.files)
-
-
-def _make_vectors(record: Conversation) -> None:
-    """Give the embeddings their order, and their numbers as databases keep them; ValueError."""
-    for embedding in record.embeddings:
-        embedding.vector = canonical.vector(embedding.vector)
-    record.embeddings = sorted_embeddings(record.embeddings)
-
-
-def _give_new_ids(record: Conversation, tally: Tally) -> None:
-    """Give messages that repeat an id in their conversation new ones."""
-    ids = MessageIds(record.id)
-    for message in record.messages:
-        message.id, repeated = ids.of(str(message.id))
-        if repeated:
-            tally.lossy[REPEATED] += 1
-
-
-def _read_tolerantly(line: bytes, place: str, tally: Tally) -> Conversation | Skipped:
-    """Read a line that msgspec refuses: lone surrogates, odd numbers, unknown fields."""
-    try:
-        value = canonical.decode(line)
-    except UnicodeDecodeError as error:
-        return Skipped(place, f"not UTF-8: byte {error.start} of the line: {error.reason}")
-    except TooDeepError:
-        return Skipped(place, TOO_DEEP)
-    except ValueError as error:
-        return Skipped(place, f"not JSON: {error}")
-    if not isinstance(value, dict):
-        return Skipped(place, "not a conversation: the line is not a JSON object")
-    identifier = value.get("id")
-    try:
-        _keep_unknown_fields(value, tally)
-        return _convert(value, Conversation)
-    except (msgspec.ValidationError, UnicodeError, TooDeepError) as error:
-        source_id = identifier if isinstance(identifier, str) else None
-        return Skipped(place, f"not a conversation: {error}", source_id)
-
-
-def _keep_unknown_fields(value: dict[str, Any], tally: Tally) -> None:
-    """Move fields that this version does not know into metadata."""
-    _move_unknown(value, Conversation.__struct_fields__, "", tally)
-    messages = value.get("messages")
-    for message in messages if isinstance(messages, list) else []:
-        if isinstance(message, dict):
-            _move_unknown(message, Message.__struct_fields__, "messages.", tally)
-
-
-def _move_unknown(value: dict[str, Any], known: tuple[str, ...], prefix: str, tally: Tally) -> None:
-    unknown = [name for name in value if name not in known]
-    if not unknown or not isinstance(value.setdefault("metadata", {}), dict):
-        return
-    for name in unknown:
-        # A newer chatdb may have written them: an older one must not lose them.
-        value["metadata"].setdefault(name, value.pop(name))
-        tally.unknown_fields[prefix + name] += 1
-
-
-def _in_utc(record: Conversation) -> None:
-    """Turn times with another offset, or none, into UTC."""
-    for name in _TIMES:
-        _field_in_utc(record, name)
-    for message in record.messages:
-        for name in _MESSAGE_TIMES:
-            _field_in_utc(message, name)
-    for snapshot in record.snapshots:
-        for name in _SNAPSHOT_TIMES:
-            _field_in_utc(snapshot, name)
-
-
-def _field_in_utc(record: msgspec.Struct, name: str) -> None:
-    value = getattr(record, name)
-    # Almost always: msgspec gives times ending in Z this very object.
-    if value is None or value.tzinfo is UTC:
-        return
-    aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    setattr(record, name, aware)
+        return item
 
 
 def _with_canonical_numbers(record: Conversation) -> Conversation:
@@ -382,14 +258,17 @@ def _is_header(value: Any) -> bool:
     return isinstance(value, dict) and value.get("format") == FORMAT and "version" in value
 
 
-def _check_header(line: bytes, name: str, tally: Tally) -> bool:
-    """Tell whether the line is a header that this version can read; raises InvalidInputError."""
+def _version_of(line: bytes, name: str, tally: Tally) -> int:
+    """Return the version of a header that can be read, 0 for another line.
+
+    Raises InvalidInputError for a version that cannot.
+    """
     try:
         header = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
+        return 0
     if not _is_header(header):
-        return False
+        return 0
     version = header["version"]
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise InvalidInputError(f"{name} has an invalid format version {version!r}")
@@ -400,4 +279,4 @@ def _check_header(line: bytes, name: str, tally: Tally) -> bool:
             hint="to upgrade chatdb: pip install --upgrade chatdb-cli",
         )
     tally.versions[f"{FORMAT} {version}"] += 1
-    return True
+    return version

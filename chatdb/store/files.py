@@ -167,7 +167,7 @@ def delete_rows(connection: sa.Connection, organization: UUID, digests: Sequence
     return connection.execute(gone).rowcount
 
 
-def digests_of(
+def digests_page(
     connection: sa.Connection, organization: UUID, *, after: str = ""
 ) -> list[tuple[str, int | None]]:
     """Return the next digests, in order, of which a message or `files` tells; with their sizes."""
@@ -189,3 +189,11 @@ def digests_of(
         .limit(_AT_ONCE)
     )
     return [(row.digest, row.size) for row in connection.execute(statement)]
+
+
+def has_any_file(connection: sa.Connection) -> bool:
+    """Tell whether there is a row of a kept file, of any organization."""
+    return any(
+        connection.execute(sa.select(table.c.digest).limit(1)).first() is not None
+        for table in (files, message_files)
+    )

@@ -11,7 +11,7 @@ from chatdb.errors import UsageError
 
 TimeKind = Literal["conversations", "search", "titles", "created", "accessed", "snapshots"]
 CountKind = Literal["message_count", "messages"]
-TextKind = Literal["title", "users"]
+TextKind = Literal["title", "users", "attachments"]
 Kind = TimeKind | CountKind | TextKind
 
 _NUMBERS: dict[Kind, int] = {
@@ -25,11 +25,12 @@ _NUMBERS: dict[Kind, int] = {
     "messages": 8,
     "snapshots": 9,
     "users": 10,
+    "attachments": 11,
 }
 _EVERYWHERE = 128
 """Added to the number of a list of all organizations, whose cursors fit no other list."""
 _COUNTS = ("message_count", "messages")
-_TEXTS = ("title", "users")
+_TEXTS = ("title", "users", "attachments")
 _VERSION = 1
 _HEAD = struct.Struct(">BBq")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

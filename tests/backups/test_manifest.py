@@ -50,7 +50,7 @@ def test_a_changed_number_in_a_manifest_is_noticed() -> None:
 
 
 def test_a_manifest_of_a_newer_chatdb_names_it() -> None:
-    newer = encode(manifest(version=2, chatdb_version="9.0"))
+    newer = encode(manifest(version=3, chatdb_version="9.0"))
 
     with pytest.raises(InvalidInputError, match=r"newer chatdb \(9\.0\)"):
         decode(newer, name="m")

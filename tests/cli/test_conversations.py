@@ -143,6 +143,17 @@ def test_tools_and_reasoning_are_folded(command: Command, database: Database) ->
     assert full.count("think\n") == 100
 
 
+def test_a_file_that_stands_twice_is_named_once(command: Command, database: Database) -> None:
+    add_conversation(database, ["see"])
+    pointer = {"asset_pointer": "sediment://file_1", "id": "file_1"}
+    files = [pointer, {"id": "file_1", "name": "till.png"}, {"id": "file_2"}]
+    change_message(database, message_id(1, 0), attachments=files)
+
+    shown = command("conversations", "show", "last").stdout
+
+    assert '[attachments: till.png, {"id": "file_2"}]' in shown
+
+
 def test_what_was_seen_beside_a_message_is_shown_and_folded_where_long(
     command: Command, database: Database
 ) -> None:

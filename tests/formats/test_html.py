@@ -176,6 +176,28 @@ def test_plain_paragraphs_are_what_markdown_makes_of_them(text: str) -> None:
     assert rendered(text) == rendered(f"{text}\n\n[x]: https://a.example")
 
 
+BLOCKS = (
+    "plain words",
+    "two\nlines",
+    "- item",
+    "1. one\n2. two",
+    "  - inner",
+    "> quoted",
+    "**bold**",
+)
+BLOCKS += ("```\ncode\n```", "```", "    indented", "a\n===", "| a |\n|---|\n| b |", "~~~", " ", "")
+
+
+@given(st.lists(st.sampled_from(BLOCKS), max_size=8), st.sampled_from(["\n\n", "\n \n", "\n"]))
+def test_paragraphs_between_other_blocks_are_what_they_are_in_the_whole_text(
+    blocks: list[str], between: str
+) -> None:
+    text = between.join(blocks)
+    whole = rendered(f"[x]: https://a.example\n\n{text}")
+
+    assert rendered(text) == whole
+
+
 @given(st.text("ab *_`[]()!\\\\$&#>\n-1.:/h", max_size=40))
 def test_texts_that_need_few_rules_are_what_all_rules_make_of_them(text: str) -> None:
     assert rendered(text) == rendered(f"{text}\n\n[x]: https://a.example")

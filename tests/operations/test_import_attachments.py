@@ -16,7 +16,16 @@ import pytest
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ExitCode
 from chatdb.records import organization_id_of
-from tests.chatgpt_files import FILES, OTHER_PNG, PDF, PNG, export_bytes, write_export, write_folder
+from tests.chatgpt_files import (
+    FILES,
+    OTHER_PNG,
+    PDF,
+    PNG,
+    export_bytes,
+    talk,
+    write_export,
+    write_folder,
+)
 from tests.postgres_server import wait_until
 from tests.small_disk import enlarge, small_disk
 
@@ -164,6 +173,34 @@ def test_a_damaged_member_is_named_and_the_others_are_kept(
     assert hashlib.sha256(PDF).hexdigest() not in files_in(tmp_path / "kept")
 
 
+def test_a_dry_run_counts_and_keeps_nothing(
+    run: Run, own: tuple[object, ...], tmp_path: Path
+) -> None:
+    export = write_export(tmp_path / "export.zip")
+
+    done = run("import", export, "--attachments", "--attachments-max", "100B", "--dry-run", *own)
+
+    assert "1 attachment would be kept or are here" in done.stderr
+    assert done.stderr.count("bytes, more than 100") == 2
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_name_that_only_a_later_export_tells_is_taken(
+    run: Run, own: tuple[object, ...], tmp_path: Path
+) -> None:
+    export = tmp_path / "export.zip"
+    entry = {"content_type": "text", "id": "file-Paper99999"}
+    export.write_bytes(export_bytes(FILES, [talk(1, entry, [])]))
+    run("import", export, "--attachments", *own)
+    before = rows(run, own)
+    export.write_bytes(export_bytes(FILES, [talk(1, entry | {"name": "Paper.pdf"}, [])]))
+
+    run("import", export, "--attachments", *own)
+
+    names = [each[1] for each in (*before, *rows(run, own))]
+    assert names == ["file-Paper99999.dat", "Paper.pdf"]
+
+
 def test_what_was_deleted_here_gets_no_files(
     run: Run, own: tuple[object, ...], tmp_path: Path
 ) -> None:
@@ -204,13 +241,31 @@ def test_postgresql_needs_a_folder(run: Run, postgresql_url: DatabaseUrl, tmp_pa
     export = write_export(tmp_path / "export.zip")
 
     refused = run("import", export, "--attachments", "-d", postgresql_url.exposed())
-    variable = {"CHATDB_ATTACHMENTS_DIR": str(tmp_path / "kept")}
-    done = run("import", export, "--attachments", "-d", postgresql_url.exposed(), env=variable)
+    variables = {
+        "CHATDB_ATTACHMENTS_DIR": str(tmp_path / "kept"),
+        "DATABASE_URL": postgresql_url.exposed(),
+    }
+    other = run("import", export, "--attachments", "-d", postgresql_url.exposed(), env=variables)
+    done = run("import", export, "--attachments", env=variables)
 
     assert refused.exit_code == ExitCode.USAGE
     assert "--attachments-dir FOLDER, or CHATDB_ATTACHMENTS_DIR" in refused.stderr
+    assert other.exit_code == ExitCode.USAGE
+    assert "CHATDB_ATTACHMENTS_DIR is for another database" in other.stderr
     assert done.exit_code == 0
     assert files_in(tmp_path / "kept") == KEPT
+
+
+def test_a_variable_beside_another_database_is_not_meant_for_the_one_that_is_typed(
+    run: Run, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    variables = {"CHATDB_ATTACHMENTS_DIR": str(tmp_path / "kept"), "DATABASE_URL": "other.db"}
+    export = write_export(tmp_path / "export.zip")
+
+    run("import", export, "--attachments", "-d", sqlite_url.exposed(), env=variables)
+
+    assert files_in(Path(f"{sqlite_url.path}-attachments")) == KEPT
+    assert not (tmp_path / "kept").exists()
 
 
 def test_a_sqlite_file_has_them_beside_it(

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages, settings
 from chatdb.errors import RefusedError
+from chatdb.formats.native import conversation_line
 from chatdb.operations.conversations import reindex as operation
 from chatdb.operations.searching.search_index import check_search_index
 from chatdb.store.attached_text import attached_text_is_incomplete
@@ -150,3 +152,20 @@ def test_a_role_that_sees_one_tenant_is_refused(postgres: PostgresServer) -> Non
         pytest.raises(RefusedError),
     ):
         operation.reindex_messages(database, Told())
+
+
+def test_a_file_of_version_1_takes_no_text_away(database: Database, tmp_path: Path) -> None:
+    add_imported(database, 1)
+    operation.reindex_messages(database, Told())
+    before = stored(database)
+    (record,) = before
+    old = msgspec.structs.replace(
+        record,
+        messages=[msgspec.structs.replace(each, attached_text=None) for each in record.messages],
+    )
+    path = tmp_path / "old.jsonl"
+    path.write_bytes(b'{"format":"chatdb","version":1}\n' + conversation_line(old))
+
+    import_again.run(database, path)
+
+    assert stored(database) == before

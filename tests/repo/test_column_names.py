@@ -28,6 +28,10 @@ LOGGED = "the kind of an entry of the log, which is no column of chats"
 CHANGED = "it tells what it is asked to change, or changes that alone"
 AS_OTHERS_DO = "it reads and writes in SQL of its own, as an application does, to see that it can"
 MAY_NAME: dict[str, tuple[str, set[str]]] = {
+    "chatdb/operations/attachments/lists.py": (
+        SHOWN,
+        {"digest", "media_type", "name", "size", "user_id"},
+    ),
     "chatdb/operations/conversations/lists.py": (
         SHOWN,
         {"created_at", "last_accessed_at", "title", "updated_at"},

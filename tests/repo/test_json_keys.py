@@ -20,6 +20,10 @@ from chatdb.cli.commands.roles import CreatedRole
 from chatdb.db.contract.statistics import StoredObject
 from chatdb.db.migrating.catalogue import Difference
 from chatdb.db.migrating.migrations import AppliedRevision
+from chatdb.operations.attachments.check import AttachmentsCheck
+from chatdb.operations.attachments.export import AttachmentsExport
+from chatdb.operations.attachments.lists import ListedAttachment
+from chatdb.operations.attachments.prune import PrunedAttachments
 from chatdb.operations.backups.compare import ConversationChange
 from chatdb.operations.backups.prune import PrunedBackup
 from chatdb.operations.backups.schedule import ScheduleFile
@@ -90,6 +94,10 @@ TYPES = {
     "messages edit": ListedMessage,
     "messages reindex": ReindexReport,
     "messages delete": MessageDeletion,
+    "attachments list": ListedAttachment,
+    "attachments export": AttachmentsExport,
+    "attachments check": AttachmentsCheck,
+    "attachments prune": PrunedAttachments,
     "snapshots list": ListedSnapshot,
     "snapshots show": Snapshot,
     "snapshots save": SavedSnapshot,

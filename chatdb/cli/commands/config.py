@@ -74,6 +74,10 @@ def _direct_url(config: settings.Config, shown: str | None) -> ShownSetting:
 def _attachments_dir(command: CommandContext) -> ShownSetting:
     """Return the row of the folder of attachments, which a SQLite file has beside it."""
     setting, folder = command.config.attachments_dir, command.attachments_folder
+    foreign = command.config.foreign_attachments_dir
+    if foreign is not None and folder is None:
+        why = f"left out: {foreign.source} is for another database"
+        return ShownSetting("attachments_dir", None, why)
     if setting is not None or folder is None:
         return _row("attachments_dir", setting)
     return ShownSetting("attachments_dir", str(folder), "default")

@@ -1,10 +1,12 @@
 """`chatdb copy`: everything from one database into another."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chatdb import config as settings
+from chatdb.cli.attachments_copied import attachment_stores, attachments_copied
 from chatdb.cli.backup_options import StageWatch
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
@@ -32,6 +34,16 @@ def copy(
         str | None,
         option("--source-schema NAME", "PostgreSQL schema of SRC, if it is a different one."),
     ] = None,
+    source_attachments_dir: Annotated[
+        Path | None,
+        option(
+            "--source-attachments-dir FOLDER",
+            "Folder of SRC's attachments.  [default: beside a SQLite file]",
+        ),
+    ] = None,
+    no_attachments: Annotated[
+        bool, option("--no-attachments", "Leave the files of attachments where they are.")
+    ] = False,
     no_search_index: NoSearchIndexOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -45,7 +57,11 @@ def copy(
       chatdb copy data/chatdb.db postgresql://ada@db.internal/chat
       chatdb copy "$DATABASE_URL" backup.db --dry-run
     """
-    from chatdb.operations.copying.copy_database import copy_database, preview_copy
+    from chatdb.operations.copying.copy_database import (
+        copy_database,
+        preview_copy,
+        require_free,
+    )
 
     command = CommandContext.of(context)
     if command.options.org is not None:
@@ -60,13 +76,20 @@ def copy(
             to_url, command.schema, create=not dry_run, direct_url=_direct_url(command)
         ) as written,
     ):
+        require_free(read, written)
+        stores, has_all = None, True
+        if not no_attachments:
+            stores = attachment_stores(command, read, to_url, source_attachments_dir)
         if dry_run:
             report = preview_copy(read, written)
         else:
-            with _Watch(command) as watch:
+            with _Watch(command) as watch, attachments_copied(read, stores, watch) as moved:
                 report = copy_database(read, written, watch, search_index=not no_search_index)
+            has_all = moved is None or not moved.missing
     command.output.record(report)
     _say(command, report)
+    if not has_all:
+        raise typer.Exit(ExitCode.PARTIAL)
 
 
 class _Watch(StageWatch):

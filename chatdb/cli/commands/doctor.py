@@ -107,6 +107,7 @@ def _settings(command: CommandContext) -> "Settings":
         direct_url=direct_url,
         schema=command.schema,
         bindir=command.bindir,
+        attachments=command.attachments_folder,
         notes=config.notes,
         environment=environment,
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chatdb.formats.files.writing import Written
     from chatdb.operations.exporting.database import DatabaseWritten
     from chatdb.operations.exporting.files import ExportOptions
+    from chatdb.primitives.file_store import FileStore
     from chatdb.store.selecting import IdsWithin
 
 app = command_app()
@@ -82,6 +83,9 @@ def export(
     all_orgs: AllOrgsOption = False,
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
+    no_attachments: Annotated[
+        bool, option("--no-attachments", "Markdown or HTML without kept attachments beside it.")
+    ] = False,
     force: ForceOption = False,
 ) -> None:
     """Write conversations to files.
@@ -132,7 +136,7 @@ def export(
         if to_database:
             exporting.to_database(output, force=force)
         else:
-            exporting.to(output, force=force)
+            exporting.to(output, force=force, attachments=not no_attachments)
 
 
 def _format_name(output: str, to: str | None) -> str:
@@ -184,11 +188,14 @@ class _Exporting:
         self._command = command
         self._database = database
         self._request = options
+        self._attachments: FileStore | None = None
 
-    def to(self, output: str, *, force: bool) -> None:
+    def to(self, output: str, *, force: bool, attachments: bool) -> None:
         """Write to the given output; exits with 7 if existing files were kept."""
         from chatdb.formats.files.writing import STDOUT, check_file, is_folder
 
+        if attachments:
+            self._attachments = self._command.file_store_of()
         if output == STDOUT:
             written, place = self._to_stdout(), None
         elif is_folder(output):
@@ -236,6 +243,7 @@ class _Exporting:
                 force=force,
                 on_read=lambda count, _: progress.advance(count),
                 on_kept=lambda name: warn_of_kept(self._command, name),
+                store=self._attachments,
             )
 
     def to_database(self, output: str, *, force: bool) -> None:

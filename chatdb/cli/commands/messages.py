@@ -9,6 +9,7 @@ from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.delete import tell_way_back
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
+from chatdb.cli.erasing import attached_digests, erase_attachments
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
@@ -273,9 +274,13 @@ def delete(
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(found, path), yes=yes)
+            digests = attached_digests(
+                command, database, command.org, [within], keeps=path is not None
+            )
             done = operation.delete_messages(
                 database, within, ids, organization_key=command.org, keep_to=path
             )
+            erase_attachments(command, database, command.org, digests)
     command.output.record(done)
     if done.kept is not None and not dry_run:
         tell_way_back(command, done.kept)

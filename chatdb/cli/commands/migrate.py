@@ -107,7 +107,7 @@ def _backed_up(command: CommandContext, database: "Database") -> "Iterator[None]
     from chatdb.operations.migrating.migrate import backed_up
 
     store = open_store(backup_place(command, None), writing_keys(command, None))
-    options = BackupOptions(programs=dump_programs(command))
+    options = BackupOptions(programs=dump_programs(command), file_store=command.file_store_of())
     with StageWatch(command) as watch, backed_up(database, store, options, watch):
         watch.end()
         yield

@@ -11,6 +11,7 @@ import typer
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
+from chatdb.cli.erasing import attached_digests, erase_attachments
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     DataCommand,
@@ -160,7 +161,9 @@ def delete(
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(report), yes=yes)
+            digests = attached_digests(command, database, key, None, keeps=path is not None)
             report = _delete(command, database, report)
+            erase_attachments(command, database, key, digests)
     summary = filled(
         OrganizationDeletionSummary,
         report,

@@ -39,6 +39,7 @@ def check(
             url=command.url,
             direct_url=command.direct_url,
             schema=command.schema,
+            attachments=command.attachments_folder,
             backups=_folder(config.backup.url.value),
             ssl_mode=settings.process_environment().get("PGSSLMODE", "prefer"),
         )

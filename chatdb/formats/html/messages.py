@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from chatdb.formats.attached_files import name_of
+from chatdb.formats.attachment_links import LinkedEntry
 from chatdb.formats.citations import with_links
 from chatdb.formats.html.rendering import preformatted, rendered, visible
 from chatdb.formats.markdown_text import one_line
@@ -23,6 +25,8 @@ from chatdb.primitives.nesting import roomy
 from chatdb.records import Message
 
 _LONGEST_NAME = 80
+_ACTIVE = (".html", ".htm", ".xhtml", ".xht", ".shtml", ".svg", ".svgz", ".xml", ".mht", ".mhtml")
+"""Files in which a browser runs scripts: they lie in the folder, but no click opens them."""
 _encode = roomy(msgspec.json.Encoder(order="sorted").encode)
 
 
@@ -68,9 +72,9 @@ def _body(message: Message) -> Iterator[str]:
         yield fold(_named("Tool call", call), _call(call))
     for output in items(message.tool_outputs):
         yield fold(_named("Tool output", output), _output(output))
-    labels = [attachment_label(each) for each in items(message.attachments)]
-    if labels:
-        names = "".join(f"<li>{_attachment(name, *details)}</li>" for name, details in labels)
+    attached = items(message.attachments)
+    if attached:
+        names = "".join(f"<li>{_attachment(each)}</li>" for each in attached)
         yield f'<ul class="files" aria-label="Attachments">{names}</ul>\n'
 
 
@@ -132,9 +136,18 @@ def _named(what: str, value: Any) -> str:
     return f"{what}: {name}" if name else what
 
 
-def _attachment(name: str, kind: str, size: int | None) -> str:
+def _attachment(entry: Any) -> str:
+    """Return the name of an attachment, linked if its file is there, with its type and size."""
+    address = ""
+    if isinstance(entry, LinkedEntry):
+        # A page from the disk may do more than this one, which is a page of somebody else's.
+        is_active = entry.url.lower().endswith(_ACTIVE)
+        address = "" if is_active else escape(entry.url)
+        entry = entry.name if name_of(entry.entry) is None else entry.entry
+    name, (kind, size) = attachment_label(entry)
     about = ", ".join(each for each in (one_line(kind), _size(size)) if each)
     text = f"<bdi>{escape(name or 'unnamed')}</bdi>"
+    text = f'<a href="{address}">{text}</a>' if address else text
     return text + (f" <small>{escape(about)}</small>" if about else "")
 
 

@@ -6,6 +6,7 @@ from heapq import heappush, heappushpop
 from html import escape
 from operator import eq
 
+from chatdb.formats.attachment_links import with_linked_files
 from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.citations import without_marks
 from chatdb.formats.files.file_names import UNDATED, folder_name
@@ -70,8 +71,10 @@ def _spool(spool: Spool, options: WriteOptions, name: str, record: Conversation)
     )
     texts = [title, *(each.content for each in chosen)]
     texts += [each.attached_text for each in chosen if each.attached_text]
+    up = "../" * (directory.count("/") + 1)
+    linked = with_linked_files(record, options.attachments and up + options.attachments)
     page = Page(
-        entry, conversation_html(record, options), sorted(words_of(texts)), len(record.messages)
+        entry, conversation_html(linked, options), sorted(words_of(texts)), len(record.messages)
     )
     spool.add(page, directory, record.created_at.isoformat(), record.id.hex)
 

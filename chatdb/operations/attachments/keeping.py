@@ -18,7 +18,7 @@ from chatdb.formats.files.media_types import media_type
 from chatdb.formats.files.source_files import UNREADABLE
 from chatdb.formats.files.sources import open_source
 from chatdb.primitives.file_store import FileStore, Incoming
-from chatdb.records import MessageFile, organization_id_of
+from chatdb.records import Conversation, MessageFile, organization_id_of
 from chatdb.store.deletion import lock
 from chatdb.store.files import FileKey, add_files, kept_keys, messages_with_attachments
 from chatdb.store.holding import CHANGING, with_retries
@@ -57,6 +57,45 @@ class KeptAttachments:
     not_in_export: int = 0
     too_large: list[LeftOutFile] = field(default_factory=list)
     unreadable: list[LeftOutFile] = field(default_factory=list)
+
+
+def opened_index(paths: Sequence[str], stack: ExitStack) -> FileIndex:
+    """Return the files of these exports, which stay open until the stack is closed."""
+    index = FileIndex()
+    for path in paths:
+        # The import has told what is wrong with it.
+        with suppress(ChatdbError):
+            index.add(stack.enter_context(open_source(path, raw=True)).raw)
+    return index
+
+
+class CountedAttachments:
+    """What a dry run counts: the files of the exports that the records name, here or not."""
+
+    def __init__(self, index: FileIndex, largest: int = LARGEST) -> None:
+        self.report = KeptAttachments()
+        self._index = index
+        self._largest = largest
+
+    def count(self, record: Conversation) -> None:
+        """Count the files of a conversation."""
+        report = self.report
+        for message in record.messages:
+            if message.attachments is None:
+                continue
+            report.not_in_export += missing_files(message.attachments, self._index)
+            for attached in files_of(message.attachments, self._index):
+                if attached.file.size > self._largest:
+                    report.too_large.append(left_out(attached, self._largest))
+                else:
+                    report.kept += 1
+                    report.bytes += attached.file.size
+
+
+def left_out(attached: Attached, largest: int) -> LeftOutFile:
+    """Return what is told of a file that is too large."""
+    reason = f"it has {attached.file.size} bytes, more than {largest}"
+    return LeftOutFile(place=attached.file.name, name=attached.name, reason=reason)
 
 
 class MetConversations:
@@ -100,11 +139,7 @@ def keep_attachments(
     """
     report = KeptAttachments()
     with ExitStack() as stack:
-        index = FileIndex()
-        for path in paths:
-            # The import has told what is wrong with it.
-            with suppress(ChatdbError):
-                index.add(stack.enter_context(open_source(path, raw=True)).raw)
+        index = opened_index(paths, stack)
         if not index.is_empty:
             keeping = _Keeping(database, store, index, report, largest, on_bytes)
             for key in met.organizations():
@@ -178,17 +213,15 @@ class _Keeping:
         attached: Attached,
     ) -> bool:
         held = here.get(place)
-        if held is None or held.size != attached.file.size:
+        # A later export may tell the name that an earlier one did not.
+        if held is None or (held.size, held.name) != (attached.file.size, attached.name):
             return False
         return self._store.size_of(organization, held.digest) == held.size
 
     def _too_large(self, attached: Attached) -> None:
         if attached.file.name not in self._told:
             self._told.add(attached.file.name)
-            reason = f"it has {attached.file.size} bytes, more than {self._largest}"
-            self._report.too_large.append(
-                LeftOutFile(place=attached.file.name, name=attached.name, reason=reason)
-            )
+            self._report.too_large.append(left_out(attached, self._largest))
 
     def _keep_some(self, database: Database, organization: UUID, wanted: Sequence[_Wanted]) -> None:
         """Write the bytes of some files, then their rows; meanwhile nothing unused is removed."""

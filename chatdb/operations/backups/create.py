@@ -11,7 +11,7 @@ import chatdb
 from chatdb.backups.archives import write_archive
 from chatdb.backups.contents import Contents
 from chatdb.backups.inventory import Backup, find_all, remove_incomplete
-from chatdb.backups.manifest import Manifest, encode
+from chatdb.backups.manifest import VERSION, Manifest, encode
 from chatdb.backups.names import MANIFEST, Part, backup_name
 from chatdb.backups.store import Store
 from chatdb.db.database import Database
@@ -20,6 +20,7 @@ from chatdb.db.migrating.other_schemas import in_schemas
 from chatdb.db.migrating.revision import look
 from chatdb.db.postgresql.distribution import refuse_distributed_backup
 from chatdb.errors import ChatdbError, DatabaseUnreachableError, UsageError
+from chatdb.operations.backups.attachments import back_up_attachments
 from chatdb.operations.backups.parts import BackupOptions, Bench, Made
 from chatdb.primitives.filled import filled
 from chatdb.primitives.watch import Watch
@@ -48,6 +49,7 @@ def create_backup(database: Database, store: Store, options: BackupOptions, watc
         bench = _claim(store, name, created_at, options, watch)
         try:
             made = _make(direct, options, bench)
+            made = back_up_attachments(database, options, bench, made)
             manifest = _manifest(
                 made,
                 bench=bench,
@@ -141,6 +143,7 @@ def _manifest(made: Made, *, bench: Bench, options: BackupOptions, **fields: Any
         made,
         options,
         name=bench.name,
+        version=1 if made.attachments is None else VERSION,
         chatdb_version=chatdb.__version__,
         revision=made.contents.revision,
         index=None if made.index is None else made.index.name,

@@ -10,10 +10,11 @@ import msgspec
 from chatdb.backups.archives import ArchiveWriter, OnBytes, write_archive
 from chatdb.backups.contents import Contents, IndexEntry
 from chatdb.backups.encryption import NO_KEYS, Keys
-from chatdb.backups.manifest import BackupFile, Compression
+from chatdb.backups.manifest import AttachedFiles, BackupFile, Compression
 from chatdb.backups.names import ENCRYPTED, INDEX, Kind, Part, archive_name
 from chatdb.backups.store import Staging
 from chatdb.db.lock_waits import LOCK_SECONDS
+from chatdb.primitives.file_store import FileStore
 from chatdb.primitives.watch import Watch
 from chatdb.servers.dump_programs import DumpPrograms
 
@@ -24,7 +25,8 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 class BackupOptions:
     """What the backup is to contain; `jobs` above 1 means PostgreSQL's directory format.
 
-    `lock_seconds` is how long to wait for a table that another session has locked.
+    `lock_seconds` is how long to wait for a table that another session has locked, `file_store`
+    where kept attachments are.
     """
 
     programs: DumpPrograms
@@ -32,6 +34,7 @@ class BackupOptions:
     organization: str | None = None
     jobs: int = 1
     lock_seconds: int = LOCK_SECONDS
+    file_store: FileStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Made:
     compression: Compression
     files: tuple[BackupFile, ...]
     index: BackupFile | None = None
+    attachments: AttachedFiles | None = None
     unpacked_bytes: int
     contents: Contents = field(repr=False)
     needs_superuser: tuple[str, ...] = ()

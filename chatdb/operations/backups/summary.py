@@ -39,6 +39,7 @@ class BackupSummary:
     tool: str | None
     conversations: int | None
     messages: int | None
+    attachments: int | None
     newest_message_at: datetime | None
     encryption: str | None
     verified_at: datetime | None
@@ -66,6 +67,7 @@ class VerifiedBackup:
     seconds: float
     problems: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
+    attachments: int
     warnings: tuple[str, ...]
 
     @classmethod
@@ -136,12 +138,20 @@ def _fields(backup: Backup) -> dict[str, Any]:
         problem=problem_of(backup),
         made_at=backup.made_at if manifest is None else manifest.created_at,
         seconds=None if manifest is None else round(manifest.seconds, 3),
+        attachments=_attachments(backup),
         tool=None if manifest is None else f"{manifest.tool} {manifest.tool_version}",
         verified_at=None if passed is None else passed.at,
         verified_by=None if passed is None else passed.way,
         needs_superuser=() if manifest is None else manifest.needs_superuser,
     )
     return {name: getattr(summary, name) for name in field_names(BackupSummary)}
+
+
+def _attachments(backup: Backup) -> int | None:
+    manifest = backup.manifest
+    if manifest is None:
+        return None
+    return 0 if manifest.attachments is None else manifest.attachments.files
 
 
 def problem_of(backup: Backup) -> str | None:

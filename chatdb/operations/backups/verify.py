@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import IO
 
 import chatdb
 from chatdb.backups.archives import PIECE, CheckedStream, unpacked, write_archive
+from chatdb.backups.attachments import check_files as check_attached
 from chatdb.backups.checks import (
     DumpedRows,
     check_index,
@@ -74,9 +76,22 @@ def verify_restored(
             hint=f"to read it to the end: chatdb backup verify {backup.name}",
         )
     started = time.monotonic()
-    return _result(
-        backup, "restore", verify_by_restoring(backup, url, options, watch), started, watch
-    )
+    found = verify_by_restoring(backup, url, options, watch)
+    if not found.problems:
+        # What is restored is the database: what stands beside it is compared as it lies there.
+        warnings: list[str] = []
+        problems = _attached_problems(backup, watch, warnings)
+        found = replace(found, problems=tuple(problems), warnings=(*found.warnings, *warnings))
+    return _result(backup, "restore", found, started, watch)
+
+
+def _attached_problems(backup: Backup, watch: Watch, warnings: list[str]) -> Problems:
+    manifest = backup.manifest
+    if manifest is None or manifest.attachments is None:
+        return []
+    check = partial(check_attached, told=manifest.attachments, warnings=warnings)
+    (file,) = (each for each in manifest.files if each.name == manifest.attachments.name)
+    return _read(backup, file, check, watch)
 
 
 def broken(backup: Backup, result: Verification) -> list[LeftOut]:
@@ -100,10 +115,16 @@ def _result(
         problems=found.problems[:_WANTED_LINES],
         left_out=found.left_out,
         warnings=found.warnings[:_WANTED_LINES],
+        attachments=_attached_count(backup) if way != "checksums" else 0,
         chatdb_version=chatdb.__version__,
     )
     write_down(backup, verification, watch)
     return verification
+
+
+def _attached_count(backup: Backup) -> int:
+    manifest = backup.manifest
+    return 0 if manifest is None or manifest.attachments is None else manifest.attachments.files
 
 
 def write_down(backup: Backup, verification: Verification, watch: Watch) -> None:
@@ -173,6 +194,8 @@ def _check_of(
     contents = manifest.contents
     if file.name == manifest.index:
         return partial(check_index, contents=contents, name=file.name)
+    if manifest.attachments is not None and file.name == manifest.attachments.name:
+        return partial(check_attached, told=manifest.attachments, warnings=warnings)
     if manifest.kind == "custom":
         client = _pg_restore(programs, manifest)
         return partial(_restored_to_nowhere, programs=programs, client=client, manifest=manifest)

@@ -103,6 +103,13 @@ def copy_database(
     return report
 
 
+def require_free(source: Database, destination: Database) -> None:
+    """Raise what a copy would raise before it writes anything."""
+    check_places(source, destination)
+    if is_made(source, destination):
+        standing(destination, address_of(source))
+
+
 def preview_copy(source: Database, destination: Database) -> CopyReport:
     """Report what a copy would move, writing nothing; raises what the copy would."""
     check_places(source, destination)

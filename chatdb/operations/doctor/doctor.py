@@ -120,8 +120,16 @@ def _unreadable(url: DatabaseUrl, failure: Exception) -> Finding:
 
 def _schema(settings: Settings, url: DatabaseUrl, *, deep: bool) -> Iterator[Finding]:
     from chatdb.db.database import Database
+    from chatdb.operations.doctor.attachments import attachments_check
     from chatdb.operations.doctor.schema import SCHEMA_CHECKS
     from chatdb.operations.doctor.search_index import search_index_check
 
     with Database.open(url, schema=settings.schema) as database:
-        yield from examined((*SCHEMA_CHECKS, search_index_check(deep=deep)), database)
+        yield from examined(
+            (
+                *SCHEMA_CHECKS,
+                search_index_check(deep=deep),
+                attachments_check(settings.attachments),
+            ),
+            database,
+        )

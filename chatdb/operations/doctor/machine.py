@@ -41,6 +41,7 @@ class Settings:
     direct_url: DatabaseUrl | None = None
     schema: str | None = None
     bindir: Path | None = None
+    attachments: Path | None = None
     notes: tuple[str, ...] = ()
     environment: Mapping[str, str]
     trouble: ChatdbError | None = None

@@ -10,13 +10,16 @@ from typing import IO, TYPE_CHECKING, TypedDict
 
 from chatdb.db.database import Database
 from chatdb.formats import native, registry
+from chatdb.formats.attachment_links import FOLDER as ATTACHMENTS
 from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.files.file_names import folder_name
 from chatdb.formats.files.folder_writing import FolderWriter, write_folder
 from chatdb.formats.files.outputs import open_output
 from chatdb.formats.files.writing import Written, check_file, write_stream
+from chatdb.operations.attachments.public import with_placed_files
 from chatdb.operations.exporting.exports import read_conversations
 from chatdb.operations.searching.public import SearchOptions, search
+from chatdb.primitives.file_store import FileStore
 from chatdb.records import Conversation, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope
 from chatdb.store.lines import OnRead, native_lines
@@ -71,10 +74,16 @@ class ExportOptions:
             "marks_only": self.format_name in _TRANSCRIPTS,
         }
 
-    def writer(self, source: str) -> Writer:
-        """Return the writer; `source` names where the records come from."""
+    def writer(self, source: str, *, attachments: str | None = None) -> Writer:
+        """Return the writer; `source` names where the records come from.
+
+        `attachments` is the folder beside the files with the kept attachments.
+        """
         options = WriteOptions(
-            all_branches=self.all_branches, include_hidden=self.include_hidden, source=source
+            all_branches=self.all_branches,
+            include_hidden=self.include_hidden,
+            source=source,
+            attachments=attachments,
         )
         return registry.writer(self.format_name, options)
 
@@ -115,17 +124,24 @@ def export_folder(
     force: bool,
     on_read: OnRead,
     on_kept: Callable[[str], object],
+    store: FileStore | None = None,
 ) -> Written:
     """Write a file for each conversation, as `write_folder` does.
 
     With all organizations, each has its own folder inside, in which a writer of folders puts it.
+    Transcripts link the kept attachments of the store, which are put into a folder beside them.
     """
     written = Written()
-    writer = options.writer(database.dialect.name)
+    if options.format_name not in _TRANSCRIPTS:
+        store = None
+    links = None if store is None else ATTACHMENTS
+    writer = options.writer(database.dialect.name, attachments=links)
     with closing(_records(database, options, on_read)) as records:
         parted = not isinstance(writer, FolderWriter) and options.organization_key is EVERY
         for key, own in _by_organization(records) if parted else ((None, records),):
             place = folder if key is None else folder / folder_name(key)
+            if store is not None:
+                own = with_placed_files(own, store, place, key or str(options.organization_key))
             write_folder(place, writer, own, written, force=force, on_kept=on_kept)
     return written
 

@@ -1,7 +1,8 @@
 """From files and databases to chatdb's database: one run, one report."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,9 +15,11 @@ from chatdb.db.database import Database
 from chatdb.errors import StorageError
 from chatdb.formats.files.outputs import open_output
 from chatdb.operations.attachments.public import (
+    CountedAttachments,
     KeptAttachments,
     MetConversations,
     keep_attachments,
+    opened_index,
 )
 from chatdb.operations.importing.imports import ImportOptions, ImportRun
 from chatdb.operations.importing.inputs import Inputs
@@ -27,6 +30,8 @@ from chatdb.operations.importing.report import FileReport, ImportCounts, ImportR
 from chatdb.operations.importing.source_names import other_source_names
 from chatdb.operations.importing.unread import Deferral
 from chatdb.operations.organizations.public import organizations, users
+from chatdb.records import Conversation
+from chatdb.store.batches import Arrival
 from chatdb.store.every_organization import require_unbound
 from chatdb.store.search_index import search_index_state
 
@@ -40,12 +45,13 @@ def import_files(
     on_size: OnSize | None = None,
     on_index: Callable[[], None] | None = None,
     on_run: Callable[[ImportRun], None] | None = None,
+    on_attachments: Callable[[], None] = lambda: None,
 ) -> ImportReport:
     """Import the inputs and return the report.
 
     Items that name their organization go there, all others to `organization_key`; each organization
     is a separate run. `on_run` receives each run at its start, `on_index` is called before the
-    search index is built.
+    search index is built, `on_attachments` before the exports' files are kept.
     """
     started = datetime.now(UTC)
     _check_owner(database, organization_key, inputs, options)
@@ -77,6 +83,8 @@ def import_files(
                     run.complete_search_index(on_index)
             counts.add(run.counts)
     made |= dict.fromkeys(organizations.add_missing(database, reading.organizations))
+    if options.attachments is not None:
+        on_attachments()
     kept = _kept_attachments(database, inputs, options, met)
     with database.transaction() as connection:
         state = search_index_state(connection)
@@ -113,14 +121,37 @@ def preview_files(
     reading = Reading(inputs, on_size)
     counts = ImportCounts()
     keys: dict[str, None] = {}
-    for organization, own in ByOrganization(reading.arrivals()).runs():
-        key = organization_key if organization is None else organization.key
-        keys[key] = None
-        counts.add(preview(database, key, own, options=options, on_placed=reading.book))
+    with ExitStack() as stack:
+        attached = _counted_attachments(inputs, options, stack)
+        arrivals = _each_counted(reading.arrivals(), attached)
+        for organization, own in ByOrganization(arrivals).runs():
+            key = organization_key if organization is None else organization.key
+            keys[key] = None
+            counts.add(preview(database, key, own, options=options, on_placed=reading.book))
     keys |= dict.fromkeys(one.key for one in reading.organizations)
     made = _missing(database, keys)
-    told = _Told(database, inputs, organization_key, made=made, dry_run=True)
+    kept = None if attached is None else attached.report
+    told = _Told(database, inputs, organization_key, made=made, kept=kept, dry_run=True)
     return _report(reading, counts, started, told)
+
+
+def _counted_attachments(
+    inputs: Inputs, options: ImportOptions, stack: ExitStack
+) -> CountedAttachments | None:
+    chosen = options.attachments
+    if chosen is None:
+        return None
+    index = opened_index([each.path for each in inputs.inputs if not each.is_database], stack)
+    return CountedAttachments(index, chosen.largest)
+
+
+def _each_counted(
+    arrivals: Iterator[Arrival], attached: CountedAttachments | None
+) -> Iterator[Arrival]:
+    for arrival in arrivals:
+        if attached is not None and isinstance(arrival.record, Conversation):
+            attached.count(arrival.record)
+        yield arrival
 
 
 def explain_files(inputs: Inputs, on_size: OnSize | None = None) -> list[FileReport]:

@@ -35,6 +35,7 @@ class SecuritySettings:
     direct_url: DatabaseUrl | None = None
     schema: str | None = None
     backups: Path | None = None
+    attachments: Path | None = None
     ssl_mode: str = "prefer"
 
 
@@ -52,6 +53,7 @@ def _files(settings: SecuritySettings) -> SecuredFiles:
         database=settings.url.path,
         backups=tuple({folder.absolute(): folder for folder in folders}.values()),
         kept=(beside / FOLDER,),
+        attachments=(settings.attachments,) if settings.attachments else (),
     )
 
 

@@ -18,12 +18,13 @@ _MOST = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecuredFiles:
-    """Where files may be: the project's folder, a database file, backups, saved deletions."""
+    """Where files may be: the project's folder, a database file, backups, saved deletions ..."""
 
     folder: Path
     database: Path | None
     backups: tuple[Path, ...]
     kept: tuple[Path, ...]
+    attachments: tuple[Path, ...] = ()
 
 
 def _database(files: SecuredFiles) -> Iterator[Finding]:
@@ -70,6 +71,10 @@ def _backups(files: SecuredFiles) -> Iterator[Finding]:
 
 def _kept(files: SecuredFiles) -> Iterator[Finding]:
     yield from _folders("saved deletions", files.kept)
+
+
+def _attachments(files: SecuredFiles) -> Iterator[Finding]:
+    yield from _folders("kept attachments", files.attachments)
 
 
 def _folders(what: str, folders: Iterable[Path]) -> Iterator[Finding]:
@@ -144,6 +149,7 @@ FILE_SECURITY: tuple[Check[SecuredFiles], ...] = (
     Check("database-copies", _copies),
     Check("backup-files", _backups),
     Check("kept-files", _kept),
+    Check("attachment-files", _attachments),
     Check("settings-files", _environment),
 )
 """The checks of files, in this order."""

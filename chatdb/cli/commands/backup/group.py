@@ -121,6 +121,7 @@ def create(
         part=part_of(schema_only=schema_only, data_only=data_only, organization=organization),
         organization=organization,
         jobs=jobs,
+        file_store=command.file_store_of(),
     )
     with notifying(command, "backup", notify_url) as told:
         store = open_store(backup_place(command, output), writing_keys(command, encrypt_to))

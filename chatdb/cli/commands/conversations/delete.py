@@ -13,6 +13,7 @@ from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.list import SHORT_ID
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
+from chatdb.cli.erasing import attached_digests, erase_attachments
 from chatdb.cli.flag_options import with_flags
 from chatdb.cli.kinds import OnlyKindsOption, kinds_wanted
 from chatdb.cli.options import (
@@ -106,9 +107,12 @@ def delete(
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(report), yes=yes)
+            ids = [each.id for each in found]
+            digests = attached_digests(command, database, command.org, ids, keeps=path is not None)
             report = operation.delete_conversations(
-                database, [each.id for each in found], organization_key=command.org, keep_to=path
+                database, ids, organization_key=command.org, keep_to=path
             )
+            erase_attachments(command, database, command.org, digests)
     command.output.record(_summary(report))
     if not found:
         command.diagnostics.note("no matching conversations; nothing deleted")

@@ -139,10 +139,20 @@ def _summary(value: Any) -> str:
     if isinstance(value, str):
         return value
     items: Sequence[Any] = value if isinstance(value, list) else [value]
-    named = [name for name in map(_name, items) if name]
-    if named and len(named) == len(items):
-        return ", ".join(named[:10]) + (" ..." if len(named) > 10 else "")
-    return _dumps(value, ensure_ascii=False)
+    by_id = {each["id"]: _name(each) for each in items if _has_id(each) and _name(each)}
+    # A picture in the text and the file that it is: once, by its name.
+    named = [_name(each) or (_has_id(each) and by_id.get(each["id"])) or None for each in items]
+    if not any(named):
+        return _dumps(value, ensure_ascii=False)
+    told = [
+        name or _dumps(each, ensure_ascii=False) for name, each in zip(named, items, strict=True)
+    ]
+    once = list(dict.fromkeys(told))
+    return ", ".join(once[:10]) + (" ..." if len(once) > 10 else "")
+
+
+def _has_id(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("id"), str)
 
 
 def _name(item: Any) -> str | None:

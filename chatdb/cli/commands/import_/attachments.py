@@ -45,7 +45,8 @@ def tell_attachments(command: CommandContext, done: "ImportReport") -> bool:
     kept = done.attachments
     if kept is None:
         return False
-    told = f"{counted(kept.kept, 'attachment')} kept ({size_text(kept.bytes)})"
+    done_to = "would be kept or are here" if done.dry_run else "kept"
+    told = f"{counted(kept.kept, 'attachment')} {done_to} ({size_text(kept.bytes)})"
     if kept.unchanged:
         told += f", {kept.unchanged:,} already here"
     if kept.not_in_export:

@@ -179,6 +179,7 @@ class _Importing:
                         on_size=progress.advance,
                         on_index=lambda: progress.describe("building the search index"),
                         on_run=self._started,
+                        on_attachments=lambda: progress.describe("keeping attachments"),
                     )
             except KeyboardInterrupt:
                 self._command.diagnostics.warning(self._how_far())

@@ -8,6 +8,7 @@ import typer
 
 from chatdb.cli.backup_keys import IdentityOption, reading_keys, writing_keys
 from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
+from chatdb.cli.commands.restore.attachments import bring_attachments, store_for
 from chatdb.cli.commands.restore.report import (
     UndoneRestore,
     kept_lines,
@@ -167,6 +168,7 @@ class _Restoring:
     def all(self, *, in_place: bool) -> None:
         """Restore the whole backup into a new database, or into the existing tables."""
         command = self.command
+        store = store_for(command, self.backup, self.url if self.into else None)
         with StageWatch(command) as watch, self._planned(watch, in_place=in_place) as planned:
             plan = planned.plan()
             if self.dry_run:
@@ -181,6 +183,7 @@ class _Restoring:
             for remark in plan.remarks if self.yes or not plan.replaces else ():
                 command.diagnostics.warning(remark)
             done = planned.run()
+            bring_attachments(self.backup, store, watch)
         command.output.record(done, words="\n".join(restored_lines(done)))
         _tell(command, way_back(done.kept, self.into, saved=done.saved))
         if done.left_out:
@@ -210,7 +213,13 @@ class _Restoring:
         store = open_store(backup_place(self.command, None), keys)
         with Database.open(self.url, schema=self.options.schema) as database:
             return create_backup(
-                database, store, BackupOptions(programs=self.options.programs), watch
+                database,
+                store,
+                BackupOptions(
+                    programs=self.options.programs,
+                    file_store=self.command.file_store_of(self.url if self.into else None),
+                ),
+                watch,
             )
 
     def selection(
@@ -222,6 +231,7 @@ class _Restoring:
         from chatdb.operations.restoring.selection import RestoreSelection, restore_selection
         from chatdb.operations.schema.schema import prepare_new_sqlite, require_current
 
+        store = store_for(self.command, self.backup, self.url if self.into else None)
         wanted = RestoreSelection(
             organization=organization, conversations=tuple(conversations), user=user
         )
@@ -241,6 +251,8 @@ class _Restoring:
                 server=self.url if via is None else parse_url(via),
                 dry_run=self.dry_run,
             )
+            if not self.dry_run:
+                bring_attachments(self.backup, store, watch, missing_in=(database, organization))
         self.command.output.record(done)
         if done.skipped or done.columns_left_out:
             raise typer.Exit(ExitCode.PARTIAL)

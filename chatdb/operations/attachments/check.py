@@ -1,0 +1,178 @@
+"""Compares the rows of kept attachments with the files that have their bytes."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+from chatdb.db.database import Database
+from chatdb.operations.attachments.saved import SavedDigests
+from chatdb.primitives.file_store import FileStore
+from chatdb.records import Organization, organization_id_of
+from chatdb.store.every_organization import EVERY, Scope, chosen
+from chatdb.store.files import digests_page, has_any_file, read_files, unused_digests
+
+Problem = Literal["missing", "damaged", "unused"]
+_NAMED = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentProblem:
+    """A file whose bytes are `missing` or `damaged`, or which is `unused`: no message has it."""
+
+    organization: str
+    digest: str
+    problem: Problem
+    text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class AttachmentsCheck:
+    """What was compared, and what does not fit.
+
+    `kept_for_undo` are files of deleted messages that saved deletions can bring back.
+    """
+
+    folder: str
+    files: int = 0
+    bytes: int = 0
+    missing: int = 0
+    damaged: int = 0
+    unused: int = 0
+    kept_for_undo: int = 0
+    read: bool = False
+    problems: list[AttachmentProblem] = field(default_factory=list)
+
+    def add(self, organization: Organization, digest: str, problem: Problem, text: str) -> None:
+        """Count a problem."""
+        setattr(self, problem, getattr(self, problem) + 1)
+        if len(self.problems) < _NAMED:
+            self.problems.append(
+                AttachmentProblem(
+                    organization=organization.key, digest=digest, problem=problem, text=text
+                )
+            )
+
+
+def check_attachments(
+    database: Database,
+    store: FileStore,
+    saved: SavedDigests,
+    *,
+    organization_key: Scope,
+    read: bool = False,
+    on_bytes: Callable[[int], object] = lambda _: None,
+) -> AttachmentsCheck:
+    """Compare them; `read` also hashes every file. Raises NotFoundError for an organization."""
+    report = AttachmentsCheck(folder=str(store.folder), read=read)
+    for organization in covered(database, store, organization_key):
+        for digest, size in told(database, organization.id):
+            report.files += 1
+            there = store.size_of(organization.id, digest)
+            if there is None:
+                report.add(organization, digest, "missing", "its bytes are not in the folder")
+                continue
+            report.bytes += there
+            if size is not None and there != size:
+                report.add(organization, digest, "damaged", f"it has {there} bytes, not {size}")
+            elif read and _digest_of(store.path(organization.id, digest), on_bytes) != digest:
+                report.add(organization, digest, "damaged", "its bytes have another digest")
+        for digest in unused_files(database, store, organization.id):
+            if digest in saved:
+                report.kept_for_undo += 1
+            else:
+                report.add(organization, digest, "unused", "no message has it")
+    return report
+
+
+def covered(database: Database, store: FileStore, scope: Scope) -> list[Organization]:
+    """Return the organizations of the scope; all of them with those that only have a folder."""
+    with database.transaction() as connection:
+        found = list(chosen(connection, database.dialect, scope))
+    if scope is not EVERY:
+        return found
+    known = {each.id for each in found}
+    gone = [tenant for tenant in store.tenants() if tenant not in known]
+    now = datetime.now(UTC)
+    return [
+        *found,
+        *(Organization(id=each, key=str(each), name=str(each), created_at=now) for each in gone),
+    ]
+
+
+def digests_of(
+    database: Database, store: FileStore, organization_key: str, ids: Sequence[UUID] | None
+) -> list[str]:
+    """Return the digests of some conversations of an organization, or all that it has files of."""
+    organization = organization_id_of(organization_key)
+    if ids is None:
+        return sorted(digest for digest, _ in store.files(organization))
+    found: set[str] = set()
+    with database.for_tenant(organization).transaction() as connection:
+        for start in range(0, len(ids), 500):
+            files_of = read_files(connection, organization, ids[start : start + 500])
+            found.update(file.digest for _, file in files_of)
+    return sorted(found)
+
+
+def tells_of_files(database: Database) -> bool:
+    """Tell whether there is a row of a kept file; the schema may be an older one, or none."""
+    with database.transaction() as connection:
+        if not {"files", "message_files"} <= set(database.dialect.existing_tables(connection)):
+            return False
+        return has_any_file(connection)
+
+
+def missing_files(database: Database, store: FileStore, organization_key: str | None) -> int:
+    """Count the kept files without their bytes, of one organization or of all."""
+    with database.transaction() as connection:
+        scope: Scope = EVERY if organization_key is None else organization_key
+        organizations = list(chosen(connection, database.dialect, scope))
+    return sum(len(missing_digests(database, store, each.id)) for each in organizations)
+
+
+def missing_digests(database: Database, store: FileStore, organization: UUID) -> set[str]:
+    """Return the digests of an organization that have no bytes."""
+    found = told(database, organization)
+    return {digest for digest, _ in found if store.size_of(organization, digest) is None}
+
+
+def unused_files(database: Database, store: FileStore, organization: UUID) -> list[str]:
+    """Return the digests of an organization, with a row or a file, that no message has."""
+    there = {digest for digest, _ in store.files(organization)}
+    there |= {digest for digest, _ in told(database, organization)}
+    found: list[str] = []
+    digests = sorted(there)
+    with database.transaction() as connection:
+        for start in range(0, len(digests), 500):
+            found += unused_digests(connection, organization, digests[start : start + 500])
+    return found
+
+
+def told(database: Database, organization: UUID) -> Iterator[tuple[str, int | None]]:
+    """Yield every digest that the database tells of, with its size, in order."""
+    after = ""
+    while True:
+        # A transaction a page: hashing the files may take hours.
+        with database.transaction() as connection:
+            page = digests_page(connection, organization, after=after)
+        if not page:
+            return
+        yield from page
+        after = page[-1][0]
+
+
+def _digest_of(path: Path, on_bytes: Callable[[int], object]) -> str | None:
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(1 << 20))
+    try:
+        with path.open("rb", buffering=0) as stream:
+            while count := stream.readinto(buffer):
+                digest.update(buffer[:count])
+                on_bytes(count)
+    except OSError:
+        return None
+    return digest.hexdigest()

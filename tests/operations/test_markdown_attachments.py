@@ -1,0 +1,86 @@
+"""Markdown in a folder links kept attachments, which are put beside it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from chatdb.db.url import DatabaseUrl
+from chatdb.records import organization_id_of
+from tests.chatgpt_files import OTHER_PNG, PDF, PNG, write_export
+from tests.operations.test_import_attachments import KEPT
+
+Run = Callable[..., Any]
+Own = tuple[object, ...]
+
+_LINK = re.compile(r"^- \[(.*)\]\((attachments/[^)]+)\)$", re.MULTILINE)
+
+
+@pytest.fixture
+def own(run: Run, database_url: DatabaseUrl, tmp_path: Path) -> Own:
+    """The options of a database with three kept files."""
+    options = ("-d", database_url.exposed(), "--attachments-dir", tmp_path / "kept")
+    run("import", write_export(tmp_path / "export.zip"), "--attachments", *options)
+    return options
+
+
+def links(folder: Path) -> dict[str, bytes]:
+    """Return the shown texts of the links with what they lead to."""
+    return {
+        text: (folder / unquote(target)).read_bytes()
+        for page in sorted(folder.glob("*.md"))
+        for text, target in _LINK.findall(page.read_text())
+    }
+
+
+def test_every_kept_file_is_linked_from_its_message(run: Run, own: Own, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    done = run("export", "--to", "markdown", "-o", f"{out}/", *own)
+    again = run("export", "--to", "markdown", "-o", f"{out}/", *own)
+
+    assert done.exit_code == 0, done.stderr
+    assert links(out) == {
+        "`my cat.png` (`image/png`)": PNG,
+        "`../../paper.pdf`": PDF,
+        "`sanitized.png`": OTHER_PNG,
+    }
+    assert "2 files" in again.stderr
+    assert "hold the same" in again.stderr
+    assert {each.stat().st_mode & 0o777 for each in (out / "attachments").iterdir()} == {0o600}
+
+
+def test_what_has_no_bytes_is_not_linked(run: Run, own: Own, tmp_path: Path) -> None:
+    place = tmp_path / "kept" / str(organization_id_of("default"))
+    for digest, data in KEPT.items():
+        if data != PDF:
+            (place / digest).unlink()
+
+    run("export", "--to", "markdown", "-o", f"{tmp_path / 'out'}/", *own)
+
+    assert list(links(tmp_path / "out").values()) == [PDF]
+
+
+def test_all_organizations_have_a_folder_of_files_each(run: Run, own: Own, tmp_path: Path) -> None:
+    run("organizations", "create", "acme", *own)
+    run("import", tmp_path / "export.zip", "--attachments", "--org", "acme", *own)
+    out = tmp_path / "out"
+
+    run("export", "--to", "markdown", "--all-orgs", "-o", f"{out}/", *own)
+
+    assert len(links(out / "acme")) == len(links(out / "default")) == 3
+
+
+@pytest.mark.parametrize("words", [("--no-attachments",), ("--to", "json")])
+def test_other_exports_have_no_files(
+    run: Run, own: Own, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+
+    run("export", "--to", "markdown", "-o", f"{out}/", *words, *own)
+
+    assert links(out) == {}
+    assert not (out / "attachments").exists()
