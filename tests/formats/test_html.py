@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatdb.formats import registry
+from chatdb.formats.attachment_links import LinkedEntry
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.html.highlighting import LONGEST as LONGEST_CODE
 from chatdb.formats.html.highlighting import highlighted
@@ -270,6 +271,21 @@ def test_attachments_are_named_with_their_sizes() -> None:
         "<bdi>a &lt;b&gt;.txt</bdi> <small>text/plain, 12 kB</small>",
         "<bdi>x</bdi>",
         "<bdi>unnamed</bdi>",
+    ]
+
+
+def test_a_kept_file_is_linked_unless_a_browser_would_run_it() -> None:
+    entries = [LinkedEntry({"name": name}, f"../attachments/1_{name}", name) for name in "ab"]
+    entries += [LinkedEntry({"name": "c.html"}, "../attachments/1_c.HTML", "c.html")]
+    entries += [LinkedEntry({"id": "x"}, '../attachments/1_"&', "d & e")]
+
+    found = page(conversation(1, [message(1, attachments=entries)]))
+
+    assert re.findall("<li>(.*?)</li>", found) == [
+        '<a href="../attachments/1_a"><bdi>a</bdi></a>',
+        '<a href="../attachments/1_b"><bdi>b</bdi></a>',
+        "<bdi>c.html</bdi>",
+        '<a href="../attachments/1_&quot;&amp;"><bdi>d &amp; e</bdi></a>',
     ]
 
 
