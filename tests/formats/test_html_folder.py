@@ -27,6 +27,7 @@ from chatdb.formats.registry import writer
 from chatdb.formats.times import EPOCH
 from chatdb.records import Conversation, Message
 from tests.operations.export_rows import NOON, conversation, message
+from tests.small_disk import small_disk
 
 
 def chats(*days: int, **fields: Any) -> list[Conversation]:
@@ -243,6 +244,33 @@ def test_a_killed_run_leaves_nothing_behind(tmp_path: Path) -> None:
     write(tmp_path / "whole", chats(0, 1, 400))
 
     assert files(tmp_path / "pages") == files(tmp_path / "whole")
+
+
+_TOO_LARGE = """
+import random, sys
+from pathlib import Path
+from chatdb.errors import StorageError
+from tests.formats.test_html_folder import chats, write
+
+records = chats(*range(150))
+for record in records:
+    record.messages[0].content = random.Random(record.title).randbytes(50_000).hex()
+try:
+    write(Path(sys.argv[1]), records)
+except StorageError as error:
+    print(error, error.hint)
+"""
+
+
+def test_a_full_disk_for_temporary_files_is_told_and_nothing_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2) as disk:
+        environment = os.environ | {"TMPDIR": str(disk), "SQLITE_TMPDIR": str(disk)}
+        command = [sys.executable, "-c", _TOO_LARGE, str(tmp_path / "pages")]
+        said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+
+    assert "pages cannot wait in a temporary file: database or disk is full" in said.stdout
+    assert "TMPDIR" in said.stdout
+    assert files(tmp_path / "pages") == {}
 
 
 def test_unfinished_pages_of_killed_runs_are_removed(tmp_path: Path) -> None:
