@@ -178,15 +178,9 @@ def test_plain_paragraphs_are_what_markdown_makes_of_them(text: str) -> None:
 
 
 BLOCKS = (
-    "plain words",
-    "two\nlines",
-    "- item",
-    "1. one\n2. two",
-    "  - inner",
-    "> quoted",
-    "**bold**",
+    *("plain words", "two\nlines", "- item", "1. one\n2. two", "  - inner", "> quoted", "**bold**"),
+    *("```\ncode\n```", "```", "    indented", "a\n===", "| a |\n|---|\n| b |", "~~~", " ", ""),
 )
-BLOCKS += ("```\ncode\n```", "```", "    indented", "a\n===", "| a |\n|---|\n| b |", "~~~", " ", "")
 
 
 @given(st.lists(st.sampled_from(BLOCKS), max_size=8), st.sampled_from(["\n\n", "\n \n", "\n"]))
