@@ -42,9 +42,9 @@ def chatgpt_file(megabytes: int) -> Path:
     return _kept(name, lambda path: generate_chatgpt.write(path, megabytes=megabytes))
 
 
-def seeded_file(conversations: int) -> Path:
+def seeded_file(conversations: int, *, messages: int | None = None) -> Path:
     """Return a native file of what `chatdb seed` makes of so many conversations."""
-    plan = SeedPlan(SeedOptions(conversations=conversations))
+    plan = SeedPlan(SeedOptions(conversations=conversations, messages=messages))
 
     def write(path: Path) -> None:
         with path.open("wb") as stream:
@@ -53,7 +53,8 @@ def seeded_file(conversations: int) -> Path:
                 for record in seeded(plan, key, whole_plan=False):
                     stream.write(native.conversation_line(record))
 
-    return _kept(f"seeded-{conversations}-{_folder_version(Path(seeds.__file__))}.jsonl", write)
+    size = conversations if messages is None else f"{conversations}-{messages}"
+    return _kept(f"seeded-{size}-{_folder_version(Path(seeds.__file__))}.jsonl", write)
 
 
 def copy_files(path: Path) -> tuple[Path, Path]:

@@ -15,6 +15,7 @@ import pytest
 PACKAGES = {
     "age": "age",
     "cc": "gcc libc6-dev",
+    "chromium": "chromium",
     "docker": "docker.io",
     "docker-compose": "docker-compose",
     "dockerd": "docker.io",

@@ -6,7 +6,7 @@ Everything else is in code fences longer than any in it.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -27,6 +27,13 @@ from chatdb.formats.markdown_text import (
     one_line,
     quoted,
 )
+from chatdb.formats.message_parts import (
+    ROLE_NAMES,
+    attachment_label,
+    call_name,
+    items,
+    readable,
+)
 from chatdb.formats.times import is_known
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Message
@@ -34,7 +41,6 @@ from chatdb.store.columns import FLAGS
 
 UNTITLED = "Untitled"
 
-_NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 _MARK = " · ".encode()
 _encode_time = msgspec.json.Encoder().encode
 _encode = roomy(msgspec.json.Encoder(order="sorted").encode)
@@ -130,7 +136,7 @@ def _heading(chosen: Chosen, number: int | None) -> bytes:
 def _speaker(role: str, *names: str | None) -> bytes:
     """Write `Assistant (gpt-5)`."""
     details = [one_line(each) for each in names if each]
-    name = _NAMES[role] + (f" ({heading_text(', '.join(details))})" if details else "")
+    name = ROLE_NAMES[role] + (f" ({heading_text(', '.join(details))})" if details else "")
     return name.encode("utf-8", "replace")
 
 
@@ -159,24 +165,18 @@ def _body(message: Message) -> list[bytes]:
 
 
 def _beside(message: Message) -> Iterator[bytes]:
-    for call in _items(message.tool_calls):
+    for call in items(message.tool_calls):
         yield _folded("Tool call" + _name_of(call), call)
-    for output in _items(message.tool_outputs):
+    for output in items(message.tool_outputs):
         yield _folded("Tool output" + _name_of(output), output)
-    if attachments := _items(message.attachments):
+    if attachments := items(message.attachments):
         names = "".join(f"- {_attachment(each)}\n" for each in attachments)
         yield f"Attachments:\n\n{names}".encode("utf-8", "replace")
 
 
-def _items(value: Any) -> Sequence[Any]:
-    if value is None:
-        return ()
-    return value if isinstance(value, list) else (value,)
-
-
 def _folded(summary: str, value: Any) -> bytes:
     """Return a closed `<details>` with the value in a fence: nothing in it is markup."""
-    text = _readable(value)
+    text = readable(value)
     language = "" if text is not None else "json"
     if text is None:
         text = msgspec.json.format(_encode(value), indent=2).decode()
@@ -185,37 +185,11 @@ def _folded(summary: str, value: Any) -> bytes:
     return folded.encode("utf-8", "replace")
 
 
-def _readable(value: Any) -> str | None:
-    """Return the text of a value that is text, or a list of texts in objects; else None."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value:
-        texts = [_text_of(each) for each in value]
-        if all(text is not None for text in texts):
-            return "\n\n".join(text for text in texts if text is not None)
-    return None
-
-
-def _text_of(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        for name in ("text", "thinking", "content"):
-            if isinstance(value.get(name), str):
-                return str(value[name])
-    return None
-
-
 def _name_of(value: Any) -> str:
     """Return `: name` for a call that has a name, as HTML text."""
-    if not isinstance(value, dict):
-        return ""
-    function = value.get("function")
-    name = value.get("name") or (function.get("name") if isinstance(function, dict) else None)
-    if not isinstance(name, str) or not one_line(name):
-        return ""
+    name = one_line(call_name(value))
     # It stands inside <summary>, where Markdown escapes nothing.
-    return ": " + re.sub(r"[^\w .:/-]", "", one_line(name))[:80]
+    return ": " + re.sub(r"[^\w .:/-]", "", name)[:80] if name else ""
 
 
 def _attachment(value: Any) -> str:
@@ -223,17 +197,12 @@ def _attachment(value: Any) -> str:
     if isinstance(value, LinkedEntry):
         shown = value.name if name_of(value.entry) is None else value.entry
         return f"[{_attachment(shown)}]({value.url})"
-    if isinstance(value, dict):
-        for key in ("name", "file_name", "filename", "title", "id"):
-            name = value.get(key)
-            if isinstance(name, str) and one_line(name):
-                kind = value.get("mime_type") or value.get("type") or value.get("file_type")
-                size = value.get("size") or value.get("file_size")
-                details = [each for each in (kind,) if isinstance(each, str)]
-                details += [f"{size} bytes"] if isinstance(size, int) else []
-                text = code_span(one_line(name))
-                return text + (f" ({code_span(', '.join(details))})" if details else "")
-    return code_span(one_line(value if isinstance(value, str) else _encode(value).decode()))
+    name, details = attachment_label(value)
+    if not name:
+        return code_span(one_line(_encode(value).decode()))
+    kind, size = details
+    texts = [each for each in (kind, f"{size} bytes" if size is not None else "") if each]
+    return code_span(name) + (f" ({code_span(', '.join(texts))})" if texts else "")
 
 
 def _time(time: datetime) -> str:

@@ -139,6 +139,14 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".md",),
         module="chatdb.formats.markdown",
     ),
+    Format(
+        "html",
+        "HTML pages to read, with an index to search",
+        reads=False,
+        writes=True,
+        extensions=(".html",),
+        module="chatdb.formats.html.writer",
+    ),
 )
 
 

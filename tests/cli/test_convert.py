@@ -135,7 +135,7 @@ def test_no_database_module_is_loaded(exported: Path) -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("to", ["jsonl", "json", "markdown"])
+@pytest.mark.parametrize("to", ["jsonl", "json", "markdown", "html"])
 def test_real_exports_are_converted(run: Runner, corpus: Path, to: str) -> None:
     files = sorted((corpus / "chatgpt").glob("*.json"))
     assert files

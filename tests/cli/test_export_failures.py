@@ -147,7 +147,7 @@ def test_a_terminal_gets_safe_text(run_on_terminal: Runner, sqlite_url: Database
     with Database.open(sqlite_url) as database:
         insert(database, [conversation(1, [message(1, "a\x1b]0;x\x07b\u202ec\x9b")])])
 
-    for to in ("markdown", "json"):
+    for to in ("markdown", "html", "json"):
         result = run_on_terminal("export", "-d", sqlite_url.exposed(), "--to", to)
 
         assert result.exit_code == 0

@@ -24,6 +24,7 @@ TERMINAL_COMMANDS = [
     ("search", WORD, "--format", "csv"),
     ("search", "nothing \x1b]0;title\x07 here"),
     ("export", "--to", "markdown", "--output", "-"),
+    ("export", "--to", "html", "--output", "-"),
     ("export", "--output", "-"),
     ("conversations", "show", "no-such\x1b[31m-id"),
     ("import", "no-such-\x1b]0;x\x07file.json"),

@@ -24,6 +24,9 @@ from chatdb.formats.files.writing import check_native_name, format_of
         ("a.json", None, "json"),
         ("a.json", "json", "json"),
         ("a.md", None, "markdown"),
+        ("a.html", None, "html"),
+        ("A.HTM", "html", "html"),
+        ("a.html.gz", None, "html"),
         ("a.markdown", "markdown", "markdown"),
         ("a.bak", "jsonl", "jsonl"),
         ("a.txt", "markdown", "markdown"),
@@ -39,7 +42,7 @@ def test_a_name_tells_the_format_or_leaves_it_open(
 
 @pytest.mark.parametrize(
     "output",
-    ["chat.html", "chat.pdf", "chat.csv", "chat.txt", "a.bak", "a.htm.gz", "a.json.bak", "a.db"],
+    ["chat.xhtml", "chat.pdf", "chat.csv", "chat.txt", "a.bak", "a.xml.gz", "a.json.bak", "a.db"],
 )
 def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
     with pytest.raises(UsageError, match="does not say which format") as told:
@@ -56,6 +59,8 @@ def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
         ("chat.PDF", "markdown"),
         ("chat.csv.gz", "json"),
         ("a.json", "jsonl"),
+        ("a.html", "markdown"),
+        ("a.md", "html"),
         ("a.jsonl", "json"),
         ("a.md", "jsonl"),
         ("a.jsonl.zst", "markdown"),

@@ -80,7 +80,7 @@ def test_root_gets_each_missing_package_once_and_goes_on_without_one(tmp_path: P
         "git",
         "sqlite3",
     ]
-    assert asked == [*packages, "openssh-client", "systemd"]
+    assert asked == [*packages, "openssh-client", "chromium", "systemd"]
     assert said == f"installing {' '.join(asked)}\ninstalling Compose 5\n"
     assert trouble == "could not install docker-compose\n"
     there = (
@@ -90,6 +90,7 @@ def test_root_gets_each_missing_package_once_and_goes_on_without_one(tmp_path: P
         "git",
         "sqlite3",
         "ssh-keygen",
+        "chromium",
         "systemd-analyze",
     )
     for name in ("sbin/pgbouncer", *(f"bin/{name}" for name in there)):

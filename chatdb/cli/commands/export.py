@@ -38,7 +38,7 @@ app = command_app()
 
 ToOption = Annotated[
     str | None,
-    option("--to FORMAT", "Format: jsonl (lossless), json or markdown; see chatdb formats."),
+    option("--to FORMAT", "Format: jsonl (lossless), json, markdown or html; see chatdb formats."),
 ]
 AllBranchesOption = Annotated[
     bool, option("--all-branches", "Write every branch, not only the active one.")
@@ -84,7 +84,7 @@ def export(
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
     no_attachments: Annotated[
-        bool, option("--no-attachments", "Markdown without kept attachments beside it.")
+        bool, option("--no-attachments", "Markdown or HTML without kept attachments beside it.")
     ] = False,
     force: ForceOption = False,
 ) -> None:
@@ -98,6 +98,7 @@ def export(
     Examples:
       chatdb export --all-orgs --output everything.jsonl.zst
       chatdb export --to markdown --output notes/ --since 2026-01-01
+      chatdb export --to html --output pages/
       chatdb export --to json --query "travel plans" --output -
       chatdb export --to relay --output relay.sql
     """
@@ -298,7 +299,7 @@ def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:
     """Return stdout for bytes; on a terminal the text is made safe."""
-    return command.output.binary(is_json=format_name != "markdown")
+    return command.output.binary(is_json=format_name not in ("markdown", "html"))
 
 
 def warn_of_kept(command: CommandContext, name: str) -> None:
@@ -316,6 +317,10 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
     if written.kept:
         left = f"{counted(written.kept, 'file')} {'was' if written.kept == 1 else 'were'} there"
         command.diagnostics.note(f"{left}; add --force to overwrite existing files")
+    if written.unlisted:
+        command.diagnostics.note(
+            f"{counted(written.unlisted, 'page')} of other runs in {output}: not in its index"
+        )
     if not (written.conversations or written.kept or written.unchanged):
         command.diagnostics.note("no conversation matched")
     elif output is not None and written.conversations:

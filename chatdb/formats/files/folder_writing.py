@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from chatdb.errors import RefusedError, StorageError
 from chatdb.formats.base import Writer
@@ -26,11 +26,23 @@ from chatdb.primitives.atomic_write import (
 from chatdb.primitives.folder_lock import lock_folder
 from chatdb.records import Conversation
 
-_PARTIAL = re.compile(r"\d{4}-\d\d-\d\d_.+_([0-9a-f]{12}|[0-9a-f]{32})\.[a-z]+\.partial")
-"""What a killed run may have left: `file_name` and the ending of an unfinished file."""
+_RECORD = r"(\d{4}-\d\d-\d\d|undated)_.+_([0-9a-f]{12}|[0-9a-f]{32})"
+_PARTIAL = re.compile(rf"({_RECORD}|index(-\d+)?)\.[a-z]+\.partial")
+"""What a killed run may have left: `file_name` or a list, and the ending of an unfinished file."""
 
 State = Literal["none", "same", "other", "link"]
 """The state of a file: missing, as it would be written, something else, a broken link."""
+Compare = Callable[[bytes, bytes], bool]
+"""Compares the bytes that are there with the new ones."""
+
+
+@runtime_checkable
+class FolderWriter(Writer, Protocol):
+    """A writer that arranges a folder itself: where each file is, and what lists them."""
+
+    def write_folder(self, folder: "LockedFolder", records: Iterable[Conversation]) -> None:
+        """Write all records into the folder."""
+        ...
 
 
 def write_folder(
@@ -45,29 +57,25 @@ def write_folder(
     """Write a file for each record, atomically; other files are left alone.
 
     A file with the same content is skipped. One with different content is unchanged and passed to
-    `on_kept`, unless `force`. Unfinished files of killed runs are removed. Raises RefusedError
-    while another process writes into the folder, StorageError.
+    `on_kept`, unless `force`. Unfinished files of killed runs are removed. A writer of folders
+    arranges them itself. Raises RefusedError while another process writes into the folder,
+    StorageError.
     """
-    with _locked(folder) as (descriptor, there):
-        for name, record in _named(writer, records):
+    with locked_folder(folder, written, force=force, on_kept=on_kept) as place:
+        if isinstance(writer, FolderWriter):
+            writer.write_folder(place, records)
+            return
+        for name, record in names_of(writer, records):
             data = writer.begin() + writer.conversation(record) + writer.end()
-            state = _state(folder / name, data, writer) if name in there else "none"
-            if state == "same":
-                written.unchanged += 1
-            elif state == "other" and not force:
-                written.kept += 1
-                on_kept(str(folder / name))
-            else:
-                _write(folder, descriptor, name, data, state)
-                written.files += 1
+            if place.put(name, data, writer.is_same):
                 written.count(record)
-        if written.files:
-            sync_file_system(folder)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[tuple[int, set[str]]]:
-    """Make the folder, hold its lock, and yield its descriptor and the names in it."""
+def locked_folder(
+    folder: Path, written: Written, *, force: bool, on_kept: Callable[[str], object]
+) -> Iterator["LockedFolder"]:
+    """Make the folder and hold its lock; what was put into it is synced at the end."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = lock_folder(folder)
@@ -78,12 +86,78 @@ def _locked(folder: Path) -> Iterator[tuple[int, set[str]]]:
             f"another process writes into {folder}", hint="run the command again when it is done"
         )
     try:
-        yield descriptor, _swept(folder)
+        yield LockedFolder(folder, descriptor, written, force=force, on_kept=on_kept)
+        if written.files:
+            sync_file_system(folder)
     finally:
         os.close(descriptor)
 
 
-def _state(path: Path, data: bytes, writer: Writer) -> State:
+class LockedFolder:
+    """A folder that files are put into, each whole or not at all."""
+
+    def __init__(
+        self,
+        folder: Path,
+        descriptor: int,
+        written: Written,
+        *,
+        force: bool,
+        on_kept: Callable[[str], object],
+    ) -> None:
+        self.written = written
+        self._folder = folder
+        self._descriptor = descriptor
+        self._force = force
+        self._on_kept = on_kept
+        self._there = {"": _swept(folder)}
+
+    def put(
+        self, path: str, data: bytes, is_same: Compare, may_replace: Compare | None = None
+    ) -> bool:
+        """Write a file, in a folder inside if the path names one; tell whether it was written.
+
+        One whose content `is_same` is skipped. Any other is kept, unless `force`, or it
+        `may_replace` it: both get the bytes that are there, and the new ones.
+        """
+        inside, _, name = path.rpartition("/")
+        state = _state(self._folder / path, data, is_same) if name in self._in(inside) else "none"
+        if state == "same":
+            self.written.unchanged += 1
+            return False
+        if state == "other" and not self._force and not self._may(path, data, may_replace):
+            self.written.kept += 1
+            self._on_kept(str(self._folder / path))
+            return False
+        _write(self._folder, self._descriptor, path, data, state)
+        self.written.files += 1
+        return True
+
+    def count_records(self) -> int:
+        """Return how many files of conversations are in the folder, of whatever run."""
+        is_record = re.compile(rf"{_RECORD}\.[a-z]+").fullmatch
+        return sum(1 for path in self._folder.rglob("*_*.*") if is_record(path.name))
+
+    def _may(self, path: str, data: bytes, may_replace: Compare | None) -> bool:
+        try:
+            return may_replace is not None and may_replace((self._folder / path).read_bytes(), data)
+        except OSError:
+            return False
+
+    def _in(self, inside: str) -> set[str]:
+        """Return the names in a folder inside, which is made if it is missing."""
+        found = self._there.get(inside)
+        if found is None:
+            folder = self._folder / inside
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(f"{folder} cannot be created: {error.strerror}") from error
+            found = self._there[inside] = _swept(folder)
+        return found
+
+
+def _state(path: Path, data: bytes, is_same: Compare) -> State:
     """Return what exists under a name; a power cut leaves an empty file of ours."""
     try:
         found = path.lstat()
@@ -94,7 +168,7 @@ def _state(path: Path, data: bytes, writer: Writer) -> State:
     if not found.st_size:
         return "none"
     try:
-        return "same" if writer.is_same(path.read_bytes(), data) else "other"
+        return "same" if is_same(path.read_bytes(), data) else "other"
     except OSError:
         return "other"
 
@@ -124,7 +198,7 @@ def _swept(folder: Path) -> set[str]:
     return names
 
 
-def _named(writer: Writer, records: Iterable[Conversation]) -> Iterator[tuple[str, Conversation]]:
+def names_of(writer: Writer, records: Iterable[Conversation]) -> Iterator[tuple[str, Conversation]]:
     """Give each record its file; the second with the same short id gets its whole id."""
     seen: set[int] = set()
     for record in records:

@@ -12,10 +12,14 @@ from chatdb.formats.registry import FORMATS
 from chatdb.records import Conversation
 
 STDOUT = "-"
-_MARKDOWN = (".markdown", ".md.gz", ".md.zst")
+_MORE = {
+    "markdown": (".markdown", ".md.gz", ".md.zst"),
+    "html": (".htm", ".html.gz", ".html.zst"),
+}
+"""Other extensions of a format."""
 _OTHERS = frozenset(
     (
-        *(".html", ".htm", ".xhtml", ".pdf", ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
+        *(".xhtml", ".pdf", ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
         *(".docx", ".doc", ".odt", ".rtf", ".epub", ".tex", ".rst", ".adoc", ".xml", ".yaml"),
         *(".yml", ".toml", ".ini", ".sql", ".dump", ".db", ".sqlite", ".sqlite3", ".duckdb"),
         *(".zip", ".tar", ".tgz", ".7z", ".bz2", ".xz", ".age", ".png", ".jpg", ".svg", ".py"),
@@ -28,7 +32,8 @@ _OTHERS = frozenset(
 class Written:
     """What was written, and the files of a folder that existed already.
 
-    `unchanged` ones contain what would have been written, `kept` ones something else.
+    `unchanged` ones contain what would have been written, `kept` ones something else; `unlisted`
+    ones are conversations of other runs, which the folder's index does not name.
     """
 
     conversations: int = 0
@@ -36,6 +41,7 @@ class Written:
     files: int = 0
     unchanged: int = 0
     kept: int = 0
+    unlisted: int = 0
 
     def count(self, record: Conversation) -> None:
         """Count a conversation that was written."""
@@ -49,7 +55,7 @@ def format_for(output: str) -> str | None:
     for known in FORMATS:
         if known.writes and name.endswith(known.extensions):
             return known.name
-    return "markdown" if name.endswith(_MARKDOWN) else None
+    return next((known for known, endings in _MORE.items() if name.endswith(endings)), None)
 
 
 def format_of(output: str, to: str | None) -> str | None:
@@ -65,7 +71,7 @@ def format_of(output: str, to: str | None) -> str | None:
     if to is None and told is None and ending:
         raise UsageError(
             f"{output} does not say which format to write: chatdb does not write {ending}",
-            hint="use a file name that ends in .jsonl, .json or .md"
+            hint="use a file name that ends in .jsonl, .json, .md or .html"
             + ("" if ending in _OTHERS else ", or the format: --to jsonl"),
         )
     if to is None or told == to or (told is None and ending not in _OTHERS):

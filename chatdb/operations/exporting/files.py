@@ -13,7 +13,7 @@ from chatdb.formats import native, registry
 from chatdb.formats.attachment_links import FOLDER as ATTACHMENTS
 from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.files.file_names import folder_name
-from chatdb.formats.files.folder_writing import write_folder
+from chatdb.formats.files.folder_writing import FolderWriter, write_folder
 from chatdb.formats.files.outputs import open_output
 from chatdb.formats.files.writing import Written, check_file, write_stream
 from chatdb.operations.attachments.public import with_placed_files
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 _HITS_AT_ONCE = 1_000
-_TRANSCRIPTS = ("markdown",)
+_TRANSCRIPTS = ("markdown", "html")
 
 
 class _Reading(TypedDict):
@@ -128,8 +128,8 @@ def export_folder(
 ) -> Written:
     """Write a file for each conversation, as `write_folder` does.
 
-    With all organizations, each has its own folder inside. Transcripts link the kept attachments of
-    the store, which are put into a folder beside them.
+    With all organizations, each has its own folder inside, in which a writer of folders puts it.
+    Transcripts link the kept attachments of the store, which are put into a folder beside them.
     """
     written = Written()
     if options.format_name not in _TRANSCRIPTS:
@@ -137,7 +137,8 @@ def export_folder(
     links = None if store is None else ATTACHMENTS
     writer = options.writer(database.dialect.name, attachments=links)
     with closing(_records(database, options, on_read)) as records:
-        for key, own in _by_organization(options, records):
+        parted = not isinstance(writer, FolderWriter) and options.organization_key is EVERY
+        for key, own in _by_organization(records) if parted else ((None, records),):
             place = folder if key is None else folder / folder_name(key)
             if store is not None:
                 own = with_placed_files(own, store, place, key or str(options.organization_key))
@@ -146,11 +147,8 @@ def export_folder(
 
 
 def _by_organization(
-    options: ExportOptions, records: Iterator[Conversation]
+    records: Iterator[Conversation],
 ) -> Iterator[tuple[str | None, Iterator[Conversation]]]:
-    if options.organization_key is not EVERY:
-        yield None, records
-        return
     yield from groupby(records, key=lambda record: record.organization)
 
 

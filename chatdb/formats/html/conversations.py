@@ -1,0 +1,107 @@
+"""A conversation as HTML: its title, what is known about it, its messages with their branches."""
+
+from collections.abc import Iterator
+from html import escape
+
+from chatdb.formats.base import WriteOptions
+from chatdb.formats.files.selection import chosen_messages
+from chatdb.formats.html.forks import Flow, Fork, flow_of
+from chatdb.formats.html.messages import fold, message_html, time_html
+from chatdb.formats.markdown_text import one_line
+from chatdb.formats.times import is_known
+from chatdb.records import Conversation, Message, is_hidden
+from chatdb.store.columns import FLAGS
+
+UNTITLED = "Untitled"
+
+
+def title_of(record: Conversation) -> str:
+    """Return the title on one line."""
+    return one_line(record.title or "") or UNTITLED
+
+
+def conversation_html(record: Conversation, options: WriteOptions, start: str = "") -> str:
+    """Return a conversation; `start` begins the ids of it, if a page has several."""
+    article = _Article(record, options, start)
+    messages = "".join(article.messages())
+    return (
+        f"<article{f' id={start}' if start else ''}>\n"
+        f'<h1 dir="auto" lang="">{escape(title_of(record))}</h1>\n'
+        f'<p class="about">{_about(record, article.shown)}</p>\n'
+        f"{messages}</article>\n"
+    )
+
+
+def models_of(record: Conversation) -> list[str]:
+    """Return the names of the models that answered, each once."""
+    return list(dict.fromkeys(one_line(each.model) for each in record.messages if each.model))
+
+
+def marks_of(record: Conversation) -> list[str]:
+    """Return `starred`, `pinned`, `archived`, as they hold."""
+    return [name for name, column in FLAGS.items() if getattr(record, column) is not None]
+
+
+class _Article:
+    def __init__(self, record: Conversation, options: WriteOptions, start: str) -> None:
+        self._record = record
+        self._options = options
+        self._start = start
+        self._forks = 0
+        self.shown = 0
+
+    def messages(self) -> Iterator[str]:
+        """Yield the HTML of messages and forks."""
+        if self._options.all_branches and self._record.kind == "chat":
+            yield from self._flow(flow_of(self._record))
+            return
+        chosen = list(chosen_messages(self._record, self._options))
+        for each in chosen:
+            if each.is_active:
+                yield self._message(each.message)
+        # Of a text that is kept, the versions before or after the current one.
+        for each in chosen:
+            if not each.is_active:
+                yield fold("Another version", self._message(each.message))
+
+    def _flow(self, flow: Flow) -> Iterator[str]:
+        for step in flow:
+            if isinstance(step, Fork):
+                yield self._fork(step)
+            elif self._options.include_hidden or not is_hidden(step):
+                yield self._message(step)
+
+    def _fork(self, fork: Fork) -> str:
+        self._forks += 1
+        name = f"{self._start}f{self._forks}"
+        count = len(fork.branches) + 1
+        parts = [f'<div class="fork" role="group" aria-label="{count} versions"><b>Versions</b>\n']
+        others = iter(fork.branches)
+        for number in range(count):
+            is_shown = number == fork.shown
+            kind, checked = ("", " checked") if is_shown else (' class="other"', "")
+            parts.append(
+                f'<label{kind}><input type="radio" name="{name}"{checked}>{number + 1}</label>\n'
+            )
+            if not is_shown:
+                parts.append(f'<div class="alt">\n{"".join(self._flow(next(others)))}</div>\n')
+        return "".join(parts) + "</div>\n"
+
+    def _message(self, message: Message) -> str:
+        self.shown += 1
+        hidden = is_hidden(message)
+        return message_html(message, f"{self._start}m{self.shown}", hidden=hidden)
+
+
+def _about(record: Conversation, shown: int) -> str:
+    """Return the line below the title."""
+    times = [each for each in (record.created_at, record.updated_at) if is_known(each)]
+    days = list(dict.fromkeys(each.date().isoformat() for each in times))
+    parts: list[str] = [record.kind] if record.kind != "chat" else []
+    parts += [f"{time_html(times[0])} UTC" if len(days) == 1 else " to ".join(days)] if days else []
+    parts += [f"{shown:,} message{'' if shown == 1 else 's'}"]
+    names = (record.organization, record.user_id, record.source, record.source_name)
+    parts += [f"<bdi>{escape(one_line(each))}</bdi>" for each in names if each]
+    parts += [f"<bdi>{escape(each)}</bdi>" for each in models_of(record)]
+    parts += marks_of(record)
+    return "".join(f"<span>{each}</span>" for each in parts)

@@ -1,0 +1,66 @@
+"""HTML to read: a page a conversation with an index, or one page with all of them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from chatdb.formats.base import WriteOptions
+from chatdb.formats.html.conversations import conversation_html, title_of
+from chatdb.formats.html.page import page_end, page_start
+from chatdb.records import Conversation
+
+if TYPE_CHECKING:
+    from chatdb.formats.files.folder_writing import LockedFolder
+
+
+class HtmlWriter:
+    """Writes one page with conversations one after another, or a folder of pages."""
+
+    name = "html"
+    title = "HTML pages to read, with an index to search"
+    extension = ".html"
+    separator = b""
+
+    def __init__(self, options: WriteOptions) -> None:
+        self._options = options
+        self._count = 0
+        self._title = ""
+        self._first = ""
+
+    def begin(self) -> bytes:
+        self._count = 0
+        return b""
+
+    def conversation(self, record: Conversation) -> bytes:
+        """Return one conversation; the first waits: alone it gives the page its title."""
+        self._count += 1
+        if self._count == 1:
+            self._title = title_of(record)
+            self._first = conversation_html(record, self._options)
+            return b""
+        article = conversation_html(record, self._options, f"c{self._count}")
+        if self._count == 2:
+            article = page_start("Conversations") + self._first + article
+            self._first = ""
+        return article.encode("utf-8", "replace")
+
+    def end(self) -> bytes:
+        start = ""
+        if self._count == 0:
+            start = page_start("Conversations") + "<p>No conversation matched.</p>\n"
+        elif self._count == 1:
+            start = page_start(self._title) + self._first
+        return (start + page_end()).encode("utf-8", "replace")
+
+    def is_same(self, one: bytes, other: bytes) -> bool:
+        return one == other
+
+    def write_folder(self, folder: "LockedFolder", records: Iterable[Conversation]) -> None:
+        """Write a page for each record in the folder of its year, with lists and an index."""
+        from chatdb.formats.html.site import write_site
+
+        write_site(folder, self._options, self, records)
+
+
+def make_writer(options: WriteOptions) -> HtmlWriter:
+    """Return a writer."""
+    return HtmlWriter(options)
