@@ -30,7 +30,9 @@ from chatdb.formats.markdown_text import (
 from chatdb.formats.message_parts import (
     ROLE_NAMES,
     attachment_label,
+    attachments_once,
     call_name,
+    code_language,
     items,
     readable,
 )
@@ -153,8 +155,11 @@ def _body(message: Message) -> list[bytes]:
         blocks.append(_folded("Reasoning", message.reasoning))
     content, data = cleaned(with_links(message))
     if content and not content.isspace():
+        language = None if message.tool_calls is None else code_language(message)
         if message.role == "tool":
             blocks.append(_folded("Output", content))
+        elif language is not None:
+            blocks.append(fenced(content, language).encode("utf-8", "replace") + b"\n")
         else:
             blocks.append(data.rstrip(b"\n") + closing_of(content) + b"\n")
     if message.attached_text:
@@ -169,7 +174,7 @@ def _beside(message: Message) -> Iterator[bytes]:
         yield _folded("Tool call" + _name_of(call), call)
     for output in items(message.tool_outputs):
         yield _folded("Tool output" + _name_of(output), output)
-    if attachments := items(message.attachments):
+    if attachments := attachments_once(message):
         names = "".join(f"- {_attachment(each)}\n" for each in attachments)
         yield f"Attachments:\n\n{names}".encode("utf-8", "replace")
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from chatdb.formats.markdown_text import one_line
+from chatdb.records import Message
 
+_TEXTS = ("text", "thinking", "content")
 ROLE_NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
@@ -39,10 +41,52 @@ def _text_of(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        for name in ("text", "thinking", "content"):
-            if isinstance(value.get(name), str):
-                return str(value[name])
+        texts = [value[name] for name in _TEXTS if isinstance(value.get(name), str)]
+        summaries = value.get("summaries")
+        if not any(texts) and isinstance(summaries, list):
+            # Thoughts that are hidden speak by their summaries alone.
+            said = (each.get("summary") for each in summaries if isinstance(each, dict))
+            texts = ["\n\n".join(text for text in said if isinstance(text, str))]
+        return next(filter(None, texts), texts[0] if texts else None)
     return None
+
+
+def code_language(message: Message) -> str | None:
+    """Return the language of a content that is the input of a call: None for words."""
+    calls = message.tool_calls
+    if message.role != "assistant" or not isinstance(calls, list) or len(calls) != 1:
+        return None
+    (call,) = calls
+    # A call with an input of its own says nothing of the content.
+    if not isinstance(call, dict) or not call.keys() <= {"name", "language"}:
+        return None
+    language = call.get("language")
+    if isinstance(language, str) and language.isalnum() and language != "unknown":
+        return language
+    if message.content.lstrip().startswith("{"):
+        return "json"
+    return "python" if call.get("name") == "python" else ""
+
+
+def attachments_once(message: Message) -> list[Any]:
+    """Return the attachments, a file that stands twice only once: where it has its name."""
+    entries = items(message.attachments)
+    raw = [getattr(each, "entry", each) for each in entries]
+    named = {each["id"] for each in raw if _has(each, "id") and _has(each, "name")}
+    pasted = {each["file_name"] for each in raw if _has(each, "file_name") and "kind" not in each}
+
+    def is_again(entry: Any, shown: Any) -> bool:
+        if shown is not entry or not isinstance(entry, dict):
+            return False
+        if _has(entry, "id") and not _has(entry, "name"):
+            return entry["id"] in named
+        return entry.get("kind") == "file" and entry.get("file_name") in pasted
+
+    return [shown for entry, shown in zip(raw, entries, strict=True) if not is_again(entry, shown)]
+
+
+def _has(entry: Any, name: str) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get(name), str)
 
 
 def attachment_label(value: Any) -> tuple[str, tuple[str, int | None]]:

@@ -229,6 +229,47 @@ def test_what_was_seen_beside_a_message_is_folded_and_breaks_out_of_nothing() ->
     assert front_matter(written(record))["kind"] == "document"
 
 
+def test_thoughts_that_are_hidden_speak_by_their_summaries() -> None:
+    block = {"type": "thinking", "thinking": "", "summaries": [{"summary": "about tills"}]}
+    reply = message(1, "yes", role="assistant", reasoning=[block])
+
+    text = written(conversation(1, [reply]))
+
+    assert "<summary>Reasoning</summary>\n\n```\nabout tills\n```" in text
+
+
+@pytest.mark.parametrize(
+    ("call", "content", "block"),
+    [
+        ({"name": "python"}, "print(1)\n# no heading", "```python\nprint(1)\n# no heading\n```\n"),
+        ({"name": "python", "language": "unknown"}, "x = 1", "```python\nx = 1\n```\n"),
+        ({"name": "bash", "language": "bash"}, "ls", "```bash\nls\n```\n"),
+        ({"name": "canmore.create_textdoc"}, '{"name": "x"}', '```json\n{"name": "x"}\n```\n'),
+        ({"name": "search", "input": {"q": "x"}}, "I *look*.", "I *look*.\n"),
+    ],
+)
+def test_the_input_of_a_call_is_code(call: dict[str, Any], content: str, block: str) -> None:
+    reply = message(1, content, role="assistant", tool_calls=[call])
+
+    text = written(conversation(1, [reply]))
+
+    assert f"\n\n{block}" in text
+
+
+def test_a_file_that_stands_twice_is_listed_once_by_its_name() -> None:
+    files = [
+        {"asset_pointer": "sediment://file_1", "id": "file_1"},
+        {"id": "file_1", "name": "till.png"},
+        {"file_name": "notes.txt", "extracted_content": "brine"},
+        {"kind": "file", "file_name": "notes.txt"},
+        {"kind": "file", "file_name": "other.txt"},
+    ]
+
+    text = written(conversation(1, [message(1, "see", attachments=files)]))
+
+    assert text.endswith("Attachments:\n\n- `till.png`\n- `notes.txt`\n- `other.txt`\n")
+
+
 @pytest.mark.parametrize("text", ["`", "``", "a`b", "`a", "plain", "``` x ```"])
 def test_code_is_delimited_by_more_backticks_than_it_has(text: str) -> None:
     ticks = code_span(text).split(" ")[0] if text.startswith("`") else ""

@@ -16,7 +16,9 @@ from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_parts import (
     ROLE_NAMES,
     attachment_label,
+    attachments_once,
     call_name,
+    code_language,
     items,
     readable,
 )
@@ -64,6 +66,8 @@ def _body(message: Message) -> Iterator[str]:
     if content and not content.isspace():
         if message.role == "tool":
             yield _folded("Output", content)
+        elif (language := code_language(message)) is not None:
+            yield preformatted(visible(content), language or "text")
         else:
             yield f'<div class="text" dir="auto" lang="">\n{rendered(content)}</div>\n'
     if message.attached_text:
@@ -72,7 +76,7 @@ def _body(message: Message) -> Iterator[str]:
         yield fold(_named("Tool call", call), _call(call))
     for output in items(message.tool_outputs):
         yield fold(_named("Tool output", output), _output(output))
-    attached = items(message.attachments)
+    attached = attachments_once(message)
     if attached:
         names = "".join(f"<li>{_attachment(each)}</li>" for each in attached)
         yield f'<ul class="files" aria-label="Attachments">{names}</ul>\n'

@@ -8,6 +8,8 @@ from typing import Any
 from chatdb.cli.text import one_line, safe
 from chatdb.formats.branches import TreeNode
 from chatdb.formats.citations import with_links
+from chatdb.formats.markdown_text import fenced
+from chatdb.formats.message_parts import code_language
 from chatdb.formats.times import is_known
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Message
@@ -52,7 +54,8 @@ def rendered(record: Conversation, messages: Iterable[Message], *, full: bool) -
             yield Text(line, style="dim")
         content = safe(_content(message, full=full))
         if message.role == "assistant" and len(content) <= LONGEST_MARKDOWN:
-            yield _markdown(content)
+            language = code_language(message)
+            yield _markdown(content if language is None else fenced(content, language))
         else:
             yield Text(content)
         if message.attached_text:
