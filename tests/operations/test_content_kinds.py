@@ -59,7 +59,7 @@ def typed(kind: str, **fields: Any) -> dict[str, Any]:
 WIDGET = {"report_message": {"content": {"content_type": "text", "parts": [WORD]}}}
 RUN = {"aggregate_result": {"messages": [{"text": WORD, "stream_name": "stdout"}]}}
 QUESTION = message(text="question")
-DESIGN = {"content": "draw", "attachments": [{"name": "brief.txt", "content": WORD}]}
+GIVEN = {"content": "draw", "attachments": [{"name": "brief.txt", "content": WORD}]}
 CONTENTS = (
     Content("ChatGPT: a message's words", chatgpt(message(text=WORD))),
     Content(
@@ -204,7 +204,7 @@ CONTENTS = (
                 "uuid": UUID % 2,
                 "title": "Shop",
                 "project": {"uuid": UUID % 3, "name": "Shop"},
-                "messages": [{"uuid": UUID % 4, "role": "user", "content": DESIGN}],
+                "messages": [{"uuid": UUID % 4, "role": "user", "content": GIVEN}],
             }
         },
     ),
@@ -212,6 +212,7 @@ CONTENTS = (
 BY_NAME = pytest.mark.parametrize("content", CONTENTS, ids=[each.name for each in CONTENTS])
 
 
+@pytest.mark.large
 @BY_NAME
 def test_it_is_found_shown_and_exported(
     content: Content, run: Run, database_url: DatabaseUrl, tmp_path: Path
