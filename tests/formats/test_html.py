@@ -297,6 +297,20 @@ def test_other_branches_stand_behind_a_switch_if_wanted() -> None:
     assert 'aria-label="2 versions"' in found
 
 
+def test_very_many_branches_are_folded() -> None:
+    messages = [message(1, "text")]
+    for n in range(2, 700, 2):
+        above = UUID(int=n - 1)
+        messages += [message(n, "other", parent_id=above), message(n + 1, "text", parent_id=above)]
+    record = conversation(1, messages, current_message_id=messages[-1].id)
+
+    found = body(page(record, all_branches=True))
+
+    assert "radio" not in found
+    assert found.count("<summary>Another branch</summary>") == 349
+    assert found.count("<p>other</p>") == 349
+
+
 def test_a_text_that_is_kept_shows_its_current_version_and_folds_the_others() -> None:
     versions = [message(n, f"version {n}") for n in (1, 2, 3)]
     record = conversation(1, versions, kind="document", current_message_id=UUID(int=2))

@@ -13,6 +13,9 @@ from chatdb.records import Conversation, Message, is_hidden
 from chatdb.store.columns import FLAGS
 
 UNTITLED = "Untitled"
+_SWITCHES = 100_000
+"""Switches by messages: each switch looks at all below it, and a browser took a minute to open
+20,000 messages with 2,000."""
 
 
 def title_of(record: Conversation) -> str:
@@ -48,12 +51,16 @@ class _Article:
         self._options = options
         self._start = start
         self._forks = 0
+        self._has_switches = True
         self.shown = 0
 
     def messages(self) -> Iterator[str]:
         """Yield the HTML of messages and forks."""
         if self._options.all_branches and self._record.kind == "chat":
-            yield from self._flow(flow_of(self._record))
+            flow = flow_of(self._record)
+            forks = sum(isinstance(step, Fork) for step in flow)
+            self._has_switches = forks * len(self._record.messages) <= _SWITCHES
+            yield from self._flow(flow)
             return
         chosen = list(chosen_messages(self._record, self._options))
         for each in chosen:
@@ -66,8 +73,11 @@ class _Article:
 
     def _flow(self, flow: Flow) -> Iterator[str]:
         for step in flow:
-            if isinstance(step, Fork):
+            if isinstance(step, Fork) and self._has_switches:
                 yield self._fork(step)
+            elif isinstance(step, Fork):
+                for branch in step.branches:
+                    yield fold("Another branch", "".join(self._flow(branch)))
             elif self._options.include_hidden or not is_hidden(step):
                 yield self._message(step)
 
