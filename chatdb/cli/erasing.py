@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import typer
+
 from chatdb.cli.context import CommandContext
 from chatdb.cli.text import counted
+from chatdb.errors import ChatdbError, ExitCode, RefusedError
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
@@ -33,24 +36,42 @@ def attached_digests(
 
 def erase_attachments(
     command: CommandContext, database: "Database", key: str, digests: list[str]
-) -> None:
-    """Remove those of the files that no message and no saved deletion has any more."""
+) -> bool:
+    """Remove those of the files that no message and no saved deletion has any more.
+
+    False if they are left, with a warning why: the deletion is done, and no error may hide that.
+    """
     from chatdb.cli.commands.attachments.saved import saved_deletions
     from chatdb.operations.attachments.public import remove_unused
     from chatdb.records import organization_id_of
 
     store = command.file_store_of()
     if not digests or store is None:
-        return
+        return True
     saved = saved_deletions(command)
     going = [digest for digest in digests if digest not in saved]
-    with store.held(alone=True) as alone:
-        if not alone:
-            command.diagnostics.warning(
-                "the files of attachments are not removed yet, for others are added just now; to "
-                "remove them: chatdb attachments prune --all-orgs"
-            )
-            return
-        count, _ = remove_unused(database, store, organization_id_of(key), going)
-    if count:
+    reason = "others are added just now"
+    later = "to remove them: chatdb attachments prune --all-orgs"
+    try:
+        with store.held(alone=True) as alone:
+            if alone:
+                count, _ = remove_unused(database, store, organization_id_of(key), going)
+                reason = ""
+    except RefusedError as error:
+        reason = error.text
+        later = "the owner of the tables removes them with attachments prune"
+    except ChatdbError as error:
+        reason = error.text
+    if reason:
+        command.diagnostics.warning(
+            f"the files of attachments in {store.folder} are not removed yet: {reason}; {later}"
+        )
+    elif count:
         command.diagnostics.note(f"{counted(count, 'file')} of attachments removed for good")
+    return not reason
+
+
+def tell_erased(erased: bool) -> None:
+    """Leave with the exit code of what is partly done if files are left; after all is told."""
+    if not erased:
+        raise typer.Exit(ExitCode.PARTIAL)

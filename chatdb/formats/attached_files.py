@@ -26,11 +26,15 @@ _POINTER = re.compile(r"[a-z][a-z-]*://([^#?/]+)")
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A file that an entry means: its place among the entries, and its name for people."""
+    """A file that an entry means: its place among the entries, and its name for people.
+
+    `is_named` says that the entry tells the name: else it is a part of the file's own.
+    """
 
     position: int
     name: str
     file: RawFile
+    is_named: bool = True
 
 
 class FileIndex:
@@ -80,7 +84,7 @@ def files_of(entries: Any, index: FileIndex) -> list[Attached]:
     """
     found: dict[str, Attached] = {}
     named: set[str] = set()
-    for position, entry in enumerate(_listed(entries)):
+    for position, entry in enumerate(entries_of(entries)):
         file = index.find(entry)
         if file is None or file.name in named:
             continue
@@ -89,14 +93,15 @@ def files_of(entries: Any, index: FileIndex) -> list[Attached]:
             named.add(file.name)
         if name is not None or file.name not in found:
             shown = name or _without_id(base_name(file), entry)
-            found[file.name] = Attached(position, shown, file)
+            found[file.name] = Attached(position, shown, file, name is not None)
     return sorted(found.values(), key=lambda each: each.position)
 
 
 def missing_files(entries: Any, index: FileIndex) -> int:
     """Count the entries that name a file by an id which no file of the export has."""
     return sum(
-        any(True for _ in ids_of(entry)) and index.find(entry) is None for entry in _listed(entries)
+        any(True for _ in ids_of(entry)) and index.find(entry) is None
+        for entry in entries_of(entries)
     )
 
 
@@ -139,7 +144,8 @@ def _id_in(text: str) -> str:
     return text if pointer is None else pointer[1]
 
 
-def _listed(entries: Any) -> Sequence[Any]:
+def entries_of(entries: Any) -> Sequence[Any]:
+    """Return the entries of a message's attachments, which may be a single one or none."""
     if entries is None:
         return ()
     return entries if isinstance(entries, list) else (entries,)

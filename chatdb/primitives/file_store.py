@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
+from chatdb.errors import StorageError
 from chatdb.primitives.atomic_write import storage_error, sync_file_system, sync_folder
 from chatdb.primitives.own_folder import make_own_folder
 
@@ -49,8 +50,11 @@ class FileStore:
 
     @property
     def exists(self) -> bool:
-        """Tell whether there is a folder."""
-        return self.folder.is_dir()
+        """Tell whether there is a folder; also one that cannot be looked into."""
+        try:
+            return self.folder.is_dir()
+        except OSError:
+            return True
 
     def path(self, tenant: UUID, digest: str) -> Path:
         """Return where a file stands; ValueError for a digest that could lead elsewhere."""
@@ -69,7 +73,9 @@ class FileStore:
         """Return the tenants that have a folder, in order."""
         found: list[UUID] = []
         if self.exists:
-            for path in self.folder.iterdir():
+            with _reading(self.folder):
+                paths = list(self.folder.iterdir())
+            for path in paths:
                 with suppress(ValueError):
                     found.append(UUID(path.name))
         return sorted(found)
@@ -77,12 +83,15 @@ class FileStore:
     def files(self, tenant: UUID) -> Iterator[tuple[str, int]]:
         """Yield the digest and size of each file of a tenant, in no order."""
         folder = self.folder / str(tenant)
-        if not folder.is_dir():
-            return
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if _DIGEST.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                    yield entry.name, entry.stat(follow_symlinks=False).st_size
+        with _reading(folder):
+            if not folder.is_dir():
+                return
+            with os.scandir(folder) as entries:
+                there = [each.name for each in entries if each.is_file(follow_symlinks=False)]
+        for name in there:
+            size = self.size_of(tenant, name)
+            if size is not None:
+                yield name, size
 
     @contextmanager
     def incoming(self, tenant: UUID) -> Iterator["Incoming"]:
@@ -200,6 +209,14 @@ def _storing(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise storage_error(place, error) from error
+
+
+@contextmanager
+def _reading(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{place} cannot be read: {error.strerror or error}") from error
 
 
 def _sweep(folder: Path) -> None:

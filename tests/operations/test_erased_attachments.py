@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ExitCode
 from chatdb.records import organization_id_of
 from tests.chatgpt_files import OTHER_PNG, PDF, PNG, write_export
 from tests.operations.test_attachments import identifiers
@@ -53,6 +54,30 @@ def test_a_conversation_that_is_not_kept_takes_its_files_along(
     assert there(tmp_path) == {OTHER_PNG}
     assert there(tmp_path, "acme") == {PNG, PDF, OTHER_PNG}
     assert run("attachments", "check", "--all-orgs", "--read", *own).exit_code == 0
+
+
+@pytest.mark.parametrize("noun", ["conversations", "messages", "organizations"])
+def test_a_deletion_is_told_where_the_bytes_cannot_be_removed(
+    run: Run, own: Own, tmp_path: Path, noun: str
+) -> None:
+    first = identifiers(run, own)["Talk 1"]
+    listed = json.loads(run("messages", "list", first, "--format", "json", *own).stdout)
+    lock = tmp_path / "kept" / ".lock"
+    lock.unlink()
+    lock.mkdir()
+    named = {"conversations": [first], "messages": [first, listed[0]["id"]]}.get(noun, ["acme"])
+
+    done = run(noun, "delete", *named, "--yes", "--no-keep", "--format", "json", *own)
+
+    assert done.exit_code == ExitCode.PARTIAL
+    assert json.loads(done.stdout)["messages"] == {"messages": 1, "organizations": 4}.get(noun, 2)
+    assert f"in {tmp_path / 'kept'} are not removed yet" in done.stderr
+    assert "cannot be written: Is a directory" in done.stderr
+    assert "attachments prune --all-orgs" in done.stderr
+    assert there(tmp_path, "acme") | there(tmp_path) == set(KEPT.values())
+    lock.rmdir()
+    pruned = run("attachments", "prune", "--all-orgs", "--yes", "--format", "json", *own)
+    assert json.loads(pruned.stdout)["files"] == (3 if noun == "organizations" else 2)
 
 
 def test_a_file_that_another_message_has_stays(run: Run, own: Own, tmp_path: Path) -> None:

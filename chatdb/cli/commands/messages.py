@@ -9,7 +9,7 @@ from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.delete import tell_way_back
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
-from chatdb.cli.erasing import attached_digests, erase_attachments
+from chatdb.cli.erasing import attached_digests, erase_attachments, tell_erased
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     AfterOption,
@@ -257,6 +257,7 @@ def delete(
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
+    erased = True
     with command.open_database(create=not dry_run, user=user) as database:
         within, found = operation.find_deletable(
             database, conversation, messages, organization_key=command.org, user_id=user
@@ -280,10 +281,11 @@ def delete(
             done = operation.delete_messages(
                 database, within, ids, organization_key=command.org, keep_to=path
             )
-            erase_attachments(command, database, command.org, digests)
+            erased = erase_attachments(command, database, command.org, digests)
     command.output.record(done)
     if done.kept is not None and not dry_run:
         tell_way_back(command, done.kept)
+    tell_erased(erased)
 
 
 def _fields(

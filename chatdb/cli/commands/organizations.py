@@ -11,7 +11,7 @@ import typer
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
-from chatdb.cli.erasing import attached_digests, erase_attachments
+from chatdb.cli.erasing import attached_digests, erase_attachments, tell_erased
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import (
     DataCommand,
@@ -148,6 +148,7 @@ def delete(
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
     operation.refuse_default(key, keep_row=keep_organization)
+    erased = True
     with command.open_database(create=not dry_run) as database:
         found = organizations.contents(database, key)
         kept = keep_to or operation.keep_path(database, key, now=datetime.now(UTC))
@@ -163,7 +164,7 @@ def delete(
             confirm(command, _plan(report), yes=yes)
             digests = attached_digests(command, database, key, None, keeps=path is not None)
             report = _delete(command, database, report)
-            erase_attachments(command, database, key, digests)
+            erased = erase_attachments(command, database, key, digests)
     summary = filled(
         OrganizationDeletionSummary,
         report,
@@ -175,6 +176,7 @@ def delete(
     if report.kept is not None and not dry_run:
         back = f"to restore it: {_way_back(report.contents, report.kept)}"
         command.diagnostics.note(back)
+    tell_erased(erased)
 
 
 def _cells(item: "OrganizationSummary") -> dict[str, Any]:

@@ -85,8 +85,9 @@ class BatchRows:
     """All rows of a batch: `changed` conversations exist and get new values in their row.
 
     `stale` are the ids of messages to delete first, by conversation; a changed message is deleted
-    and inserted again. Snapshots, files and embeddings are only added or replaced; what is stored
-    of a file's bytes stays.
+    and inserted again. `moved_files` are files of messages at the places that they leave. Else
+    snapshots, files and embeddings are only added or replaced; what is stored of a file's bytes
+    stays.
     """
 
     new: Sequence[Conversation]
@@ -97,6 +98,7 @@ class BatchRows:
     files_of: Sequence[Conversation] = ()
     embeddings_of: Sequence[Conversation] = ()
     rehashed: Sequence[Rehashed] = ()
+    moved_files: Sequence[tuple[UUID, Sequence[MessageFile]]] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -63,6 +63,10 @@ class Dialect(ABC):
         """Tell whether row-level security limits us to one organization; never on SQLite."""
 
     @abstractmethod
+    def is_bound_to_user(self, connection: sa.Connection) -> bool:
+        """Tell whether row-level security shows us only what belongs to one user."""
+
+    @abstractmethod
     def existing_tables(self, connection: sa.Connection) -> Sequence[str]:
         """Return the names of tables and views in chatdb's schema, sorted."""
 

@@ -29,7 +29,7 @@ from chatdb.db.contract.bulk import (
     row_maker,
 )
 from chatdb.db.postgresql.embeddings import embedding_rows
-from chatdb.db.postgresql.files import write_files
+from chatdb.db.postgresql.files import leave_places, write_files
 from chatdb.records import Conversation, Message
 from chatdb.store import columns
 
@@ -130,6 +130,8 @@ class PostgresqlBulk(Bulk):
                 )
             if rows.snapshots_of:
                 _replace_snapshots(cursor, organization_id, rows.snapshots_of, staged=staged)
+            if rows.moved_files:
+                leave_places(cursor, organization_id, rows.moved_files)
             if rows.files_of:
                 write_files(cursor, organization_id, rows.files_of)
             if rows.embeddings_of:

@@ -83,6 +83,10 @@ class PostgresqlDialect(Dialect):
 
         return is_bound(connection)
 
+    def is_bound_to_user(self, connection: sa.Connection) -> bool:
+        user = "SELECT current_setting('app.user_id', true)"
+        return self.is_bound(connection) and bool(connection.exec_driver_sql(user).scalar())
+
     def migration_ways(self) -> MigrationWays:
         from chatdb.db.postgresql.migration import PostgresqlMigrationWays
 

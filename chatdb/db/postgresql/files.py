@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from chatdb.db.contract.bulk import KNOWN_FILE, REPLACED_FILE, sized_files
-from chatdb.records import Conversation
+from chatdb.records import Conversation, MessageFile
 from chatdb.store import columns
 
 _AS_BYTES = "bytea"
@@ -24,6 +24,21 @@ def write_files(cursor: Any, organization_id: UUID, records: Sequence[Conversati
         for each in record.files
     ]
     _insert(cursor, "message_files", placed, REPLACED_FILE)
+
+
+def leave_places(
+    cursor: Any, organization_id: UUID, moved: Sequence[tuple[UUID, Sequence[MessageFile]]]
+) -> None:
+    """Delete the rows of files of messages from where they no longer are."""
+    cursor.executemany(
+        "DELETE FROM message_files WHERE organization_id = %s AND conversation_id = %s"
+        " AND message_id = %s AND position = %s",
+        [
+            (organization_id, conversation, each.message_id, each.position)
+            for conversation, files in moved
+            for each in files
+        ],
+    )
 
 
 def _insert(cursor: Any, table: str, rows: Sequence[Sequence[Any]], conflict: str) -> None:

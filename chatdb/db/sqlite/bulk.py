@@ -249,6 +249,15 @@ def _apply_changes(
                 values,
             )
         driver.execute(f"DELETE FROM messages WHERE {where}", values)
+    driver.executemany(
+        "DELETE FROM message_files WHERE organization_id = ? AND conversation_id = ?"
+        " AND message_id = ? AND position = ?",
+        (
+            (organization, str(conversation), str(each.message_id), each.position)
+            for conversation, files in rows.moved_files
+            for each in files
+        ),
+    )
     names = columns.fields_of("conversations")
     driver.executemany(
         f"UPDATE conversations SET {', '.join(f'{name} = ?' for name in names)}"

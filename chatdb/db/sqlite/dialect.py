@@ -180,6 +180,9 @@ class SqliteDialect(Dialect):
     def is_bound(self, connection: sa.Connection) -> bool:  # noqa: ARG002 - there are no roles
         return False
 
+    def is_bound_to_user(self, connection: sa.Connection) -> bool:  # noqa: ARG002 - as above
+        return False
+
     def migration_ways(self) -> MigrationWays:
         from chatdb.db.sqlite.migration import SqliteMigrationWays
 

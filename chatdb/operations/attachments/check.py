@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Literal
 from uuid import UUID
 
 from chatdb.db.database import Database
+from chatdb.errors import StorageError
 from chatdb.operations.attachments.saved import SavedDigests
 from chatdb.primitives.file_store import FileStore
 from chatdb.records import Organization, organization_id_of
@@ -33,7 +35,8 @@ class AttachmentProblem:
 class AttachmentsCheck:
     """What was compared, and what does not fit.
 
-    `kept_for_undo` are files of deleted messages that saved deletions can bring back.
+    `kept_for_undo` are files of deleted messages that saved deletions can bring back. Both that and
+    `unused` are None where row-level security hides the messages of other users.
     """
 
     folder: str
@@ -41,14 +44,14 @@ class AttachmentsCheck:
     bytes: int = 0
     missing: int = 0
     damaged: int = 0
-    unused: int = 0
-    kept_for_undo: int = 0
+    unused: int | None = 0
+    kept_for_undo: int | None = 0
     read: bool = False
     problems: list[AttachmentProblem] = field(default_factory=list)
 
     def add(self, organization: Organization, digest: str, problem: Problem, text: str) -> None:
         """Count a problem."""
-        setattr(self, problem, getattr(self, problem) + 1)
+        setattr(self, problem, (getattr(self, problem) or 0) + 1)
         if len(self.problems) < _NAMED:
             self.problems.append(
                 AttachmentProblem(
@@ -80,12 +83,24 @@ def check_attachments(
                 report.add(organization, digest, "damaged", f"it has {there} bytes, not {size}")
             elif read and _digest_of(store.path(organization.id, digest), on_bytes) != digest:
                 report.add(organization, digest, "damaged", "its bytes have another digest")
+        if not sees_every_user(database, organization.id):
+            report.unused = report.kept_for_undo = None
+            continue
         for digest in unused_files(database, store, organization.id):
             if digest in saved:
-                report.kept_for_undo += 1
+                report.kept_for_undo = (report.kept_for_undo or 0) + 1
             else:
                 report.add(organization, digest, "unused", "no message has it")
     return report
+
+
+def sees_every_user(database: Database, organization: UUID) -> bool:
+    """Tell whether the messages of all users of an organization can be seen.
+
+    Who sees those of one user takes the files of all others for unused.
+    """
+    with database.for_tenant(organization).transaction() as connection:
+        return not database.dialect.is_bound_to_user(connection)
 
 
 def covered(database: Database, store: FileStore, scope: Scope) -> list[Organization]:
@@ -108,9 +123,13 @@ def digests_of(
 ) -> list[str]:
     """Return the digests of some conversations of an organization, or all that it has files of."""
     organization = organization_id_of(organization_key)
-    if ids is None:
-        return sorted(digest for digest, _ in store.files(organization))
     found: set[str] = set()
+    if ids is None:
+        found.update(digest for digest, _ in told(database.for_tenant(organization), organization))
+        # Whoever removes them is told why it cannot be read.
+        with suppress(StorageError):
+            found.update(digest for digest, _ in store.files(organization))
+        return sorted(found)
     with database.for_tenant(organization).transaction() as connection:
         for start in range(0, len(ids), 500):
             files_of = read_files(connection, organization, ids[start : start + 500])
@@ -146,7 +165,7 @@ def unused_files(database: Database, store: FileStore, organization: UUID) -> li
     there |= {digest for digest, _ in told(database, organization)}
     found: list[str] = []
     digests = sorted(there)
-    with database.transaction() as connection:
+    with database.for_tenant(organization).transaction() as connection:
         for start in range(0, len(digests), 500):
             found += unused_digests(connection, organization, digests[start : start + 500])
     return found

@@ -4,11 +4,12 @@ Works on what is stored, not on what is read: the messages of the conversations 
 name their files, and the export has them. So an import of the same again adds what is missing.
 """
 
+import hashlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from uuid import UUID
 
 from chatdb.db.database import Database
@@ -176,6 +177,7 @@ class _Keeping:
         self._largest = largest
         self._on_bytes = on_bytes
         self._told: set[str] = set()
+        self._digests: dict[str, str] = {}
 
     def keep(self, key: str, ids: Sequence[UUID]) -> None:
         """Keep the files of some conversations of an organization."""
@@ -216,7 +218,22 @@ class _Keeping:
         # A later export may tell the name that an earlier one did not.
         if held is None or (held.size, held.name) != (attached.file.size, attached.name):
             return False
-        return self._store.size_of(organization, held.digest) == held.size
+        if self._store.size_of(organization, held.digest) != held.size:
+            return False
+        # Two files that no entry names may be called `sanitized.png`, and have one size.
+        return attached.is_named or self._digest_of(attached) == held.digest
+
+    def _digest_of(self, attached: Attached) -> str | None:
+        """Return the digest of a file of the export; None if it cannot be read."""
+        name = attached.file.name
+        if name not in self._digests:
+            try:
+                with attached.file.opener() as stream:
+                    digest = hashlib.file_digest(cast(Any, stream), "sha256")
+            except (*UNREADABLE, OSError):
+                return None
+            self._digests[name] = digest.hexdigest()
+        return self._digests[name]
 
     def _too_large(self, attached: Attached) -> None:
         if attached.file.name not in self._told:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chatdb.db.database import Database
 from chatdb.errors import RefusedError
-from chatdb.operations.attachments.check import covered, unused_files
+from chatdb.operations.attachments.check import covered, sees_every_user, unused_files
 from chatdb.operations.attachments.saved import SavedDigests
 from chatdb.primitives.file_store import FileStore
 from chatdb.store.every_organization import Scope
@@ -36,10 +36,13 @@ def prune_attachments(
 ) -> PrunedAttachments:
     """Remove what is unused: rows first, then the bytes.
 
-    Raises RefusedError while an import adds attachments, whose bytes are there before their rows.
+    Raises RefusedError while an import adds attachments, whose bytes are there before their rows,
+    and as `require_every_user`.
     """
     files = size = undo = 0
     organizations = covered(database, store, organization_key)
+    for organization in organizations:
+        require_every_user(database, organization.id)
     with store.held(alone=True) as alone:
         if not alone:
             raise RefusedError(
@@ -61,13 +64,24 @@ def prune_attachments(
     )
 
 
+def require_every_user(database: Database, organization: UUID) -> None:
+    """Raise RefusedError if row-level security shows only the messages of one user."""
+    if not sees_every_user(database, organization):
+        raise RefusedError(
+            "row-level security shows this role only one user: it does not see which files the"
+            " messages of the others have",
+            hint="connect as the owner of the tables: chatdb config show",
+        )
+
+
 def remove_unused(
     database: Database, store: FileStore, organization: UUID, digests: Sequence[str]
 ) -> tuple[int, int]:
     """Remove those of the files that no message has; return how many, and their bytes.
 
-    The caller holds the store alone.
+    The caller holds the store alone. Raises RefusedError as `require_every_user`.
     """
+    require_every_user(database, organization)
     files = size = 0
     own = database.for_tenant(organization)
     for start in range(0, len(digests), _AT_ONCE):

@@ -12,6 +12,7 @@ import msgspec
 
 from chatdb.formats.times import is_known
 from chatdb.operations.importing.file_names import with_names_kept
+from chatdb.operations.importing.file_places import files_in_place
 from chatdb.operations.importing.places import PlacesInBoth
 from chatdb.primitives import canonical
 from chatdb.records import (
@@ -46,7 +47,7 @@ def merge(stored: Conversation, incoming: Conversation) -> Conversation:
     changes: dict[str, Any] = {
         "messages": messages,
         "snapshots": _merge_snapshots(stored, incoming, current=current),
-        "files": _merge_files(stored, incoming, current=current),
+        "files": _merge_files(stored, incoming, messages, current=current),
         "embeddings": _merge_embeddings(stored, incoming, current=current),
     }
     changes |= dict.fromkeys(_LEAF, _leaf(stored, incoming, messages, current=current))
@@ -277,11 +278,12 @@ def _merge_snapshots(stored: Conversation, incoming: Conversation, *, current: b
 
 
 def _merge_files(
-    stored: Conversation, incoming: Conversation, *, current: bool
+    stored: Conversation, incoming: Conversation, messages: Sequence[Message], *, current: bool
 ) -> list[MessageFile]:
     """Return the files of both; what is known here of one's bytes stays."""
+    mine = files_in_place(stored, messages)
     if not incoming.files:
-        return stored.files
+        return sorted_files(mine)
     known = {each.digest: each for each in stored.files}
     given = [
         msgspec.structs.replace(
@@ -291,9 +293,9 @@ def _merge_files(
         )
         if (held := known.get(each.digest)) is not None
         else each
-        for each in incoming.files
+        for each in files_in_place(incoming, messages)
     ]
-    sides = (stored.files, given) if current else (given, stored.files)
+    sides = (mine, given) if current else (given, mine)
     return sorted_files(each for side in sides for each in side)
 
 

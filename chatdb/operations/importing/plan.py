@@ -21,7 +21,7 @@ from chatdb.operations.importing.merge import (
 )
 from chatdb.operations.importing.recognised import Kept, Recogniser, candidates
 from chatdb.operations.importing.report import Placed, SkippedItem
-from chatdb.records import WHOLE_CONVERSATION, Conversation, Message
+from chatdb.records import WHOLE_CONVERSATION, Conversation, Message, MessageFile
 from chatdb.store.batches import Arrival
 from chatdb.store.reading import Stored, read_stored
 
@@ -290,6 +290,7 @@ def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchR
     new = [record for key, record in known.current.items() if key not in known.stored]
     changed: list[Conversation] = []
     stale: list[tuple[UUID, Sequence[UUID]]] = []
+    moved: list[tuple[UUID, Sequence[MessageFile]]] = []
     messages = [
         MessageRows(record.id, list(enumerate(record.messages)), prepared.get(id(record)))
         for record in new
@@ -312,6 +313,7 @@ def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchR
         if not _same_but_hash(stored.record, record):
             snapshots += _with_new_snapshots(stored.record, record)
             files += _with_new_files(stored.record, record)
+            moved += _without_place(stored.record, record)
             embeddings += _with_new_embeddings(stored.record, record)
     rehashed = [each for each in known.rehashed.values() if each.id not in known.stored]
     return BatchRows(
@@ -320,6 +322,7 @@ def _rows(known: _Known, prepared: Mapping[int, Sequence[Row] | None]) -> BatchR
         stale=stale,
         messages=messages,
         snapshots_of=snapshots,
+        moved_files=moved,
         files_of=files,
         embeddings_of=embeddings,
         rehashed=rehashed,
@@ -367,6 +370,15 @@ def _with_new_files(before: Conversation, after: Conversation) -> list[Conversat
 
     fresh = [each for each in after.files if each not in before.files]
     return [replace(after, files=fresh)] if fresh else []
+
+
+def _without_place(
+    before: Conversation, after: Conversation
+) -> list[tuple[UUID, Sequence[MessageFile]]]:
+    """Return the files that are no longer where they were, in a list, or nothing."""
+    places = {(each.message_id, each.position) for each in after.files}
+    gone = [each for each in before.files if (each.message_id, each.position) not in places]
+    return [(after.id, gone)] if gone else []
 
 
 def _with_new_embeddings(before: Conversation, after: Conversation) -> list[Conversation]:

@@ -53,6 +53,10 @@ def check(
     if len(report.problems) > _NAMED:
         more = len(report.problems) - _NAMED
         command.diagnostics.warning(f"and {more:,} more; --format json lists them all")
+    if report.unused is None:
+        command.diagnostics.note(
+            "unused files are not looked for: row-level security hides the messages of other users"
+        )
     if report.unused:
         command.diagnostics.note("to remove what is unused: chatdb attachments prune")
     if report.missing or report.damaged:

@@ -13,7 +13,7 @@ from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.list import SHORT_ID
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
-from chatdb.cli.erasing import attached_digests, erase_attachments
+from chatdb.cli.erasing import attached_digests, erase_attachments, tell_erased
 from chatdb.cli.flag_options import with_flags
 from chatdb.cli.kinds import OnlyKindsOption, kinds_wanted
 from chatdb.cli.options import (
@@ -92,6 +92,7 @@ def delete(
     wanted = _wanted(user, before, since, source, flags, kind, meta)
     _check(conversations, wanted, user)
     command = CommandContext.of(context)
+    erased = True
     with command.open_database(create=not dry_run, user=user) as database:
         if conversations:
             found = operation.find_deletable(
@@ -112,12 +113,13 @@ def delete(
             report = operation.delete_conversations(
                 database, ids, organization_key=command.org, keep_to=path
             )
-            erase_attachments(command, database, command.org, digests)
+            erased = erase_attachments(command, database, command.org, digests)
     command.output.record(_summary(report))
     if not found:
         command.diagnostics.note("no matching conversations; nothing deleted")
     elif report.kept is not None and not dry_run:
         tell_way_back(command, report.kept)
+    tell_erased(erased)
 
 
 def tell_way_back(command: CommandContext, kept: "Path", what: str = "to restore them") -> None:
