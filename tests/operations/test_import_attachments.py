@@ -173,6 +173,24 @@ def test_a_damaged_member_is_named_and_the_others_are_kept(
     assert hashlib.sha256(PDF).hexdigest() not in files_in(tmp_path / "kept")
 
 
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+def test_a_link_is_named_and_never_kept(
+    run: Run, own: tuple[object, ...], tmp_path: Path, dry_run: tuple[str, ...]
+) -> None:
+    folder = write_folder(tmp_path / "export")
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"%PDF-1.4 not of the export")
+    (folder / "file-Paper99999.dat").unlink()
+    (folder / "file-Paper99999.dat").symlink_to(secret)
+
+    done = run("import", folder, "--attachments", *dry_run, *own)
+
+    assert done.exit_code == ExitCode.PARTIAL
+    assert "2 attachments" in done.stderr
+    assert "(../../paper.pdf): it cannot be read: it is a link" in done.stderr
+    assert secret.read_bytes() not in files_in(tmp_path / "kept").values()
+
+
 def test_a_dry_run_counts_and_keeps_nothing(
     run: Run, own: tuple[object, ...], tmp_path: Path
 ) -> None:

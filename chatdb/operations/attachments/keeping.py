@@ -16,7 +16,7 @@ from chatdb.db.database import Database
 from chatdb.errors import ChatdbError
 from chatdb.formats.attached_files import Attached, FileIndex, files_of, missing_files
 from chatdb.formats.files.media_types import media_type
-from chatdb.formats.files.source_files import UNREADABLE
+from chatdb.formats.files.source_files import IS_LINK, UNREADABLE
 from chatdb.formats.files.sources import open_source
 from chatdb.primitives.file_store import FileStore, Incoming
 from chatdb.records import Conversation, MessageFile, organization_id_of
@@ -86,7 +86,9 @@ class CountedAttachments:
                 continue
             report.not_in_export += missing_files(message.attachments, self._index)
             for attached in files_of(message.attachments, self._index):
-                if attached.file.size > self._largest:
+                if attached.file.is_link:
+                    report.unreadable.append(_unreadable(attached, IS_LINK))
+                elif attached.file.size > self._largest:
                     report.too_large.append(left_out(attached, self._largest))
                 else:
                     report.kept += 1
@@ -96,6 +98,11 @@ class CountedAttachments:
 def left_out(attached: Attached, largest: int) -> LeftOutFile:
     """Return what is told of a file that is too large."""
     reason = f"it has {attached.file.size} bytes, more than {largest}"
+    return LeftOutFile(place=attached.file.name, name=attached.name, reason=reason)
+
+
+def _unreadable(attached: Attached, why: object) -> LeftOutFile:
+    reason = f"it cannot be read: {why}"
     return LeftOutFile(place=attached.file.name, name=attached.name, reason=reason)
 
 
@@ -275,10 +282,7 @@ class _Keeping:
                 stored = incoming.add(cast(BinaryIO, stream))
         except (*UNREADABLE, OSError) as error:
             self._told.add(file.name)
-            reason = f"it cannot be read: {error}"
-            self._report.unreadable.append(
-                LeftOutFile(place=file.name, name=attached.name, reason=reason)
-            )
+            self._report.unreadable.append(_unreadable(attached, error))
             return False
         added[file.name] = stored.digest, stored.size, stored.head
         self._report.bytes += stored.size
