@@ -219,6 +219,38 @@ def test_a_name_that_only_a_later_export_tells_is_taken(
     assert names == ["file-Paper99999.dat", "Paper.pdf"]
 
 
+@pytest.mark.parametrize("kind", ["zip", "folder"])
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+def test_the_printed_record_tells_what_is_kept_and_ignores_only_the_rest(
+    run: Run, own: tuple[object, ...], tmp_path: Path, dry_run: tuple[str, ...], kind: str
+) -> None:
+    export = tmp_path / "export"
+    if kind == "zip":
+        write_export(export)
+    else:
+        write_folder(export)
+    limit = ("--attachments-max", "157B")
+
+    def record(*words: str) -> dict[str, Any]:
+        done = run("import", export, *words, *dry_run, "--format", "json", *own)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    without = record()
+    some = record("--attachments", *limit)
+    again = record("--attachments")
+
+    assert without["attachments"] is None
+    assert len(without["ignored_files"]) == 4
+    told = some["attachments"]
+    assert (told["kept"], told["bytes"], told["unreadable"]) == (1, len(PDF), [])
+    assert {each["name"] for each in told["too_large"]} == {"my cat.png", "sanitized.png"}
+    assert len(some["ignored_files"]) == 3
+    assert again["attachments"]["kept"] + again["attachments"]["unchanged"] == 3
+    (nobodys,) = again["ignored_files"]
+    assert nobodys["place"].endswith("file-Nobody0000-secret.txt")
+
+
 def test_what_was_deleted_here_gets_no_files(
     run: Run, own: tuple[object, ...], tmp_path: Path
 ) -> None:

@@ -75,6 +75,7 @@ class CountedAttachments:
 
     def __init__(self, index: FileIndex, largest: int = LARGEST) -> None:
         self.report = KeptAttachments()
+        self.places: set[str] = set()
         self._index = index
         self._largest = largest
 
@@ -93,6 +94,7 @@ class CountedAttachments:
                 else:
                     report.kept += 1
                     report.bytes += attached.file.size
+                    self.places.add(attached.file.name)
 
 
 def left_out(attached: Attached, largest: int) -> LeftOutFile:
@@ -138,10 +140,12 @@ def keep_attachments(
     met: MetConversations,
     *,
     largest: int = LARGEST,
+    places: set[str] | None = None,
     on_bytes: Callable[[int], object] = lambda _: None,
 ) -> KeptAttachments:
     """Keep the files of these exports that messages of the conversations name.
 
+    To `places` come those of the files that are kept, new or here before.
     Interrupted it leaves no file without its bytes, and no row; run again it goes on. Raises
     StorageError for a folder that cannot be written.
     """
@@ -153,6 +157,8 @@ def keep_attachments(
             for key in met.organizations():
                 for ids in met.groups(key):
                     keeping.keep(key, ids)
+            if places is not None:
+                places |= keeping.places
     return report
 
 
@@ -183,6 +189,7 @@ class _Keeping:
         self._report = report
         self._largest = largest
         self._on_bytes = on_bytes
+        self.places: set[str] = set()
         self._told: set[str] = set()
         self._digests: dict[str, str] = {}
 
@@ -207,6 +214,7 @@ class _Keeping:
                         place = (conversation, message, attached.position)
                         if self._is_here(organization, here, place, attached):
                             self._report.unchanged += 1
+                            self.places.add(attached.file.name)
                         elif attached.file.size > self._largest:
                             self._too_large(attached)
                         else:
@@ -268,6 +276,7 @@ class _Keeping:
                         media_type=media_type(head, each.attached.name),
                     )
                     placed.append((each.conversation, file))
+                    self.places.add(each.attached.file.name)
             self._report.kept += self._add(database, organization, placed)
 
     def _read(
