@@ -63,11 +63,19 @@ class FileStore:
         return self.folder / str(tenant) / digest
 
     def size_of(self, tenant: UUID, digest: str) -> int | None:
-        """Return the size of a file in bytes, None without such a file."""
+        """Return the size of a file in bytes, None without such a file.
+
+        Raises StorageError where it cannot be known: what cannot be looked at is not missing.
+        """
         try:
-            return self.path(tenant, digest).stat().st_size
-        except (OSError, ValueError):
+            path = self.path(tenant, digest)
+        except ValueError:
             return None
+        with _reading(path):
+            try:
+                return path.stat().st_size
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def tenants(self) -> list[UUID]:
         """Return the tenants that have a folder, in order."""

@@ -91,6 +91,15 @@ def test_a_deletion_leaves_the_bytes_to_who_sees_all_users(as_ann: Command, tmp_
     assert there(tmp_path) == set(KEPT.values())
 
 
+def test_the_doctor_tells_a_role_of_one_organization_who_can_compare_all(command: Command) -> None:
+    done = command("doctor", "--fail-on", "never", "--format", "json")
+
+    (found,) = [each for each in json.loads(done.stdout) if each["id"] == "attachments"]
+    assert found["severity"] == "info"
+    assert "shows this role only one organization" in found["text"]
+    assert "--all-orgs" not in done.stdout + done.stderr
+
+
 def test_who_sees_all_users_of_an_organization_prunes_and_deletes(
     command: Command, tmp_path: Path
 ) -> None:

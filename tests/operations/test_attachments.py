@@ -87,6 +87,23 @@ def test_a_list_of_a_conversation_of_a_user_and_of_a_type(run: Run, own: Own) ->
     assert missing.exit_code == ExitCode.NOT_FOUND
 
 
+def test_what_cannot_be_read_is_not_called_missing(run: Run, own: Own, tmp_path: Path) -> None:
+    place = tmp_path / "kept" / str(organization_id_of("default"))
+    place.rename(tmp_path / "away")
+    place.symlink_to(place)
+
+    exported = run("attachments", "export", "-o", tmp_path / "out", *own)
+    checked = run("attachments", "check", *own)
+    saved = run("backup", "create", "-o", tmp_path / "backups", *own)
+
+    assert exported.exit_code == ExitCode.PARTIAL
+    assert exported.stderr.count("its bytes cannot be read: Too many levels") == 3
+    for done in (checked, saved):
+        assert done.exit_code == ExitCode.FAILED
+        assert f"{place}" in done.stderr
+        assert "cannot be read: Too many levels" in done.stderr
+
+
 def test_a_list_of_all_organizations_names_each(run: Run, own: Own, tmp_path: Path) -> None:
     run("organizations", "create", "acme", *own)
     run("import", tmp_path / "export.zip", "--attachments", "--org", "acme", *own)

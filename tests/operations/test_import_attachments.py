@@ -173,6 +173,24 @@ def test_a_damaged_member_is_named_and_the_others_are_kept(
     assert hashlib.sha256(PDF).hexdigest() not in files_in(tmp_path / "kept")
 
 
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+def test_a_link_is_named_and_never_kept(
+    run: Run, own: tuple[object, ...], tmp_path: Path, dry_run: tuple[str, ...]
+) -> None:
+    folder = write_folder(tmp_path / "export")
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"%PDF-1.4 not of the export")
+    (folder / "file-Paper99999.dat").unlink()
+    (folder / "file-Paper99999.dat").symlink_to(secret)
+
+    done = run("import", folder, "--attachments", *dry_run, *own)
+
+    assert done.exit_code == ExitCode.PARTIAL
+    assert "2 attachments" in done.stderr
+    assert "(../../paper.pdf): it cannot be read: it is a link" in done.stderr
+    assert secret.read_bytes() not in files_in(tmp_path / "kept").values()
+
+
 def test_a_dry_run_counts_and_keeps_nothing(
     run: Run, own: tuple[object, ...], tmp_path: Path
 ) -> None:
@@ -199,6 +217,38 @@ def test_a_name_that_only_a_later_export_tells_is_taken(
 
     names = [each[1] for each in (*before, *rows(run, own))]
     assert names == ["file-Paper99999.dat", "Paper.pdf"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "folder"])
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+def test_the_printed_record_tells_what_is_kept_and_ignores_only_the_rest(
+    run: Run, own: tuple[object, ...], tmp_path: Path, dry_run: tuple[str, ...], kind: str
+) -> None:
+    export = tmp_path / "export"
+    if kind == "zip":
+        write_export(export)
+    else:
+        write_folder(export)
+    limit = ("--attachments-max", "157B")
+
+    def record(*words: str) -> dict[str, Any]:
+        done = run("import", export, *words, *dry_run, "--format", "json", *own)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    without = record()
+    some = record("--attachments", *limit)
+    again = record("--attachments")
+
+    assert without["attachments"] is None
+    assert len(without["ignored_files"]) == 4
+    told = some["attachments"]
+    assert (told["kept"], told["bytes"], told["unreadable"]) == (1, len(PDF), [])
+    assert {each["name"] for each in told["too_large"]} == {"my cat.png", "sanitized.png"}
+    assert len(some["ignored_files"]) == 3
+    assert again["attachments"]["kept"] + again["attachments"]["unchanged"] == 3
+    (nobodys,) = again["ignored_files"]
+    assert nobodys["place"].endswith("file-Nobody0000-secret.txt")
 
 
 def test_what_was_deleted_here_gets_no_files(

@@ -52,15 +52,18 @@ class SourceFile:
 class RawFile:
     """A file as it is in its folder or archive; `size` is in bytes, `is_json` what it looks like.
 
-    Opening and reading raise OSError and whatever a damaged archive makes zipfile raise.
+    Opening and reading raise OSError and whatever a damaged archive makes zipfile raise. A link
+    cannot be opened.
     """
 
     name: str
     size: int
     is_json: bool
     opener: Callable[[], IO[bytes]]
+    is_link: bool = False
 
 
+IS_LINK = "it is a link, and links are not followed"
 UNREADABLE = (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError)
 """What zipfile raises for a member that is damaged, encrypted or compressed in another way."""
 
@@ -79,11 +82,17 @@ class FoundFile:
     raw: list[RawFile] | None = None
 
     def add_raw(
-        self, name: str, size: int, opener: Callable[[], IO[bytes]], *, is_json: bool
+        self,
+        name: str,
+        size: int,
+        opener: Callable[[], IO[bytes]],
+        *,
+        is_json: bool,
+        is_link: bool = False,
     ) -> None:
         """Note a file as it is."""
         if self.raw is not None:
-            self.raw.append(RawFile(name, size, is_json, opener))
+            self.raw.append(RawFile(name, size, is_json, opener, is_link))
 
     def ignore(self, place: str, reason: str, *, holds_words: bool = False) -> None:
         """Leave a file out."""

@@ -5,7 +5,9 @@ Nothing is ever extracted under its own name: members of an archive are read as 
 names never touch the file system.
 """
 
+import errno
 import io
+import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from chatdb.errors import InvalidInputError
 from chatdb.formats.base import IgnoredFile
 from chatdb.formats.files import file_kinds as first_bytes
 from chatdb.formats.files.members import folder_files, natural
-from chatdb.formats.files.source_files import FoundFile, RawFile, SourceFile, storage_error
+from chatdb.formats.files.source_files import IS_LINK, FoundFile, RawFile, SourceFile, storage_error
 from chatdb.formats.files.streams import OnBytes, Utf8Stream, unpacked_stream, utf8_stream
 from chatdb.formats.files.zip_archives import Opening, spooled
 
@@ -123,7 +125,14 @@ def _add_file(path: Path, opening: Opening) -> None:
     with path.open("rb", buffering=0) as handle:
         seen = first_bytes.look(handle.read(first_bytes.ENOUGH), path.name)
     size = path.stat().st_size
-    opening.found.add_raw(str(path), size, lambda: path.open("rb"), is_json=seen.kind == "json")
+    is_link = path.is_symlink()
+    opening.found.add_raw(
+        str(path),
+        path.lstat().st_size if is_link else size,
+        lambda: _opened_unless_link(path),
+        is_json=seen.kind == "json",
+        is_link=is_link,
+    )
     if seen.kind == "packed":
         with ExitStack() as stack:
             seen = first_bytes.look_inside(seen, opener(None, stack))
@@ -137,6 +146,14 @@ def _add_file(path: Path, opening: Opening) -> None:
     opening.found.ignore(str(path), seen.reason, holds_words=seen.holds_words)
     if seen.is_text:
         opening.found.texts.append(file)
+
+
+def _opened_unless_link(path: Path) -> IO[bytes]:
+    try:
+        return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb")
+    except OSError as error:
+        # It may lead to any file of the machine: an export is somebody else's.
+        raise OSError(IS_LINK) if error.errno == errno.ELOOP else error from error
 
 
 def _source(name: str, opening: Opening) -> Source:

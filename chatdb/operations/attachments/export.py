@@ -95,7 +95,11 @@ class _Writing:
         name = safe_name(each.name)
         if (each.digest, name) in self._done:
             return
-        size = self._store.size_of(organization, each.digest)
+        try:
+            size = self._store.size_of(organization, each.digest)
+        except StorageError as error:
+            self._skip(each, f"its bytes cannot be read: {error.text.rpartition(': ')[2]}")
+            return
         if size is None:
             self._skip(each, "its bytes are missing")
             return

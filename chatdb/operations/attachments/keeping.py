@@ -16,7 +16,7 @@ from chatdb.db.database import Database
 from chatdb.errors import ChatdbError
 from chatdb.formats.attached_files import Attached, FileIndex, files_of, missing_files
 from chatdb.formats.files.media_types import media_type
-from chatdb.formats.files.source_files import UNREADABLE
+from chatdb.formats.files.source_files import IS_LINK, UNREADABLE
 from chatdb.formats.files.sources import open_source
 from chatdb.primitives.file_store import FileStore, Incoming
 from chatdb.records import Conversation, MessageFile, organization_id_of
@@ -75,6 +75,7 @@ class CountedAttachments:
 
     def __init__(self, index: FileIndex, largest: int = LARGEST) -> None:
         self.report = KeptAttachments()
+        self.places: set[str] = set()
         self._index = index
         self._largest = largest
 
@@ -86,16 +87,24 @@ class CountedAttachments:
                 continue
             report.not_in_export += missing_files(message.attachments, self._index)
             for attached in files_of(message.attachments, self._index):
-                if attached.file.size > self._largest:
+                if attached.file.is_link:
+                    report.unreadable.append(_unreadable(attached, IS_LINK))
+                elif attached.file.size > self._largest:
                     report.too_large.append(left_out(attached, self._largest))
                 else:
                     report.kept += 1
                     report.bytes += attached.file.size
+                    self.places.add(attached.file.name)
 
 
 def left_out(attached: Attached, largest: int) -> LeftOutFile:
     """Return what is told of a file that is too large."""
     reason = f"it has {attached.file.size} bytes, more than {largest}"
+    return LeftOutFile(place=attached.file.name, name=attached.name, reason=reason)
+
+
+def _unreadable(attached: Attached, why: object) -> LeftOutFile:
+    reason = f"it cannot be read: {why}"
     return LeftOutFile(place=attached.file.name, name=attached.name, reason=reason)
 
 
@@ -131,10 +140,12 @@ def keep_attachments(
     met: MetConversations,
     *,
     largest: int = LARGEST,
+    places: set[str] | None = None,
     on_bytes: Callable[[int], object] = lambda _: None,
 ) -> KeptAttachments:
     """Keep the files of these exports that messages of the conversations name.
 
+    To `places` come those of the files that are kept, new or here before.
     Interrupted it leaves no file without its bytes, and no row; run again it goes on. Raises
     StorageError for a folder that cannot be written.
     """
@@ -146,6 +157,8 @@ def keep_attachments(
             for key in met.organizations():
                 for ids in met.groups(key):
                     keeping.keep(key, ids)
+            if places is not None:
+                places |= keeping.places
     return report
 
 
@@ -176,6 +189,7 @@ class _Keeping:
         self._report = report
         self._largest = largest
         self._on_bytes = on_bytes
+        self.places: set[str] = set()
         self._told: set[str] = set()
         self._digests: dict[str, str] = {}
 
@@ -200,6 +214,7 @@ class _Keeping:
                         place = (conversation, message, attached.position)
                         if self._is_here(organization, here, place, attached):
                             self._report.unchanged += 1
+                            self.places.add(attached.file.name)
                         elif attached.file.size > self._largest:
                             self._too_large(attached)
                         else:
@@ -261,6 +276,7 @@ class _Keeping:
                         media_type=media_type(head, each.attached.name),
                     )
                     placed.append((each.conversation, file))
+                    self.places.add(each.attached.file.name)
             self._report.kept += self._add(database, organization, placed)
 
     def _read(
@@ -275,10 +291,7 @@ class _Keeping:
                 stored = incoming.add(cast(BinaryIO, stream))
         except (*UNREADABLE, OSError) as error:
             self._told.add(file.name)
-            reason = f"it cannot be read: {error}"
-            self._report.unreadable.append(
-                LeftOutFile(place=file.name, name=attached.name, reason=reason)
-            )
+            self._report.unreadable.append(_unreadable(attached, error))
             return False
         added[file.name] = stored.digest, stored.size, stored.head
         self._report.bytes += stored.size

@@ -86,7 +86,9 @@ def import_files(
     made |= dict.fromkeys(organizations.add_missing(database, reading.organizations))
     if options.attachments is not None:
         on_attachments()
-    kept = _kept_attachments(database, inputs, options, met)
+    places: set[str] = set()
+    kept = _kept_attachments(database, inputs, options, met, places)
+    _leave_out(reading.reports, places)
     with database.transaction() as connection:
         state = search_index_state(connection)
     told = _Told(database, inputs, organization_key, made=tuple(made), state=state, kept=kept)
@@ -99,13 +101,25 @@ def _book(reading: Reading, met: MetConversations, key: str, placed: Sequence[Pl
 
 
 def _kept_attachments(
-    database: Database, inputs: Inputs, options: ImportOptions, met: MetConversations
+    database: Database,
+    inputs: Inputs,
+    options: ImportOptions,
+    met: MetConversations,
+    places: set[str],
 ) -> KeptAttachments | None:
     if options.attachments is None:
         return None
     paths = [each.path for each in inputs.inputs if not each.is_database]
     chosen = options.attachments
-    return keep_attachments(database, chosen.store, paths, met, largest=chosen.largest)
+    return keep_attachments(
+        database, chosen.store, paths, met, largest=chosen.largest, places=places
+    )
+
+
+def _leave_out(reports: Iterable[FileReport], places: set[str]) -> None:
+    """Take files that are kept as attachments from those that are not read."""
+    for report in reports if places else ():
+        report.ignored_files = [one for one in report.ignored_files if one.place not in places]
 
 
 def preview_files(
@@ -132,6 +146,7 @@ def preview_files(
     keys |= dict.fromkeys(one.key for one in reading.organizations)
     made = _missing(database, keys)
     kept = None if attached is None else attached.report
+    _leave_out(reading.reports, set() if attached is None else attached.places)
     told = _Told(database, inputs, organization_key, made=made, kept=kept, dry_run=True)
     return _report(reading, counts, started, told)
 

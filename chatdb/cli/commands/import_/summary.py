@@ -3,7 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from chatdb.cli.text import counted, one_line
@@ -11,6 +11,7 @@ from chatdb.primitives.filled import filled
 
 if TYPE_CHECKING:
     from chatdb.formats.base import IgnoredFile
+    from chatdb.operations.attachments.public import KeptAttachments
     from chatdb.operations.importing.report import FileReport, ImportReport
 
 _LONGEST_KEY = 40
@@ -24,7 +25,8 @@ class ImportSummary:
 
     `kinds` counts the conversations of the source that are not chats but documents, memories or
     canvases. `ignored_files` are the files of folders and archives that were not read; in a table,
-    their number for each reason.
+    their number for each reason. `attachments` is what was kept, None if that was not asked for; in
+    a table, the numbers.
     """
 
     outcome: str
@@ -40,6 +42,7 @@ class ImportSummary:
     kinds: dict[str, int]
     files: int
     ignored_files: "Sequence[IgnoredFile] | dict[str, int]"
+    attachments: "KeptAttachments | dict[str, int] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,15 @@ def summary(report: "ImportReport", *, brief: bool) -> ImportSummary:
         kinds=dict(sum((Counter(each.kinds) for each in report.files), Counter())),
         files=len(report.files),
         ignored_files=_by_reason(ignored) if brief else ignored,
+        attachments=_numbers(report.attachments) if brief else report.attachments,
     )
+
+
+def _numbers(kept: "KeptAttachments | None") -> dict[str, int]:
+    """Return what there is any of."""
+    named = () if kept is None else [(each.name, getattr(kept, each.name)) for each in fields(kept)]
+    numbers = {name: len(value) if isinstance(value, list) else value for name, value in named}
+    return {name: value for name, value in numbers.items() if value}
 
 
 def notes(report: "ImportReport", *, typed_org: str | None = None) -> Iterator[str]:
