@@ -19,6 +19,8 @@ from tests.cli.conftest import command_line, process_environment
 from tests.cli.dev_projects import Run, project_folder
 from tests.postgres_server import TEMPLATE, PostgresServer, wait_until
 
+pytestmark = pytest.mark.large
+
 CHECKPOINT = ("dev-db", "checkpoint")
 
 

@@ -16,6 +16,8 @@ from tests.cli.conftest import command_line, process_environment
 from tests.cli.dev_projects import Run, status
 from tests.postgres_server import wait_until
 
+pytestmark = pytest.mark.large
+
 UP = ("dev-db", "up", "--engine", "embedded", "--migrate")
 
 

@@ -14,6 +14,8 @@ from tests.cli.conftest import command_line, process_environment
 from tests.cli.dev_projects import Run, project_folder
 from tests.postgres_server import wait_until
 
+pytestmark = pytest.mark.large
+
 
 @pytest.fixture
 def at(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseUrl]:

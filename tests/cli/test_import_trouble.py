@@ -38,6 +38,9 @@ from tests.small_disk import small_disk
 Invoke = Callable[..., Any]
 
 
+pytestmark = pytest.mark.large
+
+
 def start(url: DatabaseUrl, *words: object) -> subprocess.Popen[str]:
     """Start an import as a process."""
     return subprocess.Popen(

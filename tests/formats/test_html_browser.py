@@ -16,7 +16,7 @@ from chatdb.records import Conversation
 from tests.browser import Browser, open_browser
 from tests.operations.export_rows import NOON, conversation, message
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.large]
 
 HOSTILE = """
 <script>document.title = 'harmed'</script><img src=https://evil.example/a.png onerror="harm()">

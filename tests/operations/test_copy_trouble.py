@@ -32,6 +32,8 @@ from chatdb.servers.processes import find_process
 from tests.operations.conversation_rows import add_organization
 from tests.operations.copying import KINDS, Make, Watch, broken_off, many, rows_of
 
+pytestmark = pytest.mark.large
+
 
 def test_a_database_with_something_in_it_is_refused(make: Make) -> None:
     source, with_chats, with_tenant = make("sqlite"), make("sqlite"), make("sqlite")

@@ -28,7 +28,7 @@ from tests.servers.container_engine import (
     with_compose,
 )
 
-pytestmark = pytest.mark.xdist_group("containers")
+pytestmark = [pytest.mark.xdist_group("containers"), pytest.mark.large]
 SECONDS = 60.0
 
 

@@ -18,7 +18,7 @@ from tests.postgres_server import PASSWORD, wait_until
 from tests.servers import container_engine as engines
 from tests.servers.container_engine import IMAGE, ContainerEngine
 
-pytestmark = pytest.mark.xdist_group("containers")
+pytestmark = [pytest.mark.xdist_group("containers"), pytest.mark.large]
 
 OVERRIDE = f"""
 services:

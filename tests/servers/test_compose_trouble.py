@@ -26,7 +26,7 @@ from tests.servers.conftest import compose_engine, new_server
 from tests.servers.container_engine import ContainerEngine, remove_project
 from tests.servers.relay import relay
 
-pytestmark = pytest.mark.xdist_group("containers")
+pytestmark = [pytest.mark.xdist_group("containers"), pytest.mark.large]
 SECONDS = 60.0
 
 

@@ -23,7 +23,7 @@ from tests.operations.backups import Quiet
 from tests.operations.restoring import conversations_in, execute, fill
 from tests.servers.container_engine import ContainerEngine
 
-pytestmark = pytest.mark.xdist_group("containers")
+pytestmark = [pytest.mark.xdist_group("containers"), pytest.mark.large]
 
 
 @dataclass(frozen=True, slots=True)
