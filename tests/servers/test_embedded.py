@@ -20,6 +20,7 @@ from chatdb.errors import (
 from chatdb.servers.base import DevServer, ServerState
 from chatdb.servers.embedded.engine import EmbeddedEngine
 from chatdb.servers.embedded.home import find_home
+from chatdb.servers.embedded.process import ended_at_start
 from chatdb.servers.postgres_tools import find_servers, wheel_folder
 from tests.postgres_server import PostgresServer, wait_until
 from tests.programs import leave_out
@@ -256,6 +257,19 @@ def test_data_is_started_by_the_version_that_made_it(new: DevServer) -> None:
 
     assert ENGINE.look(new).major == others[-1].major
     assert query(new, "SHOW server_version_num")[0][0].startswith(str(others[-1].major))
+
+
+def test_a_port_that_was_taken_between_the_look_and_the_start_is_told_as_one(
+    new: DevServer,
+) -> None:
+    """However soon the server ends: then the next free port is tried."""
+    refused = [
+        'LOG:  could not bind IPv4 address "127.0.0.1": Address already in use',
+        "FATAL:  could not create any TCP/IP sockets",
+    ]
+
+    assert isinstance(ended_at_start(new, refused), PortTakenError)
+    assert isinstance(ended_at_start(new, ["FATAL:  out of shared memory"]), ServerFailedError)
 
 
 def test_a_port_that_is_taken_names_who_has_it(server: DevServer) -> None:

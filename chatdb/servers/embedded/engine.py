@@ -11,7 +11,6 @@ from pathlib import Path
 from chatdb.db.postgresql.unreachable import Diagnosis, Reason
 from chatdb.db.reachable import wait_until_reachable
 from chatdb.errors import (
-    ChatdbError,
     EngineUnavailableError,
     LoginRefusedError,
     ServerFailedError,
@@ -28,14 +27,13 @@ from chatdb.servers.embedded.cluster import (
 )
 from chatdb.servers.embedded.home import Home, find_home, reachable_program
 from chatdb.servers.embedded.log import bound, follow_log, last_lines
-from chatdb.servers.ports import is_free, port_taken, require_free
+from chatdb.servers.ports import require_free
 from chatdb.servers.postgres_tools import EMBEDDED_EXTRA, Program, find_servers
 from chatdb.servers.processes import Process, started_at
 from chatdb.servers.target_database import make_database, tls_missing
 
 # A start takes 0.11 s in all.
 _POLL_SECONDS = 0.005
-_IN_USE = "already in use"
 _ORPHAN_SECONDS = 3.0
 
 
@@ -191,7 +189,8 @@ class EmbeddedEngine:
             if not process.is_alive():
                 other = embedded_process.find(home)
                 if other is None:
-                    raise _ended_at_start(server, home)
+                    lines = embedded_process.log_since_start(home)
+                    raise embedded_process.ended_at_start(server, lines)
                 process = other
             if time.monotonic() > deadline:
                 raise failed(
@@ -242,14 +241,6 @@ def _make_database(server: DevServer, note: Note) -> None:
         if found.reason is Reason.TLS_MISSING:
             raise tls_missing(found) from error
         raise ServerFailedError(found.text, hint="to see the log: chatdb dev-db logs") from error
-
-
-def _ended_at_start(server: DevServer, home: Home) -> ChatdbError:
-    lines = embedded_process.log_since_start(home)
-    cannot_bind = any("could not bind" in line for line in lines)
-    if cannot_bind and (_IN_USE in "\n".join(lines) or not is_free(server.port)):
-        return port_taken(server.port)
-    return failed("the server stopped at startup", lines)
 
 
 def _require_alive(home: Home, process: Process) -> None:

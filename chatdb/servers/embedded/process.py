@@ -10,16 +10,17 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chatdb.errors import ServerFailedError
+from chatdb.errors import ChatdbError, ServerFailedError
 from chatdb.primitives.atomic_write import atomic_write
 from chatdb.servers.base import HOST, DevServer, Note
-from chatdb.servers.embedded.cluster import CLEAN_ENVIRONMENT
+from chatdb.servers.embedded.cluster import CLEAN_ENVIRONMENT, failed
 from chatdb.servers.embedded.home import Home
 from chatdb.servers.embedded.log import lines_from, size_of
+from chatdb.servers.ports import is_free, port_taken
 from chatdb.servers.processes import Process, find_process, program_name, working_folder
 
 LOCK = "server.lock"
@@ -31,6 +32,7 @@ _READY, _STOPPING = "ready", "stopping"
 _PORT_LINE, _STATUS_LINE = 3, 7
 """Lines of postmaster.pid (src/include/utils/pidfile.h of PostgreSQL), from 0."""
 
+_IN_USE = "already in use"
 # The shell ends at once and leaves the server to the system; its log is opened in append mode.
 _APART = 'log=$1; shift; umask 077; (exec "$@" >>"$log" 2>&1 </dev/null) & echo $!'
 
@@ -39,7 +41,8 @@ def launch(server: DevServer, home: Home, programs: Path, settings: Mapping[str,
     """Start the server detached from this process and record its pid.
 
     The server and all its processes hold a lock on a file beside the data, so that a server we
-    cannot see, in another container, is not joined by a second one. Raises ServerFailedError.
+    cannot see, in another container, is not joined by a second one. Raises ServerFailedError and
+    PortTakenError.
     """
     with only_user(home) as lock:
         _clear_stale_pid(home)
@@ -108,12 +111,18 @@ def _launch(
     )
     process = find_process(int(done.stdout))
     if process is None:
-        lines = "\n".join(f"  {line}" for line in lines_from(home.log, position))
-        raise ServerFailedError(
-            f"the server stopped at startup:\n{lines}", hint="to see the log: chatdb dev-db logs"
-        )
+        # It has ended already: a port that was taken since it was looked at is found at once.
+        raise ended_at_start(server, list(lines_from(home.log, position)))
     _write_record(home, process, position)
     return process
+
+
+def ended_at_start(server: DevServer, lines: Sequence[str]) -> ChatdbError:
+    """Return the error of a server that stopped, by what it wrote: a port in use, or its words."""
+    cannot_bind = any("could not bind" in line for line in lines)
+    if cannot_bind and (_IN_USE in "\n".join(lines) or not is_free(server.port)):
+        return port_taken(server.port)
+    return failed("the server stopped at startup", lines)
 
 
 def find(home: Home) -> Process | None:
