@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from queue import SimpleQueue
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.unread import Unread
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Organization
+from chatdb.store.columns import JSON, TEXT, fields_of
 
 MAX_CONVERSATIONS = 1_000
 # Two batches are held, each as records and as rows: an import of 300 MB stays below 180 MB.
@@ -28,6 +30,8 @@ _FILE_SIZE = 200
 """Characters of a kept file's row, about."""
 
 _encode = roomy(msgspec.json.Encoder().encode)
+_texts_of = attrgetter(*fields_of("messages", TEXT))
+_values_of = attrgetter(*fields_of("messages", JSON))
 
 Prepare = Callable[[Conversation], Sequence[Row] | None]
 """Makes the rows of a record that is likely to be new."""
@@ -174,15 +178,12 @@ class Batches:
 def _size_of(record: Conversation) -> int:
     size = len(_encode(record.metadata)) if record.metadata else 0
     for message in record.messages:
-        size += len(message.content)
         if message.metadata:
             size += len(_encode(message.metadata))
-        for value in (
-            message.reasoning,
-            message.tool_calls,
-            message.tool_outputs,
-            message.attachments,
-        ):
+        for text in _texts_of(message):
+            if text:
+                size += len(text)
+        for value in _values_of(message):
             if value is not None:
                 size += len(_encode(value))
     for snapshot in record.snapshots:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,8 +13,10 @@ from chatdb.db.database import Database
 from chatdb.errors import ChatdbError
 from chatdb.operations.importing.imports import ImportOptions, ImportRun
 from chatdb.operations.importing.preview import preview
+from chatdb.records import Conversation
 from chatdb.store import batches as batches_module
 from chatdb.store.batches import Arrival, Batches
+from chatdb.store.columns import JSON, OBJECT, TEXT, fields_of
 from tests.operations.importing import (
     conversation,
     load,
@@ -55,15 +58,9 @@ def test_a_preview_knows_what_came_in_a_batch_before(database: Database) -> None
 
 
 def test_batches_are_bounded_and_lose_nothing() -> None:
-    big = "x" * (batches_module.MAX_SIZE // 3)
-    records = [conversation(str(number), [message("a", content=big)]) for number in range(10)]
+    records = [conversation(str(number), [message("a", content=_BIG)]) for number in range(10)]
 
-    batches = Batches(map(Arrival, records))
-    sizes = []
-    while batch := batches.next_batch():
-        sizes.append(len(batch))
-
-    assert sizes == [4, 4, 2]
+    assert _sizes(records) == [3, 3, 3, 1]
 
 
 def test_many_batches_go_in_one_by_one(database: Database) -> None:
@@ -74,19 +71,36 @@ def test_many_batches_go_in_one_by_one(database: Database) -> None:
     assert load(database, records).unchanged == count
 
 
+_BIG = "x" * (batches_module.MAX_SIZE // 3)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({name: _BIG} for name in fields_of("messages", TEXT)),
+        *({name: {"page": _BIG}} for name in fields_of("messages", JSON, OBJECT)),
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_every_text_of_a_message_counts_towards_the_size_of_a_batch(fields: Any) -> None:
+    records = [conversation(str(number), [message("a", **fields)]) for number in range(4)]
+
+    assert _sizes(records) == [3, 1]
+
+
 def test_metadata_counts_towards_the_size_of_a_batch() -> None:
-    big = {"page": "x" * (batches_module.MAX_SIZE // 3)}
-    records = [
-        *(conversation(str(number), [message("a", metadata=big)]) for number in range(4)),
-        *(conversation(str(number), metadata=big) for number in range(4)),
-    ]
+    records = [conversation(str(number), metadata={"page": _BIG}) for number in range(4)]
+
+    assert _sizes(records) == [3, 1]
+
+
+def _sizes(records: list[Conversation]) -> list[int]:
 
     batches = Batches(map(Arrival, records))
     sizes = []
     while batch := batches.next_batch():
         sizes.append(len(batch))
-
-    assert sizes == [3, 3, 2]
+    return sizes
 
 
 def test_the_next_batch_is_read_while_the_database_works() -> None:

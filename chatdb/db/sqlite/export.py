@@ -153,7 +153,7 @@ def _rows(
         size = 0
         for row in cursor.execute(*_statement(organization_id, selection)):
             pending.append(row)
-            size += len(row[_CONTENT])
+            size += len(row[_CONTENT]) + len(row[_METADATA] or b"") + len(row[-1] or "")
             # Both bounds: a conversation may have one message
             # of 50 MB as well as a million small ones.
             if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
