@@ -16,6 +16,9 @@ INCOMPLETE = (
 _KEY = "attached_text"
 _INCOMPLETE = "incomplete"
 _OWN = settings.c.key == _KEY
+_BEGIN = sa.text(
+    f"INSERT INTO {settings.name} (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING"
+)
 
 Place = tuple[UUID, UUID]
 """An organization and a conversation."""
@@ -28,8 +31,8 @@ def attached_text_is_incomplete(connection: sa.Connection) -> bool:
 
 def begin_filling(connection: sa.Connection) -> None:
     """Record that the text is incomplete; where an earlier run was broken off, its place stays."""
-    if not attached_text_is_incomplete(connection):
-        connection.execute(sa.insert(settings).values(key=_KEY, value=_INCOMPLETE))
+    # Two runs may begin at once.
+    connection.execute(_BEGIN, {"key": _KEY, "value": _INCOMPLETE})
 
 
 def place_of_filling(connection: sa.Connection) -> tuple[bool, Place | None]:

@@ -1,7 +1,9 @@
 """`messages reindex` fills what people saw beside messages that were imported before."""
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,7 +19,11 @@ from chatdb.formats.native import conversation_line
 from chatdb.operations.conversations import reindex as operation
 from chatdb.operations.searching.search_index import check_search_index
 from chatdb.records import is_hidden
-from chatdb.store.attached_text import attached_text_is_incomplete
+from chatdb.store.attached_text import (
+    attached_text_is_incomplete,
+    begin_filling,
+    set_place_of_filling,
+)
 from tests.formats.chatgpt_samples import conversation, message, node
 from tests.formats.test_chatgpt_canvases import create, update
 from tests.operations import test_import_again as import_again
@@ -103,6 +109,21 @@ def test_a_run_that_is_broken_off_goes_on_where_it_was(
     assert len(texts(database)) == 4
     with database.transaction() as connection:
         assert not attached_text_is_incomplete(connection)
+
+
+def test_two_runs_may_begin_at_once(database: Database) -> None:
+    add_imported(database, 1)
+    with database.transaction(write=True) as connection:
+        set_place_of_filling(connection, None)
+    with ThreadPoolExecutor() as threads:
+        with database.transaction(write=True) as connection:
+            begin_filling(connection)
+            other = threads.submit(operation.reindex_messages, database, Told())
+            # The other one has come to where it waits for the row.
+            time.sleep(0.3)
+        report = other.result()
+
+    assert report.messages == 1
 
 
 def test_again_it_keeps_what_there_is(database: Database) -> None:

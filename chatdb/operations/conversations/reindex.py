@@ -15,7 +15,6 @@ from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
 from chatdb.formats.attached_text import SOURCES, fill
 from chatdb.primitives.watch import Watch
-from chatdb.records import Message
 from chatdb.store.attached_text import begin_filling, place_of_filling, set_place_of_filling
 from chatdb.store.every_organization import require_unbound
 from chatdb.store.holding import CHANGING, with_retries
@@ -36,8 +35,8 @@ def reindex_messages(database: Database, watch: Watch) -> ReindexReport:
     """Fill `attached_text` from what is stored of each message, in all organizations.
 
     Only where it is NULL; a report that its source hid is shown, and nothing else changes,
-    `updated_at` neither. A run that is broken off goes
-    on where it was. Raises RefusedError if row-level security shows only one organization.
+    `updated_at` neither. A run that is broken off goes on where it was. Raises RefusedError if
+    row-level security shows only one organization.
     """
     columns = conversations.c
     of_sources = columns.source.in_(SOURCES)
@@ -75,9 +74,9 @@ def _fill_some(database: Database) -> ReindexReport:
         filled = 0
         for organization, group in groupby(rows, attrgetter("organization_id")):
             own = {row.id: row for row in group}
-            found = list(_texts(database, connection, organization, own))
-            _write(connection, organization, own, found)
-            filled += len(found)
+            changes = list(_changes(database, connection, organization, own))
+            _write(connection, organization, own, changes)
+            filled += len(changes)
         is_last = len(rows) < _AT_ONCE
         set_place_of_filling(
             connection, None if is_last else (rows[-1].organization_id, rows[-1].id)
@@ -85,13 +84,13 @@ def _fill_some(database: Database) -> ReindexReport:
         return ReindexReport(conversations=len(rows), messages=filled)
 
 
-_Filled = tuple[UUID, Message]
-"""The conversation, and a message that got a text."""
+_Change = dict[str, Any]
+"""The values of a message that got a text, by the names of the statement's parameters."""
 
 
-def _texts(
+def _changes(
     database: Database, connection: sa.Connection, organization: UUID, rows: Mapping[UUID, Any]
-) -> Iterator[_Filled]:
+) -> Iterator[_Change]:
     selection = Selection([str(each) for each in rows], gapless=False)
     read = database.dialect.read_records(connection, organization, selection)
     with closing(read):
@@ -100,18 +99,23 @@ def _texts(
             records = [message for _, some in chunks for message in some]
             lacking = [message for message in records if message.attached_text is None]
             fill(rows[conversation].source, records)
-            for message in lacking:
-                if message.attached_text:
-                    yield conversation, message
+            for each in lacking:
+                if each.attached_text:
+                    yield {
+                        "of": conversation,
+                        "which": each.id,
+                        "text": each.attached_text,
+                        "about": each.metadata,
+                    }
 
 
 def _write(
     connection: sa.Connection,
     organization: UUID,
     rows: Mapping[UUID, Any],
-    filled: Sequence[_Filled],
+    changes: Sequence[_Change],
 ) -> None:
-    if not filled:
+    if not changes:
         return
     m, c = messages.c, conversations.c
     own = (
@@ -126,10 +130,7 @@ def _write(
             attached_text=sa.bindparam("text"),
             metadata=sa.bindparam("about", type_=m.metadata.type),
         ),
-        [
-            {"of": of, "which": each.id, "text": each.attached_text, "about": each.metadata}
-            for of, each in filled
-        ],
+        changes,
     )
     # SQLite's trigger says that they were changed now.
     named = sa.bindparam("of", type_=c.id.type)
@@ -137,5 +138,5 @@ def _write(
         sa.update(conversations)
         .where(c.organization_id == organization, c.id == named)
         .values(updated_at=sa.bindparam("before")),
-        [{"of": of, "before": rows[of].updated_at} for of in {each[0] for each in filled}],
+        [{"of": of, "before": rows[of].updated_at} for of in {each["of"] for each in changes}],
     )
