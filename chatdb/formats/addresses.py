@@ -6,6 +6,7 @@ from typing import Any
 _KEY = re.compile(r"e-?mail|phone|(?:^|_)ip(?:$|_)|address", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _NAME = re.compile(r"(?:full|display|user|author)_?name", re.IGNORECASE)
+"""Who has not said a name is listed by the address."""
 _PEOPLE = frozenset(("account", "author", "creator", "owner", "project", "user"))
 """Fields about people, beside which anything else may be what they said."""
 

@@ -13,6 +13,15 @@ def kind_of(value: Any) -> str:
     return "null" if value is None else _KINDS.get(type(value), "a number")
 
 
+def take_text(fields: dict[str, Any], name: str) -> str | None:
+    """Take a non-empty text out of the fields; anything else stays there."""
+    value = fields.get(name)
+    if isinstance(value, str) and value:
+        del fields[name]
+        return value
+    return None
+
+
 def kept(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the non-empty fields: null, `[]` and `{}` count as absent.
 
@@ -28,7 +37,14 @@ def kept(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def without_marks(fields: dict[str, Any], marks: dict[str, Any]) -> None:
-    """Move a source's field with the name of chatdb's marks to the mark `field`."""
-    if MARKS in fields:
-        marks["field"] = fields.pop(MARKS)
+def with_marks(fields: dict[str, Any], marks: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a record: the fields of its source that are kept, and chatdb's marks.
+
+    A field with the name of the marks becomes the mark `field`. Both arguments may be changed.
+    """
+    metadata = kept(fields)
+    if MARKS in metadata:
+        marks["field"] = metadata.pop(MARKS)
+    if marks:
+        metadata[MARKS] = marks
+    return metadata

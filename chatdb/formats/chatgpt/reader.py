@@ -22,7 +22,7 @@ from chatdb.formats.chatgpt.shapes import (
     decode_nodes,
     nodes_from,
 )
-from chatdb.formats.fields import kept, without_marks
+from chatdb.formats.fields import kept, with_marks
 from chatdb.formats.files.json_records import (
     BadRecordError,
     JsonReader,
@@ -34,7 +34,7 @@ from chatdb.formats.files.sources import Source
 from chatdb.formats.identity import conversation_id, conversation_id_without_source_id
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import Tree, newest_leaf, tree_of
-from chatdb.records import MARKS, Conversation, Message
+from chatdb.records import Conversation, Message
 
 SOURCE = "chatgpt"
 MAPPING = "mapping"
@@ -160,14 +160,11 @@ class ChatGptReader(JsonReader):
     def _metadata(
         self, record: Fields, bridged: Fields, marks: Fields, context: RecordContext
     ) -> Fields:
-        metadata = kept(record)
-        for name in metadata.keys() - self.known_fields:
+        for name in kept(record).keys() - self.known_fields:
             context.tally.unknown_fields[name] += 1
-        without_marks(metadata, marks)
+        metadata = with_marks(record, marks)
         if bridged:
             metadata[MAPPING] = bridged
-        if marks:
-            metadata[MARKS] = marks
         return metadata
 
 

@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from chatdb.formats.chatgpt.attached import attached_text
-from chatdb.formats.fields import kept, without_marks
+from chatdb.formats.fields import with_marks
 from chatdb.formats.files.json_records import JsonReader, RecordContext
 from chatdb.formats.identity import conversation_id, message_id
 from chatdb.formats.times import EPOCH, GUESSED, parse_time
-from chatdb.records import MARKS, Conversation, Message
+from chatdb.records import Conversation, Message
 
 SOURCE = "chatgpt-canvas"
 
@@ -58,10 +58,6 @@ class CanvasReader(JsonReader):
         context.tally.content_types["canvas"] += len(read)
         for name in record.keys() - _KNOWN:
             context.tally.unknown_fields[name] += 1
-        metadata = kept(record)
-        without_marks(metadata, marks)
-        if marks:
-            metadata[MARKS] = marks
         return Conversation(
             id=identifier,
             title=title or None,
@@ -71,7 +67,7 @@ class CanvasReader(JsonReader):
             updated_at=updated,
             source=self.name,
             source_id=source_id,
-            metadata=metadata,
+            metadata=with_marks(record, marks),
             messages=list(read.values()),
         )
 
@@ -112,14 +108,12 @@ def _version(fields: Fields, conversation: Any, at: datetime, marks: Fields) -> 
     metadata = {name: fields.pop(name) for name in _OF_VERSION if fields.get(name)}
     if "comments" in metadata:
         metadata["content"] = {"comments": metadata.pop("comments")}
-    if marks:
-        metadata[MARKS] = marks
     message = Message(
         id=message_id(conversation, digest),
         role="assistant",
         content=text,
         source_id=digest,
-        metadata=metadata,
+        metadata=with_marks(metadata, marks),
         created_at=at,
     )
     message.attached_text = attached_text(message)

@@ -19,8 +19,8 @@ from chatdb.formats.claude.artifact_files import (
     folders_beside,
 )
 from chatdb.formats.claude.attached import COMMENTS, attached_text
-from chatdb.formats.claude.texts import text_of, time_of, without_addresses
-from chatdb.formats.fields import kept, without_marks
+from chatdb.formats.claude.texts import take_time, without_addresses
+from chatdb.formats.fields import take_text, with_marks
 from chatdb.formats.files.duplicate_keys import MOST_NAMED
 from chatdb.formats.files.json_records import BadRecordError, JsonReader, RecordContext
 from chatdb.formats.files.source_files import SourceFile, folder_of
@@ -29,7 +29,7 @@ from chatdb.formats.identity import REPEATED, MessageIds, conversation_id
 from chatdb.formats.times import EPOCH, GUESSED
 from chatdb.formats.unread import Unread
 from chatdb.primitives import canonical
-from chatdb.records import MARKS, Conversation, Message
+from chatdb.records import Conversation, Message
 
 SOURCE = "claude-artifacts"
 
@@ -60,11 +60,11 @@ class ArtifactsReader(JsonReader):
         return folders_beside(name)
 
     def convert(self, record: Fields, context: RecordContext) -> Conversation:
-        source_id = text_of(record, "id")
+        source_id = take_text(record, "id")
         if source_id is None:
             raise BadRecordError("it has no id")
         raw_versions = record.pop("versions", None)
-        updated, made = time_of(record, "updated_at"), time_of(record, "created_at")
+        updated, made = take_time(record, "updated_at"), take_time(record, "created_at")
         active, owner = record.get("active_version"), record.pop("owner_account", None)
         identifier = conversation_id(self.name, context.source_name, source_id)
         started = made.moment.at or updated.moment.at or EPOCH
@@ -164,12 +164,11 @@ class _Versions:
             return
         fields = without_addresses(raw, self._context)
         fields.pop("id", None)
-        title, description = text_of(fields, "title"), text_of(fields, "description")
-        at = time_of(fields, "created_at")
+        title, description = take_text(fields, "title"), take_text(fields, "description")
+        at = take_time(fields, "created_at")
         marks: Fields = {} if at.moment.at else {"time": GUESSED}
         if at.moment.odd:
             marks["created_at"] = at.raw
-        without_marks(fields, marks)
         identifier, repeated = self._ids.of(version)
         if repeated:
             self._context.tally.lossy[REPEATED] += 1
@@ -181,7 +180,7 @@ class _Versions:
             attachments=attachments,
             source_id=version,
             created_at=at.moment.at or self._started,
-            metadata=kept(fields) | ({MARKS: marks} if marks else {}),
+            metadata=with_marks(fields, marks),
         )
 
     def _text(self, version: str, each: VersionFile) -> str | None:
@@ -212,8 +211,7 @@ class _Versions:
 def _metadata(record: Fields, context: RecordContext, *, guessed: bool) -> Fields:
     fields = without_addresses(record, context)
     marks: Fields = {"time": GUESSED} if guessed else {}
-    without_marks(fields, marks)
-    return kept(fields) | ({MARKS: marks} if marks else {})
+    return with_marks(fields, marks)
 
 
 def _unknown_last(moment: datetime) -> tuple[bool, datetime]:

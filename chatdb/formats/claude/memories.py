@@ -6,11 +6,10 @@ from typing import Any
 from chatdb.formats.claude.texts import (
     KeptText,
     conversation_of,
-    text_of,
-    time_of,
+    take_time,
     without_addresses,
 )
-from chatdb.formats.fields import kind_of
+from chatdb.formats.fields import kind_of, take_text
 from chatdb.formats.files.json_records import BadRecordError, JsonReader, RecordContext
 from chatdb.records import Conversation
 
@@ -43,8 +42,8 @@ class MemoriesReader(JsonReader):
         text = record["text"]
         if not isinstance(text, str):
             raise BadRecordError(f"a memory is no text but {kind_of(text)}")
-        written = time_of(fields, "updated_at")
-        created = time_of(fields, "created_at")
+        written = take_time(fields, "updated_at")
+        created = take_time(fields, "created_at")
         user = record["account"]
         found = KeptText(
             source_id=f"{user or ''}/{record['place']}",
@@ -66,7 +65,7 @@ reader = MemoriesReader()
 
 def _memories(fields: Fields) -> Iterator[Fields]:
     """Yield a record for each text of the memories of one account."""
-    account = text_of(fields, "account_uuid")
+    account = take_text(fields, "account_uuid")
     own, projects = fields.pop(_OF_ALL, None), fields.pop(_OF_PROJECTS, None)
     files = fields.pop(_FILES, None)
 
@@ -94,5 +93,5 @@ def _file(record: Callable[..., Fields], number: int, raw: Any) -> Fields:
     if not isinstance(raw, dict):
         return record(f"{_FILES}/#{number}", raw or [], "Memory")
     about = dict(raw)
-    text, path = about.pop("content", None), text_of(about, "path")
+    text, path = about.pop("content", None), take_text(about, "path")
     return record(f"{_FILES}/{path or f'#{number}'}", text or "", path or "Memory", about)

@@ -8,13 +8,13 @@ from uuid import UUID
 from chatdb.formats.blocks import Blocks, blocks_in_text, read_blocks
 from chatdb.formats.claude.attached import attached_text
 from chatdb.formats.claude.texts import drop_contacts
-from chatdb.formats.fields import kept, kind_of, without_marks
+from chatdb.formats.fields import kept, kind_of, with_marks
 from chatdb.formats.files.json_records import RecordContext
 from chatdb.formats.identity import REPEATED, MessageIds, message_id
 from chatdb.formats.message_roles import mapped_role, usual_role
 from chatdb.formats.times import parse_time
 from chatdb.formats.trees import tree_of
-from chatdb.records import MARKS, Message, Role
+from chatdb.records import Message, Role
 
 ROOT = "00000000-0000-4000-8000-000000000000"
 """The parent that a first message names."""
@@ -185,11 +185,7 @@ class ClaudeMessages:
         drop_contacts(raw, self._context)
         for name in raw.keys() - _FIELDS:
             self._tally.unknown_fields[f"chat_messages.{name}"] += 1
-        metadata = kept(raw)
-        without_marks(metadata, marks)
-        if marks:
-            metadata[MARKS] = marks
-        return metadata
+        return with_marks(raw, marks)
 
 
 def _time(raw: Fields, inherited: datetime, marks: Fields) -> datetime:

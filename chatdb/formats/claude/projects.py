@@ -7,11 +7,10 @@ from chatdb.formats.claude.texts import (
     KeptText,
     Time,
     conversation_of,
-    text_of,
-    time_of,
+    take_time,
     without_addresses,
 )
-from chatdb.formats.fields import kept, kind_of
+from chatdb.formats.fields import kept, kind_of, take_text
 from chatdb.formats.files.json_records import BadRecordError, JsonReader, RecordContext
 from chatdb.records import Conversation
 
@@ -71,8 +70,8 @@ class ProjectsReader(JsonReader):
             text=record["prompt"],
             title=f"{project.get('name') or 'Project'}: {what}",
             user_id=_creator(project),
-            created=time_of(dict(project), "created_at"),
-            updated=time_of(dict(project), "updated_at"),
+            created=take_time(dict(project), "created_at"),
+            updated=take_time(dict(project), "updated_at"),
             metadata={"project": kept(project)},
         )
         return conversation_of(found, self.name, context)
@@ -93,9 +92,9 @@ def _document(raw: Any, project: Fields, context: RecordContext) -> Conversation
     if not isinstance(content, str | None):
         raise BadRecordError(f"its content is no text but {kind_of(content)}")
     fields = without_addresses({name: raw[name] for name in raw if name != "content"}, context)
-    own, title = text_of(fields, "uuid"), text_of(fields, "filename")
-    created, changed = time_of(fields, "created_at"), time_of(fields, "updated_at")
-    of_project = time_of(dict(project), "updated_at")
+    own, title = take_text(fields, "uuid"), take_text(fields, "filename")
+    created, changed = take_time(fields, "created_at"), take_time(fields, "updated_at")
+    of_project = take_time(dict(project), "updated_at")
     found = KeptText(
         # Only a UUID is certain to be no other project's too.
         source_id=own if own and len(own) == 36 else f"{_uuid(project)}/{own or title or ''}",
@@ -104,7 +103,7 @@ def _document(raw: Any, project: Fields, context: RecordContext) -> Conversation
         text=content or "",
         title=title,
         user_id=_creator(project),
-        created=created if created.moment.at else time_of(dict(project), "created_at"),
+        created=created if created.moment.at else take_time(dict(project), "created_at"),
         written=changed if changed.moment.at else created,
         updated=_later(changed, of_project),
         guessed=created.moment.at is None,

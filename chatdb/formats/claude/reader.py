@@ -13,12 +13,12 @@ import msgspec
 from chatdb.formats.beginnings import FirstMessage
 from chatdb.formats.claude.messages import ClaudeMessages
 from chatdb.formats.claude.texts import drop_contacts
-from chatdb.formats.fields import kept, without_marks
+from chatdb.formats.fields import take_text, with_marks
 from chatdb.formats.files.json_records import BadRecordError, JsonReader, Peeked, RecordContext
 from chatdb.formats.identity import conversation_id, conversation_id_without_source_id
 from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import newest_leaf
-from chatdb.records import MARKS, Conversation, Message
+from chatdb.records import Conversation, Message
 
 SOURCE = "claude"
 
@@ -78,7 +78,7 @@ class ClaudeReader(JsonReader):
         created, updated = _times(record, entries, marks)
         title = record.pop("name") if isinstance(record.get("name"), str) else None
         user = _user(record)
-        source_id = _text(record, "uuid")
+        source_id = take_text(record, "uuid")
         if source_id:
             identifier = conversation_id(self.name, context.source_name, source_id)
         else:
@@ -158,16 +158,7 @@ def _user(record: Fields) -> str | None:
     account = record.get("account")
     if not isinstance(account, dict):
         return None
-    return _text(account, "uuid")
-
-
-def _text(fields: Fields, name: str) -> str | None:
-    """Take a non-empty text out of the fields; anything else stays there."""
-    value = fields.get(name)
-    if isinstance(value, str) and value:
-        del fields[name]
-        return value
-    return None
+    return take_text(account, "uuid")
 
 
 def _current(
@@ -198,8 +189,4 @@ def _metadata(record: Fields, marks: Fields, context: RecordContext) -> Fields:
     drop_contacts(record, context)
     for name in record.keys() - _FIELDS:
         context.tally.unknown_fields[name] += 1
-    metadata = kept(record)
-    without_marks(metadata, marks)
-    if marks:
-        metadata[MARKS] = marks
-    return metadata
+    return with_marks(record, marks)

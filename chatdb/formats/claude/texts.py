@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatdb.formats import addresses
-from chatdb.formats.fields import kept, without_marks
+from chatdb.formats.fields import with_marks
 from chatdb.formats.files.json_records import RecordContext
 from chatdb.formats.identity import MessageIds, conversation_id
 from chatdb.formats.times import EPOCH, GUESSED, MISSING, Moment, parse_time
 from chatdb.primitives.nesting import with_room
-from chatdb.records import MARKS, Conversation, ConversationKind, Message, Role
+from chatdb.records import Conversation, ConversationKind, Message, Role
 
 ADDRESS_LEFT_OUT = "an address of a person: left out"
-
-"""Who has not said a name is listed by the address."""
 
 Fields = dict[str, Any]
 
@@ -63,14 +61,12 @@ def conversation_of(found: KeptText, source: str, context: RecordContext) -> Con
         content=found.text,
         source_id=found.source_id,
         created_at=written,
-        metadata=_marked({}, {} if times[1] else {"time": GUESSED}),
+        metadata=with_marks({}, {} if times[1] else {"time": GUESSED}),
     )
     marks: Fields = {} if times[0] and not found.guessed else {"time": GUESSED}
     for name, each in (("created_at", found.created), ("updated_at", found.updated)):
         if each.moment.odd:
             marks[name] = each.raw
-    metadata = dict(found.metadata)
-    without_marks(metadata, marks)
     return Conversation(
         id=identifier,
         user_id=found.user_id,
@@ -81,24 +77,15 @@ def conversation_of(found: KeptText, source: str, context: RecordContext) -> Con
         kind=found.kind,
         source=source,
         source_id=found.source_id,
-        metadata=_marked(kept(metadata), marks),
+        metadata=with_marks(dict(found.metadata), marks),
         messages=[message],
     )
 
 
-def time_of(fields: Fields, name: str) -> Time:
+def take_time(fields: Fields, name: str) -> Time:
     """Take a time out of the fields."""
     raw = fields.pop(name, None)
     return Time(raw, parse_time(raw))
-
-
-def text_of(fields: Fields, name: str) -> str | None:
-    """Take a non-empty text out of the fields; anything else stays there."""
-    value = fields.get(name)
-    if isinstance(value, str) and value:
-        del fields[name]
-        return value
-    return None
 
 
 def without_addresses(value: Any, context: RecordContext) -> Any:
@@ -114,7 +101,3 @@ def drop_contacts(fields: Fields, context: RecordContext) -> None:
     count = addresses.drop_contacts(fields)
     if count:
         context.tally.lossy[ADDRESS_LEFT_OUT] += count
-
-
-def _marked(metadata: Fields, marks: Fields) -> Fields:
-    return {**metadata, MARKS: marks} if marks else metadata
