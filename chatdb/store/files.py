@@ -1,4 +1,4 @@
-"""The rows of kept files: read as records, added where their messages are, and told apart."""
+"""The rows of kept files: read as records, and told apart."""
 
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.db.contract.bulk import KNOWN_FILE, REPLACED_FILE
+from chatdb.db.contract.bulk import PlacedFile
 from chatdb.db.schema import files, message_files, messages
 from chatdb.records import MessageFile
-from chatdb.store.columns import fields_of, names_of
+from chatdb.store.columns import fields_of
 
 _AT_ONCE = 500
 _table = message_files.c
@@ -46,7 +46,7 @@ def select_files(
 
 def read_files(
     connection: sa.Connection, organization: UUID, ids: Sequence[UUID]
-) -> Iterator[tuple[UUID, MessageFile]]:
+) -> Iterator[PlacedFile]:
     """Yield each conversation's id and files, in the order of the records."""
     columns = (_table.conversation_id, *map(file_column, FIELDS))
     for conversation, *values in connection.execute(select_files(organization, ids, *columns)):
@@ -55,13 +55,6 @@ def read_files(
 
 FileKey = tuple[UUID, UUID, int]
 """The conversation, the message and the position of a kept file."""
-_ADD = tuple(
-    sa.text(
-        f"INSERT INTO {table.name} ({', '.join(names_of(table.name))})"
-        f" VALUES ({', '.join(f':{name}' for name in names_of(table.name))}) ON CONFLICT {conflict}"
-    ).bindparams(*(sa.bindparam(name, type_=table.c[name].type) for name in names_of(table.name)))
-    for table, conflict in ((files, KNOWN_FILE), (message_files, REPLACED_FILE))
-)
 
 
 def messages_with_attachments(
@@ -90,15 +83,12 @@ def kept_keys(
     }
 
 
-def add_files(
-    connection: sa.Connection, organization: UUID, added: Sequence[tuple[UUID, MessageFile]]
-) -> int:
-    """Insert or replace files of conversations that the caller has locked; return how many.
-
-    A file of a message that is gone is left out. Each has a size.
-    """
+def with_messages(
+    connection: sa.Connection, organization: UUID, placed: Sequence[PlacedFile]
+) -> list[PlacedFile]:
+    """Return those of the files whose messages are there."""
     table = messages.c
-    wanted = {(conversation, each.message_id) for conversation, each in added}
+    wanted = {(conversation, each.message_id) for conversation, each in placed}
     there = {
         (row.conversation_id, row.id)
         for row in connection.execute(
@@ -109,25 +99,7 @@ def add_files(
             )
         )
     }
-    rows = [
-        {
-            "organization_id": organization,
-            "conversation_id": conversation,
-            **{name: getattr(each, name) for name in FIELDS},
-        }
-        for conversation, each in added
-        if (conversation, each.message_id) in there
-    ]
-    if rows:
-        of_bytes = {row["digest"]: row for row in rows}
-        # In one order for all writers: two that add the same files cannot block each other.
-        connection.execute(_ADD[0], [_only("files", of_bytes[key]) for key in sorted(of_bytes)])
-        connection.execute(_ADD[1], [_only("message_files", row) for row in rows])
-    return len(rows)
-
-
-def _only(table: str, row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in names_of(table)}
+    return [each for each in placed if (each[0], each[1].message_id) in there]
 
 
 def unused_digests(

@@ -25,6 +25,9 @@ Ahead = Callable[[], AbstractContextManager[object]]
 Row = Sequence[Any]
 """A row for the driver, in the order of `columns.names_of` its table."""
 
+PlacedFile = tuple[UUID, MessageFile]
+"""The conversation of a kept file, and the file."""
+
 SEARCH_CHUNK = 20_000
 """Rows per statement when SQLite's index is filled."""
 
@@ -166,6 +169,12 @@ class Bulk(ABC):
         """Write a batch; `index=False` leaves SQLite's full-text index unfilled."""
 
     @abstractmethod
+    def add_files(
+        self, connection: sa.Connection, organization_id: UUID, placed: Sequence[PlacedFile]
+    ) -> None:
+        """Insert what is new of files, and insert or replace where they belong."""
+
+    @abstractmethod
     def drop_search_index(self, connection: sa.Connection) -> list[str]:
         """Drop the full-text index; return the statements that create its objects again.
 
@@ -184,9 +193,14 @@ class Bulk(ABC):
         """
 
 
-def sized_files(records: Sequence[Conversation]) -> list[MessageFile]:
+def placed_files(records: Sequence[Conversation]) -> list[PlacedFile]:
+    """Return the files of conversations, each with its conversation."""
+    return [(record.id, each) for record in records for each in record.files]
+
+
+def sized_files(placed: Sequence[PlacedFile]) -> list[MessageFile]:
     """Return the files whose size is known, one of each digest, in one order for all writers."""
-    found = {each.digest: each for record in records for each in record.files}
+    found = {each.digest: each for _, each in placed}
     return [found[digest] for digest in sorted(found) if found[digest].size is not None]
 
 

@@ -21,11 +21,13 @@ from chatdb.db.contract.bulk import (
     BatchRows,
     Bulk,
     Converters,
+    PlacedFile,
     Row,
     StoredKey,
     Verdict,
     is_record_error,
     json_bytes,
+    placed_files,
     row_maker,
 )
 from chatdb.db.postgresql.embeddings import embedding_rows
@@ -133,10 +135,16 @@ class PostgresqlBulk(Bulk):
             if rows.moved_files:
                 leave_places(cursor, organization_id, rows.moved_files)
             if rows.files_of:
-                write_files(cursor, organization_id, rows.files_of)
+                write_files(cursor, organization_id, placed_files(rows.files_of))
             if rows.embeddings_of:
                 rows_of = embedding_rows(cursor, organization_id, rows.embeddings_of)
                 _copy(cursor, "message_embeddings", rows_of, staged=staged)
+
+    def add_files(
+        self, connection: sa.Connection, organization_id: UUID, placed: Sequence[PlacedFile]
+    ) -> None:
+        with driver_connection(connection).cursor() as cursor:
+            write_files(cursor, organization_id, placed)
 
     def drop_search_index(self, connection: sa.Connection) -> list[str]:
         driver = driver_connection(connection)

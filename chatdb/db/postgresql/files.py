@@ -4,26 +4,25 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from chatdb.db.contract.bulk import KNOWN_FILE, REPLACED_FILE, sized_files
-from chatdb.records import Conversation, MessageFile
+from chatdb.db.contract.bulk import KNOWN_FILE, REPLACED_FILE, PlacedFile, sized_files
+from chatdb.records import MessageFile
 from chatdb.store import columns
 
 _AS_BYTES = "bytea"
 """COPY's type of ids; a statement takes them as they are."""
 
 
-def write_files(cursor: Any, organization_id: UUID, records: Sequence[Conversation]) -> None:
-    """Insert what is new of the files, and insert or replace where they belong."""
+def write_files(cursor: Any, organization_id: UUID, placed: Sequence[PlacedFile]) -> None:
+    """Insert what is new of files, and insert or replace where they belong."""
     files = [
-        (organization_id, each.digest, each.size, each.media_type) for each in sized_files(records)
+        (organization_id, each.digest, each.size, each.media_type) for each in sized_files(placed)
     ]
     _insert(cursor, "files", files, KNOWN_FILE)
-    placed = [
-        (organization_id, record.id, each.message_id, each.position, each.digest, each.name)
-        for record in records
-        for each in record.files
+    places = [
+        (organization_id, conversation, each.message_id, each.position, each.digest, each.name)
+        for conversation, each in placed
     ]
-    _insert(cursor, "message_files", placed, REPLACED_FILE)
+    _insert(cursor, "message_files", places, REPLACED_FILE)
 
 
 def leave_places(

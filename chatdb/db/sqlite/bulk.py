@@ -18,17 +18,20 @@ import sqlalchemy as sa
 from chatdb.db.connect import driver_connection
 from chatdb.db.contract.bulk import (
     KNOWN_FILE,
+    REPLACED_FILE,
     SEARCH_CHUNK,
     Ahead,
     BatchRows,
     Bulk,
     Converters,
+    PlacedFile,
     Row,
     StoredKey,
     Verdict,
     checked_text,
     is_record_error,
     json_bytes,
+    placed_files,
     row_maker,
     sized_files,
 )
@@ -125,6 +128,11 @@ class SqliteBulk(Bulk):
             _insert_parts(driver, organization, rows)
             if index and rows.messages:
                 fill_search(driver, after=last, ahead=ahead)
+
+    def add_files(
+        self, connection: sa.Connection, organization_id: UUID, placed: Sequence[PlacedFile]
+    ) -> None:
+        _insert_files(driver_connection(connection), str(organization_id), placed)
 
     def drop_search_index(self, connection: sa.Connection) -> list[str]:
         driver = driver_connection(connection)
@@ -277,11 +285,9 @@ def _apply_changes(
 
 def _insert_parts(driver: sqlite3.Connection, organization: str, rows: BatchRows) -> None:
     """Insert or replace what belongs to conversations beside their messages."""
-    files = (_file_row((organization,), each) for each in sized_files(rows.files_of))
-    _insert_all(driver, "files", files, conflict=KNOWN_FILE)
+    _insert_files(driver, organization, placed_files(rows.files_of))
     for table, row_of, records, name in (
         ("snapshots", _snapshot_row, rows.snapshots_of, "snapshots"),
-        ("message_files", _message_file_row, rows.files_of, "files"),
         ("message_embeddings", _embedding_row, rows.embeddings_of, "embeddings"),
     ):
         parts = (
@@ -290,6 +296,17 @@ def _insert_parts(driver: sqlite3.Connection, organization: str, rows: BatchRows
             for each in getattr(record, name)
         )
         _insert_all(driver, table, parts, verb="INSERT OR REPLACE")
+
+
+def _insert_files(
+    driver: sqlite3.Connection, organization: str, placed: Sequence[PlacedFile]
+) -> None:
+    files = (_file_row((organization,), each) for each in sized_files(placed))
+    _insert_all(driver, "files", files, conflict=KNOWN_FILE)
+    places = (
+        _message_file_row((organization, str(conversation)), each) for conversation, each in placed
+    )
+    _insert_all(driver, "message_files", places, conflict=REPLACED_FILE)
 
 
 def _insert_all(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from uuid import UUID
 
+from chatdb.db.contract.bulk import PlacedFile
 from chatdb.db.database import Database
 from chatdb.errors import ChatdbError
 from chatdb.formats.attached_files import Attached, FileIndex, files_of, missing_files
@@ -21,7 +22,7 @@ from chatdb.formats.files.sources import open_source
 from chatdb.primitives.file_store import FileStore, Incoming
 from chatdb.records import Conversation, MessageFile, organization_id_of
 from chatdb.store.deletion import lock
-from chatdb.store.files import FileKey, add_files, kept_keys, messages_with_attachments
+from chatdb.store.files import FileKey, kept_keys, messages_with_attachments, with_messages
 from chatdb.store.holding import CHANGING, with_retries
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ class _Keeping:
     def _keep_some(self, database: Database, organization: UUID, wanted: Sequence[_Wanted]) -> None:
         """Write the bytes of some files, then their rows; meanwhile nothing unused is removed."""
         added: dict[str, tuple[str, int, bytes]] = {}
-        placed: list[tuple[UUID, MessageFile]] = []
+        placed: list[PlacedFile] = []
         with self._store.held():
             with self._store.incoming(organization) as incoming:
                 for each in wanted:
@@ -298,14 +299,14 @@ class _Keeping:
         self._on_bytes(stored.size)
         return True
 
-    def _add(
-        self, database: Database, organization: UUID, placed: list[tuple[UUID, MessageFile]]
-    ) -> int:
+    def _add(self, database: Database, organization: UUID, placed: list[PlacedFile]) -> int:
         def work() -> int:
             with database.transaction(write=True, settings=CHANGING) as connection:
                 there = set(lock(connection, organization, sorted({key for key, _ in placed})))
                 still = [each for each in placed if each[0] in there]
-                return add_files(connection, organization, still) if still else 0
+                added = with_messages(connection, organization, still)
+                database.dialect.bulk().add_files(connection, organization, added)
+                return len(added)
 
         return with_retries(database, work) if placed else 0
 
