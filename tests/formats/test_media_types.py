@@ -17,6 +17,9 @@ from chatdb.formats.files.media_types import media_type
         (b"\x00\x00\x00\x18ftypmp42", "x.dat", "video/mp4"),
         (b"ID3\x04", None, "audio/mpeg"),
         (b"OggS\x00", None, "audio/ogg"),
+        (b"\x1f\x8b\x08", "x.json", "application/gzip"),
+        (b"\x28\xb5\x2f\xfd", None, "application/zstd"),
+        (b"\x00\x05\x16\x07", "._photo.png", None),
         (b"PK\x03\x04", "bag", "application/zip"),
         (
             b"PK\x03\x04",

@@ -16,31 +16,38 @@ _JSON = re.compile(
     re.ASCII,
 )
 _SAYS_JSON = re.compile(r".+\.(?:json|jsonl|ndjson)", re.IGNORECASE)
-_NOT_IN_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html)", re.IGNORECASE | re.DOTALL)
 _ALONE = "chatdb imports it by itself"
 
-_KNOWN: tuple[tuple[bytes, int, str], ...] = (
-    (b"\x89PNG", 0, "a picture (PNG)"),
-    (b"\xff\xd8\xff", 0, "a picture (JPEG)"),
-    (b"GIF8", 0, "a picture (GIF)"),
-    (b"WEBP", 8, "a picture (WebP)"),
-    (b"WAVE", 8, "audio (WAV)"),
-    (b"ID3", 0, "audio (MP3)"),
-    (b"OggS", 0, "audio (Ogg)"),
-    (b"ftyp", 4, "a video, audio or picture (MP4)"),
-    (b"\x1aE\xdf\xa3", 0, "a video (WebM)"),
-    (b"%PDF", 0, "a document (PDF)"),
-    (b"\x00\x05\x16\x07", 0, "a resource fork of macOS"),
-    (b"\x00\x00\x00\x01Bud1", 0, "settings of a folder on macOS"),
+_SIGNATURES: tuple[tuple[bytes, int, str, str | None], ...] = (
+    (b"\x89PNG\r\n\x1a\n", 0, "a picture (PNG)", "image/png"),
+    (b"\xff\xd8\xff", 0, "a picture (JPEG)", "image/jpeg"),
+    (b"GIF8", 0, "a picture (GIF)", "image/gif"),
+    (b"WEBP", 8, "a picture (WebP)", "image/webp"),
+    (b"ftypheic", 4, "a picture (HEIC)", "image/heic"),
+    (b"ftypavif", 4, "a picture (AVIF)", "image/avif"),
+    (b"WAVE", 8, "audio (WAV)", "audio/wav"),
+    (b"ID3", 0, "audio (MP3)", "audio/mpeg"),
+    (b"\xff\xfb", 0, "audio (MP3)", "audio/mpeg"),
+    (b"\xff\xf3", 0, "audio (MP3)", "audio/mpeg"),
+    (b"OggS", 0, "audio (Ogg)", "audio/ogg"),
+    (b"fLaC", 0, "audio (FLAC)", "audio/flac"),
+    (b"ftypM4A", 4, "audio (MP4)", "audio/mp4"),
+    (b"ftyp", 4, "a video, audio or picture (MP4)", "video/mp4"),
+    (b"\x1aE\xdf\xa3", 0, "a video (WebM)", "video/webm"),
+    (b"%PDF", 0, "a document (PDF)", "application/pdf"),
+    (b"\x00\x05\x16\x07", 0, "a resource fork of macOS", None),
+    (b"\x00\x00\x00\x01Bud1", 0, "settings of a folder on macOS", None),
 )
+"""Bytes, where they stand in a file, what it is then, and its media type."""
 _DATABASES: tuple[tuple[bytes, str], ...] = (
     (b"SQLite format 3\x00", f"a SQLite database; {_ALONE}"),
     (b"PGDMP", f"a dump of PostgreSQL; {_ALONE}"),
     (b"--\n-- PostgreSQL database", f"a dump of PostgreSQL; {_ALONE}"),
 )
-_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
-_ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06")
+PACKED = {b"\x1f\x8b": "application/gzip", b"\x28\xb5\x2f\xfd": "application/zstd"}
+ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ def look(head: bytes, name: str) -> FileLook:
         return FileLook("other", product.reason, product.holds_words, is_text=True)
     if _SAYS_JSON.fullmatch(name):
         return FileLook("other", "no JSON, though its name says so", holds_words=True)
-    if _NOT_IN_TEXT.search(text):
+    if CONTROL.search(text):
         return FileLook("other", "no text")
     what = "a web page" if _PAGE.match(text) else "text that is no JSON"
     return FileLook("other", what, is_text=True)
@@ -84,16 +91,24 @@ def look(head: bytes, name: str) -> FileLook:
 
 def _known(head: bytes) -> FileLook | None:
     """Recognise it by bytes that nothing else begins with."""
-    if head.startswith(_ARCHIVES):
+    if head.startswith(ARCHIVES):
         return _ARCHIVE_LOOK
-    if head.startswith(_PACKED):
+    if head.startswith(tuple(PACKED)):
         return _PACKED_LOOK
-    for magic, place, what in _KNOWN:
-        if head.startswith(magic, place):
-            return FileLook("other", what)
+    signed = signature(head)
+    if signed is not None:
+        return FileLook("other", signed[0])
     for magic, what in _DATABASES:
         if head.startswith(magic):
             return FileLook("other", what, holds_words=True)
+    return None
+
+
+def signature(head: bytes) -> tuple[str, str | None] | None:
+    """Return what a file is by bytes that no text has, and its media type."""
+    for magic, place, what, media_type in _SIGNATURES:
+        if head.startswith(magic, place):
+            return what, media_type
     return None
 
 
