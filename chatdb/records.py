@@ -5,7 +5,6 @@ Python objects that `chatdb.primitives.canonical.clean` has passed. `docs/schema
 field promises, `docs/formats.md` how a record looks as a line of the native format.
 """
 
-import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -147,10 +146,6 @@ class Organization(msgspec.Struct, kw_only=True, frozen=True):
 
 WHOLE_CONVERSATION = UUID(int=0)
 """Used instead of a message's id for the whole conversation, as in tombstones."""
-
-
-DIGEST = re.compile(r"[0-9a-f]{64}")
-"""How a file's digest is written: it is also the name of the file that has its bytes."""
 
 
 def sorted_embeddings(embeddings: Iterable[Embedding]) -> list[Embedding]:

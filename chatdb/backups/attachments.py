@@ -3,17 +3,17 @@
 Its members are checked by their names, which are the digests of their bytes.
 """
 
-import hashlib
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, NamedTuple, cast
+from typing import IO, NamedTuple, cast
 from uuid import UUID
 
 from chatdb.backups.archives import PIECE, ArchiveWriter
 from chatdb.backups.manifest import AttachedFiles
 from chatdb.errors import InvalidInputError
+from chatdb.primitives.digests import Readable, digest_of
 
 _MEMBER = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9a-f]{64})")
 
@@ -24,7 +24,7 @@ class AttachedFile(NamedTuple):
     organization: UUID
     digest: str
     size: int
-    stream: BinaryIO
+    stream: Readable
 
 
 def write_files(writer: ArchiveWriter, files: Iterable[tuple[UUID, str, Path]]) -> tuple[int, int]:
@@ -56,7 +56,7 @@ def read_files(data: IO[bytes]) -> Iterator[AttachedFile]:
                 stream = archive.extractfile(member) if match and member.isfile() else None
                 if match is None or stream is None:
                     raise InvalidInputError(f"not an attachment: {member.name!r}")
-                yield AttachedFile(UUID(match[1]), match[2], member.size, cast(BinaryIO, stream))
+                yield AttachedFile(UUID(match[1]), match[2], member.size, cast(Readable, stream))
     except (tarfile.TarError, EOFError) as error:
         raise InvalidInputError(f"the attachments are damaged: {error}") from error
 
@@ -66,12 +66,10 @@ def check_files(data: IO[bytes], *, told: AttachedFiles, warnings: list[str]) ->
     count = size = 0
     problems: list[str] = []
     for file in read_files(data):
-        digest = hashlib.sha256()
-        while piece := file.stream.read(PIECE):
-            digest.update(piece)
-            size += len(piece)
         count += 1
-        if digest.hexdigest() != file.digest:
+        size += file.size
+        # A member that ends too early raises an error.
+        if digest_of(file.stream) != file.digest:
             problems.append(f"attachment {file.digest} has other bytes")
     if (count, size) != (told.files, told.bytes):
         problems.append(f"{count} attachments of {size} bytes, not {told.files} of {told.bytes}")

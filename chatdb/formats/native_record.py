@@ -9,8 +9,9 @@ from chatdb.formats.base import Skipped, Tally
 from chatdb.formats.cleaning import clean_conversation
 from chatdb.formats.identity import REPEATED, MessageIds
 from chatdb.primitives import canonical
+from chatdb.primitives.digests import DIGEST
 from chatdb.primitives.nesting import TOO_DEEP, TooDeepError, roomy
-from chatdb.records import DIGEST, Conversation, Message, sorted_embeddings, sorted_files
+from chatdb.records import Conversation, Message, sorted_embeddings, sorted_files
 from chatdb.store.columns import TIME, fields_of
 
 _TIMES = fields_of("conversations", TIME)

@@ -7,28 +7,27 @@ only once its bytes are on the disk. Two tenants never share one.
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 from uuid import UUID
 
 from chatdb.errors import StorageError
 from chatdb.primitives.atomic_write import storage_error, sync_file_system, sync_folder
+from chatdb.primitives.digests import DIGEST, Readable, pieces
 from chatdb.primitives.own_folder import make_own_folder
 
-CHUNK = 1 << 20
-"""Bytes read at once: they are hashed and written before the next ones are read."""
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+FILES_AT_ONCE = 200
+BYTES_AT_ONCE = 256 << 20
+"""Bounds of what is added in one block of `incoming`: an interrupted one leaves nothing."""
 HEAD = 512
 """First bytes of a file that are returned: they tell what it is."""
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _INCOMING = ".incoming-"
 _LOCK = ".lock"
 
@@ -58,7 +57,7 @@ class FileStore:
 
     def path(self, tenant: UUID, digest: str) -> Path:
         """Return where a file stands; ValueError for a digest that could lead elsewhere."""
-        if not _DIGEST.fullmatch(digest):
+        if not DIGEST.fullmatch(digest):
             raise ValueError(f"not a digest: {digest!r}")
         return self.folder / str(tenant) / digest
 
@@ -167,7 +166,7 @@ class Incoming:
         self._place = place
         self._digests: list[str] = []
 
-    def add(self, source: BinaryIO) -> AddedFile:
+    def add(self, source: Readable) -> AddedFile:
         """Read a file to its end, in flat memory; errors of the source are raised as they are."""
         path = self._place / str(len(self._digests))
         digest, size, head = hashlib.sha256(), 0, b""
@@ -175,7 +174,7 @@ class Incoming:
         with _storing(self._place.parent):
             descriptor = os.open(path, flags, FILE_MODE)
         try:
-            for piece in _pieces(source):
+            for piece in pieces(source):
                 head = head or bytes(piece[:HEAD])
                 digest.update(piece)
                 size += len(piece)
@@ -195,13 +194,6 @@ class Incoming:
         for number, digest in enumerate(self._digests):
             (self._place / str(number)).replace(folder / digest)
         sync_folder(folder)
-
-
-def _pieces(source: BinaryIO) -> Iterable[memoryview]:
-    """Yield the bytes of a file in pieces, each in the memory of the one before."""
-    buffer = memoryview(bytearray(CHUNK))
-    while count := source.readinto(buffer):  # type: ignore[attr-defined]
-        yield buffer[:count]
 
 
 def _write_all(descriptor: int, piece: memoryview) -> None:

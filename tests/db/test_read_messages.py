@@ -1,6 +1,7 @@
 """Messages are read a bounded amount at a time, whichever column holds it."""
 
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ _LARGE = "x" * (CHUNK_CHARACTERS // 2)
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_a_chunk_holds_few_large_messages(database: Database, fields: dict[str, object]) -> None:
+def test_a_chunk_holds_few_large_messages(database: Database, fields: Any) -> None:
     names = [str(number) for number in range(_COUNT)]
     load(database, [conversation("talk", [message(name, **fields) for name in names])])
     selection = Selection([str(identifier("talk"))], gapless=True)

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import IO
 
 from chatdb.errors import NotFoundError, StorageError
 from chatdb.formats.base import IgnoredFile
@@ -59,7 +58,7 @@ class RawFile:
     name: str
     size: int
     is_json: bool
-    opener: Callable[[], IO[bytes]]
+    opener: Callable[[], io.BufferedIOBase]
     is_link: bool = False
 
 
@@ -85,7 +84,7 @@ class FoundFile:
         self,
         name: str,
         size: int,
-        opener: Callable[[], IO[bytes]],
+        opener: Callable[[], io.BufferedIOBase],
         *,
         is_json: bool,
         is_link: bool = False,

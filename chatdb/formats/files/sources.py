@@ -148,7 +148,7 @@ def _add_file(path: Path, opening: Opening) -> None:
         opening.found.texts.append(file)
 
 
-def _opened_unless_link(path: Path) -> IO[bytes]:
+def _opened_unless_link(path: Path) -> io.BufferedReader:
     try:
         return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb")
     except OSError as error:

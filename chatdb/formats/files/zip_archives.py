@@ -102,7 +102,7 @@ class Opening:
         self.found.add_raw(
             member.name,
             member.info.file_size,
-            partial(member.archive.open, member.info),
+            member.unpacked,
             is_json=seen.kind == "json",
         )
         if seen.kind == "archive":
@@ -146,7 +146,7 @@ class _Member:
         """Tell what it is by its first bytes."""
         head = self._head_at_once()
         if head is None:
-            with self.archive.open(self.info) as stream:
+            with self.unpacked() as stream:
                 head = stream.read(first_bytes.ENOUGH)
         seen = first_bytes.look(head, self.name)
         if seen.kind != "packed":
@@ -154,13 +154,17 @@ class _Member:
         with ExitStack() as stack:
             return first_bytes.look_inside(seen, self.opener(packed=True)(None, stack))
 
+    def unpacked(self) -> zipfile.ZipExtFile:
+        """Open it as it is; it is unpacked as it is read, and nothing counts how large it gets."""
+        return cast(zipfile.ZipExtFile, self.archive.open(self.info))
+
     def opener(self, *, packed: bool) -> Opener:
         """Return a function that opens it as UTF-8; `packed` says that it is compressed itself."""
 
         def opened(counter: OnBytes | None, stack: ExitStack) -> Utf8Stream:
             packed_size = self._packed_size()
             try:
-                member = cast(zipfile.ZipExtFile, stack.enter_context(self.archive.open(self.info)))
+                member = stack.enter_context(self.unpacked())
             except UNREADABLE as error:
                 raise InvalidInputError(f"{self.name} cannot be unpacked: {error}") from error
             raw = UnpackedStream(_little_of(member), name=self.name, packed_size=packed_size)
@@ -177,7 +181,7 @@ class _Member:
         if self.info.compress_type == zipfile.ZIP_STORED and not self.info.flag_bits & 1:
             return cast(IO[bytes], _Slice(self.handle, self._data_offset(), self.info.file_size))
         with ExitStack() as reading:
-            member = cast(zipfile.ZipExtFile, reading.enter_context(self.archive.open(self.info)))
+            member = reading.enter_context(self.unpacked())
             read, packed_size = _little_of(member), self._packed_size()
             raw = UnpackedStream(read, name=self.name, packed_size=packed_size)
             return spooled(io.BufferedReader(raw, BUFFER), self.name, stack)

@@ -1,6 +1,5 @@
 """Compares the rows of kept attachments with the files that have their bytes."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from uuid import UUID
 from chatdb.db.database import Database
 from chatdb.errors import StorageError
 from chatdb.operations.attachments.saved import SavedDigests
+from chatdb.primitives.digests import digest_of
 from chatdb.primitives.file_store import FileStore
 from chatdb.records import Organization, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope, chosen
@@ -185,13 +185,8 @@ def told(database: Database, organization: UUID) -> Iterator[tuple[str, int | No
 
 
 def _digest_of(path: Path, on_bytes: Callable[[int], object]) -> str | None:
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(1 << 20))
     try:
         with path.open("rb", buffering=0) as stream:
-            while count := stream.readinto(buffer):
-                digest.update(buffer[:count])
-                on_bytes(count)
+            return digest_of(stream, on_bytes)
     except OSError:
         return None
-    return digest.hexdigest()

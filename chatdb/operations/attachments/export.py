@@ -12,7 +12,8 @@ from chatdb.errors import StorageError, UsageError
 from chatdb.formats.files.given_names import numbered, safe_name
 from chatdb.operations.attachments.lists import AttachmentFilter, ListedAttachment, every_attachment
 from chatdb.primitives.atomic_write import atomic_write, storage_error
-from chatdb.primitives.file_store import CHUNK, FileStore
+from chatdb.primitives.digests import digest_of, pieces
+from chatdb.primitives.file_store import FileStore
 from chatdb.store.every_organization import chosen
 
 _MOST_NAMED = 100_000
@@ -124,7 +125,7 @@ class _Writing:
             return
         try:
             with source, atomic_write(path) as stream:
-                while piece := source.read(CHUNK):
+                for piece in pieces(source):
                     digest.update(piece)
                     stream.write(piece)
                     self.bytes += len(piece)
@@ -158,7 +159,7 @@ def _has(path: Path, digest: str, size: int) -> bool:
     try:
         if not path.is_file() or path.stat().st_size != size:
             return False
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == digest
+        with path.open("rb", buffering=0) as stream:
+            return digest_of(stream) == digest
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error

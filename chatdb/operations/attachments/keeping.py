@@ -4,12 +4,11 @@ Works on what is stored, not on what is read: the messages of the conversations 
 name their files, and the export has them. So an import of the same again adds what is missing.
 """
 
-import hashlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from chatdb.db.contract.bulk import PlacedFile
@@ -19,7 +18,8 @@ from chatdb.formats.attached_files import Attached, FileIndex, files_of, missing
 from chatdb.formats.files.media_types import media_type
 from chatdb.formats.files.source_files import IS_LINK, UNREADABLE
 from chatdb.formats.files.sources import open_source
-from chatdb.primitives.file_store import FileStore, Incoming
+from chatdb.primitives.digests import digest_of
+from chatdb.primitives.file_store import BYTES_AT_ONCE, FILES_AT_ONCE, FileStore, Incoming
 from chatdb.records import Conversation, MessageFile, organization_id_of
 from chatdb.store.deletion import lock
 from chatdb.store.files import FileKey, kept_keys, messages_with_attachments, with_messages
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 LARGEST = 25_000_000
 """Bytes of a file that is kept without being asked for."""
 _CONVERSATIONS = 500
-_FILES = 200
-_BYTES = 256 << 20
 """What is written at most before its rows are."""
 
 
@@ -245,10 +243,9 @@ class _Keeping:
         if name not in self._digests:
             try:
                 with attached.file.opener() as stream:
-                    digest = hashlib.file_digest(cast(Any, stream), "sha256")
+                    self._digests[name] = digest_of(stream)
             except (*UNREADABLE, OSError):
                 return None
-            self._digests[name] = digest.hexdigest()
         return self._digests[name]
 
     def _too_large(self, attached: Attached) -> None:
@@ -289,7 +286,7 @@ class _Keeping:
             return False
         try:
             with file.opener() as stream:
-                stored = incoming.add(cast(BinaryIO, stream))
+                stored = incoming.add(stream)
         except (*UNREADABLE, OSError) as error:
             self._told.add(file.name)
             self._report.unreadable.append(_unreadable(attached, error))
@@ -315,7 +312,7 @@ def _cut(wanted: list[_Wanted]) -> list[_Wanted]:
     """Take from the end what is written at once: at least one file."""
     taken: list[_Wanted] = []
     size = 0
-    while wanted and len(taken) < _FILES and (not taken or size < _BYTES):
+    while wanted and len(taken) < FILES_AT_ONCE and (not taken or size < BYTES_AT_ONCE):
         taken.append(wanted.pop())
         size += taken[-1].attached.file.size
     return taken

@@ -6,12 +6,9 @@ from uuid import UUID
 
 from chatdb.db.database import Database
 from chatdb.operations.attachments.check import told
-from chatdb.primitives.file_store import FileStore
+from chatdb.primitives.file_store import BYTES_AT_ONCE, FILES_AT_ONCE, FileStore
 from chatdb.primitives.watch import Watch
 from chatdb.store.every_organization import EVERY, chosen
-
-_FILES = 200
-_BYTES = 256 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,7 +56,7 @@ def _parts(
         elif written.size_of(organization, digest) != there:
             part.append(digest)
             size += there
-        if len(part) >= _FILES or size >= _BYTES:
+        if len(part) >= FILES_AT_ONCE or size >= BYTES_AT_ONCE:
             yield part
             part, size = [], 0
     if part:
