@@ -48,11 +48,11 @@ def erase_attachments(
     store = command.file_store_of()
     if not digests or store is None:
         return True
-    saved = saved_deletions(command)
-    going = [digest for digest in digests if digest not in saved]
     reason = "others are added just now"
     later = "to remove them: chatdb attachments prune --all-orgs"
     try:
+        saved = saved_deletions(command)
+        going = [digest for digest in digests if digest not in saved]
         with store.held(alone=True) as alone:
             if alone:
                 count, _ = remove_unused(database, store, organization_id_of(key), going)

@@ -1,5 +1,6 @@
 """`chatdb attachments`: kept files are listed, exported, compared and removed."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from chatdb.primitives.file_store import FileStore
 from chatdb.records import organization_id_of
 from tests.chatgpt_files import FILES, OTHER_PNG, PDF, PNG, write_export
 from tests.operations.test_import_attachments import KEPT, files_in
+
+PACKED = gzip.compress(b'{"digest":"' + b"0" * 64 + b'"}' * 100)[:-20]
+"""A packed file without its end."""
 
 Run = Callable[..., Any]
 Own = tuple[object, ...]
@@ -204,6 +208,24 @@ def test_what_a_saved_deletion_can_bring_back_is_not_pruned_until_that_is(
         path.unlink()
     assert answer(run, "prune", "--yes", *own)["files"] == 2
     assert list(files_in(tmp_path / "kept").values()) == [OTHER_PNG]
+
+
+@pytest.mark.parametrize(
+    "damage", [Path.mkdir, lambda path: path.write_bytes(PACKED)], ids=["a folder", "truncated"]
+)
+def test_nothing_is_pruned_while_a_saved_deletion_cannot_be_read(
+    run: Run, own: Own, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    run("conversations", "delete", identifiers(run, own)["Talk 1"], "--yes", *own)
+    (kept,) = tmp_path.rglob("deleted_*.jsonl")
+    kept.unlink()
+    damage(kept)
+
+    done = run("attachments", "prune", "--yes", *own)
+
+    assert done.exit_code == ExitCode.FAILED
+    assert kept.name in done.stderr
+    assert files_in(tmp_path / "kept") == KEPT
 
 
 def test_a_prune_asks_and_a_dry_run_removes_nothing(run: Run, own: Own, tmp_path: Path) -> None:

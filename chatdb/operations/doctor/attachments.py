@@ -33,7 +33,7 @@ def _attachments(folder: Path | None, database: Database) -> Iterator[Finding]:
     store = FileStore(folder)
     if not has_rows and not store.exists:
         return
-    saved = saved_digests([deletions_folder(database.url)])
+    saved = saved_digests(deletions_folder(database.url))
     with database.transaction() as connection:
         if database.dialect.is_bound(connection):
             yield info(

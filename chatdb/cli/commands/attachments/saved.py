@@ -13,4 +13,4 @@ def saved_deletions(command: CommandContext) -> "SavedDigests":
     from chatdb.operations.attachments.public import saved_digests
     from chatdb.operations.kept.public import deletions_folder
 
-    return saved_digests([deletions_folder(command.url)])
+    return saved_digests(deletions_folder(command.url))
