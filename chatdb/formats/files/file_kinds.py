@@ -21,7 +21,7 @@ _PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html)", re.IGNORECA
 _ALONE = "chatdb imports it by itself"
 
 _SIGNATURES: tuple[tuple[bytes, int, str, str | None], ...] = (
-    (b"\x89PNG\r\n\x1a\n", 0, "a picture (PNG)", "image/png"),
+    (b"\x89PNG", 0, "a picture (PNG)", "image/png"),
     (b"\xff\xd8\xff", 0, "a picture (JPEG)", "image/jpeg"),
     (b"GIF8", 0, "a picture (GIF)", "image/gif"),
     (b"WEBP", 8, "a picture (WebP)", "image/webp"),
