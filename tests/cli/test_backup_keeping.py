@@ -182,6 +182,7 @@ def test_a_bad_address_of_a_watch_is_told_before_anything_is_done(run: Run, url:
     assert not Path("backups").exists()
 
 
+@pytest.mark.large
 def test_every_command_works_in_an_object_store(
     run: Run, url: str, s3: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,7 @@ def test_a_killed_backup_leaves_none_and_the_next_one_removes_it(
     assert any("an interrupted backup" in note for note in watch.notes) == is_left
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("point", ["begun", "data written"])
 def test_an_interrupted_backup_leaves_nothing(large: Database, tmp_path: Path, point: str) -> None:
     folder = tmp_path / "backups"
@@ -141,6 +142,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_full_disk_is_named_and_nothing_is_left(
     large: Database, disk: Path, run: Callable[..., Any], jobs: str

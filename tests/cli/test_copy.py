@@ -84,6 +84,7 @@ def test_a_copy_that_was_ended_goes_on_where_it_stopped(
         check_search(database, "word", 2 * CONVERSATIONS)
 
 
+@pytest.mark.large
 def test_a_full_disk_is_told_and_the_copy_goes_on_when_there_is_room(
     run: Invoke, large: DatabaseUrl, tmp_path: Path
 ) -> None:
@@ -173,6 +174,7 @@ def test_a_schema_of_its_own_is_read_and_written(
     assert count_of(postgresql_url) == 3
 
 
+@pytest.mark.large
 def test_a_copy_on_a_narrow_terminal_shows_how_far_it_is(
     run_on_terminal: Run, large: DatabaseUrl
 ) -> None:

@@ -70,6 +70,7 @@ FIELDS = [
 ]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("opening", ["[", "{"])
 @pytest.mark.parametrize(("where", "field", "most"), FIELDS)
 def test_a_value_at_the_limit_goes_in_and_out_and_in_again(

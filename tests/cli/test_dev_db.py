@@ -83,6 +83,7 @@ def test_a_second_up_loads_neither_sqlalchemy_nor_alembic(run: Run) -> None:
     assert modules.isdisjoint({*HEAVY, "dotenv"} - {"psycopg", "asyncio", "psutil"})
 
 
+@pytest.mark.large
 def test_two_at_once_make_one_server(project: Path) -> None:
     words = command_line(*UP, "--migrate", "--format", "json")
     both = [

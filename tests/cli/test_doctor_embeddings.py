@@ -11,6 +11,7 @@ from tests.postgres_server import PostgresServer
 pytestmark = pytest.mark.postgresql
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("method", ["hnsw", "ivfflat"])
 def test_an_index_without_iterative_scan_is_a_warning(
     run: Any, postgres: PostgresServer, pgvector_url: DatabaseUrl, method: str

@@ -56,6 +56,7 @@ def hostile_export(run: Any) -> Path:
     return path
 
 
+@pytest.mark.large
 @pytest.mark.usefixtures("hostile_export")
 @pytest.mark.parametrize("words", TERMINAL_COMMANDS, ids=lambda words: ascii(" ".join(words)))
 def test_nothing_hostile_reaches_the_terminal(run_on_terminal: Any, words: Any) -> None:

@@ -90,6 +90,7 @@ def test_a_backup_goes_to_an_object_store_encrypted_and_comes_back(
         assert measured(restored).content_hash == before.content_hash
 
 
+@pytest.mark.large
 def test_without_its_key_an_encrypted_backup_is_only_summed_up(
     chats: Database, place: str, keys: Keys, s3: ObjectStore
 ) -> None:

@@ -133,6 +133,7 @@ def test_an_organization_that_is_kept_comes_back_with_its_files(
     assert there(tmp_path) == set(KEPT.values())
 
 
+@pytest.mark.large
 def test_the_doctor_tells_of_missing_and_unused_files(run: Run, own: Own, tmp_path: Path) -> None:
     whole = finding(run, own)
     place = tmp_path / "kept" / str(organization_id_of("acme"))

@@ -186,6 +186,7 @@ def _forget_the_bytes(database: Database) -> None:
         )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "change",
     [
@@ -207,6 +208,7 @@ def test_what_was_changed_here_comes_out_as_if_it_were_read(
     check(database, source, **options)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "options",
     [{"user_id": "ann"}, {"user_id": "eve"}, {"source_name": "other"}, {"search_index": False}],

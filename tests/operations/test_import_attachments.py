@@ -365,6 +365,7 @@ def test_a_full_disk_is_told_and_the_import_goes_on_when_there_is_room(
         assert len(files_in(disk / "kept")) == 3
 
 
+@pytest.mark.large
 def test_a_kill_leaves_no_half_file_and_no_row_without_its_bytes(
     run: Run, own: tuple[object, ...], tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ def active(record: Conversation) -> str:
     return next(each.content for each in record.messages if each.id == record.current_message_id)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("order", list(itertools.permutations(VERSIONS)), ids=str)
 def test_versions_of_a_canvas_come_together_and_the_newest_is_active(
     database: Database, tmp_path: Path, order: tuple[int, ...]

@@ -254,6 +254,7 @@ def test_owners_rights_and_policies_are_those_of_the_place(
     assert execute(server_database, "SELECT count(*) FROM pg_default_acl") == [(1,)]
 
 
+@pytest.mark.large
 @pytest.mark.postgresql
 def test_vectors_of_pgvector_come_back_beside_and_in_place(
     run: Run, pgvector_url: DatabaseUrl, tmp_path: Path

@@ -78,6 +78,7 @@ def test_slots_and_subscriptions_are_named_and_stay_with_what_is_kept(
         )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("way", [[], ["--in-place"]], ids=["swap", "in place"])
 def test_a_prepared_transaction_is_named_and_rolled_back_by_force_only(
     chatdb: Command, owned: tuple[DatabaseUrl, DatabaseUrl], backup: str, way: list[str]

@@ -115,6 +115,7 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new_and_the_next_restore_swe
     assert left_over(filled) == []
 
 
+@pytest.mark.large
 def test_ctrl_c_removes_what_was_begun(filled: DatabaseUrl, backup: Path) -> None:
     assert killed_restore(filled, backup, "comparing", signal.SIGINT) != 0
 
@@ -150,6 +151,7 @@ def other_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
         stop(folder)
 
 
+@pytest.mark.large
 @pytest.mark.postgresql
 def test_a_full_disk_of_the_server_leaves_the_database_as_it_was(
     run: Run, other_server: PostgresServer, tmp_path: Path

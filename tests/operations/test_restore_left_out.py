@@ -124,6 +124,7 @@ def chatdb(run: Run, owned: tuple[DatabaseUrl, DatabaseUrl]) -> Command:
     return call
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("what", ADMINISTRATORS)
 def test_what_only_a_superuser_can_make_is_told_at_every_step_and_left_out(
     chatdb: Command, owned: tuple[DatabaseUrl, DatabaseUrl], what: str
@@ -164,6 +165,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("what", "way"), WAYS)
 def test_an_applications_broken_object_is_named_and_the_rest_is_there(
     chatdb: Command,

@@ -11,6 +11,7 @@ from tests.postgres_server import PostgresServer
 FILLER = f"-- {'x' * 100}\n" * 50_000
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("way", [(), ("--in-place",)], ids=str)
 @pytest.mark.parametrize(
     ("first", "last", "said"),

@@ -140,6 +140,7 @@ def test_both_databases_give_the_same_hits(library: Database) -> None:
     assert found == ALIKE
 
 
+@pytest.mark.large
 def test_without_the_index_the_hits_are_the_same(library: Database) -> None:
     with library.transaction(write=True) as connection:
         connection.execute(sa.insert(settings).values(key="search_index", value="off"))
@@ -372,6 +373,7 @@ def test_hits_of_common_words_are_found_by_walking(database: Database) -> None:
     assert positions(beyond, number=2) == [21_997, 21_996]
 
 
+@pytest.mark.large
 def test_a_postgresql_of_the_c_locale_gives_the_same_hits(postgres: PostgresServer) -> None:
     name = f"test_{uuid4().hex[:12]}"
     postgres.execute(f"CREATE DATABASE {name} LOCALE 'C' ENCODING 'UTF8' TEMPLATE template0")

@@ -53,6 +53,7 @@ def filled_url(request: pytest.FixtureRequest) -> Callable[[str], DatabaseUrl]:
     return of
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("kind", "damage", "words"), WAYS)
 def test_damage_is_seen_and_a_rebuild_mends_it(
     filled_url: Callable[[str], DatabaseUrl],
