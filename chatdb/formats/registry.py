@@ -25,6 +25,20 @@ class Format:
     module: str
 
 
+def _export_part(name: str, module: str, what: str) -> Format:
+    """Return the format of an export of ChatGPT or Claude.ai, or of one of its parts."""
+    system = name.partition("-")[0]
+    title = {"chatgpt": "ChatGPT data export", "claude": "Claude.ai data export"}[system]
+    return Format(
+        name,
+        f"{title} {what}" if what.startswith("(") else f"{title}, {what}",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module=f"chatdb.formats.{system}.{module}",
+    )
+
+
 # In the order in which readers are tried: the loosest marks, those of chat files, come last.
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -35,70 +49,14 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".jsonl", ".jsonl.gz", ".jsonl.zst"),
         module="chatdb.formats.native",
     ),
-    Format(
-        "chatgpt",
-        "ChatGPT data export (zip, folder or conversations.json)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.chatgpt.reader",
-    ),
-    Format(
-        "chatgpt-group",
-        "ChatGPT data export, its group chats",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.chatgpt.group_chats",
-    ),
-    Format(
-        "chatgpt-canvas",
-        "ChatGPT data export, its canvases (textdocs)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.chatgpt.textdocs",
-    ),
-    Format(
-        "claude",
-        "Claude.ai data export (zip, folder or conversations.json)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.reader",
-    ),
-    Format(
-        "claude-design",
-        "Claude.ai data export, its design chats (since August 2026)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.design_chats",
-    ),
-    Format(
-        "claude-projects",
-        "Claude.ai data export, its projects: documents and prompts",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.projects",
-    ),
-    Format(
-        "claude-memories",
-        "Claude.ai data export, its memories",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.memories",
-    ),
-    Format(
-        "claude-artifacts",
-        "Claude.ai data export, its artifacts (since August 2026)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.artifacts",
-    ),
+    _export_part("chatgpt", "reader", "(zip, folder or conversations.json)"),
+    _export_part("chatgpt-group", "group_chats", "its group chats"),
+    _export_part("chatgpt-canvas", "textdocs", "its canvases (textdocs)"),
+    _export_part("claude", "reader", "(zip, folder or conversations.json)"),
+    _export_part("claude-design", "design_chats", "its design chats (since August 2026)"),
+    _export_part("claude-projects", "projects", "its projects: documents and prompts"),
+    _export_part("claude-memories", "memories", "its memories"),
+    _export_part("claude-artifacts", "artifacts", "its artifacts (since August 2026)"),
     Format(
         "chat-storage",
         "ChatMCP's localStorage: the value of chat-storage, titles only",
@@ -130,6 +88,14 @@ FORMATS: tuple[Format, ...] = (
         writes=True,
         extensions=(".json", ".json.gz", ".json.zst"),
         module="chatdb.formats.json_array",
+    ),
+    Format(
+        "csv",
+        "CSV, a row a message, for spreadsheets",
+        reads=False,
+        writes=True,
+        extensions=(".csv", ".csv.gz", ".csv.zst"),
+        module="chatdb.formats.tables.csv_writer",
     ),
     Format(
         "markdown",

@@ -27,6 +27,8 @@ from chatdb.formats.files.writing import check_native_name, format_of
         ("a.html", None, "html"),
         ("A.HTM", "html", "html"),
         ("a.html.gz", None, "html"),
+        ("a.csv", None, "csv"),
+        ("A.CSV.ZST", None, "csv"),
         ("a.markdown", "markdown", "markdown"),
         ("a.bak", "jsonl", "jsonl"),
         ("a.txt", "markdown", "markdown"),
@@ -42,14 +44,14 @@ def test_a_name_tells_the_format_or_leaves_it_open(
 
 @pytest.mark.parametrize(
     "output",
-    ["chat.xhtml", "chat.pdf", "chat.csv", "chat.txt", "a.bak", "a.xml.gz", "a.json.bak", "a.db"],
+    ["chat.xhtml", "chat.pdf", "chat.tsv", "chat.txt", "a.bak", "a.xml.gz", "a.json.bak", "a.db"],
 )
 def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
     with pytest.raises(UsageError, match="does not say which format") as told:
         format_of(output, None)
 
     assert told.value.hint is not None
-    assert ".jsonl" in told.value.hint
+    assert ".jsonl, .json, .csv" in told.value.hint
 
 
 @pytest.mark.parametrize(

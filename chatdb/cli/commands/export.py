@@ -38,13 +38,19 @@ app = command_app()
 
 ToOption = Annotated[
     str | None,
-    option("--to FORMAT", "Format: jsonl (lossless), json, markdown or html; see chatdb formats."),
+    option(
+        "--to FORMAT",
+        "Format: jsonl (lossless), json, csv, markdown, html ...; see chatdb formats.",
+    ),
 ]
 AllBranchesOption = Annotated[
     bool, option("--all-branches", "Write every branch, not only the active one.")
 ]
 IncludeHiddenOption = Annotated[
     bool, option("--include-hidden", "Also write messages that the source hid.")
+]
+RawCsvOption = Annotated[
+    bool, option("--raw-csv", "Leave CSV cells that look like formulas unchanged.")
 ]
 ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
 
@@ -86,6 +92,7 @@ def export(
     no_attachments: Annotated[
         bool, option("--no-attachments", "Markdown or HTML without kept attachments beside it.")
     ] = False,
+    raw_csv: RawCsvOption = False,
     force: ForceOption = False,
 ) -> None:
     """Write conversations to files.
@@ -122,6 +129,7 @@ def export(
         format_name=_format_name(output, to),
         all_branches=all_branches,
         include_hidden=include_hidden,
+        raw_csv=raw_csv,
     )
     to_database = is_layout(options.format_name)
     if to_database:
@@ -299,7 +307,7 @@ def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:
     """Return stdout for bytes; on a terminal the text is made safe."""
-    return command.output.binary(is_json=format_name not in ("markdown", "html"))
+    return command.output.binary(is_json=format_name not in ("csv", "markdown", "html"))
 
 
 def warn_of_kept(command: CommandContext, name: str) -> None:

@@ -19,7 +19,7 @@ _MORE = {
 """Other extensions of a format."""
 _OTHERS = frozenset(
     (
-        *(".xhtml", ".pdf", ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
+        *(".xhtml", ".pdf", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
         *(".docx", ".doc", ".odt", ".rtf", ".epub", ".tex", ".rst", ".adoc", ".xml", ".yaml"),
         *(".yml", ".toml", ".ini", ".sql", ".dump", ".db", ".sqlite", ".sqlite3", ".duckdb"),
         *(".zip", ".tar", ".tgz", ".7z", ".bz2", ".xz", ".age", ".png", ".jpg", ".svg", ".py"),
@@ -71,7 +71,7 @@ def format_of(output: str, to: str | None) -> str | None:
     if to is None and told is None and ending:
         raise UsageError(
             f"{output} does not say which format to write: chatdb does not write {ending}",
-            hint="use a file name that ends in .jsonl, .json, .md or .html"
+            hint=f"use a file name that ends in {_told_endings()}"
             + ("" if ending in _OTHERS else ", or the format: --to jsonl"),
         )
     if to is None or told == to or (told is None and ending not in _OTHERS):
@@ -92,6 +92,13 @@ def _ending(output: str) -> str:
     path = Path(output.lower())
     ending = Path(path.stem).suffix if path.suffix in (".gz", ".zst") else path.suffix
     return ending if any(map(str.isalpha, ending)) else ""
+
+
+def _told_endings() -> str:
+    """Return the endings of names that tell a format, such as `.jsonl, .json or .md`."""
+    endings = dict.fromkeys(known.extensions[0] for known in FORMATS if known.writes)
+    *first, last = endings
+    return f"{', '.join(first)} or {last}"
 
 
 def _extension_of(name: str) -> str:

@@ -31,11 +31,15 @@ class ConvertOptions:
     source_name: str | None = None
     all_branches: bool = False
     include_hidden: bool = False
+    raw_csv: bool = False
 
     def writer(self) -> Writer:
         """Return the writer; raises UsageError for a format that cannot be written."""
         options = WriteOptions(
-            all_branches=self.all_branches, include_hidden=self.include_hidden, source=self.reads
+            all_branches=self.all_branches,
+            include_hidden=self.include_hidden,
+            source=self.reads,
+            raw_csv=self.raw_csv,
         )
         return registry.writer(self.writes, options)
 

@@ -54,6 +54,7 @@ class ExportOptions:
     format_name: str = native.NativeReader.name
     all_branches: bool = False
     include_hidden: bool = False
+    raw_csv: bool = False
 
     @property
     def is_everything(self) -> bool:
@@ -84,6 +85,7 @@ class ExportOptions:
             include_hidden=self.include_hidden,
             source=source,
             attachments=attachments,
+            raw_csv=self.raw_csv,
         )
         return registry.writer(self.format_name, options)
 
