@@ -98,6 +98,14 @@ FORMATS: tuple[Format, ...] = (
         module="chatdb.formats.tables.csv_writer",
     ),
     Format(
+        "parquet",
+        "Parquet, typed tables for DuckDB, Polars, pandas",
+        reads=False,
+        writes=True,
+        extensions=(".parquet",),
+        module="chatdb.formats.tables.parquet_writer",
+    ),
+    Format(
         "markdown",
         "Markdown transcripts with front matter",
         reads=False,
@@ -134,7 +142,10 @@ def is_reader(name: str) -> bool:
 
 
 def writer(name: str, options: WriteOptions | None = None) -> Writer:
-    """Return a writer of a format by name; raises UsageError for an unknown one."""
+    """Return a writer of a format by name; raises UsageError for an unknown one.
+
+    That of tables is a `TableWriter` instead, which callers look for first.
+    """
     found = _find(name, [known for known in FORMATS if known.writes])
     made = import_module(found.module).make_writer(options or WriteOptions())
     return cast(Writer, made)

@@ -1,11 +1,13 @@
 """`chatdb export` and `convert` to CSV and Parquet as people run them."""
 
 import csv
+import stat
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from chatdb.db.url import DatabaseUrl
@@ -48,3 +50,43 @@ def test_cells_are_guarded_unless_raw_csv_is_asked_for(run: Runner) -> None:
 
     assert ",'=1+1," in Path("safe.csv").read_text()
     assert ",=1+1," in Path("raw.csv").read_text()
+
+
+@pytest.mark.usefixtures("url")
+def test_parquet_goes_to_a_file_a_stream_and_a_folder(run: Runner) -> None:
+    assert run("export", "--output", "all.parquet").exit_code == 0
+    frame = pl.read_parquet("all.parquet")
+    assert frame["title"].to_list() == ["Chat 1", "Chat 2", "Chat 3"]
+    assert frame["organization"].unique().to_list() == ["default"]
+    assert stat.S_IMODE(Path("all.parquet").stat().st_mode) == 0o600
+
+    result = run("export", "--to", "parquet", "--output", "tables/", "--all-orgs")
+    assert "wrote 3 conversations with 3 messages to tables/ in 2 files" in result.stderr
+    read = pl.scan_parquet("tables/messages", hive_partitioning=True).collect()
+    assert read.drop("year").sort("conversation_id").equals(frame.sort("conversation_id"))
+    assert stat.S_IMODE(next(Path("tables").glob("*/*/*")).stat().st_mode) == 0o600
+    again = run("export", "--to", "parquet", "--output", "tables/")
+    assert again.exit_code == 6
+    assert "--force" in again.stderr
+    assert run("export", "--to", "parquet", "--output", "tables/", "--force").exit_code == 0
+    assert run("export", "--output", "all.parquet.gz").exit_code == 2
+
+
+def test_files_become_parquet_without_a_database(run: Runner) -> None:
+    records = [conversation(number, [message(1, "hi")]) for number in (1, 2)]
+    Path("in.jsonl").write_bytes(b"".join(map(native.conversation_line, records)))
+
+    one = run("convert", "in.jsonl", "out.parquet")
+    folder = run("convert", "in.jsonl", "tables/", "--to", "parquet")
+
+    assert (one.exit_code, folder.exit_code) == (0, 0)
+    assert pl.read_parquet("out.parquet")["content"].to_list() == ["hi", "hi"]
+    assert len(list(Path("tables").glob("*/year=2026/part-0.parquet"))) == 2
+
+
+def test_without_pyarrow_the_extra_is_named(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatdb.formats.tables.parquet_writer.find_spec", lambda _: None)
+
+    result = run("convert", "in.jsonl", "out.parquet")
+    assert result.exit_code == 1
+    assert "pip install 'chatdb-cli[parquet]'" in result.stderr

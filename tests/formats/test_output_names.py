@@ -29,6 +29,7 @@ from chatdb.formats.files.writing import check_native_name, format_of
         ("a.html.gz", None, "html"),
         ("a.csv", None, "csv"),
         ("A.CSV.ZST", None, "csv"),
+        ("a.parquet", None, "parquet"),
         ("a.markdown", "markdown", "markdown"),
         ("a.bak", "jsonl", "jsonl"),
         ("a.txt", "markdown", "markdown"),
@@ -66,6 +67,7 @@ def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
         ("a.jsonl", "json"),
         ("a.md", "jsonl"),
         ("a.jsonl.zst", "markdown"),
+        ("a.parquet.gz", "parquet"),
     ],
 )
 def test_a_name_of_another_format_is_refused_whatever_to_says(output: str, to: str) -> None:

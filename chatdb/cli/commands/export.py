@@ -22,7 +22,7 @@ from chatdb.cli.organizations_meant import (
 from chatdb.cli.progress import Progress, QuietProgress
 from chatdb.cli.text import counted
 from chatdb.cli.times import read_time
-from chatdb.errors import ExitCode
+from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -53,6 +53,9 @@ RawCsvOption = Annotated[
     bool, option("--raw-csv", "Leave CSV cells that look like formulas unchanged.")
 ]
 ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
+
+
+_NO_TEXT = ("parquet",)
 
 
 @app.command()
@@ -306,7 +309,15 @@ def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
 
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:
-    """Return stdout for bytes; on a terminal the text is made safe."""
+    """Return stdout for bytes; on a terminal the text is made safe.
+
+    Raises UsageError for a format that is no text on a terminal.
+    """
+    if format_name in _NO_TEXT and command.output.is_terminal:
+        raise UsageError(
+            f"{format_name} is no text for a terminal",
+            hint=f"give a file: --output NAME.{format_name}",
+        )
     return command.output.binary(is_json=format_name not in ("csv", "markdown", "html"))
 
 

@@ -171,18 +171,21 @@ def _records(conversation: str, messages: bytes) -> list[Message]:
 
 def _statement(organization_id: UUID, selection: Selection) -> sql.Composed:
     """Write the statement with its values in it: COPY takes no parameters."""
-    ids = selection.ids
-    if selection.gapless:
-        selected = sql.SQL("conversation_id BETWEEN {}::uuid AND {}::uuid").format(ids[0], ids[-1])
-    else:
-        selected = sql.SQL("conversation_id = ANY ({}::uuid[])").format(list(ids))
     metadata = _WITH_MARKS if selection.marks_only else "metadata"
     lines = _LINES.replace("{metadata}", metadata)
     return sql.SQL(_STATEMENT).format(
         lines=sql.SQL(lines),
         organization=organization_id,
-        selected=selected,
+        selected=selected(selection),
     )
+
+
+def selected(selection: Selection) -> sql.Composed:
+    """Return the condition for the conversations of a selection."""
+    ids = selection.ids
+    if selection.gapless:
+        return sql.SQL("conversation_id BETWEEN {}::uuid AND {}::uuid").format(ids[0], ids[-1])
+    return sql.SQL("conversation_id = ANY ({}::uuid[])").format(list(ids))
 
 
 def _chunks(rows: Sequence[Row]) -> Iterator[Chunk]:

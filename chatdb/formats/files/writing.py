@@ -25,7 +25,9 @@ _OTHERS = frozenset(
         *(".zip", ".tar", ".tgz", ".7z", ".bz2", ".xz", ".age", ".png", ".jpg", ".svg", ".py"),
     )
 )
-"""Extensions that promise something else, whatever --to says; others, such as .txt, do not."""
+"""Extensions that promise something else, whatever --to says; others, such as .txt, do not.
+
+Of `.parquet` these are compressed names: such a file is compressed inside."""
 
 
 @dataclass(slots=True)

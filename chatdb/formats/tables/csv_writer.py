@@ -7,7 +7,7 @@ from typing import Any
 
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.tables.columns import MESSAGES
-from chatdb.formats.tables.rows import chosen_rows, message_values, rows_of
+from chatdb.formats.tables.rows import UNKNOWN, chosen_rows, message_values, rows_of
 from chatdb.primitives.csv_cells import guarded
 from chatdb.records import Conversation
 
@@ -69,5 +69,6 @@ def _text_cell(cell: Callable[[str], str]) -> Callable[[Any], str]:
 _CELLS: dict[str, Callable[[Any], str]] = {
     "number": str,
     "truth": lambda value: "true" if value else "false",
+    "time": lambda value: "" if value in (None, UNKNOWN) else value,
 }
 """Of values that nobody wrote; those of all others may be formulas."""

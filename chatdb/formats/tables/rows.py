@@ -10,7 +10,7 @@ import msgspec
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.branches import active_path
 from chatdb.formats.tables.columns import MESSAGES
-from chatdb.formats.times import EPOCH, is_known
+from chatdb.formats.times import EPOCH
 from chatdb.primitives import canonical
 from chatdb.records import MARKS, Conversation, Message, is_marked_hidden
 from chatdb.store.columns import ID, JSON, OBJECT, TIME, fields_of
@@ -20,6 +20,8 @@ MessageRow = Sequence[Any]
 form as bytes, times as the native format writes them; None for no value."""
 
 FIELDS = fields_of("messages")
+LONG = ("content", "attached_text", *fields_of("messages", JSON, OBJECT))
+"""The fields that may be long."""
 _PLACES = {name: place for place, name in enumerate(FIELDS)}
 _ID, _PARENT, _TIME = map(_PLACES.__getitem__, ("id", "parent_id", "created_at"))
 _METADATA = _PLACES["metadata"]
@@ -66,9 +68,13 @@ def json_text(value: Any) -> bytes:
         return canonical.encode(canonical.clean(value)[0])
 
 
-def time_text(time: datetime) -> str | None:
-    """Return a time as the native format writes it; None for an unknown one."""
-    return _encode_time(time).decode()[1:-1] if is_known(time) else None
+def time_text(time: datetime) -> str:
+    """Return a time as the native format writes it."""
+    return _encode_time(time).decode()[1:-1]
+
+
+UNKNOWN = time_text(EPOCH)
+"""What stands for a time that is not known."""
 
 
 _MADE: list[tuple[int, Callable[[Any], Any]]] = [
@@ -104,7 +110,7 @@ def _active_places(conversation: ConversationRows) -> Sequence[int]:
             id=UUID(_text(row[_ID])),
             parent_id=None if row[_PARENT] is None else UUID(_text(row[_PARENT])),
             role="user",
-            created_at=EPOCH if row[_TIME] is None else datetime.fromisoformat(_text(row[_TIME])),
+            created_at=datetime.fromisoformat(_text(row[_TIME])),
         )
         for row in rows
     ]
