@@ -15,7 +15,10 @@ _NAMED_HINT = "to list what can be read: chatdb formats"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A row of `chatdb formats`; its module offers `reader` and `make_writer(options)` as told."""
+    """A row of `chatdb formats`; its module offers `reader` and `make_writer(options)` as told.
+
+    `one_file` is said of what no folder is written of.
+    """
 
     name: str
     title: str
@@ -23,6 +26,7 @@ class Format:
     writes: bool
     extensions: tuple[str, ...]
     module: str
+    one_file: bool = False
 
 
 def _export_part(name: str, module: str, what: str) -> Format:
@@ -36,6 +40,20 @@ def _export_part(name: str, module: str, what: str) -> Format:
         writes=False,
         extensions=(".zip", ".json"),
         module=f"chatdb.formats.{system}.{module}",
+    )
+
+
+def _training_set(name: str, what: str, ending: str) -> Format:
+    """Return a format of examples to train by, which is one file: without `--to` its name means the
+    native format, or JSON."""
+    return Format(
+        name,
+        f"training set {what}",
+        reads=False,
+        writes=True,
+        extensions=(ending, ending + ".gz", ending + ".zst"),
+        module=f"chatdb.formats.training.{name.replace('-', '_')}",
+        one_file=True,
     )
 
 
@@ -105,6 +123,10 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".parquet",),
         module="chatdb.formats.tables.parquet_writer",
     ),
+    _training_set("openai-finetune", "for OpenAI's fine-tuning", ".jsonl"),
+    _training_set("sharegpt", "in the ShareGPT format", ".json"),
+    _training_set("oasst", "of OpenAssistant's message trees", ".jsonl"),
+    _training_set("dpo", "of preferred and rejected answers (TRL)", ".jsonl"),
     Format(
         "markdown",
         "Markdown transcripts with front matter",

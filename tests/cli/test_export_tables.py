@@ -12,7 +12,8 @@ import pytest
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.formats import native
-from tests.operations.export_rows import conversation, fill, message
+from chatdb.records import Conversation
+from tests.operations.export_rows import NOON, conversation, fill, message
 
 Runner = Callable[..., Any]
 
@@ -23,6 +24,12 @@ def url(database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseU
     fill(database_url)
     monkeypatch.setenv("DATABASE_URL", database_url.exposed())
     return database_url
+
+
+def write_native(*records: Conversation) -> None:
+    """Write `in.jsonl`."""
+    lines = [native.header_line(created=NOON), *map(native.conversation_line, records)]
+    Path("in.jsonl").write_bytes(b"".join(lines))
 
 
 @pytest.mark.usefixtures("url")
@@ -43,7 +50,7 @@ def test_csv_goes_to_files_streams_and_folders(run: Runner) -> None:
 
 def test_cells_are_guarded_unless_raw_csv_is_asked_for(run: Runner) -> None:
     record = conversation(1, [message(1, "=1+1")], title="One")
-    Path("in.jsonl").write_bytes(native.conversation_line(record))
+    write_native(record)
 
     run("convert", "in.jsonl", "safe.csv")
     run("convert", "in.jsonl", "raw.csv", "--raw-csv")
@@ -74,7 +81,7 @@ def test_parquet_goes_to_a_file_a_stream_and_a_folder(run: Runner) -> None:
 
 def test_files_become_parquet_without_a_database(run: Runner) -> None:
     records = [conversation(number, [message(1, "hi")]) for number in (1, 2)]
-    Path("in.jsonl").write_bytes(b"".join(map(native.conversation_line, records)))
+    write_native(*records)
 
     one = run("convert", "in.jsonl", "out.parquet")
     folder = run("convert", "in.jsonl", "tables/", "--to", "parquet")

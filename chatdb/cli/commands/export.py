@@ -342,6 +342,8 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
         )
     if not (written.conversations or written.kept or written.unchanged):
         command.diagnostics.note("no conversation matched")
+    elif written.examples is not None:
+        _report_examples(command, written, output)
     elif output is not None and written.conversations:
         files = f" in {written.files:,} files" if written.files != 1 else ""
         command.diagnostics.note(
@@ -350,3 +352,14 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
         )
     if written.kept:
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _report_examples(command: CommandContext, written: "Written", output: str | None) -> None:
+    """Print how many examples a training set has, and what is in none of them."""
+    if output is not None:
+        command.diagnostics.note(
+            f"wrote {counted(written.examples or 0, 'example')}"
+            f" of {counted(written.conversations, 'conversation')} to {output}"
+        )
+    for reason, count in sorted(written.left_out.items(), key=lambda each: (-each[1], each[0])):
+        command.diagnostics.note(f"left out: {reason}: {count:,}")
