@@ -52,7 +52,7 @@ MESSAGE_SCHEMA = schema_of("messages", MESSAGES)
 CONVERSATION_SCHEMA = schema_of("conversations", CONVERSATIONS)
 
 
-class Batches:
+class TableBatches:
     """Collects conversations until there are enough of them for a batch of each table."""
 
     def __init__(self, options: WriteOptions) -> None:

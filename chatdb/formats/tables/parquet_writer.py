@@ -74,9 +74,9 @@ class ParquetWriter:
     def _batches(
         self, conversations: Iterable[ConversationRows], written: "Written"
     ) -> "Iterable[tuple[pa.RecordBatch, pa.RecordBatch]]":
-        from chatdb.formats.tables.parquet_batches import Batches
+        from chatdb.formats.tables.parquet_batches import TableBatches
 
-        batches = Batches(self._options)
+        batches = TableBatches(self._options)
         for conversation in conversations:
             written.conversations += 1
             written.messages += batches.add(conversation)
