@@ -41,7 +41,7 @@ def test_a_set_is_one_file_and_tells_what_it_leaves_out(
     assert f"wrote 1 example of 2 conversations to {output}" in result.stderr
     reason = "answered several times: 1" if name == "dpo" else "question and its answer: 1"
     assert reason in result.stderr
-    assert "left out: reasonings: 1" in result.stderr
+    assert "left out: blocks of reasoning: 1" in result.stderr
     text = Path(output).read_text()
     (example,) = json.loads(text) if name == "sharegpt" else [json.loads(text)]
     CHECKS[name](example)

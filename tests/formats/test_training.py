@@ -173,8 +173,18 @@ def test_a_long_chain_makes_a_tree_that_can_be_read() -> None:
     (tree,), counts = made("oasst", [chat(*messages)])
 
     assert tree["prompt"]["text"] == "1"
-    assert counts[left_out.TOO_DEEP] == 1
-    assert counts[left_out.SAME_ROLE] == 799
+    assert counts == {left_out.TOO_DEEP: 800}
+
+
+def test_parts_of_one_answer_are_one_node_and_a_fork_within_it_is_counted() -> None:
+    first = said(2, "Let me see.")
+    record = chat(
+        message(1, "Why?"), first, said(3, "So."), said(4, "Other.", parent_id=first.id), active=2
+    )
+
+    (tree,), counts = made("oasst", [record])
+    assert [each["text"] for each in tree["prompt"]["replies"]] == ["Let me see.\n\nSo."]
+    assert counts == {left_out.SAME_ROLE: 1}
 
 
 @pytest.mark.parametrize(

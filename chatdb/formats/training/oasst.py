@@ -24,8 +24,8 @@ _UNKNOWN_LANGUAGE = "und"
 Node = dict[str, Any]
 DEEPEST = 200
 """Replies below one another: programs that read JSON refuse what is nested much deeper."""
-_NOWHERE: Node = {}
-"""Where the replies to a message belong that has no place."""
+_REASON = "left out"
+"""The key of a stand-in for a message without a place: why the replies to it have none either."""
 
 
 class OasstWriter(TrainingWriter):
@@ -92,8 +92,8 @@ class _Trees:
         if not hidden:
             count_beside(message, self._counts)
         role = _ROLES.get(message.role)
-        if above is _NOWHERE:
-            self._counts[left_out.SAME_ROLE] += 1
+        if above is not None and _REASON in above:
+            self._counts[above[_REASON]] += 1
             return above
         follows = above is not None and self._ends[above["message_id"]] == self._parents[message.id]
         if hidden or role is None or not words.strip():
@@ -106,8 +106,7 @@ class _Trees:
             if above is None or above["role"] != role:
                 return self._new(message, words, above, roots)
             if not follows:
-                self._counts[left_out.SAME_ROLE] += 1
-                return _NOWHERE
+                return self._nowhere(left_out.SAME_ROLE)
             # Parts of one answer: what is said between two calls of a tool.
             above["text"] += "\n\n" + words
         if follows and above is not None:
@@ -117,8 +116,7 @@ class _Trees:
     def _new(self, message: Message, words: str, above: Node | None, roots: list[Node]) -> Node:
         depth = 1 if above is None else self._depths[above["message_id"]] + 1
         if depth > DEEPEST:
-            self._counts[left_out.TOO_DEEP] += 1
-            return _NOWHERE
+            return self._nowhere(left_out.TOO_DEEP)
         node = _node(message, _ROLES[message.role], words, above)
         identifier = node["message_id"]
         self._nodes.append(node)
@@ -127,6 +125,10 @@ class _Trees:
         self._scores[identifier] = rating_of(message), message.id in self._active
         (roots if above is None else above["replies"]).append(node)
         return node
+
+    def _nowhere(self, reason: str) -> Node:
+        self._counts[reason] += 1
+        return {_REASON: reason}
 
     def _leave_out(self, message: Message, *, hidden: bool) -> None:
         if hidden:
