@@ -1,19 +1,17 @@
-"""Reads messages from PostgreSQL as rows of text, by binary COPY: a value is its bytes."""
+"""Reads messages from PostgreSQL as rows of text, those of a conversation in one row of COPY.
 
-from collections.abc import Generator, Iterator, Sequence
+A message's fields are separated by a control character, which no JSON has; its content comes last
+and may have any. Messages are separated by a byte that no UTF-8 has.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from psycopg import sql
 
-from chatdb.db.connect import driver_connection
 from chatdb.db.contract.message_text import (
-    CHUNK_CHARACTERS,
-    CHUNK_ROWS,
     NO_METADATA,
     CanonicalTexts,
     Rows,
@@ -21,117 +19,132 @@ from chatdb.db.contract.message_text import (
     json_time,
     unreadable,
 )
-from chatdb.db.postgresql.export import selected
+from chatdb.db.postgresql.export import Row, copied, copy_of_lines
 from chatdb.primitives import canonical
-from chatdb.store.columns import ID, JSON, OBJECT, TIME, Column, columns_of
+from chatdb.store.columns import ID, JSON, OBJECT, ROLE, TEXT, TIME, Column, columns_of
 
-Row = tuple[bytes | None, ...]
-
+_BETWEEN_FIELDS, _BETWEEN_MESSAGES = b"\x02", b"\xff"
 _FIELDS = [column for column in columns_of("messages") if column.native]
 _PLACES = {column.name: place for place, column in enumerate(_FIELDS)}
 _SELDOM = [column for column in _FIELDS if column.seldom]
-_USUAL = [column for column in _FIELDS if not column.seldom]
-_TEXT_KINDS = (ID, TIME, JSON, OBJECT)
-"""The kinds whose binary form is not their text."""
-_METADATA, _CREATED_AT = (
-    next(place for place, column in enumerate(_USUAL, 1) if column.name == name)
-    for name in ("metadata", "created_at")
-)
-_usual_values = itemgetter(
-    *(_USUAL.index(column) + 1 if column in _USUAL else -1 for column in _FIELDS)
-)
-"""Takes the fields out of a row: those seldom used are NULL, as the last column then is."""
+_LAST = "content"
+_USUAL = [column for column in _FIELDS if not column.seldom and column.name != _LAST]
+_PARTS = len(_USUAL) + 1
+"""Separators in a message: before the columns seldom used and before the content."""
 
 
 def _selected(column: Column) -> str:
     if column.kind is OBJECT:
-        return f"CASE WHEN {column.name} <> '{{{{}}}}' THEN {column.name}::text END"
-    return f"{column.name}::text" if column.kind in _TEXT_KINDS else column.name
+        return f"CASE WHEN {column.name} <> '{{}}' THEN {column.name} END"
+    return f"to_json({column.name})" if column.kind is TEXT else column.name
 
 
-_ARRAY = ", ".join(
-    f"{column.name}::text" if column.kind is TIME else column.name for column in _SELDOM
-)
-_NAMES = ", ".join(column.name for column in _SELDOM)
-_STATEMENT = (
-    f"COPY (SELECT conversation_id::text, {', '.join(map(_selected, _USUAL))},"
-    f" CASE WHEN num_nonnulls({_NAMES}) > 0 THEN json_build_array({_ARRAY})::text END"
-    " FROM messages WHERE organization_id = {organization} AND {selected}"
-    " ORDER BY conversation_id, position) TO STDOUT (FORMAT binary)"
-)
-"""Rarely used columns come as one: every additional column costs each row time."""
-_TYPES = ("bytea",) * (len(_USUAL) + 2)
-"""The columns' types for the driver: bytes as received."""
+def _lines() -> str:
+    names = ", ".join(column.name for column in _SELDOM)
+    array = ", ".join(
+        f"{column.name}::text" if column.kind is TIME else column.name for column in _SELDOM
+    )
+    # Rarely used columns come as one: every additional column costs each row time.
+    seldom = f"CASE WHEN num_nonnulls({names}) > 0 THEN json_build_array({array}) END"
+    fields = ", e'\\x02', ".join([*map(_selected, _USUAL), seldom, _LAST])
+    return (
+        f"SELECT conversation_id, position, convert_to(concat({fields}), 'UTF8') AS line"
+        " FROM messages"
+    )
+
+
+_LINES = _lines()
+_SEPARATOR = "'\\xff'::bytea"
 
 
 def read_rows(
     connection: sa.Connection, organization_id: UUID, selection: Selection
 ) -> Generator[Rows, None, None]:
-    """Yield the messages of the selected conversations as rows of text, all values as bytes.
+    """Yield the messages of the selected conversations as rows of text, their values as bytes.
 
     Needs the settings TimeZone UTC and DateStyle ISO. Raises DatabaseFailedError for a row that no
     record can represent.
     """
     texts = CanonicalTexts(left_out=NO_METADATA)
-    with closing(_pending(connection, organization_id, selection)) as pending:
+    statement = copy_of_lines(_LINES, _SEPARATOR, organization_id, selection)
+    with closing(copied(connection, statement)) as pending:
         for rows in pending:
             yield from _made(rows, texts)
 
 
-def _pending(
-    connection: sa.Connection, organization_id: UUID, selection: Selection
-) -> Generator[list[Row], None, None]:
-    """Yield the rows, some at a time: their metadata are converted together."""
-    statement = sql.SQL(_STATEMENT).format(
-        organization=organization_id, selected=selected(selection)
-    )
-    pending: list[Row] = []
-    size = 0
-    with driver_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(_TYPES)
-        for row in copy.rows():
-            pending.append(row)
-            size += sum(map(len, filter(None, row)))
-            if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
-                yield pending
-                pending, size = [], 0
-    if pending:
-        yield pending
-
-
 def _made(rows: Sequence[Row], texts: CanonicalTexts) -> Iterator[Rows]:
+    messages = [
+        (conversation.decode(), [_parts(line) for line in lines.split(_BETWEEN_MESSAGES)])
+        for conversation, lines in rows
+    ]
+    flat = [parts[_METADATA] for _, found in messages for parts in found]
     try:
-        metadata = texts.all_of([row[_METADATA] for row in rows])
+        metadata = iter(texts.all_of(flat))
     except ValueError:
-        # The batch says only that some row is invalid: one by one names the message.
-        metadata = [_one(row, texts) for row in rows]
-    made = [_values(row, each) for row, each in zip(rows, metadata, strict=True)]
-    start = 0
-    for conversation, run in groupby(rows, itemgetter(0)):
-        end = start + len(list(run))
-        yield _text(conversation), made[start:end]
-        start = end
+        # The batch says only that some message is invalid: one by one names it.
+        metadata = iter([_one(name, parts, texts) for name, found in messages for parts in found])
+    for conversation, found in messages:
+        yield conversation, [_values(conversation, parts, next(metadata)) for parts in found]
 
 
-def _one(row: Row, texts: CanonicalTexts) -> Any:
+def _parts(line: bytes) -> list[bytes | None]:
+    """Return the usual fields as they were written, those seldom used, and the content."""
+    return [part or None for part in line.split(_BETWEEN_FIELDS, _PARTS)]
+
+
+def _one(conversation: str, parts: list[bytes | None], texts: CanonicalTexts) -> Any:
     try:
-        (metadata,) = texts.all_of([row[_METADATA]])
+        (metadata,) = texts.all_of([parts[_METADATA]])
     except ValueError as error:
-        raise _unreadable(row, error) from error
+        raise _unreadable(conversation, parts, error) from error
     return metadata
 
 
-def _values(row: Row, metadata: bytes | None) -> list[Any]:
-    values: list[Any] = [*_usual_values(row)]
-    values[_PLACES["metadata"]] = metadata
+_METADATA = next(place for place, column in enumerate(_USUAL) if column.kind is OBJECT)
+
+
+def _text(part: bytes) -> bytes | str:
+    """Return the text of a JSON string, most often its bytes between the quotes."""
+    if b"\\" in part:
+        return str(canonical.decode(part))
+    return part[1:-1]
+
+
+def _time(part: bytes) -> str:
+    return json_time(part.decode())
+
+
+_MAKERS: list[tuple[int, int, Callable[[bytes], Any]]] = [
+    (_PLACES[column.name], place, maker)
+    for place, column in enumerate(_USUAL)
+    for kind, maker in ((TEXT, _text), (TIME, _time))
+    if column.kind is kind
+]
+_KEPT = [
+    (_PLACES[column.name], place)
+    for place, column in enumerate(_USUAL)
+    if column.kind in (ID, ROLE)
+]
+_METADATA_FIELD, _CONTENT_FIELD = _PLACES["metadata"], _PLACES[_LAST]
+
+
+def _values(conversation: str, parts: list[bytes | None], metadata: bytes | None) -> list[Any]:
+    values: list[Any] = [None] * len(_FIELDS)
+    for field, place in _KEPT:
+        values[field] = parts[place]
+    values[_METADATA_FIELD] = metadata
+    values[_CONTENT_FIELD] = parts[-1] or b""
     try:
-        values[_PLACES["created_at"]] = json_time(_text(row[_CREATED_AT]))
-        seldom = row[-1]
+        for field, place, made in _MAKERS:
+            part = parts[place]
+            if part is not None:
+                values[field] = made(part)
+        seldom = parts[-2]
         if seldom is not None:
             for column, value in zip(_SELDOM, canonical.decode(seldom), strict=True):
                 values[_PLACES[column.name]] = _seldom_value(column, value)
     except ValueError as error:
-        raise _unreadable(row, error) from error
+        raise _unreadable(conversation, parts, error) from error
     return values
 
 
@@ -143,9 +156,6 @@ def _seldom_value(column: Column, value: Any) -> Any:
     return json_time(value) if column.kind is TIME else value
 
 
-def _unreadable(row: Row, error: ValueError) -> Exception:
-    return unreadable(f"message {_text(row[1])} of conversation {_text(row[0])}", error)
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode()
+def _unreadable(conversation: str, parts: list[bytes | None], error: ValueError) -> Exception:
+    identifier = (parts[0] or b"").decode()
+    return unreadable(f"message {identifier} of conversation {conversation}", error)
