@@ -175,5 +175,10 @@ def new_id() -> UUID:
 
 def is_hidden(message: Message) -> bool:
     """Tell whether the source hid the message from its users (system prompts, tool plumbing)."""
-    marks = message.metadata.get(MARKS)
+    return is_marked_hidden(message.metadata)
+
+
+def is_marked_hidden(metadata: dict[str, Any]) -> bool:
+    """Tell what `is_hidden` does by a message's metadata."""
+    marks = metadata.get(MARKS)
     return isinstance(marks, dict) and marks.get("hidden") is True

@@ -18,13 +18,8 @@ from chatdb.cli.diagnostics import is_terminal, use_utf8
 from chatdb.cli.options import OutputFormat
 from chatdb.cli.text import escaped_json, safe
 from chatdb.errors import StorageError
+from chatdb.primitives.csv_cells import guarded
 from chatdb.primitives.filled import field_names
-
-_FORMULA_STARTS = ("=", "+", "-", "@")
-_CONTROLS = ("\t", "\r", "\n")
-"""A spreadsheet may take what follows one of these for a new cell."""
-_UNSEEN = ("C", "Z")
-"""Unicode categories of invisible characters: controls, zero-width characters, spaces."""
 
 
 class Output:
@@ -234,21 +229,7 @@ class _SafeBytes(RawIOBase):
 
 def _csv_cell(value: Any) -> str:
     text = _raw_csv_cell(value)
-    if isinstance(value, (int, float)) or not _looks_like_a_formula(text):
-        return text
-    return "'" + text
-
-
-def _looks_like_a_formula(text: str) -> bool:
-    """Tell whether a spreadsheet may run the text: leading spaces and full-width signs count."""
-    if text[:1].isalnum():
-        return False
-    if text.startswith(_CONTROLS):
-        return True
-    from unicodedata import category, normalize
-
-    first = next((each for each in text if category(each)[0] not in _UNSEEN), "")
-    return normalize("NFKC", first).startswith(_FORMULA_STARTS)
+    return text if isinstance(value, (int, float)) else guarded(text)
 
 
 def _raw_csv_cell(value: Any) -> str:

@@ -146,13 +146,15 @@ class WriteOptions:
     """What a writer leaves out by default; the native format always contains everything.
 
     `source` is a word for where the records come from, for formats that have a header;
-    `attachments` is the folder beside the files that has the kept attachments, for transcripts.
+    `attachments` is the folder beside the files that has the kept attachments, for transcripts;
+    `raw_csv` leaves cells of CSV that a spreadsheet would run as a formula unchanged.
     """
 
     all_branches: bool = False
     include_hidden: bool = False
     source: str | None = None
     attachments: str | None = None
+    raw_csv: bool = False
 
 
 class Writer(Protocol):

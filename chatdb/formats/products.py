@@ -155,6 +155,7 @@ _TABLE: tuple[tuple[Product, tuple[str, ...]], ...] = (
     (FILE_NAMES, ("file_id", "file_name", "!messages")),
     (_part("ChatGPT", "a list of its files", holds_words=False), ("files/*=conversations*.json",)),
     (_FINE_TUNING, ("preferred_output", "non_preferred_output")),
+    (Product("a file of preferences (DPO), not a chat export"), ("chosen", "rejected")),
     (_FINE_TUNING, ("messages/*/role", "!id", "!title", "!uuid")),
 )  # fmt: skip
 """Marks are paths of keys. `*` is any key or element, `=` a required value, `!` one that must be

@@ -15,7 +15,10 @@ _NAMED_HINT = "to list what can be read: chatdb formats"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A row of `chatdb formats`; its module offers `reader` and `make_writer(options)` as told."""
+    """A row of `chatdb formats`; its module offers `reader` and `make_writer(options)` as told.
+
+    `one_file` is said of what no folder is written of.
+    """
 
     name: str
     title: str
@@ -23,6 +26,35 @@ class Format:
     writes: bool
     extensions: tuple[str, ...]
     module: str
+    one_file: bool = False
+
+
+def _export_part(name: str, module: str, what: str) -> Format:
+    """Return the format of an export of ChatGPT or Claude.ai, or of one of its parts."""
+    system = name.partition("-")[0]
+    title = {"chatgpt": "ChatGPT data export", "claude": "Claude.ai data export"}[system]
+    return Format(
+        name,
+        f"{title} {what}" if what.startswith("(") else f"{title}, {what}",
+        reads=True,
+        writes=False,
+        extensions=(".zip", ".json"),
+        module=f"chatdb.formats.{system}.{module}",
+    )
+
+
+def _training_set(name: str, what: str, ending: str) -> Format:
+    """Return a format of examples to train by, which is one file: without `--to` its name means the
+    native format, or JSON."""
+    return Format(
+        name,
+        f"training set {what}",
+        reads=False,
+        writes=True,
+        extensions=(ending, ending + ".gz", ending + ".zst"),
+        module=f"chatdb.formats.training.{name.replace('-', '_')}",
+        one_file=True,
+    )
 
 
 # In the order in which readers are tried: the loosest marks, those of chat files, come last.
@@ -35,70 +67,14 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".jsonl", ".jsonl.gz", ".jsonl.zst"),
         module="chatdb.formats.native",
     ),
-    Format(
-        "chatgpt",
-        "ChatGPT data export (zip, folder or conversations.json)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.chatgpt.reader",
-    ),
-    Format(
-        "chatgpt-group",
-        "ChatGPT data export, its group chats",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.chatgpt.group_chats",
-    ),
-    Format(
-        "chatgpt-canvas",
-        "ChatGPT data export, its canvases (textdocs)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.chatgpt.textdocs",
-    ),
-    Format(
-        "claude",
-        "Claude.ai data export (zip, folder or conversations.json)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.reader",
-    ),
-    Format(
-        "claude-design",
-        "Claude.ai data export, its design chats (since August 2026)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.design_chats",
-    ),
-    Format(
-        "claude-projects",
-        "Claude.ai data export, its projects: documents and prompts",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.projects",
-    ),
-    Format(
-        "claude-memories",
-        "Claude.ai data export, its memories",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.memories",
-    ),
-    Format(
-        "claude-artifacts",
-        "Claude.ai data export, its artifacts (since August 2026)",
-        reads=True,
-        writes=False,
-        extensions=(".zip", ".json"),
-        module="chatdb.formats.claude.artifacts",
-    ),
+    _export_part("chatgpt", "reader", "(zip, folder or conversations.json)"),
+    _export_part("chatgpt-group", "group_chats", "its group chats"),
+    _export_part("chatgpt-canvas", "textdocs", "its canvases (textdocs)"),
+    _export_part("claude", "reader", "(zip, folder or conversations.json)"),
+    _export_part("claude-design", "design_chats", "its design chats (since August 2026)"),
+    _export_part("claude-projects", "projects", "its projects: documents and prompts"),
+    _export_part("claude-memories", "memories", "its memories"),
+    _export_part("claude-artifacts", "artifacts", "its artifacts (since August 2026)"),
     Format(
         "chat-storage",
         "ChatMCP's localStorage: the value of chat-storage, titles only",
@@ -131,6 +107,26 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".json", ".json.gz", ".json.zst"),
         module="chatdb.formats.json_array",
     ),
+    Format(
+        "csv",
+        "CSV, a row a message, for spreadsheets",
+        reads=False,
+        writes=True,
+        extensions=(".csv", ".csv.gz", ".csv.zst"),
+        module="chatdb.formats.tables.csv_writer",
+    ),
+    Format(
+        "parquet",
+        "Parquet, typed tables for DuckDB, Polars, pandas",
+        reads=False,
+        writes=True,
+        extensions=(".parquet",),
+        module="chatdb.formats.tables.parquet_writer",
+    ),
+    _training_set("openai-finetune", "for OpenAI's fine-tuning", ".jsonl"),
+    _training_set("sharegpt", "in the ShareGPT format", ".json"),
+    _training_set("oasst", "of OpenAssistant's message trees", ".jsonl"),
+    _training_set("dpo", "of preferred and rejected answers (TRL)", ".jsonl"),
     Format(
         "markdown",
         "Markdown transcripts with front matter",
@@ -168,7 +164,10 @@ def is_reader(name: str) -> bool:
 
 
 def writer(name: str, options: WriteOptions | None = None) -> Writer:
-    """Return a writer of a format by name; raises UsageError for an unknown one."""
+    """Return a writer of a format by name; raises UsageError for an unknown one.
+
+    That of tables is a `TableWriter` instead, which callers look for first.
+    """
     found = _find(name, [known for known in FORMATS if known.writes])
     made = import_module(found.module).make_writer(options or WriteOptions())
     return cast(Writer, made)

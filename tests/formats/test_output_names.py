@@ -27,6 +27,13 @@ from chatdb.formats.files.writing import check_native_name, format_of
         ("a.html", None, "html"),
         ("A.HTM", "html", "html"),
         ("a.html.gz", None, "html"),
+        ("a.csv", None, "csv"),
+        ("A.CSV.ZST", None, "csv"),
+        ("a.parquet", None, "parquet"),
+        ("a.jsonl", "dpo", "dpo"),
+        ("a.jsonl.zst", "openai-finetune", "openai-finetune"),
+        ("a.json", "sharegpt", "sharegpt"),
+        ("train", "oasst", "oasst"),
         ("a.markdown", "markdown", "markdown"),
         ("a.bak", "jsonl", "jsonl"),
         ("a.txt", "markdown", "markdown"),
@@ -42,14 +49,14 @@ def test_a_name_tells_the_format_or_leaves_it_open(
 
 @pytest.mark.parametrize(
     "output",
-    ["chat.xhtml", "chat.pdf", "chat.csv", "chat.txt", "a.bak", "a.xml.gz", "a.json.bak", "a.db"],
+    ["chat.xhtml", "chat.pdf", "chat.tsv", "chat.txt", "a.bak", "a.xml.gz", "a.json.bak", "a.db"],
 )
 def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
     with pytest.raises(UsageError, match="does not say which format") as told:
         format_of(output, None)
 
     assert told.value.hint is not None
-    assert ".jsonl" in told.value.hint
+    assert ".jsonl, .json, .csv" in told.value.hint
 
 
 @pytest.mark.parametrize(
@@ -64,6 +71,9 @@ def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
         ("a.jsonl", "json"),
         ("a.md", "jsonl"),
         ("a.jsonl.zst", "markdown"),
+        ("a.parquet.gz", "parquet"),
+        ("a.json", "dpo"),
+        ("a.jsonl", "sharegpt"),
     ],
 )
 def test_a_name_of_another_format_is_refused_whatever_to_says(output: str, to: str) -> None:
@@ -77,6 +87,12 @@ def test_a_folder_of_any_name_takes_any_format(tmp_path: Path) -> None:
 
     assert format_of(str(folder), "markdown") == "markdown"
     assert format_of(str(folder), None) is None
+
+
+def test_a_training_set_is_no_folder() -> None:
+    with pytest.raises(UsageError, match="as one file") as told:
+        format_of("sets/", "dpo")
+    assert ".jsonl" in str(told.value.hint)
 
 
 def test_what_is_kept_is_native_and_named_so() -> None:

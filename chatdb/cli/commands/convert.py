@@ -9,6 +9,7 @@ from chatdb.cli.commands.export import (
     AllBranchesOption,
     ForceOption,
     IncludeHiddenOption,
+    RawCsvOption,
     ToOption,
     report,
     stdout_for,
@@ -46,6 +47,7 @@ def convert(
     ] = None,
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
+    raw_csv: RawCsvOption = False,
     force: ForceOption = False,
 ) -> None:
     """Convert an export to another format, without a database.
@@ -77,6 +79,7 @@ def convert(
         source_name=source_name,
         all_branches=all_branches,
         include_hidden=include_hidden,
+        raw_csv=raw_csv,
     )
     options.writer()
     _Converting(command, options).to(output, force=force)

@@ -22,7 +22,7 @@ from chatdb.cli.organizations_meant import (
 from chatdb.cli.progress import Progress, QuietProgress
 from chatdb.cli.text import counted
 from chatdb.cli.times import read_time
-from chatdb.errors import ExitCode
+from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -38,7 +38,10 @@ app = command_app()
 
 ToOption = Annotated[
     str | None,
-    option("--to FORMAT", "Format: jsonl (lossless), json, markdown or html; see chatdb formats."),
+    option(
+        "--to FORMAT",
+        "Format: jsonl (lossless), json, csv, markdown, html ...; see chatdb formats.",
+    ),
 ]
 AllBranchesOption = Annotated[
     bool, option("--all-branches", "Write every branch, not only the active one.")
@@ -46,7 +49,13 @@ AllBranchesOption = Annotated[
 IncludeHiddenOption = Annotated[
     bool, option("--include-hidden", "Also write messages that the source hid.")
 ]
+RawCsvOption = Annotated[
+    bool, option("--raw-csv", "Leave CSV cells that look like formulas unchanged.")
+]
 ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
+
+
+_NO_TEXT = ("parquet",)
 
 
 @app.command()
@@ -86,6 +95,7 @@ def export(
     no_attachments: Annotated[
         bool, option("--no-attachments", "Markdown or HTML without kept attachments beside it.")
     ] = False,
+    raw_csv: RawCsvOption = False,
     force: ForceOption = False,
 ) -> None:
     """Write conversations to files.
@@ -122,6 +132,7 @@ def export(
         format_name=_format_name(output, to),
         all_branches=all_branches,
         include_hidden=include_hidden,
+        raw_csv=raw_csv,
     )
     to_database = is_layout(options.format_name)
     if to_database:
@@ -298,8 +309,16 @@ def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
 
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:
-    """Return stdout for bytes; on a terminal the text is made safe."""
-    return command.output.binary(is_json=format_name not in ("markdown", "html"))
+    """Return stdout for bytes; on a terminal the text is made safe.
+
+    Raises UsageError for a format that is no text on a terminal.
+    """
+    if format_name in _NO_TEXT and command.output.is_terminal:
+        raise UsageError(
+            f"{format_name} is no text for a terminal",
+            hint=f"give a file: --output NAME.{format_name}",
+        )
+    return command.output.binary(is_json=format_name not in ("csv", "markdown", "html"))
 
 
 def warn_of_kept(command: CommandContext, name: str) -> None:
@@ -323,6 +342,8 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
         )
     if not (written.conversations or written.kept or written.unchanged):
         command.diagnostics.note("no conversation matched")
+    elif written.examples is not None:
+        _report_examples(command, written, output)
     elif output is not None and written.conversations:
         files = f" in {written.files:,} files" if written.files != 1 else ""
         command.diagnostics.note(
@@ -331,3 +352,14 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
         )
     if written.kept:
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _report_examples(command: CommandContext, written: "Written", output: str | None) -> None:
+    """Print how many examples a training set has, and what is in none of them."""
+    if output is not None:
+        command.diagnostics.note(
+            f"wrote {counted(written.examples or 0, 'example')}"
+            f" of {counted(written.conversations, 'conversation')} to {output}"
+        )
+    for reason, count in sorted(written.left_out.items(), key=lambda each: (-each[1], each[0])):
+        command.diagnostics.note(f"left out: {reason}: {count:,}")

@@ -13,7 +13,7 @@ from chatdb.errors import ChatdbError
 
 if TYPE_CHECKING:
     from chatdb.db.contract.bulk import Bulk
-    from chatdb.db.contract.message_text import Chunk, Records, Selection
+    from chatdb.db.contract.message_text import Chunk, Records, Rows, Selection
     from chatdb.db.contract.search import MessageSearch
     from chatdb.db.contract.search_index import SearchIndex
     from chatdb.db.contract.statistics import Statistics
@@ -81,6 +81,12 @@ class Dialect(ABC):
         self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
     ) -> "Generator[Records, None, None]":
         """Yield what `read_messages` does as records."""
+
+    @abstractmethod
+    def read_rows(
+        self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
+    ) -> "Generator[Rows, None, None]":
+        """Yield what `read_messages` does as rows of text."""
 
     @abstractmethod
     def bulk(self) -> "Bulk":

@@ -21,6 +21,10 @@ Chunk = tuple[str, bytes, int]
 Records = tuple[str, list[Message]]
 """The same as records."""
 
+Rows = tuple[str, list[list[Any]]]
+"""The same as rows: fields in the order of the record, text as str or as UTF-8, JSON in its
+canonical form as bytes, times as the native format writes them; None for no value."""
+
 CHUNK_ROWS = 300
 CHUNK_CHARACTERS = 1 << 20
 """Either ends a chunk: a single conversation may be larger than memory."""

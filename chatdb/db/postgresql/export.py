@@ -95,7 +95,7 @@ _WHOLE = "fits AND octet_length(lines) <= 1048576"
 _STATEMENT = f"""COPY (
  SELECT rows.* FROM (
   SELECT conversation_id, bool_and({_FITS}) AS fits,
-   string_agg(line, e'\\x02,') FILTER (WHERE {_FITS}) AS lines
+   string_agg(line, {{separator}}) FILTER (WHERE {_FITS}) AS lines
   FROM ({{lines}} WHERE organization_id = {{organization}} AND {{selected}}
    ORDER BY conversation_id, position) AS messages
   GROUP BY conversation_id ORDER BY conversation_id
@@ -129,7 +129,13 @@ def read_messages(
     Needs the settings TimeZone UTC and DateStyle ISO. Raises DatabaseFailedError for a row that no
     record can represent.
     """
-    statement = _statement(organization_id, selection)
+    with closing(copied(connection, _statement(organization_id, selection))) as pending:
+        for rows in pending:
+            yield from _chunks(rows)
+
+
+def copied(connection: sa.Connection, statement: sql.Composed) -> Generator[list[Row], None, None]:
+    """Yield what is copied, some rows at a time."""
     pending: list[Row] = []
     size = 0
     with driver_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
@@ -140,9 +146,9 @@ def read_messages(
             # Times and metadata are converted for many messages at once;
             # a bound keeps the memory flat.
             if len(pending) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
-                yield from _chunks(pending)
+                yield pending
                 pending, size = [], 0
-    yield from _chunks(pending)
+    yield pending
 
 
 def read_records(
@@ -171,15 +177,26 @@ def _records(conversation: str, messages: bytes) -> list[Message]:
 
 def _statement(organization_id: UUID, selection: Selection) -> sql.Composed:
     """Write the statement with its values in it: COPY takes no parameters."""
+    metadata = _WITH_MARKS if selection.marks_only else "metadata"
+    lines = _LINES.replace("{metadata}", metadata)
+    return copy_of_lines(lines, "e'\\x02,'", organization_id, selection)
+
+
+def copy_of_lines(
+    lines: str, separator: str, organization_id: UUID, selection: Selection
+) -> sql.Composed:
+    """Return the statement that copies a line of each message, those of a conversation together.
+
+    `lines` is a query of `conversation_id`, `position` and `line`, without a condition.
+    """
     ids = selection.ids
     if selection.gapless:
         selected = sql.SQL("conversation_id BETWEEN {}::uuid AND {}::uuid").format(ids[0], ids[-1])
     else:
         selected = sql.SQL("conversation_id = ANY ({}::uuid[])").format(list(ids))
-    metadata = _WITH_MARKS if selection.marks_only else "metadata"
-    lines = _LINES.replace("{metadata}", metadata)
     return sql.SQL(_STATEMENT).format(
         lines=sql.SQL(lines),
+        separator=sql.SQL(separator),
         organization=organization_id,
         selected=selected,
     )

@@ -28,7 +28,7 @@ from chatdb.errors import (
 
 if TYPE_CHECKING:
     from chatdb.db.contract.bulk import Bulk
-    from chatdb.db.contract.message_text import Chunk, Records, Selection
+    from chatdb.db.contract.message_text import Chunk, Records, Rows, Selection
     from chatdb.db.contract.search import MessageSearch
     from chatdb.db.contract.search_index import SearchIndex
     from chatdb.db.contract.statistics import Statistics
@@ -201,6 +201,13 @@ class SqliteDialect(Dialect):
         from chatdb.db.sqlite.export import read_records
 
         return read_records(connection, organization_id, selection)
+
+    def read_rows(
+        self, connection: sa.Connection, organization_id: UUID, selection: "Selection"
+    ) -> "Generator[Rows, None, None]":
+        from chatdb.db.sqlite.export import read_rows
+
+        return read_rows(connection, organization_id, selection)
 
     def bulk(self) -> "Bulk":
         from chatdb.db.sqlite.bulk import SqliteBulk

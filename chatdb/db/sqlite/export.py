@@ -5,7 +5,7 @@ from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
 from types import GenericAlias
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,7 @@ from chatdb.db.contract.message_text import (
     CanonicalTexts,
     Chunk,
     Records,
+    Rows,
     Selection,
     json_time,
     unreadable,
@@ -41,11 +42,12 @@ _FIELDS = [column for column in columns_of("messages") if column.native]
 _USUAL = [column.name for column in _FIELDS if not column.seldom]
 _SELDOM = [column for column in _FIELDS if column.seldom]
 _SELDOM_NAMES = ", ".join(column.name for column in _SELDOM)
+_SELECTED = {"metadata": "CAST({metadata} AS BLOB)", "content": "{content}"}
+"""As bytes metadata are neither decoded to str nor encoded again on their way to JSON."""
 _COLUMNS = ", ".join(
     [
         "conversation_id",
-        # As bytes metadata are neither decoded to str nor encoded again on their way to JSON.
-        *("CAST({metadata} AS BLOB)" if name == "metadata" else name for name in _USUAL),
+        *(_SELECTED.get(name, name) for name in _USUAL),
         f"CASE WHEN coalesce({_SELDOM_NAMES}) IS NOT NULL THEN json_array({_SELDOM_NAMES}) END",
     ]
 )
@@ -54,6 +56,11 @@ _PLACES = {name: place for place, name in enumerate(_USUAL, 1)}
 _CONTENT, _METADATA, _CREATED_AT = map(_PLACES.__getitem__, ("content", "metadata", "created_at"))
 _usual_values = itemgetter(*(_PLACES.get(column.name, -1) for column in _FIELDS))
 """Takes the fields out of a row: those seldom used are NULL, as the last column then is."""
+
+
+_PLACE_OF = {column.name: place for place, column in enumerate(_FIELDS)}
+_METADATA_FIELD, _CREATED_AT_FIELD = _PLACE_OF["metadata"], _PLACE_OF["created_at"]
+_Made = TypeVar("_Made")
 
 
 def _field(column: Column) -> tuple[str, Any, Any]:
@@ -143,15 +150,33 @@ def read_records(
             yield from made.records(rows)
 
 
-def _rows(
+def read_rows(
     connection: sa.Connection, organization_id: UUID, selection: Selection
+) -> Generator[Rows, None, None]:
+    """Yield the messages that `read_messages` does as rows of text, their content as bytes.
+
+    Raises DatabaseFailedError for a row that no record can represent.
+    """
+    made = _Messages(wrap=bytes)
+    with closing(
+        _rows(connection, organization_id, selection, content="CAST(content AS BLOB)")
+    ) as pending:
+        for rows in pending:
+            yield from made.rows(rows)
+
+
+def _rows(
+    connection: sa.Connection,
+    organization_id: UUID,
+    selection: Selection,
+    content: str = "content",
 ) -> Generator[Sequence[Row], None, None]:
     """Yield the rows, some at a time: their metadata, ids and times are converted together."""
     cursor = driver_connection(connection).cursor()
     try:
         pending: list[Row] = []
         size = 0
-        for row in cursor.execute(*_statement(organization_id, selection)):
+        for row in cursor.execute(*_statement(organization_id, selection, content)):
             pending.append(row)
             size += len(row[_CONTENT]) + len(row[_METADATA] or b"") + len(row[-1] or "")
             # Both bounds: a conversation may have one message
@@ -166,7 +191,7 @@ def _rows(
         cursor.close()
 
 
-def _statement(organization_id: UUID, selection: Selection) -> tuple[str, list[str]]:
+def _statement(organization_id: UUID, selection: Selection, content: str) -> tuple[str, list[str]]:
     ids = list(selection.ids)
     if selection.gapless:
         # A range reads the index in one walk; IN looks up each id.
@@ -174,8 +199,9 @@ def _statement(organization_id: UUID, selection: Selection) -> tuple[str, list[s
     else:
         condition, values = f"IN ({', '.join('?' * len(ids))})", ids
     metadata = _WITH_MARKS if selection.marks_only else _METADATA_TEXT
+    columns = _COLUMNS.format(metadata=metadata, content=content)
     statement = (
-        f"SELECT {_COLUMNS.format(metadata=metadata)} FROM messages WHERE organization_id = ?"
+        f"SELECT {columns} FROM messages WHERE organization_id = ?"
         f" AND conversation_id {condition} ORDER BY conversation_id, position"
     )
     return statement, [str(organization_id), *values]
@@ -184,8 +210,8 @@ def _statement(organization_id: UUID, selection: Selection) -> tuple[str, list[s
 class _Messages:
     """Makes messages of rows; encodes into reused memory: growing it costs more than filling it."""
 
-    def __init__(self) -> None:
-        self._metadata = CanonicalTexts(left_out=NO_METADATA, wrap=msgspec.Raw)
+    def __init__(self, wrap: Callable[[bytes], Any] = msgspec.Raw) -> None:
+        self._metadata = CanonicalTexts(left_out=NO_METADATA, wrap=wrap)
         self._buffer = bytearray()
 
     def chunks(self, rows: Sequence[Row]) -> Iterator[Chunk]:
@@ -220,11 +246,24 @@ class _Messages:
         except ValueError:
             # Not as chatdb writes them: what the JSON of each gives decides.
             messages = [self._record_of_json(row) for row in rows]
-        start = 0
-        for conversation, run in groupby(rows, itemgetter(0)):
-            end = start + len(list(run))
-            yield conversation, messages[start:end]
-            start = end
+        yield from _runs(rows, messages)
+
+    def rows(self, rows: Sequence[Row]) -> Iterator[Rows]:
+        """Yield the rows of each run of messages of one conversation."""
+        made = []
+        for row, metadata in zip(rows, self._metadata_of(rows), strict=True):
+            values = [*_usual_values(row)]
+            values[_METADATA_FIELD] = metadata
+            try:
+                values[_CREATED_AT_FIELD] = json_time(row[_CREATED_AT])
+                if row[-1] is not None:
+                    columns = canonical.decode(row[-1])
+                    for (name, make), value in zip(_RARE_BYTES, columns, strict=True):
+                        values[_PLACE_OF[name]] = None if value is None else make(value)
+            except ValueError as error:
+                raise _unreadable(row, error) from error
+            made.append(values)
+        yield from _runs(rows, made)
 
     def _record_of_json(self, row: Row) -> Message:
         ((_, encoded, _),) = self.chunks([row])
@@ -249,6 +288,15 @@ class _Messages:
         _encode_into(messages, self._buffer)
         # Without the list's brackets: the chunks of a conversation are joined to one list.
         return conversation, bytes(memoryview(self._buffer)[1:-1]), len(messages)
+
+
+def _runs(rows: Sequence[Row], made: list[_Made]) -> Iterator[tuple[str, list[_Made]]]:
+    """Yield what was made of the rows by their conversations."""
+    start = 0
+    for conversation, run in groupby(rows, itemgetter(0)):
+        end = start + len(list(run))
+        yield conversation, made[start:end]
+        start = end
 
 
 def _unreadable(row: Row, error: ValueError) -> DatabaseFailedError:
@@ -280,9 +328,20 @@ def _rare_value(column: Column) -> Callable[[Any], Any]:
 
 
 def _raw(text: str) -> msgspec.Raw | None:
+    encoded = _canonical(text)
+    return None if encoded is None else msgspec.Raw(encoded)
+
+
+def _rare_bytes(column: Column) -> Callable[[Any], Any]:
+    """Return what makes the field of a row of text."""
+    return _canonical if column.kind is JSON else _rare_text(column)
+
+
+def _canonical(text: str) -> bytes | None:
     encoded = canonical.encode(canonical.decode(text))
-    return None if encoded == b"null" else msgspec.Raw(encoded)
+    return None if encoded == b"null" else encoded
 
 
 _RARE_TEXTS: Makers = [(column.name, _rare_text(column)) for column in _SELDOM]
 _RARE_VALUES: Makers = [(column.name, _rare_value(column)) for column in _SELDOM]
+_RARE_BYTES: Makers = [(column.name, _rare_bytes(column)) for column in _SELDOM]

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
 from chatdb.errors import RefusedError, StorageError
 from chatdb.formats.base import Writer
@@ -18,6 +18,8 @@ from chatdb.formats.files.file_names import SHORT_ID, file_name
 from chatdb.formats.files.outputs import open_output
 from chatdb.formats.files.writing import Written
 from chatdb.primitives.atomic_write import (
+    PARTIAL,
+    atomic_write,
     remove_abandoned,
     storage_error,
     sync_file_system,
@@ -108,7 +110,7 @@ class LockedFolder:
         self.written = written
         self._folder = folder
         self._descriptor = descriptor
-        self._force = force
+        self.force = force
         self._on_kept = on_kept
         self._there = {"": _swept(folder)}
 
@@ -125,13 +127,36 @@ class LockedFolder:
         if state == "same":
             self.written.unchanged += 1
             return False
-        if state == "other" and not self._force and not self._may(path, data, may_replace):
+        if state == "other" and not self.force and not self._may(path, data, may_replace):
             self.written.kept += 1
             self._on_kept(str(self._folder / path))
             return False
         _write(self._folder, self._descriptor, path, data, state)
         self.written.files += 1
         return True
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[BinaryIO]:
+        """Open a file in the folder that appears when it is complete, in place of an older one."""
+        self._in(path.rpartition("/")[0])
+        with atomic_write(self._folder / path) as stream:
+            yield stream
+        self.written.files += 1
+
+    def paths(self, pattern: str) -> Iterator[str]:
+        """Yield the paths of the files that match a pattern."""
+        for found in self._folder.glob(pattern):
+            yield found.relative_to(self._folder).as_posix()
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files."""
+        for path in paths:
+            (self._folder / path).unlink(missing_ok=True)
+
+    def sweep(self, paths: Iterable[str]) -> None:
+        """Remove what killed runs left unfinished of files with these paths."""
+        for path in paths:
+            remove_abandoned(self._folder / (path + PARTIAL))
 
     def count_records(self) -> int:
         """Return how many files of conversations are in the folder, of whatever run."""

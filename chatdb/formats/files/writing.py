@@ -1,14 +1,15 @@
 """Records into a stream or a file as one document, and the format from an output's name."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from chatdb.errors import RefusedError, UsageError
 from chatdb.formats.base import Writer
 from chatdb.formats.registry import FORMATS
+from chatdb.formats.training.training_writer import TrainingWriter
 from chatdb.records import Conversation
 
 STDOUT = "-"
@@ -19,13 +20,15 @@ _MORE = {
 """Other extensions of a format."""
 _OTHERS = frozenset(
     (
-        *(".xhtml", ".pdf", ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
+        *(".xhtml", ".pdf", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
         *(".docx", ".doc", ".odt", ".rtf", ".epub", ".tex", ".rst", ".adoc", ".xml", ".yaml"),
         *(".yml", ".toml", ".ini", ".sql", ".dump", ".db", ".sqlite", ".sqlite3", ".duckdb"),
         *(".zip", ".tar", ".tgz", ".7z", ".bz2", ".xz", ".age", ".png", ".jpg", ".svg", ".py"),
     )
 )
-"""Extensions that promise something else, whatever --to says; others, such as .txt, do not."""
+"""Extensions that promise something else, whatever --to says; others, such as .txt, do not.
+
+Of `.parquet` these are compressed names: such a file is compressed inside."""
 
 
 @dataclass(slots=True)
@@ -33,7 +36,8 @@ class Written:
     """What was written, and the files of a folder that existed already.
 
     `unchanged` ones contain what would have been written, `kept` ones something else; `unlisted`
-    ones are conversations of other runs, which the folder's index does not name.
+    ones are conversations of other runs, which the folder's index does not name. Of a training set
+    `examples` were written, and `left_out` says how many of what was not.
     """
 
     conversations: int = 0
@@ -42,6 +46,8 @@ class Written:
     unchanged: int = 0
     kept: int = 0
     unlisted: int = 0
+    examples: int | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, record: Conversation) -> None:
         """Count a conversation that was written."""
@@ -64,18 +70,27 @@ def format_of(output: str, to: str | None) -> str | None:
     None if neither says anything: no name at all, a folder, or a name without an extension. Raises
     UsageError for a file whose name says a different format than the one to write.
     """
-    if output == STDOUT or is_folder(output):
+    if output == STDOUT:
+        return to
+    if is_folder(output):
+        if any(known.name == to and known.one_file for known in FORMATS):
+            raise UsageError(
+                f"{to} is written as one file, not as a folder",
+                hint=f"use a file name that ends in {_extension_of(to or '')}",
+            )
         return to
     told = format_for(output)
     ending = _ending(output)
     if to is None and told is None and ending:
         raise UsageError(
             f"{output} does not say which format to write: chatdb does not write {ending}",
-            hint="use a file name that ends in .jsonl, .json, .md or .html"
+            hint=f"use a file name that ends in {_told_endings()}"
             + ("" if ending in _OTHERS else ", or the format: --to jsonl"),
         )
     if to is None or told == to or (told is None and ending not in _OTHERS):
         return to or told
+    if any(known.name == to and output.lower().endswith(known.extensions) for known in FORMATS):
+        return to
     raise UsageError(
         f"the name {output} says a different format than {to}",
         hint=f"use a file name that ends in {_extension_of(to)}, or leave out --to",
@@ -92,6 +107,13 @@ def _ending(output: str) -> str:
     path = Path(output.lower())
     ending = Path(path.stem).suffix if path.suffix in (".gz", ".zst") else path.suffix
     return ending if any(map(str.isalpha, ending)) else ""
+
+
+def _told_endings() -> str:
+    """Return the endings of names that tell a format, such as `.jsonl, .json or .md`."""
+    endings = dict.fromkeys(known.extensions[0] for known in FORMATS if known.writes)
+    *first, last = endings
+    return f"{', '.join(first)} or {last}"
 
 
 def _extension_of(name: str) -> str:
@@ -121,3 +143,5 @@ def write_stream(
         separator = writer.separator
         written.count(record)
     stream.write(writer.end())
+    if isinstance(writer, TrainingWriter):
+        written.examples, written.left_out = writer.tally.examples, +writer.tally.left_out

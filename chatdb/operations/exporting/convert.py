@@ -10,12 +10,14 @@ from chatdb.errors import RefusedError
 from chatdb.formats import registry
 from chatdb.formats.base import Skipped, Tally, WriteOptions, Writer
 from chatdb.formats.depth import within_depth
-from chatdb.formats.files.folder_writing import write_folder
+from chatdb.formats.files.folder_writing import locked_folder, write_folder
 from chatdb.formats.files.outputs import open_output
 from chatdb.formats.files.sources import STDIN, open_source
 from chatdb.formats.files.streams import OnBytes
 from chatdb.formats.files.writing import Written, check_file, write_stream
 from chatdb.formats.sorting import sort_files
+from chatdb.formats.tables.rows import rows_of
+from chatdb.formats.tables.table_writing import TableWriter
 from chatdb.records import Conversation
 
 OnSkipped = Callable[[Skipped], object]
@@ -31,11 +33,15 @@ class ConvertOptions:
     source_name: str | None = None
     all_branches: bool = False
     include_hidden: bool = False
+    raw_csv: bool = False
 
     def writer(self) -> Writer:
         """Return the writer; raises UsageError for a format that cannot be written."""
         options = WriteOptions(
-            all_branches=self.all_branches, include_hidden=self.include_hidden, source=self.reads
+            all_branches=self.all_branches,
+            include_hidden=self.include_hidden,
+            source=self.reads,
+            raw_csv=self.raw_csv,
         )
         return registry.writer(self.writes, options)
 
@@ -48,7 +54,11 @@ def convert_stream(
     Raises NotFoundError, InvalidInputError, StorageError, and OSError of the stream.
     """
     written = Written()
-    write_stream(stream, options.writer(), _records(options, on_skipped, on_bytes), written)
+    writer, records = options.writer(), _records(options, on_skipped, on_bytes)
+    if isinstance(writer, TableWriter):
+        writer.write_table(stream, map(rows_of, records), written)
+    else:
+        write_stream(stream, writer, records, written)
     return written
 
 
@@ -85,8 +95,12 @@ def convert_folder(
 ) -> Written:
     """Write a file for each conversation, as `write_folder` does."""
     written = Written()
-    records = _records(options, on_skipped, on_bytes)
-    write_folder(folder, options.writer(), records, written, force=force, on_kept=on_kept)
+    writer, records = options.writer(), _records(options, on_skipped, on_bytes)
+    if isinstance(writer, TableWriter):
+        with locked_folder(folder, written, force=force, on_kept=on_kept) as place:
+            writer.write_tables(place, map(rows_of, records))
+    else:
+        write_folder(folder, writer, records, written, force=force, on_kept=on_kept)
     return written
 
 

@@ -1,13 +1,17 @@
 """Reads conversations from the database: as records, one at a time, or as native lines."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
+import sqlalchemy as sa
 
-from chatdb.db.contract.message_text import Records, unreadable
+from chatdb.db.contract.message_text import Selection, unreadable
 from chatdb.db.database import Database
+from chatdb.formats.tables.rows import ConversationRows
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation
 from chatdb.store.every_organization import Scope
@@ -21,7 +25,17 @@ from chatdb.store.selecting import (
     organization_id,
 )
 
+_Part = TypeVar("_Part")
 _decode = roomy(msgspec.json.Decoder(Conversation).decode)
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """The conversations to read."""
+
+    wanted: ConversationFilter
+    scope: Scope
+    ids_within: IdsWithin | None
 
 
 def read_conversations(
@@ -36,6 +50,53 @@ def read_conversations(
     at_once: int = AT_ONCE,
 ) -> Generator[Conversation, None, None]:
     """Yield what `native_lines` does as records, one at a time."""
+    read = _reading(
+        database,
+        _Selected(wanted, organization_key, ids_within),
+        parts=database.dialect.read_records,
+        labelled=labelled,
+        marks_only=marks_only,
+        on_read=on_read,
+        at_once=at_once,
+    )
+    with closing(read):
+        for record, messages in read:
+            record.messages += messages
+            yield record
+
+
+def read_rows(
+    database: Database,
+    wanted: ConversationFilter,
+    *,
+    organization_key: Scope,
+    ids_within: IdsWithin | None = None,
+    on_read: OnRead = lambda _conversations, _messages: None,
+) -> Generator[ConversationRows, None, None]:
+    """Yield what `native_lines` does as rows, a conversation at a time, labelled."""
+    read = _reading(
+        database,
+        _Selected(wanted, organization_key, ids_within),
+        parts=database.dialect.read_rows,
+        labelled=True,
+        on_read=on_read,
+    )
+    with closing(read):
+        for record, rows in read:
+            yield ConversationRows(record, rows)
+
+
+def _reading(
+    database: Database,
+    selected: _Selected,
+    *,
+    parts: Callable[[sa.Connection, UUID, Selection], Generator[tuple[str, list[_Part]]]],
+    labelled: bool,
+    marks_only: bool = False,
+    on_read: OnRead,
+    at_once: int = AT_ONCE,
+) -> Generator[tuple[Conversation, list[_Part]], None, None]:
+    """Yield the conversations without messages, each with what `parts` reads of these."""
     dialect = database.dialect
     messages = 0
 
@@ -46,7 +107,7 @@ def read_conversations(
 
     with database.transaction(snapshot=True, settings=READING) as connection:
         for organization, own in each_organization(
-            connection, dialect, wanted, organization_key, ids_within
+            connection, dialect, selected.wanted, selected.scope, selected.ids_within
         ):
             groups = groups_within(
                 connection,
@@ -59,27 +120,30 @@ def read_conversations(
             )
             with closing(groups):
                 for group in groups:
-                    read = dialect.read_records(connection, organization.id, group.selection)
+                    read = parts(connection, organization.id, group.selection)
                     with closing(read):
-                        for record in _joined(group, read):
-                            messages += len(record.messages)
-                            yield record
+                        for record, found in _joined(group, read):
+                            messages += len(found)
+                            yield record, found
 
 
-def _joined(group: Group, read: Iterator[Records]) -> Iterator[Conversation]:
+def _joined(
+    group: Group, read: Iterator[tuple[str, list[_Part]]]
+) -> Iterator[tuple[Conversation, list[_Part]]]:
     """Yield the conversations of a group with their messages, both by ascending id."""
     # Read after the first line: a conversation with many embeddings, which forms its own group,
     # needs the connection for them.
-    found: Records | None = ("", [])
+    found: tuple[str, list[_Part]] | None = ("", [])
     for identifier, line in zip(group.selection.ids, group.lines(), strict=True):
         try:
             record = _decode(line)
         except ValueError as error:
             raise unreadable(f"conversation {identifier}", error) from error
+        own: list[_Part] = []
         while found is not None and found[0] in ("", identifier):
-            record.messages += found[1]
+            own += found[1]
             found = next(read, None)
-        yield record
+        yield record, own
     if found is not None:
         raise RuntimeError(f"messages of {found[0]} were read out of order")
 

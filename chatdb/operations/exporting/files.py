@@ -13,11 +13,13 @@ from chatdb.formats import native, registry
 from chatdb.formats.attachment_links import FOLDER as ATTACHMENTS
 from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.files.file_names import folder_name
-from chatdb.formats.files.folder_writing import FolderWriter, write_folder
+from chatdb.formats.files.folder_writing import FolderWriter, locked_folder, write_folder
 from chatdb.formats.files.outputs import open_output
 from chatdb.formats.files.writing import Written, check_file, write_stream
+from chatdb.formats.tables.rows import ConversationRows
+from chatdb.formats.tables.table_writing import TableWriter
 from chatdb.operations.attachments.public import with_placed_files
-from chatdb.operations.exporting.exports import read_conversations
+from chatdb.operations.exporting.exports import read_conversations, read_rows
 from chatdb.operations.searching.public import SearchOptions, search
 from chatdb.primitives.file_store import FileStore
 from chatdb.records import Conversation, organization_id_of
@@ -54,6 +56,7 @@ class ExportOptions:
     format_name: str = native.NativeReader.name
     all_branches: bool = False
     include_hidden: bool = False
+    raw_csv: bool = False
 
     @property
     def is_everything(self) -> bool:
@@ -84,6 +87,7 @@ class ExportOptions:
             include_hidden=self.include_hidden,
             source=source,
             attachments=attachments,
+            raw_csv=self.raw_csv,
         )
         return registry.writer(self.format_name, options)
 
@@ -95,10 +99,14 @@ def export_stream(
     written = Written()
     if options.format_name == native.NativeReader.name:
         _write_native(database, stream, options, written, on_read)
-    else:
-        writer = options.writer(database.dialect.name)
-        with closing(_records(database, options, on_read)) as records:
-            write_stream(stream, writer, records, written)
+        return written
+    writer = options.writer(database.dialect.name)
+    if isinstance(writer, TableWriter):
+        with closing(_rows(database, options, on_read)) as rows:
+            writer.write_table(stream, rows, written)
+        return written
+    with closing(_records(database, options, on_read)) as records:
+        write_stream(stream, writer, records, written)
     return written
 
 
@@ -136,6 +144,13 @@ def export_folder(
         store = None
     links = None if store is None else ATTACHMENTS
     writer = options.writer(database.dialect.name, attachments=links)
+    if isinstance(writer, TableWriter):
+        with (
+            closing(_rows(database, options, on_read)) as rows,
+            locked_folder(folder, written, force=force, on_kept=on_kept) as locked,
+        ):
+            writer.write_tables(locked, rows)
+        return written
     with closing(_records(database, options, on_read)) as records:
         parted = not isinstance(writer, FolderWriter) and options.organization_key is EVERY
         for key, own in _by_organization(records) if parted else ((None, records),):
@@ -156,6 +171,18 @@ def _records(
     database: Database, options: ExportOptions, on_read: OnRead
 ) -> Generator[Conversation, None, None]:
     return read_conversations(database, options.wanted, on_read=on_read, **options.reading)
+
+
+def _rows(
+    database: Database, options: ExportOptions, on_read: OnRead
+) -> Generator[ConversationRows, None, None]:
+    return read_rows(
+        database,
+        options.wanted,
+        organization_key=options.organization_key,
+        ids_within=options.ids_within,
+        on_read=on_read,
+    )
 
 
 def _write_native(

@@ -1,0 +1,172 @@
+"""Conversations and their messages as batches of Arrow, built by columns.
+
+Text goes from the rows into Arrow as it is, most of it as the bytes of the database.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
+from operator import itemgetter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chatdb.formats.base import WriteOptions
+from chatdb.formats.tables.columns import CONVERSATIONS, MESSAGES, CellType, TableColumn
+from chatdb.formats.tables.rows import (
+    FIELDS,
+    LONG,
+    UNKNOWN,
+    ConversationRows,
+    MessageRow,
+    chosen_rows,
+    json_text,
+    time_text,
+)
+from chatdb.primitives import canonical
+from chatdb.records import Conversation
+
+ROWS = 10_000
+SIZE = 16 << 20
+"""Either ends a batch: rows, and bytes of text."""
+
+_TIME = pa.timestamp("us", "UTC")
+_TYPES: dict[CellType, pa.DataType] = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "time": _TIME,
+    "number": pa.int32(),
+    "truth": pa.bool_(),
+}
+_PLACES = {name: place for place, name in enumerate(FIELDS)}
+_long_texts = itemgetter(*(_PLACES[name] for name in LONG))
+
+
+def schema_of(table: str, columns: Sequence[TableColumn]) -> pa.Schema:
+    """Return the schema of a table's files."""
+    fields = [pa.field(column.name, _TYPES[column.type]) for column in columns]
+    return pa.schema(fields, metadata={"chatdb": table})
+
+
+MESSAGE_SCHEMA = schema_of("messages", MESSAGES)
+CONVERSATION_SCHEMA = schema_of("conversations", CONVERSATIONS)
+
+
+class TableBatches:
+    """Collects conversations until there are enough of them for a batch of each table."""
+
+    def __init__(self, options: WriteOptions) -> None:
+        self._options = options
+        self._begin()
+
+    def _begin(self) -> None:
+        self._records: list[Conversation] = []
+        self._counts: list[int] = []
+        self._rows: list[MessageRow] = []
+        self._marks: list[tuple[int, bool, bool]] = []
+        self._size = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether a batch should be taken."""
+        return len(self._rows) + len(self._records) >= ROWS or self._size >= SIZE
+
+    def add(self, conversation: ConversationRows) -> int:
+        """Add a conversation with the messages that the options choose; return their number."""
+        count = len(self._rows)
+        for chosen in chosen_rows(conversation, self._options):
+            row = chosen.row
+            self._rows.append(row)
+            self._marks.append((chosen.position, chosen.is_active, chosen.is_hidden))
+            self._size += sum(map(len, filter(None, _long_texts(row))))
+        count = len(self._rows) - count
+        self._counts.append(count)
+        self._records.append(conversation.record)
+        return count
+
+    def take(self) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Return the collected conversations and messages, and begin again."""
+        conversations = _conversation_batch(self._records, self._counts)
+        messages = self._message_batch(conversations)
+        self._begin()
+        return conversations, messages
+
+    def _message_batch(self, conversations: pa.RecordBatch) -> pa.RecordBatch:
+        indices = pa.array(
+            chain.from_iterable(map(repeat, range(len(self._counts)), self._counts)),
+            pa.int32(),
+        )
+        fields = zip(*self._rows, strict=True) if self._rows else repeat((), len(FIELDS))
+        values = dict(zip(FIELDS, fields, strict=True))
+        marks = zip(*self._marks, strict=True) if self._marks else repeat((), 3)
+        values["message_id"] = values["id"]
+        values |= zip(("position", "on_active_branch", "hidden"), marks, strict=True)
+        arrays = []
+        for column in MESSAGES:
+            own = values.get(column.name)
+            of_conversation = None
+            if own is None or column.name == "user_id":
+                of_conversation = conversations[column.name].take(indices)
+            if own is None:
+                arrays.append(of_conversation)
+            elif of_conversation is not None:
+                arrays.append(pc.coalesce(_array(column.type, own), of_conversation))
+            else:
+                arrays.append(_array(column.type, own))
+        return pa.RecordBatch.from_arrays(arrays, schema=MESSAGE_SCHEMA)
+
+
+def _conversation_batch(records: Sequence[Conversation], counts: Sequence[int]) -> pa.RecordBatch:
+    arrays = []
+    for column in CONVERSATIONS:
+        made = _OF_RECORDS.get(column.type, lambda value: value)
+        name = {"conversation_id": "id"}.get(column.name, column.name)
+        values: Sequence[Any] = counts
+        if column.name != "messages":
+            given = (getattr(record, name) for record in records)
+            values = [None if value is None or value == {} else made(value) for value in given]
+        if column.name in ("conversation_id", "current_message_id"):
+            values = [None if value is None else str(value) for value in values]
+        arrays.append(_array(column.type, values))
+    return pa.RecordBatch.from_arrays(arrays, schema=CONVERSATION_SCHEMA)
+
+
+_OF_RECORDS: dict[CellType, Callable[[Any], Any]] = {"json": json_text, "time": time_text}
+
+
+def _array(cell_type: CellType, values: Sequence[Any]) -> pa.Array:
+    if cell_type in ("number", "truth"):
+        return pa.array(values, _TYPES[cell_type])
+    texts = _texts(values)
+    return _times(texts) if cell_type == "time" else texts
+
+
+def _texts(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values, pa.string())
+    except (UnicodeEncodeError, pa.ArrowInvalid):
+        return pa.array([*map(_storable, values)], pa.string())
+
+
+def _storable(value: Any) -> Any:
+    """Return a text that is UTF-8, whatever it holds."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if value is None else canonical.clean_text(value)[0]
+
+
+def _times(texts: pa.Array) -> pa.Array:
+    times = texts.cast(_TIME)
+    unknown = pa.scalar(UNKNOWN, pa.string()).cast(_TIME)
+    return pc.if_else(pc.equal(times, unknown), pa.scalar(None, _TIME), times)
+
+
+def by_year(batch: pa.RecordBatch) -> Iterator[tuple[int | None, pa.RecordBatch]]:
+    """Yield the rows of each year in which they were created; None for those of unknown times."""
+    years = pc.year(batch["created_at"])
+    found = pc.unique(years).to_pylist()
+    if len(found) == 1:
+        yield found[0], batch
+        return
+    for year in found:
+        yield year, batch.filter(pc.is_null(years) if year is None else pc.equal(years, year))
