@@ -69,6 +69,7 @@ class Config:
     foreign_direct_url: Setting | None = None
     schema: Setting | None
     org: Setting
+    timezone: Setting = Setting("UTC", "default")
     attachments_dir: Setting | None = None
     # Files of one database would be unused ones to another, and be removed.
     foreign_attachments_dir: Setting | None = None
@@ -164,6 +165,7 @@ def load(
         foreign_direct_url=direct if is_foreign else None,
         schema=_possible_schema(ladder("--schema", schema, variables.SCHEMA)),
         org=ladder("--org", org, variables.ORG) or _default(variables.ORG),
+        timezone=found_or_default(variables.TIMEZONE),
         attachments_dir=None if _is_foreign(kept, found) else kept,
         foreign_attachments_dir=kept if _is_foreign(kept, found) else None,
         # Never from a `.env`: a cloned folder must not choose which program is run.

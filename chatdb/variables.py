@@ -45,6 +45,11 @@ ORG = Variable(
     about="Organization (tenant) to work on.",
     default="default",
 )
+TIMEZONE = Variable(
+    names=("CHATDB_TIMEZONE",),
+    about="Time zone of dates that are typed, and of the days that are counted: Europe/Berlin.",
+    default="UTC",
+)
 ATTACHMENTS_DIR = Variable(
     names=("CHATDB_ATTACHMENTS_DIR",),
     about=(
@@ -144,7 +149,7 @@ LESS = Variable(
 )
 
 VARIABLES = (
-    *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, ATTACHMENTS_DIR, *LIBPQ),
+    *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, TIMEZONE, ATTACHMENTS_DIR, *LIBPQ),
     *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE, DEV_MEMORY),
     *(BACKUP_URL, AGE_RECIPIENTS, AGE_IDENTITY, NOTIFY_URL),
     *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),

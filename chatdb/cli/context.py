@@ -32,6 +32,7 @@ from chatdb.db import lock_waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import tzinfo
 
     import typer
 
@@ -87,6 +88,18 @@ class CommandContext:
         """The PostgreSQL schema of chatdb's tables, if one is set."""
         setting = self.config.schema
         return None if setting is None else setting.value
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """The time zone of dates that are typed; raises ConfigurationError naming its source."""
+        from chatdb.errors import ConfigurationError, UsageError
+        from chatdb.primitives.time_words import zone_of
+
+        setting = self.config.timezone
+        try:
+            return zone_of(setting.value)
+        except UsageError as error:
+            raise ConfigurationError(f"{error.text} ({setting.source})", hint=error.hint) from error
 
     @property
     def bindir(self) -> Path | None:

@@ -74,6 +74,20 @@ WithinConversation = Annotated[
 UserOption = Annotated[
     str | None, option("--user ID", "Only this user's; other users' are treated as not found.")
 ]
+UpdatedSinceOption = Annotated[
+    str | None,
+    option("--since TIME", "Only those updated then or later: 2025-06, 30d, yesterday."),
+]
+UpdatedUntilOption = Annotated[
+    str | None,
+    option("--until TIME", "Only those updated then or earlier; 2025-06: all of June."),
+]
+MessagesSinceOption = Annotated[
+    str | None, option("--since TIME", "Only messages from then on: 2025-06, 30d, yesterday.")
+]
+MessagesUntilOption = Annotated[
+    str | None, option("--until TIME", "Only messages up to then; 2025-06: all of June.")
+]
 MetaOption = Annotated[
     list[str] | None,
     option("--meta KEY=VALUE", "Only conversations with this metadata; repeatable."),

@@ -46,6 +46,7 @@ def show(context: typer.Context) -> None:
         _direct_url(config, None if direct is None else direct.redacted()),
         _row("schema", config.schema),
         _row("org", config.org),
+        _row("timezone", config.timezone),
         _environment(command),
         _attachments_dir(command),
         _row("pg_bindir", config.pg_bindir),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypedDict
@@ -178,7 +178,12 @@ def _write_native(
 
 
 def matching_ids(
-    database: Database, query: str, *, organization_key: Scope, include_hidden: bool
+    database: Database,
+    query: str,
+    *,
+    organization_key: Scope,
+    include_hidden: bool,
+    zone: tzinfo = UTC,
 ) -> IdsWithin:
     """Return the conversations with a message, or a title, that matches the query.
 
@@ -187,7 +192,9 @@ def matching_ids(
     found: dict[str, dict[UUID, None]] = {}
     cursor: str | None = None
     while True:
-        options = SearchOptions(limit=_HITS_AT_ONCE, after=cursor, include_hidden=include_hidden)
+        options = SearchOptions(
+            limit=_HITS_AT_ONCE, after=cursor, include_hidden=include_hidden, zone=zone
+        )
         page = search(database, query, organization_key=organization_key, options=options)
         keys = page.organizations or [str(organization_key)] * len(page.hits)
         for key, hit in zip(keys, page.hits, strict=True):

@@ -115,11 +115,11 @@ def _newest(
 
 def _read(text: str, options: SearchOptions) -> tuple[Query, str | None]:
     if not options.raw:
-        return with_filters(parse(text), roles=options.roles, users=options.users), None
+        return with_filters(parse(text, zone=options.zone), options), None
     raw = clean_text(text)[0].strip()
     if not raw:
         raise UsageError("the query is empty", hint="chatdb search --help")
-    return with_filters(Query(), roles=options.roles, users=options.users), raw
+    return with_filters(Query(), options), raw
 
 
 def _request(
