@@ -157,7 +157,7 @@ def _with_ids(
     from dataclasses import replace
 
     from chatdb.operations.exporting.exports import find_within
-    from chatdb.operations.exporting.files import matching_ids
+    from chatdb.operations.searching.found import matching_ids
 
     if ids is None and query is None:
         return options

@@ -1,0 +1,43 @@
+"""Which conversations a search finds, whatever page they would be on."""
+
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
+
+from chatdb.db.database import Database
+from chatdb.operations.searching.search import search
+from chatdb.operations.searching.search_page import SearchOptions
+from chatdb.records import organization_id_of
+from chatdb.store.every_organization import Scope
+from chatdb.store.selecting import IdsWithin
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+_HITS_AT_ONCE = 1_000
+
+
+def matching_ids(
+    database: Database,
+    query: str,
+    *,
+    organization_key: Scope,
+    include_hidden: bool,
+    zone: tzinfo = UTC,
+) -> IdsWithin:
+    """Return the conversations with a message, or a title, that matches the query.
+
+    Raises UsageError for an invalid query.
+    """
+    found: dict[str, dict[UUID, None]] = {}
+    cursor: str | None = None
+    while True:
+        options = SearchOptions(
+            limit=_HITS_AT_ONCE, after=cursor, include_hidden=include_hidden, zone=zone
+        )
+        page = search(database, query, organization_key=organization_key, options=options)
+        keys = page.organizations or [str(organization_key)] * len(page.hits)
+        for key, hit in zip(keys, page.hits, strict=True):
+            found.setdefault(key, {})[hit.conversation_id] = None
+        cursor = page.next_cursor
+        if cursor is None:
+            return {organization_id_of(key): list(ids) for key, ids in found.items()}
