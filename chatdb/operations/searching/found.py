@@ -4,16 +4,15 @@ from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from chatdb.db.database import Database
-from chatdb.operations.searching.search import search
+from chatdb.operations.searching.search import search_conversations
 from chatdb.operations.searching.search_page import SearchOptions
-from chatdb.records import organization_id_of
 from chatdb.store.every_organization import Scope
 from chatdb.store.selecting import IdsWithin
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-_HITS_AT_ONCE = 1_000
+_HITS_AT_ONCE = 20_000
 
 
 def matching_ids(
@@ -28,16 +27,16 @@ def matching_ids(
 
     Raises UsageError for an invalid query.
     """
-    found: dict[str, dict[UUID, None]] = {}
+    found: dict[UUID, dict[UUID, None]] = {}
     cursor: str | None = None
     while True:
         options = SearchOptions(
             limit=_HITS_AT_ONCE, after=cursor, include_hidden=include_hidden, zone=zone
         )
-        page = search(database, query, organization_key=organization_key, options=options)
-        keys = page.organizations or [str(organization_key)] * len(page.hits)
-        for key, hit in zip(keys, page.hits, strict=True):
-            found.setdefault(key, {})[hit.conversation_id] = None
-        cursor = page.next_cursor
+        hits, cursor = search_conversations(
+            database, query, organization_key=organization_key, options=options
+        )
+        for organization, conversation in hits:
+            found.setdefault(organization, {})[conversation] = None
         if cursor is None:
-            return {organization_id_of(key): list(ids) for key, ids in found.items()}
+            return {organization: list(ids) for organization, ids in found.items()}
