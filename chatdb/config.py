@@ -6,6 +6,7 @@ combined into one.
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -227,6 +228,12 @@ def terminal(environment: Mapping[str, str] | None = None) -> Terminal:
         color=not env.get("NO_COLOR") and env.get("TERM") != "dumb",
         pager=pager.strip(),
     )
+
+
+def has_browser() -> bool:
+    """Tell whether a browser can be expected: one is set, or there is a screen to show it on."""
+    screens = (variables.BROWSER, variables.DISPLAY, variables.WAYLAND_DISPLAY)
+    return sys.platform == "darwin" or any(os.environ.get(each.names[0]) for each in screens)
 
 
 def pager_environment() -> dict[str, str]:

@@ -147,12 +147,30 @@ LESS = Variable(
     default="FRX",
     environment_only=True,
 )
+BROWSER = Variable(
+    names=("BROWSER",),
+    about="Browser for chatdb open; without it, the desktop's own.",
+    example="firefox",
+    environment_only=True,
+)
+DISPLAY = Variable(
+    names=("DISPLAY",),
+    about="The screen; without one (or WAYLAND_DISPLAY) chatdb open looks for no browser.",
+    example=":0",
+    environment_only=True,
+)
+WAYLAND_DISPLAY = Variable(
+    names=("WAYLAND_DISPLAY",),
+    about="",
+    example="wayland-0",
+    environment_only=True,
+)
 
 VARIABLES = (
     *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, TIMEZONE, ATTACHMENTS_DIR, *LIBPQ),
     *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE, DEV_MEMORY),
     *(BACKUP_URL, AGE_RECIPIENTS, AGE_IDENTITY, NOTIFY_URL),
-    *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),
+    *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS, BROWSER, DISPLAY, WAYLAND_DISPLAY),
 )
 
 _HEAD = """\

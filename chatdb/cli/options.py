@@ -192,6 +192,12 @@ _FLAGS = (
 )
 
 
+_EPILOG = """\b
+Global options, explained by chatdb --help:
+  -d URL, --org KEY, --schema NAME, --direct-url URL, --no-color, -q, -v,
+  --attachments-dir FOLDER, --debug"""
+
+
 def add_global_options(command: Any, *, listed: bool) -> None:
     """Add the global options that a command, and every command below a group, lacks.
 
@@ -203,6 +209,8 @@ def add_global_options(command: Any, *, listed: bool) -> None:
     ]
     for option in options:
         option.listed = listed
+    if not listed:
+        command.epilog = _EPILOG
     if isinstance(command, DataCommand):
         options += [_format_option(), _flag(*_RAW_CSV)]
     if "--yes" in taken:

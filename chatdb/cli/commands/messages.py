@@ -110,7 +110,7 @@ def add(
     \b
     Examples:
       chatdb messages add last "And with rye?"
-      ollama run llama3 < question.txt | chatdb messages add last --role assistant --model llama3
+      ollama run llama3 < ask.txt | chatdb messages add last --role assistant
       chatdb messages add last --json < messages.jsonl
     """
     from chatdb.cli.input import read_text

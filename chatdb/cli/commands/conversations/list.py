@@ -97,8 +97,8 @@ def list_conversations(
 
     \b
     Examples:
-      chatdb conversations list --user ann --limit 20
-      chatdb conversations list --since 30d --title "bread OR dough" --model gpt-4o
+      chatdb list --user ann --limit 20
+      chatdb conversations list --since 30d --title "bread OR dough"
       chatdb conversations list --starred --sort title --meta lang=de
     """
     from chatdb.operations.conversations import lists as conversations

@@ -104,7 +104,7 @@ def restore(
     \b
     Examples:
       chatdb restore latest
-      chatdb restore relay_dev_20231220_143022.sql --into postgresql://localhost/relay
+      chatdb restore relay_dev.sql --into postgresql://localhost/relay
       chatdb restore latest --conversation 0192f0c1 --dry-run
       chatdb restore --undo
     """
