@@ -230,6 +230,26 @@ def terminal(environment: Mapping[str, str] | None = None) -> Terminal:
     )
 
 
+def state_folder() -> Path | None:
+    """Return the folder for what chatdb remembers of its own use, None without a home."""
+    return _own_folder(os.environ, variables.XDG_STATE_HOME)
+
+
+def _own_folder(env: Mapping[str, str], variable: Variable) -> Path | None:
+    """Return chatdb's folder below one of the XDG folders (or that of macOS)."""
+    typed = env.get(variable.names[0], "")
+    # The specification wants a relative one to be ignored.
+    if typed.startswith("/"):
+        return Path(typed, "chatdb")
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "chatdb"
+    return home / (variable.default or "").removeprefix("~/") / "chatdb"
+
+
 def has_browser() -> bool:
     """Tell whether a browser can be expected: one is set, or there is a screen to show it on."""
     screens = (variables.BROWSER, variables.DISPLAY, variables.WAYLAND_DISPLAY)

@@ -147,6 +147,12 @@ LESS = Variable(
     default="FRX",
     environment_only=True,
 )
+XDG_STATE_HOME = Variable(
+    names=("XDG_STATE_HOME",),
+    about="Where chatdb remembers short cursors and the database used last, in a folder chatdb.",
+    default="~/.local/state",
+    environment_only=True,
+)
 BROWSER = Variable(
     names=("BROWSER",),
     about="Browser for chatdb open; without it, the desktop's own.",
@@ -170,7 +176,8 @@ VARIABLES = (
     *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, TIMEZONE, ATTACHMENTS_DIR, *LIBPQ),
     *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE, DEV_MEMORY),
     *(BACKUP_URL, AGE_RECIPIENTS, AGE_IDENTITY, NOTIFY_URL),
-    *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS, BROWSER, DISPLAY, WAYLAND_DISPLAY),
+    *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),
+    *(XDG_STATE_HOME, BROWSER, DISPLAY, WAYLAND_DISPLAY),
 )
 
 _HEAD = """\

@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Self
 from chatdb import config as settings
 from chatdb.cli.diagnostics import Diagnostics
 from chatdb.cli.next_command import for_the_same_database
+from chatdb.cli.next_page import list_of
 from chatdb.cli.options import GlobalOptions
 from chatdb.cli.output import Output
 from chatdb.db import lock_waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import tzinfo
 
     import typer
@@ -44,8 +45,13 @@ if TYPE_CHECKING:
 class CommandContext:
     """What a command works with; each part is made on first use."""
 
-    def __init__(self, options: GlobalOptions) -> None:
+    def __init__(
+        self, options: GlobalOptions, *, list_name: str = "", words: Sequence[str] = ()
+    ) -> None:
+        """Take the global options, the name of the list that is printed, and the words typed."""
         self.options = options
+        self.list_name = list_name
+        self.words = words
         self.terminal = settings.terminal()
         color = self.terminal.color and not options.no_color
         self.output = Output(
@@ -62,7 +68,11 @@ class CommandContext:
     @classmethod
     def of(cls, context: typer.Context) -> Self:
         """Return the context of the command that Typer calls."""
-        return cls(context.find_root().ensure_object(GlobalOptions))
+        return cls(
+            context.find_root().ensure_object(GlobalOptions),
+            list_name=list_of(context),
+            words=context.meta.get("chatdb.args", ()),
+        )
 
     @cached_property
     def config(self) -> settings.Config:
@@ -185,14 +195,15 @@ class CommandContext:
             database.close()
 
     def tell_more(self, after: str, *, than: int | None = None) -> None:
-        """Note that a list ends after `than` rows, and which option continues it."""
-        from shlex import quote
+        """Note that a list ends after `than` rows, and the command for the next page.
 
-        from chatdb.cli.text import one_line
+        People get a short cursor, programs the one that is good on any machine.
+        """
+        from chatdb.cli.next_page import next_command, short_cursor
 
         more = "there are more" if than is None else f"there are more than {than}"
-        place = quote(one_line(after))
-        self.diagnostics.note(f"{more}: --limit shows more at once, --after {place} continues here")
+        cursor = short_cursor(self.list_name, after) if self.output.is_table else after
+        self.diagnostics.command(f"{more}, on the next page", next_command(self.words, cursor))
 
     def _prepare(self, database: Database, *, create: bool) -> None:
         from chatdb.operations.schema.schema import prepare_new_sqlite, require_current

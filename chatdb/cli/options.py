@@ -15,6 +15,8 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_click_type
 from typer.models import OptionInfo
 
+from chatdb.cli.next_page import whole_cursor
+
 
 class OutputFormat(StrEnum):
     """How a command prints its data; all four formats hold the same data."""
@@ -52,7 +54,11 @@ LimitOption = Annotated[int, option("--limit", "Maximum number to show.", min=1,
 AllOrgsOption = Annotated[bool, option("--all-orgs", "All organizations instead of one.")]
 AfterOption = Annotated[
     str | None,
-    option("--after CURSOR", "Continue after this cursor, printed with the previous page."),
+    option(
+        "--after CURSOR",
+        "Continue after this cursor, printed with the previous page.",
+        callback=whole_cursor,
+    ),
 ]
 
 ClientArguments = Annotated[

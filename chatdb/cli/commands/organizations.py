@@ -13,6 +13,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.erasing import attached_digests, erase_attachments, tell_erased
 from chatdb.cli.lazy_group import group_app
+from chatdb.cli.next_page import whole_cursor
 from chatdb.cli.options import (
     DataCommand,
     DryRunOption,
@@ -58,7 +59,9 @@ class OrganizationDeletionSummary:
 def list_organizations(
     context: typer.Context,
     limit: LimitOption = 50,
-    after: Annotated[str | None, option("--after KEY", "Continue after this key.")] = None,
+    after: Annotated[
+        str | None, option("--after KEY", "Continue after this key.", callback=whole_cursor)
+    ] = None,
 ) -> None:
     """List organizations by key, with counts.
 
