@@ -147,10 +147,28 @@ LESS = Variable(
     default="FRX",
     environment_only=True,
 )
+CONFIG_FILE = Variable(
+    names=("CHATDB_CONFIG_FILE",),
+    about="The user's settings file; by default chatdb/config.toml in XDG_CONFIG_HOME.",
+    example="/home/me/chatdb.toml",
+    environment_only=True,
+)
+XDG_CONFIG_HOME = Variable(
+    names=("XDG_CONFIG_HOME",),
+    about="Where the user's settings file is looked for.",
+    default="~/.config",
+    environment_only=True,
+)
 XDG_STATE_HOME = Variable(
     names=("XDG_STATE_HOME",),
     about="Where chatdb remembers short cursors and the database used last, in a folder chatdb.",
     default="~/.local/state",
+    environment_only=True,
+)
+EDITOR = Variable(
+    names=("VISUAL", "EDITOR"),
+    about="Editor for chatdb config edit; without it editor, nano or vi.",
+    example="vim",
     environment_only=True,
 )
 BROWSER = Variable(
@@ -177,7 +195,7 @@ VARIABLES = (
     *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE, DEV_MEMORY),
     *(BACKUP_URL, AGE_RECIPIENTS, AGE_IDENTITY, NOTIFY_URL),
     *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),
-    *(XDG_STATE_HOME, BROWSER, DISPLAY, WAYLAND_DISPLAY),
+    *(CONFIG_FILE, XDG_CONFIG_HOME, XDG_STATE_HOME, EDITOR, BROWSER, DISPLAY, WAYLAND_DISPLAY),
 )
 
 _HEAD = """\

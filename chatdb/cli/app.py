@@ -57,7 +57,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "wait": ("wait", "Wait until the database answers a query."),
         "connect": ("connect", "Open the database in psql, pgcli or sqlite3."),
         "environment": ("environment", "Label a database: development, staging or production."),
-        "config": ("config", "Show the settings and where they come from."),
+        "config": ("config", "Show the settings and their sources; change your own."),
     },
     "Develop": {
         "dev-db": ("dev_db.group", "Run a development PostgreSQL, with or without Docker."),

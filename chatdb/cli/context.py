@@ -166,19 +166,25 @@ class CommandContext:
 
     @contextmanager
     def open_database(
-        self, *, create: bool = True, any_schema: bool = False, user: str | None = None
+        self, *, create: bool = False, any_schema: bool = False, user: str | None = None
     ) -> Iterator[Database]:
         """Open the database for the command and close it after.
 
-        The schema must be current: an empty or new SQLite file is migrated first (with a note), any
-        other mismatch raises SchemaMismatchError. `create=False` is for a dry run: no file is
-        created. `any_schema` skips the check, for commands that inspect or change the schema. Every
-        transaction is limited to the organization in use, and with `user` to that user, if
-        row-level security applies to the role. Raises DatabaseUnreachableError.
+        The schema must be current: with `create`, for what writes the first rows, an empty or new
+        SQLite file is migrated first (with a note); without it a missing file raises NotFoundError.
+        Any other mismatch raises SchemaMismatchError. `any_schema` skips the check, for commands
+        that inspect or change the schema. Every transaction is limited to the organization in use,
+        and with `user` to that user, if row-level security applies to the role. Raises
+        DatabaseUnreachableError.
         """
         from chatdb.db.database import Database, Tenant
         from chatdb.records import organization_id_of
 
+        path = self.url.path
+        if path is not None and not (create or any_schema or path.exists()):
+            from chatdb.cli.last_database import no_database
+
+            raise no_database(self.url, self.config.database_url.source, self.words)
         settings.export_libpq(self.config)
         database = Database.open(
             self.url,
@@ -206,11 +212,13 @@ class CommandContext:
         self.diagnostics.command(f"{more}, on the next page", next_command(self.words, cursor))
 
     def _prepare(self, database: Database, *, create: bool) -> None:
+        from chatdb.cli.last_database import remember_database
         from chatdb.operations.schema.schema import prepare_new_sqlite, require_current
 
         if create and prepare_new_sqlite(database):
             self.diagnostics.note(f"made a new database at {self.url.redacted()}")
         require_current(database)
+        remember_database(self.url)
 
 
 def attachments_beside(url: DatabaseUrl) -> Path | None:

@@ -73,7 +73,7 @@ def reindex(context: typer.Context) -> None:
     from chatdb.operations.conversations.reindex import reindex_messages
 
     command = CommandContext.of(context)
-    with command.open_database(create=False) as database, StageWatch(command) as watch:
+    with command.open_database() as database, StageWatch(command) as watch:
         report = reindex_messages(database, watch)
     of = counted(report.conversations, "conversation")
     words = f"added text to {counted(report.messages, 'message')}; looked through {of}"
@@ -258,7 +258,7 @@ def delete(
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
     erased = True
-    with command.open_database(create=not dry_run, user=user) as database:
+    with command.open_database(user=user) as database:
         within, found = operation.find_deletable(
             database, conversation, messages, organization_key=command.org, user_id=user
         )

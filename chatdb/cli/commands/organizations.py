@@ -99,7 +99,7 @@ def create(
     from chatdb.operations.organizations import organizations
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(create=True) as database:
         made = organizations.create(database, key, name=name, if_missing=if_missing)
     command.output.record(made)
 
@@ -152,7 +152,7 @@ def delete(
     command = CommandContext.of(context)
     operation.refuse_default(key, keep_row=keep_organization)
     erased = True
-    with command.open_database(create=not dry_run) as database:
+    with command.open_database() as database:
         found = organizations.contents(database, key)
         kept = keep_to or operation.keep_path(database, key, now=datetime.now(UTC))
         path = None if no_keep else kept

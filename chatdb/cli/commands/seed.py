@@ -95,7 +95,7 @@ def _seed(command: CommandContext, options: SeedOptions) -> "SeedReport":
 
     total = planned_conversations(options)
     diagnostics = command.diagnostics
-    with command.open_database() as database:
+    with command.open_database(create=True) as database:
         try:
             with diagnostics.progress("seeding", total=total, unit="conversations") as progress:
                 return seed(
@@ -119,7 +119,7 @@ def _preview(command: CommandContext, options: SeedOptions) -> "SeedReport":
     with command.diagnostics.progress("making", total=total, unit="conversations") as progress:
         if path is not None and not path.exists():
             return preview_seed(None, options, on_progress=progress.advance)
-        with command.open_database(create=False) as database:
+        with command.open_database() as database:
             return preview_seed(database, options, on_progress=progress.advance)
 
 

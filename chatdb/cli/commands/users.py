@@ -117,7 +117,7 @@ def rename(
     from chatdb.operations.organizations import users
 
     command = CommandContext.of(context)
-    with command.open_database(create=not dry_run) as database:
+    with command.open_database() as database:
         planned = users.rename(
             database, user, new, organization_key=command.org, merge=merge, dry_run=True
         )

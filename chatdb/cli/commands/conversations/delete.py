@@ -98,7 +98,7 @@ def delete(
     wanted = replace(_wanted(user, source, flags, kind, meta), since=first, before=after)
     _check(conversations, wanted, user)
     erased = True
-    with command.open_database(create=not dry_run, user=user) as database:
+    with command.open_database(user=user) as database:
         if conversations:
             found = operation.find_deletable(
                 database, conversations, organization_key=command.org, user_id=user

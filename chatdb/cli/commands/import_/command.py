@@ -168,7 +168,7 @@ class _Importing:
         """Import; if it is interrupted or fails, report how far it got."""
         from chatdb.operations.importing.files import import_files
 
-        with self._command.open_database() as database:
+        with self._command.open_database(create=True) as database:
             try:
                 with _progress(self._command, "importing", self._inputs) as progress:
                     return import_files(
@@ -208,7 +208,7 @@ class _Importing:
 
         if missing:
             return look(None)
-        with self._command.open_database(create=False) as database:
+        with self._command.open_database() as database:
             return look(database)
 
     def _started(self, run: "ImportRun") -> None:
