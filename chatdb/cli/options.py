@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_click_type
 from typer.models import OptionInfo
 
+from chatdb.cli import completion
 from chatdb.cli.next_page import whole_cursor
 
 
@@ -70,12 +71,27 @@ ReadOnlyOption = Annotated[
     bool, option("--read-only", "Open a read-only session, to prevent accidental changes.")
 ]
 
-ConversationArgument = Annotated[str, argument("ID", "Full id, its beginning or end, or: last.")]
+ConversationArgument = Annotated[
+    str,
+    argument(
+        "ID", "Full id, its beginning or end, or: last.", autocompletion=completion.conversations
+    ),
+]
 ConversationArguments = Annotated[
-    list[str], argument("ID...", "Ids, or the beginning or end of each, or: last.")
+    list[str],
+    argument(
+        "ID...",
+        "Ids, or the beginning or end of each, or: last.",
+        autocompletion=completion.conversations,
+    ),
 ]
 WithinConversation = Annotated[
-    str, argument("CONVERSATION", "Conversation id, its beginning or end, or: last.")
+    str,
+    argument(
+        "CONVERSATION",
+        "Conversation id, its beginning or end, or: last.",
+        autocompletion=completion.conversations,
+    ),
 ]
 UserOption = Annotated[
     str | None, option("--user ID", "Only this user's; other users' are treated as not found.")
@@ -134,7 +150,11 @@ def seconds(name: str, help_text: str, *, least: float = 0) -> Any:
 TimeoutOption = Annotated[float, seconds("--timeout", "Give up after this time.", least=0.01)]
 RolesOption = Annotated[
     list[str] | None,
-    option("--role ROLE", "Only messages of this role: user, assistant, system or tool."),
+    option(
+        "--role ROLE",
+        "Only messages of this role: user, assistant, system or tool.",
+        autocompletion=completion.roles,
+    ),
 ]
 NewMetaOption = Annotated[
     list[str] | None, option("--meta KEY=VALUE", "Metadata to store; repeatable.")
@@ -251,7 +271,12 @@ def _value_option(names: list[str], metavar: str, help_text: str) -> GlobalOptio
         help=help_text,
         expose_value=False,
         callback=_remember,
+        autocompletion=_organizations if "--org" in names else None,
     )
+
+
+def _organizations(context: Any, _words: list[str], incomplete: str) -> Any:
+    return completion.organizations(context, incomplete)
 
 
 def _flag(names: list[str], help_text: str) -> GlobalOption:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.context import CommandContext
 from chatdb.cli.flag_options import with_flags
@@ -39,7 +40,11 @@ app = command_app()
 
 ToOption = Annotated[
     str | None,
-    option("--to FORMAT", "Format: jsonl (lossless), json, markdown or html; see chatdb formats."),
+    option(
+        "--to FORMAT",
+        "Format: jsonl (lossless), json, markdown or html; see chatdb formats.",
+        autocompletion=completion.formats_written,
+    ),
 ]
 AllBranchesOption = Annotated[
     bool, option("--all-branches", "Write every branch, not only the active one.")
@@ -60,7 +65,11 @@ def export(
     ] = "-",
     ids: Annotated[
         list[str] | None,
-        option("--id ID", "Only this conversation: its id or a part of it; repeatable."),
+        option(
+            "--id ID",
+            "Only this conversation: its id or a part of it; repeatable.",
+            autocompletion=completion.conversations,
+        ),
     ] = None,
     user: Annotated[str | None, option("--user ID", "Only this user's conversations.")] = None,
     since: UpdatedSinceOption = None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.delete import tell_way_back
 from chatdb.cli.confirm import confirm
@@ -44,7 +45,14 @@ MessageArgument = Annotated[str, argument("MESSAGE", "Full id, its beginning or 
 TextArgument = Annotated[
     str | None, argument("[TEXT]", "Message text; if omitted or -, read from standard input.")
 ]
-RoleOption = Annotated[str | None, option("--role ROLE", "Role: user, assistant, system or tool.")]
+RoleOption = Annotated[
+    str | None,
+    option(
+        "--role ROLE",
+        "Role: user, assistant, system or tool.",
+        autocompletion=completion.roles,
+    ),
+]
 AuthorOption = Annotated[str | None, option("--author NAME", "Provider, or name of the tool.")]
 ModelOption = Annotated[str | None, option("--model NAME", "Name of the model.")]
 ReasoningOption = Annotated[

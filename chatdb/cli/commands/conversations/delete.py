@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.list import SHORT_ID
 from chatdb.cli.confirm import confirm
@@ -53,7 +54,12 @@ class DeletionSummary:
 def delete(
     context: typer.Context,
     conversations: Annotated[
-        list[str] | None, argument("[ID...]", "Ids, or the beginning or end of each, or: last.")
+        list[str] | None,
+        argument(
+            "[ID...]",
+            "Ids, or the beginning or end of each, or: last.",
+            autocompletion=completion.conversations,
+        ),
     ] = None,
     user: UserOption = None,
     before: Annotated[

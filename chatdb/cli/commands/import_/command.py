@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.commands.import_.attachments import (
     attachment_options,
     tell_attachments,
@@ -45,7 +46,12 @@ def import_(
         ),
     ] = None,
     format_name: Annotated[
-        str | None, option("--from FORMAT", "Format or layout; see chatdb formats.")
+        str | None,
+        option(
+            "--from FORMAT",
+            "Format or layout; see chatdb formats.",
+            autocompletion=completion.formats_read,
+        ),
     ] = None,
     source_schema: Annotated[
         str | None,
