@@ -12,12 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
-from chatdb import dotenv_file, user_file, variables
+from chatdb import dotenv_file, variables
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError
-from chatdb.user_file import UserFile
 from chatdb.variables import Variable
+
+if TYPE_CHECKING:
+    from chatdb.user_file import UserFile
 
 _LIBPQ_MARKS = ("PGHOST", "PGDATABASE")
 _LONGEST_NAME = 63
@@ -147,7 +150,7 @@ def load(
     env = _Source(os.environ if environment is None else environment)
     values, lines, notes = dotenv_file.read((directory or Path()) / ".env")
     file = _Source(values, lines)
-    own = user_file.read(user_file_path(env.values))
+    own = _user_file(env.values)
     found = (
         _option("--database-url", database_url)
         or env.database_url()
@@ -239,7 +242,7 @@ def pager(environment: Mapping[str, str] | None = None) -> Setting:
             return Setting(env[name], f"environment {name}")
     # What is wrong with the file is told where the settings are read.
     with suppress(ConfigurationError):
-        own = _of_user(user_file.read(user_file_path(env)), variables.PAGER)
+        own = _of_user(_user_file(env), variables.PAGER)
         if own is not None:
             return own
     return _default(variables.PAGER)
@@ -261,13 +264,23 @@ def user_file_path(environment: Mapping[str, str] | None = None) -> Path | None:
     return None if folder is None else folder / "config.toml"
 
 
-def _of_user(file: UserFile, variable: Variable) -> Setting | None:
-    value = file.get(variable)
-    return None if value is None else Setting(value, f"{USER_FILE} {file.path}")
+def _user_file(env: Mapping[str, str]) -> "UserFile | None":
+    """Read the user's settings file; most have none, and pay nothing for it."""
+    path = user_file_path(env)
+    if path is None or not path.exists():
+        return None
+    from chatdb import user_file
+
+    return user_file.read(path)
 
 
-def _notes_of(file: UserFile) -> Iterator[str]:
-    if file.holds_password and not file.is_private:
+def _of_user(file: "UserFile | None", variable: Variable) -> Setting | None:
+    value = None if file is None else file.get(variable)
+    return None if value is None or file is None else Setting(value, f"{USER_FILE} {file.path}")
+
+
+def _notes_of(file: "UserFile | None") -> Iterator[str]:
+    if file is not None and file.holds_password and not file.is_private:
         chmod = f"chmod 600 {quote(str(file.path))}"
         yield f"{file.path} holds a password, and others can read it: {chmod}"
 

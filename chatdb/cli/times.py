@@ -1,9 +1,12 @@
 """Times and ages as options take them, in the words of `chatdb.primitives.time_words`."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 
 from chatdb.errors import UsageError
-from chatdb.primitives.time_words import FORMS, Span, span_of
+
+if TYPE_CHECKING:
+    from chatdb.primitives.time_words import Span
 
 
 def read_time(text: str, option: str, *, ending: bool = False, zone: tzinfo = UTC) -> datetime:
@@ -42,7 +45,9 @@ def read_age(text: str, option: str, *, zone: tzinfo = UTC) -> timedelta:
     return now - first
 
 
-def _read(text: str, option: str, zone: tzinfo, *, now: datetime | None = None) -> Span:
+def _read(text: str, option: str, zone: tzinfo, *, now: datetime | None = None) -> "Span":
+    from chatdb.primitives.time_words import FORMS, span_of
+
     try:
         return span_of(text, now=now or datetime.now(UTC), zone=zone)
     except ValueError as error:
