@@ -1,4 +1,4 @@
-"""The settings and where each came from: option > environment > `.env` > default.
+"""The settings and where each came from: option > environment > `.env` > settings file > default.
 
 This is the only module that reads the environment; the names it looks for are in the table of
 `chatdb.variables`. It does not parse the URL: that is `chatdb.db.url`. The PG* variables are
@@ -6,18 +6,27 @@ combined into one.
 """
 
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
 
-from chatdb import variables
+from chatdb import dotenv_file, variables
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ConfigurationError
 from chatdb.variables import Variable
 
+if TYPE_CHECKING:
+    from chatdb.user_file import UserFile
+
 _LIBPQ_MARKS = ("PGHOST", "PGDATABASE")
 _LONGEST_NAME = 63
-_RUNGS = ("option", "environment", ".env", "default")
+USER_FILE = "settings file"
+"""How the source of what the user's own file says begins."""
+_RUNGS = ("option", "environment", ".env", USER_FILE, "default")
 """How a setting's source begins, highest priority first."""
 
 
@@ -69,6 +78,7 @@ class Config:
     foreign_direct_url: Setting | None = None
     schema: Setting | None
     org: Setting
+    timezone: Setting = Setting("UTC", "default")
     attachments_dir: Setting | None = None
     # Files of one database would be unused ones to another, and be removed.
     foreign_attachments_dir: Setting | None = None
@@ -134,20 +144,23 @@ def load(
     """Find every setting in order of priority; the arguments are the options as typed.
 
     `environment` defaults to the process's, `directory` (where `.env` is searched) to the current
-    one. Empty values count as unset. Raises ConfigurationError for an unreadable `.env`, an empty
-    option, or an invalid schema name.
+    one. Empty values count as unset. Raises ConfigurationError for an unreadable `.env` or settings
+    file, an empty option, or an invalid schema name.
     """
     env = _Source(os.environ if environment is None else environment)
-    file, notes = _read_env_file((directory or Path()) / ".env")
+    values, lines, notes = dotenv_file.read((directory or Path()) / ".env")
+    file = _Source(values, lines)
+    own = _user_file(env.values)
     found = (
         _option("--database-url", database_url)
         or env.database_url()
         or file.database_url(env.libpq())
+        or _of_user(own, variables.DATABASE_URL)
         or _default(variables.DATABASE_URL)
     )
 
     def find(variable: Variable) -> Setting | None:
-        return env.find(variable) or file.find(variable)
+        return env.find(variable) or file.find(variable) or _of_user(own, variable)
 
     def ladder(option: str, typed: str | None, variable: Variable) -> Setting | None:
         return _option(option, typed) or find(variable)
@@ -164,6 +177,7 @@ def load(
         foreign_direct_url=direct if is_foreign else None,
         schema=_possible_schema(ladder("--schema", schema, variables.SCHEMA)),
         org=ladder("--org", org, variables.ORG) or _default(variables.ORG),
+        timezone=found_or_default(variables.TIMEZONE),
         attachments_dir=None if _is_foreign(kept, found) else kept,
         foreign_attachments_dir=kept if _is_foreign(kept, found) else None,
         # Never from a `.env`: a cloned folder must not choose which program is run.
@@ -176,7 +190,7 @@ def load(
             notify_url=find(variables.NOTIFY_URL),
         ),
         libpq=file.libpq() if found.source.startswith(".env") else {},
-        notes=notes,
+        notes=(*notes, *_notes_of(own)),
     )
 
 
@@ -215,16 +229,92 @@ def export_libpq(config: Config) -> None:
 
 
 def terminal(environment: Mapping[str, str] | None = None) -> Terminal:
-    """Read NO_COLOR, TERM, CHATDB_PAGER and PAGER (https://no-color.org; git's order)."""
+    """Read NO_COLOR, TERM and the pager (https://no-color.org)."""
     env = os.environ if environment is None else environment
-    pager = next(
-        (env[name] for name in variables.PAGER.names if name in env),
-        variables.PAGER.default or "",
-    )
-    return Terminal(
-        color=not env.get("NO_COLOR") and env.get("TERM") != "dumb",
-        pager=pager.strip(),
-    )
+    return Terminal(color=uses_color(env), pager=pager(env).value.strip())
+
+
+def pager(environment: Mapping[str, str] | None = None) -> Setting:
+    """Find the pager's command: CHATDB_PAGER, PAGER (empty: none, as in git), the settings file."""
+    env = os.environ if environment is None else environment
+    for name in variables.PAGER.names:
+        if name in env:
+            return Setting(env[name], f"environment {name}")
+    # What is wrong with the file is told where the settings are read.
+    with suppress(ConfigurationError):
+        own = _of_user(_user_file(env), variables.PAGER)
+        if own is not None:
+            return own
+    return _default(variables.PAGER)
+
+
+def uses_color(environment: Mapping[str, str] | None = None) -> bool:
+    """Tell whether NO_COLOR and TERM let a terminal have colours."""
+    env = os.environ if environment is None else environment
+    return not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+
+
+def user_file_path(environment: Mapping[str, str] | None = None) -> Path | None:
+    """Return the path of the user's settings file, None without a home."""
+    env = os.environ if environment is None else environment
+    typed = env.get(variables.CONFIG_FILE.names[0])
+    if typed:
+        return Path(typed)
+    folder = _own_folder(env, variables.XDG_CONFIG_HOME)
+    return None if folder is None else folder / "config.toml"
+
+
+def _user_file(env: Mapping[str, str]) -> "UserFile | None":
+    """Read the user's settings file; most have none, and pay nothing for it."""
+    path = user_file_path(env)
+    if path is None or not path.exists():
+        return None
+    from chatdb import user_file
+
+    return user_file.read(path)
+
+
+def _of_user(file: "UserFile | None", variable: Variable) -> Setting | None:
+    value = None if file is None else file.get(variable)
+    return None if value is None or file is None else Setting(value, f"{USER_FILE} {file.path}")
+
+
+def _notes_of(file: "UserFile | None") -> Iterator[str]:
+    if file is not None and file.holds_password and not file.is_private:
+        chmod = f"chmod 600 {quote(str(file.path))}"
+        yield f"{file.path} holds a password, and others can read it: {chmod}"
+
+
+def state_folder() -> Path | None:
+    """Return the folder for what chatdb remembers of its own use, None without a home."""
+    return _own_folder(os.environ, variables.XDG_STATE_HOME)
+
+
+def _own_folder(env: Mapping[str, str], variable: Variable) -> Path | None:
+    """Return chatdb's folder below one of the XDG folders (or that of macOS)."""
+    typed = env.get(variable.names[0], "")
+    # The specification wants a relative one to be ignored.
+    if typed.startswith("/"):
+        return Path(typed, "chatdb")
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "chatdb"
+    return home / (variable.default or "").removeprefix("~/") / "chatdb"
+
+
+def editor(environment: Mapping[str, str] | None = None) -> str | None:
+    """Return the command line of the user's editor, None if none is set."""
+    env = os.environ if environment is None else environment
+    return next((env[name] for name in variables.EDITOR.names if env.get(name)), None)
+
+
+def has_browser() -> bool:
+    """Tell whether a browser can be expected: one is set, or there is a screen to show it on."""
+    screens = (variables.BROWSER, variables.DISPLAY, variables.WAYLAND_DISPLAY)
+    return sys.platform == "darwin" or any(os.environ.get(each.names[0]) for each in screens)
 
 
 def pager_environment() -> dict[str, str]:
@@ -252,8 +342,14 @@ def _rung(setting: Setting) -> int:
 
 
 def _is_foreign(setting: Setting | None, database: Setting) -> bool:
-    """Tell whether a setting's source has a lower priority than the one of the database."""
-    return setting is not None and _rung(setting) > _rung(database)
+    """Tell whether a setting is for another database than the one that is used.
+
+    Its source has a lower priority, or it is a project's and the database the user's own.
+    """
+    if setting is None:
+        return False
+    is_projects = setting.source.startswith(".env") and database.source.startswith(USER_FILE)
+    return is_projects or _rung(setting) > _rung(database)
 
 
 def _option(name: str, typed: str | None) -> Setting | None:
@@ -277,44 +373,3 @@ def _possible_schema(setting: Setting | None) -> Setting | None:
             hint=f"use at most {_LONGEST_NAME} bytes, not starting with pg_: --schema chatdb",
         )
     return setting
-
-
-def _read_env_file(path: Path) -> tuple[_Source, tuple[str, ...]]:
-    # A virtual environment may be called .env too; password stores provide one as a pipe.
-    if not (path.is_file() or path.is_fifo()):
-        return _Source({}, {}), ()
-    try:
-        # Windows editors begin a file with a byte order mark, which
-        # would be part of the first name.
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path.name} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}",
-            hint="fix the file or its permissions, or run chatdb in another directory",
-        ) from error
-    return _parse_env_text(text)
-
-
-def _parse_env_text(text: str) -> tuple[_Source, tuple[str, ...]]:
-    from io import StringIO
-
-    from dotenv import dotenv_values
-    from dotenv.parser import parse_stream
-
-    lines: dict[str, int] = {}
-    kept: list[str] = []
-    notes: list[str] = []
-    for binding in parse_stream(StringIO(text)):
-        # The parser counts a blank line before a statement as part of it.
-        blank = len(binding.original.string) - len(binding.original.string.lstrip("\r\n"))
-        line = binding.original.line + binding.original.string[:blank].count("\n")
-        # python-dotenv itself would log a warning to stderr for such a line.
-        if binding.error:
-            notes.append(f".env line {line} cannot be read and is ignored")
-            continue
-        kept.append(binding.original.string)
-        if binding.key is not None:
-            lines[binding.key] = line
-    values = dotenv_values(stream=StringIO("".join(kept)))
-    found = {name: value for name, value in values.items() if value is not None}
-    return _Source(found, lines), tuple(notes)

@@ -45,6 +45,11 @@ ORG = Variable(
     about="Organization (tenant) to work on.",
     default="default",
 )
+TIMEZONE = Variable(
+    names=("CHATDB_TIMEZONE",),
+    about="Time zone of dates that are typed, and of the days that are counted: Europe/Berlin.",
+    default="UTC",
+)
 ATTACHMENTS_DIR = Variable(
     names=("CHATDB_ATTACHMENTS_DIR",),
     about=(
@@ -142,12 +147,55 @@ LESS = Variable(
     default="FRX",
     environment_only=True,
 )
+CONFIG_FILE = Variable(
+    names=("CHATDB_CONFIG_FILE",),
+    about="The user's settings file; by default chatdb/config.toml in XDG_CONFIG_HOME.",
+    example="/home/me/chatdb.toml",
+    environment_only=True,
+)
+XDG_CONFIG_HOME = Variable(
+    names=("XDG_CONFIG_HOME",),
+    about="Where the user's settings file is looked for.",
+    default="~/.config",
+    environment_only=True,
+)
+XDG_STATE_HOME = Variable(
+    names=("XDG_STATE_HOME",),
+    about="Where chatdb remembers short cursors and the database used last, in a folder chatdb.",
+    default="~/.local/state",
+    environment_only=True,
+)
+EDITOR = Variable(
+    names=("VISUAL", "EDITOR"),
+    about="Editor for chatdb config edit; without it editor, nano or vi.",
+    example="vim",
+    environment_only=True,
+)
+BROWSER = Variable(
+    names=("BROWSER",),
+    about="Browser for chatdb open; without it, the desktop's own.",
+    example="firefox",
+    environment_only=True,
+)
+DISPLAY = Variable(
+    names=("DISPLAY",),
+    about="The screen; without one (or WAYLAND_DISPLAY) chatdb open looks for no browser.",
+    example=":0",
+    environment_only=True,
+)
+WAYLAND_DISPLAY = Variable(
+    names=("WAYLAND_DISPLAY",),
+    about="",
+    example="wayland-0",
+    environment_only=True,
+)
 
 VARIABLES = (
-    *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, ATTACHMENTS_DIR, *LIBPQ),
+    *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, TIMEZONE, ATTACHMENTS_DIR, *LIBPQ),
     *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE, DEV_MEMORY),
     *(BACKUP_URL, AGE_RECIPIENTS, AGE_IDENTITY, NOTIFY_URL),
     *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),
+    *(CONFIG_FILE, XDG_CONFIG_HOME, XDG_STATE_HOME, EDITOR, BROWSER, DISPLAY, WAYLAND_DISPLAY),
 )
 
 _HEAD = """\

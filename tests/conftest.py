@@ -97,6 +97,10 @@ def _away_from_the_developers_settings(monkeypatch: pytest.MonkeyPatch, tmp_path
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HOME", str(tmp_path))
+    # Beside it: tests look at what is in it.
+    own = tmp_path.with_name(f"{tmp_path.name}-user")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(own / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(own / "state"))
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")

@@ -12,80 +12,70 @@ from chatdb.cli.output import Output
 
 _MODULES = "chatdb.cli.commands."
 
+_GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "Read": {
+        "list": ("conversations.group:list", "List conversations, last updated first."),
+        "show": ("conversations.group:show", "Show a conversation as a readable transcript."),
+        "open": ("open", "Open a conversation as a page in the browser."),
+        "search": ("search", "Find messages by their words."),
+        "stats": ("stats.command", "Count messages by day, model, user and more."),
+        "formats": ("formats", "List the formats and databases that can be read and written."),
+    },
+    "Write": {
+        "conversations": (
+            "conversations.group",
+            "List, show, create, change and delete conversations.",
+        ),
+        "messages": ("messages", "Add, list, edit and delete messages."),
+        "attachments": ("attachments.group", "List, export, check and prune kept attachments."),
+        "snapshots": ("snapshots", "List, show and save snapshots of a conversation."),
+        "users": ("users", "List, show and rename the users of conversations."),
+        "organizations": (
+            "organizations",
+            "List, create, rename and delete organizations (tenants).",
+        ),
+    },
+    "Move": {
+        "import": ("import_.command", "Read chat exports and other systems' databases."),
+        "export": ("export", "Write conversations to files."),
+        "convert": ("convert", "Convert an export to another format, without a database."),
+        "copy": ("copy", "Copy everything from one database into another."),
+    },
+    "Protect": {
+        "backup": ("backup.group", "Back up the database and manage backups."),
+        "restore": ("restore.command", "Restore a backup and swap it in for the current database."),
+        "kept": ("kept", "List, show, restore and remove kept files and databases."),
+        "roles": ("roles", "List, create and drop the login roles of applications."),
+        "security": ("security", "Check who can access whose chats."),
+    },
+    "Operate": {
+        "status": ("status.command", "Show the state of the database on one screen."),
+        "doctor": ("doctor", "Check what chatdb needs and say how to fix problems."),
+        "migrate": ("migrate", "Bring the database's schema to the newest revision."),
+        "schema": ("schema", "Inspect and change the schema and its revisions."),
+        "search-index": ("search_index", "Inspect the full-text index, check it and rebuild it."),
+        "wait": ("wait", "Wait until the database answers a query."),
+        "connect": ("connect", "Open the database in psql, pgcli or sqlite3."),
+        "environment": ("environment", "Label a database: development, staging or production."),
+        "config": ("config", "Show the settings and their sources; change your own."),
+    },
+    "Develop": {
+        "dev-db": ("dev_db.group", "Run a development PostgreSQL, with or without Docker."),
+        "seed": ("seed", "Fill a database with made-up chats."),
+        "smoke-test": (
+            "smoke_test.command",
+            "Test that the database works and keeps tenants separate.",
+        ),
+        "init": ("init", "Put the compose file and .env.example into a project."),
+        "env-template": ("env_template", "Write a commented .env.example with every setting."),
+    },
+}
+"""Module and help by what one wants to do; `module:name` is a command of a group."""
+
 COMMANDS = {
-    "migrate": CommandEntry(
-        _MODULES + "migrate", "Bring the database's schema to the newest revision."
-    ),
-    "schema": CommandEntry(_MODULES + "schema", "Inspect and change the schema and its revisions."),
-    "import": CommandEntry(
-        _MODULES + "import_.command", "Read chat exports and other systems' databases."
-    ),
-    "export": CommandEntry(_MODULES + "export", "Write conversations to files."),
-    "convert": CommandEntry(
-        _MODULES + "convert", "Convert an export to another format, without a database."
-    ),
-    "copy": CommandEntry(_MODULES + "copy", "Copy everything from one database into another."),
-    "formats": CommandEntry(
-        _MODULES + "formats", "List the formats and databases that can be read and written."
-    ),
-    "search": CommandEntry(_MODULES + "search", "Find messages by their words."),
-    "search-index": CommandEntry(
-        _MODULES + "search_index", "Inspect the full-text index, check it and rebuild it."
-    ),
-    "organizations": CommandEntry(
-        _MODULES + "organizations", "List, create, rename and delete organizations (tenants)."
-    ),
-    "users": CommandEntry(_MODULES + "users", "List, show and rename the users of conversations."),
-    "backup": CommandEntry(_MODULES + "backup.group", "Back up the database and manage backups."),
-    "status": CommandEntry(
-        _MODULES + "status.command", "Show the state of the database on one screen."
-    ),
-    "smoke-test": CommandEntry(
-        _MODULES + "smoke_test.command", "Test that the database works and keeps tenants separate."
-    ),
-    "stats": CommandEntry(
-        _MODULES + "stats.command", "Count messages by day, model, user and more."
-    ),
-    "restore": CommandEntry(
-        _MODULES + "restore.command",
-        "Restore a backup and swap it in for the current database.",
-    ),
-    "kept": CommandEntry(
-        _MODULES + "kept", "List, show, restore and remove kept files and databases."
-    ),
-    "conversations": CommandEntry(
-        _MODULES + "conversations.group", "List, show, create, change and delete conversations."
-    ),
-    "messages": CommandEntry(_MODULES + "messages", "Add, list, edit and delete messages."),
-    "roles": CommandEntry(
-        _MODULES + "roles", "List, create and drop the login roles of applications."
-    ),
-    "attachments": CommandEntry(
-        _MODULES + "attachments.group", "List, export, check and prune kept attachments."
-    ),
-    "snapshots": CommandEntry(
-        _MODULES + "snapshots", "List, show and save snapshots of a conversation."
-    ),
-    "security": CommandEntry(_MODULES + "security", "Check who can access whose chats."),
-    "dev-db": CommandEntry(
-        _MODULES + "dev_db.group", "Run a development PostgreSQL, with or without Docker."
-    ),
-    "wait": CommandEntry(_MODULES + "wait", "Wait until the database answers a query."),
-    "connect": CommandEntry(_MODULES + "connect", "Open the database in psql, pgcli or sqlite3."),
-    "seed": CommandEntry(_MODULES + "seed", "Fill a database with made-up chats."),
-    "doctor": CommandEntry(
-        _MODULES + "doctor", "Check what chatdb needs and say how to fix problems."
-    ),
-    "env-template": CommandEntry(
-        _MODULES + "env_template", "Write a commented .env.example with every setting."
-    ),
-    "init": CommandEntry(
-        _MODULES + "init", "Put the compose file and .env.example into a project."
-    ),
-    "environment": CommandEntry(
-        _MODULES + "environment", "Label a database: development, staging or production."
-    ),
-    "config": CommandEntry(_MODULES + "config", "Show the settings and where they come from."),
+    name: CommandEntry(_MODULES + module, help_text, group)
+    for group, commands in _GROUPS.items()
+    for name, (module, help_text) in commands.items()
 }
 
 

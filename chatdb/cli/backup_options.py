@@ -4,6 +4,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Annotated, Self
 
 from chatdb import config as settings
+from chatdb.cli import completion
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import argument, option
 from chatdb.cli.progress import BYTES, Progress, QuietProgress, Unit
@@ -12,7 +13,14 @@ from chatdb.errors import ConfigurationError
 if TYPE_CHECKING:
     from chatdb.servers.dump_programs import DumpPrograms
 
-BackupArgument = Annotated[str, argument("FILE", "Backup name, one of its files, or: latest.")]
+BackupArgument = Annotated[
+    str,
+    argument(
+        "FILE",
+        "Backup name, one of its files, or: latest.",
+        autocompletion=completion.backups,
+    ),
+]
 
 PlaceArgument = Annotated[
     str | None, argument("[PLACE]", "Place of the backups.  [default: backups]")

@@ -64,7 +64,7 @@ def error_boundary(args: Sequence[str], typed: GlobalOptions | None = None) -> I
     the hint's command repeats.
     """
     options = _options_before_dashes(args)
-    color = settings.terminal().color and "--no-color" not in options
+    color = settings.uses_color() and "--no-color" not in options
     diagnostics = Diagnostics(as_json=_wants_json(options), color=color)
     try:
         yield

@@ -26,12 +26,14 @@ from typing import TYPE_CHECKING, Self
 from chatdb import config as settings
 from chatdb.cli.diagnostics import Diagnostics
 from chatdb.cli.next_command import for_the_same_database
+from chatdb.cli.next_page import list_of
 from chatdb.cli.options import GlobalOptions
 from chatdb.cli.output import Output
 from chatdb.db import lock_waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import tzinfo
 
     import typer
 
@@ -43,8 +45,13 @@ if TYPE_CHECKING:
 class CommandContext:
     """What a command works with; each part is made on first use."""
 
-    def __init__(self, options: GlobalOptions) -> None:
+    def __init__(
+        self, options: GlobalOptions, *, list_name: str = "", words: Sequence[str] = ()
+    ) -> None:
+        """Take the global options, the name of the list that is printed, and the words typed."""
         self.options = options
+        self.list_name = list_name
+        self.words = words
         self.terminal = settings.terminal()
         color = self.terminal.color and not options.no_color
         self.output = Output(
@@ -61,7 +68,11 @@ class CommandContext:
     @classmethod
     def of(cls, context: typer.Context) -> Self:
         """Return the context of the command that Typer calls."""
-        return cls(context.find_root().ensure_object(GlobalOptions))
+        return cls(
+            context.find_root().ensure_object(GlobalOptions),
+            list_name=list_of(context),
+            words=context.meta.get("chatdb.args", ()),
+        )
 
     @cached_property
     def config(self) -> settings.Config:
@@ -87,6 +98,18 @@ class CommandContext:
         """The PostgreSQL schema of chatdb's tables, if one is set."""
         setting = self.config.schema
         return None if setting is None else setting.value
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """The time zone of dates that are typed; raises ConfigurationError naming its source."""
+        from chatdb.errors import ConfigurationError, UsageError
+        from chatdb.primitives.time_words import zone_of
+
+        setting = self.config.timezone
+        try:
+            return zone_of(setting.value)
+        except UsageError as error:
+            raise ConfigurationError(f"{error.text} ({setting.source})", hint=error.hint) from error
 
     @property
     def bindir(self) -> Path | None:
@@ -143,19 +166,25 @@ class CommandContext:
 
     @contextmanager
     def open_database(
-        self, *, create: bool = True, any_schema: bool = False, user: str | None = None
+        self, *, create: bool = False, any_schema: bool = False, user: str | None = None
     ) -> Iterator[Database]:
         """Open the database for the command and close it after.
 
-        The schema must be current: an empty or new SQLite file is migrated first (with a note), any
-        other mismatch raises SchemaMismatchError. `create=False` is for a dry run: no file is
-        created. `any_schema` skips the check, for commands that inspect or change the schema. Every
-        transaction is limited to the organization in use, and with `user` to that user, if
-        row-level security applies to the role. Raises DatabaseUnreachableError.
+        The schema must be current: with `create`, for what writes the first rows, an empty or new
+        SQLite file is migrated first (with a note); without it a missing file raises NotFoundError.
+        Any other mismatch raises SchemaMismatchError. `any_schema` skips the check, for commands
+        that inspect or change the schema. Every transaction is limited to the organization in use,
+        and with `user` to that user, if row-level security applies to the role. Raises
+        DatabaseUnreachableError.
         """
         from chatdb.db.database import Database, Tenant
         from chatdb.records import organization_id_of
 
+        path = self.url.path
+        if path is not None and not (create or any_schema or path.exists()):
+            from chatdb.cli.last_database import no_database
+
+            raise no_database(self.url, self.config.database_url.source, self.words)
         settings.export_libpq(self.config)
         database = Database.open(
             self.url,
@@ -172,21 +201,24 @@ class CommandContext:
             database.close()
 
     def tell_more(self, after: str, *, than: int | None = None) -> None:
-        """Note that a list ends after `than` rows, and which option continues it."""
-        from shlex import quote
+        """Note that a list ends after `than` rows, and the command for the next page.
 
-        from chatdb.cli.text import one_line
+        People get a short cursor, programs the one that is good on any machine.
+        """
+        from chatdb.cli.next_page import next_command, short_cursor
 
         more = "there are more" if than is None else f"there are more than {than}"
-        place = quote(one_line(after))
-        self.diagnostics.note(f"{more}: --limit shows more at once, --after {place} continues here")
+        cursor = short_cursor(self.list_name, after) if self.output.is_table else after
+        self.diagnostics.command(f"{more}, on the next page", next_command(self.words, cursor))
 
     def _prepare(self, database: Database, *, create: bool) -> None:
+        from chatdb.cli.last_database import remember_database
         from chatdb.operations.schema.schema import prepare_new_sqlite, require_current
 
         if create and prepare_new_sqlite(database):
             self.diagnostics.note(f"made a new database at {self.url.redacted()}")
         require_current(database)
+        remember_database(self.url)
 
 
 def attachments_beside(url: DatabaseUrl) -> Path | None:

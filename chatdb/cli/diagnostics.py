@@ -50,6 +50,11 @@ class Diagnostics:
         if not self.quiet:
             self._labelled("note", "36", self._completed(text))
 
+    def command(self, text: str, line: str) -> None:
+        """Print a note with a command, which is not folded: it is to be copied."""
+        if not self.quiet:
+            self._labelled("note", "36", self._completed(f"{text}: {line}"), fold=False)
+
     def detail(self, text: str) -> None:
         """Print a detail; only with --verbose."""
         if self.verbose:

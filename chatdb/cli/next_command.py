@@ -6,7 +6,7 @@ import shlex
 from chatdb.cli.options import GlobalOptions
 
 _ON_A_DATABASE = (
-    "migrate|schema|import|export|copy|search-index|search|conversations|messages|attachments|snapshots|organizations|users"
+    "migrate|schema|list|show|open|import|export|copy|search-index|search|conversations|messages|attachments|snapshots|organizations|users"
     "|status|stats|doctor|wait|connect|seed|environment|backup|restore|kept"
     "|smoke-test|dev-db checkpoint"
 )

@@ -15,6 +15,9 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_click_type
 from typer.models import OptionInfo
 
+from chatdb.cli import completion
+from chatdb.cli.next_page import whole_cursor
+
 
 class OutputFormat(StrEnum):
     """How a command prints its data; all four formats hold the same data."""
@@ -52,7 +55,11 @@ LimitOption = Annotated[int, option("--limit", "Maximum number to show.", min=1,
 AllOrgsOption = Annotated[bool, option("--all-orgs", "All organizations instead of one.")]
 AfterOption = Annotated[
     str | None,
-    option("--after CURSOR", "Continue after this cursor, printed with the previous page."),
+    option(
+        "--after CURSOR",
+        "Continue after this cursor, printed with the previous page.",
+        callback=whole_cursor,
+    ),
 ]
 
 ClientArguments = Annotated[
@@ -64,15 +71,44 @@ ReadOnlyOption = Annotated[
     bool, option("--read-only", "Open a read-only session, to prevent accidental changes.")
 ]
 
-ConversationArgument = Annotated[str, argument("ID", "Full id, its beginning or end, or: last.")]
+ConversationArgument = Annotated[
+    str,
+    argument(
+        "ID", "Full id, its beginning or end, or: last.", autocompletion=completion.conversations
+    ),
+]
 ConversationArguments = Annotated[
-    list[str], argument("ID...", "Ids, or the beginning or end of each, or: last.")
+    list[str],
+    argument(
+        "ID...",
+        "Ids, or the beginning or end of each, or: last.",
+        autocompletion=completion.conversations,
+    ),
 ]
 WithinConversation = Annotated[
-    str, argument("CONVERSATION", "Conversation id, its beginning or end, or: last.")
+    str,
+    argument(
+        "CONVERSATION",
+        "Conversation id, its beginning or end, or: last.",
+        autocompletion=completion.conversations,
+    ),
 ]
 UserOption = Annotated[
     str | None, option("--user ID", "Only this user's; other users' are treated as not found.")
+]
+UpdatedSinceOption = Annotated[
+    str | None,
+    option("--since TIME", "Only those updated then or later: 2025-06, 30d, yesterday."),
+]
+UpdatedUntilOption = Annotated[
+    str | None,
+    option("--until TIME", "Only those updated then or earlier; 2025-06: all of June."),
+]
+MessagesSinceOption = Annotated[
+    str | None, option("--since TIME", "Only messages from then on: 2025-06, 30d, yesterday.")
+]
+MessagesUntilOption = Annotated[
+    str | None, option("--until TIME", "Only messages up to then; 2025-06: all of June.")
 ]
 MetaOption = Annotated[
     list[str] | None,
@@ -114,7 +150,11 @@ def seconds(name: str, help_text: str, *, least: float = 0) -> Any:
 TimeoutOption = Annotated[float, seconds("--timeout", "Give up after this time.", least=0.01)]
 RolesOption = Annotated[
     list[str] | None,
-    option("--role ROLE", "Only messages of this role: user, assistant, system or tool."),
+    option(
+        "--role ROLE",
+        "Only messages of this role: user, assistant, system or tool.",
+        autocompletion=completion.roles,
+    ),
 ]
 NewMetaOption = Annotated[
     list[str] | None, option("--meta KEY=VALUE", "Metadata to store; repeatable.")
@@ -178,6 +218,12 @@ _FLAGS = (
 )
 
 
+_EPILOG = """\b
+Global options, explained by chatdb --help:
+  -d URL, --org KEY, --schema NAME, --direct-url URL, --no-color, -q, -v,
+  --attachments-dir FOLDER, --debug"""
+
+
 def add_global_options(command: Any, *, listed: bool) -> None:
     """Add the global options that a command, and every command below a group, lacks.
 
@@ -189,6 +235,8 @@ def add_global_options(command: Any, *, listed: bool) -> None:
     ]
     for option in options:
         option.listed = listed
+    if not listed:
+        command.epilog = _EPILOG
     if isinstance(command, DataCommand):
         options += [_format_option(), _flag(*_RAW_CSV)]
     if "--yes" in taken:
@@ -223,7 +271,12 @@ def _value_option(names: list[str], metavar: str, help_text: str) -> GlobalOptio
         help=help_text,
         expose_value=False,
         callback=_remember,
+        autocompletion=_organizations if "--org" in names else None,
     )
+
+
+def _organizations(context: Any, _words: list[str], incomplete: str) -> Any:
+    return completion.organizations(context, incomplete)
 
 
 def _flag(names: list[str], help_text: str) -> GlobalOption:

@@ -36,7 +36,7 @@ def wait_until_reachable(
     A wrong password or a missing database is waited for as well: a server being created has neither
     yet. `note` receives each new reason. `give_up` receives it after every failed try and raises if
     waiting has become pointless, such as for a server that has died. A SQLite file that does not
-    exist yet counts as answering, because the first command creates it. Raises
+    exist yet counts as answering, because the first import creates it. Raises
     DatabaseUnreachableError with the last reason.
     """
     started = time.monotonic()

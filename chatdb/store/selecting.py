@@ -39,9 +39,9 @@ class ConversationFilter:
     """Conditions that must all hold; None means no condition.
 
     `since` and `before` concern `updated_at`, the first inclusive, the second exclusive, and
-    what has no time is neither; `after_id`
-    (exclusive) and `until_id` (inclusive) limit the ids. `flags` says which of `FLAGS` must be
-    set, or not. `metadata` has paths of keys, each with accepted values.
+    what has no time is neither; `model` is that of any message, `accessed` leaves out what was
+    never accessed; `after_id` (exclusive) and `until_id` (inclusive) limit the ids. `flags` says
+    which of `FLAGS` must be set, or not. `metadata` has paths of keys, each with accepted values.
     """
 
     ids: Sequence[UUID] | None = None
@@ -49,6 +49,8 @@ class ConversationFilter:
     since: datetime | None = None
     before: datetime | None = None
     source: str | None = None
+    model: str | None = None
+    accessed: bool = False
     after_id: UUID | None = None
     until_id: UUID | None = None
     flags: Mapping[str, bool] = field(default_factory=dict)
@@ -72,6 +74,10 @@ class ConversationFilter:
             yield columns.updated_at != EPOCH
         if self.source is not None:
             yield columns.source == clean_text(self.source)[0]
+        if self.model is not None:
+            yield _has_message_by(self.model)
+        if self.accessed:
+            yield columns.last_accessed_at.is_not(None)
         if self.after_id is not None:
             yield columns.id > self.after_id
         if self.until_id is not None:
@@ -83,6 +89,15 @@ class ConversationFilter:
             yield columns.kind.in_(sorted(self.kinds))
         for path, values in self.metadata:
             yield metadata_has(columns.metadata, path, values)
+
+
+def _has_message_by(model: str) -> sa.ColumnElement[bool]:
+    own, columns = schema.messages.c, schema.conversations.c
+    return sa.exists().where(
+        own.organization_id == columns.organization_id,
+        own.conversation_id == columns.id,
+        own.model == clean_text(model)[0],
+    )
 
 
 _EVERYTHING = ConversationFilter()

@@ -28,7 +28,7 @@ class ProbeRoot(BoundaryGroup):
     """A root of its own: the boundary is tested without the real commands."""
 
     table: ClassVar[dict[str, CommandEntry]] = {
-        "fail": CommandEntry(__name__, "Raise what the test has laid.")
+        "fail": CommandEntry(__name__, "Raise what the test has laid.", "Read")
     }
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from chatdb.db.database import Database
 from tests.cli.conftest import command_line, process_environment
+from tests.operations.conversation_rows import add_conversation, add_organization
 
 
 @pytest.fixture
@@ -58,7 +60,10 @@ def test_bash_completes_commands(chatdb_on_path: str) -> None:
 
 
 def test_bash_completes_subcommands_and_options(chatdb_on_path: str) -> None:
-    assert completed_in_bash(chatdb_on_path, "chatdb", "config", "s") == ["show"]
+    assert completed_in_bash(chatdb_on_path, "chatdb", "config", "s") == [
+        "set",
+        "show",
+    ]
     assert completed_in_bash(chatdb_on_path, "chatdb", "config", "show", "--f") == ["--format"]
     assert completed_in_bash(chatdb_on_path, "chatdb", "config", "show", "--format", "j") == [
         "json",
@@ -107,3 +112,54 @@ def test_other_shells_get_the_command_with_its_help(
     assert answer.exit_code == 0
     assert "config" in answer.stdout
     assert "Show the settings" in answer.stdout
+
+
+HOSTILE = "\\\"; touch owned; $(touch owned) `touch owned` \x1b]0;x\x07 (a):b 'c'\n\u202eevil"
+
+
+def offered(run_process: Any, line: str) -> str:
+    """Return what zsh gets, which it evaluates; nothing may be said beside."""
+    env = {"_CHATDB_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
+    done = run_process(env=env)
+    assert (done.exit_code, done.stderr) == (0, "")
+    return str(done.stdout)
+
+
+def test_ids_are_offered_with_titles_that_no_shell_can_run(
+    run_process: Any, database: Database
+) -> None:
+    plain = add_conversation(database, ["x"], number=1, title="Red car: café")
+    evil = add_conversation(database, ["x"], number=2, title=HOSTILE)
+    add_organization(database, "acme")
+    quoted = f"'{database.url.exposed()}'"
+
+    text = offered(run_process, f"chatdb -d {quoted} show ")
+    assert f'"{plain.hex[-8:]}":"Red car caf' in text
+    assert f'"{evil.hex[-8:]}":"touch owned touch owned touch owned 0 x a b c evil"' in text
+    begun = offered(run_process, f"chatdb -d {quoted} export --id {str(plain)[:12]}")
+    assert f'"{plain}":"Red car caf' in begun
+    assert '"acme":"acme"' in offered(run_process, f"chatdb -d {quoted} list --org a")
+
+
+def test_options_offer_what_they_take(run_process: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "work" / "backups"
+    folder.mkdir()
+    for name in ("a_20260101T000000Z", "a_20260201T000000Z", "$(x)_20260201T000000Z"):
+        (folder / f"{name}.manifest.json").touch()
+
+    for line, expected in [
+        ("chatdb export --to mark", '"markdown":'),
+        ("chatdb import --from chatgpt-g", '"chatgpt-group":'),
+        ("chatdb convert --from clau", '"claude":'),
+        ("chatdb search --role a", '(("assistant"))'),
+        ("chatdb restore a_", '(("a_20260201T000000Z"\n"a_20260101T000000Z"))'),
+        ("chatdb backup verify la", '"latest":'),
+    ]:
+        assert expected in offered(run_process, line), line
+
+
+def test_a_database_that_is_not_there_offers_nothing_and_is_not_made(run_process: Any) -> None:
+    Path(".env").write_text("=nonsense\n")
+    for url in ("new.db", "postgresql://127.0.0.1:1/x", "nonsense://x", "data/"):
+        assert offered(run_process, f"chatdb -d {url} show x") == "_files\n"
+    assert not Path("new.db").exists()

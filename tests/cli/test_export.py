@@ -189,8 +189,8 @@ def test_nothing_matched_is_a_valid_empty_output(
     [
         (("--id", "ffffffff"), 5, "ffffffff"),
         (("--to", "docx"), 2, "docx"),
-        (("--since", "yesterday"), 2, "--since"),
-        (("--until", "9999-12-31"), 2, "--until"),
+        (("--since", "soon"), 2, "--since"),
+        (("--until", "10000-01-01"), 2, "--until"),
         (("--output", "missing/out.jsonl"), 1, "missing"),
         (("--org", "nobody"), 5, "nobody"),
         (("--query", ""), 2, "query"),

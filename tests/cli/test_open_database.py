@@ -1,16 +1,19 @@
 """A command gets a database whose schema is current, or an error that says what to type."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chatdb import config
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import GlobalOptions
 from chatdb.db.database import Database
 from chatdb.db.migrating.migrations import downgrade, upgrade
 from chatdb.db.migrating.scripts import head_revision
-from chatdb.db.url import DatabaseUrl
+from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import ConfigurationError, DatabaseUnreachableError, SchemaMismatchError
 from chatdb.operations.schema.schema import require_current
 from tests.operations.conversation_rows import add_conversation
@@ -24,9 +27,9 @@ def context(url: str | None = None, *, quiet: bool = False) -> CommandContext:
 def test_a_new_sqlite_file_is_migrated_at_first_use_saying_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with context().open_database() as first:
+    with context().open_database(create=True) as first:
         assert first.url.sqlite_path == Path("data/chatdb.db")
-    with context().open_database():
+    with context().open_database(create=True):
         pass
 
     assert capsys.readouterr().err == "note: made a new database at sqlite:///data/chatdb.db\n"
@@ -34,21 +37,56 @@ def test_a_new_sqlite_file_is_migrated_at_first_use_saying_so(
 
 
 def test_quiet_makes_the_file_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    with context("sqlite:///new.db", quiet=True).open_database():
+    with context("sqlite:///new.db", quiet=True).open_database(create=True):
         pass
 
     assert capsys.readouterr().err == ""
 
 
-def test_a_dry_run_makes_no_file() -> None:
-    with (
-        pytest.raises(SchemaMismatchError) as caught,
-        context("sqlite:///new.db").open_database(create=False),
-    ):
-        pass
+READING = [
+    *(("list",), ("show", "last"), ("open", "last"), ("search", "x"), ("stats",), ("export",)),
+    *(("users", "list"), ("organizations", "list"), ("messages", "list", "last")),
+    *(("snapshots", "list", "last"), ("attachments", "list"), ("search-index", "status")),
+    *(("conversations", "delete", "x", "--yes"), ("conversations", "rename", "last", "x")),
+    *(("messages", "add", "last", "--role", "user", "x"), ("messages", "reindex")),
+]
 
-    assert caught.value.state == "empty"
+
+def test_what_writes_no_first_row_makes_no_file_and_names_the_last_database(run: Any) -> None:
+    for words in READING:
+        done = run("-d", "new.db", *words)
+        assert (done.exit_code, done.stdout) == (5, ""), words
+        assert "there is no database at sqlite:///new.db (option --database-url)" in done.stderr
+        assert done.stderr.endswith("hint: to make one: chatdb -d sqlite:///new.db import FILE\n")
     assert not Path("new.db").exists()
+
+    assert run("-d", "postgresql://me:hunter2@127.0.0.1:1/d", "list").exit_code == 3
+    assert "import FILE" in run("list").stderr
+    run("-d", "a b.db", "seed", "--conversations", "1")
+    last = f"sqlite:///{Path.cwd()}/a b.db"
+    command = f"hint: the last one used: chatdb -d '{last}' list --limit 3\n"
+    assert run("list", "--limit", "3").stderr.endswith(command)
+    assert run("-d", "new.db", "list", "--limit", "3").stderr.endswith(command)
+    assert run("list", "--limit", "3", "--database-url=new.db").stderr.endswith(command)
+    Path("a b.db").unlink()
+    assert run("-d", "a b.db", "list").stderr.endswith("import FILE\n")
+    assert run("list").stderr.endswith("hint: to make one: chatdb import FILE\n")
+    assert not Path("data").exists()
+
+
+@pytest.mark.postgresql
+def test_the_last_database_is_remembered_without_its_password(
+    run: Any, postgresql_url: DatabaseUrl
+) -> None:
+    assert run("-d", postgresql_url.exposed(), "list").exit_code == 0
+    done = run("list")
+
+    assert f"127.0.0.1:{postgresql_url.port}/{postgresql_url.database} list\n" in done.stderr
+    folder = config.state_folder()
+    assert folder is not None
+    kept = parse_url((folder / "last-database").read_text())
+    assert (kept, kept.password) == (replace(postgresql_url, password=""), "")
+    assert (folder / "last-database").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_sqlite_file_with_other_tables_is_left_alone() -> None:
@@ -134,7 +172,7 @@ def test_a_file_that_a_killed_first_use_left_half_made_is_made_at_the_next() -> 
         with Database.open(url, create=True) as half_made:
             upgrade(half_made, revision=revision)
 
-        with context(f"sqlite:///{revision}.db").open_database() as database:
+        with context(f"sqlite:///{revision}.db").open_database(create=True) as database:
             require_current(database)
         assert [path.name for path in Path().glob(f"{revision}*before*")] == []
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatdb.db.database import Database
-from chatdb.db.schema import conversations
+from chatdb.db.schema import conversations, messages
 from chatdb.errors import NotFoundError, UsageError
 from chatdb.operations.conversations.lists import (
     SORTS,
@@ -21,6 +21,7 @@ from chatdb.operations.conversations.lists import (
     read_conversation,
 )
 from chatdb.operations.conversations.metadata_words import condition, object_of
+from chatdb.operations.conversations.narrowing import Narrowing, narrowing
 from chatdb.primitives.canonical import clean_text
 from chatdb.records import organization_id_of
 from chatdb.store import paging
@@ -93,7 +94,10 @@ def test_every_order_has_each_conversation_once_over_pages(
 
     assert list(paged(database, sort)) == [ids[number - 1] for number in expected]
     if sort == "accessed":
-        assert list(paged(database, sort, accessed=True)) == [ids[0], ids[2]]
+        assert list(paged(database, sort, wanted=ConversationFilter(accessed=True))) == [
+            ids[0],
+            ids[2],
+        ]
 
 
 def test_a_cursor_of_another_order_is_refused(database: Database) -> None:
@@ -241,6 +245,41 @@ def test_lists_stay_within_their_organization(database: Database) -> None:
         cursor = list_page(database, organization_key="default", sort=sort, limit=1).next_cursor
         beyond = list_page(database, organization_key="acme", sort=sort, after=cursor)
         assert {item.id for item in beyond.items} <= {theirs}
+
+
+def test_lists_are_narrowed_by_model_words_of_the_title_and_a_search(database: Database) -> None:
+    titles = ["Red car", "A RED Café", None, "red herring", "Blue car", "bicycle"]
+    ids = [
+        add_conversation(database, [f"said {n}", "needle" if n % 2 else "hay"], number=n)
+        for n in range(1, 7)
+    ]
+    with database.transaction(write=True, settings={"chatdb.bulk": "on"}) as connection:
+        for identifier, title in zip(ids, titles, strict=True):
+            row = sa.update(conversations).where(conversations.c.id == identifier)
+            connection.execute(row.values(title=title))
+        by_model = sa.update(messages).where(messages.c.conversation_id == ids[4])
+        connection.execute(by_model.values(model="gpt-x"))
+
+    def found(sort: Sort = "updated", **words: Any) -> list[int]:
+        wanted = narrowing(database, organization_key="default", **words)
+        return [ids.index(each) + 1 for each in paged(database, sort, narrowing=wanted)]
+
+    assert found(title="red") == [4, 2, 1]
+    assert found(title="red -herring") == [2, 1]
+    assert found(title='cafe OR "blue car"') == [5, 2]
+    assert found(query="needle") == [5, 3, 1]
+    assert found(query="needle", title="car") == [5, 1]
+    assert found(query="absent") == []
+    assert found("title", title="car") == [5, 1]
+    assert found("accessed", query="hay") == [6, 4, 2]
+    others = [UUID(int=number) for number in range(1_000, 3_000)]
+    many = Narrowing(ids_within={organization_id_of("default"): [*others, ids[2], ids[4]]})
+    assert list(paged(database, "updated", narrowing=many)) == [ids[4], ids[2]]
+    assert list(paged(database, "updated", wanted=ConversationFilter(model="gpt-x"))) == [ids[4]]
+    assert list(paged(database, "title", wanted=ConversationFilter(model="GPT"))) == []
+    for words in ("role:user red", "after:2025 red", "user:ann red", "-red"):
+        with pytest.raises(UsageError):
+            found(title=words)
 
 
 @given(texts=st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3), value=st.text())

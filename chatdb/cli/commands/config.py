@@ -1,16 +1,19 @@
-"""`chatdb config`: the settings and their sources."""
+"""`chatdb config`: the settings and their sources, and the user's own settings file."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
-from chatdb.cli.options import DataCommand
+from chatdb.cli.options import DataCommand, argument
 from chatdb.config import Setting
+from chatdb.errors import ConfigurationError, UsageError
 
-app = group_app("Show the settings and where they come from.")
+app = group_app("Show the settings and their sources; change your own.")
 
 _LOOK_SECONDS = 2.0
 """Seconds to wait for the database's label; the settings must be shown even without it."""
@@ -35,6 +38,7 @@ def show(context: typer.Context) -> None:
     Example:
       chatdb config show --format json
     """
+    from chatdb import user_file
     from chatdb.backups.store import redacted_url
 
     command = CommandContext.of(context)
@@ -46,6 +50,7 @@ def show(context: typer.Context) -> None:
         _direct_url(config, None if direct is None else direct.redacted()),
         _row("schema", config.schema),
         _row("org", config.org),
+        _row("timezone", config.timezone),
         _environment(command),
         _attachments_dir(command),
         _row("pg_bindir", config.pg_bindir),
@@ -59,8 +64,131 @@ def show(context: typer.Context) -> None:
         _row("age_recipients", backup.recipients),
         _row("age_identity", backup.identity),
         _row("notify_url", backup.notify_url, "***"),
+        _row("pager", settings.pager()),
+        _config_file(),
     ]
     command.output.rows(rows, ShownSetting)
+    own = user_file.read(settings.user_file_path())
+    if own.holds_password:
+        command.diagnostics.warning(f"{own.path} holds a password")
+
+
+NameArgument = Annotated[str, argument("NAME", "database_url, org, timezone or pager.")]
+
+
+@app.command(name="set")
+def set_(
+    context: typer.Context,
+    name: NameArgument,
+    value: Annotated[str, argument("VALUE", "The value; a file is kept with its whole path.")],
+) -> None:
+    """Set a value in your own settings file.
+
+    Options, the environment and a .env come before it. The file is made if there is none, readable
+    by you only; its comments stay.
+
+    \b
+    Examples:
+      chatdb config set database_url ~/chats.db
+      chatdb config set timezone Europe/Berlin
+    """
+    from chatdb import user_file
+
+    command = CommandContext.of(context)
+    user_file.check_name(name)
+    path = _path_of_file()
+    value = _checked(name, value)
+    user_file.change(path, name, value)
+    command.diagnostics.note(f"{name} is set in {path}")
+    if name == "database_url" and user_file.has_password(value):
+        command.diagnostics.warning(
+            f"{path} holds a password now; ~/.pgpass and PGPASSFILE keep it out of settings"
+        )
+    _tell_what_comes_first(command, name)
+
+
+@app.command()
+def unset(context: typer.Context, name: NameArgument) -> None:
+    """Remove a value from your own settings file.
+
+    \b
+    Example:
+      chatdb config unset database_url
+    """
+    from chatdb import user_file
+
+    command = CommandContext.of(context)
+    path = _path_of_file()
+    was_there = path.exists() and user_file.change(path, name, None)
+    if not was_there:
+        user_file.check_name(name)
+    command.diagnostics.note(f"{name} {'is removed from' if was_there else 'was not in'} {path}")
+
+
+@app.command()
+def edit(context: typer.Context) -> None:
+    """Open your own settings file in an editor.
+
+    VISUAL or EDITOR in the environment names the editor. What is saved is checked.
+
+    \b
+    Example:
+      chatdb config edit
+    """
+    from chatdb import user_file
+    from chatdb.cli.editor import edit_file
+
+    command = CommandContext.of(context)
+    path = _path_of_file()
+    user_file.make(path)
+    edit_file(path)
+    saved = user_file.read(path)
+    for name, value in saved.values.items():
+        _checked(name, value)
+    if saved.holds_password:
+        command.diagnostics.warning(f"{path} holds a password")
+
+
+def _path_of_file() -> Path:
+    path = settings.user_file_path()
+    if path is None:
+        raise ConfigurationError(
+            "there is no home directory for a settings file", hint="name one in CHATDB_CONFIG_FILE"
+        )
+    return path
+
+
+def _checked(name: str, value: str) -> str:
+    """Return the value as it is stored; raises ConfigurationError or UsageError for a bad one."""
+    if not value.strip() and name != "pager":
+        raise UsageError(f"{name} is empty", hint=f"to remove it: chatdb config unset {name}")
+    if name == "timezone":
+        from chatdb.primitives.time_words import zone_of
+
+        zone_of(value)
+    if name == "database_url":
+        from dataclasses import replace
+
+        from chatdb.db.url import parse_url
+
+        url = parse_url(value)
+        if url.path is not None and not url.path.is_absolute():
+            # It would be another file in every directory.
+            return replace(url, path=url.path.absolute()).exposed()
+    return value
+
+
+def _tell_what_comes_first(command: CommandContext, name: str) -> None:
+    found = settings.pager() if name == "pager" else getattr(command.config, name)
+    if not found.source.startswith(settings.USER_FILE):
+        command.diagnostics.note(f"here {found.source} comes first")
+
+
+def _config_file() -> ShownSetting:
+    path = settings.user_file_path()
+    if path is None or not path.exists():
+        return ShownSetting("config_file", None if path is None else str(path), "not there")
+    return ShownSetting("config_file", str(path), "in use")
 
 
 def _direct_url(config: settings.Config, shown: str | None) -> ShownSetting:

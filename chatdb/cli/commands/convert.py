@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.commands.export import (
     AllBranchesOption,
     ForceOption,
@@ -39,7 +40,11 @@ def convert(
     ],
     reads: Annotated[
         str | None,
-        option("--from FORMAT", "Format of IN; detected from its structure if not given."),
+        option(
+            "--from FORMAT",
+            "Format of IN; detected from its structure if not given.",
+            autocompletion=completion.formats_read,
+        ),
     ] = None,
     to: ToOption = None,
     source_name: Annotated[

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.context import CommandContext
 from chatdb.cli.flag_options import with_flags
 from chatdb.cli.kinds import OnlyKindsOption, kinds_wanted
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import AllOrgsOption, option
+from chatdb.cli.options import AllOrgsOption, UpdatedSinceOption, UpdatedUntilOption, option
 from chatdb.cli.organizations_meant import (
     scope_of,
     tell_who_has_none,
@@ -21,11 +22,12 @@ from chatdb.cli.organizations_meant import (
 )
 from chatdb.cli.progress import Progress, QuietProgress
 from chatdb.cli.text import counted
-from chatdb.cli.times import read_time
+from chatdb.cli.times import read_between
 from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from datetime import tzinfo
 
     from chatdb.db.database import Database
     from chatdb.formats.files.writing import Written
@@ -41,6 +43,7 @@ ToOption = Annotated[
     option(
         "--to FORMAT",
         "Format: jsonl (lossless), json, csv, markdown, html ...; see chatdb formats.",
+        autocompletion=completion.formats_written,
     ),
 ]
 AllBranchesOption = Annotated[
@@ -68,17 +71,15 @@ def export(
     ] = "-",
     ids: Annotated[
         list[str] | None,
-        option("--id ID", "Only this conversation: its id or a part of it; repeatable."),
+        option(
+            "--id ID",
+            "Only this conversation: its id or a part of it; repeatable.",
+            autocompletion=completion.conversations,
+        ),
     ] = None,
     user: Annotated[str | None, option("--user ID", "Only this user's conversations.")] = None,
-    since: Annotated[
-        str | None,
-        option("--since TIME", "Only conversations updated at this time or later (UTC)."),
-    ] = None,
-    until: Annotated[
-        str | None,
-        option("--until TIME", "Only conversations updated at this time or earlier (UTC)."),
-    ] = None,
+    since: UpdatedSinceOption = None,
+    until: UpdatedUntilOption = None,
     query: Annotated[
         str | None,
         option("--query WORDS", "Only conversations with a message that matches this search."),
@@ -102,7 +103,8 @@ def export(
 
     Exports one organization, or every one with --all-orgs. The native format, jsonl, holds
     everything about a conversation, and chatdb import reads it back. A folder gets one file for
-    each conversation. A name that ends in .gz or .zst is compressed.
+    each conversation. A name that ends in .gz or .zst is compressed. Times are UTC, unless
+    CHATDB_TIMEZONE names another time zone.
 
     \b
     Examples:
@@ -118,10 +120,11 @@ def export(
     from chatdb.store.selecting import ConversationFilter
 
     command = CommandContext.of(context)
+    first, after = read_between(since, until, zone=command.zone)
     wanted = ConversationFilter(
         user_id=user,
-        since=None if since is None else read_time(since, "--since"),
-        before=None if until is None else read_time(until, "--until", ending=True),
+        since=first,
+        before=after,
         source=source,
         flags=flags,
         kinds=kinds_wanted(kind),
@@ -142,7 +145,7 @@ def export(
         options.writer("")
     with command.open_database(user=user) as database:
         with telling_who_has_some(command, database, options.organization_key):
-            options = _with_ids(database, options, ids, query)
+            options = _with_ids(database, options, ids, query, command.zone)
         exporting = _Exporting(command, database, options)
         if to_database:
             exporting.to_database(output, force=force)
@@ -161,13 +164,17 @@ def _format_name(output: str, to: str | None) -> str:
 
 
 def _with_ids(
-    database: "Database", options: "ExportOptions", ids: list[str] | None, query: str | None
+    database: "Database",
+    options: "ExportOptions",
+    ids: list[str] | None,
+    query: str | None,
+    zone: "tzinfo",
 ) -> "ExportOptions":
     """Narrow the selection to the conversations named and found."""
     from dataclasses import replace
 
     from chatdb.operations.exporting.exports import find_within
-    from chatdb.operations.exporting.files import matching_ids
+    from chatdb.operations.searching.found import matching_ids
 
     if ids is None and query is None:
         return options
@@ -181,6 +188,7 @@ def _with_ids(
             query,
             organization_key=scope,
             include_hidden=options.include_hidden,
+            zone=zone,
         )
         wanted = found if wanted is None else _both(wanted, found)
     return replace(options, ids_within=wanted)

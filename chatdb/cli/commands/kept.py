@@ -11,7 +11,6 @@ import typer
 
 from chatdb import config as settings
 from chatdb.cli.backup_report import age_text
-from chatdb.cli.commands.backup.check import an_age
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
@@ -25,6 +24,7 @@ from chatdb.cli.options import (
 )
 from chatdb.cli.progress import BYTES, amount_text
 from chatdb.cli.text import counted, one_line
+from chatdb.cli.times import read_age
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def prune(
     context: typer.Context,
     names: Annotated[list[str] | None, argument("[NAME...]", "Remove only these items.")] = None,
     older_than: Annotated[
-        str | None, option("--older-than AGE", "Remove items older than this: 26h, 30d, 8w.")
+        str | None, option("--older-than AGE", "Remove items older than this: 26h, 30d, 2025-06.")
     ] = None,
     keep_last: Annotated[
         int | None, option("--keep-last N", "Remove all but the newest N of each kind.", min=0)
@@ -191,8 +191,9 @@ def prune(
     command = CommandContext.of(context)
     url = _place(command)
     kept = _entries(command, url)
+    age = None if older_than is None else read_age(older_than, "--older-than", zone=command.zone)
     rules = operation.KeptRules(
-        older_than=None if older_than is None else an_age(older_than),
+        older_than=age,
         keep_last=keep_last,
         names=frozenset(names or ()),
         force=force,

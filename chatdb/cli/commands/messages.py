@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.delete import tell_way_back
 from chatdb.cli.confirm import confirm
@@ -44,7 +45,14 @@ MessageArgument = Annotated[str, argument("MESSAGE", "Full id, its beginning or 
 TextArgument = Annotated[
     str | None, argument("[TEXT]", "Message text; if omitted or -, read from standard input.")
 ]
-RoleOption = Annotated[str | None, option("--role ROLE", "Role: user, assistant, system or tool.")]
+RoleOption = Annotated[
+    str | None,
+    option(
+        "--role ROLE",
+        "Role: user, assistant, system or tool.",
+        autocompletion=completion.roles,
+    ),
+]
 AuthorOption = Annotated[str | None, option("--author NAME", "Provider, or name of the tool.")]
 ModelOption = Annotated[str | None, option("--model NAME", "Name of the model.")]
 ReasoningOption = Annotated[
@@ -73,7 +81,7 @@ def reindex(context: typer.Context) -> None:
     from chatdb.operations.conversations.reindex import reindex_messages
 
     command = CommandContext.of(context)
-    with command.open_database(create=False) as database, StageWatch(command) as watch:
+    with command.open_database() as database, StageWatch(command) as watch:
         report = reindex_messages(database, watch)
     of = counted(report.conversations, "conversation")
     words = f"added text to {counted(report.messages, 'message')}; looked through {of}"
@@ -110,7 +118,7 @@ def add(
     \b
     Examples:
       chatdb messages add last "And with rye?"
-      ollama run llama3 < question.txt | chatdb messages add last --role assistant --model llama3
+      ollama run llama3 < ask.txt | chatdb messages add last --role assistant
       chatdb messages add last --json < messages.jsonl
     """
     from chatdb.cli.input import read_text
@@ -258,7 +266,7 @@ def delete(
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
     erased = True
-    with command.open_database(create=not dry_run, user=user) as database:
+    with command.open_database(user=user) as database:
         within, found = operation.find_deletable(
             database, conversation, messages, organization_key=command.org, user_id=user
         )

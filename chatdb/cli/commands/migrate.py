@@ -82,7 +82,7 @@ def migrate(
 
         watch = CommandWatch(command)
         with (
-            command.open_database(any_schema=True) as database,
+            command.open_database(create=True, any_schema=True) as database,
             _backed_up(command, database) if backup else nullcontext(),
         ):
             applied = bring_up(
@@ -151,7 +151,7 @@ def _print_nothing(command: CommandContext) -> None:
 def _print_plan(command: CommandContext, revision: str | None) -> None:
     from chatdb.operations.schema.plan import PlannedStatement, plan_upgrade
 
-    with command.open_database(create=False, any_schema=True) as database:
+    with command.open_database(any_schema=True) as database:
         planned = plan_upgrade(database, revision)
     command.output.rows(planned, PlannedStatement, words=plan_text(planned))
 

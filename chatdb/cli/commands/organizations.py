@@ -13,6 +13,7 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.erasing import attached_digests, erase_attachments, tell_erased
 from chatdb.cli.lazy_group import group_app
+from chatdb.cli.next_page import whole_cursor
 from chatdb.cli.options import (
     DataCommand,
     DryRunOption,
@@ -58,7 +59,9 @@ class OrganizationDeletionSummary:
 def list_organizations(
     context: typer.Context,
     limit: LimitOption = 50,
-    after: Annotated[str | None, option("--after KEY", "Continue after this key.")] = None,
+    after: Annotated[
+        str | None, option("--after KEY", "Continue after this key.", callback=whole_cursor)
+    ] = None,
 ) -> None:
     """List organizations by key, with counts.
 
@@ -96,7 +99,7 @@ def create(
     from chatdb.operations.organizations import organizations
 
     command = CommandContext.of(context)
-    with command.open_database() as database:
+    with command.open_database(create=True) as database:
         made = organizations.create(database, key, name=name, if_missing=if_missing)
     command.output.record(made)
 
@@ -149,7 +152,7 @@ def delete(
     command = CommandContext.of(context)
     operation.refuse_default(key, keep_row=keep_organization)
     erased = True
-    with command.open_database(create=not dry_run) as database:
+    with command.open_database() as database:
         found = organizations.contents(database, key)
         kept = keep_to or operation.keep_path(database, key, now=datetime.now(UTC))
         path = None if no_keep else kept

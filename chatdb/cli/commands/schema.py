@@ -36,7 +36,7 @@ def status(
     from chatdb.operations.schema import schema
 
     command = CommandContext.of(context)
-    with command.open_database(create=False, any_schema=True) as database:
+    with command.open_database(any_schema=True) as database:
         answer = schema.status(database)
     command.output.record(answer)
     if answer.elsewhere:
@@ -60,7 +60,7 @@ def history(context: typer.Context) -> None:
     from chatdb.operations.schema import schema
 
     command = CommandContext.of(context)
-    with command.open_database(create=False, any_schema=True) as database:
+    with command.open_database(any_schema=True) as database:
         entries = schema.history(database)
     command.output.rows(entries, schema.RevisionHistory)
 
@@ -80,7 +80,7 @@ def check(context: typer.Context) -> None:
     from chatdb.operations.schema import check as schema_check
 
     command = CommandContext.of(context)
-    with command.open_database(create=False, any_schema=True) as database:
+    with command.open_database(any_schema=True) as database:
         report = schema_check.check(database)
     for note in report.notes:
         command.diagnostics.note(note)
@@ -115,7 +115,7 @@ def dump(
     from chatdb.operations.schema import check as schema_check
 
     command = CommandContext.of(context)
-    with command.open_database(create=False, any_schema=True) as database:
+    with command.open_database(any_schema=True) as database:
         if output is None:
             command.output.text(schema_check.dump(database).rstrip("\n"))
         else:
@@ -145,7 +145,7 @@ def downgrade(
     from chatdb.operations.schema.plan import Loss
 
     command = CommandContext.of(context)
-    with command.open_database(create=False, any_schema=True) as database:
+    with command.open_database(any_schema=True) as database:
         planned = plan_back(database, revision, keep_copy=not no_keep)
         if planned.pending and not dry_run:
             kept = "a copy of the file" if planned.keeps_copy else "none of it"

@@ -13,6 +13,8 @@ from chatdb.cli.options import (
     AllOrgsOption,
     DataCommand,
     LimitOption,
+    MessagesSinceOption,
+    MessagesUntilOption,
     RolesOption,
     TimeoutOption,
     argument,
@@ -20,6 +22,7 @@ from chatdb.cli.options import (
 )
 from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
 from chatdb.cli.text import one_line, safe
+from chatdb.cli.times import read_between
 from chatdb.formats.times import is_known
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ def search(
     rank: Annotated[
         bool, option("--rank", "Sort the newest 150 hits by relevance, not by date.")
     ] = False,
+    since: MessagesSinceOption = None,
+    until: MessagesUntilOption = None,
     user: Annotated[list[str] | None, option("--user ID", "Only this user's messages.")] = None,
     role: RolesOption = None,
     include_hidden: Annotated[
@@ -53,20 +58,22 @@ def search(
     """Find messages by their words.
 
     All words: red car. Phrase: "red car". Either word: red OR blue. Exclude: -bus or -"red bus".
-    Prefix: auto*. Filters: role:user user:ann after:2025-01-31 before:2025-06 has:attachment. In
-    titles: in:title car. Quote the whole query for the shell; write -- before a word that starts
-    with a minus.
+    Prefix: auto*. Filters: role:user user:ann since:2025-01-31 until:2025-06 has:attachment. In
+    titles: in:title car. Times are those of --since, such as since:30d, in UTC unless
+    CHATDB_TIMEZONE names another time zone. Quote the whole query for the shell; write -- before a
+    word that starts with a minus.
 
     \b
     Examples:
       chatdb search docker compose
-      chatdb search '"connection refused" -redis after:2025-01'
+      chatdb search '"connection refused" -redis' --since 2025-01
       chatdb search --rank -- migrate -alembic
     """
     from chatdb.operations.searching import search as operation
 
     command = CommandContext.of(context)
     scope = scope_of(command, all_orgs=all_orgs)
+    first, after_last = read_between(since, until, zone=command.zone)
     options = operation.SearchOptions(
         limit=limit,
         after=after,
@@ -75,6 +82,9 @@ def search(
         include_hidden=include_hidden,
         roles=frozenset(role or ()),
         users=frozenset(user or ()),
+        since=first,
+        before=after_last,
+        zone=command.zone,
         timeout_seconds=timeout,
     )
     # Row-level security knows one user; the query may name several.

@@ -29,7 +29,7 @@ def status(context: typer.Context) -> None:
     from chatdb.operations.searching.search_index import look_at_search_index
 
     command = CommandContext.of(context)
-    with command.open_database(create=False) as database:
+    with command.open_database() as database:
         report = look_at_search_index(database)
     command.output.record(report)
     _advise(command, report)
@@ -51,7 +51,7 @@ def check(context: typer.Context) -> None:
 
     command = CommandContext.of(context)
     with (
-        command.open_database(create=False) as database,
+        command.open_database() as database,
         command.diagnostics.progress("checking the search index", total=None),
     ):
         report = check_search_index(database)
@@ -77,7 +77,7 @@ def rebuild(context: typer.Context) -> None:
     from chatdb.operations.searching.search_index import rebuild_search_index
 
     command = CommandContext.of(context)
-    with command.open_database(create=False) as database, StageWatch(command) as watch:
+    with command.open_database() as database, StageWatch(command) as watch:
         rebuild_search_index(database, watch)
     command.diagnostics.note(f"built the search index of {command.url.redacted()}")
 

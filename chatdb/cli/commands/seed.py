@@ -1,7 +1,7 @@
 """`chatdb seed`: fill a database with made-up chats."""
 
 import shlex
-from datetime import date, datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +10,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import DataCommand, DryRunOption, option
 from chatdb.cli.text import counted
+from chatdb.cli.times import read_time
 from chatdb.errors import ExitCode, UsageError
 from chatdb.seeds.plan import UNTIL, SeedOptions, Size
 
@@ -40,12 +41,8 @@ def seed(
         ),
     ] = 42,
     until: Annotated[
-        datetime | None,
-        option(
-            "--until DATE",
-            "The chats fill the year before this day.  [default: 2026-11-01]",
-            formats=["%Y-%m-%d"],
-        ),
+        str | None,
+        option("--until TIME", "The chats fill the year before this day.  [default: 2026-11-01]"),
     ] = None,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -74,12 +71,15 @@ def _options(
     conversations: int | None,
     messages: int | None,
     number: int,
-    until: datetime | None,
+    until: str | None,
 ) -> SeedOptions:
     if size is not None and (conversations is not None or messages is not None):
         raise UsageError("--size excludes --conversations and --messages")
     org = command.config.org
-    day: date = UNTIL if until is None else until.date()
+    day = UNTIL
+    if until is not None:
+        # The last day meant, in UTC whatever the settings say: the same rows everywhere.
+        day = (read_time(until, "--until", ending=True) - timedelta(microseconds=1)).date()
     return SeedOptions(
         size=size or Size.SMALL,
         conversations=conversations,
@@ -95,7 +95,7 @@ def _seed(command: CommandContext, options: SeedOptions) -> "SeedReport":
 
     total = planned_conversations(options)
     diagnostics = command.diagnostics
-    with command.open_database() as database:
+    with command.open_database(create=True) as database:
         try:
             with diagnostics.progress("seeding", total=total, unit="conversations") as progress:
                 return seed(
@@ -119,7 +119,7 @@ def _preview(command: CommandContext, options: SeedOptions) -> "SeedReport":
     with command.diagnostics.progress("making", total=total, unit="conversations") as progress:
         if path is not None and not path.exists():
             return preview_seed(None, options, on_progress=progress.advance)
-        with command.open_database(create=False) as database:
+        with command.open_database() as database:
             return preview_seed(database, options, on_progress=progress.advance)
 
 

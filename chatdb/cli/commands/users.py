@@ -7,6 +7,7 @@ import typer
 from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
+from chatdb.cli.next_page import whole_cursor
 from chatdb.cli.options import (
     AllOrgsOption,
     DataCommand,
@@ -34,7 +35,9 @@ UserArgument = Annotated[str, argument("USER", "User id.")]
 def list_users(
     context: typer.Context,
     limit: LimitOption = 50,
-    after: Annotated[str | None, option("--after USER", "Continue after this user.")] = None,
+    after: Annotated[
+        str | None, option("--after USER", "Continue after this user.", callback=whole_cursor)
+    ] = None,
     all_orgs: AllOrgsOption = False,
 ) -> None:
     """List the users of an organization, with counts.
@@ -114,7 +117,7 @@ def rename(
     from chatdb.operations.organizations import users
 
     command = CommandContext.of(context)
-    with command.open_database(create=not dry_run) as database:
+    with command.open_database() as database:
         planned = users.rename(
             database, user, new, organization_key=command.org, merge=merge, dry_run=True
         )

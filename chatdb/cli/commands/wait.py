@@ -22,7 +22,7 @@ def wait(
     """Wait until the database answers a query.
 
     Reports why it does not answer yet; exits with 3 when time runs out. A SQLite file that does not
-    exist yet counts as answering: the first command creates it.
+    exist yet counts as answering: the first import creates it.
 
     \b
     Examples:

@@ -1,9 +1,12 @@
 """Lists conversations page by page, in several orders, and reads a whole one."""
 
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,6 +23,9 @@ from chatdb.store.paging import Kind
 from chatdb.store.reading import read_stored
 from chatdb.store.selecting import ConversationFilter
 
+if TYPE_CHECKING:
+    from chatdb.operations.conversations.narrowing import Narrowing
+
 Sort = Literal["updated", "created", "accessed", "messages", "title"]
 SORTS: tuple[Sort, ...] = ("updated", "created", "accessed", "messages", "title")
 """By last update or access, number of messages, or title. Only `updated` has an index."""
@@ -31,6 +37,8 @@ _KINDS: dict[Sort, Kind] = {
     "messages": "message_count",
     "title": "title",
 }
+_AT_ONCE = 1_000
+"""Rows that are fetched, and ids that are looked up, at once where a list is narrowed."""
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 _WALKING = {"enable_seqscan": "off", "jit": "off"}
 """Without statistics the planner would read and sort the whole table for one page."""
@@ -79,15 +87,16 @@ def list_page(
     after: str | None = None,
     wanted: ConversationFilter | None = None,
     sort: Sort = "updated",
-    accessed: bool = False,
+    narrowing: "Narrowing | None" = None,
     timeout_seconds: float = 30.0,
 ) -> ConversationPage:
     """Return a page of conversations; without `wanted`, the chats that are not archived.
 
-    `accessed` leaves out conversations that were never accessed. By `updated` every page costs the
-    same, over all organizations one index look-up for each; the other orders read every
-    conversation. Raises NotFoundError for an unknown organization, UsageError for a cursor of
-    another order, DatabaseFailedError at the timeout, RefusedError as `chosen` does.
+    `narrowing` leaves out those that do not match it: they are looked for along the list's order.
+    By `updated` every page costs the same, over all organizations one index look-up for each; the
+    other orders read every conversation. Raises NotFoundError for an unknown organization,
+    UsageError for a cursor of another order, DatabaseFailedError at the timeout, RefusedError as
+    `chosen` does.
     """
     wanted = wanted or ConversationFilter(flags={"archived": False}, kinds=frozenset(("chat",)))
     ways = database.dialect.search()
@@ -117,17 +126,66 @@ def list_page(
             own = wanted
             if sort == "updated":
                 own = replace(wanted, since=pages.oldest_wanted(wanted.since))
-            place = pages.place(organization)
-            statement = page_statement(
-                organization.id, own, sort, place, limit + 1, accessed=accessed
-            )
-            rows = connection.execute(statement).mappings().fetchall()
+            walk = _Walk(sort, pages.place(organization), limit + 1, ends, timeout_seconds)
+            if narrowing is None:
+                rows = _rows(connection, organization.id, own, walk)
+            else:
+                rows = _narrowed_rows(connection, organization.id, own, walk, narrowing)
             pages.add(organization, [((_value(row), row["id"]), row) for row in rows])
     return ConversationPage(
         items=tuple(summary_of(row) for _, row in pages.items),
         next_cursor=pages.cursor,
         organizations=pages.organizations,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One organization's part of a page: along which order, from where, how far, until when."""
+
+    sort: Sort
+    place: Key | None
+    limit: int
+    ends: float
+    timeout_seconds: float
+
+
+def _rows(
+    connection: sa.Connection, organization: UUID, wanted: ConversationFilter, walk: _Walk
+) -> Sequence[Any]:
+    statement = page_statement(organization, wanted, walk.sort, walk.place, walk.limit)
+    return connection.execute(statement).mappings().fetchall()
+
+
+def _narrowed_rows(
+    connection: sa.Connection,
+    organization: UUID,
+    wanted: ConversationFilter,
+    walk: _Walk,
+    narrowing: "Narrowing",
+) -> Sequence[Any]:
+    """Read along the order until the page is full of what matches, then the rows of that."""
+    own = narrowing.filter_of(organization, wanted)
+    if own.ids is not None and not own.ids:
+        return []
+    statement = _along(organization, own, walk.sort, walk.place)
+    stream = connection.execute(statement.execution_options(yield_per=_AT_ONCE))
+    with closing(stream):
+        matching = narrowing.matching(organization, _in_time(stream, walk))
+        ids = list(islice(matching, walk.limit))
+    found: list[Any] = []
+    for start in range(0, len(ids), _AT_ONCE):
+        chunk = replace(wanted, ids=ids[start : start + _AT_ONCE])
+        found += _rows(connection, organization, chunk, replace(walk, place=None))
+    return found
+
+
+def _in_time(rows: Iterable[Any], walk: _Walk) -> Iterator[Any]:
+    """Yield rows; the server's timeout counts each fetch alone, without what is done between."""
+    for row in rows:
+        if time.monotonic() > walk.ends:
+            raise timed_out(walk.timeout_seconds, "list")
+        yield row
 
 
 def _value(row: Any) -> Any:
@@ -173,10 +231,25 @@ def page_statement(
     sort: Sort,
     place: Key | None,
     limit: int,
-    *,
-    accessed: bool = False,
 ) -> sa.Select[Any]:
     """Return the query of a page; messages are counted only for the rows of the page."""
+    page = _along(organization, wanted, sort, place).limit(limit).subquery("page")
+    columns = page.c
+    # The order of a subquery does not bind the query around it.
+    again: Any = sa.func.coalesce(columns.key, _never()) if sort == "accessed" else columns.key
+    ordered = (
+        (again.asc(), columns.id.asc()) if sort == "title" else (again.desc(), columns.id.desc())
+    )
+    return _counted(page, [columns.key]).order_by(*ordered)
+
+
+def _along(
+    organization: UUID,
+    wanted: ConversationFilter,
+    sort: Sort,
+    place: Key | None,
+) -> sa.Select[Any]:
+    """Return the query of all conversations from a place on, in order."""
     table = conversations.c
     key, source = _key(organization, sort)
     statement = (
@@ -190,22 +263,13 @@ def page_statement(
     )
     if wanted.ids is not None:
         statement = statement.where(table.id.in_(list(wanted.ids)))
-    if accessed:
-        statement = statement.where(table.last_accessed_at.is_not(None))
     if place is not None:
         value, identifier = place
         here = sa.tuple_(key, table.id)
         there: Any = sa.tuple_(sa.literal(value, key.type), sa.literal(identifier, table.id.type))
         statement = statement.where(here > there if sort == "title" else here < there)
     order = (key.asc(), table.id.asc()) if sort == "title" else (key.desc(), table.id.desc())
-    page = statement.order_by(*order).limit(limit).subquery("page")
-    columns = page.c
-    # The order of a subquery does not bind the query around it.
-    again: Any = sa.func.coalesce(columns.key, _never()) if sort == "accessed" else columns.key
-    ordered = (
-        (again.asc(), columns.id.asc()) if sort == "title" else (again.desc(), columns.id.desc())
-    )
-    return _counted(page, [columns.key]).order_by(*ordered)
+    return statement.order_by(*order)
 
 
 def _key(organization: UUID, sort: Sort) -> tuple[Any, Any]:

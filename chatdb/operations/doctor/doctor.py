@@ -86,7 +86,7 @@ def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
     from chatdb.operations.doctor.sqlite import FILE_CHECKS, DatabaseFile
 
     if not url.sqlite_path.exists():
-        text = f"{url.sqlite_path} does not exist yet; the first command creates it"
+        text = f"{url.sqlite_path} does not exist yet; the first import creates it"
         return [info(text, "chatdb migrate", of=_REACHABLE)]
     try:
         with closing(connect_sqlite(url, busy_seconds=_BUSY_SECONDS)) as connection:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypedDict
+from typing import IO, TypedDict
 
 from chatdb.db.database import Database
 from chatdb.formats import native, registry
@@ -20,17 +20,12 @@ from chatdb.formats.tables.rows import ConversationRows
 from chatdb.formats.tables.table_writing import TableWriter
 from chatdb.operations.attachments.public import with_placed_files
 from chatdb.operations.exporting.exports import read_conversations, read_rows
-from chatdb.operations.searching.public import SearchOptions, search
 from chatdb.primitives.file_store import FileStore
-from chatdb.records import Conversation, organization_id_of
+from chatdb.records import Conversation
 from chatdb.store.every_organization import EVERY, Scope
 from chatdb.store.lines import OnRead, native_lines
 from chatdb.store.selecting import ConversationFilter, IdsWithin
 
-if TYPE_CHECKING:
-    from uuid import UUID
-
-_HITS_AT_ONCE = 1_000
 _TRANSCRIPTS = ("markdown", "html")
 
 
@@ -202,23 +197,3 @@ def _write_native(
         stream.write(native.header_line(created=datetime.now(UTC), source=database.dialect.name))
         for piece in lines:
             stream.write(piece)
-
-
-def matching_ids(
-    database: Database, query: str, *, organization_key: Scope, include_hidden: bool
-) -> IdsWithin:
-    """Return the conversations with a message, or a title, that matches the query.
-
-    Raises UsageError for an invalid query.
-    """
-    found: dict[str, dict[UUID, None]] = {}
-    cursor: str | None = None
-    while True:
-        options = SearchOptions(limit=_HITS_AT_ONCE, after=cursor, include_hidden=include_hidden)
-        page = search(database, query, organization_key=organization_key, options=options)
-        keys = page.organizations or [str(organization_key)] * len(page.hits)
-        for key, hit in zip(keys, page.hits, strict=True):
-            found.setdefault(key, {})[hit.conversation_id] = None
-        cursor = page.next_cursor
-        if cursor is None:
-            return {organization_id_of(key): list(ids) for key, ids in found.items()}

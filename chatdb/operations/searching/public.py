@@ -1,5 +1,7 @@
 """All that other nouns of operations may import of searching."""
 
+from chatdb.operations.searching.found import matching_ids
+from chatdb.operations.searching.query import parse
 from chatdb.operations.searching.search import SearchOptions, search
 from chatdb.operations.searching.search_index import (
     LOOK_SECONDS,
@@ -9,13 +11,17 @@ from chatdb.operations.searching.search_index import (
     rebuild_search_index,
     search_index_warning,
 )
+from chatdb.operations.searching.words import Matcher
 
 __all__ = [
     "LOOK_SECONDS",
+    "Matcher",
     "SearchIndexReport",
     "SearchOptions",
     "check_search_index",
     "look_at_search_index",
+    "matching_ids",
+    "parse",
     "rebuild_search_index",
     "search",
     "search_index_warning",

@@ -6,12 +6,14 @@ word.
 
 import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from chatdb.db.contract.search import Term
 from chatdb.errors import UsageError
+from chatdb.operations.searching.search_page import SearchOptions
 from chatdb.operations.searching.words import term_of
 from chatdb.primitives import canonical
+from chatdb.primitives.time_words import FORMS, Span, span_of
 from chatdb.records import ROLES
 
 LONGEST_QUERY = 2_000
@@ -19,16 +21,15 @@ LONGEST_QUERY = 2_000
 MOST_TERMS = 50
 
 _HINT = "see chatdb search --help"
-_KEYS = ("role", "user", "after", "before", "in", "has")
+_OPPOSITES = {"after": "before", "before": "after", "since": "before", "until": "after"}
 # Phones and word processors turn the typed quotes into these.
 _QUOTES = str.maketrans("“”„«»", '"""""')
 _ITEM = re.compile(
     r"(?:(?<!\S)(?P<minus>-)(?=[^-\s]))?"
-    r"(?:(?P<key>role|user|after|before|in|has):(?=\S))?"
+    r"(?:(?P<key>role|user|after|since|before|until|in|has):(?=\S))?"
     r'(?:"(?P<quoted>[^"]*)"(?P<star>\*)?|(?P<word>(?:(?!(?<=\s)")\S)+))',
     re.IGNORECASE,
 )
-_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +72,11 @@ class _Draft:
     has_attachment: bool | None = None
     in_title: bool = False
     joining: bool = False
+    zone: tzinfo = UTC
 
 
-def parse(text: str) -> Query:
-    """Read a query.
+def parse(text: str, *, zone: tzinfo = UTC) -> Query:
+    """Read a query, its dates in `zone` where they name none.
 
     Raises UsageError if there is nothing to search for (empty, only punctuation, only excluded
     words), for an invalid value of a filter, and for a text that is too long.
@@ -83,7 +85,7 @@ def parse(text: str) -> Query:
     if len(text) > LONGEST_QUERY:
         raise UsageError(f"the query is longer than {LONGEST_QUERY} characters", hint=_HINT)
     items = list(_ITEM.finditer(text))
-    draft = _Draft()
+    draft = _Draft(zone=zone)
     for index, item in enumerate(items):
         if _is_or(item) and draft.groups and index + 1 < len(items):
             draft.joining = True
@@ -92,10 +94,16 @@ def parse(text: str) -> Query:
     return _finished(draft)
 
 
-def with_filters(query: Query, *, roles: frozenset[str], users: frozenset[str]) -> Query:
+def with_filters(query: Query, options: SearchOptions) -> Query:
     """Return the query narrowed by a command's options; raises UsageError for an invalid role."""
-    checked = frozenset(_role(role) for role in roles)
-    return replace(query, roles=query.roles | checked, within_users=users)
+    checked = frozenset(_role(role) for role in options.roles)
+    return replace(
+        query,
+        roles=query.roles | checked,
+        within_users=options.users,
+        after=max(filter(None, (query.after, options.since)), default=None),
+        before=min(filter(None, (query.before, options.before)), default=None),
+    )
 
 
 def _is_or(item: re.Match[str]) -> bool:
@@ -139,12 +147,14 @@ def _read_filter(draft: _Draft, item: re.Match[str]) -> bool:
     elif key in ("role", "user"):
         draft.sets[minus + key].add(_role(value) if key == "role" else value)
     elif minus:
-        other = "before" if key == "after" else "after"
-        raise UsageError(f"-{key}: cannot be excluded", hint=f"use {other}:{value}")
-    elif key == "after":
-        draft.after = max(filter(None, (draft.after, _time(key, value))))
+        raise UsageError(f"-{key}: cannot be excluded", hint=f"use {_OPPOSITES[key]}:{value}")
     else:
-        draft.before = min(filter(None, (draft.before, _time(key, value))))
+        first, after = _span(key, value, draft.zone)
+        if key in ("after", "since"):
+            draft.after = max(filter(None, (draft.after, first)))
+        else:
+            end = after if key == "until" else first
+            draft.before = min(filter(None, (draft.before, end)))
     draft.joining = False
     return True
 
@@ -159,19 +169,13 @@ def _role(value: str) -> str:
     return role
 
 
-def _time(key: str, value: str) -> datetime:
-    """Read a year, month, day or ISO 8601 time; without a zone it is UTC."""
+def _span(key: str, value: str, zone: tzinfo) -> Span:
     try:
-        date = _DATE.fullmatch(value)
-        if date is not None:
-            year, month, day = (int(part or 1) for part in date.groups())
-            return datetime(year, month, day, tzinfo=UTC)
-        time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        return span_of(value, now=datetime.now(UTC), zone=zone)
+    except ValueError as error:
         raise UsageError(
-            f"{key}: needs a date or an ISO 8601 time, not {value!r}",
-            hint=f"for example {key}:2025-01-31 or {key}:2025-01-31T12:00",
+            f"{key}: needs a date or a time, not {value!r}",
+            hint=f"write it as {FORMS}",
         ) from error
 
 

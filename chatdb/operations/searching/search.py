@@ -26,13 +26,13 @@ from chatdb.operations.searching.search_page import RANKED_HITS, Hit, SearchOpti
 from chatdb.operations.searching.titles import search_titles
 from chatdb.operations.searching.words import SEARCHED_CHARACTERS, Matcher, term_of
 from chatdb.primitives.canonical import clean_text
-from chatdb.records import Organization
+from chatdb.records import Organization, organization_id_of
 from chatdb.store.attached_text import INCOMPLETE, attached_text_is_incomplete
 from chatdb.store.every_organization import EVERY, Scope, newest_first
 from chatdb.store.gathered_page import GatheredPage
 from chatdb.store.search_index import search_index_state
 
-__all__ = ["RANKED_HITS", "Hit", "SearchOptions", "SearchPage", "search"]
+__all__ = ["RANKED_HITS", "Hit", "SearchOptions", "SearchPage", "search", "search_conversations"]
 
 _OPERATORS = frozenset(("and", "or", "not", "near"))
 _LOOK_SECONDS = 0.05
@@ -81,6 +81,33 @@ def search(
     return _page(found, keys, _matcher(query, raw), notes, options)
 
 
+def search_conversations(
+    database: Database, text: str, *, organization_key: Scope, options: SearchOptions
+) -> tuple[list[tuple[UUID, UUID]], str | None]:
+    """Return the organization and the conversation of each hit, and the cursor of the next page.
+
+    As `search`, but no message is read. Raises what `search` does.
+    """
+    query, raw = _read(text, options)
+    ways = database.dialect.search()
+    with (
+        database.transaction(settings=ways.settings(options.timeout_seconds)) as connection,
+        ways.deadline(connection, options.timeout_seconds),
+    ):
+        if query.in_title:
+            page = search_titles(connection, database.dialect, organization_key, query, options)
+            owners = page.organizations or [str(organization_key)] * len(page.hits)
+            hits = zip(owners, page.hits, strict=True)
+            return [
+                (organization_id_of(k), hit.conversation_id) for k, hit in hits
+            ], page.next_cursor
+        glance = database.dialect.search_index().glance(connection)
+        indexed = glance.is_usable and search_index_state(connection) == "present"
+        request = _request(query, raw, options, indexed=indexed)
+        keys = _newest(connection, database.dialect, organization_key, request, options)
+    return [(organization.id, key[1]) for organization, key in keys.items], keys.cursor
+
+
 def _newest(
     connection: sa.Connection,
     dialect: Dialect,
@@ -115,11 +142,11 @@ def _newest(
 
 def _read(text: str, options: SearchOptions) -> tuple[Query, str | None]:
     if not options.raw:
-        return with_filters(parse(text), roles=options.roles, users=options.users), None
+        return with_filters(parse(text, zone=options.zone), options), None
     raw = clean_text(text)[0].strip()
     if not raw:
         raise UsageError("the query is empty", hint="chatdb search --help")
-    return with_filters(Query(), roles=options.roles, users=options.users), raw
+    return with_filters(Query(), options), raw
 
 
 def _request(

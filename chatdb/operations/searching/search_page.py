@@ -1,7 +1,7 @@
 """The request and the result of a search, in messages or in titles."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 
 RANKED_HITS = 150
@@ -10,7 +10,10 @@ RANKED_HITS = 150
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
-    """How to search; `after` is the previous page's cursor, roles and users narrow the query."""
+    """How to search; `after` is the previous page's cursor.
+
+    Roles, users, `since` and `before` narrow the query, whose dates are in `zone`.
+    """
 
     limit: int = 20
     after: str | None = None
@@ -19,6 +22,9 @@ class SearchOptions:
     include_hidden: bool = False
     roles: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
+    since: datetime | None = None
+    before: datetime | None = None
+    zone: tzinfo = UTC
     timeout_seconds: float = 30.0
 
 

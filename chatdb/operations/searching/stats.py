@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 
 from chatdb.db.contract.statistics import SAMPLED_ROWS, MessageSource, StoredObject
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, organizations
-from chatdb.errors import UsageError
 from chatdb.operations.searching.stats_query import day_of_no_time, kinds_counted, statement
+from chatdb.primitives.time_words import zone_of
 from chatdb.store.selecting import organization_id
 
 Grouping = Literal["day", "week", "model", "role", "user", "source", "kind", "organization"]
@@ -105,16 +104,6 @@ class StatsReport:
     longest_conversations: tuple[LongConversation, ...]
     busiest_hours: tuple[BusyHour, ...]
     storage: tuple[StoredObject, ...] | None
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return the time zone of this name; raises UsageError."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageError(
-            f"unknown time zone {name!r}", hint="write it as in Europe/Berlin, or UTC"
-        ) from error
 
 
 def stats(database: Database, options: StatsOptions) -> StatsReport:

@@ -30,7 +30,7 @@ def prune(
     command = CommandContext.of(context)
     scope = scope_of(command, all_orgs=all_orgs)
     store = command.file_store
-    with command.open_database(create=not dry_run) as database:
+    with command.open_database() as database:
         saved = saved_deletions(command)
         report = prune_attachments(database, store, saved, organization_key=scope, dry_run=True)
         if not dry_run and report.files:

@@ -1,8 +1,7 @@
 """`chatdb backup check`: is the last backup recent enough?"""
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,10 +10,9 @@ from chatdb.cli.backup_keys import backed_up_database
 from chatdb.cli.backup_options import PlaceArgument, backup_place
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import option
-from chatdb.errors import ExitCode, UsageError
+from chatdb.cli.times import read_age
+from chatdb.errors import ExitCode
 from chatdb.primitives.filled import filled
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +28,11 @@ class CheckedBackups:
     problems: tuple[str, ...]
 
 
-def an_age(text: str) -> timedelta:
-    """Read an age such as `90m`, `26h`, `8d` or `2w`; raises UsageError."""
-    match = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
-    if match is None:
-        raise UsageError(f"invalid age {text!r}", hint="for example: 90m, 26h, 8d or 2w")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
 def check(
     context: typer.Context,
     place: PlaceArgument = None,
     max_age: Annotated[
-        str, option("--max-age AGE", "Maximum age of the last backup: 90m, 26h, 8d, 2w.")
+        str, option("--max-age AGE", "Maximum age of the last backup: 90m, 26h, '2 weeks'.")
     ] = "26h",
     max_verified_age: Annotated[
         str | None, option("--max-verified-age AGE", "Maximum age of the last verification.")
@@ -62,8 +52,10 @@ def check(
     from chatdb.backups.stores import open_store
 
     command = CommandContext.of(context)
-    age = an_age(max_age)
-    verified_age = None if max_verified_age is None else an_age(max_verified_age)
+    age = read_age(max_age, "--max-age", zone=command.zone)
+    verified_age = None
+    if max_verified_age is not None:
+        verified_age = read_age(max_verified_age, "--max-verified-age", zone=command.zone)
     name, kind = backed_up_database(command)
     last = last_backup(open_store(backup_place(command, place)), name, kind)
     now = datetime.now(UTC)

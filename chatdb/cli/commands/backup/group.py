@@ -126,7 +126,7 @@ def create(
     with notifying(command, "backup", notify_url) as told:
         store = open_store(backup_place(command, output), writing_keys(command, encrypt_to))
         with (
-            command.open_database(create=False, any_schema=True) as database,
+            command.open_database(any_schema=True) as database,
             StageWatch(command) as watch,
         ):
             backup = create_backup(database, store, options, watch)

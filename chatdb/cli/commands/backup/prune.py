@@ -59,7 +59,7 @@ def prune(
 
     \b
     Examples:
-      chatdb backup prune --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run
+      chatdb backup prune --keep-daily 7 --keep-monthly 12 --dry-run
       chatdb backup prune s3://bucket/chat --keep-last 10 --yes
     """
     from chatdb.backups.retention import RetentionPolicy

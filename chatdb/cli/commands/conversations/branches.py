@@ -123,7 +123,7 @@ def merge(
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
     command = CommandContext.of(context)
-    with command.open_database(create=not dry_run, user=user) as database:
+    with command.open_database(user=user) as database:
         found = operation.find_mergeable(
             database, into, other, organization_key=command.org, user_id=user
         )

@@ -46,7 +46,7 @@ def create(
         messages.append(NewMessage(content=read_text(command, message)))
         check(messages[0])
     new = operation.NewConversation(title=title, user_id=user, metadata=metadata, messages=messages)
-    with command.open_database(user=user) as database:
+    with command.open_database(create=True, user=user) as database:
         made = operation.create(database, new, organization_key=command.org)
     command.output.record(made)
 

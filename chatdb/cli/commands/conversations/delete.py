@@ -1,7 +1,7 @@
 """`chatdb conversations delete`: by ids, or all that match the options."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.list import SHORT_ID
 from chatdb.cli.confirm import confirm
@@ -53,14 +54,22 @@ class DeletionSummary:
 def delete(
     context: typer.Context,
     conversations: Annotated[
-        list[str] | None, argument("[ID...]", "Ids, or the beginning or end of each, or: last.")
+        list[str] | None,
+        argument(
+            "[ID...]",
+            "Ids, or the beginning or end of each, or: last.",
+            autocompletion=completion.conversations,
+        ),
     ] = None,
     user: UserOption = None,
     before: Annotated[
-        str | None, option("--before TIME", "All last updated before this time (UTC).")
+        str | None, option("--before TIME", "All last updated before then; 2025-06: before June.")
     ] = None,
     since: Annotated[
-        str | None, option("--since TIME", "All updated at this time or later (UTC).")
+        str | None, option("--since TIME", "All updated then or later: 2025-06, 30d, yesterday.")
+    ] = None,
+    until: Annotated[
+        str | None, option("--until TIME", "All last updated then or earlier; 2025-06: with June.")
     ] = None,
     source: Annotated[
         str | None, option("--source NAME", "All from this source, such as chatgpt.")
@@ -76,8 +85,9 @@ def delete(
 ) -> None:
     """Delete conversations, keeping them in a file.
 
-    Give ids, or options to delete all matches; several options must all match. Importing their
-    source again does not restore them; importing the kept file with --restore-deleted does.
+    Give ids, or options to delete all matches; several options must all match. Times are UTC,
+    unless CHATDB_TIMEZONE names another time zone. Importing their source again does not restore
+    them; importing the kept file with --restore-deleted does.
 
     \b
     Examples:
@@ -89,11 +99,12 @@ def delete(
 
     if no_keep and keep_to is not None:
         raise UsageError("--no-keep and --keep-to exclude each other", hint="leave one out")
-    wanted = _wanted(user, before, since, source, flags, kind, meta)
-    _check(conversations, wanted, user)
     command = CommandContext.of(context)
+    first, after = _times(command, since, before, until)
+    wanted = replace(_wanted(user, source, flags, kind, meta), since=first, before=after)
+    _check(conversations, wanted, user)
     erased = True
-    with command.open_database(create=not dry_run, user=user) as database:
+    with command.open_database(user=user) as database:
         if conversations:
             found = operation.find_deletable(
                 database, conversations, organization_key=command.org, user_id=user
@@ -131,26 +142,35 @@ def tell_way_back(command: CommandContext, kept: "Path", what: str = "to restore
 
 def _wanted(
     user: str | None,
-    before: str | None,
-    since: str | None,
     source: str | None,
     flags: Mapping[str, bool],
     kind: list[str] | None,
     meta: list[str] | None,
 ) -> "ConversationFilter":
-    from chatdb.cli.times import read_time
     from chatdb.operations.conversations.metadata_words import condition
     from chatdb.store.selecting import ConversationFilter
 
     return ConversationFilter(
         user_id=user,
-        before=None if before is None else read_time(before, "--before"),
-        since=None if since is None else read_time(since, "--since"),
         source=source,
         flags=flags,
         kinds=kinds_wanted(kind),
         metadata=tuple(map(condition, meta or ())),
     )
+
+
+def _times(
+    command: CommandContext, since: str | None, before: str | None, until: str | None
+) -> tuple[datetime | None, datetime | None]:
+    """Return the limits of the filter: `--before` ends where its time begins, `--until` after."""
+    from chatdb.cli.times import read_between, read_time
+
+    if before is not None and until is not None:
+        raise UsageError("--before and --until exclude each other", hint="leave one out")
+    first, after = read_between(since, until, zone=command.zone)
+    if before is not None:
+        after = read_time(before, "--before", zone=command.zone)
+    return first, after
 
 
 def _check(ids: list[str] | None, wanted: "ConversationFilter", user: str | None) -> None:

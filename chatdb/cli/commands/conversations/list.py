@@ -17,16 +17,20 @@ from chatdb.cli.options import (
     LimitOption,
     MetaOption,
     TimeoutOption,
+    UpdatedSinceOption,
+    UpdatedUntilOption,
     UserOption,
     option,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_nothing, tell_who_has_some
 from chatdb.cli.text import one_line
+from chatdb.cli.times import read_between
 from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
     from chatdb.operations.conversations.lists import ConversationSummary
+    from chatdb.operations.conversations.narrowing import Narrowing
     from chatdb.store.every_organization import Scope
     from chatdb.store.selecting import ConversationFilter
 
@@ -53,6 +57,20 @@ def list_conversations(
     limit: LimitOption = 50,
     after: AfterOption = None,
     user: UserOption = None,
+    since: UpdatedSinceOption = None,
+    until: UpdatedUntilOption = None,
+    source: Annotated[
+        str | None, option("--source NAME", "Only those from this source, such as chatgpt.")
+    ] = None,
+    model: Annotated[
+        str | None, option("--model NAME", "Only those with a message by this model.")
+    ] = None,
+    title: Annotated[
+        str | None, option("--title WORDS", "Only those with these words in the title.")
+    ] = None,
+    query: Annotated[
+        str | None, option("--query WORDS", "Only those with a message that this search finds.")
+    ] = None,
     sort: Annotated[
         Sort | None,
         option(
@@ -74,11 +92,13 @@ def list_conversations(
     """List conversations, last updated first.
 
     Chats, unless --kind says otherwise. The table shows the end of each id, which is enough to
-    name the conversation. For nested metadata: --meta shop.order=17.
+    name the conversation. Times are UTC, unless CHATDB_TIMEZONE names another time zone. For nested
+    metadata: --meta shop.order=17.
 
     \b
     Examples:
-      chatdb conversations list --user ann --limit 20
+      chatdb list --user ann --limit 20
+      chatdb conversations list --since 30d --title "bread OR dough"
       chatdb conversations list --starred --sort title --meta lang=de
     """
     from chatdb.operations.conversations import lists as conversations
@@ -92,8 +112,14 @@ def list_conversations(
     order = Sort.ACCESSED if recent else sort or Sort.UPDATED
     command = CommandContext.of(context)
     scope = scope_of(command, all_orgs=all_orgs)
+    first, after_last = read_between(since, until, zone=command.zone)
     wanted = ConversationFilter(
         user_id=user,
+        since=first,
+        before=after_last,
+        source=source,
+        model=model,
+        accessed=recent,
         flags=flags if everything else {"archived": False, **flags},
         kinds=kinds_wanted(kind, default="chat"),
         metadata=tuple(map(condition, meta or ())),
@@ -106,16 +132,31 @@ def list_conversations(
             after=after,
             wanted=wanted,
             sort=order.value,
-            accessed=recent,
+            narrowing=_narrowing(command, database, scope, title, query),
             timeout_seconds=timeout,
         )
         if not page.items:
             tell_nothing(command, "conversation")
-            _tell_of_other_kinds(command, database, scope, wanted)
+            if title is None and query is None:
+                _tell_of_other_kinds(command, database, scope, wanted)
             tell_who_has_some(command, database, scope)
     show_summaries(command, page.items, order, organizations=page.organizations)
     if page.next_cursor is not None:
         command.tell_more(page.next_cursor)
+
+
+def _narrowing(
+    command: CommandContext,
+    database: "Database",
+    scope: "Scope",
+    title: str | None,
+    query: str | None,
+) -> "Narrowing | None":
+    if title is None and query is None:
+        return None
+    from chatdb.operations.conversations.narrowing import narrowing
+
+    return narrowing(database, organization_key=scope, title=title, query=query, zone=command.zone)
 
 
 def _tell_of_other_kinds(

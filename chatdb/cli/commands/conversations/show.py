@@ -44,8 +44,9 @@ def show(
     (docs/formats.md), csv its messages.
 
     \b
-    Example:
-      chatdb conversations show last
+    Examples:
+      chatdb show last
+      chatdb conversations show 3f9a12bc
     """
     from chatdb.operations.conversations import lists as conversations
     from chatdb.records import Message

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.commands.import_.attachments import (
     attachment_options,
     tell_attachments,
@@ -45,7 +46,12 @@ def import_(
         ),
     ] = None,
     format_name: Annotated[
-        str | None, option("--from FORMAT", "Format or layout; see chatdb formats.")
+        str | None,
+        option(
+            "--from FORMAT",
+            "Format or layout; see chatdb formats.",
+            autocompletion=completion.formats_read,
+        ),
     ] = None,
     source_schema: Annotated[
         str | None,
@@ -168,7 +174,7 @@ class _Importing:
         """Import; if it is interrupted or fails, report how far it got."""
         from chatdb.operations.importing.files import import_files
 
-        with self._command.open_database() as database:
+        with self._command.open_database(create=True) as database:
             try:
                 with _progress(self._command, "importing", self._inputs) as progress:
                     return import_files(
@@ -208,7 +214,7 @@ class _Importing:
 
         if missing:
             return look(None)
-        with self._command.open_database(create=False) as database:
+        with self._command.open_database() as database:
             return look(database)
 
     def _started(self, run: "ImportRun") -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatdb.cli import completion
 from chatdb.cli.backup_keys import IdentityOption, reading_keys, writing_keys
 from chatdb.cli.backup_options import StageWatch, backup_place, dump_programs
 from chatdb.cli.commands.restore.attachments import bring_attachments, store_for
@@ -41,7 +42,12 @@ def restore(
     context: typer.Context,
     file: Annotated[
         str | None,
-        argument("[FILE]", "Backup name, one of its files, or: latest.", show_default=False),
+        argument(
+            "[FILE]",
+            "Backup name, one of its files, or: latest.",
+            show_default=False,
+            autocompletion=completion.backups,
+        ),
     ] = None,
     into: Annotated[
         str | None,
@@ -104,7 +110,7 @@ def restore(
     \b
     Examples:
       chatdb restore latest
-      chatdb restore relay_dev_20231220_143022.sql --into postgresql://localhost/relay
+      chatdb restore relay_dev.sql --into postgresql://localhost/relay
       chatdb restore latest --conversation 0192f0c1 --dry-run
       chatdb restore --undo
     """

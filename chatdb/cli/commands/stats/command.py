@@ -8,7 +8,14 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.kinds import EVERY_KIND, KindsOption, kinds_wanted
 from chatdb.cli.lazy_group import command_app
-from chatdb.cli.options import AllOrgsOption, DataCommand, LimitOption, OutputFormat, option
+from chatdb.cli.options import (
+    AllOrgsOption,
+    DataCommand,
+    LimitOption,
+    MessagesSinceOption,
+    OutputFormat,
+    option,
+)
 from chatdb.cli.organizations_meant import check_all_orgs, tell_who_has_some
 from chatdb.cli.times import read_time
 
@@ -44,10 +51,11 @@ class Section(StrEnum):
 def stats(
     context: typer.Context,
     by: Annotated[By, option("--by", "Group messages by this.", show_default=True)] = By.DAY,
-    since: Annotated[str | None, option("--since TIME", "Only messages from this time on.")] = None,
+    since: MessagesSinceOption = None,
     timezone: Annotated[
-        str, option("--timezone NAME", "Time zone for days and hours.", show_default=True)
-    ] = "UTC",
+        str | None,
+        option("--timezone NAME", "Time zone for days, hours and --since.  [default: UTC]"),
+    ] = None,
     kind: KindsOption = None,
     limit: LimitOption = 30,
     approximate: Annotated[
@@ -71,19 +79,21 @@ def stats(
       chatdb stats --by model --since 2026-01-01 --timezone Europe/Berlin
       chatdb stats --by user --org acme --section groups --format csv
     """
-    from chatdb.operations.searching.stats import StatsOptions, zone_of
+    from chatdb.operations.searching.stats import StatsOptions
+    from chatdb.primitives.time_words import zone_of
 
     command = CommandContext.of(context)
     if all_orgs:
         check_all_orgs(command)
     org = command.config.org
     of_all = all_orgs or org.source == "default"
+    zone = command.zone if timezone is None else zone_of(timezone)
     options = StatsOptions(
         by=by.value,
         organization_key=None if of_all else org.value,
         kinds=kinds_wanted(kind, default=EVERY_KIND if by is By.KIND else "chat"),
-        since=None if since is None else read_time(since, "--since", zone=zone_of(timezone)),
-        timezone=timezone,
+        since=None if since is None else read_time(since, "--since", zone=zone),
+        timezone=timezone or command.config.timezone.value,
         limit=limit,
         approximate=approximate,
     )
