@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from chatdb.backups.left_out import left_out_lines
-from chatdb.cli.progress import BYTES, amount_text, duration_text
-from chatdb.cli.text import counted, one_line
+from chatdb.cli.progress import duration_text
+from chatdb.cli.text import counted, one_line, size_text
 
 if TYPE_CHECKING:
     from chatdb.backups.manifest import Verification
@@ -17,7 +17,7 @@ _HOW = {"restore": ", restored", "checksums": ", checksums"}
 
 def created_lines(summary: "BackupSummary") -> list[str]:
     """Return the lines that describe a new backup: its file and its contents."""
-    parts = [amount_text(summary.bytes, BYTES)]
+    parts = [size_text(summary.bytes)]
     if summary.conversations is not None and summary.messages is not None:
         parts.append(counted(summary.conversations, "conversation"))
         parts.append(counted(summary.messages, "message"))
@@ -64,7 +64,7 @@ def cells_of(summary: "BackupSummary") -> dict[str, Any]:
     return {
         "name": summary.name,
         "age": age_text((now - summary.made_at).total_seconds()),
-        "size": amount_text(summary.bytes, BYTES),
+        "size": summary.bytes,
         "revision": summary.revision,
         "messages": summary.messages,
         "verified": _verified(summary, now),

@@ -76,13 +76,15 @@ class Output:
         *,
         organizations: Iterable[str] | None = None,
         table: Callable[[Any], dict[str, Any]] | None = None,
+        shortened: Sequence[str] = (),
         words: str | None = None,
     ) -> None:
         """Write rows of one type (needed for the header of an empty list), as `--format` says.
 
         JSON Lines and CSV are written as the rows arrive; a table needs all of them for its widths.
         `organizations` has the key of each row's organization, to be shown in front of it. For
-        people, `table` makes the cells of a row by their headings; `words` replace the table.
+        people, `table` makes the cells of a row by their names, `shortened` names those that are
+        cut where a terminal has no room (the most important last); `words` replace the table.
         """
         if words is not None and self.is_table:
             self.text(words)
@@ -98,7 +100,10 @@ class Output:
         if self.is_table:
             from chatdb.cli.table import table_lines
 
-            self.lines(table_lines(names, list(values), width=self.width, color=self.color))
+            lines = table_lines(
+                names, list(values), width=self.width, color=self.color, shortened=shortened
+            )
+            self.lines(lines)
         elif self.format is OutputFormat.CSV:
             self._csv(names, values)
         elif self.format is OutputFormat.JSONL:
@@ -168,7 +173,7 @@ class Output:
         if not (self.is_terminal and page(chunks, self._pager)):
             target = console(stream, color=self.color)
             for item in renderables:
-                target.print(safe(item) if isinstance(item, str) else item)
+                target.print(safe(item) if isinstance(item, str) else item, crop=False)
 
     def binary(self, *, is_json: bool = False) -> BinaryIO:
         """Return stdout for the UTF-8 bytes of an export to `-`; on a terminal they are made safe.

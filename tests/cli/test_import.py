@@ -290,7 +290,7 @@ def test_files_that_are_left_out_are_listed_and_alarm_where_words_are_lost(
     listed = into(folder, "--format", "json")
 
     assert (shown.exit_code, count_of(database_url)) == (7, 2)
-    assert '"a picture (PNG)":30' in shown.stdout
+    assert "a picture (PNG): 30" in shown.stdout
     assert shown.stderr.count("file-") == 0
     assert "grok.json: a Grok export" in shown.stderr
     ignored = json.loads(listed.stdout)["ignored_files"]

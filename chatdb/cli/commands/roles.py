@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from chatdb.cli.confirm import confirm
+from chatdb.cli.confirm import confirm, would_be
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import DataCommand, DryRunOption, YesOption, argument, option
@@ -158,12 +158,10 @@ def drop(
             plan.append(
                 f"{counted(found.sessions, 'session')} using it will get errors from now on"
             )
-        if dry_run:
-            command.diagnostics.block("\n".join(["This would be removed:", *plan]))
-        else:
+        if not dry_run:
             confirm(command, plan, yes=yes)
             roles.drop(database, name, keep_role=keep_role)
-    command.output.record(found)
+    command.output.record(found, words=would_be("removed", plan) if dry_run else None)
     if not dry_run and not keep_role:
         again = "app" if found.kind == "app" else "readonly"
         command.diagnostics.note(

@@ -1,6 +1,6 @@
 """`chatdb snapshots`: states of a conversation that its application saved."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from chatdb.cli.options import (
 )
 from chatdb.cli.organizations_meant import locate, scope_of, tell_nothing, telling_who_has_some
 from chatdb.cli.text import counted
+
+if TYPE_CHECKING:
+    from chatdb.records import Snapshot
 
 app = group_app("List, show and save snapshots of a conversation.")
 
@@ -87,7 +90,18 @@ def show(
     ):
         key, named = locate(database, conversation, scope, user=user)
         found = snapshots.read(database, named, snapshot, organization_key=key, user_id=user)
-    command.output.record(found, organization=key if all_orgs else None)
+    command.output.record(found, organization=key if all_orgs else None, table=_cells)
+
+
+def _cells(snapshot: "Snapshot") -> dict[str, Any]:
+    from chatdb.cli.cells import json_text
+
+    return {
+        "id": snapshot.id,
+        "created_at": snapshot.created_at,
+        # A state is the application's own: it is shown as it stands.
+        "state": json_text(snapshot.state),
+    }
 
 
 @app.command(cls=DataCommand)

@@ -198,7 +198,7 @@ def list_backups(
     command = CommandContext.of(context)
     store = open_store(backup_place(command, place))
     rows = [BackupSummary.of(backup) for backup in find_all(store)]
-    command.output.rows(rows, BackupSummary, table=cells_of)
+    command.output.rows(rows, BackupSummary, table=cells_of, shortened=("verified",))
     if rows and command.output.is_table:
         command.diagnostics.note(f"place: {store.address}")
     elif command.output.is_table:
@@ -326,7 +326,7 @@ def diff(
             counts[change.change] += 1
             yield change
 
-    command.output.rows(counted_changes(), ConversationChange)
+    command.output.rows(counted_changes(), ConversationChange, shortened=("organization", "title"))
     command.diagnostics.note(
         ", ".join(f"{counts[word]} {word}" for word in ("appeared", "vanished", "changed"))
     )
