@@ -8,6 +8,7 @@ ISO 8601 in UTC.
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from io import RawIOBase
 from pathlib import PurePath
@@ -186,6 +187,19 @@ class Output:
         if self.is_terminal:
             return cast(BinaryIO, _SafeBytes(stream, escaped_json if is_json else safe))
         return cast(BinaryIO, stream.buffer)
+
+    @contextmanager
+    def paged_binary(self, *, is_json: bool = False) -> Iterator[BinaryIO]:
+        """Give what `binary` returns, on a terminal through the pager; its end ends the block."""
+        from chatdb.cli.paging import opened
+
+        if not self.is_terminal:
+            yield self.binary(is_json=is_json)
+            return
+        with opened(self._pager) as pipe:
+            made_safe = escaped_json if is_json else safe
+            stream = self._stream() if pipe is None else pipe
+            yield cast(BinaryIO, _SafeBytes(stream, made_safe))
 
     def _stream(self) -> Any:
         if sys.stdout is None or sys.stdout.closed:

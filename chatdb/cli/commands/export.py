@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,9 +54,10 @@ ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
 def export(
     context: typer.Context,
     to: ToOption = None,
-    output: Annotated[
-        str, option("--output -o FILE|DIR/|URL|-", "Output file or folder; - is stdout.")
-    ] = "-",
+    to_place: Annotated[
+        str | None,
+        option("--output -o FILE|DIR/|URL|-", "Output file or folder; - is stdout.  [default: -]"),
+    ] = None,
     ids: Annotated[
         list[str] | None,
         option("--id ID", "Only this conversation: its id or a part of it; repeatable."),
@@ -102,12 +103,14 @@ def export(
       chatdb export --to json --query "travel plans" --output -
       chatdb export --to relay --output relay.sql
     """
+    from chatdb.formats.files.writing import STDOUT
     from chatdb.layouts.registry import is_layout
     from chatdb.operations.exporting.database import check_output, one_organization
     from chatdb.operations.exporting.files import ExportOptions
     from chatdb.store.selecting import ConversationFilter
 
     command = CommandContext.of(context)
+    output = to_place or STDOUT
     wanted = ConversationFilter(
         user_id=user,
         since=None if since is None else read_time(since, "--since"),
@@ -136,7 +139,9 @@ def export(
         if to_database:
             exporting.to_database(output, force=force)
         else:
-            exporting.to(output, force=force, attachments=not no_attachments)
+            exporting.to(
+                output, force=force, attachments=not no_attachments, paged=to_place is None
+            )
 
 
 def _format_name(output: str, to: str | None) -> str:
@@ -190,14 +195,20 @@ class _Exporting:
         self._request = options
         self._attachments: FileStore | None = None
 
-    def to(self, output: str, *, force: bool, attachments: bool) -> None:
-        """Write to the given output; exits with 7 if existing files were kept."""
+    def to(self, output: str, *, force: bool, attachments: bool, paged: bool) -> None:
+        """Write to the given output; exits with 7 if existing files were kept.
+
+        With `paged`, text on a terminal goes through the pager.
+        """
         from chatdb.formats.files.writing import STDOUT, check_file, is_folder
 
         if attachments:
             self._attachments = self._command.file_store_of()
         if output == STDOUT:
-            written, place = self._to_stdout(), None
+            stdout = self._to_pager() if paged else self._to_stdout()
+            if stdout is None:
+                return
+            written, place = stdout, None
         elif is_folder(output):
             written, place = self._to_folder(Path(output), force=force), output
         else:
@@ -208,10 +219,19 @@ class _Exporting:
             warn_of_added_columns(self._command, self._database, "the export")
         report(self._command, written, place)
 
+    def _to_pager(self) -> "Written | None":
+        """Write to stdout, on a terminal through the pager; None if that was left early."""
+        is_json = is_json_text(self._request.format_name)
+        with self._command.output.paged_binary(is_json=is_json) as stream:
+            return self._to_stream(stream)
+        return None
+
     def _to_stdout(self) -> "Written":
+        return self._to_stream(stdout_for(self._command, self._request.format_name))
+
+    def _to_stream(self, stream: IO[bytes]) -> "Written":
         from chatdb.operations.exporting.files import export_stream
 
-        stream = stdout_for(self._command, self._request.format_name)
         with self._progress(quiet=self._command.output.is_terminal) as progress:
             return export_stream(
                 self._database,
@@ -299,7 +319,12 @@ def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:
     """Return stdout for bytes; on a terminal the text is made safe."""
-    return command.output.binary(is_json=format_name not in ("markdown", "html"))
+    return command.output.binary(is_json=is_json_text(format_name))
+
+
+def is_json_text(format_name: str) -> bool:
+    """Tell whether a format is JSON, where invisible characters can be written as escapes."""
+    return format_name not in ("markdown", "html")
 
 
 def warn_of_kept(command: CommandContext, name: str) -> None:

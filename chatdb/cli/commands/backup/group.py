@@ -286,7 +286,7 @@ def verify(
                 result = verify_files(backup, programs, watch)
         left_out = [each.object for each in result.left_out]
         told.figures.update(way=result.way, problems=result.problems, left_out=left_out)
-        words = "\n".join(verified_lines(backup.name, result))
+        words = "\n".join(verified_lines(backup.name, result, backup.manifest))
         command.output.record(VerifiedBackup.of(backup, result), words=words)
         _warn(command, result)
         if not result.passed:
