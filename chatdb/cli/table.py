@@ -42,7 +42,7 @@ def table_lines(
         return
     cut = [column for name in shortened for column in columns if column.name == name]
     if width is not None:
-        for column in _without_room(columns, cut, width):
+        for column in list(_without_room(columns, cut, width)):
             columns.remove(column)
             cut.remove(column)
         if not _fit(columns, cut, width):

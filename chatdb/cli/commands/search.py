@@ -55,7 +55,7 @@ def search(
     All words: red car. Phrase: "red car". Either word: red OR blue. Exclude: -bus or -"red bus".
     Prefix: auto*. Filters: role:user user:ann after:2025-01-31 before:2025-06 has:attachment. In
     titles: in:title car. Quote the whole query for the shell; write -- before a word that starts
-    with a minus.
+    with a minus. To read a hit in its place: chatdb conversations show ID --at MESSAGE.
 
     \b
     Examples:
@@ -124,7 +124,8 @@ def _grouped(page: "SearchPage") -> Iterator[tuple[str, list["Hit"]]]:
 
 def _place(hit: "Hit") -> str:
     time = f"{hit.created_at:%Y-%m-%d %H:%M}" if is_known(hit.created_at) else "time unknown"
-    parts = [hit.role or "title", time]
+    identifier = "" if hit.message_id is None else hit.message_id.hex[-_SHORT_ID:]
+    parts = [*filter(None, [identifier]), hit.role or "title", time]
     name = hit.model or hit.author
     return " ".join([*parts, one_line(name, limit=30)] if name else parts)
 

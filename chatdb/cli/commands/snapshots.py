@@ -19,6 +19,7 @@ from chatdb.cli.organizations_meant import locate, scope_of, tell_nothing, telli
 from chatdb.cli.text import counted
 
 if TYPE_CHECKING:
+    from chatdb.operations.conversations.snapshots import ListedSnapshot
     from chatdb.records import Snapshot
 
 app = group_app("List, show and save snapshots of a conversation.")
@@ -39,6 +40,7 @@ def list_snapshots(
     Example:
       chatdb snapshots list last
     """
+    from chatdb.cli.commands.conversations.list import digits_that_differ
     from chatdb.operations.conversations import snapshots
 
     command = CommandContext.of(context)
@@ -57,7 +59,16 @@ def list_snapshots(
             after=after,
         )
     keys = [key] * len(page.items) if all_orgs else None
-    command.output.rows(page.items, snapshots.ListedSnapshot, organizations=keys)
+    digits = digits_that_differ([item.id for item in page.items]) if page.items else 0
+
+    def cells(item: "ListedSnapshot") -> dict[str, Any]:
+        return {
+            "id": item.id.hex[-digits:],
+            "created_at": item.created_at,
+            "characters": item.characters,
+        }
+
+    command.output.rows(page.items, snapshots.ListedSnapshot, organizations=keys, table=cells)
     if not page.items:
         tell_nothing(command, "snapshot")
     if page.next_cursor is not None:

@@ -42,6 +42,7 @@ from chatdb.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chatdb.backups.contents import OrganizationContents
     from chatdb.backups.manifest import Verification
     from chatdb.operations.backups.compare import ConversationChange
     from chatdb.operations.backups.summary import BackupSummary
@@ -236,7 +237,18 @@ def show(context: typer.Context, file: BackupArgument) -> None:
     ):
         if rows:
             output.text("")
-            output.rows(rows, kind)
+            table = _organization_cells if kind is OrganizationContents else None
+            output.rows(rows, kind, table=table, shortened=("sha256", "content_hash"))
+
+
+def _organization_cells(contents: "OrganizationContents") -> dict[str, Any]:
+    return {
+        "key": contents.key or contents.id,
+        "conversations": contents.conversations,
+        "messages": contents.messages,
+        "newest_message_at": contents.newest_message_at,
+        "content_hash": contents.content_hash,
+    }
 
 
 @app.command(cls=DataCommand)
