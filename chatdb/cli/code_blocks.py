@@ -22,8 +22,10 @@ from chatdb.cli.text import one_line
 LONGEST_COLOURED = 50_000
 """Characters of code that is coloured: some lexers take more than a second for a megabyte."""
 _LONGEST_NAME = 20
+_DEEPEST = 100
 _MARK = re.compile("\ufdd0(\\d+)\ufdd1")
 """Stands for a block of code while words are laid out: these are no characters of any text."""
+_HALF_A_MARK = re.compile("[\ufdd0\ufdd1]")
 _UNMARKED = {0xFDD0: None, 0xFDD1: None}
 
 
@@ -82,15 +84,23 @@ class Prose:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines of the text, with the blocks of code in their places."""
+        shown = set[int]()
         for line in console.render_lines(self._markdown, options, pad=False):
             text = "".join(segment.text for segment in line)
             found = _MARK.search(text)
-            if found is None:
+            if found is None and not _HALF_A_MARK.search(text):
                 yield from line
                 yield Segment.line()
+            elif found is None:
+                continue
             else:
+                shown.add(int(found[1]))
                 before = [Segment(text[: found.start()])]
                 yield from self._codes[int(found[1])].lines(console, before)
+        # Nested so deep that no room was left for its mark: the code is not lost.
+        for number, code in enumerate(self._codes):
+            if number not in shown:
+                yield from code.lines(console, [])
 
     def _replaced(self, token: Token) -> Iterator[Token]:
         if token.type not in ("fence", "code_block"):
@@ -124,4 +134,6 @@ def words_and_code(content: str) -> Iterator[Any]:
 
 
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable("strikethrough").enable("table")
+    # The preset leaves out what is nested deeper than 20, which is a list in a list seven times.
+    options = {"html": False, "maxNesting": _DEEPEST}
+    return MarkdownIt("commonmark", options).enable("strikethrough").enable("table")

@@ -1,6 +1,7 @@
 """Headings of tables: what people read where programs get the name of a field."""
 
 _HEADINGS = {
+    "chatdb_version": "chatdb version",
     "bytes": "Size",
     "id": "ID",
     "last_accessed_at": "Accessed",

@@ -41,6 +41,7 @@ def test_a_file_goes_in_and_again_changes_nothing(into: Invoke, tmp_path: Path) 
     assert json.loads(first.stdout)["new"] == 3
     assert json.loads(first.stdout)["messages_new"] == 6
     assert json.loads(again.stdout)["unchanged"] == 3
+    assert "nothing new: all 3 conversations are here already" in again.stderr
 
 
 def test_without_a_database_one_is_made(run: Invoke, tmp_path: Path) -> None:

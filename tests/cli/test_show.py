@@ -61,6 +61,19 @@ def test_no_line_of_code_is_broken_at_60_columns(
     assert "\x1b[" in next(line for line in coloured.splitlines() if "total" in line)
 
 
+def test_code_is_not_lost_where_lists_leave_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chatdb.cli.code_blocks import Prose
+    from chatdb.cli.rendering import rendered
+
+    monkeypatch.setenv("COLUMNS", "20")
+    levels = [f"{'  ' * depth}- item" for depth in range(30)]
+
+    for depth in range(1, 30):
+        indent = "  " * depth
+        content = "\n".join([*levels[:depth], f"{indent}```", f"{indent}{LONG}", f"{indent}```"])
+        assert LONG in rendered(Prose(content), color=False), depth
+
+
 def test_pictures_files_and_calls_have_a_line_each() -> None:
     def told(**parts: Any) -> list[Block]:
         return list(blocks(message(1, content="", **parts), full=False))

@@ -62,7 +62,7 @@ def list_kept(context: typer.Context) -> None:
     kept = _entries(command, place)
     entries = kept.own
     cells = partial(_cells, log_problem=kept.log_problem)
-    command.output.rows(entries, KeptEntry, table=cells, shortened=("made_by", "what"))
+    command.output.rows(entries, KeptEntry, table=cells, shortened=("what", "made_by"))
     if kept.log_problem is not None and any(entry.made_by == "deletion" for entry in entries):
         command.diagnostics.warning(
             f"the log could not be read, so whose deletions these are is not known:"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -113,12 +113,22 @@ def delete(
                 database, ids, organization_key=command.org, keep_to=path
             )
             erased = erase_attachments(command, database, command.org, digests)
-    command.output.record(_summary(report), words=words)
+    command.output.record(_summary(report), words=words, table=_cells)
     if not found:
         command.diagnostics.note("no matching conversations; nothing deleted")
     elif report.kept is not None and not dry_run:
         tell_way_back(command, report.kept)
     tell_erased(erased)
+
+
+def _cells(summary: DeletionSummary) -> dict[str, Any]:
+    """Return all but the ids, of which there may be thousands."""
+    return {
+        "conversations": summary.conversations,
+        "messages": summary.messages,
+        "snapshots": summary.snapshots,
+        "kept": summary.kept,
+    }
 
 
 def tell_way_back(command: CommandContext, kept: "Path", what: str = "to restore them") -> None:
