@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from chatdb.backups.left_out import left_out_lines
-from chatdb.cli.progress import BYTES, amount_text, duration_text
-from chatdb.cli.text import counted, one_line
+from chatdb.cli.progress import duration_text
+from chatdb.cli.text import counted, one_line, size_text
 
 if TYPE_CHECKING:
-    from chatdb.backups.manifest import Verification
+    from chatdb.backups.manifest import Manifest, Verification
     from chatdb.operations.backups.summary import BackupSummary
 
 _DAY = 86_400
@@ -17,7 +17,7 @@ _HOW = {"restore": ", restored", "checksums": ", checksums"}
 
 def created_lines(summary: "BackupSummary") -> list[str]:
     """Return the lines that describe a new backup: its file and its contents."""
-    parts = [amount_text(summary.bytes, BYTES)]
+    parts = [size_text(summary.bytes)]
     if summary.conversations is not None and summary.messages is not None:
         parts.append(counted(summary.conversations, "conversation"))
         parts.append(counted(summary.messages, "message"))
@@ -41,8 +41,13 @@ def created_figures(summary: "BackupSummary") -> dict[str, object]:
     }
 
 
-def verified_lines(name: str, result: "Verification") -> list[str]:
-    """Return the lines that describe the result of a verification."""
+def verified_lines(
+    name: str, result: "Verification", manifest: "Manifest | None" = None
+) -> list[str]:
+    """Return the lines that describe the result of a verification.
+
+    Of a backup that was restored, `manifest` says what it was compared with.
+    """
     if result.passed and result.way == "checksums":
         return [
             f"{name} is encrypted and its checksums match; to verify its contents: --identity FILE"
@@ -50,12 +55,28 @@ def verified_lines(name: str, result: "Verification") -> list[str]:
     figures = f"{result.seconds:.1f} s"
     if result.attachments:
         figures = f"{counted(result.attachments, 'attachment')}, {figures}"
+    compared = [f"  {_compared(manifest)}"] if result.way == "restore" else []
     if result.passed and not result.left_out:
-        return [f"{name} is intact ({figures})"]
+        return [f"{name} is intact ({figures})", *compared]
     if result.passed:
         left_out = (f"  {line}" for line in left_out_lines(result.left_out))
-        return [f"{name} is intact ({figures}), restorable except for:", *left_out]
+        return [f"{name} is intact ({figures}), restorable except for:", *left_out, *compared]
     return [f"{name} is not intact:", *(f"  {problem}" for problem in result.problems)]
+
+
+def _compared(manifest: "Manifest | None") -> str:
+    """Return what a restored backup was compared with."""
+    if manifest is None:
+        return "restored; it has no manifest to compare with"
+    contents = manifest.contents
+    what = [
+        counted(contents.conversations, "conversation"),
+        counted(contents.messages, "message"),
+        counted(len(contents.organizations), "organization"),
+    ]
+    if contents.rows:
+        what.append(f"the rows of {counted(len(contents.rows), 'table')}")
+    return f"restored, and compared with its manifest: {', '.join(what)}, every content hash"
 
 
 def cells_of(summary: "BackupSummary") -> dict[str, Any]:
@@ -64,7 +85,7 @@ def cells_of(summary: "BackupSummary") -> dict[str, Any]:
     return {
         "name": summary.name,
         "age": age_text((now - summary.made_at).total_seconds()),
-        "size": amount_text(summary.bytes, BYTES),
+        "size": summary.bytes,
         "revision": summary.revision,
         "messages": summary.messages,
         "verified": _verified(summary, now),

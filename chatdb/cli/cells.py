@@ -3,24 +3,58 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from chatdb.cli.text import escaped_json, one_line
+from chatdb.cli.progress import duration_text
+from chatdb.cli.text import escaped_json, one_line, size_text, time_text
 from chatdb.formats.times import is_known
 
+_SIZES = ("bytes", "size")
+_SHORT_TIME = 10
+"""Seconds; below it tenths and hundredths are told."""
 
-def cell_text(value: Any) -> str:
-    """Write a value for a table's cell: one safe line, times to the second, lists as JSON."""
+
+def cell_text(value: Any, name: str = "") -> str:
+    """Write a value for a table's cell as people read it, on one safe line.
+
+    Times are to the minute in UTC, lists of words joined by commas. `name` is the field's: what
+    is called `..bytes` or `..size` is a size, `..seconds` a duration,
+    and `dry_run` says what it means.
+    """
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+    if isinstance(value, (bool, int, float)):
+        return _number_text(value, name)
     if isinstance(value, datetime):
         time = known_time(value)
-        return "" if time is None else time.strftime("%Y-%m-%d %H:%M:%SZ")
-    if isinstance(value, int):
-        return f"{value}"
+        return "" if time is None else time_text(time)
     if isinstance(value, (list, tuple, dict, set, frozenset)):
-        return one_line(json_text(value)) if value else ""
+        return _values_text(value)
     return one_line(str(value))
+
+
+def _number_text(value: float, name: str) -> str:
+    if name == "dry_run":
+        return "nothing was written" if value else ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name.endswith("seconds"):
+        return f"{value:.2g} s" if value < _SHORT_TIME else duration_text(value)
+    is_size = isinstance(value, int) and name.rpartition("_")[2] in _SIZES
+    return size_text(int(value)) if is_size else f"{value}"
+
+
+def _values_text(values: Any) -> str:
+    if not values:
+        return ""
+    if isinstance(values, dict) and all(map(_is_plain, values.values())):
+        return ", ".join(f"{one_line(str(key))}: {cell_text(values[key])}" for key in values)
+    if not isinstance(values, dict) and all(map(_is_plain, values)):
+        return ", ".join(map(cell_text, values))
+    return one_line(json_text(values))
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value can stand in a list of words: anything without values of its own."""
+    return not isinstance(value, (list, tuple, dict, set, frozenset)) and value is not None
 
 
 def json_text(value: Any, *, pretty: bool = False) -> str:

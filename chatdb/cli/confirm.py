@@ -30,6 +30,11 @@ class _Guard:
         return self.names[0]
 
 
+def would_be(done: str, plan: Sequence[str]) -> str:
+    """Return the words of a dry run: the plan that `confirm` would ask about."""
+    return "\n  ".join([f"This would be {done}:", *plan])
+
+
 def confirm(
     command: CommandContext,
     plan: Sequence[str],

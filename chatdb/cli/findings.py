@@ -11,7 +11,7 @@ import typer
 from chatdb.cli.context import CommandContext
 from chatdb.cli.diagnostics import redact
 from chatdb.cli.options import option
-from chatdb.cli.text import one_line
+from chatdb.cli.text import counted, one_line
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def print_findings(
 
     findings = [replace(finding, text=redact(finding.text)) for finding in found]
     if command.output.is_table:
+        # What needs attention stands last, where a terminal still shows it.
+        findings.sort(key=lambda finding: finding.severity.rank)
         for line in _report_lines(findings, width=command.output.width):
             command.output.text(line)
     else:
@@ -52,7 +54,8 @@ def print_findings(
         for severity in (Severity.ERROR, Severity.WARNING)
         if counts[severity]
     ]
-    command.diagnostics.note(", ".join(bad) or "nothing to fix")
+    checked = counted(len(findings), "check")
+    command.diagnostics.note(f"{', '.join(bad) or 'nothing to fix'} in {checked}")
     worst = max((finding.severity.rank for finding in findings), default=0)
     if fail_on is not FailOn.NEVER and worst >= Severity(fail_on.value).rank:
         raise typer.Exit(ExitCode.FAILED)

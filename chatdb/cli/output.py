@@ -8,6 +8,7 @@ ISO 8601 in UTC.
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from io import RawIOBase
 from pathlib import PurePath
@@ -71,13 +72,15 @@ class Output:
         *,
         organizations: Iterable[str] | None = None,
         table: Callable[[Any], dict[str, Any]] | None = None,
+        shortened: Sequence[str] = (),
         words: str | None = None,
     ) -> None:
         """Write rows of one type (needed for the header of an empty list), as `--format` says.
 
         JSON Lines and CSV are written as the rows arrive; a table needs all of them for its widths.
         `organizations` has the key of each row's organization, to be shown in front of it. For
-        people, `table` makes the cells of a row by their headings; `words` replace the table.
+        people, `table` makes the cells of a row by their names, `shortened` names those that are
+        cut where a terminal has no room (the most important last); `words` replace the table.
         """
         if words is not None and self.is_table:
             self.text(words)
@@ -93,7 +96,10 @@ class Output:
         if self.is_table:
             from chatdb.cli.table import table_lines
 
-            self.lines(table_lines(names, list(values), width=self.width, color=self.color))
+            lines = table_lines(
+                names, list(values), width=self.width, color=self.color, shortened=shortened
+            )
+            self.lines(lines)
         elif self.format is OutputFormat.CSV:
             self._csv(names, values)
         elif self.format is OutputFormat.JSONL:
@@ -163,7 +169,7 @@ class Output:
         if not (self.is_terminal and page(chunks, self._pager)):
             target = console(stream, color=self.color)
             for item in renderables:
-                target.print(safe(item) if isinstance(item, str) else item)
+                target.print(safe(item) if isinstance(item, str) else item, crop=False)
 
     def binary(self, *, is_json: bool = False) -> BinaryIO:
         """Return stdout for the UTF-8 bytes of an export to `-`; on a terminal they are made safe.
@@ -176,6 +182,19 @@ class Output:
         if self.is_terminal:
             return cast(BinaryIO, _SafeBytes(stream, escaped_json if is_json else safe))
         return cast(BinaryIO, stream.buffer)
+
+    @contextmanager
+    def paged_binary(self, *, is_json: bool = False) -> Iterator[BinaryIO]:
+        """Give what `binary` returns, on a terminal through the pager; its end ends the block."""
+        from chatdb.cli.paging import opened
+
+        if not self.is_terminal:
+            yield self.binary(is_json=is_json)
+            return
+        with opened(self._pager) as pipe:
+            made_safe = escaped_json if is_json else safe
+            stream = self._stream() if pipe is None else pipe
+            yield cast(BinaryIO, _SafeBytes(stream, made_safe))
 
     def _stream(self) -> Any:
         if sys.stdout is None or sys.stdout.closed:

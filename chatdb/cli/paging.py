@@ -3,8 +3,8 @@
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, cast
 
 from chatdb import config as settings
@@ -13,34 +13,52 @@ from chatdb import config as settings
 def page(chunks: Iterable[str], command: str) -> bool:
     """Send text to the pager and wait until it is closed; False if there is none.
 
-    `command` is a shell-like command line such as "less -S"; empty or "cat" means no pager. Chunks
-    are produced as the pager reads; leaving it early ends them.
+    Chunks are produced as the pager reads; leaving it early ends them.
     """
+    with opened(command) as pipe:
+        if pipe is None:
+            return False
+        for chunk in chunks:
+            pipe.write(chunk)
+    return True
+
+
+@contextmanager
+def opened(command: str) -> Iterator["IO[str] | None"]:
+    """Start the pager for the duration of the block, which ends when the pager is left early.
+
+    `command` is a shell-like command line such as "less -S"; with an empty one or "cat", and if it
+    cannot be started, the block gets None.
+    """
+    process = _started(command)
+    if process is None:
+        yield None
+        return
+    # The pager writes to the same terminal: what came before must not follow its text.
+    sys.stdout.flush()
+    pipe = cast("IO[str]", process.stdin)
+    try:
+        with suppress(BrokenPipeError):
+            yield pipe
+    finally:
+        with suppress(BrokenPipeError):
+            pipe.close()
+        _wait(process)
+
+
+def _started(command: str) -> "subprocess.Popen[str] | None":
     words = _words(command)
     if not words or words == ["cat"]:
-        return False
-    try:
-        process = subprocess.Popen(
+        return None
+    with suppress(OSError):
+        return subprocess.Popen(
             words,
             stdin=subprocess.PIPE,
             env=settings.pager_environment(),
             encoding="utf-8",
             errors="replace",
         )
-    except OSError:
-        return False
-    # The pager writes to the same terminal: what came before must not follow its text.
-    sys.stdout.flush()
-    pipe = cast("IO[str]", process.stdin)
-    try:
-        with suppress(BrokenPipeError):
-            for chunk in chunks:
-                pipe.write(chunk)
-    finally:
-        with suppress(BrokenPipeError):
-            pipe.close()
-        _wait(process)
-    return True
+    return None
 
 
 def _words(command: str) -> list[str]:

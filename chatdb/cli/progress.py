@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Literal, Protocol
 
+from chatdb.cli.text import size_text
+
 Unit = Literal["bytes", "conversations", "messages", "rows", "statements"]
 BYTES: Unit = "bytes"
 
@@ -80,14 +82,7 @@ class LineProgress:
 
 def amount_text(amount: int, unit: Unit) -> str:
     """Write an amount for people: "1.5 GB", "12,000 messages"."""
-    if unit != BYTES:
-        return f"{amount:,} {unit}"
-    size = float(amount)
-    for name in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} B" if name == "B" else f"{size:.1f} {name}"
-        size /= 1000
-    return f"{size:.1f} TB"
+    return size_text(amount) if unit == BYTES else f"{amount:,} {unit}"
 
 
 def duration_text(seconds: float) -> str:

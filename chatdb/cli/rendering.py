@@ -43,5 +43,5 @@ def rendered(item: Any, *, color: bool) -> str:
         emoji=False,
     )
     with target.capture() as capture:
-        target.print(safe(item) if isinstance(item, str) else item)
+        target.print(safe(item) if isinstance(item, str) else item, crop=False)
     return capture.get()

@@ -1,12 +1,15 @@
-"""Tables: as wide as their cells in a pipe, folded to the width of a terminal."""
+"""Tables: as wide as their cells in a pipe, cut and folded to the width of a terminal."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
 
 from rich.cells import cell_len, chop_cells
 
 from chatdb.cli.cells import cell_text
+from chatdb.cli.headings import heading
 
 _MARGIN = "    "
 _NARROWEST_TEXT = 24
@@ -14,50 +17,68 @@ _NARROWEST_TEXT = 24
 _GAP = "  "
 _NARROWEST_COLUMN = 10
 """A column is not folded below this; rows that still do not fit become blocks of lines."""
+_ROOM_OF_TITLE = 20
+"""What the column that is cut last keeps as long as others can give room."""
+_SHORTEST_CUT = 8
 
 
 def table_lines(
-    names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None, color: bool
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    width: int | None,
+    color: bool,
+    shortened: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Yield the lines of a table with the field names as headings; `width` None is no limit.
+    """Yield the lines of a table, headed by the fields' names; `width` None is no limit.
 
-    A table without rows has no lines: headings alone tell nothing.
+    Empty columns are left out. `shortened` names the columns that are cut where there is no room,
+    the most important last; the others of them are left out where it would keep less than
+    20 columns. Other texts are folded. A table without rows has no lines.
     """
-    if not rows:
+    columns = [_Column.of(name, [row[at] for row in rows]) for at, name in enumerate(names)]
+    columns = [column for column in columns if any(column.texts)]
+    if not columns:
         return
-    numeric = [
-        bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(names))
-    ]
-    texts = [[cell_text(value) for value in row] for row in rows]
-    natural = [
-        max(cell_len(name), *(cell_len(row[index]) for row in texts), 0)
-        for index, name in enumerate(names)
-    ]
-    widths = natural if width is None else _fitted(names, natural, numeric, width)
-    if widths is None:
-        yield from _blocks(names, rows, width=width, color=color)
-        return
+    cut = [column for name in shortened for column in columns if column.name == name]
+    if width is not None:
+        for column in list(_without_room(columns, cut, width)):
+            columns.remove(column)
+            cut.remove(column)
+        if not _fit(columns, cut, width):
+            yield from _blocks(names, rows, width=width, color=color)
+            return
+    heads = [cut_to(column.heading, column.width) for column in columns]
     yield _bold(
-        _joined([_padded(*cell) for cell in zip(names, widths, numeric, strict=True)]), color
+        _joined([each.padded(head) for each, head in zip(columns, heads, strict=True)]), color
     )
-    yield "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
-    for row in texts:
-        yield from _row_lines(row, widths, numeric)
+    yield "─" * _width_of(columns)
+    for column in cut:
+        column.texts = [cut_to(text, column.width) for text in column.texts]
+    for row_texts in zip(*(column.texts for column in columns), strict=True):
+        yield from _row_lines(row_texts, columns)
 
 
 def record_lines(
-    names: Sequence[str], values: Sequence[Any], *, width: int | None, color: bool
+    names: Sequence[str],
+    values: Sequence[Any],
+    *,
+    width: int | None,
+    color: bool,
+    margin: int = 0,
 ) -> Iterator[str]:
-    """Yield a record as lines of name and value; an empty list has none."""
-    told = [
-        (name, value)
-        for name, value in zip(names, values, strict=True)
-        if not (isinstance(value, list | tuple | dict) and not value)
+    """Yield a record as lines of name and value; what is empty has none.
+
+    `margin` is the least room for the names.
+    """
+    cells = [
+        (heading(name), cell_text(value, name)) for name, value in zip(names, values, strict=True)
     ]
-    margin = max((cell_len(name) for name, _ in told), default=0)
+    told = [cell for cell in cells if cell[1]]
+    margin = max([margin, *(cell_len(name) for name, _ in told)])
     room = None if width is None else max(width - margin - len(_GAP), _NARROWEST_COLUMN)
-    for name, value in told:
-        first, *more = folded(cell_text(value), room)
+    for name, text in told:
+        first, *more = folded(text, room)
         yield (_bold(name, color) + " " * (margin - cell_len(name)) + _GAP + first).rstrip()
         yield from (" " * margin + _GAP + line for line in more)
 
@@ -65,47 +86,101 @@ def record_lines(
 def _blocks(
     names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None, color: bool
 ) -> Iterator[str]:
+    margin = max(cell_len(heading(name)) for name in names)
     for number, row in enumerate(rows):
         if number:
             yield ""
-        yield from record_lines(names, row, width=width, color=color)
+        yield from record_lines(names, row, width=width, color=color, margin=margin)
 
 
-def _fitted(
-    names: Sequence[str], natural: Sequence[int], numeric: Sequence[bool], width: int
-) -> list[int] | None:
-    """Shrink the widest text columns until the table fits; None when it cannot."""
-    widths = list(natural)
-    least = [
-        full if fixed else min(full, max(cell_len(name), _NARROWEST_COLUMN))
-        for name, full, fixed in zip(names, natural, numeric, strict=True)
-    ]
-    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+@dataclass(slots=True, eq=False)
+class _Column:
+    """A column: its cells as texts, and how wide it is; `is_whole` if its texts are not folded."""
+
+    name: str
+    heading: str
+    texts: list[str]
+    width: int
+    is_number: bool
+    is_whole: bool
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[Any]) -> Self:
+        texts, head = [cell_text(value, name) for value in values], heading(name)
+        is_number = all(map(_is_number, values))
+        is_time = all(value is None or isinstance(value, datetime) for value in values)
+        width = max(map(cell_len, (head, *texts)))
+        return cls(name, head, texts, width, is_number, is_number or is_time)
+
+    def padded(self, text: str) -> str:
+        space = " " * (self.width - cell_len(text))
+        return space + text if self.is_number else text + space
+
+
+def _width_of(columns: Sequence[_Column]) -> int:
+    return sum(column.width for column in columns) + len(_GAP) * (len(columns) - 1)
+
+
+def _without_room(
+    columns: Sequence[_Column], cut: Sequence[_Column], width: int
+) -> Iterator[_Column]:
+    """Yield the columns to leave out so that the last of those that are cut can be read."""
+    excess = _width_of(columns) - width
+    for number, column in enumerate(cut[:-1]):
+        others = sum(_gives(each, _SHORTEST_CUT) for each in cut[number:-1])
+        if others + _gives(cut[-1], _ROOM_OF_TITLE) >= excess:
+            return
+        excess -= column.width + len(_GAP)
+        yield column
+
+
+def _gives(column: _Column, least: int) -> int:
+    return max(0, column.width - least)
+
+
+def _fit(columns: Sequence[_Column], cut: Sequence[_Column], width: int) -> bool:
+    """Make columns narrower until the table fits, first those that are cut; tell if it does."""
+    excess = _width_of(columns) - width
+    for least in (_ROOM_OF_TITLE, _SHORTEST_CUT):
+        for column in cut:
+            kept = least if column is cut[-1] else _SHORTEST_CUT
+            step = max(0, min(excess, _gives(column, kept)))
+            column.width -= step
+            excess -= step
+    folded_ones = [each for each in columns if not each.is_whole and each not in cut]
     while excess > 0:
-        room = [have - need for have, need in zip(widths, least, strict=True)]
+        room = {
+            each: _gives(each, max(cell_len(each.heading), _NARROWEST_COLUMN))
+            for each in folded_ones
+        }
         widest = max(
-            (index for index, left in enumerate(room) if left > 0),
-            key=lambda index: widths[index],
-            default=None,
+            (each for each in room if room[each]), key=lambda each: each.width, default=None
         )
         if widest is None:
-            return None
-        others = [have for index, have in enumerate(widths) if index != widest and room[index] > 0]
-        step = max(1, widths[widest] - max(others, default=0))
+            return False
+        others = [each.width for each in room if each is not widest and room[each]]
+        step = max(1, widest.width - max(others, default=0))
         step = min(step, excess, room[widest])
-        widths[widest] -= step
+        widest.width -= step
         excess -= step
-    return widths
+    return True
 
 
-def _row_lines(row: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> Iterator[str]:
-    if all(cell_len(text) <= width for text, width in zip(row, widths, strict=True)):
-        yield _joined([_padded(*cell) for cell in zip(row, widths, numeric, strict=True)])
+def _row_lines(row: Sequence[str], columns: Sequence[_Column]) -> Iterator[str]:
+    if all(cell_len(text) <= each.width for text, each in zip(row, columns, strict=True)):
+        yield _joined([each.padded(text) for text, each in zip(row, columns, strict=True)])
         return
-    folded_cells = [folded(text, width) for text, width in zip(row, widths, strict=True)]
+    folded_cells = [folded(text, each.width) for text, each in zip(row, columns, strict=True)]
     for number in range(max(map(len, folded_cells))):
         line = [lines[number] if number < len(lines) else "" for lines in folded_cells]
-        yield _joined([_padded(*cell) for cell in zip(line, widths, numeric, strict=True)])
+        yield _joined([each.padded(text) for text, each in zip(line, columns, strict=True)])
+
+
+def cut_to(text: str, width: int) -> str:
+    """Return the text, or its beginning and an ellipsis; wide characters count twice."""
+    if cell_len(text) <= width:
+        return text
+    return next(iter(chop_cells(text, max(width - 1, 1))), "").rstrip() + "…"
 
 
 def folded(text: str, width: int | None) -> list[str]:
@@ -143,11 +218,6 @@ def headed_lines(
     first, *more = lines or [""]
     yield shown + first
     yield from (margin + line for line in more)
-
-
-def _padded(text: str, width: int, right: bool) -> str:
-    space = " " * (width - cell_len(text))
-    return space + text if right else text + space
 
 
 def _joined(cells: Sequence[str]) -> str:

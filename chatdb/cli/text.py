@@ -43,12 +43,31 @@ def ago(time: datetime, now: datetime) -> str:
     return "just now"
 
 
+def short_ago(time: datetime, now: datetime) -> str:
+    """Write how long ago something was in little room: "5 min ago", "3 h ago", else the time."""
+    seconds = (now - time).total_seconds()
+    for size, most, unit in ((86_400, 14, "d"), (3_600, 24, "h"), (60, 60, "min")):
+        if size <= seconds < size * most:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now" if -60 < seconds < 60 else time_text(time)
+
+
+def time_text(time: datetime) -> str:
+    """Write a time in UTC as people read it: 2026-11-29 21:05."""
+    return f"{time:%Y-%m-%d %H:%M}"
+
+
 def size_text(size: int) -> str:
-    """Write a number of bytes for people: 940 kB, 12 MB, 3.2 GB."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size / unit:,.0f} {name}"
-    return f"{size / 1e3:,.0f} kB"
+    """Write a number of bytes for people: 512 B, 940 kB, 1.5 MB, 12 GB."""
+    if size < 1000:
+        return f"{size} B"
+    amount = float(size)
+    for name in ("kB", "MB", "GB"):
+        amount /= 1000
+        # What rounds to a thousand is one of the next unit.
+        if amount < 999.5:
+            return f"{amount:.1f} {name}" if amount < 9.95 else f"{amount:.0f} {name}"
+    return f"{amount / 1000:,.1f} TB"
 
 
 def safe(text: str) -> str:

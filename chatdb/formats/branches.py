@@ -4,7 +4,7 @@ Nothing here recurses: a conversation may be a chain of 100,000 messages.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,11 +14,15 @@ from chatdb.records import Conversation, Message
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
-    """A message in its tree; `depth` counts the forks above it, `is_active` its branch."""
+    """A message in its tree; `depth` counts the forks above it, `is_active` its branch.
+
+    The last message of a branch has its number: branches are counted from 1, in the tree's order.
+    """
 
     message: Message
     depth: int
     is_active: bool
+    branch: int | None = None
 
 
 def active_path(record: Conversation) -> list[Message]:
@@ -46,6 +50,35 @@ def active_path(record: Conversation) -> list[Message]:
         path.append(by_id[leaf])
         leaf = _number(by_id[leaf].parent_id)
     return path[::-1]
+
+
+def branch_through(record: Conversation, identifier: UUID) -> list[Message]:
+    """Return the branch on which a message lies: the active one, or the one with the newest end."""
+    active = active_path(record)
+    if any(message.id == identifier for message in active):
+        return active
+    by_id = {message.id: message for message in record.messages}
+    if record.kind != "chat":
+        return [by_id[identifier]]
+    children = defaultdict(list)
+    for message in record.messages:
+        if message.parent_id != message.id:
+            children[message.parent_id].append(message)
+    below, stack = {identifier}, [by_id[identifier]]
+    while stack:
+        found = [each for each in children.get(stack.pop().id, []) if each.id not in below]
+        below.update(each.id for each in found)
+        stack += found
+    leaf = newest_leaf([message for message in record.messages if message.id in below])
+    return _path_to(by_id, leaf)
+
+
+def _path_to(by_id: Mapping[UUID, Message], leaf: UUID | None) -> list[Message]:
+    path: dict[UUID, Message] = {}
+    while leaf is not None and leaf in by_id and leaf not in path:
+        path[leaf] = by_id[leaf]
+        leaf = by_id[leaf].parent_id
+    return [*path.values()][::-1]
 
 
 def _current_version(record: Conversation) -> list[Message]:
@@ -81,6 +114,7 @@ def tree(record: Conversation) -> Iterator[TreeNode]:
         else:
             children[parent].append(message)
     seen = set()
+    leaves = 0
     # Messages of a cycle are below no root: they follow as roots of their own.
     for start in [*([root] for root in roots), *([each] for each in record.messages)]:
         stack = [(message, 0) for message in start]
@@ -89,7 +123,8 @@ def tree(record: Conversation) -> Iterator[TreeNode]:
             if message.id in seen:
                 continue
             seen.add(message.id)
-            yield TreeNode(message, depth, message.id in active)
             below = children.get(message.id, [])
+            leaves += not below
+            yield TreeNode(message, depth, message.id in active, None if below else leaves)
             deeper = depth + (len(below) > 1)
             stack += [(child, deeper) for child in reversed(below)]

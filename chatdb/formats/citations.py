@@ -40,6 +40,15 @@ def with_links(message: Message) -> str:
     return _OTHERS.sub("", _MARK.sub(links.of, content))
 
 
+def with_numbers(message: Message) -> tuple[str, list[str]]:
+    """Return the content with a number in place of each citation, and the numbered addresses."""
+    content = message.content
+    if content.isascii() or not any(each in content for each in _SIGNS):
+        return content, []
+    links = _Links(message, numbers_only=True)
+    return _OTHERS.sub("", _MARK.sub(links.of, content)), links.addresses
+
+
 def without_marks(text: str) -> str:
     """Return a text without the marks of its citations, for a line that has no room for links."""
     return _OTHERS.sub("", _PRIVATE_MARK.sub("", text))
@@ -48,7 +57,8 @@ def without_marks(text: str) -> str:
 class _Links:
     """What the citations of one message lead to; equal addresses share a number."""
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, *, numbers_only: bool = False) -> None:
+        self._numbers_only = numbers_only
         self._known: dict[str, list[str]] = {}
         self._numbers: dict[str, int] = {}
         raw = message.metadata.get("metadata")
@@ -63,6 +73,11 @@ class _Links:
                 self._learn(_pointer_name(entry.get("ref_id")), _addresses(entry))
         for citation in _objects(found.get("citations")):
             self._learn_citation(citation, message.content)
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses that were given a number, in their order."""
+        return list(self._numbers)
 
     def of(self, mark: re.Match[str]) -> str:
         """Return what stands in place of a mark."""
@@ -97,7 +112,7 @@ class _Links:
         links = []
         for address in dict.fromkeys(addresses):
             number = self._numbers.setdefault(address, len(self._numbers) + 1)
-            links.append(f"[[{number}]]({address})")
+            links.append(f"[{number}]" if self._numbers_only else f"[[{number}]]({address})")
         return " ".join(links)
 
 

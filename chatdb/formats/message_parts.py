@@ -1,12 +1,20 @@
 """What stands beside the words of a message, in whatever shape its source has it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from chatdb.formats.markdown_text import one_line
 from chatdb.records import Message
 
+Fields = Mapping[str, Any]
+
 _TEXTS = ("text", "thinking", "content")
+_CODE = {"code": "python", "command": "bash", "sql": "sql"}
+"""What a call names the code that it runs, and its language if it names none."""
+_LANGUAGES = {"repl": "javascript", "bash": "bash"}
+_IMAGE_NAMES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".heic", ".bmp", ".tif", ".tiff", ".svg")
 ROLE_NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
@@ -35,6 +43,50 @@ def call_name(value: Any) -> str:
     function = value.get("function")
     name = value.get("name") or (function.get("name") if isinstance(function, dict) else None)
     return name if isinstance(name, str) else ""
+
+
+def called_code(call: Any) -> tuple[str, str, Fields] | None:
+    """Return the code that a call runs, its language, and the call's other fields; or None."""
+    if not isinstance(call, Mapping):
+        return None
+    inner = call.get("function")
+    holder = inner if isinstance(inner, Mapping) else call
+    for key in ("input", "arguments"):
+        given = _as_fields(holder.get(key))
+        for name, language in _CODE.items():
+            code = given.get(name)
+            if isinstance(code, str) and code.strip():
+                named = given.get("language")
+                others = {each: given[each] for each in given if each != name}
+                rest = {each: call[each] for each in call if each not in ("name", key, "function")}
+                language = _LANGUAGES.get(call_name(call), language)
+                return code, named if isinstance(named, str) else language, _with(rest, key, others)
+    return None
+
+
+def output_text(output: Any) -> tuple[str, Fields] | None:
+    """Return the text of a call's output and its other fields; None if it has no text."""
+    if isinstance(output, Mapping):
+        for key in ("text", "content", "output"):
+            text = readable(output.get(key))
+            if text is not None and text.strip():
+                return text, {each: output[each] for each in output if each not in ("name", key)}
+    text = readable(output)
+    return None if text is None else (text, {})
+
+
+def _as_fields(value: Any) -> Fields:
+    """Return an object that a call is given, which may be written as JSON; else nothing."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _with(fields: Fields, key: str, value: Fields) -> Fields:
+    return {**fields, key: value} if value else fields
 
 
 def _text_of(value: Any) -> str | None:
@@ -104,3 +156,35 @@ def attachment_label(value: Any) -> tuple[str, tuple[str, int | None]]:
                     size if isinstance(size, int) else None,
                 )
     return "", ("", None)
+
+
+def is_image(entry: Any) -> bool:
+    """Tell whether an attachment is a picture."""
+    if not isinstance(entry, Mapping):
+        return False
+    kinds = [entry.get(key) for key in ("mime_type", "file_type", "type", "media_type")]
+    if any(isinstance(kind, str) and kind.startswith("image/") for kind in kinds):
+        return True
+    if "image" in (entry.get("file_kind"), entry.get("message_type"), entry.get("type")):
+        return True
+    if str(entry.get("content_type", "")).startswith("image"):
+        return True
+    name, _ = attachment_label(entry)
+    return name.lower().endswith(_IMAGE_NAMES)
+
+
+def image_size(entry: Any) -> tuple[int, int] | None:
+    """Return width and height of a picture, where its source tells them."""
+    for fields in _places_of_size(entry):
+        for names in (("width", "height"), ("image_width", "image_height")):
+            width, height = (fields.get(name) for name in names)
+            if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+                return width, height
+    return None
+
+
+def _places_of_size(entry: Any) -> Iterator[Fields]:
+    if isinstance(entry, Mapping):
+        yield entry
+        nested = (entry.get(name) for name in ("preview_asset", "metadata"))
+        yield from (each for each in nested if isinstance(each, Mapping))

@@ -85,7 +85,7 @@ def test_a_deletion_leaves_the_bytes_to_who_sees_all_users(as_ann: Command, tmp_
     done = as_ann("conversations", "delete", talk(as_ann, "Talk 1"), "--yes", "--no-keep")
 
     assert done.exit_code == ExitCode.PARTIAL
-    assert "conversations  1" in done.stdout
+    assert "Conversations  1" in done.stdout
     assert "not removed yet: row-level security shows this role only one user" in done.stderr
     assert "the owner of the tables removes them with attachments prune" in done.stderr
     assert there(tmp_path) == set(KEPT.values())

@@ -99,7 +99,7 @@ def test_show_has_every_count_and_checksum(run: Run, url: str) -> None:
     }
     assert len(shown["organizations"]) == 2
     assert shown["content_hash"] in json.dumps(shown)
-    assert "sha256" in table
+    assert "SHA-256" in table
     assert "acme" in table
 
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from rich.cells import cell_len
 
-from chatdb.cli.commands.conversations.transcript import tree_lines
+from chatdb.cli.commands.conversations.transcript import TranscriptStyle, tree_lines
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
 from chatdb.formats.branches import TreeNode
@@ -37,10 +37,10 @@ def test_the_list_is_a_table_with_short_ids(command: Command, database: Database
 
     lines = command("conversations", "list").stdout.splitlines()
 
-    assert lines[0].split() == ["id", "title", "user_id", "message_count", "updated_at"]
+    assert lines[0].split() == ["ID", "Title", "User", "Messages", "Updated"]
     assert lines[2].split("  ")[0] == "00000001"
     assert "First [x]" in lines[2]
-    assert "2025-01-02 12:00:00Z" in lines[2]
+    assert lines[2].endswith("2025-01-02 12:00")
 
 
 def test_short_ids_grow_until_they_differ(command: Command, database: Database) -> None:
@@ -76,13 +76,15 @@ def test_show_prints_the_active_branch_as_it_is(command: Command, database: Data
 
     assert result.stdout == (
         f"T · ann · {identifier}\n\n"
-        "user · 2025-01-02 12:00:00Z:\nquestion\n\n"
-        f"assistant · 2025-01-02 12:01:00Z · gpt-4o:\n{MARKDOWN}\n\n"
+        "user · 2025-01-02 12:00:\nquestion\n\n"
+        f"assistant · 2025-01-02 12:01 · gpt-4o:\n{MARKDOWN}\n\n"
     )
     assert "1 message on other branches" in result.stderr
     assert long in command("conversations", "show", "last", "--all-branches").stdout
     tree = command("conversations", "show", "last", "--tree").stdout.splitlines()
-    assert [line.split(" · ")[0] for line in tree] == ["* user", "  * assistant", "  - user"]
+    assert [line.split(" · ")[0].replace("000f424", "") for line in tree] == [
+        *("* 0 user", "  * 1 [branch 1] assistant", "  - 2 [branch 2] user")
+    ]
 
 
 def test_citations_are_shown_as_links_and_stay_in_json(
@@ -99,7 +101,7 @@ def test_citations_are_shown_as_links_and_stay_in_json(
     stored = json.loads(command("conversations", "show", "last", "--format", "json").stdout)
 
     assert "\nOld[[1]](https://example.org/rome).\n" in shown
-    assert "Old[[1]](https://example.org/rome)." in tree
+    assert "Old[1]." in tree
     written = command("export", "--to", "markdown", "--output", "-").stdout
     assert "\nOld[[1]](https://example.org/rome).\n" in written
     assert stored["messages"][1]["content"] == cited
@@ -151,7 +153,7 @@ def test_a_file_that_stands_twice_is_named_once(command: Command, database: Data
 
     shown = command("conversations", "show", "last").stdout
 
-    assert '[attachments: till.png, {"id": "file_2"}]' in shown
+    assert "[image: till.png]\n[attachments: file_2]\n" in shown
 
 
 def test_what_was_seen_beside_a_message_is_shown_and_folded_where_long(
@@ -186,11 +188,15 @@ def test_a_tree_keeps_its_shape_where_lines_are_folded(text: str) -> None:
     message = Message(id=UUID(int=1), role="user", content=text, created_at=START)
     nodes = [TreeNode(message, depth, is_active=depth < 2) for depth in (0, 2, 20)]
 
-    lines = list(tree_lines(nodes, width=60))
+    lines = list(tree_lines(nodes, TranscriptStyle(digits=8), numbered=False, width=60))
 
     assert max(map(cell_len, lines)) <= 60
-    tops = [line for line in lines if line.lstrip("(20) ").startswith(("* user", "- user"))]
-    assert [line.index("user") for line in tops] == [2, 6, 31]
+    tops = [
+        line
+        for line in lines
+        if line.lstrip("(20) ").startswith(("* 00000001 user", "- 00000001 user"))
+    ]
+    assert [line.index("00000001") for line in tops] == [2, 6, 31]
     indents = {len(line) - len(line.lstrip()) for line in lines if line not in tops}
     assert indents == {2, 6, 31}
 
@@ -217,7 +223,7 @@ def test_hostile_text_does_nothing_on_a_terminal(
             env={"PAGER": "cat"},
         ).stdout
 
-        assert "[red]markup[/red]" in "".join(shown.split())
+        assert "[red]m" in "".join(shown.split())
         for harmful in ("\x1b]", "\x07", "\x9b", "\u202e", "\x1b[31m"):
             assert harmful not in shown
 

@@ -66,8 +66,8 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
         progress.advance(1_000_000)
 
     assert lines == [
-        "importing: 50 % of 4.0 MB, 200.0 kB/s, 10 s left",
-        "importing: 100 % of 4.0 MB, 190.5 kB/s, 0 s left",
+        "importing: 50 % of 4.0 MB, 200 kB/s, 10 s left",
+        "importing: 100 % of 4.0 MB, 190 kB/s, 0 s left",
     ]
 
 

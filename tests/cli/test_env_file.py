@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from chatdb import config
 from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import StorageError
-from chatdb.operations.dev_db.env_file import put_database_url
+from chatdb.operations.dev_db.env_file import put_database_url, remove_database_url
 
 PASSWORD = "p%@/:w#\"'$HOME ${x} \\ü `id`"
 URL = DatabaseUrl(
@@ -122,3 +122,18 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
     for name in (".env", "pipe"):
         with pytest.raises(StorageError, match="cannot be changed"):
             put_database_url(tmp_path / name, URL)
+
+
+def test_only_the_url_of_this_server_is_taken_out_again(tmp_path: Path) -> None:
+    path, url = tmp_path / ".env", parse_url("postgresql://chatdb:a%40b@127.0.0.1:5432/chatdb_dev")
+    path.write_text("# mine\nKEY=1\n")
+
+    assert not remove_database_url(path, url)
+    put_database_url(path, url)
+    assert remove_database_url(path, url, dry_run=True)
+    assert "DATABASE_URL" in path.read_text()
+    assert remove_database_url(path, url)
+    assert path.read_text() == "# mine\nKEY=1\n"
+    put_database_url(path, parse_url("postgresql://chatdb@db.internal/chat"))
+    assert not remove_database_url(path, url)
+    assert "db.internal" in path.read_text()

@@ -26,5 +26,5 @@ def test_formats_lists_every_format_with_what_it_can(run: Any) -> None:
 def test_formats_as_a_table_says_yes_and_no(run: Any) -> None:
     lines = run("formats").stdout.splitlines()
 
-    assert lines[0].split() == ["name", "kind", "title", "reads", "writes", "extensions"]
+    assert lines[0].split() == ["Name", "Title", "Reads", "Writes", "Extensions"]
     assert next(line for line in lines if line.startswith("markdown")).split()[-3] == "no"

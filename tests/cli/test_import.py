@@ -41,6 +41,7 @@ def test_a_file_goes_in_and_again_changes_nothing(into: Invoke, tmp_path: Path) 
     assert json.loads(first.stdout)["new"] == 3
     assert json.loads(first.stdout)["messages_new"] == 6
     assert json.loads(again.stdout)["unchanged"] == 3
+    assert "nothing new: all 3 conversations are here already" in again.stderr
 
 
 def test_without_a_database_one_is_made(run: Invoke, tmp_path: Path) -> None:
@@ -290,7 +291,7 @@ def test_files_that_are_left_out_are_listed_and_alarm_where_words_are_lost(
     listed = into(folder, "--format", "json")
 
     assert (shown.exit_code, count_of(database_url)) == (7, 2)
-    assert '"a picture (PNG)":30' in shown.stdout
+    assert "a picture (PNG): 30" in shown.stdout
     assert shown.stderr.count("file-") == 0
     assert "grok.json: a Grok export" in shown.stderr
     ignored = json.loads(listed.stdout)["ignored_files"]

@@ -69,3 +69,16 @@ def test_in_a_pipe_no_pager_runs() -> None:
     )
 
     assert done.stdout == "first \nbold\nline 0\nafter\n"
+
+
+def test_an_export_that_is_read_goes_through_the_pager(run_on_terminal: Any) -> None:
+    env = {"PAGER": "sed s/^/>/"}
+    run_on_terminal("seed", "--conversations", "1", "--org", "default", "--quiet")
+
+    read = run_on_terminal("export", "--to", "markdown", "--quiet", env=env)
+    written = run_on_terminal("export", "--to", "markdown", "--output", "-", "--quiet", env=env)
+    left = run_on_terminal("export", "--to", "markdown", "--quiet", env={"PAGER": "true"})
+
+    assert read.stdout.startswith(">---\n>title: ")
+    assert read.stdout.replace("\n>", "\n").removeprefix(">") == written.stdout
+    assert (left.exit_code, left.stdout) == (0, "")

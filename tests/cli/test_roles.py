@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatdb.db.connect import connect_postgresql
-from chatdb.db.url import DatabaseUrl
+from chatdb.db.url import DatabaseUrl, parse_url
 from chatdb.errors import ExitCode
 from tests.cli.conftest import Run
 from tests.postgres_server import PASSWORD, PostgresServer
@@ -54,6 +54,8 @@ def test_a_role_logs_in_with_the_password_that_was_shown_once(
         ).fetchall()
     assert digest[0].startswith("SCRAM-SHA-256$")
     assert (made["name"], made["kind"], made["created"]) == (name, "app", True)
+    owner, role = parse_url(postgresql_url.exposed()), parse_url(made["url"])
+    assert role == replace(owner, user=name, password=made["password"])
     assert again.exit_code == ExitCode.REFUSED
     assert {row["name"]: (row["kind"], row["row_security"]) for row in listed} == {
         name: ("app", True),

@@ -36,10 +36,10 @@ def test_hits_stand_under_their_conversation(command: Command) -> None:
     assert result.exit_code == 0
     assert result.stdout == (
         "Garden · 00000002\n"
-        "  user 2025-01-03 12:00  the apple tree\n"
+        "  001e8480 user 2025-01-03 12:00  the apple tree\n"
         "Fruit [x] · ann · 00000001\n"
-        "  assistant 2025-01-02 12:01  apple pie\n"
-        "  user 2025-01-02 12:00  an apple a day\n"
+        "  000f4241 assistant 2025-01-02 12:01  apple pie\n"
+        "  000f4240 user 2025-01-02 12:00  an apple a day\n"
     )
     assert result.stderr == ""
 

@@ -41,7 +41,7 @@ def test_the_report_names_what_came_to_be_and_what_to_type_next(seed: Invoke) ->
     assert json.loads(again.stdout)["unchanged"] == 50
     assert json.loads(again.stdout)["new"] == 0
     assert "chatdb conversations list --all-orgs" in first.stderr
-    assert "nothing was added" in again.stderr
+    assert "nothing new" in again.stderr
 
 
 def test_the_next_command_can_be_copied_whatever_the_organization_is_called(seed: Invoke) -> None:
@@ -103,7 +103,6 @@ def test_a_dry_run_writes_nothing(seed: Invoke, database_url: DatabaseUrl) -> No
     assert json.loads(done.stdout)["new"] == 50
     assert count_of(database_url) == 0
     assert count_of(database_url, schema.organizations) == 1
-    assert "nothing was written" in done.stderr
 
 
 def test_a_dry_run_makes_no_file(run: Invoke) -> None:
@@ -146,7 +145,7 @@ def test_quiet_says_nothing_but_the_report(seed: Invoke) -> None:
     done = seed("--quiet")
 
     assert done.stderr == ""
-    assert "messages_new" in done.stdout
+    assert "New messages" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -194,14 +195,13 @@ def test_whatever_a_reason_holds_the_junit_file_is_valid(tmp_path: Path) -> None
 
 
 def test_the_report_fits_the_terminal(run_on_terminal: Any, sqlite_url: DatabaseUrl) -> None:
-    shown = run_on_terminal(
-        "smoke-test",
-        *("--no-color", "--quiet"),
-        columns=60,
-        env={"DATABASE_URL": sqlite_url.exposed()},
-    )
+    words, env = ("smoke-test", "--no-color", "--quiet"), {"DATABASE_URL": sqlite_url.exposed()}
+    brief = run_on_terminal(*words, columns=60, env=env)
+    shown = run_on_terminal(*words, "-v", columns=60, env=env)
 
+    (line,) = brief.stdout.splitlines()
+    assert re.fullmatch(r"\d+ passed, \d+ skipped in \d+\.\d\d s; -v shows all", line)
     lines = shown.stdout.splitlines()
-    assert shown.exit_code == 0
+    assert (brief.exit_code, shown.exit_code) == (0, 0)
     assert max(map(len, lines)) <= 60
     assert any(line.startswith("passed   reachable") for line in lines)

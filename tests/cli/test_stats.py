@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatdb.cli.charts import bar, heat_map
+from chatdb.cli.charts import bar, heat_map, scale
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from tests.operations.conversation_rows import add_conversation, add_organization
@@ -32,7 +32,7 @@ def test_json_is_one_object_with_every_part(run: Any) -> None:
     report = json.loads(run("stats", "--format", "json").stdout)
 
     assert list(report) == [
-        *("by", "organization", "since", "timezone", "approximate", "sampled", "totals"),
+        *("by", "organization", "since", "until", "timezone", "approximate", "sampled", "totals"),
         *("groups", "has_more", "longest_conversations", "busiest_hours", "storage"),
     ]
     assert report["totals"] == {"conversations": 2, "messages": 4, "characters": 15}
@@ -113,8 +113,10 @@ def test_a_heat_map_is_plain_without_colour_and_bright_with_it() -> None:
     assert plain[1] == "Mon ··██"
     assert plain[2] == "Tue"
     assert plain[7] == "Sun " + "  " * 23 + "▒▒"
-    assert bright[1].startswith("Mon \x1b[48;5;236m  \x1b[0m\x1b[48;5;44m  \x1b[0m")
+    assert bright[1].startswith("Mon \x1b[38;5;240m··\x1b[0m\x1b[38;5;51m██\x1b[0m")
     assert max(map(len, plain)) <= 60
+    assert scale(100, color=False) == "messages: · 1-20  ░ 21-40  ▒ 41-60  ▓ 61-80  █ 81-100"
+    assert scale(2, color=False) == "messages: ▒ 1  █ 2"
 
 
 def test_a_bar_is_as_long_as_its_share_and_never_nothing_for_something() -> None:

@@ -159,7 +159,7 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(run: Any
     assert (report["reachable"], report["schema_state"], report["server"]) == (False, None, None)
     assert report["database"] == "postgresql://ann:***@127.0.0.1:1/"
     assert table.exit_code == 3
-    assert "reachable  no" in table.stdout
+    assert "Reachable  no" in table.stdout
     assert "nothing listens at 127.0.0.1:1" in table.stderr
     assert PASSWORD not in table.stdout + table.stderr
 
@@ -258,8 +258,8 @@ def test_a_label_cannot_act_on_the_terminal(sqlite_url: DatabaseUrl) -> None:
     text = "\n".join(screen_lines(report, now=NOW, width=80, color=False))
 
     assert "\x1b" not in text
-    assert text.split("environment")[1].split()[0] == "red"
-    assert " ".join(text.split()).count("smoke test never run") == 1
+    assert text.split("Environment")[1].split()[0] == "red"
+    assert " ".join(text.split()).count("Smoke test never run") == 1
 
 
 def test_a_glance_loads_nothing_heavy(
@@ -312,7 +312,7 @@ def test_the_last_backup_and_when_one_was_verified_are_told(
     remote, _ = read_status(sqlite_url, source="test", backups="s3://key:secret@bucket/folder?a=b")
 
     assert "none in backups" in unknown.stdout
-    (line,) = (line for line in lines if line.startswith("backup"))
+    (line,) = (line for line in lines if line.startswith("Backup"))
     assert "1 day ago, an earlier one verified 2 days ago" in line
     assert "backups/chatdb_20261125T000000Z.db.zst" in line
     assert (remote.backups, remote.last_backup) == ("s3://key:***@bucket/folder", None)

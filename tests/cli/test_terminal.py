@@ -39,7 +39,7 @@ def test_a_table_fits_a_terminal_of_60_columns(run_on_terminal: Any) -> None:
 
     assert answer.exit_code == 0
     assert max(len(line) for line in answer.stdout.splitlines()) <= 60
-    start = answer.stdout.splitlines()[0].index("value")
+    start = answer.stdout.splitlines()[0].index("Value")
     joined = "".join(line[start:].split("  ")[0].strip() for line in answer.stdout.splitlines())
     assert "…" not in answer.stdout
     assert joined.count("organization") + joined.count("organizatio") >= 3
@@ -48,7 +48,7 @@ def test_a_table_fits_a_terminal_of_60_columns(run_on_terminal: Any) -> None:
 def test_a_narrow_terminal_gets_a_block_a_row(run_on_terminal: Any) -> None:
     answer = run_on_terminal("config", "show", "--no-color", columns=26)
 
-    assert answer.stdout.splitlines()[0].split() == ["name", "database_url"]
+    assert answer.stdout.splitlines()[0].split() == ["Name", "database_url"]
     assert max(len(line) for line in answer.stdout.splitlines()) <= 26
 
 

@@ -101,7 +101,7 @@ def test_importing_again_adds_nothing_and_what_was_imported_without_files_gets_t
     again = run("import", export, "--attachments", *own, "--format", "json")
 
     assert "3 attachments kept" in first.stderr
-    assert "0 attachments kept (0 kB), 3 already here" in again.stderr
+    assert "0 attachments kept (0 B), 3 already here" in again.stderr
     assert json.loads(again.stdout)["unchanged"] == 2
     assert {each: each.stat().st_mtime_ns for each in before} == before
     assert rows(run, own) == WANTED

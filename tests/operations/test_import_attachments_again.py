@@ -68,7 +68,7 @@ def test_a_file_follows_its_entry_and_the_new_one_is_kept(
     found = entries_and_bytes(database_url, tmp_path)
     assert sorted(found, key=str) == sorted([(A, PNG), (B, OTHER_PNG)], key=str)
     again = keep(run, own, tmp_path / "newer.zip", [b, a], minutes=1)
-    assert "0 attachments kept (0 kB), 2 already here" in again[0]
+    assert "0 attachments kept (0 B), 2 already here" in again[0]
 
 
 def test_files_follow_their_entries_without_the_export_s_files(

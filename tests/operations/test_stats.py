@@ -17,7 +17,7 @@ from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import NotFoundError, UsageError
 from chatdb.operations.searching.stats import GROUPINGS, StatsOptions, stats
-from chatdb.operations.searching.stats_query import LONGEST
+from chatdb.operations.searching.stats_query import LONGEST, TIME_KEYS
 from chatdb.operations.seeding.seed import seed
 from tests.operations.conversation_rows import START, add_conversation, add_organization
 
@@ -45,6 +45,8 @@ class Row:
             return f"{local:%Y-%m-%d}"
         if by == "week":
             return f"{local - timedelta(days=local.isoweekday() - 1):%Y-%m-%d}"
+        if by in ("month", "year"):
+            return f"{local:%Y-%m}" if by == "month" else f"{local:%Y}"
         value: str | None = getattr(self, by)
         return value
 
@@ -82,7 +84,7 @@ def test_every_figure_is_what_python_counts(database: Database) -> None:
     conversations = Counter(row.conversation for row in rows)
     totals = (len(conversations), len(rows), sum(row.length for row in rows))
     for by in GROUPINGS:
-        for zone in ZONES if by in ("day", "week") else ZONES[:1]:
+        for zone in ZONES if by in TIME_KEYS else ZONES[:1]:
             report = stats(database, StatsOptions(by=by, timezone=zone, limit=PLENTY))
 
             assert {each.key: sizes(each) for each in report.groups} == expected_groups(
@@ -142,7 +144,10 @@ def test_since_counts_from_that_moment_on(database: Database) -> None:
     report = stats(database, StatsOptions(since=begins))
     none = stats(database, StatsOptions(since=begins + timedelta(days=1), by="model"))
 
+    until = stats(database, StatsOptions(by="year", until=begins, storage=False))
+
     assert report.totals.messages == 2
+    assert ([each.messages for each in until.groups], until.storage) == ([1], None)
     assert (none.totals.messages, none.groups, none.longest_conversations) == (0, (), ())
 
 

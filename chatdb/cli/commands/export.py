@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -66,9 +66,10 @@ _NO_TEXT = ("parquet",)
 def export(
     context: typer.Context,
     to: ToOption = None,
-    output: Annotated[
-        str, option("--output -o FILE|DIR/|URL|-", "Output file or folder; - is stdout.")
-    ] = "-",
+    to_place: Annotated[
+        str | None,
+        option("--output -o FILE|DIR/|URL|-", "Output file or folder; - is stdout.  [default: -]"),
+    ] = None,
     ids: Annotated[
         list[str] | None,
         option(
@@ -114,6 +115,7 @@ def export(
       chatdb export --to json --query "travel plans" --output -
       chatdb export --to relay --output relay.sql
     """
+    from chatdb.formats.files.writing import STDOUT
     from chatdb.layouts.registry import is_layout
     from chatdb.operations.exporting.database import check_output, one_organization
     from chatdb.operations.exporting.files import ExportOptions
@@ -121,6 +123,7 @@ def export(
 
     command = CommandContext.of(context)
     first, after = read_between(since, until, zone=command.zone)
+    output = to_place or STDOUT
     wanted = ConversationFilter(
         user_id=user,
         since=first,
@@ -150,7 +153,9 @@ def export(
         if to_database:
             exporting.to_database(output, force=force)
         else:
-            exporting.to(output, force=force, attachments=not no_attachments)
+            exporting.to(
+                output, force=force, attachments=not no_attachments, paged=to_place is None
+            )
 
 
 def _format_name(output: str, to: str | None) -> str:
@@ -209,14 +214,20 @@ class _Exporting:
         self._request = options
         self._attachments: FileStore | None = None
 
-    def to(self, output: str, *, force: bool, attachments: bool) -> None:
-        """Write to the given output; exits with 7 if existing files were kept."""
+    def to(self, output: str, *, force: bool, attachments: bool, paged: bool) -> None:
+        """Write to the given output; exits with 7 if existing files were kept.
+
+        With `paged`, text on a terminal goes through the pager.
+        """
         from chatdb.formats.files.writing import STDOUT, check_file, is_folder
 
         if attachments:
             self._attachments = self._command.file_store_of()
         if output == STDOUT:
-            written, place = self._to_stdout(), None
+            stdout = self._to_pager() if paged else self._to_stdout()
+            if stdout is None:
+                return
+            written, place = stdout, None
         elif is_folder(output):
             written, place = self._to_folder(Path(output), force=force), output
         else:
@@ -227,10 +238,19 @@ class _Exporting:
             warn_of_added_columns(self._command, self._database, "the export")
         report(self._command, written, place)
 
+    def _to_pager(self) -> "Written | None":
+        """Write to stdout, on a terminal through the pager; None if that was left early."""
+        is_json = is_json_text(self._request.format_name)
+        with self._command.output.paged_binary(is_json=is_json) as stream:
+            return self._to_stream(stream)
+        return None
+
     def _to_stdout(self) -> "Written":
+        return self._to_stream(stdout_for(self._command, self._request.format_name))
+
+    def _to_stream(self, stream: IO[bytes]) -> "Written":
         from chatdb.operations.exporting.files import export_stream
 
-        stream = stdout_for(self._command, self._request.format_name)
         with self._progress(quiet=self._command.output.is_terminal) as progress:
             return export_stream(
                 self._database,
@@ -326,7 +346,12 @@ def stdout_for(command: CommandContext, format_name: str) -> Any:
             f"{format_name} is no text for a terminal",
             hint=f"give a file: --output NAME.{format_name}",
         )
-    return command.output.binary(is_json=format_name not in ("csv", "markdown", "html"))
+    return command.output.binary(is_json=is_json_text(format_name))
+
+
+def is_json_text(format_name: str) -> bool:
+    """Tell whether a format is JSON, where invisible characters can be written as escapes."""
+    return format_name not in ("csv", "markdown", "html")
 
 
 def warn_of_kept(command: CommandContext, name: str) -> None:

@@ -1,6 +1,7 @@
 """`chatdb formats`: list what can be read and written."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import typer
 
@@ -45,4 +46,17 @@ def formats(context: typer.Context) -> None:
         KnownFormat(known.name, "database", known.title, reads=True, writes=True)
         for known in systems()
     ]
-    CommandContext.of(context).output.rows(rows, KnownFormat)
+    CommandContext.of(context).output.rows(
+        rows, KnownFormat, table=_cells, shortened=("extensions", "title")
+    )
+
+
+def _cells(known: KnownFormat) -> dict[str, Any]:
+    is_file = known.kind == "file"
+    return {
+        "name": known.name,
+        "title": known.title,
+        "reads": known.reads,
+        "writes": known.writes,
+        "extensions": known.extensions if is_file else "a database",
+    }

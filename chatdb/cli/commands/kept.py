@@ -5,7 +5,7 @@ import shlex
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,8 +22,7 @@ from chatdb.cli.options import (
     argument,
     option,
 )
-from chatdb.cli.progress import BYTES, amount_text
-from chatdb.cli.text import counted, one_line
+from chatdb.cli.text import counted, one_line, size_text
 from chatdb.cli.times import read_age
 from chatdb.errors import ExitCode
 
@@ -63,7 +62,7 @@ def list_kept(context: typer.Context) -> None:
     kept = _entries(command, place)
     entries = kept.own
     cells = partial(_cells, log_problem=kept.log_problem)
-    command.output.rows(entries, KeptEntry, table=cells)
+    command.output.rows(entries, KeptEntry, table=cells, shortened=("what", "made_by"))
     if kept.log_problem is not None and any(entry.made_by == "deletion" for entry in entries):
         command.diagnostics.warning(
             f"the log could not be read, so whose deletions these are is not known:"
@@ -76,7 +75,7 @@ def list_kept(context: typer.Context) -> None:
     if not entries:
         command.diagnostics.note(f"nothing is kept of {place.redacted()}")
         return
-    size = amount_text(sum(entry.bytes for entry in entries), BYTES)
+    size = size_text(sum(entry.bytes for entry in entries))
     command.diagnostics.note(
         f"{counted(len(entries), 'item')}, {size}; to restore one: chatdb kept restore NAME",
     )
@@ -207,7 +206,7 @@ def prune(
         confirm(command, _plan_lines(going), yes=yes, action="remove what is kept of", url=url)
         plan = operation.carry_out(url, plan)
     cells = partial(_pruned_cells, dry_run=dry_run)
-    command.output.rows(plan, operation.PrunedItem, table=cells)
+    command.output.rows(plan, operation.PrunedItem, table=cells, shortened=("why",))
     if not (names or older_than or keep_last is not None):
         command.diagnostics.note(
             "without a rule, only the remains of interrupted runs are removed: --older-than 30d"
@@ -234,7 +233,7 @@ def _entries(command: CommandContext, url: "DatabaseUrl") -> "KeptEntries":
     return kept_entries(url, schema=command.schema)
 
 
-def _cells(entry: "KeptEntry", *, log_problem: str | None) -> dict[str, str]:
+def _cells(entry: "KeptEntry", *, log_problem: str | None) -> dict[str, Any]:
     what = ""
     if entry.conversations is not None and entry.organization is not None:
         count = counted(entry.conversations, "conversation")
@@ -245,12 +244,12 @@ def _cells(entry: "KeptEntry", *, log_problem: str | None) -> dict[str, str]:
         "name": _short(entry.name),
         "made_by": _MADE_BY[entry.made_by],
         "age": _age(entry.kept_at),
-        "size": amount_text(entry.bytes, BYTES),
+        "size": entry.bytes,
         "what": what,
     }
 
 
-def _pruned_cells(item: "PrunedItem", *, dry_run: bool) -> dict[str, str]:
+def _pruned_cells(item: "PrunedItem", *, dry_run: bool) -> dict[str, Any]:
     action: str = item.action
     if item.problem is not None:
         action = "not removed"
@@ -259,7 +258,7 @@ def _pruned_cells(item: "PrunedItem", *, dry_run: bool) -> dict[str, str]:
     return {
         "name": _short(item.name),
         "age": _age(item.kept_at),
-        "size": amount_text(item.bytes, BYTES),
+        "size": item.bytes,
         "action": action,
         "why": one_line(item.problem or item.reason, limit=100),
     }
@@ -267,13 +266,12 @@ def _pruned_cells(item: "PrunedItem", *, dry_run: bool) -> dict[str, str]:
 
 def _plan_lines(going: "list[PrunedItem]") -> list[str]:
     lines = [
-        f"{_short(item.name)} ({_age(item.kept_at)} old, {amount_text(item.bytes, BYTES)};"
-        f" {item.reason})"
+        f"{_short(item.name)} ({_age(item.kept_at)} old, {size_text(item.bytes)}; {item.reason})"
         for item in going[:_SHOWN]
     ]
     if len(going) > _SHOWN:
         lines.append(f"and {len(going) - _SHOWN} more")
-    size = amount_text(sum(item.bytes for item in going), BYTES)
+    size = size_text(sum(item.bytes for item in going))
     return [*lines, f"total {counted(len(going), 'item')}, {size}; none of it is kept"]
 
 

@@ -8,7 +8,7 @@ import typer
 from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.delete import tell_way_back
-from chatdb.cli.confirm import confirm
+from chatdb.cli.confirm import confirm, would_be
 from chatdb.cli.context import CommandContext
 from chatdb.cli.erasing import attached_digests, erase_attachments, tell_erased
 from chatdb.cli.lazy_group import group_app
@@ -192,7 +192,13 @@ def list_messages(
             roles=[role_of(each) for each in role or ()],
         )
     keys = [key] * len(page.items) if all_orgs else None
-    command.output.rows(page.items, operation.ListedMessage, organizations=keys, table=_cells)
+    command.output.rows(
+        page.items,
+        operation.ListedMessage,
+        organizations=keys,
+        table=_cells,
+        shortened=("organization", "model", "content"),
+    )
     if not page.items:
         tell_nothing(command, "message")
     if page.next_cursor is not None:
@@ -275,14 +281,11 @@ def delete(
         done = operation.MessageDeletion(
             conversation_id=within, messages=len(ids), kept=path, dry_run=True, ids=ids
         )
-        if dry_run:
-            command.diagnostics.block(
-                "\n".join(["This would be deleted:", *_plan(found, done.kept)])
-            )
-        else:
+        plan = _plan(found, path)
+        if not dry_run:
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
-            confirm(command, _plan(found, path), yes=yes)
+            confirm(command, plan, yes=yes)
             digests = attached_digests(
                 command, database, command.org, [within], keeps=path is not None
             )
@@ -290,7 +293,7 @@ def delete(
                 database, within, ids, organization_key=command.org, keep_to=path
             )
             erased = erase_attachments(command, database, command.org, digests)
-    command.output.record(done)
+    command.output.record(done, words=would_be("deleted", plan) if dry_run else None)
     if done.kept is not None and not dry_run:
         tell_way_back(command, done.kept)
     tell_erased(erased)
@@ -329,7 +332,7 @@ def _fields(
 
 def _cells(message: "ListedMessage") -> dict[str, Any]:
     return {
-        "position": message.position,
+        "No.": message.position,
         "id": message.id.hex[-_SHORT_ID:],
         "role": message.role,
         "model": message.model,

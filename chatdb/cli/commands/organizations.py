@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chatdb.cli.added_columns import warn_of_added_columns
-from chatdb.cli.confirm import confirm
+from chatdb.cli.confirm import confirm, would_be
 from chatdb.cli.context import CommandContext
 from chatdb.cli.erasing import attached_digests, erase_attachments, tell_erased
 from chatdb.cli.lazy_group import group_app
@@ -74,7 +74,9 @@ def list_organizations(
     command = CommandContext.of(context)
     with command.open_database() as database:
         page = organizations.list_page(database, limit=limit, after=after)
-    command.output.rows(page.items, organizations.OrganizationSummary, table=_cells)
+    command.output.rows(
+        page.items, organizations.OrganizationSummary, table=_cells, shortened=("name",)
+    )
     if page.next_key is not None:
         command.tell_more(page.next_key)
 
@@ -159,9 +161,8 @@ def delete(
         report = operation.OrganizationDeletion(
             contents=found, kept=path, row_kept=keep_organization
         )
-        if dry_run:
-            command.diagnostics.block("\n".join(["This would be deleted:", *_plan(report)]))
-        else:
+        words = would_be("deleted", _plan(report)) if dry_run else None
+        if not dry_run:
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(report), yes=yes)
@@ -175,7 +176,7 @@ def delete(
         organization_kept=report.row_kept,
         dry_run=dry_run,
     )
-    command.output.record(summary)
+    command.output.record(summary, words=words)
     if report.kept is not None and not dry_run:
         back = f"to restore it: {_way_back(report.contents, report.kept)}"
         command.diagnostics.note(back)
@@ -184,8 +185,14 @@ def delete(
 
 def _cells(item: "OrganizationSummary") -> dict[str, Any]:
     """Return the columns that fit a terminal."""
-    names = ("key", "name", "users", "conversations", "messages", "last_activity_at")
-    return {name: getattr(item, name) for name in names}
+    return {
+        "key": item.key,
+        "name": item.name,
+        "users": item.users,
+        "conversations": item.conversations,
+        "messages": item.messages,
+        "last_activity_at": item.last_activity_at,
+    }
 
 
 def _delete(

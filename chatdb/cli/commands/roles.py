@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from shlex import quote
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from chatdb.cli.confirm import confirm
+from chatdb.cli.confirm import confirm, would_be
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import DataCommand, DryRunOption, YesOption, argument, option
@@ -34,7 +34,10 @@ class RoleChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CreatedRole:
-    """The role that was made; `password` is set only if chatdb made it and saved it to no file."""
+    """The role that was made; `password` is set only if chatdb made it and saved it to no file.
+
+    `url` is the application's; the password in it is struck out unless `password` is set.
+    """
 
     name: str
     kind: str
@@ -43,6 +46,7 @@ class CreatedRole:
     created: bool
     password: str | None
     password_file: str | None
+    url: str
 
 
 @app.command(name="list", cls=DataCommand)
@@ -124,10 +128,34 @@ def create(
         created=made.created,
         password=password if generate else None,
         password_file=None if save_password is None else str(save_password),
+        url=_application_url(command, made.name, password, shown=generate),
     )
     command.output.record(shown)
+    if not command.options.quiet and command.output.is_table:
+        command.diagnostics.block(_statements(command.org))
     command.diagnostics.note(
         "to check its privileges: chatdb security check; its rules: docs/tenants.md"
+    )
+
+
+def _application_url(
+    command: CommandContext, name: str, password: str | None, *, shown: bool
+) -> str:
+    """Return the URL by which the application connects; `shown` leaves the password in it."""
+    url = replace(command.url, user=name, password=password or "").redacted()
+    return url.replace(":***@", f":{password}@", 1) if shown else url
+
+
+def _statements(org: str) -> str:
+    """Return what an application says in each transaction."""
+    from chatdb.records import organization_id_of
+
+    return "\n".join(
+        [
+            "An application begins each transaction with:",
+            f"  SET LOCAL app.organization_id = '{organization_id_of(org)}';  -- {one_line(org)}",
+            "  SET LOCAL app.user_id = 'ann';  -- only this user's; leave it out for all",
+        ]
     )
 
 
@@ -158,12 +186,10 @@ def drop(
             plan.append(
                 f"{counted(found.sessions, 'session')} using it will get errors from now on"
             )
-        if dry_run:
-            command.diagnostics.block("\n".join(["This would be removed:", *plan]))
-        else:
+        if not dry_run:
             confirm(command, plan, yes=yes)
             roles.drop(database, name, keep_role=keep_role)
-    command.output.record(found)
+    command.output.record(found, words=would_be("removed", plan) if dry_run else None)
     if not dry_run and not keep_role:
         again = "app" if found.kind == "app" else "readonly"
         command.diagnostics.note(

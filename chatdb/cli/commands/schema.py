@@ -1,7 +1,7 @@
 """`chatdb schema`: inspect and change the schema and its revisions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
     from chatdb.operations.schema.plan import Loss
+    from chatdb.operations.schema.schema import RevisionHistory
 
 app = group_app("Inspect and change the schema and its revisions.")
 
@@ -62,7 +63,7 @@ def history(context: typer.Context) -> None:
     command = CommandContext.of(context)
     with command.open_database(any_schema=True) as database:
         entries = schema.history(database)
-    command.output.rows(entries, schema.RevisionHistory)
+    command.output.rows(entries, schema.RevisionHistory, table=_history_cells, shortened=("title",))
 
 
 @app.command(cls=DataCommand)
@@ -158,6 +159,15 @@ def downgrade(
         command.output.rows(planned.losses, Loss)
         if not planned.losses:
             command.diagnostics.note("nothing would be lost")
+
+
+def _history_cells(entry: "RevisionHistory") -> dict[str, Any]:
+    return {
+        "revision": entry.revision,
+        "title": entry.title,
+        "applied_at": entry.applied_at or entry.applied,
+        "script": entry.checksum,
+    }
 
 
 def _loss_text(item: "Loss") -> str:

@@ -61,7 +61,7 @@ def search(
     Prefix: auto*. Filters: role:user user:ann since:2025-01-31 until:2025-06 has:attachment. In
     titles: in:title car. Times are those of --since, such as since:30d, in UTC unless
     CHATDB_TIMEZONE names another time zone. Quote the whole query for the shell; write -- before a
-    word that starts with a minus.
+    word that starts with a minus. To read a hit in its place: chatdb show ID --at MESSAGE.
 
     \b
     Examples:
@@ -134,7 +134,8 @@ def _grouped(page: "SearchPage") -> Iterator[tuple[str, list["Hit"]]]:
 
 def _place(hit: "Hit") -> str:
     time = f"{hit.created_at:%Y-%m-%d %H:%M}" if is_known(hit.created_at) else "time unknown"
-    parts = [hit.role or "title", time]
+    identifier = "" if hit.message_id is None else hit.message_id.hex[-_SHORT_ID:]
+    parts = [*filter(None, [identifier]), hit.role or "title", time]
     name = hit.model or hit.author
     return " ".join([*parts, one_line(name, limit=30)] if name else parts)
 

@@ -126,15 +126,13 @@ def _preview(command: CommandContext, options: SeedOptions) -> "SeedReport":
 def _say(command: CommandContext, report: "SeedReport") -> None:
     """Print notes beside the numbers, and the next command."""
     note = command.diagnostics.note
-    if report.dry_run:
-        note("nothing was written; leave out --dry-run to seed")
-    elif report.new:
+    if report.new and not report.dry_run:
         keys = report.organizations
         where = "--all-orgs" if len(keys) > 1 else f"--org {shlex.quote(keys[0])}"
         made = counted(report.new, "new conversation")
         note(f"{made}; to see what is there: chatdb conversations list {where}")
-    else:
-        note("nothing was added: everything exists already")
+    elif not report.new:
+        note("nothing new: everything is here already")
     if report.deleted_here:
         note(f"{counted(report.deleted_here, 'conversation')} deleted here stayed deleted")
     for item in report.skipped[:SKIPPED_SHOWN]:

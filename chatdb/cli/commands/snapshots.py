@@ -1,6 +1,6 @@
 """`chatdb snapshots`: states of a conversation that its application saved."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,10 @@ from chatdb.cli.options import (
 )
 from chatdb.cli.organizations_meant import locate, scope_of, tell_nothing, telling_who_has_some
 from chatdb.cli.text import counted
+
+if TYPE_CHECKING:
+    from chatdb.operations.conversations.snapshots import ListedSnapshot
+    from chatdb.records import Snapshot
 
 app = group_app("List, show and save snapshots of a conversation.")
 
@@ -36,6 +40,7 @@ def list_snapshots(
     Example:
       chatdb snapshots list last
     """
+    from chatdb.cli.commands.conversations.list import digits_that_differ
     from chatdb.operations.conversations import snapshots
 
     command = CommandContext.of(context)
@@ -54,7 +59,16 @@ def list_snapshots(
             after=after,
         )
     keys = [key] * len(page.items) if all_orgs else None
-    command.output.rows(page.items, snapshots.ListedSnapshot, organizations=keys)
+    digits = digits_that_differ([item.id for item in page.items]) if page.items else 0
+
+    def cells(item: "ListedSnapshot") -> dict[str, Any]:
+        return {
+            "id": item.id.hex[-digits:],
+            "created_at": item.created_at,
+            "characters": item.characters,
+        }
+
+    command.output.rows(page.items, snapshots.ListedSnapshot, organizations=keys, table=cells)
     if not page.items:
         tell_nothing(command, "snapshot")
     if page.next_cursor is not None:
@@ -87,7 +101,18 @@ def show(
     ):
         key, named = locate(database, conversation, scope, user=user)
         found = snapshots.read(database, named, snapshot, organization_key=key, user_id=user)
-    command.output.record(found, organization=key if all_orgs else None)
+    command.output.record(found, organization=key if all_orgs else None, table=_cells)
+
+
+def _cells(snapshot: "Snapshot") -> dict[str, Any]:
+    from chatdb.cli.cells import json_text
+
+    return {
+        "id": snapshot.id,
+        "created_at": snapshot.created_at,
+        # A state is the application's own: it is shown as it stands.
+        "state": json_text(snapshot.state),
+    }
 
 
 @app.command(cls=DataCommand)

@@ -58,7 +58,12 @@ def list_users(
         if not page.items:
             tell_nothing(command, "user")
             tell_who_has_some(command, database, scope)
-    command.output.rows(page.items, users.UserSummary, organizations=page.organizations)
+    command.output.rows(
+        page.items,
+        users.UserSummary,
+        organizations=page.organizations,
+        shortened=("organization", "user_id"),
+    )
     if page.next_user is not None:
         command.tell_more(page.next_user)
 

@@ -51,6 +51,8 @@ class Statistics(ABC):
     """Keeps the texts of messages out of the sort for grouping."""
     day: ClassVar[str]
     week: ClassVar[str]
+    month: ClassVar[str]
+    year: ClassVar[str]
     weekday: ClassVar[str]
     hour: ClassVar[str]
 

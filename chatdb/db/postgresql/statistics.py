@@ -30,6 +30,8 @@ class PostgresqlStatistics(Statistics):
     read_barrier = ""
     day = "to_char(h, 'YYYY-MM-DD')"
     week = "to_char(date_trunc('week', h), 'YYYY-MM-DD')"
+    month = "to_char(h, 'YYYY-MM')"
+    year = "to_char(h, 'YYYY')"
     weekday = "CAST(extract(isodow FROM h) AS text)"
     hour = "CAST(extract(hour FROM h) AS text)"
 

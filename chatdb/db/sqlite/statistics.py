@@ -33,6 +33,8 @@ class SqliteStatistics(Statistics):
     read_barrier = "LIMIT -1"
     day = "substr(h, 1, 10)"
     week = "date(substr(h, 1, 10), '-6 days', 'weekday 1')"
+    month = "substr(h, 1, 7)"
+    year = "substr(h, 1, 4)"
     weekday = "CAST((strftime('%w', substr(h, 1, 10)) + 6) % 7 + 1 AS TEXT)"
     hour = "CAST(CAST(substr(h, 12, 2) AS INTEGER) AS TEXT)"
 

@@ -1,6 +1,6 @@
 """A message as HTML: who and when, its words, and folded what stands beside them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 from html import escape
@@ -18,8 +18,10 @@ from chatdb.formats.message_parts import (
     attachment_label,
     attachments_once,
     call_name,
+    called_code,
     code_language,
     items,
+    output_text,
     readable,
 )
 from chatdb.formats.times import is_known
@@ -100,34 +102,20 @@ def _value(value: Any) -> str:
 
 def _call(call: Any) -> str:
     """Return the code that a call runs as code, with what else it holds as JSON."""
-    if isinstance(call, Mapping):
-        for key in ("input", "arguments"):
-            given = call.get(key)
-            code = given.get("code") if isinstance(given, Mapping) else None
-            if isinstance(given, Mapping) and isinstance(code, str) and code.strip():
-                language = given.get("language")
-                shown = preformatted(
-                    visible(code), language if isinstance(language, str) else "python"
-                )
-                others = {name: each for name, each in given.items() if name != "code"}
-                return shown + _rest(dict(call) | {key: others}, key if not others else "")
-    return _value(call)
+    found = called_code(call)
+    if found is None:
+        return _value(call)
+    code, language, rest = found
+    return preformatted(visible(code), language) + (_json(rest) if rest else "")
 
 
 def _output(output: Any) -> str:
     """Return the text of an output, with what else it holds as JSON."""
-    if isinstance(output, Mapping):
-        for key in ("text", "content", "output"):
-            text = readable(output.get(key))
-            if text is not None and text.strip():
-                return preformatted(visible(text)) + _rest(output, key)
-    return _value(output)
-
-
-def _rest(value: Mapping[str, Any], shown: str) -> str:
-    """Return fields beside the name, which the summary has, and the one that is shown."""
-    others = {name: each for name, each in value.items() if name not in ("name", shown)}
-    return _json(others) if others else ""
+    found = output_text(output)
+    if found is None:
+        return _value(output)
+    text, rest = found
+    return preformatted(visible(text)) + (_json(rest) if rest else "")
 
 
 def _json(value: Any) -> str:

@@ -18,7 +18,7 @@ from chatdb.db.schema import conversations, messages
 from chatdb.records import Conversation
 from chatdb.store.every_organization import EVERY, Scope, label_of, newest_first
 from chatdb.store.gathered_page import GatheredPage, Key
-from chatdb.store.naming import locate_conversation
+from chatdb.store.naming import locate_conversation, resolve_message
 from chatdb.store.paging import Kind
 from chatdb.store.reading import read_stored
 from chatdb.store.selecting import ConversationFilter
@@ -198,13 +198,34 @@ def read_conversation(
 ) -> Conversation:
     """Return the whole conversation that `locate_conversation` finds, in one consistent state."""
     with database.transaction(snapshot=True) as connection:
-        found = locate_conversation(
-            connection, database.dialect, organization_key, text, user_id=user_id
-        )
-        organization = found.organization
-        record = read_stored(connection, organization.id, [found.id])[found.id].record
+        return _read(connection, database, text, organization_key, user_id)[0]
+
+
+def read_conversation_with(
+    database: Database,
+    text: str,
+    message: str,
+    *,
+    organization_key: Scope,
+    user_id: str | None = None,
+) -> tuple[Conversation, UUID]:
+    """Return what `read_conversation` does, and the id of one of its messages, given as usual.
+
+    Raises as `resolve_message` too.
+    """
+    with database.transaction(snapshot=True) as connection:
+        record, organization = _read(connection, database, text, organization_key, user_id)
+        return record, resolve_message(connection, organization, record.id, message)
+
+
+def _read(
+    connection: sa.Connection, database: Database, text: str, scope: Scope, user_id: str | None
+) -> tuple[Conversation, UUID]:
+    found = locate_conversation(connection, database.dialect, scope, text, user_id=user_id)
+    organization = found.organization
+    record = read_stored(connection, organization.id, [found.id])[found.id].record
     record.organization, record.organization_name = label_of(organization)
-    return record
+    return record, organization.id
 
 
 def summaries(

@@ -30,6 +30,28 @@ def put_database_url(path: Path, url: DatabaseUrl) -> bool:
     return set_variable(path, VARIABLE, url.exposed(), keep_old=keep_old)
 
 
+def remove_database_url(path: Path, url: DatabaseUrl, *, dry_run: bool = False) -> bool:
+    """Remove DATABASE_URL where it is this server's URL; tell whether it was there.
+
+    Other statements and comments stay. Raises StorageError.
+    """
+    path = path.resolve()
+    text = _text(path)
+    kept = [_MARK] if text.startswith(_MARK) else []
+    parts = _bindings(text)
+    ours = [
+        item
+        for item in parts
+        if item.key == VARIABLE and item.value and not item.error and _is_earlier(item.value, url)
+    ]
+    if not ours:
+        return False
+    kept += [item.original.string for item in parts if item not in ours]
+    if not dry_run:
+        _replace(path, "".join(kept))
+    return True
+
+
 def set_variable(path: Path, name: str, value: str, *, keep_old: bool) -> bool:
     """Write `name=value` in the file, which may not exist yet; tell whether anything changed.
 

@@ -171,10 +171,7 @@ def _rights(server: ConnectedServer) -> Iterator[Finding]:
             f"user {user} is a superuser: an application's mistake or vulnerability then "
             "affects the whole server"
         )
-        fix = (
-            f"CREATE ROLE app LOGIN PASSWORD '...'; ALTER DATABASE {sql_name(server.url.database)}"
-        )
-        fix += " OWNER TO app"
+        fix = "chatdb roles create app"
         yield (info if server.is_here else warning)(text, fix, of="server-superuser")
     else:
         yield ok(f"user {user} is not a superuser", of="server-superuser")

@@ -14,37 +14,48 @@ import sqlalchemy as sa
 from chatdb.db.contract.statistics import SAMPLED_ROWS, MessageSource, StoredObject
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, organizations
-from chatdb.operations.searching.stats_query import day_of_no_time, kinds_counted, statement
+from chatdb.operations.searching.stats_query import (
+    TIME_KEYS,
+    day_of_no_time,
+    kinds_counted,
+    statement,
+)
 from chatdb.primitives.time_words import zone_of
 from chatdb.store.selecting import organization_id
 
-Grouping = Literal["day", "week", "model", "role", "user", "source", "kind", "organization"]
+Grouping = Literal[
+    "day", "week", "month", "year", "model", "role", "user", "source", "kind", "organization"
+]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsOptions:
-    """What to count: `since` concerns messages' own time; None means no limit, all `kinds`.
+    """What to count: messages from `since` to before `until`, by their own time; all `kinds` if
+    None.
 
-    `limit` bounds the groups: the newest days and weeks, the largest of all others. An
-    approximation reads about `sampled_rows`.
+    `limit` bounds the groups: the newest days, weeks, months and years, the largest of all others.
+    An approximation reads about `sampled_rows`. Sizes on disk only with `storage`.
     """
 
     by: Grouping = "day"
     organization_key: str | None = None
     kinds: frozenset[str] | None = None
     since: datetime | None = None
+    until: datetime | None = None
     timezone: str = "UTC"
     limit: int = 30
     approximate: bool = False
     sampled_rows: int = SAMPLED_ROWS
+    storage: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsGroup:
     """The messages of one group; `key` is None without a model, user, source or time.
 
-    A day is written as a date, a week as that of its Monday; an organization by its key.
+    A day is written as a date, a week as that of its Monday, a month as 2026-01, an organization
+    by its key.
     `conversations` are those with a message in the group, None in an approximation.
     """
 
@@ -88,13 +99,14 @@ class BusyHour:
 class StatsReport:
     """The counts; `sampled` is the share of the messages that was read.
 
-    `has_more` says that `limit` left groups out. `storage` is None if the database cannot report
-    it; an approximation leaves out the longest conversations.
+    `has_more` says that `limit` left groups out. `storage` is None if it was not asked for, or
+    the database cannot report it; an approximation leaves out the longest conversations.
     """
 
     by: Grouping
     organization: str | None
     since: datetime | None
+    until: datetime | None
     timezone: str
     approximate: bool
     sampled: float
@@ -121,7 +133,7 @@ def stats(database: Database, options: StatsOptions) -> StatsReport:
         if options.organization_key is not None:
             organization = organization_id(connection, options.organization_key)
         kinds = kinds_counted(connection, options.kinds, organization)
-        conditions = (organization, options.since, kinds)
+        conditions = (organization, options.since, options.until, kinds)
         is_filtered = any(each is not None for each in conditions)
         source = (
             ways.sample(connection, options.sampled_rows)
@@ -135,14 +147,14 @@ def stats(database: Database, options: StatsOptions) -> StatsReport:
             by=options.by,
             timezone=options.timezone,
             organization=organization,
-            since=options.since,
+            period=(options.since, options.until),
             kinds=kinds,
             limit=options.limit + 1,
         )
         for row in connection.execute(query):
             counted.add(row)
         longest = () if counted.is_sample else _longest(connection, counted.longest)
-        storage = ways.storage(connection)
+        storage = ways.storage(connection) if options.storage else None
     return _report(options, counted, longest, storage)
 
 
@@ -182,11 +194,11 @@ class _Counted:
 
 
 def _key_of_no_time(options: StatsOptions) -> str | None:
-    """Return the group, by day or week, to which messages without any time would seem to belong."""
+    """Return the group by time to which messages without any time would seem to belong."""
     day = day_of_no_time(options.timezone)
     if options.by == "week":
         day -= timedelta(days=day.weekday())
-    return day.isoformat() if options.by in ("day", "week") else None
+    return day.isoformat()[: TIME_KEYS[options.by]] if options.by in TIME_KEYS else None
 
 
 def _longest(
@@ -221,12 +233,13 @@ def _report(
     storage: list[StoredObject] | None,
 ) -> StatsReport:
     groups = counted.groups[: options.limit]
-    if options.by in ("day", "week"):
+    if options.by in TIME_KEYS:
         groups.reverse()
     return StatsReport(
         by=options.by,
         organization=options.organization_key,
         since=options.since,
+        until=options.until,
         timezone=options.timezone,
         approximate=counted.is_sample,
         sampled=1 / counted.factor,

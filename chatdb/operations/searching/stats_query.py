@@ -16,6 +16,9 @@ from chatdb.store.columns import KINDS
 LONGEST = 10
 """How many of the longest conversations are listed."""
 
+TIME_KEYS = {"day": 10, "week": 10, "month": 7, "year": 4}
+"""The groups that are times, with how much of a date their key is."""
+
 _OF_MESSAGE = {"role": "m.role", "model": "m.model"}
 _OF_CONVERSATION = {"user": "v.user_id", "source": "v.source", "kind": "v.kind"}
 _JOIN_CONVERSATIONS = "JOIN conversations v ON v.organization_id = cells.o AND v.id = cells.c"
@@ -59,7 +62,7 @@ def statement(
     by: str,
     timezone: str,
     organization: UUID | None,
-    since: datetime | None,
+    period: tuple[datetime | None, datetime | None],
     kinds: frozenset[str] | None,
     limit: int,
 ) -> sa.TextClause:
@@ -67,9 +70,10 @@ def statement(
     characters).
 
     `first` and `second` are the key of a group, weekday and hour, or organization and id of a
-    conversation. The groups come in the order in which the limit applies. Messages without any
-    time have no hour.
+    conversation. The groups come in the order in which the limit applies; `period` is from a time
+    to before another. Messages without any time have no hour.
     """
+    since, until = period
     conditions: dict[str, sa.BindParameter[Any]] = {}
     if organization is not None:
         conditions["m.organization_id = :organization"] = sa.bindparam(
@@ -77,6 +81,8 @@ def statement(
         )
     if since is not None:
         conditions["m.created_at >= :since"] = sa.bindparam("since", since, UtcTime)
+    if until is not None:
+        conditions["m.created_at < :until"] = sa.bindparam("until", until, UtcTime)
     key, join = _key(ways, by)
     texts = [*conditions, *([] if kinds is None else [_of_kinds(kinds)])]
     text = _STATEMENT.format(
@@ -91,7 +97,7 @@ def statement(
         weekday=ways.weekday,
         hour=ways.hour,
         day=ways.day,
-        order="key DESC" if by in ("day", "week") else "n DESC, key",
+        order="key DESC" if by in TIME_KEYS else "n DESC, key",
     )
     values: dict[str, Any] = {
         "timezone": timezone,
@@ -144,4 +150,4 @@ def _key(ways: Statistics, by: str) -> tuple[str, str]:
         return _OF_CONVERSATION[by], _JOIN_CONVERSATIONS
     if by in _OF_MESSAGE:
         return "d", ""
-    return (ways.day if by == "day" else ways.week), ""
+    return {"day": ways.day, "week": ways.week, "month": ways.month, "year": ways.year}[by], ""

@@ -1,6 +1,6 @@
 """`chatdb attachments check`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from chatdb.cli.options import AllOrgsOption, option
 from chatdb.cli.organizations_meant import scope_of
 from chatdb.cli.progress import BYTES
 from chatdb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from chatdb.operations.attachments.check import AttachmentsCheck
 
 _NAMED = 20
 
@@ -67,6 +70,14 @@ def check(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _cells(report: object) -> dict[str, object]:
-    names = ("folder", "files", "bytes", "missing", "damaged", "unused", "kept_for_undo", "read")
-    return {name: getattr(report, name) for name in names}
+def _cells(report: "AttachmentsCheck") -> dict[str, Any]:
+    return {
+        "folder": report.folder,
+        "files": report.files,
+        "bytes": report.bytes,
+        "missing": report.missing,
+        "damaged": report.damaged,
+        "unused": report.unused,
+        "kept_for_undo": report.kept_for_undo,
+        "read": report.read,
+    }

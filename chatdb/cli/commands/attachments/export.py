@@ -1,7 +1,7 @@
 """`chatdb attachments export`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.options import UserOption, option
 from chatdb.cli.progress import BYTES
 from chatdb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from chatdb.operations.attachments.export import AttachmentsExport
 
 _NAMED = 20
 
@@ -60,8 +63,11 @@ def export(
         raise typer.Exit(ExitCode.PARTIAL)
 
 
-def _cells(done: object) -> dict[str, object]:
-    names = ("folder", "written", "unchanged", "bytes")
-    return {name: getattr(done, name) for name in names} | {
-        "skipped": len(getattr(done, "skipped", ()))
+def _cells(done: "AttachmentsExport") -> dict[str, Any]:
+    return {
+        "folder": done.folder,
+        "written": done.written,
+        "unchanged": done.unchanged,
+        "bytes": done.bytes,
+        "skipped": len(done.skipped),
     }

@@ -8,7 +8,7 @@ from chatdb.cli.commands.conversations.list import SHORT_ID
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import AfterOption, AllOrgsOption, LimitOption, UserOption, option
 from chatdb.cli.organizations_meant import scope_of, tell_nothing, telling_who_has_some
-from chatdb.cli.text import one_line, size_text
+from chatdb.cli.text import one_line
 
 if TYPE_CHECKING:
     from chatdb.operations.attachments.lists import ListedAttachment
@@ -52,7 +52,11 @@ def list_attachments(
             database, organization_key=scope, wanted=wanted, limit=limit, after=after
         )
     command.output.rows(
-        page.items, lists.ListedAttachment, organizations=page.organizations, table=_cells
+        page.items,
+        lists.ListedAttachment,
+        organizations=page.organizations,
+        table=_cells,
+        shortened=("organization", "media_type", "name"),
     )
     if not page.items:
         tell_nothing(command, "attachment")
@@ -67,6 +71,6 @@ def _cells(item: "ListedAttachment") -> dict[str, Any]:
         "message": item.message_id.hex[-SHORT_ID:],
         "name": None if item.name is None else one_line(item.name, limit=40),
         "media_type": item.media_type,
-        "size": None if item.size is None else size_text(item.size),
+        "size": item.size,
         "digest": item.digest[:SHORT_DIGEST],
     }

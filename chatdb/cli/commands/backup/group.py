@@ -42,6 +42,7 @@ from chatdb.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chatdb.backups.contents import OrganizationContents
     from chatdb.backups.manifest import Verification
     from chatdb.operations.backups.compare import ConversationChange
     from chatdb.operations.backups.summary import BackupSummary
@@ -198,7 +199,7 @@ def list_backups(
     command = CommandContext.of(context)
     store = open_store(backup_place(command, place))
     rows = [BackupSummary.of(backup) for backup in find_all(store)]
-    command.output.rows(rows, BackupSummary, table=cells_of)
+    command.output.rows(rows, BackupSummary, table=cells_of, shortened=("verified",))
     if rows and command.output.is_table:
         command.diagnostics.note(f"place: {store.address}")
     elif command.output.is_table:
@@ -236,7 +237,18 @@ def show(context: typer.Context, file: BackupArgument) -> None:
     ):
         if rows:
             output.text("")
-            output.rows(rows, kind)
+            table = _organization_cells if kind is OrganizationContents else None
+            output.rows(rows, kind, table=table, shortened=("sha256", "content_hash"))
+
+
+def _organization_cells(contents: "OrganizationContents") -> dict[str, Any]:
+    return {
+        "key": contents.key or contents.id,
+        "conversations": contents.conversations,
+        "messages": contents.messages,
+        "newest_message_at": contents.newest_message_at,
+        "content_hash": contents.content_hash,
+    }
 
 
 @app.command(cls=DataCommand)
@@ -286,7 +298,7 @@ def verify(
                 result = verify_files(backup, programs, watch)
         left_out = [each.object for each in result.left_out]
         told.figures.update(way=result.way, problems=result.problems, left_out=left_out)
-        words = "\n".join(verified_lines(backup.name, result))
+        words = "\n".join(verified_lines(backup.name, result, backup.manifest))
         command.output.record(VerifiedBackup.of(backup, result), words=words)
         _warn(command, result)
         if not result.passed:
@@ -326,7 +338,7 @@ def diff(
             counts[change.change] += 1
             yield change
 
-    command.output.rows(counted_changes(), ConversationChange)
+    command.output.rows(counted_changes(), ConversationChange, shortened=("organization", "title"))
     command.diagnostics.note(
         ", ".join(f"{counts[word]} {word}" for word in ("appeared", "vanished", "changed"))
     )

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,8 +13,7 @@ from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.confirm import confirm_removal
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import DryRunOption, YesOption, option
-from chatdb.cli.progress import BYTES, amount_text
-from chatdb.cli.text import counted, one_line
+from chatdb.cli.text import counted, one_line, size_text
 from chatdb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -80,17 +79,17 @@ def prune(
             report = operation.carry_out(store, report)
         told.figures.update(_figures(report))
         cells = partial(_cells, report=report)
-        command.output.rows(report.backups, operation.PrunedBackup, table=cells)
+        command.output.rows(report.backups, operation.PrunedBackup, table=cells, shortened=("why",))
         _tell(command, report)
         if report.failed:
             raise typer.Exit(ExitCode.PARTIAL)
 
 
-def _cells(backup: "PrunedBackup", report: "PruneReport") -> dict[str, str]:
+def _cells(backup: "PrunedBackup", report: "PruneReport") -> dict[str, Any]:
     return {
         "name": backup.name,
         "age": age_text((datetime.now(UTC) - backup.made_at).total_seconds()),
-        "size": amount_text(backup.bytes, BYTES),
+        "size": backup.bytes,
         "action": _action(backup, report),
         "why": one_line(backup.problem or ", ".join(backup.reasons), limit=70),
     }
@@ -107,13 +106,13 @@ def _action(backup: "PrunedBackup", report: "PruneReport") -> str:
 def _plan_lines(report: "PruneReport") -> list[str]:
     going = report.of("remove")
     lines = [
-        f"{backup.name} ({amount_text(backup.bytes, BYTES)}; {'; '.join(backup.reasons)})"
+        f"{backup.name} ({size_text(backup.bytes)}; {'; '.join(backup.reasons)})"
         for backup in going[:_SHOWN]
     ]
     if len(going) > _SHOWN:
         lines.append(f"and {len(going) - _SHOWN} more")
     kept = counted(len(report.of("keep")), "backup")
-    size = amount_text(report.removed_bytes, BYTES)
+    size = size_text(report.removed_bytes)
     return [*lines, f"total {counted(len(going), 'backup')}, {size}; {kept} kept"]
 
 

@@ -10,7 +10,7 @@ import typer
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.delete import tell_way_back
 from chatdb.cli.commands.conversations.list import SHORT_ID
-from chatdb.cli.confirm import confirm
+from chatdb.cli.confirm import confirm, would_be
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import (
     ConversationArgument,
@@ -129,9 +129,7 @@ def merge(
         )
         path = None if no_keep else keep_to or default_keep_path(database, now=datetime.now(UTC))
         plan = _plan(found, path)
-        if dry_run:
-            command.diagnostics.block("\n".join(["This would be merged:", *plan]))
-        else:
+        if not dry_run:
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, plan, yes=yes, action="merge conversations of")
@@ -151,7 +149,7 @@ def merge(
         kept=None if path is None else str(path),
         dry_run=dry_run,
     )
-    command.output.record(summary)
+    command.output.record(summary, words=would_be("merged", plan) if dry_run else None)
     if path is not None and not dry_run:
         tell_way_back(command, path, "to restore the merged one beside it")
 

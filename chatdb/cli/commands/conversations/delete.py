@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -12,7 +12,7 @@ import typer
 from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.commands.conversations.list import SHORT_ID
-from chatdb.cli.confirm import confirm
+from chatdb.cli.confirm import confirm, would_be
 from chatdb.cli.context import CommandContext
 from chatdb.cli.erasing import attached_digests, erase_attachments, tell_erased
 from chatdb.cli.flag_options import with_flags
@@ -113,9 +113,8 @@ def delete(
             found = operation.find_matching(database, wanted, organization_key=command.org)
         path = None if no_keep else keep_to or default_keep_path(database, now=datetime.now(UTC))
         report = operation.report_of(found, kept=path if found else None, dry_run=dry_run)
-        if dry_run:
-            command.diagnostics.block("\n".join(["This would be deleted:", *_plan(report)]))
-        elif found:
+        words = would_be("deleted", _plan(report)) if dry_run and found else None
+        if found and not dry_run:
             if path is not None:
                 warn_of_added_columns(command, database, "what is kept")
             confirm(command, _plan(report), yes=yes)
@@ -125,12 +124,22 @@ def delete(
                 database, ids, organization_key=command.org, keep_to=path
             )
             erased = erase_attachments(command, database, command.org, digests)
-    command.output.record(_summary(report))
+    command.output.record(_summary(report), words=words, table=_cells)
     if not found:
         command.diagnostics.note("no matching conversations; nothing deleted")
     elif report.kept is not None and not dry_run:
         tell_way_back(command, report.kept)
     tell_erased(erased)
+
+
+def _cells(summary: DeletionSummary) -> dict[str, Any]:
+    """Return all but the ids, of which there may be thousands."""
+    return {
+        "conversations": summary.conversations,
+        "messages": summary.messages,
+        "snapshots": summary.snapshots,
+        "kept": summary.kept,
+    }
 
 
 def tell_way_back(command: CommandContext, kept: "Path", what: str = "to restore them") -> None:

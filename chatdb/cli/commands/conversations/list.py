@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -23,7 +24,7 @@ from chatdb.cli.options import (
     option,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_nothing, tell_who_has_some
-from chatdb.cli.text import one_line
+from chatdb.cli.text import one_line, short_ago
 from chatdb.cli.times import read_between
 from chatdb.errors import UsageError
 
@@ -185,13 +186,23 @@ def show_summaries(
     kinds = ("kind",) if any(item.kind != "chat" for item in items) else ()
     names = ("title", *kinds, "user_id", "message_count", _TIMES.get(order, "updated_at"))
 
+    now = datetime.now(UTC)
+
     def cells(item: "ConversationSummary") -> dict[str, object]:
         row = {"id": item.id.hex[-digits:]} | {name: getattr(item, name) for name in names}
         if item.title is not None:
             row["title"] = one_line(item.title, limit=60)
+        if order is Sort.ACCESSED and item.last_accessed_at is not None:
+            row["last_accessed_at"] = short_ago(item.last_accessed_at, now)
         return row
 
-    command.output.rows(items, ConversationSummary, organizations=organizations, table=cells)
+    command.output.rows(
+        items,
+        ConversationSummary,
+        organizations=organizations,
+        table=cells,
+        shortened=("user_id", "organization", "title"),
+    )
 
 
 def digits_that_differ(ids: Sequence[UUID]) -> int:

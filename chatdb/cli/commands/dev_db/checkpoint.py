@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatdb.cli.confirm import confirm
+from chatdb.cli.confirm import confirm, would_be
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import checkpoint_url
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import DataCommand, DisconnectOption, DryRunOption, YesOption, argument
-from chatdb.cli.progress import BYTES, amount_text
+from chatdb.cli.text import size_text
 
 if TYPE_CHECKING:
     from chatdb.operations.dev_db.checkpoints import Checkpoint
@@ -68,8 +68,7 @@ def restore(
     wanted = checkpoints.find_checkpoint(url, name)
     plan = [f"by {describe(wanted)}", "(the current database is kept as a checkpoint)"]
     if dry_run:
-        lines = ["This would be replaced:", url.redacted(), *plan]
-        command.output.record(wanted, words="\n  ".join(lines))
+        command.output.record(wanted, words=would_be("replaced", [url.redacted(), *plan]))
         return
     confirm(command, plan, yes=yes, action="replace", url=url)
     kept = checkpoints.restore(url, name, force=force, note=command.diagnostics.note)
@@ -117,7 +116,7 @@ def delete(
     wanted = checkpoints.find_checkpoint(url, name)
     plan = [describe(wanted), "(it cannot be restored)"]
     if dry_run:
-        command.output.record(wanted, words="\n  ".join(["This would be removed:", *plan]))
+        command.output.record(wanted, words=would_be("removed", plan))
         return
     confirm(command, plan, yes=yes, action="remove a checkpoint of", url=url)
     removed = checkpoints.delete(url, name)
@@ -143,7 +142,7 @@ def tell_way_back(command: CommandContext, kept: "Checkpoint | None") -> None:
 
 
 def _size(checkpoint: "Checkpoint") -> str:
-    return amount_text(checkpoint.bytes, BYTES)
+    return size_text(checkpoint.bytes)
 
 
 def _time(checkpoint: "Checkpoint") -> str:

@@ -12,7 +12,7 @@ from chatdb import config as settings
 from chatdb.cli.commands.dev_db import checkpoint as dev_db_checkpoint
 from chatdb.cli.commands.dev_db.gone_reader import ends_with_reader
 from chatdb.cli.commands.dev_db.report import UpReport, print_reset_plan, tell_next, up_line
-from chatdb.cli.confirm import confirm
+from chatdb.cli.confirm import confirm, would_be
 from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import dev_database, options
 from chatdb.cli.diagnostics import is_terminal
@@ -28,8 +28,7 @@ from chatdb.cli.options import (
     option,
     seconds,
 )
-from chatdb.cli.progress import BYTES, amount_text
-from chatdb.cli.text import counted
+from chatdb.cli.text import counted, size_text
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
@@ -130,6 +129,7 @@ def down(
       chatdb dev-db down
       chatdb dev-db down --volumes
     """
+    from chatdb.operations.dev_db.env_file import remove_database_url
     from chatdb.operations.dev_db.status import label_noted, status
 
     command = CommandContext.of(context)
@@ -138,13 +138,16 @@ def down(
     plan = []
     if volumes and is_there:
         seen = status(dev)
-        size = "" if seen.bytes is None else f" ({amount_text(seen.bytes, BYTES)})"
+        size = "" if seen.bytes is None else f" ({size_text(seen.bytes)})"
         plan = [f"the database{size} and every checkpoint, in {seen.data or 'no place any more'}"]
+        if remove_database_url(Path(".env"), dev.remembered()[1].url, dry_run=True):
+            plan.append("DATABASE_URL in .env, which names it")
         plan.append(f"(none of it is kept; to make a verified backup first: {_BACKUP})")
     if dry_run and is_there:
         lines = plan or ["what runs the server (its data is kept)"]
-        command.output.text("\n  ".join(["This would be removed:", *lines]))
+        command.output.text(would_be("removed", lines))
         return
+    url: DatabaseUrl | None = None
     if plan:
         url = dev.remembered()[1].url
         known = None if seen.state == "running" else label_noted(dev.project, url)
@@ -153,6 +156,8 @@ def down(
         command.output.text("nothing to remove: there is no development server here")
     elif volumes:
         command.output.text("removed with everything it stored")
+        if url is not None and remove_database_url(Path(".env"), url):
+            command.diagnostics.note("took DATABASE_URL out of .env")
     else:
         command.output.text("removed; its data is kept: chatdb dev-db up starts it again")
 

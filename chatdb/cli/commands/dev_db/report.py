@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from chatdb.cli.confirm import would_be
 from chatdb.cli.context import CommandContext
 from chatdb.primitives.filled import filled
 
@@ -98,8 +99,8 @@ def print_reset_plan(command: CommandContext, ahead: "Started", *, seed: bool) -
         env_file=None,
     )
     made = "an empty, migrated one" if report.seeded is None else "one with made-up chats"
-    lines = ["This would be made:", f"{report.url}, {made}"]
+    words = would_be("made", [f"{report.url}, {made}"])
     if report.outcome != "made":
         kept = "(the current database is kept as a checkpoint)"
-        lines = ["This would be replaced:", report.url, f"by {made}", kept]
-    command.output.record(report, words="\n  ".join(lines))
+        words = would_be("replaced", [report.url, f"by {made}", kept])
+    command.output.record(report, words=words)

@@ -100,9 +100,11 @@ def notes(report: "ImportReport", *, typed_org: str | None = None) -> Iterator[s
 
     counts = report.counts
     yield from _organization_notes(report)
-    if report.dry_run:
-        yield "nothing was written; leave out --dry-run to import"
-    elif counts.new:
+    if not (counts.new or counts.updated or counts.skipped) and counts.unchanged:
+        is_one = counts.unchanged == 1
+        what = "the conversation is" if is_one else f"all {counts.unchanged:,} conversations are"
+        yield f"nothing new: {what} here already"
+    elif counts.new and not report.dry_run:
         added = f"{counted(counts.new, 'new conversation')}"
         added += f" with {counted(counts.messages_new, 'new message')}"
         org = "" if typed_org is None else f" --org {shlex.quote(one_line(typed_org))}"

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chatdb.backups.left_out import left_out_lines
-from chatdb.cli.progress import BYTES, amount_text
-from chatdb.cli.text import counted
+from chatdb.cli.text import counted, size_text
 
 if TYPE_CHECKING:
     from chatdb.db.contract.replacement import KeptDatabase
@@ -84,7 +83,7 @@ def _left_out_lines(done: "Restored") -> list[str]:
 
 def kept_lines(kept: "KeptDatabase", *, is_there: bool) -> list[str]:
     """Return what `--undo` puts back."""
-    size = amount_text(kept.bytes, BYTES)
+    size = size_text(kept.bytes)
     lines = [f"by {kept.name}, in use until {utc_text(kept.kept_at)} ({size})"]
     if is_there:
         lines.append("(the current database is kept; --undo puts it back again)")

@@ -37,8 +37,9 @@ def smoke_test(
     """Test that the database works and keeps tenants separate.
 
     Writes, counts, finds, exports, imports and deletes a conversation in a temporary organization
-    that is removed at the end; remains of a killed test are removed an hour later. Exits with 1 if
-    a check failed, 3 if the database cannot be reached, 4 if its schema is not current.
+    that is removed at the end; remains of a killed test are removed an hour later. Prints a line
+    if all is well, with -v every check. Exits with 1 if a check failed, 3 if the database cannot be
+    reached, 4 if its schema is not current.
 
     \b
     Examples:
@@ -54,14 +55,20 @@ def smoke_test(
         )
     command = CommandContext.of(context)
     report = _run(command, timeout) if junit is None else _run_into(junit, command, timeout)
-    if command.output.is_table:
+    output = command.output
+    counts = _counts(report)
+    if output.is_table and report.is_passed and not command.options.verbose:
+        output.text(f"{counts}; -v shows all")
+    elif output.is_table:
         from chatdb.cli.commands.smoke_test.report import report_lines
 
-        output = command.output
         output.lines(report_lines(report.results, width=output.width, color=output.color))
+        command.diagnostics.note(counts)
     else:
-        command.output.rows(report.results, CheckResult)
-    _say(command, report)
+        output.rows(report.results, CheckResult)
+        command.diagnostics.note(counts)
+    if report.unkept is not None:
+        command.diagnostics.note(f"the outcome is not saved for chatdb status: {report.unkept}")
     if report.trouble is not None:
         raise typer.Exit(_EXIT_CODES[report.trouble])
     if not report.is_passed:
@@ -88,7 +95,9 @@ def _run(command: CommandContext, timeout: float) -> "SmokeReport":
     settings.export_libpq(command.config)
 
     def tell(result: "CheckResult") -> None:
-        command.diagnostics.detail(f"{result.name}: {result.outcome}, {result.reason}")
+        # A table has them all at its end.
+        if not command.output.is_table:
+            command.diagnostics.detail(f"{result.name}: {result.outcome}, {result.reason}")
 
     report = run(
         command.url,
@@ -103,13 +112,12 @@ def _run(command: CommandContext, timeout: float) -> "SmokeReport":
     return replace(report, results=tuple(results))
 
 
-def _say(command: CommandContext, report: "SmokeReport") -> None:
+def _counts(report: "SmokeReport") -> str:
+    """Return how many checks had which outcome, and the time."""
     counts = Counter(result.outcome.value for result in report.results)
     parts = [
         f"{counts[outcome]} {outcome.replace('_', ' ')}"
         for outcome in ("passed", "failed", "skipped", "not_run")
         if counts[outcome]
     ]
-    command.diagnostics.note(f"{', '.join(parts)} in {report.seconds:.2f} s")
-    if report.unkept is not None:
-        command.diagnostics.note(f"the outcome is not saved for chatdb status: {report.unkept}")
+    return f"{', '.join(parts)} in {report.seconds:.2f} s"

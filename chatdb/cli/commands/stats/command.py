@@ -13,11 +13,12 @@ from chatdb.cli.options import (
     DataCommand,
     LimitOption,
     MessagesSinceOption,
+    MessagesUntilOption,
     OutputFormat,
     option,
 )
 from chatdb.cli.organizations_meant import check_all_orgs, tell_who_has_some
-from chatdb.cli.times import read_time
+from chatdb.cli.times import read_between
 
 if TYPE_CHECKING:
     from chatdb.operations.searching.stats import StatsOptions, StatsReport
@@ -30,6 +31,8 @@ class By(StrEnum):
 
     DAY = "day"
     WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
     MODEL = "model"
     ROLE = "role"
     USER = "user"
@@ -52,6 +55,7 @@ def stats(
     context: typer.Context,
     by: Annotated[By, option("--by", "Group messages by this.", show_default=True)] = By.DAY,
     since: MessagesSinceOption = None,
+    until: MessagesUntilOption = None,
     timezone: Annotated[
         str | None,
         option("--timezone NAME", "Time zone for days, hours and --since.  [default: UTC]"),
@@ -68,14 +72,16 @@ def stats(
 ) -> None:
     """Count messages by day, model, user and more.
 
-    Counts and characters, the longest conversations, the busiest hours of the week and disk usage,
-    from one pass over the messages. Covers all organizations, or the one given by --org or
-    CHATDB_ORG; --all-orgs always covers all. Shows the newest days and weeks, and the largest of
-    other groups. CSV and JSON Lines contain the groups, or the part given by --section.
+    Counts and characters, the longest conversations and the busiest hours of the week, from one
+    pass over the messages; disk usage with --section storage. Covers all organizations, or the one
+    given by --org or CHATDB_ORG; --all-orgs always covers all. Shows the newest days, weeks,
+    months and years, and the largest of other groups. CSV and JSON Lines contain the groups, or
+    the part given by --section.
 
     \b
     Examples:
       chatdb stats
+      chatdb stats --by month --since 2025-01-01 --until 2025-12-31
       chatdb stats --by model --since 2026-01-01 --timezone Europe/Berlin
       chatdb stats --by user --org acme --section groups --format csv
     """
@@ -85,27 +91,31 @@ def stats(
     command = CommandContext.of(context)
     if all_orgs:
         check_all_orgs(command)
+    is_whole_report = section is None and command.output.format is OutputFormat.JSON
     org = command.config.org
     of_all = all_orgs or org.source == "default"
     zone = command.zone if timezone is None else zone_of(timezone)
+    first, after = read_between(since, until, zone=zone)
     options = StatsOptions(
         by=by.value,
         organization_key=None if of_all else org.value,
         kinds=kinds_wanted(kind, default=EVERY_KIND if by is By.KIND else "chat"),
-        since=None if since is None else read_time(since, "--since", zone=zone),
+        since=first,
+        until=after,
         timezone=timezone or command.config.timezone.value,
         limit=limit,
         approximate=approximate,
+        storage=is_whole_report or section is Section.STORAGE,
     )
     report = _count(command, options, all_orgs=all_orgs)
-    if section is None and command.output.format is OutputFormat.JSON:
+    if is_whole_report:
         command.output.record(report)
     elif command.output.is_table:
         _print_tables(command, report, section)
     else:
         rows, row_type = _rows(report, section or Section.GROUPS)
         command.output.rows(rows, row_type)
-    _say(command, report, section)
+    _say(command, report, section, asked_for_storage=options.storage)
 
 
 def _count(command: CommandContext, options: "StatsOptions", *, all_orgs: bool) -> "StatsReport":
@@ -143,10 +153,10 @@ def _rows(report: "StatsReport", section: Section) -> tuple[Any, type[Any]]:
 
 
 def _print_tables(command: CommandContext, report: "StatsReport", section: Section | None) -> None:
-    from chatdb.cli.commands.stats.tables import PARTS, report_lines
+    from chatdb.cli.commands.stats.tables import SHOWN, report_lines
 
     output = command.output
-    parts = PARTS if section is None else (section.value,)
+    parts = SHOWN if section is None else (section.value,)
     output.lines(report_lines(report, parts, width=output.width, color=output.color))
 
 
@@ -154,17 +164,21 @@ def _say(
     command: CommandContext,
     report: "StatsReport",
     section: Section | None,
+    *,
+    asked_for_storage: bool,
 ) -> None:
+    from chatdb.cli.commands.stats.periods import TIMES
+
     note = command.diagnostics.note
     if section is None and command.output.format in (OutputFormat.CSV, OutputFormat.JSONL):
         note("these are the groups; --section selects another part, --format json has all of it")
     if report.has_more and section in (None, Section.GROUPS):
-        which = "newest" if report.by in ("day", "week") else "largest"
+        which = "newest" if report.by in TIMES else "largest"
         note(f"the {which} {len(report.groups)}; --limit shows more")
     if report.approximate:
         note(
             f"estimated from {report.sampled:.2%} of the messages;"
             " conversations are not counted from a sample"
         )
-    if report.storage is None:
+    if asked_for_storage and report.storage is None:
         note("this SQLite cannot report the size of its tables (it was built without dbstat)")

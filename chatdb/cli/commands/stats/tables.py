@@ -3,22 +3,21 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chatdb.cli.charts import bar, heat_map
+from chatdb.cli.charts import WEEKDAYS, bar, heat_map, scale
+from chatdb.cli.commands.stats.periods import TIMES, gap
 from chatdb.cli.table import table_lines
 from chatdb.cli.text import counted, one_line, size_text
 
 if TYPE_CHECKING:
     from chatdb.operations.searching.stats import StatsReport
 
-PARTS = ("groups", "longest", "hours", "storage")
+SHOWN = ("groups", "longest", "hours")
+"""The parts of the report that are printed if none is asked for."""
 _WIDEST_BAR = 30
 _NARROWEST_BAR = 6
 _NOBODY = "(none)"
 _KEY_LIMIT = 40
 _TITLE_LIMIT = 50
-_SHORT_TITLE_LIMIT = 24
-_WIDE = 100
-_STORED_SHOWN = 10
 
 
 def report_lines(
@@ -36,7 +35,7 @@ def report_lines(
         elif part == "hours":
             yield from _hours(report, color=color)
         else:
-            yield from _storage(report, len(parts) > 1, width, color=color)
+            yield from _storage(report, width, color=color)
 
 
 def _empty_parts(report: "StatsReport") -> Iterator[str]:
@@ -55,26 +54,29 @@ def _groups(report: "StatsReport", width: int | None, *, color: bool) -> Iterato
     yield ", ".join(words)
     yield ""
     names = [report.by, "conversations", "messages", "characters", ""]
-    rows: list[list[Any]] = [
-        [
-            _NOBODY if group.key is None else one_line(group.key, limit=_KEY_LIMIT),
-            group.conversations,
-            group.messages,
-            group.characters,
-        ]
-        for group in report.groups
-    ]
+    rows = list(_group_rows(report))
     if totals.conversations is None:
         names.remove("conversations")
         rows = [[row[0], *row[2:]] for row in rows]
     room = _bar_room(names, rows, width)
     if room < _NARROWEST_BAR:
-        yield from table_lines(names[:-1], rows, width=width, color=color)
+        yield from table_lines(names[:-1], rows, width=width, color=color, shortened=names[:1])
         return
     most = max((group.messages for group in report.groups), default=0)
-    for row, group in zip(rows, report.groups, strict=True):
-        row.append(bar(group.messages, most, room))
+    for row in rows:
+        row.append(bar(row[-2], most, room))
     yield from table_lines(names, rows, width=width, color=color)
+
+
+def _group_rows(report: "StatsReport") -> Iterator[list[Any]]:
+    """Yield key, conversations, messages and characters; times without any messages too."""
+    before: str | None = None
+    for group in report.groups:
+        if report.by in TIMES and before is not None and group.key is not None:
+            yield from ([key, 0, 0, 0] for key in gap(report.by, before, group.key))
+        before = group.key
+        key = _NOBODY if group.key is None else one_line(group.key, limit=_KEY_LIMIT)
+        yield [key, group.conversations, group.messages, group.characters]
 
 
 def _bar_room(names: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None) -> int:
@@ -91,53 +93,42 @@ def _bar_room(names: Sequence[str], rows: Sequence[Sequence[Any]], width: int | 
 
 
 def _longest(report: "StatsReport", width: int | None, *, color: bool) -> Iterator[str]:
-    """With little room the title is shorter, and the user is left out."""
-    yield "longest conversations"
+    yield "Longest conversations"
     yield ""
-    is_wide = width is None or width >= _WIDE
-    limit = _TITLE_LIMIT if is_wide else _SHORT_TITLE_LIMIT
     names = ["id", "title", "user_id", "organization", "messages", "characters"]
     rows = [
         [
             each.id.hex[-8:],
-            None if each.title is None else one_line(each.title, limit=limit),
+            None if each.title is None else one_line(each.title, limit=_TITLE_LIMIT),
             each.user_id,
-            each.organization,
+            # Who chose an organization knows which it is.
+            each.organization if report.organization is None else None,
             each.messages,
             each.characters,
         ]
         for each in report.longest_conversations
     ]
-    if not is_wide:
-        names, rows = [*names[:2], *names[4:]], [[*row[:2], *row[4:]] for row in rows]
-    yield from table_lines(names, rows, width=width, color=color)
+    shortened = ("user_id", "organization", "title")
+    yield from table_lines(names, rows, width=width, color=color, shortened=shortened)
 
 
 def _hours(report: "StatsReport", *, color: bool) -> Iterator[str]:
-    yield f"messages by the hour of the week ({report.timezone})"
+    yield f"Messages by the hour of the week ({report.timezone})"
     yield ""
     values = {(each.weekday, each.hour): each.messages for each in report.busiest_hours}
     yield from heat_map(values, color=color)
     if report.busiest_hours:
         most = max(report.busiest_hours, key=lambda each: each.messages)
-        yield (
-            f"darkest: {counted(most.messages, 'message')}"
-            if not color
-            else (f"brightest: {counted(most.messages, 'message')}")
-        )
+        yield ""
+        yield scale(most.messages, color=color)
+        hour = f"{WEEKDAYS[most.weekday - 1]} {most.hour:02}:00"
+        yield f"busiest: {hour}, {counted(most.messages, 'message')}"
 
 
-def _storage(
-    report: "StatsReport", shortened: bool, width: int | None, *, color: bool
-) -> Iterator[str]:
+def _storage(report: "StatsReport", width: int | None, *, color: bool) -> Iterator[str]:
     stored = report.storage or ()
-    shown = stored[:_STORED_SHOWN] if shortened else stored
-    yield f"storage: {size_text(sum(each.bytes for each in stored))}"
+    yield f"Storage: {size_text(sum(each.bytes for each in stored))}"
     yield ""
-    names = ["table", "name", "kind", "size", "rows"]
-    rows = [[each.table, each.name, each.kind, size_text(each.bytes), each.rows] for each in shown]
+    names = ["table", "name", "kind", "bytes", "rows"]
+    rows = [[each.table, each.name, each.kind, each.bytes, each.rows] for each in stored]
     yield from table_lines(names, rows, width=width, color=color)
-    rest = stored[len(shown) :]
-    if rest:
-        size = size_text(sum(each.bytes for each in rest))
-        yield f"and {len(rest)} more of {size}: --section storage"
