@@ -1,35 +1,27 @@
 """A message as HTML: who and when, its words, and folded what stands beside them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 from html import escape
-from typing import Any
 
-import msgspec
-
-from chatdb.formats.attached_files import name_of
-from chatdb.formats.attachment_links import LinkedEntry
-from chatdb.formats.citations import with_links
-from chatdb.formats.html.rendering import preformatted, rendered, visible
+from chatdb.formats.html.rendering import preformatted, rendered
+from chatdb.formats.markdown_reading import visible
 from chatdb.formats.markdown_text import one_line
-from chatdb.formats.message_parts import (
-    ROLE_NAMES,
-    attachment_label,
-    attachments_once,
-    call_name,
-    code_language,
-    items,
-    readable,
+from chatdb.formats.message_body import (
+    Aside,
+    AttachedFile,
+    AttachedFiles,
+    Verbatim,
+    Words,
+    parts_of,
 )
+from chatdb.formats.message_parts import ROLE_NAMES
 from chatdb.formats.times import is_known
-from chatdb.primitives.nesting import roomy
 from chatdb.records import Message
 
-_LONGEST_NAME = 80
 _ACTIVE = (".html", ".htm", ".xhtml", ".xht", ".shtml", ".svg", ".svgz", ".xml", ".mht", ".mhtml")
 """Files in which a browser runs scripts: they lie in the folder, but no click opens them."""
-_encode = roomy(msgspec.json.Encoder(order="sorted").encode)
 
 
 def message_html(message: Message, anchor: str, *, hidden: bool = False) -> str:
@@ -60,26 +52,17 @@ def _speaker(role: str, *names: str | None) -> tuple[str, str]:
 
 
 def _body(message: Message) -> Iterator[str]:
-    if message.reasoning is not None:
-        yield _folded("Reasoning", message.reasoning)
-    content = with_links(message)
-    if content and not content.isspace():
-        if message.role == "tool":
-            yield _folded("Output", content)
-        elif (language := code_language(message)) is not None:
-            yield preformatted(visible(content), language or "text")
-        else:
-            yield f'<div class="text" dir="auto" lang="">\n{rendered(content)}</div>\n'
-    if message.attached_text:
-        yield _folded("Attached text", message.attached_text)
-    for call in items(message.tool_calls):
-        yield fold(_named("Tool call", call), _call(call))
-    for output in items(message.tool_outputs):
-        yield fold(_named("Tool output", output), _output(output))
-    attached = attachments_once(message)
-    if attached:
-        names = "".join(f"<li>{_attachment(each)}</li>" for each in attached)
-        yield f'<ul class="files" aria-label="Attachments">{names}</ul>\n'
+    for part in parts_of(message):
+        match part:
+            case Words(text):
+                yield f'<div class="text" dir="auto" lang="">\n{rendered(text)}</div>\n'
+            case Verbatim():
+                yield _verbatim(part)
+            case Aside(title, texts):
+                yield fold(title, "".join(map(_verbatim, texts)))
+            case AttachedFiles(files):
+                names = "".join(f"<li>{_attachment(each)}</li>" for each in files)
+                yield f'<ul class="files" aria-label="Attachments">{names}</ul>\n'
 
 
 def fold(summary: str, inside: str) -> str:
@@ -88,76 +71,14 @@ def fold(summary: str, inside: str) -> str:
     return f'<details class="fold"><summary>{text}</summary><div>\n{inside}</div></details>\n'
 
 
-def _folded(summary: str, value: Any) -> str:
-    return fold(summary, _value(value))
+def _verbatim(part: Verbatim) -> str:
+    return preformatted(visible(part.text), part.language)
 
 
-def _value(value: Any) -> str:
-    """Return the text of a value as it is, or the value as JSON."""
-    text = readable(value)
-    return _json(value) if text is None else preformatted(visible(text))
-
-
-def _call(call: Any) -> str:
-    """Return the code that a call runs as code, with what else it holds as JSON."""
-    if isinstance(call, Mapping):
-        for key in ("input", "arguments"):
-            given = call.get(key)
-            code = given.get("code") if isinstance(given, Mapping) else None
-            if isinstance(given, Mapping) and isinstance(code, str) and code.strip():
-                language = given.get("language")
-                shown = preformatted(
-                    visible(code), language if isinstance(language, str) else "python"
-                )
-                others = {name: each for name, each in given.items() if name != "code"}
-                return shown + _rest(dict(call) | {key: others}, key if not others else "")
-    return _value(call)
-
-
-def _output(output: Any) -> str:
-    """Return the text of an output, with what else it holds as JSON."""
-    if isinstance(output, Mapping):
-        for key in ("text", "content", "output"):
-            text = readable(output.get(key))
-            if text is not None and text.strip():
-                return preformatted(visible(text)) + _rest(output, key)
-    return _value(output)
-
-
-def _rest(value: Mapping[str, Any], shown: str) -> str:
-    """Return fields beside the name, which the summary has, and the one that is shown."""
-    others = {name: each for name, each in value.items() if name not in ("name", shown)}
-    return _json(others) if others else ""
-
-
-def _json(value: Any) -> str:
-    text = msgspec.json.format(_encode(value), indent=2).decode()
-    return preformatted(visible(text), "json")
-
-
-def _named(what: str, value: Any) -> str:
-    name = one_line(call_name(value))[:_LONGEST_NAME]
-    return f"{what}: {name}" if name else what
-
-
-def _attachment(entry: Any) -> str:
+def _attachment(file: AttachedFile) -> str:
     """Return the name of an attachment, linked if its file is there, with its type and size."""
-    address = ""
-    if isinstance(entry, LinkedEntry):
-        # A page from the disk may do more than this one, which is a page of somebody else's.
-        is_active = entry.url.lower().endswith(_ACTIVE)
-        address = "" if is_active else escape(entry.url)
-        entry = entry.name if name_of(entry.entry) is None else entry.entry
-    name, (kind, size) = attachment_label(entry)
-    about = ", ".join(each for each in (one_line(kind), _size(size)) if each)
-    text = f"<bdi>{escape(name or 'unnamed')}</bdi>"
-    text = f'<a href="{address}">{text}</a>' if address else text
-    return text + (f" <small>{escape(about)}</small>" if about else "")
-
-
-def _size(size: int | None) -> str:
-    if size is None:
-        return ""
-    if size < 1000:
-        return f"{size} bytes"
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    text = f"<bdi>{escape(file.name)}</bdi>"
+    # A page from the disk may do more than this one, which is a page of somebody else's.
+    if file.linked is not None and not file.linked.url.lower().endswith(_ACTIVE):
+        text = f'<a href="{escape(file.linked.url)}">{text}</a>'
+    return text + (f" <small>{escape(file.about)}</small>" if file.about else "")

@@ -1,0 +1,152 @@
+"""What a page shows of a message, in its order: words, code, and what is set apart from them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from chatdb.formats.attached_files import name_of
+from chatdb.formats.attachment_links import LinkedEntry
+from chatdb.formats.citations import with_links
+from chatdb.formats.markdown_text import one_line
+from chatdb.formats.message_parts import (
+    attachment_label,
+    attachments_once,
+    call_name,
+    code_language,
+    items,
+    readable,
+)
+from chatdb.primitives.nesting import roomy
+from chatdb.records import Message
+
+_LONGEST_NAME = 80
+_encode = roomy(msgspec.json.Encoder(order="sorted").encode)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Markdown, as a person or a model wrote it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """A text as it is; with a language it is code."""
+
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What stands beside the words, under a title: reasoning, calls, outputs, attached text."""
+
+    title: str
+    texts: tuple[Verbatim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """An attachment: its name, its type and size; `linked` if its file is kept."""
+
+    name: str
+    about: str
+    linked: LinkedEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFiles:
+    """All attachments of a message."""
+
+    files: tuple[AttachedFile, ...]
+
+
+Part = Words | Verbatim | Aside | AttachedFiles
+
+
+def parts_of(message: Message) -> Iterator[Part]:
+    """Yield the parts of a message."""
+    if message.reasoning is not None:
+        yield Aside("Reasoning", _value(message.reasoning))
+    content = with_links(message)
+    if content and not content.isspace():
+        if message.role == "tool":
+            yield Aside("Output", (Verbatim(content),))
+        elif (language := code_language(message)) is not None:
+            yield Verbatim(content, language or "text")
+        else:
+            yield Words(content)
+    if message.attached_text:
+        yield Aside("Attached text", (Verbatim(message.attached_text),))
+    for call in items(message.tool_calls):
+        yield Aside(_named("Tool call", call), _call(call))
+    for output in items(message.tool_outputs):
+        yield Aside(_named("Tool output", output), _output(output))
+    attached = attachments_once(message)
+    if attached:
+        yield AttachedFiles(tuple(map(_attachment, attached)))
+
+
+def _value(value: Any) -> tuple[Verbatim, ...]:
+    """Return the text of a value as it is, or the value as JSON."""
+    text = readable(value)
+    return _json(value) if text is None else (Verbatim(text),)
+
+
+def _call(call: Any) -> tuple[Verbatim, ...]:
+    """Return the code that a call runs as code, with what else it holds as JSON."""
+    if isinstance(call, Mapping):
+        for key in ("input", "arguments"):
+            given = call.get(key)
+            code = given.get("code") if isinstance(given, Mapping) else None
+            if isinstance(given, Mapping) and isinstance(code, str) and code.strip():
+                language = given.get("language")
+                shown = Verbatim(code, language if isinstance(language, str) else "python")
+                others = {name: each for name, each in given.items() if name != "code"}
+                return shown, *_rest(dict(call) | {key: others}, key if not others else "")
+    return _value(call)
+
+
+def _output(output: Any) -> tuple[Verbatim, ...]:
+    """Return the text of an output, with what else it holds as JSON."""
+    if isinstance(output, Mapping):
+        for key in ("text", "content", "output"):
+            text = readable(output.get(key))
+            if text is not None and text.strip():
+                return Verbatim(text), *_rest(output, key)
+    return _value(output)
+
+
+def _rest(value: Mapping[str, Any], shown: str) -> tuple[Verbatim, ...]:
+    """Return fields beside the name, which the title has, and the one that is shown."""
+    others = {name: each for name, each in value.items() if name not in ("name", shown)}
+    return _json(others) if others else ()
+
+
+def _json(value: Any) -> tuple[Verbatim, ...]:
+    return (Verbatim(msgspec.json.format(_encode(value), indent=2).decode(), "json"),)
+
+
+def _named(what: str, value: Any) -> str:
+    name = one_line(call_name(value))[:_LONGEST_NAME]
+    return f"{what}: {name}" if name else what
+
+
+def _attachment(entry: Any) -> AttachedFile:
+    linked = entry if isinstance(entry, LinkedEntry) else None
+    if linked is not None:
+        entry = linked.name if name_of(linked.entry) is None else linked.entry
+    name, (kind, size) = attachment_label(entry)
+    about = ", ".join(each for each in (one_line(kind), _size(size)) if each)
+    return AttachedFile(name or "unnamed", about, linked)
+
+
+def _size(size: int | None) -> str:
+    if size is None:
+        return ""
+    if size < 1000:
+        return f"{size} bytes"
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
