@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST = 100_000
 """Characters of a text that is read as Markdown; a longer one is shown as it is."""
 PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,([A-Za-z0-9+/=]+)")
-ADDRESS = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:!?)\]*_|]", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:!?)\]*_|]", re.IGNORECASE)
 
 _OVERRIDES = re.compile("[\u202a-\u202e]")
 _LINK = re.compile(r"https?://|mailto:", re.IGNORECASE)
@@ -26,6 +26,16 @@ _MARKUP = re.compile(r"[\\`*_\[\]<&~$|]")
 _LINE_START = re.compile(r"\n[ \t>#+=:0-9-]")
 """What may be more than a paragraph, anywhere and at the start of a line."""
 _BETWEEN_PARAGRAPHS = re.compile(r"\n(?:[ \t]*\n)+")
+
+
+def with_addresses(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the pieces of a text, with True those that are addresses of the web."""
+    end = 0
+    for found in _ADDRESS.finditer(text) if "://" in text else ():
+        yield text[end : found.start()], False
+        yield found[0], True
+        end = found.end()
+    yield text[end:], False
 
 
 def visible(text: str) -> str:

@@ -22,6 +22,8 @@ from chatdb.primitives.nesting import roomy
 from chatdb.records import Message
 
 _LONGEST_NAME = 80
+_ACTIVE = (".html", ".htm", ".xhtml", ".xht", ".shtml", ".svg", ".svgz", ".xml", ".mht", ".mhtml")
+"""Files in which a browser runs scripts: they lie in the folder, but no click opens them."""
 _encode = roomy(msgspec.json.Encoder(order="sorted").encode)
 
 
@@ -49,22 +51,23 @@ class Aside:
 
 
 @dataclass(frozen=True, slots=True)
-class AttachedFile:
-    """An attachment: its name, its type and size; `linked` if its file is kept."""
+class ShownFile:
+    """An attachment: name, type and size, where it may be opened; `linked` if it is kept."""
 
     name: str
     about: str
+    address: str
     linked: LinkedEntry | None
 
 
 @dataclass(frozen=True, slots=True)
-class AttachedFiles:
+class ShownFiles:
     """All attachments of a message."""
 
-    files: tuple[AttachedFile, ...]
+    files: tuple[ShownFile, ...]
 
 
-Part = Words | Verbatim | Aside | AttachedFiles
+Part = Words | Verbatim | Aside | ShownFiles
 
 
 def parts_of(message: Message) -> Iterator[Part]:
@@ -87,7 +90,7 @@ def parts_of(message: Message) -> Iterator[Part]:
         yield Aside(_named("Tool output", output), _output(output))
     attached = attachments_once(message)
     if attached:
-        yield AttachedFiles(tuple(map(_attachment, attached)))
+        yield ShownFiles(tuple(map(_attachment, attached)))
 
 
 def _value(value: Any) -> tuple[Verbatim, ...]:
@@ -135,13 +138,16 @@ def _named(what: str, value: Any) -> str:
     return f"{what}: {name}" if name else what
 
 
-def _attachment(entry: Any) -> AttachedFile:
+def _attachment(entry: Any) -> ShownFile:
     linked = entry if isinstance(entry, LinkedEntry) else None
     if linked is not None:
         entry = linked.name if name_of(linked.entry) is None else linked.entry
     name, (kind, size) = attachment_label(entry)
     about = ", ".join(each for each in (one_line(kind), _size(size)) if each)
-    return AttachedFile(name or "unnamed", about, linked)
+    # A page from the disk may do more than this one, which is a page of somebody else's.
+    is_active = linked is not None and linked.url.lower().endswith(_ACTIVE)
+    address = "" if linked is None or is_active else linked.url
+    return ShownFile(name or "unnamed", about, address, linked)
 
 
 def _size(size: int | None) -> str:

@@ -7,9 +7,11 @@ import typer
 
 from chatdb.cli.commands.export import (
     AllBranchesOption,
+    FontDirOption,
     ForceOption,
     IncludeHiddenOption,
     ToOption,
+    font_folders,
     report,
     stdout_for,
     warn_of_kept,
@@ -46,6 +48,7 @@ def convert(
     ] = None,
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
+    font_dir: FontDirOption = None,
     force: ForceOption = False,
 ) -> None:
     """Convert an export to another format, without a database.
@@ -77,6 +80,7 @@ def convert(
         source_name=source_name,
         all_branches=all_branches,
         include_hidden=include_hidden,
+        font_folders=font_folders(writes, font_dir),
     )
     options.writer()
     _Converting(command, options).to(output, force=force)

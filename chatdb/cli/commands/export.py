@@ -20,14 +20,15 @@ from chatdb.cli.organizations_meant import (
     telling_who_has_some,
 )
 from chatdb.cli.progress import Progress, QuietProgress
-from chatdb.cli.text import counted
+from chatdb.cli.text import counted, safe
 from chatdb.cli.times import read_time
-from chatdb.errors import ExitCode
+from chatdb.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from chatdb.db.database import Database
+    from chatdb.formats.base import MissingLetters
     from chatdb.formats.files.writing import Written
     from chatdb.operations.exporting.database import DatabaseWritten
     from chatdb.operations.exporting.files import ExportOptions
@@ -38,13 +39,19 @@ app = command_app()
 
 ToOption = Annotated[
     str | None,
-    option("--to FORMAT", "Format: jsonl (lossless), json, markdown or html; see chatdb formats."),
+    option(
+        "--to FORMAT", "Format: jsonl (lossless), json, markdown, html or pdf; see chatdb formats."
+    ),
 ]
 AllBranchesOption = Annotated[
     bool, option("--all-branches", "Write every branch, not only the active one.")
 ]
 IncludeHiddenOption = Annotated[
     bool, option("--include-hidden", "Also write messages that the source hid.")
+]
+FontDirOption = Annotated[
+    list[str] | None,
+    option("--font-dir DIR", "Folder with more fonts for --to pdf; repeatable."),
 ]
 ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
 
@@ -84,8 +91,9 @@ def export(
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
     no_attachments: Annotated[
-        bool, option("--no-attachments", "Markdown or HTML without kept attachments beside it.")
+        bool, option("--no-attachments", "Markdown, HTML or PDF without kept attachments.")
     ] = False,
+    font_dir: FontDirOption = None,
     force: ForceOption = False,
 ) -> None:
     """Write conversations to files.
@@ -99,6 +107,7 @@ def export(
       chatdb export --all-orgs --output everything.jsonl.zst
       chatdb export --to markdown --output notes/ --since 2026-01-01
       chatdb export --to html --output pages/
+      chatdb export --id last --output trip.pdf
       chatdb export --to json --query "travel plans" --output -
       chatdb export --to relay --output relay.sql
     """
@@ -122,6 +131,7 @@ def export(
         format_name=_format_name(output, to),
         all_branches=all_branches,
         include_hidden=include_hidden,
+        font_folders=font_folders(_format_name(output, to), font_dir),
     )
     to_database = is_layout(options.format_name)
     if to_database:
@@ -137,6 +147,15 @@ def export(
             exporting.to_database(output, force=force)
         else:
             exporting.to(output, force=force, attachments=not no_attachments)
+
+
+def font_folders(format_name: str, folders: list[str] | None) -> tuple[str, ...]:
+    """Return the folders with fonts; raises UsageError for a format without pages."""
+    if folders and format_name != "pdf":
+        raise UsageError(
+            f"--font-dir is only for PDF, not for {format_name}", hint="leave it out, or: --to pdf"
+        )
+    return tuple(folders or ())
 
 
 def _format_name(output: str, to: str | None) -> str:
@@ -218,6 +237,7 @@ class _Exporting:
                 stream,
                 self._request,
                 on_read=lambda count, _: progress.advance(count),
+                store=self._attachments,
             )
 
     def _to_file(self, path: Path, *, force: bool) -> "Written":
@@ -230,6 +250,7 @@ class _Exporting:
                 self._request,
                 force=force,
                 on_read=lambda count, _: progress.advance(count),
+                store=self._attachments,
             )
 
     def _to_folder(self, folder: Path, *, force: bool) -> "Written":
@@ -298,7 +319,9 @@ def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
 
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:
-    """Return stdout for bytes; on a terminal the text is made safe."""
+    """Return stdout for bytes; on a terminal text is made safe, and PDF is refused (UsageError)."""
+    if format_name == "pdf" and command.output.is_terminal:
+        raise UsageError("a terminal shows no PDF", hint="give a file: --output chat.pdf")
     return command.output.binary(is_json=format_name not in ("markdown", "html"))
 
 
@@ -329,5 +352,18 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
             f"wrote {counted(written.conversations, 'conversation')}"
             f" with {counted(written.messages, 'message')} to {output}{files}"
         )
-    if written.kept:
+    for each in written.missing_letters:
+        command.diagnostics.warning(_boxes(each))
+    if written.kept or written.missing_letters:
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _boxes(missing: "MissingLetters") -> str:
+    """Return what to say of letters that are boxes on the pages."""
+    how_often = "once" if missing.times == 1 else f"{missing.times:,} times"
+    has = "no font here has them"
+    install = f"; to install one: apt install {missing.package}, or give it by --font-dir"
+    return (
+        f"{counted(missing.letters, 'letter')} of {missing.script} ({safe(missing.examples)})"
+        f" stand as boxes, {how_often}: {has}{install if missing.package else ''}"
+    )

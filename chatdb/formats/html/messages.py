@@ -10,8 +10,8 @@ from chatdb.formats.markdown_reading import visible
 from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_body import (
     Aside,
-    AttachedFile,
-    AttachedFiles,
+    ShownFile,
+    ShownFiles,
     Verbatim,
     Words,
     parts_of,
@@ -19,9 +19,6 @@ from chatdb.formats.message_body import (
 from chatdb.formats.message_parts import ROLE_NAMES
 from chatdb.formats.times import is_known
 from chatdb.records import Message
-
-_ACTIVE = (".html", ".htm", ".xhtml", ".xht", ".shtml", ".svg", ".svgz", ".xml", ".mht", ".mhtml")
-"""Files in which a browser runs scripts: they lie in the folder, but no click opens them."""
 
 
 def message_html(message: Message, anchor: str, *, hidden: bool = False) -> str:
@@ -60,7 +57,7 @@ def _body(message: Message) -> Iterator[str]:
                 yield _verbatim(part)
             case Aside(title, texts):
                 yield fold(title, "".join(map(_verbatim, texts)))
-            case AttachedFiles(files):
+            case ShownFiles(files):
                 names = "".join(f"<li>{_attachment(each)}</li>" for each in files)
                 yield f'<ul class="files" aria-label="Attachments">{names}</ul>\n'
 
@@ -75,10 +72,9 @@ def _verbatim(part: Verbatim) -> str:
     return preformatted(visible(part.text), part.language)
 
 
-def _attachment(file: AttachedFile) -> str:
+def _attachment(file: ShownFile) -> str:
     """Return the name of an attachment, linked if its file is there, with its type and size."""
     text = f"<bdi>{escape(file.name)}</bdi>"
-    # A page from the disk may do more than this one, which is a page of somebody else's.
-    if file.linked is not None and not file.linked.url.lower().endswith(_ACTIVE):
-        text = f'<a href="{escape(file.linked.url)}">{text}</a>'
+    if file.address:
+        text = f'<a href="{escape(file.address)}">{text}</a>'
     return text + (f" <small>{escape(file.about)}</small>" if file.about else "")

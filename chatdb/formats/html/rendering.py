@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from chatdb.formats.html.highlighting import highlighted
 from chatdb.formats.markdown_reading import (
-    ADDRESS,
     LONGEST,
     PICTURE,
     chunks,
@@ -18,6 +17,7 @@ from chatdb.formats.markdown_reading import (
     needs_few_rules,
     plain_lines,
     visible,
+    with_addresses,
 )
 
 if TYPE_CHECKING:
@@ -89,13 +89,12 @@ def _markdown(few_rules: bool) -> "MarkdownIt":
 
 def _text(_: "RendererHTML", tokens: Tokens, at: int, __: Any, env: Environment) -> str:
     content = tokens[at].content
-    if "://" not in content or env.get("in_link"):
+    if env.get("in_link"):
         return escape(content)
-    parts, end = [], 0
-    for found in ADDRESS.finditer(content):
-        parts += [escape(content[end : found.start()]), link(found[0], escape(found[0]))]
-        end = found.end()
-    return "".join(parts) + escape(content[end:])
+    return "".join(
+        link(piece, escape(piece)) if is_address else escape(piece)
+        for piece, is_address in with_addresses(content)
+    )
 
 
 def _math_text(_: "RendererHTML", tokens: Tokens, at: int, __: Any, ___: Environment) -> str:

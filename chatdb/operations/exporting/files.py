@@ -11,16 +11,17 @@ from typing import IO, TYPE_CHECKING, TypedDict
 from chatdb.db.database import Database
 from chatdb.formats import native, registry
 from chatdb.formats.attachment_links import FOLDER as ATTACHMENTS
-from chatdb.formats.base import WriteOptions, Writer
+from chatdb.formats.base import ReadFile, VolumeWriter, WriteOptions, Writer
 from chatdb.formats.files.file_names import folder_name
 from chatdb.formats.files.folder_writing import FolderWriter, write_folder
 from chatdb.formats.files.outputs import open_output
+from chatdb.formats.files.volumes import write_volumes
 from chatdb.formats.files.writing import Written, check_file, write_stream
 from chatdb.operations.attachments.public import with_placed_files
 from chatdb.operations.exporting.exports import read_conversations
 from chatdb.operations.searching.public import SearchOptions, search
 from chatdb.primitives.file_store import FileStore
-from chatdb.records import Conversation, organization_id_of
+from chatdb.records import Conversation, MessageFile, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope
 from chatdb.store.lines import OnRead, native_lines
 from chatdb.store.selecting import ConversationFilter, IdsWithin
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 _HITS_AT_ONCE = 1_000
-_TRANSCRIPTS = ("markdown", "html")
+_TRANSCRIPTS = ("markdown", "html", "pdf")
 
 
 class _Reading(TypedDict):
@@ -54,6 +55,7 @@ class ExportOptions:
     format_name: str = native.NativeReader.name
     all_branches: bool = False
     include_hidden: bool = False
+    font_folders: tuple[str, ...] = ()
 
     @property
     def is_everything(self) -> bool:
@@ -74,42 +76,71 @@ class ExportOptions:
             "marks_only": self.format_name in _TRANSCRIPTS,
         }
 
-    def writer(self, source: str, *, attachments: str | None = None) -> Writer:
+    def writer(
+        self, source: str, *, attachments: str | None = None, store: FileStore | None = None
+    ) -> Writer:
         """Return the writer; `source` names where the records come from.
 
-        `attachments` is the folder beside the files with the kept attachments.
+        `attachments` is the folder beside the files with the kept attachments, `store` has them.
         """
         options = WriteOptions(
             all_branches=self.all_branches,
             include_hidden=self.include_hidden,
             source=source,
             attachments=attachments,
+            read_file=None if store is None else self._reading_from(store),
+            font_folders=self.font_folders,
         )
         return registry.writer(self.format_name, options)
 
+    def _reading_from(self, store: FileStore) -> ReadFile:
+        def read(record: Conversation, file: MessageFile, most: int) -> bytes | None:
+            key = record.organization or str(self.organization_key)
+            return store.read(organization_id_of(key), file.digest, most)
+
+        return read
+
 
 def export_stream(
-    database: Database, stream: IO[bytes], options: ExportOptions, *, on_read: OnRead
+    database: Database,
+    stream: IO[bytes],
+    options: ExportOptions,
+    *,
+    on_read: OnRead,
+    store: FileStore | None = None,
 ) -> Written:
     """Write everything selected as one document, from one state of the database; raises OSError."""
     written = Written()
     if options.format_name == native.NativeReader.name:
         _write_native(database, stream, options, written, on_read)
     else:
-        writer = options.writer(database.dialect.name)
+        writer = options.writer(database.dialect.name, store=store)
         with closing(_records(database, options, on_read)) as records:
             write_stream(stream, writer, records, written)
     return written
 
 
 def export_file(
-    database: Database, path: Path, options: ExportOptions, *, force: bool, on_read: OnRead
+    database: Database,
+    path: Path,
+    options: ExportOptions,
+    *,
+    force: bool,
+    on_read: OnRead,
+    store: FileStore | None = None,
 ) -> Written:
     """Write everything selected to a file that appears when it is complete.
 
+    What is too large for one becomes several; pictures of the store are shown by formats that can.
     Raises RefusedError for an existing file, unless `force`, and StorageError.
     """
     check_file(path, force=force)
+    writer = options.writer(database.dialect.name, store=store)
+    if isinstance(writer, VolumeWriter):
+        written = Written()
+        with closing(_records(database, options, on_read)) as records:
+            write_volumes(path, writer, records, written, force=force)
+        return written
     with open_output(path) as stream:
         written = export_stream(database, stream, options, on_read=on_read)
     written.files = 1
@@ -135,7 +166,7 @@ def export_folder(
     if options.format_name not in _TRANSCRIPTS:
         store = None
     links = None if store is None else ATTACHMENTS
-    writer = options.writer(database.dialect.name, attachments=links)
+    writer = options.writer(database.dialect.name, attachments=links, store=store)
     with closing(_records(database, options, on_read)) as records:
         parted = not isinstance(writer, FolderWriter) and options.organization_key is EVERY
         for key, own in _by_organization(records) if parted else ((None, records),):
