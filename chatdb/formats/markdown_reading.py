@@ -21,6 +21,8 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:!?)\]*_|]", re.IGNORE
 _OVERRIDES = re.compile("[\u202a-\u202e]")
 _LINK = re.compile(r"https?://|mailto:", re.IGNORECASE)
 _LONGEST_MATH = 2_000
+_DEEPEST = 100
+"""Lists and quotations within one another: of 20, as usual, texts inside vanish without a word."""
 _MATH = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"))
 _MARKUP = re.compile(r"[\\`*_\[\]<&~$|]")
 _LINE_START = re.compile(r"\n[ \t>#+=:0-9-]")
@@ -100,7 +102,8 @@ def markdown_reader(*, few_rules: bool) -> "MarkdownIt":
     """Return a reader; one with few rules is quicker."""
     from markdown_it import MarkdownIt
 
-    made = MarkdownIt("commonmark", {"html": False, "breaks": True, "xhtmlOut": False})
+    options = {"html": False, "breaks": True, "xhtmlOut": False, "maxNesting": _DEEPEST}
+    made = MarkdownIt("commonmark", options)
     if few_rules:
         # Every line of a paragraph asks each of them: a seventh of the time.
         made.disable(["reference", "html_block", "html_inline", "autolink"])

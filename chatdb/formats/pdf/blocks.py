@@ -15,10 +15,9 @@ from chatdb.formats.markdown_reading import (
     markdown_reader,
     needs_few_rules,
     plain_lines,
-    visible,
     with_addresses,
 )
-from chatdb.formats.pdf.lines import breakable, runs_right_to_left
+from chatdb.formats.pdf.lines import breakable, runs_right_to_left, shown
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -58,7 +57,7 @@ class Pictures(Protocol):
 
 def blocks_of(text: str, pictures: Pictures) -> Iterator[Node]:
     """Yield the blocks of a Markdown text."""
-    text = visible(text)
+    text = shown(text)
     if len(text) > LONGEST:
         yield from verbatim(text)
         return
@@ -285,8 +284,8 @@ class _Inline:
             return [breakable(token.content, self._longest)]
         found: list[Node] = []
         for piece, is_address in with_addresses(token.content):
-            shown = breakable(piece, self._longest)
-            found += linked(piece, [shown]) if is_address else [shown] * bool(piece)
+            part = breakable(piece, self._longest)
+            found += linked(piece, [part]) if is_address else [part] * bool(piece)
         return found
 
     def _image(self, token: "Token", *, in_link: bool) -> list[Node]:
@@ -294,7 +293,7 @@ class _Inline:
         words = breakable(token.content or "image", self._longest)
         picture = PICTURE.fullmatch(address)
         if picture is not None:
-            shown = self._pictures.add_encoded(picture[1])
-            return [f"[{words}]" if shown is None else shown]
+            found = self._pictures.add_encoded(picture[1])
+            return [f"[{words}]" if found is None else found]
         inside: list[Node] = [f"[{words}]"]
         return inside if in_link else linked(address, inside)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -115,4 +116,6 @@ class Compiler:
             process.kill()
             process.wait()
             for stream in (process.stdin, process.stdout):
-                cast(IO[str], stream).close()
+                # What was not written to it any more is of no use.
+                with suppress(BrokenPipeError):
+                    cast(IO[str], stream).close()

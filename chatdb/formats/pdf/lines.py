@@ -4,12 +4,24 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from chatdb.formats.markdown_reading import visible
+
 _WIDE = "\u1100-\u11ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 """Scripts whose lines end anywhere."""
 _JOINED = re.compile("[\u0300-\u036f\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+_SEPARATORS = re.compile("[\u2028\u2029]")
 _STEP = 8
 """Letters that stay together in a word that is too long, at most."""
 _BREAK = "\u200b"
+
+
+def shown(text: str) -> str:
+    """Return a text as it may stand on a page: without control characters, its lines parted alike.
+
+    Typst takes a line separator for an order to fill the line.
+    """
+    text = visible(text)
+    return text if text.isascii() else _SEPARATORS.sub("\n", text)
 
 
 def runs_right_to_left(text: str) -> bool:

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from chatdb.formats.attachment_links import LinkedEntry
 from chatdb.formats.files.selection import Chosen
-from chatdb.formats.markdown_reading import visible
 from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_body import (
     Aside,
@@ -25,7 +24,7 @@ from chatdb.formats.pdf.blocks import (
     code_blocks,
     pieces,
 )
-from chatdb.formats.pdf.lines import breakable
+from chatdb.formats.pdf.lines import breakable, shown
 from chatdb.formats.pdf.pictures import PictureFolder
 from chatdb.formats.times import is_known
 
@@ -73,8 +72,8 @@ def _head(chosen: Chosen, number: int | None, note: str) -> Data:
         about.append(f"{text[:10]} {text[11:16]}")
     about += ["hidden"] if chosen.is_hidden else []
     about += ["edited"] if message.edited_at is not None else []
-    shown = name if number is None else f"{number}. {name}"
-    return [message.role, shown, breakable("  ·  ".join(about), LONGEST_WORD), note]
+    numbered = name if number is None else f"{number}. {name}"
+    return [message.role, numbered, breakable("  ·  ".join(about), LONGEST_WORD), note]
 
 
 def _pieces(part: Part, pictures: PictureFolder, kept: ReadKept) -> Iterator[tuple[Data, int]]:
@@ -93,7 +92,7 @@ def _pieces(part: Part, pictures: PictureFolder, kept: ReadKept) -> Iterator[tup
             if blocks:
                 yield ["words", blocks], size
         case Verbatim(text, language):
-            for code in code_blocks(visible(text), language):
+            for code in code_blocks(shown(text), language):
                 yield code, length_of(code)
         case Aside(title, texts):
             yield from _aside(breakable(title, LONGEST_WORD), texts)
@@ -106,7 +105,7 @@ def _aside(title: str, texts: tuple[Verbatim, ...]) -> Iterator[tuple[Data, int]
     """Yield what is set apart; one that is short stays together."""
     found: list[tuple[str, str]] = []
     for each in texts:
-        text = visible(each.text)
+        text = shown(each.text)
         language = each.language if len(text) <= LONGEST_COLOURED else ""
         found += [(language, breakable(piece, LONGEST_CODE_WORD)) for piece in pieces(text)]
     start = 0

@@ -42,9 +42,8 @@ class _Volume:
         folder.mkdir()
         self.folder = folder
         self._letters = letters
-        self._file = (folder / _DATA).open("wb")
-        self._file.write(b'{"items":[')
-        self._items = self.characters = 0
+        self._items: list[bytes] = []
+        self.characters = 0
         self._titles: list[str] = []
         self._date: dict[str, int] | None = None
         self.shown = self.conversations = self.messages = 0
@@ -81,8 +80,8 @@ class _Volume:
         """Tell whether nothing was added."""
         return not self._items
 
-    def close(self) -> None:
-        """Write what is left."""
+    def write(self) -> None:
+        """Write what the compiler reads."""
         is_one = len(self._titles) == 1
         title = self._titles[0] if is_one else _SEVERAL
         about = {
@@ -92,15 +91,14 @@ class _Volume:
             "contents": len(self._titles) > 1,
         }
         self._letters.add(title)
-        self._file.write(b"]," + _encode(about)[1:])
-        self._file.close()
+        data = b'{"items":[' + b",".join(self._items) + b"]," + _encode(about)[1:]
+        (self.folder / _DATA).write_bytes(data)
         (self.folder / MAIN).write_bytes(_TEMPLATE.read_bytes())
 
     def _put(self, data: list[Any]) -> None:
         encoded = _encode(data)
         self._letters.add(encoded.decode())
-        self._file.write(b"," * bool(self._items) + encoded)
-        self._items += 1
+        self._items.append(encoded)
 
 
 class Documents:
@@ -170,7 +168,7 @@ class Documents:
         return read(record, linked.file, LARGEST)
 
     def _compiled(self, volume: _Volume) -> bytes:
-        volume.close()
+        volume.write()
         self._compiler.compile(volume.folder, size=volume.characters)
         data = (volume.folder / OUTPUT).read_bytes()
         for path in volume.folder.iterdir():
