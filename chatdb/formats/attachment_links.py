@@ -25,7 +25,7 @@ class LinkedEntry:
     entry: Any
     url: str
     name: str
-    file: MessageFile
+    file: MessageFile | None = None
 
 
 def linked_name(file: MessageFile) -> str:

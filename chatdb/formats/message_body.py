@@ -28,7 +28,7 @@ _encode = roomy(msgspec.json.Encoder(order="sorted").encode)
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Prose:
     """Markdown, as a person or a model wrote it."""
 
     text: str
@@ -67,7 +67,7 @@ class ShownFiles:
     files: tuple[ShownFile, ...]
 
 
-Part = Words | Verbatim | Aside | ShownFiles
+Part = Prose | Verbatim | Aside | ShownFiles
 
 
 def parts_of(message: Message) -> Iterator[Part]:
@@ -81,7 +81,7 @@ def parts_of(message: Message) -> Iterator[Part]:
         elif (language := code_language(message)) is not None:
             yield Verbatim(content, language or "text")
         else:
-            yield Words(content)
+            yield Prose(content)
     if message.attached_text:
         yield Aside("Attached text", (Verbatim(message.attached_text),))
     for call in items(message.tool_calls):

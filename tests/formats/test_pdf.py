@@ -2,70 +2,21 @@
 
 import re
 import struct
-import sys
-import tempfile
-import zlib
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
-from fontTools.fontBuilder import FontBuilder
-from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-from chatdb.errors import NotFoundError, ProgramMissingError
-from chatdb.formats import registry
-from chatdb.formats.base import Document, MissingLetters, WriteOptions
+from chatdb.formats.base import Document, MissingLetters
 from chatdb.formats.pdf import volumes
-from chatdb.formats.pdf.compiler import Compiler, TypesettingFailedError
 from chatdb.formats.pdf.letters import Letters
-from chatdb.formats.pdf.pictures import size_of
-from chatdb.formats.pdf.writer import PdfWriter
-from chatdb.records import Conversation, Message, MessageFile
-from tests.operations.export_rows import ODD_TEXTS, conversation, message
-from tests.pages import Picture, metadata_of, outline_of, pages_of, text_of
+from tests.formats.pdf_samples import lines, pdf, write_font, writer
+from tests.operations.export_rows import conversation, message
+from tests.pages import metadata_of, outline_of, pages_of, text_of
 
 NO_GLYPH = "\U0010fffd"
 EMOJI_FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 SAMPLES = "éßğơДЖΩλאשبمकषไขあカ漢字语한글ഞგԱბ€→✓☎♞∑😀🚀🧪𝒳𓀀\U0010ff00\U0010ff01"
-HOSTILE = (
-    '#read("/etc/passwd")',
-    '#import "@preview/x:1.0.0": *',
-    "#panic(1) #{ while true {} } #set page(width: 1pt)",
-    '$ x/0 $ $#read("data.json")$ ]] } ) \\ \\u{41} <label> @label #',
-    "//comment /* open `` ```typ #x",
-    '"); #eval("1+1") + ("',
-    "~ -- --- ... 'single' \"double\" = heading - item + item / term: x",
-)
-
-
-def pdf(*texts: str | Message, role: str = "assistant", **options: Any) -> bytes:
-    messages = [
-        each if isinstance(each, Message) else message(number, each, role=role)
-        for number, each in enumerate(texts, 1)
-    ]
-    return writer(**options).conversation(conversation(1, messages, title="Title"))
-
-
-def writer(**options: Any) -> PdfWriter:
-    made = registry.writer("pdf", WriteOptions(**options))
-    assert isinstance(made, PdfWriter)
-    return made
-
-
-def lines(data: bytes) -> list[Picture]:
-    """Return the lines without those of the title, of what is known, of the head, and footers."""
-    return [line for page in pages_of(data) for line in list(page.bands())[:-1]][3:]
-
-
-def png(width: int, height: int, colour: bytes = b"\xff\x00\x00") -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        checked = kind + data
-        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    rows = zlib.compress((b"\0" + colour * width) * height)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def test_what_is_called_missing_is_exactly_what_is_a_box() -> None:
@@ -114,6 +65,7 @@ def test_missing_letters_are_named_by_script_with_their_package() -> None:
     assert letters.missing([]) != ()
 
 
+@pytest.mark.large
 def test_the_compilers_own_letters_are_those_that_are_listed() -> None:
     import io
 
@@ -150,97 +102,6 @@ def test_a_folder_with_fonts_fills_the_boxes(tmp_path: Path, folders: tuple[str,
     (missing,) = made.missing_letters()
     assert missing.examples == ("\U0010ff01" if folders else "\U0010ff00\U0010ff01")
     assert (own == box) is not bool(folders)
-
-
-def write_font(path: Path, letter: str) -> None:
-    """Write a font in which a letter is a filled triangle."""
-    pen = TTGlyphPen(None)
-    pen.moveTo((0, 0))
-    pen.lineTo((900, 0))
-    pen.lineTo((450, 700))
-    pen.closePath()
-    made = FontBuilder(1000, isTTF=True)
-    made.setupGlyphOrder([".notdef", "own"])
-    made.setupCharacterMap({ord(letter): "own"})
-    made.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "own": pen.glyph()})
-    made.setupHorizontalMetrics({".notdef": (500, 0), "own": (1000, 0)})
-    made.setupHorizontalHeader(ascent=800, descent=-200)
-    made.setupNameTable({"familyName": "Own", "styleName": "Regular", "psName": "Own"})
-    made.setupOS2()
-    made.setupPost()
-    made.save(path)
-
-
-def test_no_text_is_a_program() -> None:
-    everywhere = [
-        message(
-            number,
-            f"{text}\n\n    {text}\n\n- {text}\n\n| a |\n|-|\n| {text} |",
-            role="assistant",
-            author=text,
-            model=text,
-            reasoning=text,
-            tool_calls=[{"name": text, "input": {"code": text, "language": text}}],
-            tool_outputs=[{"text": text, "more": text}],
-            attached_text=text,
-            attachments=[{"name": text, "type": text, "url": text}],
-        )
-        for number, text in enumerate((*HOSTILE, *ODD_TEXTS), 1)
-    ]
-    record = conversation(1, everywhere, title=HOSTILE[1], user_id=HOSTILE[0], source=HOSTILE[3])
-    data = writer(attachments="attachments").conversation(record)
-
-    text = re.sub(r"\s+", "", text_of(data))
-    for each in (HOSTILE[0], HOSTILE[1], HOSTILE[2]):
-        assert text.count(re.sub(r"\s+", "", each)) > 8
-    assert "root:" not in text
-    # The page is not one point wide.
-    assert pages_of(data, scale=1)[0].width == 596
-
-
-def test_the_compiler_reads_nothing_outside_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("secret")
-    folder = tmp_path / "root"
-    folder.mkdir()
-    with Compiler() as compiler:
-        for program, told in (
-            (f'#read("{tmp_path}/secret")', "not found|denied"),
-            ('#read("../secret")', "denied|outside|root"),
-            ('#import "@preview/cetz:0.3.0": *', "package|download|network|found"),
-            ("#panic()", "panicked"),
-            ("#let f() = f()\n#f()", "depth"),
-        ):
-            (folder / "main.typ").write_text(program)
-            with pytest.raises(TypesettingFailedError, match=told):
-                compiler.compile(folder, size=1)
-        assert compiler._process is not None
-        compiler._process.kill()
-        compiler._process.wait()
-        (folder / "main.typ").write_text("fine")
-        with pytest.raises(TypesettingFailedError, match="ended with"):
-            compiler.compile(folder, size=1)
-        compiler.compile(folder, size=1)
-    assert (folder / "out.pdf").read_bytes().startswith(b"%PDF")
-
-
-def test_pages_are_made_in_a_private_folder_that_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    modes = []
-
-    def named() -> Any:
-        for number in (1, 2):
-            yield str(number), conversation(number, [message(1, "x" * number)])
-            modes.extend(path.stat().st_mode & 0o777 for path in tmp_path.glob("chatdb-pdf-*"))
-
-    assert len(list(writer().documents(named()))) == 2
-    assert modes == [0o700, 0o700]
-    assert list(tmp_path.glob("chatdb-*")) == []
-    documents = writer().documents(named())
-    next(documents)
-    documents.close()
-    assert list(tmp_path.glob("chatdb-*")) == []
 
 
 def test_a_conversation_is_a_document_with_its_title() -> None:
@@ -290,7 +151,7 @@ def test_what_is_large_is_divided_and_each_volume_has_its_title(
 
 def test_one_gigantic_message_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volumes, "MOST_CHARACTERS", 100_000)
-    text = "".join(f"line {number}\n" for number in range(20_000))
+    text = "".join(f"line {number}\n" for number in range(11_000))
     made: list[Document] = list(writer().documents([("", conversation(1, [message(1, text)]))]))
 
     assert len(made) > 1
@@ -326,8 +187,8 @@ def test_right_to_left_stands_right_and_code_has_colours() -> None:
     right = [row for row in rows[250:1500] if row]
     assert min(max(row) for row in right) > 800
     assert max(map(max, right)) > 1050
-    assert len(pages_of(code)[0].colours()) >= 3
-    assert pages_of(plain)[0].colours() == set()
+    assert len(pages_of(code, scale=1)[0].colours()) >= 3
+    assert pages_of(plain, scale=1)[0].colours() == set()
 
 
 @pytest.mark.skipif(not EMOJI_FONT.exists(), reason="needs fonts-noto-color-emoji")
@@ -351,67 +212,3 @@ def test_other_branches_are_numbered_as_in_markdown() -> None:
     shown = text_of(writer(all_branches=True).conversation(record))
     assert "4. User" in shown
     assert "Another branch, after message 1." in shown
-
-
-@pytest.mark.parametrize(
-    ("data", "kind", "is_shown"),
-    [
-        (png(60, 40), "image/png", True),
-        (png(60, 40)[:-30], "image/png", False),
-        (b"\x89PNG\r\n\x1a\n broken", "image/png", False),
-        (png(9_000, 9_000), "image/png", False),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", False),
-        (b"%PDF-1.4", "application/pdf", False),
-    ],
-    ids=("whole", "cut", "broken", "bomb", "svg", "other"),
-)
-def test_kept_pictures_are_shown_and_all_else_is_named(
-    data: bytes, kind: str, is_shown: bool
-) -> None:
-    file = MessageFile(
-        message_id=UUID(int=1), position=0, digest="a" * 64, name="my cat", media_type=kind
-    )
-    record = conversation(1, [message(1, "x", attachments=[{"name": "my cat"}])])
-    record.files = [file]
-    asked = []
-
-    def read(_: Conversation, wanted: MessageFile, most: int) -> bytes:
-        asked.append((wanted, most))
-        return data
-
-    made = writer(read_file=read, attachments="attachments").conversation(record)
-
-    assert asked == ([(file, 1_000_000)] if kind.startswith("image/") else [])
-    assert ((7, 0, 0) in pages_of(made)[0].colours()) is is_shown
-    assert "my cat" in text_of(made)
-    assert b"attachments/" in made
-
-
-@pytest.mark.parametrize(
-    ("data", "ending", "size"),
-    [
-        (b"GIF89a\x03\x00\x05\x00", "gif", (3, 5)),
-        (b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08\x00\x05\x00\x03", "jpg", (3, 5)),
-        (b"\xff\xd8\xff\xe0\x00", "jpg", None),
-        (b"RIFF0000WEBPVP8X\x0a\0\0\0\0\0\0\0\x02\0\0\x04\0\0", "webp", (3, 5)),
-        (b"RIFF0000WEBPVP8L\x0a\0\0\0\x2f\x02\x00\x01\x00", "webp", (3, 5)),
-        (b"RIFF0000WEBPVP8 \x0a\0\0\0\0\0\0\x9d\x01\x2a\x03\x00\x05\x00", "webp", (3, 5)),
-        (b"\x89PNG", "png", None),
-    ],
-    ids=("gif", "jpeg", "cut jpeg", "webp", "lossless webp", "lossy webp", "cut png"),
-)
-def test_the_size_of_a_picture_is_known_before_it_is_read(
-    data: bytes, ending: str, size: tuple[int, int] | None
-) -> None:
-    assert size_of(data, ending) == size
-
-
-def test_without_the_extra_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotFoundError, match="no folder /nowhere"):
-        writer(font_folders=("/nowhere",))
-    monkeypatch.setitem(sys.modules, "typst", None)
-    with pytest.raises(ProgramMissingError, match="needs the package typst") as told:
-        writer()
-    assert told.value.hint is not None
-    assert "chatdb-cli[pdf]" in told.value.hint
-    assert "html" in told.value.hint

@@ -10,10 +10,10 @@ from chatdb.formats.markdown_reading import visible
 from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_body import (
     Aside,
+    Prose,
     ShownFile,
     ShownFiles,
     Verbatim,
-    Words,
     parts_of,
 )
 from chatdb.formats.message_parts import ROLE_NAMES
@@ -51,7 +51,7 @@ def _speaker(role: str, *names: str | None) -> tuple[str, str]:
 def _body(message: Message) -> Iterator[str]:
     for part in parts_of(message):
         match part:
-            case Words(text):
+            case Prose(text):
                 yield f'<div class="text" dir="auto" lang="">\n{rendered(text)}</div>\n'
             case Verbatim():
                 yield _verbatim(part)

@@ -107,11 +107,10 @@ class Compiler:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self._characters = 0
         return self._process
 
     def _end(self) -> None:
-        process, self._process = self._process, None
+        process, self._process, self._characters = self._process, None, 0
         if process is not None:
             process.kill()
             process.wait()

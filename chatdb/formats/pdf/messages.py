@@ -9,10 +9,10 @@ from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_body import (
     Aside,
     Part,
+    Prose,
     ShownFile,
     ShownFiles,
     Verbatim,
-    Words,
     parts_of,
 )
 from chatdb.formats.message_parts import ROLE_NAMES
@@ -79,7 +79,7 @@ def _head(chosen: Chosen, number: int | None, note: str) -> Data:
 def _pieces(part: Part, pictures: PictureFolder, kept: ReadKept) -> Iterator[tuple[Data, int]]:
     """Yield the data of a part with its length, in pieces if it is long."""
     match part:
-        case Words(text):
+        case Prose(text):
             blocks: list[Any] = []
             size = 0
             for block in blocks_of(text, pictures):

@@ -162,10 +162,10 @@ class Documents:
             yield from items_of(each, pictures, kept, number=shown, note=note)
 
     def _kept(self, record: Conversation, linked: LinkedEntry) -> bytes | None:
-        read = self._options.read_file
-        if read is None or not (linked.file.media_type or "").startswith("image/"):
+        read, file = self._options.read_file, linked.file
+        if read is None or file is None or not (file.media_type or "").startswith("image/"):
             return None
-        return read(record, linked.file, LARGEST)
+        return read(record, file, LARGEST)
 
     def _compiled(self, volume: _Volume) -> bytes:
         volume.write()
