@@ -150,13 +150,13 @@ def test_what_is_large_is_divided_and_each_volume_has_its_title(
 
 
 def test_one_gigantic_message_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(volumes, "MOST_CHARACTERS", 100_000)
+    monkeypatch.setattr(volumes, "MOST_CHARACTERS", 50_000)
     text = "".join(f"line {number}\n" for number in range(11_000))
     made: list[Document] = list(writer().documents([("", conversation(1, [message(1, text)]))]))
 
     assert len(made) > 1
     found = re.findall(r"line (\d+)", "".join(text_of(each.data) for each in made))
-    assert found == [str(number) for number in range(20_000)]
+    assert found == [str(number) for number in range(11_000)]
 
 
 def test_nothing_leaves_the_page() -> None:

@@ -32,6 +32,7 @@ _DATA = "data.json"
 _TEMPLATE = Path(__file__).with_name("page.typ")
 _SEVERAL = "Conversations"
 _LONGEST_WORD = 30
+_LONGEST_FOOTER = 80
 _encode = msgspec.json.Encoder().encode
 
 
@@ -86,7 +87,7 @@ class _Volume:
         title = self._titles[0] if is_one else _SEVERAL
         about = {
             "title": title,
-            "footer": title[:120],
+            "footer": title if len(title) <= _LONGEST_FOOTER else title[:_LONGEST_FOOTER] + "…",
             "date": self._date if is_one else None,
             "contents": len(self._titles) > 1,
         }
