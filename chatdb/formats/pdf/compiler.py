@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from chatdb.errors import ChatdbError, NotFoundError, ProgramMissingError
+from chatdb.formats.pdf import typesetting
 
 _MOST_CHARACTERS = 2_000_000
 """Characters after which the process is replaced: it keeps what it might use again."""
@@ -99,7 +100,7 @@ class Compiler:
 
     def _started(self) -> subprocess.Popen[str]:
         # -P: no module of the folder that chatdb is called in takes the place of another.
-        command = [sys.executable, "-P", "-m", "chatdb.formats.pdf.typesetting", *self._fonts]
+        command = [sys.executable, "-P", str(Path(typesetting.__file__)), *self._fonts]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chatdb.formats.files.media_types import media_type
+from chatdb.primitives.atomic_write import storage_error
 
 LARGEST = 1_000_000
 """Bytes of a picture that is shown."""
@@ -68,7 +69,10 @@ class PictureFolder:
             return None
         name = f"{len(self._known) + 1}.{ending}"
         path = self._folder / name
-        path.write_bytes(data)
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise storage_error(path, error) from error
         if not self._is_readable(self._folder, name):
             path.unlink()
             return None

@@ -1,4 +1,4 @@
-"""Compiles documents as a process of its own: `python -m chatdb.formats.pdf.typesetting FONTS...`.
+"""Compiles documents as a process of its own: `python typesetting.py FONTS...`.
 
 Each line of its input is a task as JSON, each line of its output the answer. So an interrupt ends
 it at once, its memory ends with it, and whatever a text does to the compiler, chatdb goes on.
@@ -22,11 +22,12 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     # Nothing else may write there.
     os.dup2(2, 1)
-    import typst
-
-    fonts = typst.Fonts(font_paths=[Path(each) for each in sys.argv[1:]])
+    fonts = None
     for line in sys.stdin:
         try:
+            import typst
+
+            fonts = fonts or typst.Fonts(font_paths=[Path(each) for each in sys.argv[1:]])
             answer = _answer(fonts, json.loads(line))
         # What a library for a broken file or text raises can be anything, its panics too.
         except BaseException as error:  # noqa: BLE001

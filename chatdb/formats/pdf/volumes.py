@@ -20,6 +20,7 @@ from chatdb.formats.pdf.messages import Item, items_of
 from chatdb.formats.pdf.pictures import LARGEST, PictureFolder
 from chatdb.formats.pdf.typesetting import MAIN, OUTPUT
 from chatdb.formats.times import is_known
+from chatdb.primitives.atomic_write import storage_error
 from chatdb.primitives.private_folder import private_folder
 from chatdb.records import Conversation, Message
 
@@ -169,7 +170,10 @@ class Documents:
         return read(record, file, LARGEST)
 
     def _compiled(self, volume: _Volume) -> bytes:
-        volume.write()
+        try:
+            volume.write()
+        except OSError as error:
+            raise storage_error(volume.folder, error) from error
         self._compiler.compile(volume.folder, size=volume.characters)
         data = (volume.folder / OUTPUT).read_bytes()
         for path in volume.folder.iterdir():
