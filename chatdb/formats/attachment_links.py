@@ -17,11 +17,15 @@ _DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class LinkedEntry:
-    """An entry of a message's attachments with the place of its file, and the file's name."""
+    """An entry of a message's attachments with the place of its file, and the file's name.
+
+    `url` is empty for a file that lies beside no transcript.
+    """
 
     entry: Any
     url: str
     name: str
+    file: MessageFile | None = None
 
 
 def linked_name(file: MessageFile) -> str:
@@ -30,7 +34,10 @@ def linked_name(file: MessageFile) -> str:
 
 
 def with_linked_files(record: Conversation, folder: str | None) -> Conversation:
-    """Return the record with a `LinkedEntry` for each entry whose file is kept."""
+    """Return the record with a `LinkedEntry` for each entry whose file is kept.
+
+    An empty name of the folder gives entries without a place.
+    """
     if folder is None or not record.files:
         return record
     files = {
@@ -54,7 +61,10 @@ def _linked(entries: Any, files: dict[int, MessageFile], folder: str) -> list[An
         entry
         if (file := files.get(place)) is None
         else LinkedEntry(
-            entry, f"{folder}/{quote(linked_name(file))}", file.name or linked_name(file)
+            entry,
+            f"{folder}/{quote(linked_name(file))}" if folder else "",
+            file.name or linked_name(file),
+            file,
         )
         for place, entry in enumerate(listed)
     ]

@@ -1,11 +1,11 @@
 """The contract of formats: what a reader yields and a writer takes."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from chatdb.records import Conversation
+from chatdb.records import Conversation, MessageFile
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -148,6 +148,8 @@ class WriteOptions:
     `source` is a word for where the records come from, for formats that have a header;
     `attachments` is the folder beside the files that has the kept attachments, for transcripts;
     `raw_csv` leaves cells of CSV that a spreadsheet would run as a formula unchanged.
+    `read_file` returns the bytes of a kept file that is no larger than a number of bytes.
+    `font_folders` have fonts beside those of the system, for formats with pages.
     """
 
     all_branches: bool = False
@@ -155,6 +157,25 @@ class WriteOptions:
     source: str | None = None
     attachments: str | None = None
     raw_csv: bool = False
+    read_file: "ReadFile | None" = None
+    font_folders: tuple[str, ...] = ()
+
+
+ReadFile = Callable[[Conversation, MessageFile, int], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingLetters:
+    """Letters of a script that no font has: some of them, how many there are, how often they stand.
+
+    `package` is the one of Debian that has a font for them, if any has.
+    """
+
+    script: str
+    examples: str
+    letters: int
+    times: int
+    package: str | None
 
 
 class Writer(Protocol):
@@ -179,4 +200,36 @@ class Writer(Protocol):
 
     def is_same(self, one: bytes, other: bytes) -> bool:
         """Tell whether two files differ only in when they were written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as bytes: of which name, and which volume of it, None for the only one.
+
+    The counts are of the conversations that begin in it.
+    """
+
+    name: str
+    number: int | None
+    data: bytes
+    conversations: int
+    messages: int
+
+
+@runtime_checkable
+class VolumeWriter(Writer, Protocol):
+    """A writer whose documents are made as wholes, and which divides one that is too large."""
+
+    def documents(
+        self, named: Iterable[tuple[str, Conversation]], *, empty: str | None = None
+    ) -> Generator[Document, None, None]:
+        """Yield a document for each name, in as many volumes as it needs.
+
+        Records of one name follow one another. Without any record there is one of the name `empty`.
+        """
+        ...
+
+    def missing_letters(self) -> tuple[MissingLetters, ...]:
+        """Return the letters of everything written so far that no font has."""
         ...

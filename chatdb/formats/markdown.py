@@ -17,6 +17,7 @@ from chatdb.formats.attached_files import name_of
 from chatdb.formats.attachment_links import LinkedEntry, with_linked_files
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.citations import with_links
+from chatdb.formats.conversation_heads import title_of
 from chatdb.formats.files.selection import Chosen, chosen_messages
 from chatdb.formats.markdown_text import (
     cleaned,
@@ -40,8 +41,6 @@ from chatdb.formats.times import is_known
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Message
 from chatdb.store.columns import FLAGS
-
-UNTITLED = "Untitled"
 
 _MARK = " · ".encode()
 _encode_time = msgspec.json.Encoder().encode
@@ -89,19 +88,15 @@ def make_writer(options: WriteOptions) -> MarkdownWriter:
     return MarkdownWriter(options)
 
 
-def _title(record: Conversation) -> str:
-    return one_line(record.title or "") or UNTITLED
-
-
 def _beginning(record: Conversation, messages: int) -> bytes:
-    lines = [*_front_matter(record, messages), f"\n# {heading_text(_title(record))}\n"]
+    lines = [*_front_matter(record, messages), f"\n# {heading_text(title_of(record))}\n"]
     return "\n".join(lines).encode("utf-8", "replace")
 
 
 def _front_matter(record: Conversation, messages: int) -> Iterator[str]:
     """Yield lines of YAML; every text is a double-quoted scalar, which is also JSON."""
     yield "---"
-    yield f"title: {quoted(_title(record))}"
+    yield f"title: {quoted(title_of(record))}"
     yield f"id: {quoted(str(record.id))}"
     for name in ("created_at", "updated_at", *FLAGS.values()):
         time = getattr(record, name)

@@ -143,6 +143,14 @@ FORMATS: tuple[Format, ...] = (
         extensions=(".html",),
         module="chatdb.formats.html.writer",
     ),
+    Format(
+        "pdf",
+        "PDF to hand on (needs chatdb-cli[pdf])",
+        reads=False,
+        writes=True,
+        extensions=(".pdf",),
+        module="chatdb.formats.pdf.writer",
+    ),
 )
 
 

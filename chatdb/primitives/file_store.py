@@ -76,6 +76,18 @@ class FileStore:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    def read(self, tenant: UUID, digest: str, most: int) -> bytes | None:
+        """Return the bytes of a file, None without one that is no larger than so many bytes.
+
+        Raises StorageError.
+        """
+        size = self.size_of(tenant, digest)
+        if size is None or size > most:
+            return None
+        path = self.path(tenant, digest)
+        with _reading(path):
+            return path.read_bytes()
+
     def tenants(self) -> list[UUID]:
         """Return the tenants that have a folder, in order."""
         found: list[UUID] = []

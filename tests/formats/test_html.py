@@ -14,7 +14,8 @@ from chatdb.formats.attachment_links import LinkedEntry
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.html.highlighting import LONGEST as LONGEST_CODE
 from chatdb.formats.html.highlighting import highlighted
-from chatdb.formats.html.rendering import LONGEST, rendered
+from chatdb.formats.html.rendering import rendered
+from chatdb.formats.markdown_reading import LONGEST
 from chatdb.formats.times import EPOCH
 from chatdb.records import Conversation
 from tests.operations.export_rows import ODD_TEXTS, ODD_TIMES, conversation, message

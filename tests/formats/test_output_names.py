@@ -26,6 +26,8 @@ from chatdb.formats.files.writing import check_native_name, format_of
         ("a.md", None, "markdown"),
         ("a.html", None, "html"),
         ("A.HTM", "html", "html"),
+        ("a.PDF", None, "pdf"),
+        ("a.pdf.zst", "pdf", "pdf"),
         ("a.html.gz", None, "html"),
         ("a.csv", None, "csv"),
         ("A.CSV.ZST", None, "csv"),
@@ -49,7 +51,7 @@ def test_a_name_tells_the_format_or_leaves_it_open(
 
 @pytest.mark.parametrize(
     "output",
-    ["chat.xhtml", "chat.pdf", "chat.tsv", "chat.txt", "a.bak", "a.xml.gz", "a.json.bak", "a.db"],
+    ["chat.xhtml", "chat.docx", "chat.tsv", "chat.txt", "a.bak", "a.xml.gz", "a.json.bak", "a.db"],
 )
 def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
     with pytest.raises(UsageError, match="does not say which format") as told:
@@ -64,6 +66,7 @@ def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
     [
         ("chat.html", "jsonl"),
         ("chat.PDF", "markdown"),
+        ("a.md", "pdf"),
         ("chat.csv.gz", "json"),
         ("a.json", "jsonl"),
         ("a.html", "markdown"),

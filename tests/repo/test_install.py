@@ -42,6 +42,7 @@ class Machine:
         )
         script = (ROOT / ".ci" / "install").read_text()
         script = script.replace("/usr/lib/postgresql/15", str(folder / "15"))
+        script = script.replace("/usr/share/fonts", str(folder / "fonts"))
         (checkout / ".ci" / "install").write_text(script.replace("/usr/sbin", str(folder / "sbin")))
         return machine
 
@@ -80,7 +81,8 @@ def test_root_gets_each_missing_package_once_and_goes_on_without_one(tmp_path: P
         "git",
         "sqlite3",
     ]
-    assert asked == [*packages, "openssh-client", "chromium", "systemd"]
+    fonts = ["fonts-wqy-microhei", "fonts-noto-color-emoji"]
+    assert asked == [*packages, "openssh-client", "chromium", "systemd", *fonts]
     assert said == f"installing {' '.join(asked)}\ninstalling Compose 5\n"
     assert trouble == "could not install docker-compose\n"
     there = (
@@ -93,7 +95,8 @@ def test_root_gets_each_missing_package_once_and_goes_on_without_one(tmp_path: P
         "chromium",
         "systemd-analyze",
     )
-    for name in ("sbin/pgbouncer", *(f"bin/{name}" for name in there)):
+    fonts = ["fonts/truetype/wqy/wqy-microhei.ttc", "fonts/truetype/noto/NotoColorEmoji.ttf"]
+    for name in ("sbin/pgbouncer", *(f"bin/{name}" for name in there), *fonts):
         machine.write(name)
     assert machine.install() == ("installing postgresql-15\n", "", ["postgresql-15"])
     machine.write("15/bin/postgres")

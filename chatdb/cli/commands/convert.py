@@ -8,15 +8,16 @@ import typer
 from chatdb.cli import completion
 from chatdb.cli.commands.export import (
     AllBranchesOption,
+    FontDirOption,
     ForceOption,
     IncludeHiddenOption,
     RawCsvOption,
     ToOption,
-    report,
+    font_folders,
     stdout_for,
-    warn_of_kept,
 )
 from chatdb.cli.context import CommandContext
+from chatdb.cli.export_report import report, warn_of_kept
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import argument, option
 from chatdb.cli.text import counted
@@ -53,6 +54,7 @@ def convert(
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
     raw_csv: RawCsvOption = False,
+    font_dir: FontDirOption = None,
     force: ForceOption = False,
 ) -> None:
     """Convert an export to another format, without a database.
@@ -85,6 +87,7 @@ def convert(
         all_branches=all_branches,
         include_hidden=include_hidden,
         raw_csv=raw_csv,
+        font_folders=font_folders(writes, font_dir),
     )
     options.writer()
     _Converting(command, options).to(output, force=force)

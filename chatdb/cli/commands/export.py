@@ -10,6 +10,7 @@ import typer
 from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.context import CommandContext
+from chatdb.cli.export_report import report, report_rows, warn_of_kept
 from chatdb.cli.flag_options import with_flags
 from chatdb.cli.kinds import OnlyKindsOption, kinds_wanted
 from chatdb.cli.lazy_group import command_app
@@ -21,9 +22,8 @@ from chatdb.cli.organizations_meant import (
     telling_who_has_some,
 )
 from chatdb.cli.progress import Progress, QuietProgress
-from chatdb.cli.text import counted
 from chatdb.cli.times import read_between
-from chatdb.errors import ExitCode, UsageError
+from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from chatdb.db.database import Database
     from chatdb.formats.files.writing import Written
-    from chatdb.operations.exporting.database import DatabaseWritten
     from chatdb.operations.exporting.files import ExportOptions
     from chatdb.primitives.file_store import FileStore
     from chatdb.store.selecting import IdsWithin
@@ -42,7 +41,7 @@ ToOption = Annotated[
     str | None,
     option(
         "--to FORMAT",
-        "Format: jsonl (lossless), json, csv, markdown, html ...; see chatdb formats.",
+        "Format: jsonl (lossless), json, csv, markdown, html, pdf ...; see chatdb formats.",
         autocompletion=completion.formats_written,
     ),
 ]
@@ -55,10 +54,14 @@ IncludeHiddenOption = Annotated[
 RawCsvOption = Annotated[
     bool, option("--raw-csv", "Leave CSV cells that look like formulas unchanged.")
 ]
+FontDirOption = Annotated[
+    list[str] | None,
+    option("--font-dir DIR", "Folder with more fonts for --to pdf; repeatable."),
+]
 ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
 
 
-_NO_TEXT = ("parquet",)
+_NO_TEXT = ("parquet", "pdf")
 
 
 @app.command()
@@ -95,9 +98,10 @@ def export(
     all_branches: AllBranchesOption = False,
     include_hidden: IncludeHiddenOption = False,
     no_attachments: Annotated[
-        bool, option("--no-attachments", "Markdown or HTML without kept attachments beside it.")
+        bool, option("--no-attachments", "Markdown, HTML or PDF without kept attachments.")
     ] = False,
     raw_csv: RawCsvOption = False,
+    font_dir: FontDirOption = None,
     force: ForceOption = False,
 ) -> None:
     """Write conversations to files.
@@ -112,6 +116,7 @@ def export(
       chatdb export --all-orgs --output everything.jsonl.zst
       chatdb export --to markdown --output notes/ --since 2026-01-01
       chatdb export --to html --output pages/
+      chatdb export --id last --output trip.pdf
       chatdb export --to json --query "travel plans" --output -
       chatdb export --to relay --output relay.sql
     """
@@ -139,6 +144,7 @@ def export(
         all_branches=all_branches,
         include_hidden=include_hidden,
         raw_csv=raw_csv,
+        font_folders=font_folders(_format_name(output, to), font_dir),
     )
     to_database = is_layout(options.format_name)
     if to_database:
@@ -156,6 +162,15 @@ def export(
             exporting.to(
                 output, force=force, attachments=not no_attachments, paged=to_place is None
             )
+
+
+def font_folders(format_name: str, folders: list[str] | None) -> tuple[str, ...]:
+    """Return the folders with fonts; raises UsageError for a format without pages."""
+    if folders and format_name != "pdf":
+        raise UsageError(
+            f"--font-dir is only for PDF, not for {format_name}", hint="leave it out, or: --to pdf"
+        )
+    return tuple(folders or ())
 
 
 def _format_name(output: str, to: str | None) -> str:
@@ -241,6 +256,7 @@ class _Exporting:
     def _to_pager(self) -> "Written | None":
         """Write to stdout, on a terminal through the pager; None if that was left early."""
         is_json = is_json_text(self._request.format_name)
+        check_terminal(self._command, self._request.format_name)
         with self._command.output.paged_binary(is_json=is_json) as stream:
             return self._to_stream(stream)
         return None
@@ -257,6 +273,7 @@ class _Exporting:
                 stream,
                 self._request,
                 on_read=lambda count, _: progress.advance(count),
+                store=self._attachments,
             )
 
     def _to_file(self, path: Path, *, force: bool) -> "Written":
@@ -269,6 +286,7 @@ class _Exporting:
                 self._request,
                 force=force,
                 on_read=lambda count, _: progress.advance(count),
+                store=self._attachments,
             )
 
     def _to_folder(self, folder: Path, *, force: bool) -> "Written":
@@ -323,17 +341,13 @@ class _Exporting:
         return self._command.diagnostics.progress("exporting", total=total, unit="conversations")
 
 
-def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
-    """Print how many rows each table got, how many existed, and what could not be stored."""
-    if not written.conversations:
-        command.diagnostics.note("no conversation matched")
-    for table, rows in written.rows.items():
-        there = f", {counted(rows.there, 'row')} left unchanged" if rows.there else ""
-        command.diagnostics.note(f"wrote {counted(rows.written, 'row')} of {table}{there}")
-    if any(rows.there for rows in written.rows.values()):
-        command.diagnostics.note("add --force to overwrite existing rows")
-    for what, count in written.lossy.items():
-        command.diagnostics.warning(f"{what} ({count:,})")
+def check_terminal(command: CommandContext, format_name: str) -> None:
+    """Raise UsageError if the format is no text, and stdout a terminal."""
+    if format_name in _NO_TEXT and command.output.is_terminal:
+        raise UsageError(
+            f"{format_name} is no text for a terminal",
+            hint=f"give a file: --output NAME.{format_name}",
+        )
 
 
 def stdout_for(command: CommandContext, format_name: str) -> Any:
@@ -341,58 +355,10 @@ def stdout_for(command: CommandContext, format_name: str) -> Any:
 
     Raises UsageError for a format that is no text on a terminal.
     """
-    if format_name in _NO_TEXT and command.output.is_terminal:
-        raise UsageError(
-            f"{format_name} is no text for a terminal",
-            hint=f"give a file: --output NAME.{format_name}",
-        )
+    check_terminal(command, format_name)
     return command.output.binary(is_json=is_json_text(format_name))
 
 
 def is_json_text(format_name: str) -> bool:
     """Tell whether a format is JSON, where invisible characters can be written as escapes."""
     return format_name not in ("csv", "markdown", "html")
-
-
-def warn_of_kept(command: CommandContext, name: str) -> None:
-    """Report a file that was left unchanged."""
-    command.diagnostics.warning(f"{name} exists with different content and was left unchanged")
-
-
-def report(command: CommandContext, written: "Written", output: str | None) -> None:
-    """Print what was written; raise Exit 7 if existing files were kept."""
-    if written.unchanged:
-        done = "holds" if written.unchanged == 1 else "hold"
-        command.diagnostics.note(
-            f"{counted(written.unchanged, 'file')} in {output} already {done} the same: unchanged"
-        )
-    if written.kept:
-        left = f"{counted(written.kept, 'file')} {'was' if written.kept == 1 else 'were'} there"
-        command.diagnostics.note(f"{left}; add --force to overwrite existing files")
-    if written.unlisted:
-        command.diagnostics.note(
-            f"{counted(written.unlisted, 'page')} of other runs in {output}: not in its index"
-        )
-    if not (written.conversations or written.kept or written.unchanged):
-        command.diagnostics.note("no conversation matched")
-    elif written.examples is not None:
-        _report_examples(command, written, output)
-    elif output is not None and written.conversations:
-        files = f" in {written.files:,} files" if written.files != 1 else ""
-        command.diagnostics.note(
-            f"wrote {counted(written.conversations, 'conversation')}"
-            f" with {counted(written.messages, 'message')} to {output}{files}"
-        )
-    if written.kept:
-        raise typer.Exit(ExitCode.PARTIAL)
-
-
-def _report_examples(command: CommandContext, written: "Written", output: str | None) -> None:
-    """Print how many examples a training set has, and what is in none of them."""
-    if output is not None:
-        command.diagnostics.note(
-            f"wrote {counted(written.examples or 0, 'example')}"
-            f" of {counted(written.conversations, 'conversation')} to {output}"
-        )
-    for reason, count in sorted(written.left_out.items(), key=lambda each: (-each[1], each[0])):
-        command.diagnostics.note(f"left out: {reason}: {count:,}")

@@ -8,14 +8,15 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
 from chatdb.errors import RefusedError, StorageError
-from chatdb.formats.base import Writer
+from chatdb.formats.base import VolumeWriter, Writer
 from chatdb.formats.files.file_names import SHORT_ID, file_name
 from chatdb.formats.files.outputs import open_output
+from chatdb.formats.files.volumes import volume_name
 from chatdb.formats.files.writing import Written
 from chatdb.primitives.atomic_write import (
     PARTIAL,
@@ -28,7 +29,7 @@ from chatdb.primitives.atomic_write import (
 from chatdb.primitives.folder_lock import lock_folder
 from chatdb.records import Conversation
 
-_RECORD = r"(\d{4}-\d\d-\d\d|undated)_.+_([0-9a-f]{12}|[0-9a-f]{32})"
+_RECORD = r"(\d{4}-\d\d-\d\d|undated)_.+_([0-9a-f]{12}|[0-9a-f]{32})(-\d+)?"
 _PARTIAL = re.compile(rf"({_RECORD}|index(-\d+)?)\.[a-z]+\.partial")
 """What a killed run may have left: `file_name` or a list, and the ending of an unfinished file."""
 
@@ -67,10 +68,23 @@ def write_folder(
         if isinstance(writer, FolderWriter):
             writer.write_folder(place, records)
             return
+        if isinstance(writer, VolumeWriter):
+            _put_volumes(place, writer, records)
+            return
         for name, record in names_of(writer, records):
             data = writer.begin() + writer.conversation(record) + writer.end()
             if place.put(name, data, writer.is_same):
                 written.count(record)
+
+
+def _put_volumes(
+    place: "LockedFolder", writer: VolumeWriter, records: Iterable[Conversation]
+) -> None:
+    with closing(writer.documents(names_of(writer, records))) as documents:
+        for each in documents:
+            if place.put(volume_name(each.name, each.number), each.data, writer.is_same):
+                place.written.count_document(each)
+    place.written.missing_letters = writer.missing_letters()
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from chatdb.errors import RefusedError, UsageError
-from chatdb.formats.base import Writer
+from chatdb.formats.base import Document, MissingLetters, VolumeWriter, Writer
 from chatdb.formats.registry import FORMATS
 from chatdb.formats.training.training_writer import TrainingWriter
 from chatdb.records import Conversation
@@ -16,11 +17,12 @@ STDOUT = "-"
 _MORE = {
     "markdown": (".markdown", ".md.gz", ".md.zst"),
     "html": (".htm", ".html.gz", ".html.zst"),
+    "pdf": (".pdf.gz", ".pdf.zst"),
 }
 """Other extensions of a format."""
 _OTHERS = frozenset(
     (
-        *(".xhtml", ".pdf", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
+        *(".xhtml", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
         *(".docx", ".doc", ".odt", ".rtf", ".epub", ".tex", ".rst", ".adoc", ".xml", ".yaml"),
         *(".yml", ".toml", ".ini", ".sql", ".dump", ".db", ".sqlite", ".sqlite3", ".duckdb"),
         *(".zip", ".tar", ".tgz", ".7z", ".bz2", ".xz", ".age", ".png", ".jpg", ".svg", ".py"),
@@ -37,7 +39,8 @@ class Written:
 
     `unchanged` ones contain what would have been written, `kept` ones something else; `unlisted`
     ones are conversations of other runs, which the folder's index does not name. Of a training set
-    `examples` were written, and `left_out` says how many of what was not.
+    `examples` were written, and `left_out` says how many of what was not. `missing_letters` are
+    those that no font has.
     """
 
     conversations: int = 0
@@ -48,11 +51,17 @@ class Written:
     unlisted: int = 0
     examples: int | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    missing_letters: tuple[MissingLetters, ...] = ()
 
     def count(self, record: Conversation) -> None:
         """Count a conversation that was written."""
         self.conversations += 1
         self.messages += len(record.messages)
+
+    def count_document(self, document: Document) -> None:
+        """Count the conversations that begin in a document that was written."""
+        self.conversations += document.conversations
+        self.messages += document.messages
 
 
 def format_for(output: str) -> str | None:
@@ -135,7 +144,19 @@ def check_file(path: Path, *, force: bool) -> None:
 def write_stream(
     stream: IO[bytes], writer: Writer, records: Iterable[Conversation], written: Written
 ) -> None:
-    """Write all records as one document."""
+    """Write all records as one document; raises UsageError for too many for one."""
+    if isinstance(writer, VolumeWriter):
+        with closing(writer.documents(((("", each) for each in records)), empty="")) as documents:
+            for document in documents:
+                if document.number is not None:
+                    raise UsageError(
+                        f"this is too much for one {writer.extension[1:].upper()}",
+                        hint="give a file, which becomes several, or a folder: --output NAME/",
+                    )
+                stream.write(document.data)
+                written.count_document(document)
+        written.missing_letters = writer.missing_letters()
+        return
     stream.write(writer.begin())
     separator = b""
     for record in records:

@@ -4,23 +4,16 @@ from collections.abc import Iterator
 from html import escape
 
 from chatdb.formats.base import WriteOptions
+from chatdb.formats.conversation_heads import days_of, marks_of, names_of, title_of
 from chatdb.formats.files.selection import chosen_messages
 from chatdb.formats.html.forks import Flow, Fork, flow_of
 from chatdb.formats.html.messages import fold, message_html, time_html
-from chatdb.formats.markdown_text import one_line
 from chatdb.formats.times import is_known
 from chatdb.records import Conversation, Message, is_hidden
-from chatdb.store.columns import FLAGS
 
-UNTITLED = "Untitled"
 _SWITCHES = 100_000
 """Switches by messages: each switch looks at all below it, and a browser took a minute to open
 20,000 messages with 2,000."""
-
-
-def title_of(record: Conversation) -> str:
-    """Return the title on one line."""
-    return one_line(record.title or "") or UNTITLED
 
 
 def conversation_html(record: Conversation, options: WriteOptions, start: str = "") -> str:
@@ -33,16 +26,6 @@ def conversation_html(record: Conversation, options: WriteOptions, start: str = 
         f'<p class="about">{_about(record, article.shown)}</p>\n'
         f"{messages}</article>\n"
     )
-
-
-def models_of(record: Conversation) -> list[str]:
-    """Return the names of the models that answered, each once."""
-    return list(dict.fromkeys(one_line(each.model) for each in record.messages if each.model))
-
-
-def marks_of(record: Conversation) -> list[str]:
-    """Return `starred`, `pinned`, `archived`, as they hold."""
-    return [name for name, column in FLAGS.items() if getattr(record, column) is not None]
 
 
 class _Article:
@@ -106,12 +89,10 @@ class _Article:
 def _about(record: Conversation, shown: int) -> str:
     """Return the line below the title."""
     times = [each for each in (record.created_at, record.updated_at) if is_known(each)]
-    days = list(dict.fromkeys(each.date().isoformat() for each in times))
+    days = days_of(record)
     parts: list[str] = [record.kind] if record.kind != "chat" else []
     parts += [f"{time_html(times[0])} UTC" if len(days) == 1 else " to ".join(days)] if days else []
     parts += [f"{shown:,} message{'' if shown == 1 else 's'}"]
-    names = (record.organization, record.user_id, record.source, record.source_name)
-    parts += [f"<bdi>{escape(one_line(each))}</bdi>" for each in names if each]
-    parts += [f"<bdi>{escape(each)}</bdi>" for each in models_of(record)]
+    parts += [f"<bdi>{escape(each)}</bdi>" for each in names_of(record)]
     parts += marks_of(record)
     return "".join(f"<span>{each}</span>" for each in parts)

@@ -3,34 +3,27 @@
 HTML in it is text. Links lead to the web or to mail and nowhere else; an image is a link to it.
 """
 
-import re
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from chatdb.formats.html.highlighting import highlighted
-from chatdb.formats.markdown_text import cleaned
+from chatdb.formats.markdown_reading import (
+    LONGEST,
+    PICTURE,
+    chunks,
+    markdown_reader,
+    needs_few_rules,
+    plain_lines,
+    visible,
+    with_addresses,
+)
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.renderer import RendererHTML
-    from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
-
-LONGEST = 100_000
-"""Characters of a text that is read as Markdown; a longer one is shown as it is."""
-
-_OVERRIDES = re.compile("[\u202a-\u202e]")
-_LINK = re.compile(r"https?://|mailto:", re.IGNORECASE)
-_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
-_ADDRESS = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:!?)\]*_|]", re.IGNORECASE)
-_LONGEST_MATH = 2_000
-_MATH = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"))
-_MARKUP = re.compile(r"[\\`*_\[\]<&~$|]")
-_LINE_START = re.compile(r"\n[ \t>#+=:0-9-]")
-"""What may be more than a paragraph, anywhere and at the start of a line."""
-_BETWEEN_PARAGRAPHS = re.compile(r"\n(?:[ \t]*\n)+")
 
 Tokens = Sequence["Token"]
 Environment = MutableMapping[str, Any]
@@ -45,60 +38,19 @@ def rendered(text: str) -> str:
 
 
 def _chunks(text: str) -> Iterator[str]:
-    """Yield the HTML of paragraphs without markup, and of all between them.
-
-    Such a paragraph ends every list and quotation before it, but no fence; a definition of a link
-    concerns the whole text.
-    """
-    # Half of what people and models write, and reading Markdown takes ten times as long.
-    done = 0
-    if "]:" not in text:
-        fences = [place for place in (text.find("```"), text.find("~~~")) if place >= 0]
-        for start, end in _blocks(text, min(fences, default=len(text))):
-            block = text[start:end]
-            if _is_plain(block):
-                yield _read(text[done:start])
-                yield _paragraph(block)
-                done = end
-    yield _read(text[done:])
-
-
-def _blocks(text: str, stop: int) -> Iterator[tuple[int, int]]:
-    """Yield where blocks start and end that empty lines part, up to a place."""
-    start = 0
-    for found in _BETWEEN_PARAGRAPHS.finditer(text, 0, stop):
-        yield start, found.start()
-        start = found.end()
-    if stop == len(text):
-        yield start, stop
+    for block, is_plain in chunks(text):
+        yield _paragraph(block) if is_plain else _read(block)
 
 
 def _read(text: str) -> str:
     if not text.strip(" \t\n"):
         return ""
-    return str(_markdown(_few_rules(text)).render(text, {}))
-
-
-def _is_plain(text: str) -> bool:
-    # Three searches: one pattern for all is slower than reading the Markdown.
-    return (
-        _MARKUP.search(text) is None
-        and "://" not in text
-        and _LINE_START.search("\n" + text) is None
-    )
+    return str(_markdown(needs_few_rules(text)).render(text, {}))
 
 
 def _paragraph(text: str) -> str:
-    lines = [line.rstrip(" ") for line in escape(text.strip()).split("\n")]
-    return "<p>" + "<br>\n".join(lines) + "</p>\n" if text.strip(" \n") else ""
-
-
-def visible(text: str) -> str:
-    """Return a text without control characters and marks that turn the direction of others."""
-    text = cleaned(text)[0]
-    if text.isascii():
-        return text
-    return _OVERRIDES.sub("", text).encode("utf-8", "replace").decode()
+    lines = plain_lines(escape(text))
+    return "<p>" + "<br>\n".join(lines) + "</p>\n" if lines else ""
 
 
 def preformatted(text: str, language: str = "") -> str:
@@ -112,23 +64,9 @@ def link(address: str, inside: str) -> str:
     return f'<a href="{escape(address)}" rel="noreferrer noopener nofollow">{inside}</a>'
 
 
-def _few_rules(text: str) -> bool:
-    """Tell whether a text has nothing that only some of the rules look for."""
-    return not ("|" in text or "]:" in text or "<" in text or "~~" in text)
-
-
 @cache
 def _markdown(few_rules: bool) -> "MarkdownIt":
-    from markdown_it import MarkdownIt
-
-    made = MarkdownIt("commonmark", {"html": False, "breaks": True, "xhtmlOut": False})
-    if few_rules:
-        # Every line of a paragraph asks each of them: a seventh of the time.
-        made.disable(["reference", "html_block", "html_inline", "autolink"])
-    else:
-        made.enable(["table", "strikethrough"])
-    made.inline.ruler.before("escape", "math", _math)
-    made.validateLink = _is_allowed  # type: ignore[assignment,method-assign]
+    made = markdown_reader(few_rules=few_rules)
     rules: dict[str, Callable[..., str]] = {
         "text": _text,
         "math": _math_text,
@@ -149,36 +87,14 @@ def _markdown(few_rules: bool) -> "MarkdownIt":
     return made
 
 
-def _is_allowed(address: str) -> bool:
-    return bool(_LINK.match(address) or _PICTURE.fullmatch(address))
-
-
-def _math(state: "StateInline", silent: bool) -> bool:
-    r"""Keep `\(x_1\)` as it is written: Markdown would take its backslashes and underscores."""
-    start = state.pos
-    for opening, closing in _MATH:
-        if not state.src.startswith(opening, start):
-            continue
-        at_most = min(start + _LONGEST_MATH, state.posMax)
-        end = state.src.find(closing, start + len(opening), at_most)
-        if end < 0:
-            return False
-        if not silent:
-            state.push("math", "", 0).content = state.src[start : end + len(closing)]
-        state.pos = end + len(closing)
-        return True
-    return False
-
-
 def _text(_: "RendererHTML", tokens: Tokens, at: int, __: Any, env: Environment) -> str:
     content = tokens[at].content
-    if "://" not in content or env.get("in_link"):
+    if env.get("in_link"):
         return escape(content)
-    parts, end = [], 0
-    for found in _ADDRESS.finditer(content):
-        parts += [escape(content[end : found.start()]), link(found[0], escape(found[0]))]
-        end = found.end()
-    return "".join(parts) + escape(content[end:])
+    return "".join(
+        link(piece, escape(piece)) if is_address else escape(piece)
+        for piece, is_address in with_addresses(content)
+    )
 
 
 def _math_text(_: "RendererHTML", tokens: Tokens, at: int, __: Any, ___: Environment) -> str:
@@ -191,7 +107,7 @@ def _image(
     token = tokens[at]
     address = str(token.attrs.get("src", ""))
     words = renderer.renderInlineAsText(token.children or [], options, env)
-    if _PICTURE.fullmatch(address):
+    if PICTURE.fullmatch(address):
         return f'<img src="{address}" alt="{escape(words)}">'
     inside = f'<span class="picture">{escape(words or "image")}</span>'
     return inside if env.get("in_link") else link(address, inside)

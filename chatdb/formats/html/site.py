@@ -9,10 +9,11 @@ from operator import eq
 from chatdb.formats.attachment_links import with_linked_files
 from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.citations import without_marks
+from chatdb.formats.conversation_heads import marks_of, models_of, title_of
 from chatdb.formats.files.file_names import UNDATED, folder_name
 from chatdb.formats.files.folder_writing import LockedFolder, names_of
 from chatdb.formats.files.selection import chosen_messages
-from chatdb.formats.html.conversations import conversation_html, marks_of, models_of, title_of
+from chatdb.formats.html.conversations import conversation_html
 from chatdb.formats.html.lists import WORDS_LIMIT, address, list_page
 from chatdb.formats.html.page import GENERATOR, page_end, page_start
 from chatdb.formats.html.spool import Entry, Page, Spool, open_spool

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from chatdb.formats.base import WriteOptions
-from chatdb.formats.html.conversations import conversation_html, title_of
+from chatdb.formats.conversation_heads import title_of
+from chatdb.formats.html.conversations import conversation_html
 from chatdb.formats.html.page import page_end, page_start
 from chatdb.records import Conversation
 

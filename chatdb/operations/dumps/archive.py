@@ -15,9 +15,9 @@ from typing import IO
 from chatdb.backups.dump_entries import DumpEntry, entries_of
 from chatdb.backups.names import Kind
 from chatdb.backups.plain_sql import PlainDump, inspect
-from chatdb.backups.private_folder import private_folder
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, InvalidInputError
+from chatdb.primitives.private_folder import private_folder
 from chatdb.servers.dump_programs import Client, DumpPrograms, Running, widen_pipe
 
 _HEAD = 256 * 1024
@@ -89,7 +89,7 @@ def prepared(
     version of the pg_dump that made it, None if only the archive knows; `without` names indexes
     that are not built. Raises InvalidInputError if it is not an archive, ProgramMissingError.
     """
-    with private_folder() as folder:
+    with private_folder("restore") as folder:
         needed = tool_major or _version_of(archive)
         client = programs.find("pg_restore", needed, url=url)
         if archive.folder is not None:

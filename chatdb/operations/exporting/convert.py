@@ -8,12 +8,13 @@ from typing import IO
 
 from chatdb.errors import RefusedError
 from chatdb.formats import registry
-from chatdb.formats.base import Skipped, Tally, WriteOptions, Writer
+from chatdb.formats.base import Skipped, Tally, VolumeWriter, WriteOptions, Writer
 from chatdb.formats.depth import within_depth
 from chatdb.formats.files.folder_writing import locked_folder, write_folder
 from chatdb.formats.files.outputs import open_output
 from chatdb.formats.files.sources import STDIN, open_source
 from chatdb.formats.files.streams import OnBytes
+from chatdb.formats.files.volumes import write_volumes
 from chatdb.formats.files.writing import Written, check_file, write_stream
 from chatdb.formats.sorting import sort_files
 from chatdb.formats.tables.rows import rows_of
@@ -34,6 +35,7 @@ class ConvertOptions:
     all_branches: bool = False
     include_hidden: bool = False
     raw_csv: bool = False
+    font_folders: tuple[str, ...] = ()
 
     def writer(self) -> Writer:
         """Return the writer; raises UsageError for a format that cannot be written."""
@@ -42,6 +44,7 @@ class ConvertOptions:
             include_hidden=self.include_hidden,
             source=self.reads,
             raw_csv=self.raw_csv,
+            font_folders=self.font_folders,
         )
         return registry.writer(self.writes, options)
 
@@ -78,6 +81,12 @@ def convert_file(
     for name in options.inputs:
         if name != STDIN and path.exists() and Path(name).exists() and path.samefile(name):
             raise RefusedError(f"{path} is both input and output", hint="write to a different file")
+    writer = options.writer()
+    if isinstance(writer, VolumeWriter):
+        written = Written()
+        records = _records(options, on_skipped, on_bytes)
+        write_volumes(path, writer, records, written, force=force)
+        return written
     with open_output(path) as stream:
         written = convert_stream(options, stream, on_skipped=on_skipped, on_bytes=on_bytes)
     written.files = 1

@@ -11,22 +11,23 @@ from typing import IO, TypedDict
 from chatdb.db.database import Database
 from chatdb.formats import native, registry
 from chatdb.formats.attachment_links import FOLDER as ATTACHMENTS
-from chatdb.formats.base import WriteOptions, Writer
+from chatdb.formats.base import ReadFile, VolumeWriter, WriteOptions, Writer
 from chatdb.formats.files.file_names import folder_name
 from chatdb.formats.files.folder_writing import FolderWriter, locked_folder, write_folder
 from chatdb.formats.files.outputs import open_output
+from chatdb.formats.files.volumes import write_volumes
 from chatdb.formats.files.writing import Written, check_file, write_stream
 from chatdb.formats.tables.rows import ConversationRows
 from chatdb.formats.tables.table_writing import TableWriter
 from chatdb.operations.attachments.public import with_placed_files
 from chatdb.operations.exporting.exports import read_conversations, read_rows
 from chatdb.primitives.file_store import FileStore
-from chatdb.records import Conversation
+from chatdb.records import Conversation, MessageFile, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope
 from chatdb.store.lines import OnRead, native_lines
 from chatdb.store.selecting import ConversationFilter, IdsWithin
 
-_TRANSCRIPTS = ("markdown", "html")
+_TRANSCRIPTS = ("markdown", "html", "pdf")
 
 
 class _Reading(TypedDict):
@@ -52,6 +53,7 @@ class ExportOptions:
     all_branches: bool = False
     include_hidden: bool = False
     raw_csv: bool = False
+    font_folders: tuple[str, ...] = ()
 
     @property
     def is_everything(self) -> bool:
@@ -72,10 +74,12 @@ class ExportOptions:
             "marks_only": self.format_name in _TRANSCRIPTS,
         }
 
-    def writer(self, source: str, *, attachments: str | None = None) -> Writer:
+    def writer(
+        self, source: str, *, attachments: str | None = None, store: FileStore | None = None
+    ) -> Writer:
         """Return the writer; `source` names where the records come from.
 
-        `attachments` is the folder beside the files with the kept attachments.
+        `attachments` is the folder beside the files with the kept attachments, `store` has them.
         """
         options = WriteOptions(
             all_branches=self.all_branches,
@@ -83,19 +87,33 @@ class ExportOptions:
             source=source,
             attachments=attachments,
             raw_csv=self.raw_csv,
+            read_file=None if store is None else self._reading_from(store),
+            font_folders=self.font_folders,
         )
         return registry.writer(self.format_name, options)
 
+    def _reading_from(self, store: FileStore) -> ReadFile:
+        def read(record: Conversation, file: MessageFile, most: int) -> bytes | None:
+            key = record.organization or str(self.organization_key)
+            return store.read(organization_id_of(key), file.digest, most)
+
+        return read
+
 
 def export_stream(
-    database: Database, stream: IO[bytes], options: ExportOptions, *, on_read: OnRead
+    database: Database,
+    stream: IO[bytes],
+    options: ExportOptions,
+    *,
+    on_read: OnRead,
+    store: FileStore | None = None,
 ) -> Written:
     """Write everything selected as one document, from one state of the database; raises OSError."""
     written = Written()
     if options.format_name == native.NativeReader.name:
         _write_native(database, stream, options, written, on_read)
         return written
-    writer = options.writer(database.dialect.name)
+    writer = options.writer(database.dialect.name, store=store)
     if isinstance(writer, TableWriter):
         with closing(_rows(database, options, on_read)) as rows:
             writer.write_table(stream, rows, written)
@@ -106,13 +124,26 @@ def export_stream(
 
 
 def export_file(
-    database: Database, path: Path, options: ExportOptions, *, force: bool, on_read: OnRead
+    database: Database,
+    path: Path,
+    options: ExportOptions,
+    *,
+    force: bool,
+    on_read: OnRead,
+    store: FileStore | None = None,
 ) -> Written:
     """Write everything selected to a file that appears when it is complete.
 
+    What is too large for one becomes several; pictures of the store are shown by formats that can.
     Raises RefusedError for an existing file, unless `force`, and StorageError.
     """
     check_file(path, force=force)
+    writer = options.writer(database.dialect.name, store=store)
+    if isinstance(writer, VolumeWriter):
+        written = Written()
+        with closing(_records(database, options, on_read)) as records:
+            write_volumes(path, writer, records, written, force=force)
+        return written
     with open_output(path) as stream:
         written = export_stream(database, stream, options, on_read=on_read)
     written.files = 1
@@ -138,7 +169,7 @@ def export_folder(
     if options.format_name not in _TRANSCRIPTS:
         store = None
     links = None if store is None else ATTACHMENTS
-    writer = options.writer(database.dialect.name, attachments=links)
+    writer = options.writer(database.dialect.name, attachments=links, store=store)
     if isinstance(writer, TableWriter):
         with (
             closing(_rows(database, options, on_read)) as rows,

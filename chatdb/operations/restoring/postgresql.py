@@ -12,7 +12,6 @@ from chatdb.backups.inventory import Backup
 from chatdb.backups.left_out import LeftOut
 from chatdb.backups.names import COMPRESSED, ENCRYPTED
 from chatdb.backups.plain_sql import Omissions, PlainDump, for_psql, inspect, rights
-from chatdb.backups.private_folder import private_folder
 from chatdb.backups.reading import OnBytes, open_data, packed_bytes
 from chatdb.backups.tolerant_script import TolerantScript
 from chatdb.db.connect import connect_postgresql
@@ -44,6 +43,7 @@ from chatdb.operations.restoring.server import (
     require_harmless,
     require_newer,
 )
+from chatdb.primitives.private_folder import private_folder
 
 ADD_CHECKS = deferred_checks.restore(one_session=True).encode()
 """What follows the rows in a script that a `TolerantScript` passes on."""
@@ -329,7 +329,7 @@ def _archive(task: Task) -> Iterator[Archive]:
     if folder is not None and not any(name.endswith((COMPRESSED, ENCRYPTED)) for name in names):
         yield Archive(kind="directory", open=opened, folder=folder)
         return
-    with private_folder() as unpacked:
+    with private_folder("restore") as unpacked:
         _unpack(task, unpacked)
         yield Archive(kind="directory", open=opened, folder=unpacked)
 

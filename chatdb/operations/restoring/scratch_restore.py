@@ -11,7 +11,6 @@ from chatdb.backups.archives import PIECE
 from chatdb.backups.contents import differences
 from chatdb.backups.inventory import Backup
 from chatdb.backups.left_out import LeftOut
-from chatdb.backups.private_folder import private_folder
 from chatdb.backups.reading import check_files, open_data, packed_bytes, require_whole
 from chatdb.db.database import Database
 from chatdb.db.migrating.revision import look
@@ -32,6 +31,7 @@ from chatdb.operations.restoring.checks import compare, filling_of
 from chatdb.operations.restoring.parts import Filling, RestoreOptions, Task
 from chatdb.operations.schema.public import check, is_of_search_index
 from chatdb.operations.searching.public import check_search_index, search_index_warning
+from chatdb.primitives.private_folder import private_folder
 from chatdb.primitives.watch import Watch
 from chatdb.store.contents import measure
 
@@ -105,7 +105,7 @@ def scratch_restore(
 @contextmanager
 def _place(backup: Backup, url: DatabaseUrl, watch: Watch) -> Iterator[DatabaseUrl]:
     if backup.kind == "sqlite":
-        with private_folder() as folder:
+        with private_folder("restore") as folder:
             path = folder / "restored.db"
             # It exists before the first byte is written, so that nobody else can ever read it.
             path.touch(0o600)
@@ -160,7 +160,7 @@ def imported_native(
 
     manifest = backup.manifest
     key = (manifest.organization if manifest else None) or DEFAULT
-    with private_folder() as folder:
+    with private_folder("restore") as folder:
         path = folder / "organization.jsonl"
         watch.begin("reading", packed_bytes(backup))
         with (

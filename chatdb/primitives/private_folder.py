@@ -1,4 +1,4 @@
-"""A temporary folder for unpacked backups, readable by the owner only.
+"""A temporary folder for what people wrote, readable by the owner only.
 
 A killed process leaves it behind; the next process that needs one removes it.
 """
@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_PREFIX = "chatdb-restore-"
-
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
-    """Make a folder below TMPDIR and remove it at the end, removing those of killed runs first."""
-    _sweep(Path(tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+def private_folder(purpose: str) -> Iterator[Path]:
+    """Make a folder below TMPDIR and remove it at the end, removing those of killed runs first.
+
+    Its name begins with `chatdb-` and the purpose.
+    """
+    prefix = f"chatdb-{purpose}-"
+    _sweep(Path(tempfile.gettempdir()), prefix)
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -28,9 +30,9 @@ def private_folder() -> Iterator[Path]:
         os.close(lock)
 
 
-def _sweep(parent: Path) -> None:
+def _sweep(parent: Path, prefix: str) -> None:
     """Remove our own folders that no process has locked, unless they are just being made."""
-    for folder in parent.glob(f"{_PREFIX}*"):
+    for folder in parent.glob(f"{prefix}*"):
         with suppress(OSError):
             # /tmp belongs to everybody: a link of this name could lead anywhere.
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():

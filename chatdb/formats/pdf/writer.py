@@ -1,0 +1,58 @@
+"""PDF to hand on: a document a conversation, or one with all of them and their contents."""
+
+from collections.abc import Generator, Iterable
+
+from chatdb.formats.base import Document, MissingLetters, WriteOptions
+from chatdb.formats.pdf.compiler import Compiler, check_fonts, check_installed
+from chatdb.formats.pdf.letters import Letters
+from chatdb.formats.pdf.volumes import Documents
+from chatdb.records import Conversation
+
+
+class PdfWriter:
+    """Writes documents as wholes; `conversation` returns one with that conversation alone."""
+
+    name = "pdf"
+    title = "PDF to hand on, by typst (chatdb-cli[pdf])"
+    extension = ".pdf"
+    separator = b""
+
+    def __init__(self, options: WriteOptions) -> None:
+        self._options = options
+        self._letters = Letters()
+        self._missing: tuple[MissingLetters, ...] = ()
+
+    def begin(self) -> bytes:
+        return b""
+
+    def conversation(self, record: Conversation) -> bytes:
+        return b"".join(each.data for each in self.documents([("", record)]))
+
+    def end(self) -> bytes:
+        return b""
+
+    def is_same(self, one: bytes, other: bytes) -> bool:
+        return one == other
+
+    def documents(
+        self, named: Iterable[tuple[str, Conversation]], *, empty: str | None = None
+    ) -> Generator[Document, None, None]:
+        """Yield a document for each name, as `VolumeWriter` says.
+
+        Raises TypesettingFailedError.
+        """
+        with Compiler(self._options.font_folders) as compiler:
+            yield from Documents(self._options, self._letters, compiler).made(named, empty)
+            if self._letters.are_special:
+                self._missing = self._letters.missing(compiler.faces())
+
+    def missing_letters(self) -> tuple[MissingLetters, ...]:
+        """Return the letters of everything written so far that no font has."""
+        return self._missing
+
+
+def make_writer(options: WriteOptions) -> PdfWriter:
+    """Return a writer; raises ProgramMissingError without the extra, NotFoundError."""
+    check_installed()
+    check_fonts(options.font_folders)
+    return PdfWriter(options)
