@@ -6,6 +6,7 @@ _HEADINGS = {
     "id": "ID",
     "last_accessed_at": "Accessed",
     "last_activity_at": "Last active",
+    "media_type": "Type",
     "message_count": "Messages",
     "messages_changed": "Changed messages",
     "messages_new": "New messages",

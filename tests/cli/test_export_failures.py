@@ -148,7 +148,8 @@ def test_a_terminal_gets_safe_text(run_on_terminal: Runner, sqlite_url: Database
         insert(database, [conversation(1, [message(1, "a\x1b]0;x\x07b\u202ec\x9b")])])
 
     for to in ("markdown", "html", "json"):
-        result = run_on_terminal("export", "-d", sqlite_url.exposed(), "--to", to)
+        words = ("export", "-d", sqlite_url.exposed(), "--to", to)
+        result = run_on_terminal(*words, env={"PAGER": "cat"})
 
         assert result.exit_code == 0
         assert not set("\x1b\x07\u202e\x9b") & set(result.stdout)

@@ -73,7 +73,7 @@ def test_a_table_of_attachments_fits_a_line(run: Run, own: Own) -> None:
 
     lines = run("attachments", "list", *own).stdout.splitlines()
 
-    assert lines[0].split() == ["conversation", "message", "name", "media_type", "size", "digest"]
+    assert lines[0].split() == ["Conversation", "Message", "Name", "Type", "Size", "Digest"]
     assert max(map(len, lines)) <= 100
     for each, line in zip(whole, lines[2:], strict=True):
         assert line.split()[0] == each["conversation_id"][-8:]
