@@ -148,3 +148,9 @@ class PortTakenError(ChatdbError):
     """Another program listens on the port of a development server; the text names it if it can."""
 
     code = "port_taken"
+
+
+class TypesettingFailedError(ChatdbError):
+    """A document that cannot be made into pages; the text has the compiler's own words."""
+
+    code = "typesetting_failed"

@@ -198,6 +198,8 @@ def test_a_family_of_emoji_is_one_picture_in_colour() -> None:
     assert abs(family.width - person.width) <= 4
     assert len(flag.colours()) >= 2
     assert flag.width < 2 * person.width
+    heart, plain = lines(pdf("\u2764\ufe0f\n\n\u2764"))
+    assert (len(heart.colours()) > 1, plain.colours()) == (True, set())
 
 
 def test_other_branches_are_numbered_as_in_markdown() -> None:

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from chatdb.errors import NotFoundError, ProgramMissingError
-from chatdb.formats.pdf.compiler import Compiler, TypesettingFailedError
+from chatdb.errors import NotFoundError, ProgramMissingError, TypesettingFailedError
+from chatdb.formats.pdf.compiler import Compiler
 from chatdb.formats.pdf.pictures import size_of
 from chatdb.records import Conversation, MessageFile
 from tests.formats.pdf_samples import png, writer

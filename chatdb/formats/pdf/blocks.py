@@ -17,7 +17,7 @@ from chatdb.formats.markdown_reading import (
     plain_lines,
     with_addresses,
 )
-from chatdb.formats.pdf.lines import breakable, runs_right_to_left, shown
+from chatdb.formats.pdf.lines import breakable, runs_right_to_left, shown, with_emoji
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -114,8 +114,15 @@ def _paragraph(inside: list[Node]) -> Node:
 def _broken_lines(lines: list[str]) -> list[Node]:
     found: list[Node] = []
     for line in lines:
-        found += [["br"]] * bool(found) + [breakable(line, LONGEST_WORD)]
+        found += [["br"]] * bool(found) + _text(line, LONGEST_WORD)
     return found
+
+
+def _text(text: str, longest: int) -> list[Node]:
+    return [
+        ["e", piece] if is_emoji else breakable(piece, longest)
+        for piece, is_emoji in with_emoji(text)
+    ]
 
 
 def _words(nodes: Sequence[Node]) -> str:
@@ -281,11 +288,11 @@ class _Inline:
             case "image":
                 return self._image(token, in_link=in_link)
         if in_link:
-            return [breakable(token.content, self._longest)]
+            return _text(token.content, self._longest)
         found: list[Node] = []
         for piece, is_address in with_addresses(token.content):
-            part = breakable(piece, self._longest)
-            found += linked(piece, [part]) if is_address else [part] * bool(piece)
+            part = _text(piece, self._longest)
+            found += linked(piece, part) if is_address else part
         return found
 
     def _image(self, token: "Token", *, in_link: bool) -> list[Node]:

@@ -10,17 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from chatdb.errors import ChatdbError, NotFoundError, ProgramMissingError
+from chatdb.errors import NotFoundError, ProgramMissingError, TypesettingFailedError
 from chatdb.formats.pdf import typesetting
 
 _MOST_CHARACTERS = 2_000_000
 """Characters after which the process is replaced: it keeps what it might use again."""
-
-
-class TypesettingFailedError(ChatdbError):
-    """A document that cannot be made into pages; the text has the compiler's own words."""
-
-    code = "typesetting_failed"
 
 
 def check_installed() -> None:

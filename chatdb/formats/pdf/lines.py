@@ -10,6 +10,7 @@ _WIDE = "\u1100-\u11ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U0002
 """Scripts whose lines end anywhere."""
 _JOINED = re.compile("[\u0300-\u036f\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 _SEPARATORS = re.compile("[\u2028\u2029]")
+_AS_EMOJI = re.compile("\\S\ufe0f\u20e3?(?:\u200d\\S\ufe0f?)*")
 _STEP = 8
 """Letters that stay together in a word that is too long, at most."""
 _BREAK = "\u200b"
@@ -22,6 +23,17 @@ def shown(text: str) -> str:
     """
     text = visible(text)
     return text if text.isascii() else _SEPARATORS.sub("\n", text)
+
+
+def with_emoji(text: str) -> list[tuple[str, bool]]:
+    """Return the pieces of a text, with True those that ask to be drawn as emoji."""
+    if "\ufe0f" not in text:
+        return [(text, False)] if text else []
+    pieces, end = [], 0
+    for found in _AS_EMOJI.finditer(text):
+        pieces += [(text[end : found.start()], False), (found[0], True)]
+        end = found.end()
+    return [each for each in (*pieces, (text[end:], False)) if each[0]]
 
 
 def runs_right_to_left(text: str) -> bool:
