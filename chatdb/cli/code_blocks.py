@@ -61,7 +61,7 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Verbatim:
+class Unwrapped:
     """Text whose lines are not wrapped: a tool's output, an address."""
 
     text: str
@@ -73,7 +73,7 @@ class Verbatim:
             yield from (*line.render(console), Segment.line())
 
 
-class Prose:
+class MarkdownText:
     """Markdown without active links and with HTML shown as text; its code is not wrapped."""
 
     def __init__(self, content: str) -> None:

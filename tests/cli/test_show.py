@@ -62,7 +62,7 @@ def test_no_line_of_code_is_broken_at_60_columns(
 
 
 def test_code_is_not_lost_where_lists_leave_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chatdb.cli.code_blocks import Prose
+    from chatdb.cli.code_blocks import MarkdownText
     from chatdb.cli.rendering import rendered
 
     monkeypatch.setenv("COLUMNS", "20")
@@ -71,7 +71,7 @@ def test_code_is_not_lost_where_lists_leave_no_room(monkeypatch: pytest.MonkeyPa
     for depth in range(1, 30):
         indent = "  " * depth
         content = "\n".join([*levels[:depth], f"{indent}```", f"{indent}{LONG}", f"{indent}```"])
-        assert LONG in rendered(Prose(content), color=False), depth
+        assert LONG in rendered(MarkdownText(content), color=False), depth
 
 
 def test_pictures_files_and_calls_have_a_line_each() -> None:

@@ -73,19 +73,19 @@ def _drawn(block: Block) -> Iterator[Any]:
     """Yield a part of a message; code and output keep their lines, an address is not broken."""
     from rich.text import Text
 
-    from chatdb.cli.code_blocks import Code, Prose, Verbatim, words_and_code
+    from chatdb.cli.code_blocks import Code, MarkdownText, Unwrapped, words_and_code
 
     text = safe(block.text).strip("\n")
     if block.kind == "note":
-        yield Verbatim(text, "dim") if "://" in text else Text(text, style="dim")
+        yield Unwrapped(text, "dim") if "://" in text else Text(text, style="dim")
     elif block.kind == "output":
-        yield Verbatim(text)
+        yield Unwrapped(text)
     elif block.kind == "code":
         yield Code(text, block.language)
     elif len(text) > LONGEST_MARKDOWN:
         yield Text(text)
     elif block.kind == "markdown":
-        yield Prose(text)
+        yield MarkdownText(text)
     else:
         yield from words_and_code(text)
 
