@@ -19,7 +19,7 @@ NAME ?=
 FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install format lint types test test-large test-15 run-15 installed check docs migration catalogue bench bench-quick wheel \
+.PHONY: help demo install format lint types test test-large test-15 run-15 installed check docs pictures migration catalogue bench bench-quick wheel \
 	format-check docs-check dev-db dev-db-stop dev-db-reset dev-db-logs dev-db-connect status \
 	db-backup db-restore db-schema-dump env-template
 
@@ -82,10 +82,14 @@ lint: .venv/.ready  ## Check the code's style and the direction of its imports.
 types: .venv/.ready  ## Check the types.
 	$(BIN)/mypy
 
-docs: .venv/.ready  ## Write docs/cli.md from the commands, the native format's schema from the columns.
+docs: .venv/.ready  ## Write docs/cli.md, the tutorial's outputs and the native format's schema from the code.
 	$(BIN)/python -m tests.repo.reference > docs/cli.md.partial
 	@mv docs/cli.md.partial docs/cli.md
 	@$(BIN)/python -m tests.store.write_native_schema
+	@$(BIN)/python -m tests.repo.consoles docs/tutorial.md
+
+pictures: .venv/.ready  ## Make the pictures of the documents from the product; needs Chromium.
+	$(BIN)/python -m tests.repo.pictures
 
 docs-check: .venv/.ready
 	@$(BIN)/python -m tests.repo.reference | diff docs/cli.md - || \

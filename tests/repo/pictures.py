@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "pictures"
 
 _WIDTH = 80
-_STATS = ("stats", "--by", "week")
+_STATS = ("stats", "--by", "month")
 _PAGE = "*median*"
 _FONT = "ui-monospace, Menlo, Consolas, monospace"
 _MATRIX = ".{unique_id}-matrix {{ font: {char_height}px FONT; line-height: {line_height}px }}"

@@ -1,5 +1,6 @@
 """What the tutorial and the README print is what their commands print."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.repo.consoles import ROOT, is_printed, run_all, steps_of, written_anew
 
 TUTORIAL = (ROOT / "docs/tutorial.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture
@@ -22,6 +24,18 @@ def test_the_tutorial_prints_what_it_says(folder: Path) -> None:
     printed = run_all(TUTORIAL, folder)
 
     assert len(printed) > 12
+    for (command, wanted), now in printed:
+        assert is_printed(wanted, now), (command, now)
+
+
+def test_the_readme_prints_what_it_says(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "chatgpt-export.zip", "w") as file:
+        file.write(ROOT / "docs/examples/chatgpt-export.json", "conversations.json")
+    door = README.partition("## I want to read my chats\n")[2].partition("\n## ")[0]
+
+    printed = run_all(door, folder)
+
+    assert len(printed) == 4
     for (command, wanted), now in printed:
         assert is_printed(wanted, now), (command, now)
 
