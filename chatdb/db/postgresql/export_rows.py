@@ -4,7 +4,7 @@ A message's fields are separated by a control character, which no JSON has; its 
 and may have any. Messages are separated by a byte that no UTF-8 has.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from chatdb.db.contract.message_text import (
 )
 from chatdb.db.postgresql.export import Row, copied, copy_of_lines
 from chatdb.primitives import canonical
-from chatdb.store.columns import ID, JSON, OBJECT, ROLE, TEXT, TIME, Column, columns_of
+from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of
 
 _BETWEEN_FIELDS, _BETWEEN_MESSAGES = b"\x02", b"\xff"
 _FIELDS = [column for column in columns_of("messages") if column.native]
@@ -73,79 +73,56 @@ def read_rows(
 
 
 def _made(rows: Sequence[Row], texts: CanonicalTexts) -> Iterator[Rows]:
-    messages = [
-        (conversation.decode(), [_parts(line) for line in lines.split(_BETWEEN_MESSAGES)])
-        for conversation, lines in rows
+    parts = [
+        line.split(_BETWEEN_FIELDS, _PARTS)
+        for _, lines in rows
+        for line in lines.split(_BETWEEN_MESSAGES)
     ]
-    flat = [parts[_METADATA] for _, found in messages for parts in found]
     try:
-        metadata = iter(texts.all_of(flat))
+        made = _rows_of(parts, texts)
     except ValueError:
-        # The batch says only that some message is invalid: one by one names it.
-        metadata = iter([_one(name, parts, texts) for name, found in messages for parts in found])
-    for conversation, found in messages:
-        yield conversation, [_values(conversation, parts, next(metadata)) for parts in found]
+        # Together they say only that some message is invalid: one by one names it.
+        _find_unreadable(rows, texts)
+        raise
+    start = 0
+    for conversation, lines in rows:
+        end = start + lines.count(_BETWEEN_MESSAGES) + 1
+        yield conversation.decode(), made[start:end]
+        start = end
 
 
-def _parts(line: bytes) -> list[bytes | None]:
-    """Return the usual fields as they were written, those seldom used, and the content."""
-    return [part or None for part in line.split(_BETWEEN_FIELDS, _PARTS)]
+def _rows_of(parts: Sequence[list[bytes]], texts: CanonicalTexts) -> list[list[Any]]:
+    """Return rows of the parts of messages, converted by columns; raises ValueError."""
+    if not parts:
+        return []
+    *usual, seldom, content = zip(*parts, strict=True)
+    nothing = [None] * len(parts)
+    columns: dict[str, Sequence[Any]] = {column.name: nothing for column in _FIELDS}
+    for column, values in zip(_USUAL, usual, strict=True):
+        if any(values):
+            columns[column.name] = _converted(column, values, texts)
+    columns[_LAST] = content
+    rows = [*map(list, zip(*columns.values(), strict=True))]
+    if any(seldom):
+        for row, array in zip(rows, seldom, strict=True):
+            if array:
+                for column, value in zip(_SELDOM, canonical.decode(array), strict=True):
+                    row[_PLACES[column.name]] = _seldom_value(column, value)
+    return rows
 
 
-def _one(conversation: str, parts: list[bytes | None], texts: CanonicalTexts) -> Any:
-    try:
-        (metadata,) = texts.all_of([parts[_METADATA]])
-    except ValueError as error:
-        raise _unreadable(conversation, parts, error) from error
-    return metadata
-
-
-_METADATA = next(place for place, column in enumerate(_USUAL) if column.kind is OBJECT)
-
-
-def _text(part: bytes) -> bytes | str:
-    """Return the text of a JSON string, most often its bytes between the quotes."""
-    if b"\\" in part:
-        return str(canonical.decode(part))
-    return part[1:-1]
-
-
-def _time(part: bytes) -> str:
-    return json_time(part.decode())
-
-
-_MAKERS: list[tuple[int, int, Callable[[bytes], Any]]] = [
-    (_PLACES[column.name], place, maker)
-    for place, column in enumerate(_USUAL)
-    for kind, maker in ((TEXT, _text), (TIME, _time))
-    if column.kind is kind
-]
-_KEPT = [
-    (_PLACES[column.name], place)
-    for place, column in enumerate(_USUAL)
-    if column.kind in (ID, ROLE)
-]
-_METADATA_FIELD, _CONTENT_FIELD = _PLACES["metadata"], _PLACES[_LAST]
-
-
-def _values(conversation: str, parts: list[bytes | None], metadata: bytes | None) -> list[Any]:
-    values: list[Any] = [None] * len(_FIELDS)
-    for field, place in _KEPT:
-        values[field] = parts[place]
-    values[_METADATA_FIELD] = metadata
-    values[_CONTENT_FIELD] = parts[-1] or b""
-    try:
-        for field, place, made in _MAKERS:
-            part = parts[place]
-            if part is not None:
-                values[field] = made(part)
-        seldom = parts[-2]
-        if seldom is not None:
-            for column, value in zip(_SELDOM, canonical.decode(seldom), strict=True):
-                values[_PLACES[column.name]] = _seldom_value(column, value)
-    except ValueError as error:
-        raise _unreadable(conversation, parts, error) from error
-    return values
+def _converted(column: Column, values: Sequence[bytes], texts: CanonicalTexts) -> Sequence[Any]:
+    if column.kind is OBJECT:
+        return texts.all_of([value or None for value in values])
+    if column.kind is TIME:
+        return [json_time(value.decode()) for value in values]
+    if column.kind is TEXT:
+        # The text of a JSON string is most often its bytes between the quotes.
+        return [
+            None if not value else value[1:-1] if b"\\" not in value else canonical.decode(value)
+            for value in values
+        ]
+    return [value or None for value in values]
 
 
 def _seldom_value(column: Column, value: Any) -> Any:
@@ -156,6 +133,13 @@ def _seldom_value(column: Column, value: Any) -> Any:
     return json_time(value) if column.kind is TIME else value
 
 
-def _unreadable(conversation: str, parts: list[bytes | None], error: ValueError) -> Exception:
-    identifier = (parts[0] or b"").decode()
-    return unreadable(f"message {identifier} of conversation {conversation}", error)
+def _find_unreadable(rows: Sequence[Row], texts: CanonicalTexts) -> None:
+    """Raise DatabaseFailedError for the first invalid message."""
+    for conversation, lines in rows:
+        for line in lines.split(_BETWEEN_MESSAGES):
+            parts = line.split(_BETWEEN_FIELDS, _PARTS)
+            try:
+                _rows_of([parts], texts)
+            except ValueError as error:
+                what = f"message {parts[0].decode()} of conversation {conversation.decode()}"
+                raise unreadable(what, error) from error
