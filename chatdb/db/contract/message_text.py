@@ -23,7 +23,7 @@ Records = tuple[str, list[Message]]
 
 Rows = tuple[str, list[list[Any]]]
 """The same as rows: fields in the order of the record, text as str or as UTF-8, JSON in its
-canonical form as bytes, times as the native format writes them; None for no value."""
+canonical form as bytes, times as ISO 8601 in UTC; None for no value."""
 
 CHUNK_ROWS = 300
 CHUNK_CHARACTERS = 1 << 20

@@ -17,7 +17,7 @@ from chatdb.store.columns import ID, JSON, OBJECT, TIME, fields_of
 
 MessageRow = Sequence[Any]
 """A message's fields in the order of the record: text as str or as UTF-8, JSON in its canonical
-form as bytes, times as the native format writes them; None for no value."""
+form as bytes, times as ISO 8601 in UTC, however the database writes them; None for no value."""
 
 FIELDS = fields_of("messages")
 LONG = ("content", "attached_text", *fields_of("messages", JSON, OBJECT))
