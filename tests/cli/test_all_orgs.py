@@ -242,7 +242,7 @@ def test_an_export_of_all_tells_what_it_does_not_have(
     assert not (tmp_path / "x.sql").exists()
 
 
-@pytest.mark.parametrize("name", ["chat.docx", "chat.txt", "chat.csv", "a.md.epub"])
+@pytest.mark.parametrize("name", ["chat.docx", "chat.txt", "chat.tsv", "a.md.epub"])
 @pytest.mark.usefixtures("tenants")
 def test_no_export_is_written_under_a_name_of_another_format(command: Command, name: str) -> None:
     answer = command("export", "--all-orgs", "--output", name)

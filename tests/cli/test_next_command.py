@@ -78,7 +78,7 @@ def test_an_error_and_the_doctor_name_the_typed_database(run: Any) -> None:
     [
         (("import", "talk.json"), "conversations list"),
         (("seed", "--conversations", "5", "--messages", "10"), "conversations list --all-orgs"),
-        (("smoke-test",), "seed"),
+        (("smoke-test", "--verbose"), "seed"),
         (("backup", "create"), "backup verify --restore"),
         (("environment", "show"), "environment set production"),
         (("restore", "latest", "--dry-run"), "restore --undo"),

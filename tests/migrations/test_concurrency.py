@@ -157,10 +157,15 @@ def test_a_tables_lock_is_tried_again_and_had_when_it_is_free(
         holding(postgresql_url, "SELECT count(*) FROM messages") as holder,
         Database.open(postgresql_url) as database,
     ):
-        timer = threading.Timer(0.8, holder.commit)
-        timer.start()
+
+        def free_when_named() -> None:
+            wait_until(lambda: listener.notes)
+            holder.commit()
+
+        freeing = threading.Thread(target=free_when_named)
+        freeing.start()
         applied = upgrade(database, settings=settings, watch=listener)
-        timer.join()
+        freeing.join()
 
     assert [item.revision for item in applied] == [NEXT]
     assert "held by pid" in listener.notes[0]

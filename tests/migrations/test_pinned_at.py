@@ -246,4 +246,5 @@ def test_what_an_application_has_on_the_column_stops_the_downgrade_of_a_file(
 
     assert done.exit_code == 1
     assert ("app_broken" if is_broken else "app_pins") in done.stderr
+    assert run("migrate", "-d", sqlite_url.exposed()).exit_code == 0
     assert run("conversations", "list", "--pinned", "-d", sqlite_url.exposed()).exit_code == 0
