@@ -93,6 +93,7 @@ def test_a_value_at_the_limit_goes_in_and_out_and_in_again(
     assert count_of(url) == 1
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("beyond", [1, 300, 5000])
 @pytest.mark.parametrize(("where", "field", "most"), FIELDS)
 def test_what_is_deeper_is_named_and_what_follows_is_read(
@@ -112,6 +113,7 @@ def test_what_is_deeper_is_named_and_what_follows_is_read(
     assert len(Path("out.jsonl").read_text().splitlines()) == 3
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("depth", [MAX_DEPTH, 1300, 5000, 100_000])
 def test_a_deep_entry_of_an_export_is_named_and_what_follows_is_read(
     depth: int, url: DatabaseUrl, run: Invoke

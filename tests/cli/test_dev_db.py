@@ -127,6 +127,7 @@ def test_auto_says_why_it_does_not_take_compose(
     assert "started in" in result.stdout
 
 
+@pytest.mark.large
 @pytest.mark.usefixtures("stopped")
 def test_the_engine_that_made_the_server_stays(run: Run) -> None:
     result = run("dev-db", "up", "--format", "json")
@@ -160,6 +161,7 @@ def test_the_port_is_remembered(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     assert f":{port}/" in run("dev-db", "up").stdout
 
 
+@pytest.mark.large
 @pytest.mark.usefixtures("stopped")
 def test_another_port_is_refused_while_it_runs(run: Run) -> None:
     run(*UP)

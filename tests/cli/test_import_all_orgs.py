@@ -57,6 +57,7 @@ def imported(run: Run, url: DatabaseUrl, *words: object, code: int = 0) -> tuple
     return json.loads(answer.stdout), answer.stderr
 
 
+@pytest.mark.large
 @pytest.mark.postgresql
 def test_three_organizations_go_into_a_database_of_the_other_kind_and_are_the_same(
     run: Run, source: DatabaseUrl, target: DatabaseUrl, tmp_path: Path
@@ -123,6 +124,7 @@ def test_without_the_option_all_goes_into_the_one_and_no_other(
     }
 
 
+@pytest.mark.large
 def test_a_file_of_one_organization_into_itself_says_nothing_of_it(
     run: Run, source: DatabaseUrl, tmp_path: Path
 ) -> None:
@@ -177,6 +179,7 @@ def test_converting_keeps_the_organizations(run: Run, source: DatabaseUrl, tmp_p
     assert keys == {ACME, GLOBEX, "default"}
 
 
+@pytest.mark.large
 def test_a_hostile_organization_is_skipped_and_named(
     run: Run, source: DatabaseUrl, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_programs_and_whoever_cannot_write_get_the_cursor_itself(
     assert run("list", "--after", "@aaaaaaaaa").exit_code == 2
 
 
+@pytest.mark.large
 def test_what_is_remembered_is_bounded_and_each_owners_own(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "cursors"
     old = remember(folder, "a", "old")

@@ -230,6 +230,7 @@ def test_an_export_has_only_what_is_the_organizations_and_the_users(
         assert refused.exit_code == ExitCode.NOT_FOUND, part
 
 
+@pytest.mark.large
 @pytest.mark.usefixtures("tenants")
 def test_hostile_filters_find_nothing_and_break_nothing(command: Command) -> None:
     for text in HOSTILE_TEXTS[::2]:

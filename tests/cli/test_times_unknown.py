@@ -26,6 +26,7 @@ def command(
     return run
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("output", ["table", "json", "jsonl", "csv"])
 @pytest.mark.parametrize(
     "words",

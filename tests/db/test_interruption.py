@@ -69,6 +69,7 @@ def load(database: Database) -> None:
                 copy.write(b"1\n")
 
 
+@pytest.mark.large
 @pytest.mark.postgresql
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
 def test_an_interruption_at_any_call_is_raised_and_leaves_the_connections_usable(

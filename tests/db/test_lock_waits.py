@@ -121,6 +121,7 @@ def test_a_prepared_migrator_is_named_by_the_next(postgresql_url: DatabaseUrl) -
             upgrade(database, settings=MigrationSettings(lock_wait=0.2))
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "words",
     [

@@ -134,6 +134,7 @@ def test_nothing_is_a_valid_table_without_rows(tmp_path: Path) -> None:
     assert pq.read_table(BytesIO(file_of([]))).num_rows == 0
 
 
+@pytest.mark.large
 def test_row_groups_are_bounded_by_rows_and_by_the_bytes_of_all_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def test_both_databases_get_the_same_rows(
     assert [len(found) for found in mine.values()][:2] == [5, 50]
 
 
+@pytest.mark.large
 def test_every_record_is_stored_as_it_was_made(database: Database) -> None:
     report = seed(database)
 
@@ -100,6 +101,7 @@ def test_a_larger_run_adds_what_is_missing(database: Database) -> None:
     assert count(database, schema.conversations) == 30
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("change", [{"seed": 7}, {"until": date(2026, 12, 24)}])
 def test_another_seed_or_day_stands_beside_the_first(
     database: Database, change: dict[str, Any]

@@ -75,6 +75,7 @@ def of_each(database: Database, sort: Sort) -> set[Owned]:
     }
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("limit", [1, 3, 50])
 def test_a_list_of_all_has_everything_once_in_one_order(
@@ -120,6 +121,7 @@ def test_the_cursor_of_one_list_is_none_of_the_other(filled: Database) -> None:
         conversations.list_page(filled, organization_key="acme", after=every)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("words", ["needle", "in:title title", "needle -again user:user1"])
 @pytest.mark.parametrize("limit", [1, 4, 100])
 def test_a_search_of_all_finds_what_searches_of_each_find(
