@@ -273,7 +273,8 @@ class _Exporting:
                 stream,
                 self._request,
                 on_read=lambda count, _: progress.advance(count),
-                store=self._attachments,
+                # Nobody reads pictures as letters on a terminal.
+                store=None if self._command.output.is_terminal else self._attachments,
             )
 
     def _to_file(self, path: Path, *, force: bool) -> "Written":
