@@ -54,6 +54,7 @@ class MarkdownWriter:
     title = "Markdown transcripts with front matter"
     extension = ".md"
     separator = b"\n"
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
@@ -64,6 +65,7 @@ class MarkdownWriter:
     def conversation(self, record: Conversation) -> bytes:
         record = with_linked_files(record, self._options.attachments)
         chosen = list(chosen_messages(record, self._options))
+        self.messages = len(chosen)
         branched = any(not each.is_active for each in chosen)
         numbers = (
             {each.message.id: number for number, each in enumerate(chosen, 1)} if branched else {}

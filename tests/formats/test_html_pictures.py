@@ -82,7 +82,7 @@ def test_a_page_of_a_folder_shows_the_pictures_that_it_links(
 ) -> None:
     options = options_for(data, "attachments")
     linked = with_linked_files(talk(kind), "../attachments")
-    article = conversation_html(linked, options, ShownPictures(options))
+    article, _ = conversation_html(linked, options, ShownPictures(options))
 
     address = unescape(re.findall(r'<li><a href="([^"]*)"', article)[0])
     assert address.startswith("../attachments/aaaaaaaaaaaa_my")
@@ -102,14 +102,14 @@ def test_what_is_gone_or_too_large_is_named_and_in_a_folder_linked() -> None:
 
     options = options_for(None, "attachments")
     linked = with_linked_files(talk("image/png"), "../attachments")
-    assert len(images(conversation_html(linked, options, ShownPictures(options)))) == 1
+    assert len(images(conversation_html(linked, options, ShownPictures(options))[0])) == 1
 
 
 def test_a_file_that_a_browser_would_run_is_no_picture_whatever_it_says() -> None:
     options = options_for(png(8, 8), "attachments")
     linked = with_linked_files(talk("image/png", name="cat.svg"), "../attachments")
 
-    assert images(conversation_html(linked, options, ShownPictures(options))) == []
+    assert images(conversation_html(linked, options, ShownPictures(options))[0]) == []
 
 
 def test_a_page_takes_only_so_many_bytes_of_pictures(monkeypatch: pytest.MonkeyPatch) -> None:

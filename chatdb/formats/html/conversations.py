@@ -20,16 +20,20 @@ _SWITCHES = 100_000
 
 def conversation_html(
     record: Conversation, options: WriteOptions, pictures: ShownPictures, start: str = ""
-) -> str:
-    """Return a conversation; `start` begins the ids of it, if a page has several."""
+) -> tuple[str, int]:
+    """Return a conversation, and how many messages it shows.
+
+    `start` begins the ids of it, if a page has several.
+    """
     article = _Article(record, options, pictures, start)
     messages = "".join(article.messages())
-    return (
+    html = (
         f"<article{f' id={start}' if start else ''}>\n"
         f'<h1 dir="auto" lang="">{escape(title_of(record))}</h1>\n'
         f'<p class="about">{_about(record, article.shown)}</p>\n'
         f"{messages}</article>\n"
     )
+    return html, article.shown
 
 
 class _Article:

@@ -75,8 +75,8 @@ def _spool(spool: Spool, options: WriteOptions, name: str, record: Conversation)
     texts += [each.attached_text for each in chosen if each.attached_text]
     up = "../" * (directory.count("/") + 1)
     linked = with_linked_files(record, options.attachments and up + options.attachments)
-    article = conversation_html(linked, options, ShownPictures(options))
-    page = Page(entry, article, sorted(words_of(texts)), len(record.messages))
+    article, _ = conversation_html(linked, options, ShownPictures(options))
+    page = Page(entry, article, sorted(words_of(texts)))
     spool.add(page, directory, record.created_at.isoformat(), record.id.hex)
 
 
@@ -124,8 +124,7 @@ class _Site:
         parts = (start, links, page.article, links, page_end())
         data = "".join(parts).encode("utf-8", "replace")
         if self._folder.put(entry.path, data, eq, _differ_in_links):
-            self._folder.written.conversations += 1
-            self._folder.written.messages += page.all_messages
+            self._folder.written.count(entry.messages)
         current = self._current
         if current is None or current.inside != inside or len(current.entries) == PAGE:
             self._close_list()

@@ -22,6 +22,7 @@ class HtmlWriter:
     title = "HTML pages to read, with an index to search"
     extension = ".html"
     separator = b""
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
@@ -59,7 +60,8 @@ class HtmlWriter:
 
     def _article(self, record: Conversation, start: str = "") -> str:
         linked = with_kept_files(record, self._options)
-        return conversation_html(linked, self._options, self._pictures, start)
+        article, self.messages = conversation_html(linked, self._options, self._pictures, start)
+        return article
 
     def is_same(self, one: bytes, other: bytes) -> bool:
         return one == other

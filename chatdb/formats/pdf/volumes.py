@@ -59,7 +59,7 @@ class _Volume:
         self._date = {each: getattr(time, each) for each in names} if is_known(time) else None
         if not is_continued:
             self.conversations += 1
-            self.messages += len(record.messages)
+            self.messages += shown
         title = breakable(title, _LONGEST_WORD)
         self._put(["title", runs_right_to_left(title), title, _about(record, shown)])
 

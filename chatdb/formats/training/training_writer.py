@@ -23,6 +23,7 @@ class TrainingWriter(ABC):
     title: str
     extension = ".jsonl"
     separator = b""
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self.options = options
