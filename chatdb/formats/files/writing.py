@@ -92,7 +92,8 @@ def format_of(output: str, to: str | None) -> str | None:
     ending = _ending(output)
     if to is None and told is None and ending:
         raise UsageError(
-            f"{output} does not say which format to write: chatdb does not write {ending}",
+            f"{output} does not say which format to write: chatdb does not write "
+            f"{ending}{output.lower().rpartition(ending)[2]}",
             hint=f"use a file name that ends in {_told_endings()}"
             + ("" if ending in _OTHERS else ", or the format: --to jsonl"),
         )
