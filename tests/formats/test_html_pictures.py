@@ -119,6 +119,7 @@ def test_a_page_takes_only_so_many_bytes_of_pictures(monkeypatch: pytest.MonkeyP
     page = one_page(options_for(data), talk("image/png", 2), talk("image/png", 2))
 
     assert len(images(page)) == 3
+    assert page.count("not shown: the page has too many pictures") == 1
     assert page.count("img-src data:;") == 1
 
 

@@ -10,8 +10,9 @@ from chatdb.formats.message_body import ShownFile
 from chatdb.formats.pictures import picture_of
 from chatdb.records import Conversation
 
-MOST_INSIDE = 100_000_000
-"""Bytes of pictures in one page: browsers do not open what is much larger."""
+MOST_INSIDE = 50_000_000
+"""Bytes of pictures in one page, which is held in memory several times while it is made."""
+_TOO_MANY = "<small>not shown: the page has too many pictures</small>"
 _LAZY = ' loading="lazy"'
 """A picture beside the page is loaded when it comes into sight."""
 _IMAGE = re.compile(r'<img src="(data:)?')
@@ -25,7 +26,7 @@ class ShownPictures:
         self._inside = 0
 
     def image(self, record: Conversation, file: ShownFile) -> str:
-        """Return a kept picture as an image, empty for a file that is not shown."""
+        """Return a kept picture as an image, empty for any other file."""
         linked = file.linked
         if linked is None or not linked.is_picture or (linked.url and not file.address):
             return ""
@@ -40,7 +41,7 @@ class ShownPictures:
         if linked.url:
             return _image(file.address, file.name, size + _LAZY)
         if self._inside + len(data) > MOST_INSIDE:
-            return ""
+            return _TOO_MANY
         self._inside += len(data)
         return _image(f"data:{picture.kind};base64,{b64encode(data).decode()}", file.name, size)
 
