@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from chatdb.formats.base import WriteOptions
 from chatdb.formats.files.given_names import safe_name
+from chatdb.formats.pictures import KINDS, LARGEST
 from chatdb.records import Conversation, MessageFile
 
 FOLDER = "attachments"
@@ -26,6 +28,11 @@ class LinkedEntry:
     url: str
     name: str
     file: MessageFile | None = None
+
+    @property
+    def is_picture(self) -> bool:
+        """Tell whether the file is of a kind that a page shows."""
+        return self.file is not None and self.file.media_type in KINDS
 
 
 def linked_name(file: MessageFile) -> str:
@@ -53,6 +60,21 @@ def with_linked_files(record: Conversation, folder: str | None) -> Conversation:
         for message in record.messages
     ]
     return msgspec.structs.replace(record, messages=messages)
+
+
+def with_kept_files(record: Conversation, options: WriteOptions) -> Conversation:
+    """Return the record with links, or, where a file can only be read, entries without a place."""
+    folder = options.attachments or (None if options.read_file is None else "")
+    return with_linked_files(record, folder)
+
+
+def kept_picture(
+    record: Conversation, linked: LinkedEntry | None, options: WriteOptions
+) -> bytes | None:
+    """Return the bytes of a kept picture that is small enough to be put into a page."""
+    if linked is None or linked.file is None or not linked.is_picture or options.read_file is None:
+        return None
+    return options.read_file(record, linked.file, LARGEST)
 
 
 def _linked(entries: Any, files: dict[int, MessageFile], folder: str) -> list[Any]:

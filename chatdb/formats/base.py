@@ -179,12 +179,16 @@ class MissingLetters:
 
 
 class Writer(Protocol):
-    """Turns records into bytes: `begin`, conversations joined by `separator`, `end`."""
+    """Turns records into bytes: `begin`, conversations joined by `separator`, `end`.
+
+    `messages` is how many messages the last conversation was written with.
+    """
 
     name: str
     title: str
     extension: str
     separator: bytes
+    messages: int
 
     def begin(self) -> bytes:
         """Return the bytes before the first conversation of a file."""

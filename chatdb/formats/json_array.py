@@ -18,6 +18,7 @@ class JsonArrayWriter:
     title = "JSON list of conversations for other programs"
     extension = ".json"
     separator = b",\n"
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
@@ -27,6 +28,7 @@ class JsonArrayWriter:
 
     def conversation(self, record: Conversation) -> bytes:
         messages = [chosen.message for chosen in chosen_messages(record, self._options)]
+        self.messages = len(messages)
         shown = msgspec.structs.replace(record, messages=messages)
         if record.files or record.embeddings:
             left_out = {message.id for message in record.messages}

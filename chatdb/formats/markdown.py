@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 
 from chatdb.formats.attached_files import name_of
-from chatdb.formats.attachment_links import LinkedEntry, with_linked_files
+from chatdb.formats.attachment_links import LinkedEntry, with_kept_files
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.citations import with_links
 from chatdb.formats.conversation_heads import title_of
 from chatdb.formats.files.selection import Chosen, chosen_messages
+from chatdb.formats.markdown_pictures import MarkdownPictures
 from chatdb.formats.markdown_text import (
     cleaned,
     closing_of,
@@ -54,6 +55,7 @@ class MarkdownWriter:
     title = "Markdown transcripts with front matter"
     extension = ".md"
     separator = b"\n"
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
@@ -62,8 +64,10 @@ class MarkdownWriter:
         return b""
 
     def conversation(self, record: Conversation) -> bytes:
-        record = with_linked_files(record, self._options.attachments)
+        record = with_kept_files(record, self._options)
+        pictures = MarkdownPictures(record, self._options)
         chosen = list(chosen_messages(record, self._options))
+        self.messages = len(chosen)
         branched = any(not each.is_active for each in chosen)
         numbers = (
             {each.message.id: number for number, each in enumerate(chosen, 1)} if branched else {}
@@ -73,7 +77,9 @@ class MarkdownWriter:
             blocks.append(_heading(each, number if branched else None))
             if branched and not each.is_active:
                 blocks.append(_branch_note(each.message, numbers))
-            blocks += _body(each.message)
+            blocks += _body(each.message, pictures)
+        if definitions := pictures.definitions():
+            blocks.append(definitions)
         return b"\n".join(blocks)
 
     def is_same(self, one: bytes, other: bytes) -> bool:
@@ -143,7 +149,7 @@ def _branch_note(message: Message, numbers: dict[Any, int]) -> bytes:
     return f"*Another branch, {after}.*\n".encode()
 
 
-def _body(message: Message) -> list[bytes]:
+def _body(message: Message, pictures: MarkdownPictures) -> list[bytes]:
     """Return the blocks of a message: usually the content alone."""
     blocks = []
     if message.reasoning is not None:
@@ -160,17 +166,17 @@ def _body(message: Message) -> list[bytes]:
     if message.attached_text:
         blocks.append(_folded("Attached text", message.attached_text))
     if not (message.tool_calls is message.tool_outputs is message.attachments is None):
-        blocks += _beside(message)
+        blocks += _beside(message, pictures)
     return blocks
 
 
-def _beside(message: Message) -> Iterator[bytes]:
+def _beside(message: Message, pictures: MarkdownPictures) -> Iterator[bytes]:
     for call in items(message.tool_calls):
         yield _folded("Tool call" + _name_of(call), call)
     for output in items(message.tool_outputs):
         yield _folded("Tool output" + _name_of(output), output)
     if attachments := attachments_once(message):
-        names = "".join(f"- {_attachment(each)}\n" for each in attachments)
+        names = "".join(f"- {_attachment(each, pictures)}\n" for each in attachments)
         yield f"Attachments:\n\n{names}".encode("utf-8", "replace")
 
 
@@ -192,11 +198,19 @@ def _name_of(value: Any) -> str:
     return ": " + re.sub(r"[^\w .:/-]", "", name)[:80] if name else ""
 
 
-def _attachment(value: Any) -> str:
+def _attachment(value: Any, pictures: MarkdownPictures) -> str:
+    """Return the name of a file, linked or with the picture below it if it is kept."""
+    if not isinstance(value, LinkedEntry):
+        return _named(value)
+    text = _named(value.name if name_of(value.entry) is None else value.entry)
+    if value.url:
+        return f"[{text}]({value.url})"
+    image = pictures.image(value)
+    return f"{text}\n\n  {image}\n" if image else text
+
+
+def _named(value: Any) -> str:
     """Return the name of a file with its type and size, or the whole value, as code."""
-    if isinstance(value, LinkedEntry):
-        shown = value.name if name_of(value.entry) is None else value.entry
-        return f"[{_attachment(shown)}]({value.url})"
     name, details = attachment_label(value)
     if not name:
         return code_span(one_line(_encode(value).decode()))

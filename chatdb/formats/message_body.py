@@ -133,6 +133,10 @@ def _attachment(entry: Any) -> ShownFile:
     if linked is not None:
         entry = linked.name if name_of(linked.entry) is None else linked.entry
     name, (kind, size) = attachment_label(entry)
+    if linked is not None and linked.file is not None:
+        # The file itself is there, whatever its source says of it.
+        kind = linked.file.media_type or kind
+        size = size if linked.file.size is None else linked.file.size
     about = ", ".join(each for each in (one_line(kind), _size(size)) if each)
     # A page from the disk may do more than this one, which is a page of somebody else's.
     is_active = linked is not None and linked.url.lower().endswith(_ACTIVE)

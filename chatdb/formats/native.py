@@ -145,6 +145,7 @@ class NativeWriter:
     title = "chatdb's native format"
     extension = ".jsonl"
     separator = b""
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._source = options.source
@@ -153,6 +154,7 @@ class NativeWriter:
         return header_line(created=datetime.now(UTC), source=self._source)
 
     def conversation(self, record: Conversation) -> bytes:
+        self.messages = len(record.messages)
         return conversation_line(record)
 
     def end(self) -> bytes:

@@ -3,8 +3,11 @@
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _CONTROLS = ("\t", "\r", "\n")
 """A spreadsheet may take what follows one of these for a new cell."""
-_UNSEEN = ("C", "Z")
-"""Unicode categories of invisible characters: controls, zero-width characters, spaces."""
+_UNSEEN = ("C", "Z", "M")
+"""Unicode categories of invisible characters: controls, zero-width ones, spaces; and of marks,
+which make no letter of a sign."""
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""What Unicode calls letters or symbols, but is seen as a blank."""
 
 
 def guarded(text: str) -> str:
@@ -14,11 +17,12 @@ def guarded(text: str) -> str:
 
 def _looks_like_a_formula(text: str) -> bool:
     """Tell whether a spreadsheet may run the text: leading spaces and full-width signs count."""
-    if text[:1].isalnum():
+    if text[:1].isalnum() and text[0] not in _BLANKS:
         return False
     if text.startswith(_CONTROLS):
         return True
     from unicodedata import category, normalize
 
-    first = next((each for each in text if category(each)[0] not in _UNSEEN), "")
+    seen = (each for each in text if category(each)[0] not in _UNSEEN and each not in _BLANKS)
+    first = next(seen, "")
     return normalize("NFKC", first).startswith(_FORMULA_STARTS)

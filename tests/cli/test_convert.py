@@ -7,15 +7,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from chatdb.formats import native
 from tests.cli.conftest import process_environment
-from tests.operations.export_rows import conversation, every_shape, message
+from tests.operations.export_rows import NOON, conversation, every_shape, message
 
 Runner = Callable[..., Any]
 
+FORMATS = {"md": "markdown"}
 SHAPES = len(every_shape())
 """How many conversations the exported file has."""
 
@@ -44,6 +46,33 @@ def test_the_name_of_the_output_tells_the_format(run: Runner, exported: Path) ->
 
     assert len(json.loads(Path("out.json").read_bytes())) == SHAPES
     assert Path("out.md").read_text().startswith("---\n")
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "md", "html", "pdf", "parquet", "jsonl"])
+def test_the_messages_told_are_those_that_were_written(run: Runner, ending: str) -> None:
+    parents = {1: None, 2: 1, 3: 1, 4: 3}
+    messages = [
+        message(
+            number,
+            "x",
+            parent_id=parent and UUID(int=parent),
+            metadata={"chatdb": {"hidden": True}} if number == 1 else {},
+        )
+        for number, parent in parents.items()
+    ]
+    record = conversation(1, messages, current_message_id=UUID(int=4))
+    Path("in.jsonl").write_bytes(
+        native.header_line(created=NOON) + native.conversation_line(record)
+    )
+
+    told = [
+        run("convert", "in.jsonl", name, "--to", FORMATS.get(ending, ending), *words).stderr
+        for name, words in ((f"a.{ending}", ()), ("d/", ()), (f"b.{ending}", ("--all-branches",)))
+    ]
+
+    counts = (4, 4, 4) if ending == "jsonl" else (2, 2, 3)
+    for text, count in zip(told, counts, strict=True):
+        assert f"wrote 1 conversation with {count} messages to" in text
 
 
 def test_several_inputs_become_one(run: Runner, exported: Path) -> None:

@@ -81,7 +81,19 @@ def test_odd_texts_come_back_and_lines_end_as_in_rfc_4180() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "\u200b=cmd()", " \u00a0@a", "\uff1d1", "-2", "+1", "\tx", "\ufeff\n=1"]
+    "text",
+    [
+        "=1+1",
+        "\u200b=cmd()",
+        " \u00a0@a",
+        "\uff1d1",
+        "-2",
+        "+1",
+        "\tx",
+        "\ufeff\n=1",
+        "\u3164=1",
+        "\u2800\ufe0f+1",
+    ],
 )
 def test_what_a_spreadsheet_would_run_is_guarded_unless_raw(text: str) -> None:
     record = conversation(1, [message(1, text, tool_calls=-5)], title=text)

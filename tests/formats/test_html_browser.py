@@ -2,22 +2,26 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from chatdb.formats.attachment_links import linked_name
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.files.folder_writing import write_folder
 from chatdb.formats.files.writing import Written
 from chatdb.formats.registry import writer
-from chatdb.records import Conversation
+from chatdb.records import Conversation, MessageFile
 from tests.browser import Browser, open_browser
+from tests.formats.pdf_samples import png
 from tests.operations.export_rows import NOON, conversation, message
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.large]
 
+ACTIVE = WriteOptions()
 HOSTILE = """
 <script>document.title = 'harmed'</script><img src=https://evil.example/a.png onerror="harm()">
 </details></style></section></article></body></html><style>body { display: none }</style>
@@ -34,8 +38,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield opened
 
 
-def page(tmp_path: Path, record: Conversation, *, all_branches: bool = False) -> Path:
-    made = writer("html", WriteOptions(all_branches=all_branches))
+def page(tmp_path: Path, record: Conversation, options: WriteOptions = ACTIVE) -> Path:
+    made = writer("html", options)
     path = tmp_path / "page.html"
     path.write_bytes(made.begin() + made.conversation(record) + made.end())
     return path
@@ -179,7 +183,7 @@ def test_branches_are_switched_without_a_script_and_by_keys(
 ) -> None:
     browser.scripts(on=False)
     try:
-        browser.open(page(tmp_path, branched(), all_branches=True))
+        browser.open(page(tmp_path, branched(), WriteOptions(all_branches=True)))
         assert seen(browser) == ["text 1", "text 2", "text 3"]
 
         browser.run("document.querySelector('input').focus()")
@@ -197,7 +201,7 @@ def test_branches_are_switched_without_a_script_and_by_keys(
 
 
 def test_a_link_to_a_message_of_another_branch_shows_it(browser: Browser, tmp_path: Path) -> None:
-    path = page(tmp_path, branched(), all_branches=True)
+    path = page(tmp_path, branched(), WriteOptions(all_branches=True))
     browser.open(path)
     hidden = browser.run("document.querySelector('.alt .m').id")
 
@@ -273,6 +277,52 @@ def test_a_hostile_conversation_does_nothing_and_loads_nothing(
         assert browser.run("document.title") != "harmed"
         assert browser.run("document.querySelectorAll('img, iframe, svg, base').length") == 0
         assert browser.run("[...document.links].every(a => /^(file|https?):/.test(a.href))")
+
+
+SHAPES = """Promise.all([...document.images].map(each => each.decode().then(
+    () => [each.naturalWidth, each.alt, each.clientWidth > 0])))"""
+
+
+def test_kept_pictures_are_seen_inside_a_page_and_beside_those_of_a_folder(
+    browser: Browser, tmp_path: Path
+) -> None:
+    picture = png(900, 40)
+    record = talk(1, "x")
+    record.messages[0].attachments = [{"name": "cat & dog.png"}, {"name": "paper.pdf"}]
+    record.files = [
+        MessageFile(
+            message_id=record.messages[0].id,
+            position=position,
+            digest=f"{position}" * 64,
+            name=name,
+            media_type=kind,
+        )
+        for position, (name, kind) in enumerate(
+            (("cat & dog.png", "image/png"), ("paper.pdf", "application/pdf"))
+        )
+    ]
+    options = WriteOptions(read_file=lambda *_: picture)
+    (tmp_path / "attachments").mkdir()
+    for file in record.files:
+        (tmp_path / "attachments" / linked_name(file)).write_bytes(picture)
+    write_folder(
+        tmp_path,
+        writer("html", replace(options, attachments="attachments")),
+        [record],
+        Written(),
+        force=False,
+        on_kept=lambda _: None,
+    )
+    linked = next(tmp_path.rglob("*_talk-1_*"))
+    browser.problems.clear()
+    for path in (page(tmp_path, record, options), linked):
+        for pixels in (400, 1000):
+            browser.width(pixels)
+            browser.open(path)
+            assert browser.run(SHAPES) == [[900, "cat & dog.png", True]]
+            assert browser.run("document.documentElement.scrollWidth") <= pixels
+    browser.call("Emulation.clearDeviceMetricsOverride")
+    assert browser.problems == []
 
 
 def test_the_policy_stops_what_would_get_past_the_escaping(

@@ -61,6 +61,11 @@ def test_a_name_of_what_is_not_written_is_refused(output: str) -> None:
     assert ".jsonl, .json, .csv" in told.value.hint
 
 
+def test_the_ending_that_is_not_written_is_named_whole() -> None:
+    with pytest.raises(UsageError, match=r"chatdb does not write \.parquet\.gz$"):
+        format_of("a.parquet.gz", None)
+
+
 @pytest.mark.parametrize(
     ("output", "to"),
     [

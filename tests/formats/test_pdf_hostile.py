@@ -9,13 +9,19 @@ from uuid import UUID
 
 import pytest
 
-from chatdb.errors import NotFoundError, ProgramMissingError, TypesettingFailedError
+from chatdb.errors import (
+    NotFoundError,
+    ProgramMissingError,
+    StorageError,
+    TypesettingFailedError,
+)
 from chatdb.formats.pdf.compiler import Compiler
-from chatdb.formats.pdf.pictures import size_of
+from chatdb.formats.pictures import size_of
 from chatdb.records import Conversation, MessageFile
 from tests.formats.pdf_samples import png, writer
 from tests.operations.export_rows import ODD_TEXTS, conversation, message
 from tests.pages import pages_of, text_of
+from tests.small_disk import small_disk
 
 HOSTILE = (
     '#read("/etc/passwd")',
@@ -53,6 +59,19 @@ def test_no_text_is_a_program() -> None:
     assert "root:" not in text
     # The page is not one point wide.
     assert pages_of(data, scale=1)[0].width == 596
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"{'word ' * 40}\n\n" * 100
+    with small_disk(tmp_path / "disk", 1) as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        # There is room for the data of the document, but not for the document.
+        (disk / "ballast").write_bytes(bytes((256 - 12) * 4096))
+
+        with pytest.raises(StorageError, match="no space left on device"):
+            writer().conversation(conversation(1, [message(1, text)]))
+
+        assert [path.name for path in disk.iterdir()] == ["ballast"]
 
 
 def test_the_compiler_reads_nothing_outside_its_folder(tmp_path: Path) -> None:
@@ -128,7 +147,7 @@ def test_kept_pictures_are_shown_and_all_else_is_named(
 
     made = writer(read_file=read, attachments="attachments").conversation(record)
 
-    assert asked == ([(file, 1_000_000)] if kind.startswith("image/") else [])
+    assert asked == ([(file, 1_000_000)] if kind == "image/png" else [])
     assert ((7, 0, 0) in pages_of(made, scale=0.5)[0].colours()) is is_shown
     assert "my cat" in text_of(made)
     assert b"attachments/" in made

@@ -1,6 +1,7 @@
 """Pages link kept attachments, which are put beside them once for the whole folder."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -10,11 +11,13 @@ from urllib.parse import unquote
 import pytest
 
 from chatdb.db.url import DatabaseUrl
-from tests.chatgpt_files import OTHER_PNG, PDF, PNG, write_export
+from tests.chatgpt_files import FILES, OTHER_PNG, PDF, PNG, write_export
+from tests.formats.pdf_samples import png
 
 Run = Callable[..., Any]
 Own = tuple[object, ...]
 
+_IMAGE = re.compile(r'<img src="data:image/png;base64,([^"]+)" alt="([^"]*)"')
 _LINK = re.compile(r'<li><a href="([^"]+)"><bdi>(.*?)</bdi></a>')
 
 
@@ -35,6 +38,11 @@ def links(folder: Path) -> dict[str, bytes]:
     }
 
 
+def pictures(page: str) -> dict[str, bytes]:
+    """Return the pictures inside a page by the texts that stand for them."""
+    return {alt: b64decode(data) for data, alt in _IMAGE.findall(page)}
+
+
 @pytest.mark.parametrize("words", [(), ("--all-orgs",)])
 def test_every_kept_file_is_linked_from_its_message(
     run: Run, own: Own, tmp_path: Path, words: tuple[str, ...]
@@ -50,7 +58,29 @@ def test_every_kept_file_is_linked_from_its_message(
     assert "hold the same" in again.stderr
 
 
-def test_without_attachments_and_on_one_page_there_are_names_only(
+def test_one_page_has_its_pictures_inside(
+    run: Run, database_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    cat, dog = png(30, 20), png(20, 30)
+    files = dict(zip(FILES, (cat, dog, PDF), strict=False))
+    own = ("-d", database_url.exposed(), "--attachments-dir", tmp_path / "kept")
+    run("import", write_export(tmp_path / "export.zip", files), "--attachments", *own)
+
+    run("export", "--output", tmp_path / "one.html", *own)
+    piped = run("export", "--to", "html", *own)
+    opened = run("open", "last", "--no-browser", *own)
+    run("export", "--no-attachments", "--output", tmp_path / "none.html", *own)
+
+    page = (tmp_path / "one.html").read_text()
+    assert pictures(page) == {"my cat.png": cat, "sanitized.png": dog}
+    assert "<bdi>../../paper.pdf</bdi>" in page
+    assert piped.stdout == page
+    assert pictures(Path(opened.stdout.strip()).read_text()) == {"sanitized.png": dog}
+    assert pictures((tmp_path / "none.html").read_text()) == {}
+
+
+def test_without_attachments_and_of_broken_pictures_there_are_names_only(
     run: Run, own: Own, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"

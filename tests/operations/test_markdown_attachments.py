@@ -1,16 +1,19 @@
 """Markdown in a folder links kept attachments, which are put beside it."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from markdown_it import MarkdownIt
 
 from chatdb.db.url import DatabaseUrl
 from chatdb.records import organization_id_of
-from tests.chatgpt_files import OTHER_PNG, PDF, PNG, write_export
+from tests.chatgpt_files import FILES, OTHER_PNG, PDF, PNG, write_export
+from tests.formats.pdf_samples import png
 from tests.operations.test_import_attachments import KEPT
 
 Run = Callable[..., Any]
@@ -51,6 +54,27 @@ def test_every_kept_file_is_linked_from_its_message(run: Run, own: Own, tmp_path
     assert "2 files" in again.stderr
     assert "hold the same" in again.stderr
     assert {each.stat().st_mode & 0o777 for each in (out / "attachments").iterdir()} == {0o600}
+
+
+def test_one_file_has_its_pictures_inside(
+    run: Run, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    cat = png(30, 20)
+    files = dict(zip(FILES, (cat, OTHER_PNG, PDF), strict=False))
+    own = ("-d", database_url.exposed(), "--attachments-dir", tmp_path / "kept")
+    run("import", write_export(tmp_path / "export.zip", files), "--attachments", *own)
+
+    run("export", "--output", tmp_path / "one.md", *own)
+    piped = run("export", "--to", "markdown", *own)
+
+    read = MarkdownIt().render((tmp_path / "one.md").read_text())
+    data = b64encode(cat).decode()
+    assert f'<img src="data:image/png;base64,{data}" alt="my cat.png" />' in read
+    assert read.count("<img ") == 1
+    assert read.count("base64") == 1
+    assert "<code>../../paper.pdf</code>" in read
+    assert "base64" not in piped.stdout
+    assert "`my cat.png`" in piped.stdout
 
 
 def test_what_has_no_bytes_is_not_linked(run: Run, own: Own, tmp_path: Path) -> None:

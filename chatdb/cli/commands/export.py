@@ -273,8 +273,12 @@ class _Exporting:
                 stream,
                 self._request,
                 on_read=lambda count, _: progress.advance(count),
-                store=self._attachments,
+                store=self._attachments if self._shows_pictures() else None,
             )
+
+    def _shows_pictures(self) -> bool:
+        """Tell whether stdout gets pictures: no letters that a person or a program would read."""
+        return self._request.format_name != "markdown" and not self._command.output.is_terminal
 
     def _to_file(self, path: Path, *, force: bool) -> "Written":
         from chatdb.operations.exporting.files import export_file

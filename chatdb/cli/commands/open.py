@@ -55,6 +55,7 @@ def open_(
             user_id=user,
             all_branches=all_branches,
             include_hidden=include_hidden,
+            store=command.file_store_of(),
         )
     command.output.text(str(page))
     if no_browser:

@@ -74,7 +74,7 @@ def write_folder(
         for name, record in names_of(writer, records):
             data = writer.begin() + writer.conversation(record) + writer.end()
             if place.put(name, data, writer.is_same):
-                written.count(record)
+                written.count(writer.messages)
 
 
 def _put_volumes(

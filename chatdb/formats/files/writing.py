@@ -53,10 +53,10 @@ class Written:
     left_out: Mapping[str, int] = field(default_factory=dict)
     missing_letters: tuple[MissingLetters, ...] = ()
 
-    def count(self, record: Conversation) -> None:
-        """Count a conversation that was written."""
+    def count(self, messages: int) -> None:
+        """Count a conversation that was written with so many messages."""
         self.conversations += 1
-        self.messages += len(record.messages)
+        self.messages += messages
 
     def count_document(self, document: Document) -> None:
         """Count the conversations that begin in a document that was written."""
@@ -92,7 +92,8 @@ def format_of(output: str, to: str | None) -> str | None:
     ending = _ending(output)
     if to is None and told is None and ending:
         raise UsageError(
-            f"{output} does not say which format to write: chatdb does not write {ending}",
+            f"{output} does not say which format to write: chatdb does not write "
+            f"{ending}{output.lower().rpartition(ending)[2]}",
             hint=f"use a file name that ends in {_told_endings()}"
             + ("" if ending in _OTHERS else ", or the format: --to jsonl"),
         )
@@ -162,7 +163,7 @@ def write_stream(
     for record in records:
         stream.write(separator + writer.conversation(record))
         separator = writer.separator
-        written.count(record)
+        written.count(writer.messages)
     stream.write(writer.end())
     if isinstance(writer, TrainingWriter):
         written.examples, written.left_out = writer.tally.examples, +writer.tally.left_out

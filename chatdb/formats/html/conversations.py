@@ -1,6 +1,7 @@
 """A conversation as HTML: its title, what is known about it, its messages with their branches."""
 
 from collections.abc import Iterator
+from functools import partial
 from html import escape
 
 from chatdb.formats.base import WriteOptions
@@ -8,6 +9,7 @@ from chatdb.formats.conversation_heads import days_of, marks_of, names_of, title
 from chatdb.formats.files.selection import chosen_messages
 from chatdb.formats.html.forks import Flow, Fork, flow_of
 from chatdb.formats.html.messages import fold, message_html, time_html
+from chatdb.formats.html.pictures import ShownPictures
 from chatdb.formats.times import is_known
 from chatdb.records import Conversation, Message, is_hidden
 
@@ -16,21 +18,30 @@ _SWITCHES = 100_000
 20,000 messages with 2,000."""
 
 
-def conversation_html(record: Conversation, options: WriteOptions, start: str = "") -> str:
-    """Return a conversation; `start` begins the ids of it, if a page has several."""
-    article = _Article(record, options, start)
+def conversation_html(
+    record: Conversation, options: WriteOptions, pictures: ShownPictures, start: str = ""
+) -> tuple[str, int]:
+    """Return a conversation, and how many messages it shows.
+
+    `start` begins the ids of it, if a page has several.
+    """
+    article = _Article(record, options, pictures, start)
     messages = "".join(article.messages())
-    return (
+    html = (
         f"<article{f' id={start}' if start else ''}>\n"
         f'<h1 dir="auto" lang="">{escape(title_of(record))}</h1>\n'
         f'<p class="about">{_about(record, article.shown)}</p>\n'
         f"{messages}</article>\n"
     )
+    return html, article.shown
 
 
 class _Article:
-    def __init__(self, record: Conversation, options: WriteOptions, start: str) -> None:
+    def __init__(
+        self, record: Conversation, options: WriteOptions, pictures: ShownPictures, start: str
+    ) -> None:
         self._record = record
+        self._image = partial(pictures.image, record)
         self._options = options
         self._start = start
         self._forks = 0
@@ -83,7 +94,7 @@ class _Article:
     def _message(self, message: Message) -> str:
         self.shown += 1
         hidden = is_hidden(message)
-        return message_html(message, f"{self._start}m{self.shown}", hidden=hidden)
+        return message_html(message, f"{self._start}m{self.shown}", self._image, hidden=hidden)
 
 
 def _about(record: Conversation, shown: int) -> str:

@@ -1,6 +1,6 @@
 """A message as HTML: who and when, its words, and folded what stands beside them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from html import escape
@@ -20,8 +20,11 @@ from chatdb.formats.message_parts import ROLE_NAMES
 from chatdb.formats.times import is_known
 from chatdb.records import Message
 
+Image = Callable[[ShownFile], str]
+"""Returns an attachment as an image, empty for one that is not shown."""
 
-def message_html(message: Message, anchor: str, *, hidden: bool = False) -> str:
+
+def message_html(message: Message, anchor: str, image: Image, *, hidden: bool = False) -> str:
     """Return a message; `anchor` is the id by which links find it."""
     marks = [time_html(message.created_at)] if is_known(message.created_at) else []
     marks += ["hidden"] if hidden else []
@@ -31,7 +34,7 @@ def message_html(message: Message, anchor: str, *, hidden: bool = False) -> str:
     return (
         f'<section class="m {message.role}" id="{anchor}">\n'
         f'<h2><a href="#{anchor}">{speaker[0]}</a>{speaker[1]}{after}</h2>\n'
-        f"{''.join(_body(message))}</section>\n"
+        f"{''.join(_body(message, image))}</section>\n"
     )
 
 
@@ -48,7 +51,7 @@ def _speaker(role: str, *names: str | None) -> tuple[str, str]:
     return ROLE_NAMES[role], f"<small>{escape(details)}</small>" if details else ""
 
 
-def _body(message: Message) -> Iterator[str]:
+def _body(message: Message, image: Image) -> Iterator[str]:
     for part in parts_of(message):
         match part:
             case Prose(text):
@@ -58,7 +61,7 @@ def _body(message: Message) -> Iterator[str]:
             case Aside(title, texts):
                 yield fold(title, "".join(map(_verbatim, texts)))
             case ShownFiles(files):
-                names = "".join(f"<li>{_attachment(each)}</li>" for each in files)
+                names = "".join(_attachment(each, image(each)) for each in files)
                 yield f'<ul class="files" aria-label="Attachments">{names}</ul>\n'
 
 
@@ -72,9 +75,11 @@ def _verbatim(part: Verbatim) -> str:
     return preformatted(visible(part.text), part.language)
 
 
-def _attachment(file: ShownFile) -> str:
+def _attachment(file: ShownFile, image: str) -> str:
     """Return the name of an attachment, linked if its file is there, with its type and size."""
-    text = f"<bdi>{escape(file.name)}</bdi>"
+    name = f"<bdi>{escape(file.name)}</bdi>"
+    text = f"{image}<br>{name}" if image else name
     if file.address:
         text = f'<a href="{escape(file.address)}">{text}</a>'
-    return text + (f" <small>{escape(file.about)}</small>" if file.about else "")
+    about = f" <small>{escape(file.about)}</small>" if file.about else ""
+    return f"<li>{text}{about}</li>"

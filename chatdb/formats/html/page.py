@@ -10,15 +10,17 @@ GENERATOR = '<meta name="generator" content="chatdb">'
 """By this a page is known as written by chatdb."""
 
 
-def page_start(title: str, *, script: str = "", more_style: str = "") -> str:
+def page_start(title: str, *, script: str = "", more_style: str = "", images: str = "") -> str:
     """Return a page up to its body; `script` and `more_style` name files beside this one.
 
-    The policy lets nothing be loaded, and nothing run but that one script.
+    The policy lets nothing be loaded but images from where `images` says, and nothing run but that
+    one script.
     """
     style = asset("page.css") + (asset(more_style) if more_style else "")
     runs = f"; script-src {_hash(asset(script))}" if script else ""
+    shows = f"; img-src {images}" if images else ""
     policy = (
-        f"default-src 'none'; style-src {_hash(style)}; img-src data:{runs}; "
+        f"default-src 'none'; style-src {_hash(style)}{shows}{runs}; "
         "base-uri 'none'; form-action 'none'"
     )
     return (

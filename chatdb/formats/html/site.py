@@ -16,6 +16,7 @@ from chatdb.formats.files.selection import chosen_messages
 from chatdb.formats.html.conversations import conversation_html
 from chatdb.formats.html.lists import WORDS_LIMIT, address, list_page
 from chatdb.formats.html.page import GENERATOR, page_end, page_start
+from chatdb.formats.html.pictures import ShownPictures, image_sources
 from chatdb.formats.html.spool import Entry, Page, Spool, open_spool
 from chatdb.formats.html.words import WordIndex, words_of
 from chatdb.formats.markdown_text import one_line
@@ -74,9 +75,8 @@ def _spool(spool: Spool, options: WriteOptions, name: str, record: Conversation)
     texts += [each.attached_text for each in chosen if each.attached_text]
     up = "../" * (directory.count("/") + 1)
     linked = with_linked_files(record, options.attachments and up + options.attachments)
-    page = Page(
-        entry, conversation_html(linked, options), sorted(words_of(texts)), len(record.messages)
-    )
+    article, _ = conversation_html(linked, options, ShownPictures(options))
+    page = Page(entry, article, sorted(words_of(texts)))
     spool.add(page, directory, record.created_at.isoformat(), record.id.hex)
 
 
@@ -120,11 +120,11 @@ class _Site:
         entry = page.entry
         inside = entry.path.rpartition("/")[0]
         links = _links(inside, before, after)
-        parts = (page_start(entry.title), links, page.article, links, page_end())
+        start = page_start(entry.title, images=image_sources(page.article))
+        parts = (start, links, page.article, links, page_end())
         data = "".join(parts).encode("utf-8", "replace")
         if self._folder.put(entry.path, data, eq, _differ_in_links):
-            self._folder.written.conversations += 1
-            self._folder.written.messages += page.all_messages
+            self._folder.written.count(entry.messages)
         current = self._current
         if current is None or current.inside != inside or len(current.entries) == PAGE:
             self._close_list()

@@ -34,7 +34,6 @@ class Page(msgspec.Struct):
     entry: Entry
     article: str
     words: list[str]
-    all_messages: int
 
 
 _TABLE = """

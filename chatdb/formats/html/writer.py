@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from chatdb.formats.attachment_links import with_kept_files
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.conversation_heads import title_of
 from chatdb.formats.html.conversations import conversation_html
 from chatdb.formats.html.page import page_end, page_start
+from chatdb.formats.html.pictures import ShownPictures, image_sources
 from chatdb.records import Conversation
 
 if TYPE_CHECKING:
@@ -20,14 +22,17 @@ class HtmlWriter:
     title = "HTML pages to read, with an index to search"
     extension = ".html"
     separator = b""
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
+        self._pictures = ShownPictures(options)
         self._count = 0
         self._title = ""
         self._first = ""
 
     def begin(self) -> bytes:
+        self._pictures = ShownPictures(self._options)
         self._count = 0
         return b""
 
@@ -36,11 +41,11 @@ class HtmlWriter:
         self._count += 1
         if self._count == 1:
             self._title = title_of(record)
-            self._first = conversation_html(record, self._options)
+            self._first = self._article(record)
             return b""
-        article = conversation_html(record, self._options, f"c{self._count}")
+        article = self._article(record, f"c{self._count}")
         if self._count == 2:
-            article = page_start("Conversations") + self._first + article
+            article = page_start("Conversations", images="data:") + self._first + article
             self._first = ""
         return article.encode("utf-8", "replace")
 
@@ -49,8 +54,14 @@ class HtmlWriter:
         if self._count == 0:
             start = page_start("Conversations") + "<p>No conversation matched.</p>\n"
         elif self._count == 1:
-            start = page_start(self._title) + self._first
+            images = image_sources(self._first)
+            start = page_start(self._title, images=images) + self._first
         return (start + page_end()).encode("utf-8", "replace")
+
+    def _article(self, record: Conversation, start: str = "") -> str:
+        linked = with_kept_files(record, self._options)
+        article, self.messages = conversation_html(linked, self._options, self._pictures, start)
+        return article
 
     def is_same(self, one: bytes, other: bytes) -> bool:
         return one == other

@@ -1,5 +1,6 @@
 """The process that compiles documents, started when it is needed and again before it grows."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -10,11 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from chatdb.errors import NotFoundError, ProgramMissingError, TypesettingFailedError
+from chatdb.errors import (
+    NotFoundError,
+    ProgramMissingError,
+    StorageError,
+    TypesettingFailedError,
+)
 from chatdb.formats.pdf import typesetting
 
 _MOST_CHARACTERS = 2_000_000
 """Characters after which the process is replaced: it keeps what it might use again."""
+_FULL = f"os error {errno.ENOSPC}"
+"""How the compiler, which is written in Rust, says that a disk is full."""
 
 
 def check_installed() -> None:
@@ -61,12 +69,17 @@ class Compiler:
     def compile(self, folder: Path, *, size: int) -> None:
         """Compile the document in a folder, which has so many characters.
 
-        Raises TypesettingFailedError.
+        Raises TypesettingFailedError, StorageError for a full disk.
         """
         if self._characters + size > _MOST_CHARACTERS:
             self._end()
         self._characters += size
         answer = self._ask(kind="document", folder=str(folder))
+        if _FULL in answer.get("error", ""):
+            raise StorageError(
+                f"the pages cannot be written in {folder.parent.parent}: no space left on device",
+                hint="free some space, or choose another place: TMPDIR",
+            )
         if "error" in answer:
             raise TypesettingFailedError(
                 f"the pages cannot be made: {answer['error']}",

@@ -31,7 +31,7 @@ from chatdb.formats.times import is_known
 _AT_ONCE = 60_000
 """Characters in one item."""
 Data = list[Any]
-ReadKept = Callable[[LinkedEntry], bytes | None]
+ReadKept = Callable[[LinkedEntry | None], bytes | None]
 """Returns the bytes of a kept file that is small enough to be shown."""
 
 
@@ -120,7 +120,7 @@ def _aside(title: str, texts: tuple[Verbatim, ...]) -> Iterator[tuple[Data, int]
 
 
 def _file(file: ShownFile, pictures: PictureFolder, kept: ReadKept) -> Data:
-    data = None if file.linked is None else kept(file.linked)
+    data = kept(file.linked)
     picture = None if data is None else pictures.add(data)
     return [breakable(file.name, LONGEST_WORD), file.about, file.address or None, picture]
 

@@ -3,25 +3,13 @@
 import base64
 import binascii
 import hashlib
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chatdb.formats.files.media_types import media_type
+from chatdb.formats.pictures import KINDS, LARGEST, picture_of
 from chatdb.primitives.atomic_write import storage_error
 
-LARGEST = 1_000_000
-"""Bytes of a picture that is shown."""
-MOST_PIXELS = 20_000_000
-"""A picture of few bytes may take gigabytes once it is unpacked."""
-_ENDINGS = {
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/gif": "gif",
-    "image/webp": "webp",
-}
-"""What is shown; SVG can have anything in it and is not."""
 _WIDEST, _HIGHEST = 470.0, 380.0
 """Points of a page that a picture may take."""
 _POINTS = 0.6
@@ -61,13 +49,10 @@ class PictureFolder:
         return self._known[digest]
 
     def _added(self, data: bytes) -> tuple[str, float] | None:
-        ending = _ENDINGS.get(media_type(data[:512], None) or "")
-        if ending is None or len(data) > LARGEST:
+        picture = picture_of(data)
+        if picture is None:
             return None
-        size = size_of(data, ending)
-        if size is None or not 0 < size[0] * size[1] <= MOST_PIXELS:
-            return None
-        name = f"{len(self._known) + 1}.{ending}"
+        name = f"{len(self._known) + 1}.{KINDS[picture.kind]}"
         path = self._folder / name
         try:
             path.write_bytes(data)
@@ -76,55 +61,9 @@ class PictureFolder:
         if not self._is_readable(self._folder, name):
             path.unlink()
             return None
-        self.pixels += size[0] * size[1]
-        return name, _width(*size)
+        self.pixels += picture.width * picture.height
+        return name, _width(picture.width, picture.height)
 
 
 def _width(width: int, height: int) -> float:
     return max(1.0, round(min(width * _POINTS, _WIDEST, _HIGHEST * width / height), 1))
-
-
-def size_of(data: bytes, ending: str) -> tuple[int, int] | None:
-    """Return the width and height of a picture in pixels, as its first bytes tell."""
-    try:
-        match ending:
-            case "png":
-                return struct.unpack(">II", data[16:24])
-            case "gif":
-                return struct.unpack("<HH", data[6:10])
-            case "webp":
-                return _size_of_webp(data)
-        return _size_of_jpeg(data)
-    except (struct.error, IndexError):
-        return None
-
-
-def _size_of_webp(data: bytes) -> tuple[int, int] | None:
-    kind = data[12:16]
-    if kind == b"VP8 ":
-        width, height = struct.unpack("<HH", data[26:30])
-        return width & 0x3FFF, height & 0x3FFF
-    if kind == b"VP8L":
-        (bits,) = struct.unpack("<I", data[21:25])
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b"VP8X":
-        return _three(data, 24) + 1, _three(data, 27) + 1
-    return None
-
-
-def _three(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 3], "little")
-
-
-def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
-    at = 2
-    while data[at] == 0xFF:
-        kind = data[at + 1]
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return width, height
-        # A marker without anything after it, or one with its length.
-        has_length = kind not in (0x01, 0xFF) and not 0xD0 <= kind <= 0xD8
-        (length,) = struct.unpack(">H", data[at + 2 : at + 4]) if has_length else (0,)
-        at += (2 if kind != 0xFF else 1) + length
-    return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from chatdb.formats.attachment_links import LinkedEntry, with_linked_files
+from chatdb.formats.attachment_links import kept_picture, with_kept_files
 from chatdb.formats.base import Document, WriteOptions
 from chatdb.formats.conversation_heads import days_of, marks_of, names_of, title_of
 from chatdb.formats.files.selection import chosen_messages
@@ -17,7 +17,7 @@ from chatdb.formats.pdf.compiler import Compiler
 from chatdb.formats.pdf.letters import Letters
 from chatdb.formats.pdf.lines import breakable, runs_right_to_left
 from chatdb.formats.pdf.messages import Item, items_of
-from chatdb.formats.pdf.pictures import LARGEST, PictureFolder
+from chatdb.formats.pdf.pictures import PictureFolder
 from chatdb.formats.pdf.typesetting import MAIN, OUTPUT
 from chatdb.formats.times import is_known
 from chatdb.primitives.atomic_write import storage_error
@@ -59,7 +59,7 @@ class _Volume:
         self._date = {each: getattr(time, each) for each in names} if is_known(time) else None
         if not is_continued:
             self.conversations += 1
-            self.messages += len(record.messages)
+            self.messages += shown
         title = breakable(title, _LONGEST_WORD)
         self._put(["title", runs_right_to_left(title), title, _about(record, shown)])
 
@@ -152,22 +152,14 @@ class Documents:
     def _items(self, record: Conversation, pictures: PictureFolder) -> Iterator[Item]:
         """Yield what a conversation shows, numbered if it shows other branches."""
         options = self._options
-        folder = options.attachments or (None if options.read_file is None else "")
-        linked = with_linked_files(record, folder)
-        chosen = list(chosen_messages(linked, options))
+        chosen = list(chosen_messages(with_kept_files(record, options), options))
         is_branched = any(not each.is_active for each in chosen)
         numbers = {each.message.id: number for number, each in enumerate(chosen, 1)}
-        kept = partial(self._kept, record)
+        kept = partial(kept_picture, record, options=options)
         for number, each in enumerate(chosen, 1):
             note = "" if each.is_active else _branch_note(each.message, numbers)
             shown = number if is_branched else None
             yield from items_of(each, pictures, kept, number=shown, note=note)
-
-    def _kept(self, record: Conversation, linked: LinkedEntry) -> bytes | None:
-        read, file = self._options.read_file, linked.file
-        if read is None or file is None or not (file.media_type or "").startswith("image/"):
-            return None
-        return read(record, file, LARGEST)
 
     def _compiled(self, volume: _Volume) -> bytes:
         try:

@@ -16,6 +16,7 @@ class PdfWriter:
     title = "PDF to hand on, by typst (chatdb-cli[pdf])"
     extension = ".pdf"
     separator = b""
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options

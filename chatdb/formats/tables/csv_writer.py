@@ -21,6 +21,7 @@ class CsvWriter:
     title = "CSV, a row a message, for spreadsheets"
     extension = ".csv"
     separator = b""
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
@@ -36,7 +37,9 @@ class CsvWriter:
         stream = StringIO(newline="")
         writer = csv.writer(stream, lineterminator=_LINE_END)
         conversation = rows_of(record)
+        self.messages = 0
         for chosen in chosen_rows(conversation, self._options):
+            self.messages += 1
             values = message_values(conversation, chosen)
             writer.writerow([cell(value) for cell, value in zip(self._cells, values, strict=True)])
         return stream.getvalue().encode("utf-8", "replace")

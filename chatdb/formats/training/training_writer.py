@@ -23,6 +23,7 @@ class TrainingWriter(ABC):
     title: str
     extension = ".jsonl"
     separator = b""
+    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self.options = options
@@ -57,7 +58,7 @@ class TrainingWriter(ABC):
         if self.options.all_branches:
             paths = all_paths(record, active)
         else:
-            paths = [active]
+            paths = iter((active,))
             self.tally.left_out[OTHER_BRANCHES] += len(record.messages) - len(active)
         self.count_hidden(record)
         for path in paths:
@@ -69,14 +70,16 @@ class TrainingWriter(ABC):
             self.tally.left_out[HIDDEN] += sum(map(is_hidden, record.messages))
 
 
-def all_paths(record: Conversation, active: list[Message]) -> list[list[Message]]:
-    """Return every branch from its root to its leaf; the active one if there is only one."""
+def all_paths(record: Conversation, active: list[Message]) -> Iterator[list[Message]]:
+    """Yield every branch from its root to its leaf; the active one if there is only one."""
     by_id = {message.id: message for message in record.messages}
     parents = {message.parent_id for message in record.messages}
     leaves = [message for message in record.messages if message.id not in parents]
     if len(leaves) < 2 or not by_id.keys() & parents:
-        return [active]
-    return [path_to(leaf, by_id) for leaf in leaves]
+        yield active
+        return
+    for leaf in leaves:
+        yield path_to(leaf, by_id)
 
 
 def path_to(leaf: Message, by_id: dict[UUID, Message]) -> list[Message]:

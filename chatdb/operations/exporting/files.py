@@ -108,7 +108,10 @@ def export_stream(
     on_read: OnRead,
     store: FileStore | None = None,
 ) -> Written:
-    """Write everything selected as one document, from one state of the database; raises OSError."""
+    """Write everything selected as one document, from one state of the database.
+
+    Small pictures of the store are shown by formats with pages. Raises OSError.
+    """
     written = Written()
     if options.format_name == native.NativeReader.name:
         _write_native(database, stream, options, written, on_read)
@@ -134,8 +137,8 @@ def export_file(
 ) -> Written:
     """Write everything selected to a file that appears when it is complete.
 
-    What is too large for one becomes several; pictures of the store are shown by formats that can.
-    Raises RefusedError for an existing file, unless `force`, and StorageError.
+    What is too large for one becomes several; small pictures of the store are shown by formats with
+    pages. Raises RefusedError for an existing file, unless `force`, and StorageError.
     """
     check_file(path, force=force)
     writer = options.writer(database.dialect.name, store=store)
@@ -145,7 +148,7 @@ def export_file(
             write_volumes(path, writer, records, written, force=force)
         return written
     with open_output(path) as stream:
-        written = export_stream(database, stream, options, on_read=on_read)
+        written = export_stream(database, stream, options, on_read=on_read, store=store)
     written.files = 1
     return written
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from chatdb.db.database import Database
 from chatdb.operations.exporting.exports import find_within
 from chatdb.operations.exporting.files import ExportOptions, export_file
+from chatdb.primitives.file_store import FileStore
 from chatdb.primitives.own_folder import make_own_folder
 from chatdb.store.every_organization import Scope
 from chatdb.store.selecting import ConversationFilter
@@ -26,11 +27,13 @@ def write_page(
     user_id: str | None = None,
     all_branches: bool = False,
     include_hidden: bool = False,
+    store: FileStore | None = None,
 ) -> Path:
     """Write the conversation that `text` names as HTML, and return the path of the file.
 
-    Only this user can read it. Pages of earlier calls are removed when they are a day old. Raises
-    NotFoundError and UsageError as `find_within`, StorageError.
+    Small pictures of the store are in it. Only this user can read it. Pages of earlier calls are
+    removed when they are a day old. Raises NotFoundError and UsageError as `find_within`,
+    StorageError.
     """
     ids = find_within(database, [text], organization_key=organization_key, user_id=user_id)
     (identifier,) = (each for found in ids.values() for each in found)
@@ -44,7 +47,7 @@ def write_page(
     )
     folder = _folder(Path(tempfile.gettempdir()))
     path = folder / f"{identifier.hex[-8:]}-{time.time_ns():x}.html"
-    export_file(database, path, options, force=False, on_read=lambda *_: None)
+    export_file(database, path, options, force=False, on_read=lambda *_: None, store=store)
     return path
 
 
