@@ -30,6 +30,7 @@ from chatdb.cli.next_page import list_of
 from chatdb.cli.options import GlobalOptions
 from chatdb.cli.output import Output
 from chatdb.db import lock_waits
+from chatdb.errors import DatabaseMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -166,25 +167,27 @@ class CommandContext:
 
     @contextmanager
     def open_database(
-        self, *, create: bool = False, any_schema: bool = False, user: str | None = None
+        self,
+        *,
+        create: bool = False,
+        any_schema: bool = False,
+        missing_ok: bool = False,
+        user: str | None = None,
     ) -> Iterator[Database]:
         """Open the database for the command and close it after.
 
         The schema must be current: with `create`, for what writes the first rows, an empty or new
-        SQLite file is migrated first (with a note); without it a missing file raises NotFoundError.
-        Any other mismatch raises SchemaMismatchError. `any_schema` skips the check, for commands
-        that inspect or change the schema. Every transaction is limited to the organization in use,
-        and with `user` to that user, if row-level security applies to the role. Raises
-        DatabaseUnreachableError.
+        SQLite file is migrated first (with a note); without it a missing file raises
+        DatabaseMissingError, unless `missing_ok`. Any other mismatch raises SchemaMismatchError.
+        `any_schema` skips the check, for commands that inspect or change the schema. Every
+        transaction is limited to the organization in use, and with `user` to that user, if
+        row-level security applies to the role. Raises DatabaseUnreachableError.
         """
         from chatdb.db.database import Database, Tenant
         from chatdb.records import organization_id_of
 
-        path = self.url.path
-        if path is not None and not (create or any_schema or path.exists()):
-            from chatdb.cli.last_database import no_database
-
-            raise no_database(self.url, self.config.database_url.source, self.words)
+        if not (create or missing_ok):
+            self.require_database_file()
         settings.export_libpq(self.config)
         database = Database.open(
             self.url,
@@ -194,11 +197,33 @@ class CommandContext:
             tenant=Tenant(organization_id_of(self.org), user),
         )
         try:
-            if not any_schema:
-                self._prepare(database, create=create)
-            yield database
+            with self.naming_the_last_database():
+                if not any_schema:
+                    self._prepare(database, create=create)
+                yield database
         finally:
             database.close()
+
+    def require_database_file(self) -> None:
+        """Raise DatabaseMissingError for a SQLite file that is not there."""
+        path = self.url.path
+        if path is not None and not path.exists():
+            from chatdb.cli.last_database import no_database
+
+            raise no_database(self.url, self.config.database_url.source, self.words)
+
+    @contextmanager
+    def naming_the_last_database(self) -> Iterator[None]:
+        """Name the database used last in the error for a server without the configured one."""
+        try:
+            yield
+        except DatabaseMissingError as error:
+            if error.place == self.url.redacted():
+                from chatdb.cli.last_database import last_used
+
+                hints = (last_used(self.url, self.words), error.hint)
+                error.hint = "; ".join(filter(None, hints))
+            raise
 
     def tell_more(self, after: str, *, than: int | None = None) -> None:
         """Note that a list ends after `than` rows, and the command for the next page.
