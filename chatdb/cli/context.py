@@ -19,6 +19,7 @@ prints them. Notes, warnings and progress go through `command.diagnostics`.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -56,7 +57,11 @@ class CommandContext:
         self.terminal = settings.terminal()
         color = self.terminal.color and not options.no_color
         self.output = Output(
-            options.format, color=color, pager=self.terminal.pager, raw_csv=options.raw_csv
+            options.format,
+            color=color,
+            pager=self.terminal.pager,
+            raw_csv=options.raw_csv,
+            zone=lambda: self.zone,
         )
         self.diagnostics = Diagnostics(
             quiet=options.quiet,
@@ -102,11 +107,16 @@ class CommandContext:
 
     @cached_property
     def zone(self) -> tzinfo:
-        """The time zone of dates that are typed; raises ConfigurationError naming its source."""
+        """The time zone of times that are typed, and printed for people.
+
+        Raises ConfigurationError naming its source.
+        """
+        setting = self.config.timezone
+        if setting.value == "UTC":
+            return UTC
         from chatdb.errors import ConfigurationError, UsageError
         from chatdb.primitives.time_words import zone_of
 
-        setting = self.config.timezone
         try:
             return zone_of(setting.value)
         except UsageError as error:
@@ -188,6 +198,7 @@ class CommandContext:
 
         if not (create or missing_ok):
             self.require_database_file()
+        _ = self.zone  # A wrong one is an error before anything is written.
         settings.export_libpq(self.config)
         database = Database.open(
             self.url,

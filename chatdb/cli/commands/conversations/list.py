@@ -93,14 +93,14 @@ def list_conversations(
     """List conversations, last updated first.
 
     Chats, unless --kind says otherwise. The table shows the end of each id, which is enough to
-    name the conversation. Times are UTC, unless CHATDB_TIMEZONE names another time zone. For nested
-    metadata: --meta shop.order=17.
+    name the conversation. Times are UTC, or in the time zone that is set: chatdb config show. For
+    nested metadata: --meta shop.order=17.
 
     \b
     Examples:
       chatdb list --user ann --limit 20
-      chatdb conversations list --since 30d --title "bread OR dough"
-      chatdb conversations list --starred --sort title --meta lang=de
+      chatdb list --since 30d --title "bread OR dough"
+      chatdb list --starred --sort title --meta lang=de
     """
     from chatdb.operations.conversations import lists as conversations
     from chatdb.operations.conversations.metadata_words import condition
@@ -193,7 +193,7 @@ def show_summaries(
         if item.title is not None:
             row["title"] = one_line(item.title, limit=60)
         if order is Sort.ACCESSED and item.last_accessed_at is not None:
-            row["last_accessed_at"] = short_ago(item.last_accessed_at, now)
+            row["last_accessed_at"] = short_ago(item.last_accessed_at, now, command.zone)
         return row
 
     command.output.rows(

@@ -48,7 +48,14 @@ def status(context: typer.Context) -> None:
         output = command.output
         complete = partial(for_the_same_database, options=command.options)
         output.lines(
-            screen_lines(report, now=now, complete=complete, width=output.width, color=output.color)
+            screen_lines(
+                report,
+                now=now,
+                zone=command.zone,
+                complete=complete,
+                width=output.width,
+                color=output.color,
+            )
         )
     else:
         command.output.record(report)
