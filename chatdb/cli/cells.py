@@ -16,9 +16,9 @@ _SHORT_TIME = 10
 def cell_text(value: Any, name: str = "") -> str:
     """Write a value for a table's cell as people read it, on one safe line.
 
-    Times are to the minute in their own zone, lists of words joined by commas. `name` is the field's: what
-    is called `..bytes` or `..size` is a size, `..seconds` a duration,
-    and `dry_run` says what it means.
+    Times are to the minute in their own zone, lists of words joined by commas. `name` is the
+    field's: what is called `..bytes` or `..size` is a size, `..seconds` a duration, and `dry_run`
+    says what it means.
     """
     if value is None:
         return ""

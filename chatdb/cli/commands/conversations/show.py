@@ -85,7 +85,7 @@ def show(
     \b
     Examples:
       chatdb show last
-      chatdb show 3f9a12bc --at 9c0d1e2f
+      chatdb conversations show 3f9a12bc --at 9c0d1e2f
     """
     from chatdb.operations.conversations import lists as conversations
 
