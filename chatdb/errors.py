@@ -69,6 +69,20 @@ class DatabaseUnreachableError(ChatdbError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class DatabaseMissingError(DatabaseUnreachableError):
+    """There is no such database: no SQLite file, or none of that name on a server.
+
+    `place` is its URL without the password.
+    """
+
+    code = "not_found"
+    exit_code = ExitCode.NOT_FOUND
+
+    def __init__(self, text: str, *, place: str, hint: str | None = None) -> None:
+        super().__init__(text, hint=hint)
+        self.place = place
+
+
 class DatabaseLockedError(ChatdbError):
     """Another session held a lock for longer than allowed; the text names the holder."""
 

@@ -72,7 +72,7 @@ def read(path: Path | None) -> UserFile:
             )
         if not isinstance(value, str):
             raise ConfigurationError(
-                f"{path}: {name} is no text in quotes", hint=f"chatdb config set {name} VALUE"
+                f"{path}: {name} is not a text in quotes", hint=f"chatdb config set {name} VALUE"
             )
     is_private = not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     return UserFile(path=path, values=values, is_private=is_private)

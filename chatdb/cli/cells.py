@@ -1,5 +1,6 @@
 """Values as text: cells of a table, and JSON with invisible characters escaped."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,20 +16,29 @@ _SHORT_TIME = 10
 def cell_text(value: Any, name: str = "") -> str:
     """Write a value for a table's cell as people read it, on one safe line.
 
-    Times are to the minute in UTC, lists of words joined by commas. `name` is the field's: what
-    is called `..bytes` or `..size` is a size, `..seconds` a duration,
-    and `dry_run` says what it means.
+    Times are to the minute in their own zone, lists of words joined by commas. `name` is the
+    field's: what is called `..bytes` or `..size` is a size, `..seconds` a duration, and `dry_run`
+    says what it means.
     """
     if value is None:
         return ""
     if isinstance(value, (bool, int, float)):
         return _number_text(value, name)
     if isinstance(value, datetime):
-        time = known_time(value)
-        return "" if time is None else time_text(time)
+        return "" if known_time(value) is None else time_text(value, value.tzinfo)
     if isinstance(value, (list, tuple, dict, set, frozenset)):
         return _values_text(value)
     return one_line(str(value))
+
+
+def told_once(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """Return the fields of one answer; the outcome of a dry run is that nothing was written."""
+    fields = dict(zip(names, values, strict=True))
+    if fields.get("dry_run") is True and "outcome" in fields:
+        del fields["dry_run"]
+        done = "" if fields["outcome"] == "done" else f"{fields['outcome']}, "
+        fields["outcome"] = f"{done}dry run: nothing was written"
+    return fields
 
 
 def _number_text(value: float, name: str) -> str:

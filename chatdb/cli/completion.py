@@ -45,6 +45,13 @@ def roles(incomplete: str) -> Offered:
     return _starting(incomplete, [(role, "") for role in ROLES])
 
 
+def settings_of_the_user(incomplete: str) -> Offered:
+    """Offer the settings of the user's own file."""
+    from chatdb.user_file import SETTINGS
+
+    return _starting(incomplete, [(name, "") for name in SETTINGS])
+
+
 def organizations(context: typer.Context, incomplete: str) -> Offered:
     """Offer the organizations' keys with their names."""
 

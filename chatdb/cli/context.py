@@ -19,6 +19,7 @@ prints them. Notes, warnings and progress go through `command.diagnostics`.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -30,6 +31,7 @@ from chatdb.cli.next_page import list_of
 from chatdb.cli.options import GlobalOptions
 from chatdb.cli.output import Output
 from chatdb.db import lock_waits
+from chatdb.errors import DatabaseMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +57,11 @@ class CommandContext:
         self.terminal = settings.terminal()
         color = self.terminal.color and not options.no_color
         self.output = Output(
-            options.format, color=color, pager=self.terminal.pager, raw_csv=options.raw_csv
+            options.format,
+            color=color,
+            pager=self.terminal.pager,
+            raw_csv=options.raw_csv,
+            zone=lambda: self.zone,
         )
         self.diagnostics = Diagnostics(
             quiet=options.quiet,
@@ -101,11 +107,16 @@ class CommandContext:
 
     @cached_property
     def zone(self) -> tzinfo:
-        """The time zone of dates that are typed; raises ConfigurationError naming its source."""
+        """The time zone of times that are typed, and printed for people.
+
+        Raises ConfigurationError naming its source.
+        """
+        setting = self.config.timezone
+        if setting.value == "UTC":
+            return UTC
         from chatdb.errors import ConfigurationError, UsageError
         from chatdb.primitives.time_words import zone_of
 
-        setting = self.config.timezone
         try:
             return zone_of(setting.value)
         except UsageError as error:
@@ -166,25 +177,28 @@ class CommandContext:
 
     @contextmanager
     def open_database(
-        self, *, create: bool = False, any_schema: bool = False, user: str | None = None
+        self,
+        *,
+        create: bool = False,
+        any_schema: bool = False,
+        missing_ok: bool = False,
+        user: str | None = None,
     ) -> Iterator[Database]:
         """Open the database for the command and close it after.
 
         The schema must be current: with `create`, for what writes the first rows, an empty or new
-        SQLite file is migrated first (with a note); without it a missing file raises NotFoundError.
-        Any other mismatch raises SchemaMismatchError. `any_schema` skips the check, for commands
-        that inspect or change the schema. Every transaction is limited to the organization in use,
-        and with `user` to that user, if row-level security applies to the role. Raises
-        DatabaseUnreachableError.
+        SQLite file is migrated first (with a note); without it a missing file raises
+        DatabaseMissingError, unless `missing_ok`. Any other mismatch raises SchemaMismatchError.
+        `any_schema` skips the check, for commands that inspect or change the schema. Every
+        transaction is limited to the organization in use, and with `user` to that user, if
+        row-level security applies to the role. Raises DatabaseUnreachableError.
         """
         from chatdb.db.database import Database, Tenant
         from chatdb.records import organization_id_of
 
-        path = self.url.path
-        if path is not None and not (create or any_schema or path.exists()):
-            from chatdb.cli.last_database import no_database
-
-            raise no_database(self.url, self.config.database_url.source, self.words)
+        if not (create or missing_ok):
+            self.require_database_file()
+        _ = self.zone  # A wrong one is an error before anything is written.
         settings.export_libpq(self.config)
         database = Database.open(
             self.url,
@@ -194,11 +208,33 @@ class CommandContext:
             tenant=Tenant(organization_id_of(self.org), user),
         )
         try:
-            if not any_schema:
-                self._prepare(database, create=create)
-            yield database
+            with self.naming_the_last_database():
+                if not any_schema:
+                    self._prepare(database, create=create)
+                yield database
         finally:
             database.close()
+
+    def require_database_file(self) -> None:
+        """Raise DatabaseMissingError for a SQLite file that is not there."""
+        path = self.url.path
+        if path is not None and not path.exists():
+            from chatdb.cli.last_database import no_database
+
+            raise no_database(self.url, self.config.database_url.source, self.words)
+
+    @contextmanager
+    def naming_the_last_database(self) -> Iterator[None]:
+        """Name the database used last in the error for a server without the configured one."""
+        try:
+            yield
+        except DatabaseMissingError as error:
+            if error.place == self.url.redacted():
+                from chatdb.cli.last_database import last_used
+
+                hints = (last_used(self.url, self.words), error.hint)
+                error.hint = "; ".join(filter(None, hints))
+            raise
 
     def tell_more(self, after: str, *, than: int | None = None) -> None:
         """Note that a list ends after `than` rows, and the command for the next page.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdb import config as settings
-from chatdb.errors import NotFoundError
+from chatdb.errors import DatabaseMissingError
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
@@ -27,17 +27,25 @@ def remember_database(url: "DatabaseUrl") -> None:
             write_small(path, text)
 
 
-def no_database(url: "DatabaseUrl", source: str, words: Sequence[str]) -> NotFoundError:
+def no_database(url: "DatabaseUrl", source: str, words: Sequence[str]) -> DatabaseMissingError:
     """Return the error for a file that is not there: it names the last database, and the command.
 
     `words` are those that were typed, without `chatdb`.
     """
+    place = url.redacted()
+    return DatabaseMissingError(
+        f"there is no database at {place} ({source})",
+        place=place,
+        hint=last_used(url, words) or "to make one: chatdb import FILE",
+    )
+
+
+def last_used(url: "DatabaseUrl", words: Sequence[str]) -> str | None:
+    """Return the hint that names the database used last, unless it is this one or gone."""
     last = _last(url)
-    hint = "to make one: chatdb import FILE"
-    if last is not None:
-        line = shlex.join(["chatdb", "-d", last, *_without_database(words)])
-        hint = f"the last one used: {line}"
-    return NotFoundError(f"there is no database at {url.redacted()} ({source})", hint=hint)
+    if last is None:
+        return None
+    return f"the last one used: {shlex.join(['chatdb', '-d', last, *_without_database(words)])}"
 
 
 def _last(missing: "DatabaseUrl") -> str | None:

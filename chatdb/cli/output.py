@@ -2,22 +2,22 @@
 
 A row is a frozen dataclass or a msgspec Struct; its field names are the keys in every format. A
 pipe changes only colour and width, never the format; text for a terminal is made safe. Times are
-ISO 8601 in UTC.
+ISO 8601 in UTC, in tables those of the time zone that is set.
 """
 
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from io import RawIOBase
 from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
-from chatdb.cli.cells import json_text, known_time
+from chatdb.cli.cells import json_text, known_time, told_once
 from chatdb.cli.diagnostics import is_terminal, use_utf8
 from chatdb.cli.options import OutputFormat
-from chatdb.cli.text import escaped_json, safe
+from chatdb.cli.text import escaped_json, in_zone, safe
 from chatdb.errors import StorageError
 from chatdb.primitives.csv_cells import guarded
 from chatdb.primitives.filled import field_names
@@ -27,7 +27,7 @@ class Output:
     """Writes a command's data; `color` enables colour on a terminal.
 
     `pager` is the command line of the pager, "" for none; `raw_csv` leaves CSV cells that a
-    spreadsheet would run as a formula unchanged.
+    spreadsheet would run as a formula unchanged. `zone` gives the time zone of times in tables.
     """
 
     def __init__(
@@ -37,7 +37,9 @@ class Output:
         color: bool = True,
         pager: str = "",
         raw_csv: bool = False,
+        zone: Callable[[], tzinfo] = lambda: UTC,
     ) -> None:
+        self._zone = zone
         self.format = output_format
         self._color = color
         self._raw_csv = raw_csv
@@ -96,10 +98,10 @@ class Output:
         if self.is_table:
             from chatdb.cli.table import table_lines
 
-            lines = table_lines(
-                names, list(values), width=self.width, color=self.color, shortened=shortened
+            here = [self._in_zone(row) for row in values]
+            self.lines(
+                table_lines(names, here, width=self.width, color=self.color, shortened=shortened)
             )
-            self.lines(lines)
         elif self.format is OutputFormat.CSV:
             self._csv(names, values)
         elif self.format is OutputFormat.JSONL:
@@ -133,12 +135,21 @@ class Output:
         if self.is_table:
             from chatdb.cli.table import record_lines
 
-            self.lines(record_lines(names, values, width=self.width, color=self.color))
+            told = told_once(names, self._in_zone(values))
+            cells = list(told.values())
+            self.lines(record_lines(list(told), cells, width=self.width, color=self.color))
         elif self.format is OutputFormat.CSV:
             self._csv(names, [values])
         else:
             fields = dict(zip(names, values, strict=True))
             self.text(json_text(fields, pretty=self.format is OutputFormat.JSON))
+
+    def _in_zone(self, values: Sequence[Any]) -> list[Any]:
+        """Return the values with their times in the zone of people."""
+        return [
+            in_zone(value, self._zone()) if isinstance(value, datetime) else value
+            for value in values
+        ]
 
     def text(self, text: str) -> None:
         """Write text and a line end; made safe on a terminal, unchanged in a pipe."""

@@ -19,6 +19,11 @@ _ROOT = {
     "undo": "restore --undo",
     **dict.fromkeys(("serve", "server", "web", "ui", "gui", "studio", "browse"), "open ID"),
     **dict.fromkeys(("html", "site", "publish", "share"), "export --to html --output pages/"),
+    **{
+        name: f"export --to {name} --output chats.{name}"
+        for name in ("csv", "json", "jsonl", "parquet", "pdf")
+    },
+    "markdown": "export --to markdown --output notes/",
     **dict.fromkeys(("dump", "save"), "backup create"),
     "load": "import FILE",
     **dict.fromkeys(("ls", "ll", "conversation", "chats"), "list"),
@@ -57,7 +62,9 @@ _ROOT = {
 _OF_ANY_GROUP = {
     **dict.fromkeys(("ls", "ll"), ("list", "show")),
     **dict.fromkeys(("rm", "remove", "delete", "drop"), ("delete", "drop", "prune", "unset")),
-    **dict.fromkeys(("cat", "view", "get", "read", "print", "info"), ("show", "status", "list")),
+    **dict.fromkeys(
+        ("cat", "view", "get", "read", "print", "info", "list"), ("show", "status", "list")
+    ),
     **dict.fromkeys(("new", "add", "make", "insert"), ("create", "add", "save", "up")),
     **dict.fromkeys(("mv", "edit", "update"), ("rename", "edit", "set")),
     **dict.fromkeys(("rollback", "revert", "down"), ("downgrade", "restore")),

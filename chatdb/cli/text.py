@@ -5,7 +5,7 @@ control (Cc) and format (Cf) classes, without the joiners that emoji and Indic s
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 _SEQUENCE = re.compile(
     "(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?"  # OSC, DCS
@@ -43,18 +43,27 @@ def ago(time: datetime, now: datetime) -> str:
     return "just now"
 
 
-def short_ago(time: datetime, now: datetime) -> str:
+def short_ago(time: datetime, now: datetime, zone: tzinfo = UTC) -> str:
     """Write how long ago something was in little room: "5 min ago", "3 h ago", else the time."""
     seconds = (now - time).total_seconds()
     for size, most, unit in ((86_400, 14, "d"), (3_600, 24, "h"), (60, 60, "min")):
         if size <= seconds < size * most:
             return f"{int(seconds // size)} {unit} ago"
-    return "just now" if -60 < seconds < 60 else time_text(time)
+    return "just now" if -60 < seconds < 60 else time_text(time, zone)
 
 
-def time_text(time: datetime) -> str:
-    """Write a time in UTC as people read it: 2026-11-29 21:05."""
-    return f"{time:%Y-%m-%d %H:%M}"
+def time_text(time: datetime, zone: tzinfo | None = UTC) -> str:
+    """Write a time as people read it, in a zone (None: its own): 2026-11-29 21:05."""
+    # isoformat, for strftime writes the year 1 without zeros.
+    return in_zone(time, zone or time.tzinfo or UTC).isoformat(" ")[:16]
+
+
+def in_zone(time: datetime, zone: tzinfo) -> datetime:
+    """Return a time in a zone; the first and last days of the calendar, which have none, as is."""
+    try:
+        return time.astimezone(zone)
+    except OverflowError:
+        return time
 
 
 def size_text(size: int) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from chatdb.db.sqlite.patient_file import PatientFile, knows_locks, no_locks, open_file
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ConfigurationError, DatabaseUnreachableError
+from chatdb.errors import ConfigurationError, DatabaseMissingError
 from chatdb.primitives.own_folder import make_own_folder, remove_own_folder
 
 if TYPE_CHECKING:
@@ -35,14 +35,16 @@ def connect_sqlite(
 
     A new file gets mode 0600 and a write-ahead log. A file in a directory that is not writable is
     opened as immutable if no such log is beside it, and so is one of a URL with `immutable=1`: no
-    program writes to it. Raises DatabaseUnreachableError for a missing file (unless `create`),
+    program writes to it. Raises DatabaseMissingError for a missing file (unless `create`),
     otherwise StorageError for a new one
     where nothing can be locked, sqlite3.Error.
     """
     path = url.sqlite_path
     if not create and not path.exists():
-        raise DatabaseUnreachableError(
-            f"there is no database file {path}", hint="to create it: chatdb migrate"
+        raise DatabaseMissingError(
+            f"there is no database file {path}",
+            place=url.redacted(),
+            hint="to create it: chatdb migrate",
         )
     # Only a new file gets its journal mode from us: an application's choice for its file stays.
     is_new = create and not path.exists()

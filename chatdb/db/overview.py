@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
 from chatdb.db.contract.overview import FIGURE_SECONDS, Overview
-from chatdb.db.migrating.revision import judge, look_into_file, look_into_server, translated
+from chatdb.db.migrating.revision import look_into_file, look_into_server, translated
 from chatdb.db.url import DatabaseUrl
 
 ANSWER_SECONDS = 10.0
@@ -38,9 +38,6 @@ def overview(
 def _of_file(url: DatabaseUrl, since: datetime) -> Overview:
     from chatdb.db.sqlite.overview import FileGlance
 
-    # A look never makes a file.
-    if not url.sqlite_path.exists():
-        return Overview(look=judge((), ()))
     with closing(connect_sqlite(url, busy_seconds=FIGURE_SECONDS)) as connection:
         seen = Overview(look=look_into_file(connection))
         FileGlance(connection, url.sqlite_path, seen).read(since)

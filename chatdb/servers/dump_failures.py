@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from chatdb.db.postgresql.unreachable import diagnose
+from chatdb.db.postgresql.unreachable import diagnose, no_connection
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ChatdbError,
@@ -77,8 +77,7 @@ def failure_of(
     refused = next((line for line in said if re.search("connection to server.*failed", line)), None)
     place = url.redacted() if url is not None else "the server"
     if refused is not None and url is not None:
-        found = diagnose(_plain(refused), url)
-        return DatabaseUnreachableError(f"no connection to {place}: {found.text}", hint=found.hint)
+        return no_connection(diagnose(_plain(refused), url), url)
     whole, line = "\n".join(said), _main_line(said, code)
     if url is not None and (known := _told_by_the_server(whole, url)) is not None:
         return known

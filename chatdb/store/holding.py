@@ -66,7 +66,7 @@ def hold(connection: sa.Connection, organization: UUID, identifier: UUID) -> Hel
     if row is None:
         raise NotFoundError(
             f"the conversation {identifier} was deleted by someone else in the meantime",
-            hint="to list them: chatdb conversations list",
+            hint="to list them: chatdb list",
         )
     values = row._asdict()
     flags = {flag: values.pop(column) for flag, column in FLAGS.items()}

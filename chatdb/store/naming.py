@@ -51,7 +51,7 @@ _CONVERSATION = _Noun(
     "conversation",
     conversations.c.id,
     (conversations.c.updated_at.desc(), conversations.c.id.desc()),
-    "chatdb conversations list",
+    "chatdb list",
     "chatdb import FILE",
 )
 _MESSAGE = _Noun(

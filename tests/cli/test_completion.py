@@ -154,6 +154,7 @@ def test_options_offer_what_they_take(run_process: Any, tmp_path: Path) -> None:
         ("chatdb search --role a", '(("assistant"))'),
         ("chatdb restore a_", '(("a_20260201T000000Z"\n"a_20260101T000000Z"))'),
         ("chatdb backup verify la", '"latest":'),
+        ("chatdb config set time", '"timezone"'),
     ]:
         assert expected in offered(run_process, line), line
 

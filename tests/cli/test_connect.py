@@ -198,8 +198,8 @@ def test_a_missing_sqlite_file_is_not_made(run_process: Run, tmp_path: Path) -> 
 
     answer = run_process("connect", "-d", str(path), "-c", "SELECT 1")
 
-    assert answer.exit_code == 3
-    assert "there is no database file" in answer.stderr
+    assert answer.exit_code == 5
+    assert f"there is no database at sqlite:///{path}" in answer.stderr
     assert not path.exists()
 
 

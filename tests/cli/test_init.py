@@ -103,6 +103,15 @@ def test_force_keeps_the_file_that_was_kept_before(run: Any) -> None:
     assert [path.read_text() for path in kept] == ["first", "second", "third"]
 
 
+def test_a_dry_run_says_once_what_would_be_written(run: Any) -> None:
+    done = run("init", "--dry-run")
+
+    assert ".env.example            would be written" in done.stdout
+    assert done.stderr == ""
+    assert run("init").stdout.count("would be") == 0
+    assert run("init", "--dry-run").stdout.count("would be") == 0
+
+
 @pytest.mark.parametrize("words", [(), ("--force",), ("--dry-run",)], ids=["no", "force", "dry"])
 def test_what_is_no_ordinary_file_is_refused_and_not_waited_for(
     run: Any, words: tuple[str, ...]

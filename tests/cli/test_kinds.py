@@ -49,6 +49,22 @@ def test_an_empty_list_says_that_there_are_other_kinds(run: Run, url: str) -> No
 
     assert done.exit_code == 0
     assert "there are some of another kind: --kind all" in done.stderr
+    assert "archived" not in done.stderr
+
+
+def test_an_empty_list_says_which_option_hides_what_is_there(run: Run, url: str) -> None:
+    chat = json.loads(run("list", "--format", "json", "-d", url).stdout)[0]["id"]
+    run("conversations", "archive", chat, "-d", url)
+
+    for words in (
+        ("--title", "chat"),
+        ("--title", "chat", "--kind", "all"),
+        ("--query", "lantern"),
+    ):
+        assert "there are archived ones: --all" in run("list", *words, "-d", url).stderr
+    assert "archived" not in run("list", "--archived", "--title", "nothing", "-d", url).stderr
+    never = "there are some that were never accessed: leave out --recent"
+    assert never in run("list", "--recent", "--all", "-d", url).stderr
 
 
 def test_an_unknown_kind_names_those_there_are(run: Run, url: str) -> None:

@@ -73,8 +73,9 @@ def test_a_plan_prints_sql_and_writes_nothing(run: Invoke, empty_database_url: D
     assert "-- lock: " in answer.stdout
     assert "CREATE TABLE messages (" in answer.stdout
     assert not (empty_database_url.path and empty_database_url.path.exists())
-    status = run("schema", "status", "--format", "json", env=at(empty_database_url))
-    assert json.loads(status.stdout)["state"] == "empty"
+    if empty_database_url.path is None:
+        status = run("schema", "status", "--format", "json", env=at(empty_database_url))
+        assert json.loads(status.stdout)["state"] == "empty"
 
 
 def test_a_plan_as_json_has_a_row_a_statement(run: Invoke, empty_database_url: DatabaseUrl) -> None:

@@ -35,6 +35,8 @@ def test_the_error_names_the_command_that_is_meant(run: Any) -> None:
         (("PSQL",), "chatdb connect"),
         (("-d", "a.db", "rm"), "chatdb -d sqlite:///a.db conversations delete"),
         (("conversations", "ls"), "chatdb conversations list"),
+        (("config", "list"), "chatdb config show"),
+        (("pdf",), "chatdb export --to pdf --output chats.pdf"),
         (("users", "cat"), "chatdb users show"),
         (("dev-db", "start"), "chatdb dev-db up"),
         (("dev-db", "checkpoint", "rm"), "chatdb dev-db checkpoint delete"),

@@ -69,16 +69,16 @@ def test_an_error_and_the_doctor_name_the_typed_database(run: Any) -> None:
     rows = json.loads(run("doctor", "-d", "other.db", "--format", "json").stdout)
     fixes = {row["id"]: row["fix"] for row in rows}
 
-    assert "hint: to create it: chatdb -d sqlite:///nothing/there.db migrate" in refused.stderr
+    assert "hint: to make one: chatdb -d sqlite:///nothing/there.db import FILE" in refused.stderr
     assert fixes["schema-state"] == "to create them: chatdb -d sqlite:///other.db migrate"
 
 
 @pytest.mark.parametrize(
     ("words", "command"),
     [
-        (("import", "talk.json"), "conversations list"),
-        (("seed", "--conversations", "5", "--messages", "10"), "conversations list --all-orgs"),
-        (("smoke-test", "--verbose"), "seed"),
+        (("import", "talk.json"), "list"),
+        (("seed", "--conversations", "5", "--messages", "10"), "list --all-orgs"),
+        (("smoke-test", "-v"), "seed"),
         (("backup", "create"), "backup verify --restore"),
         (("environment", "show"), "environment set production"),
         (("restore", "latest", "--dry-run"), "restore --undo"),

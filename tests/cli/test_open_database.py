@@ -49,16 +49,20 @@ READING = [
     *(("snapshots", "list", "last"), ("attachments", "list"), ("search-index", "status")),
     *(("conversations", "delete", "x", "--yes"), ("conversations", "rename", "last", "x")),
     *(("messages", "add", "last", "--role", "user", "x"), ("messages", "reindex")),
+    *(("schema", "status"), ("schema", "check"), ("schema", "dump"), ("connect", "-c", "SELECT 1")),
+    *(("backup",), ("environment", "show"), ("status",)),
 ]
 
 
 def test_what_writes_no_first_row_makes_no_file_and_names_the_last_database(run: Any) -> None:
     for words in READING:
         done = run("-d", "new.db", *words)
-        assert (done.exit_code, done.stdout) == (5, ""), words
+        assert done.exit_code == 5, words
+        assert not done.stdout or words == ("status",), words
         assert "there is no database at sqlite:///new.db (option --database-url)" in done.stderr
         assert done.stderr.endswith("hint: to make one: chatdb -d sqlite:///new.db import FILE\n")
     assert not Path("new.db").exists()
+    assert run("migrate", "--plan").exit_code == 0
 
     assert run("-d", "postgresql://me:hunter2@127.0.0.1:1/d", "list").exit_code == 3
     assert "import FILE" in run("list").stderr
@@ -68,6 +72,7 @@ def test_what_writes_no_first_row_makes_no_file_and_names_the_last_database(run:
     assert run("list", "--limit", "3").stderr.endswith(command)
     assert run("-d", "new.db", "list", "--limit", "3").stderr.endswith(command)
     assert run("list", "--limit", "3", "--database-url=new.db").stderr.endswith(command)
+    assert f"fix: the last one used: chatdb -d '{last}' doctor" in run("doctor").stdout
     Path("a b.db").unlink()
     assert run("-d", "a b.db", "list").stderr.endswith("import FILE\n")
     assert run("list").stderr.endswith("hint: to make one: chatdb import FILE\n")
@@ -87,6 +92,25 @@ def test_the_last_database_is_remembered_without_its_password(
     kept = parse_url((folder / "last-database").read_text())
     assert (kept, kept.password) == (replace(postgresql_url, password=""), "")
     assert (folder / "last-database").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.postgresql
+def test_a_name_that_the_server_does_not_have_is_not_found_and_the_last_one_named(
+    run: Any, postgresql_url: DatabaseUrl
+) -> None:
+    missing = postgresql_url.with_database("no such").exposed()
+    for words in (("list",), ("status",), ("schema", "status"), ("seed",)):
+        done = run("-d", missing, *words)
+        assert done.exit_code == 5, words
+        assert "has no database no such\n" in done.stderr
+        assert f"createdb -h 127.0.0.1 -p {postgresql_url.port} " in done.stderr
+        assert done.stderr.endswith(" 'no such'\n")
+    assert '"code": "not_found"' in run("-d", missing, "list", "--format", "json").stderr
+
+    run("-d", "here.db", "seed", "--conversations", "1")
+    done = run("-d", missing, "list", "--limit", "3")
+    last = f"hint: the last one used: chatdb -d sqlite:///{Path.cwd()}/here.db list --limit 3; to "
+    assert last in done.stderr
 
 
 def test_a_sqlite_file_with_other_tables_is_left_alone() -> None:

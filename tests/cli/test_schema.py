@@ -40,7 +40,8 @@ def test_status_exits_with_0_when_current_and_4_otherwise(
         answer = run("schema", "status", "--exit-code", "--format=json", env=environment)
         return json.loads(answer.stdout)["state"], answer.exit_code
 
-    assert state() == ("empty", 4)
+    if empty_database_url.path is None:
+        assert state() == ("empty", 4)
     run("migrate", CHAIN[0], env=environment)
     assert state() == ("behind", 4)
     run("migrate", env=environment)
@@ -169,5 +170,5 @@ def test_looking_never_makes_a_file(run: Invoke, tmp_path: Path, words: list[str
 
     answer = run("schema", *words, "-d", str(path))
 
-    assert answer.exit_code in (0, 4)
+    assert answer.exit_code == 5
     assert not path.parent.exists()

@@ -40,14 +40,14 @@ def test_the_report_names_what_came_to_be_and_what_to_type_next(seed: Invoke) ->
     assert report["organizations"] == report["made"] == list(ORGANIZATIONS)
     assert json.loads(again.stdout)["unchanged"] == 50
     assert json.loads(again.stdout)["new"] == 0
-    assert "chatdb conversations list --all-orgs" in first.stderr
+    assert "chatdb list --all-orgs" in first.stderr
     assert "nothing new" in again.stderr
 
 
 def test_the_next_command_can_be_copied_whatever_the_organization_is_called(seed: Invoke) -> None:
     result = seed("--conversations", 1, "--org", "ann & co")
 
-    assert "chatdb conversations list --org 'ann & co'" in result.stderr
+    assert "chatdb list --org 'ann & co'" in result.stderr
 
 
 def test_the_next_command_shows_the_chats(seed: Invoke, run: Invoke) -> None:

@@ -103,9 +103,9 @@ def test_a_password_in_the_file_is_warned_of(run: Any, file: Path) -> None:
     ("text", "said"),
     [
         ("databse_url = 'x'\n", "unknown setting 'databse_url'"),
-        ("org = 7\n", "org is no text in quotes"),
+        ("org = 7\n", "org is not a text in quotes"),
         ("org = \n", "is not valid TOML"),
-        ("[org]\nx = 1\n", "org is no text in quotes"),
+        ("[org]\nx = 1\n", "org is not a text in quotes"),
         ("org = '\udcff'\n", "it is not UTF-8"),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from chatdb.cli.cells import cell_text
+from chatdb.cli.cells import cell_text, told_once
 from chatdb.cli.headings import heading
 from chatdb.cli.table import record_lines, table_lines
 from chatdb.cli.text import short_ago, size_text
@@ -131,6 +131,9 @@ def test_cells_are_as_people_read_them() -> None:
     assert (cell_text(True, "reads"), cell_text(False, "reads")) == ("yes", "no")
     assert (cell_text(True, "dry_run"), cell_text(False, "dry_run")) == ("nothing was written", "")
     assert (cell_text(0.123, "seconds"), cell_text(7265, "seconds")) == ("0.12 s", "2 h 1 min")
+    dry = told_once(("outcome", "dry_run", "new"), ("partial", True, 2))
+    assert dry == {"outcome": "partial, dry run: nothing was written", "new": 2}
+    assert told_once(("outcome", "dry_run"), ("done", False))["outcome"] == "done"
     assert cell_text(["a", "b"]) == "a, b"
     assert cell_text({"a": 1, "b": "\x1b[31mx"}) == "a: 1, b: x"
     assert cell_text({"a": [1]}) == '{"a":[1]}'

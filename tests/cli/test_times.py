@@ -1,12 +1,15 @@
 """Options that take a time: everywhere in the same words, and in seconds where one waits."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.main import get_command
 
 from chatdb.cli.app import app
+from chatdb.cli.text import time_text
 from chatdb.primitives.time_words import FORMS
 
 
@@ -85,3 +88,35 @@ def test_before_keeps_what_its_time_begins_with_and_until_does_not(
     assert everything > 0
     assert before[1:] == until[:-1]
     assert before[0] == 0
+
+
+def test_people_read_times_in_their_zone_and_programs_in_utc(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chats = tmp_path / "chats.jsonl"
+    chats.write_text(
+        '{"kind": "conversation", "id": "6b0f0d9c-0000-4000-8000-000000000003", "title": "Pasta",'
+        ' "created_at": "2025-08-24T20:00:00Z", "updated_at": "2025-08-24T20:05:00Z", "messages":'
+        ' [{"id": "6b0f0d9c-0000-4000-8000-000000000004", "role": "user", "content": "salt",'
+        ' "created_at": "2025-08-24T20:00:00Z"}]}\n'
+    )
+    monkeypatch.setenv("CHATDB_TIMEZONE", "Nowhere/Town")
+    refused = run("import", chats)
+    assert (refused.exit_code, "environment CHATDB_TIMEZONE" in refused.stderr) == (2, True)
+    assert not Path("data").exists()
+
+    monkeypatch.setenv("CHATDB_TIMEZONE", "Asia/Kolkata")
+    assert run("import", chats).exit_code == 0
+    for words in (("show", "last"), ("show", "last", "--tree"), ("search", "salt"), ("status",)):
+        assert "2025-08-25 01:30" in run(*words).stdout, words
+    assert "2025-08-25 01:30" in run("messages", "list", "last").stdout
+    assert "2025-08-25 01:35" in run("list").stdout
+    assert "2025-08-25" in run("stats").stdout
+    for shown in ("json", "jsonl", "csv"):
+        assert "2025-08-24T20:05:00Z" in run("list", "--format", shown).stdout
+
+
+def test_a_time_at_the_ends_of_the_calendar_is_printed_in_any_zone() -> None:
+    west = timezone(timedelta(hours=-8))
+    assert time_text(datetime(1, 1, 1, tzinfo=UTC), west) == "0001-01-01 00:00"
+    assert time_text(datetime(9999, 12, 31, tzinfo=UTC), west) == "9999-12-30 16:00"

@@ -223,7 +223,7 @@ def test_a_database_that_is_not_there_is_not_to_be_made(
 ) -> None:
     done = run("import", empty_postgresql_url.with_database("nosuch").exposed())
 
-    assert done.exit_code == 3
+    assert done.exit_code == 5
     assert "has no database nosuch" in done.stderr
     assert "createdb" not in done.stderr
     assert "hint: check the host, the port and the database's name in the URL" in done.stderr

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from chatdb import config as settings
+from chatdb.cli import completion
 from chatdb.cli.context import CommandContext
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import DataCommand, argument
@@ -73,7 +74,14 @@ def show(context: typer.Context) -> None:
         command.diagnostics.warning(f"{own.path} holds a password")
 
 
-NameArgument = Annotated[str, argument("NAME", "database_url, org, timezone or pager.")]
+NameArgument = Annotated[
+    str,
+    argument(
+        "NAME",
+        "database_url, org, timezone or pager.",
+        autocompletion=completion.settings_of_the_user,
+    ),
+]
 
 
 @app.command(name="set")

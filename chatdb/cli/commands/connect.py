@@ -35,6 +35,7 @@ def connect(
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
+    command.require_database_file()
     session = ClientSession(
         schema=command.schema,
         read_only=read_only,

@@ -91,6 +91,7 @@ def _fix(command: CommandContext, fix: str | None) -> str | None:
 
 def _settings(command: CommandContext) -> "Settings":
     """Collect the settings; invalid ones are a finding too."""
+    from chatdb.cli.last_database import last_used
     from chatdb.operations.doctor.machine import Settings
 
     environment = settings.process_environment()
@@ -105,6 +106,7 @@ def _settings(command: CommandContext) -> "Settings":
         url=url,
         url_source=config.database_url.source,
         direct_url=direct_url,
+        last_used=last_used(url, command.words),
         schema=command.schema,
         bindir=command.bindir,
         attachments=command.attachments_folder,

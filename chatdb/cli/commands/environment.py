@@ -47,6 +47,7 @@ def show(context: typer.Context) -> None:
 
     command = CommandContext.of(context)
     settings.export_libpq(command.config)
+    command.require_database_file()
     label = look_at_label(command.url, schema=command.schema)
     shown = ShownEnvironment(label.environment, label.name, command.url.redacted())
     command.output.record(shown)

@@ -1,8 +1,9 @@
 """`chatdb init`: put the compose files and `.env.example` into a project."""
 
 import shlex
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,9 @@ from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import DataCommand, DryRunOption, argument, option
 from chatdb.errors import ConfigurationError
 from chatdb.variables import env_template
+
+if TYPE_CHECKING:
+    from chatdb.operations.dev_db.project_files import ProjectFile
 
 app = command_app()
 
@@ -54,7 +58,7 @@ def init(
         dry_run=dry_run,
         database=_database_file(command),
     )
-    command.output.rows(files, ProjectFile)
+    command.output.rows(files, ProjectFile, table=partial(_cells, dry_run=dry_run))
     missing = lines_to_add(files)
     if missing:
         command.diagnostics.note(
@@ -65,12 +69,17 @@ def init(
             "files that were left unchanged differ from chatdb's; --force replaces them"
         )
     if dry_run:
-        command.diagnostics.note("nothing was written: --dry-run")
         return
     place = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
     command.diagnostics.note(f"next: {place}{_NEXT}")
     if production:
         command.diagnostics.note(_NEXT_IN_PRODUCTION)
+
+
+def _cells(file: "ProjectFile", *, dry_run: bool) -> dict[str, Any]:
+    changes = dry_run and file.action not in ("kept", "unchanged")
+    action = f"would be {file.action}" if changes else file.action
+    return {"path": file.path, "action": action, "old": file.old, "missing": file.missing}
 
 
 def _database_file(command: CommandContext) -> Path | None:

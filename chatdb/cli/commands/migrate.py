@@ -151,7 +151,7 @@ def _print_nothing(command: CommandContext) -> None:
 def _print_plan(command: CommandContext, revision: str | None) -> None:
     from chatdb.operations.schema.plan import PlannedStatement, plan_upgrade
 
-    with command.open_database(any_schema=True) as database:
+    with command.open_database(any_schema=True, missing_ok=True) as database:
         planned = plan_upgrade(database, revision)
     command.output.rows(planned, PlannedStatement, words=plan_text(planned))
 

@@ -21,11 +21,13 @@ from chatdb.cli.options import (
     option,
 )
 from chatdb.cli.organizations_meant import scope_of, tell_who_has_some
-from chatdb.cli.text import one_line, safe
+from chatdb.cli.text import one_line, safe, time_text
 from chatdb.cli.times import read_between
 from chatdb.formats.times import is_known
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from chatdb.operations.searching.search import Hit, SearchPage
 
 app = command_app()
@@ -59,9 +61,9 @@ def search(
 
     All words: red car. Phrase: "red car". Either word: red OR blue. Exclude: -bus or -"red bus".
     Prefix: auto*. Filters: role:user user:ann since:2025-01-31 until:2025-06 has:attachment. In
-    titles: in:title car. Times are those of --since, such as since:30d, in UTC unless
-    CHATDB_TIMEZONE names another time zone. Quote the whole query for the shell; write -- before a
-    word that starts with a minus. To read a hit in its place: chatdb show ID --at MESSAGE.
+    titles: in:title car. Times are those of --since, such as since:30d, in UTC or
+    the time zone that is set. Quote the whole query for the shell; write -- before a word that
+    starts with a minus. To read a hit in its place: chatdb show ID --at MESSAGE.
 
     \b
     Examples:
@@ -102,9 +104,9 @@ def _show(command: CommandContext, page: "SearchPage") -> None:
     if not command.output.is_table:
         command.output.rows(page.hits, Hit, organizations=page.organizations)
     elif command.output.is_terminal:
-        command.output.page(_renderables(page))
+        command.output.page(_renderables(page, command.zone))
     else:
-        for line in _lines(page):
+        for line in _lines(page, command.zone):
             command.output.text(line)
 
 
@@ -132,29 +134,29 @@ def _grouped(page: "SearchPage") -> Iterator[tuple[str, list["Hit"]]]:
         yield " · ".join([title, *kind, *whose, first.conversation_id.hex[-_SHORT_ID:]]), found
 
 
-def _place(hit: "Hit") -> str:
-    time = f"{hit.created_at:%Y-%m-%d %H:%M}" if is_known(hit.created_at) else "time unknown"
+def _place(hit: "Hit", zone: "tzinfo") -> str:
+    time = time_text(hit.created_at, zone) if is_known(hit.created_at) else "time unknown"
     identifier = "" if hit.message_id is None else hit.message_id.hex[-_SHORT_ID:]
     parts = [*filter(None, [identifier]), hit.role or "title", time]
     name = hit.model or hit.author
     return " ".join([*parts, one_line(name, limit=30)] if name else parts)
 
 
-def _lines(page: "SearchPage") -> Iterator[str]:
+def _lines(page: "SearchPage", zone: "tzinfo") -> Iterator[str]:
     for heading, group in _grouped(page):
         yield heading
         for hit in group:
-            yield f"  {_place(hit)}  {one_line(hit.snippet)}"
+            yield f"  {_place(hit, zone)}  {one_line(hit.snippet)}"
 
 
-def _renderables(page: "SearchPage") -> Iterator[Any]:
+def _renderables(page: "SearchPage", zone: "tzinfo") -> Iterator[Any]:
     from rich.padding import Padding
     from rich.text import Text
 
     for heading, group in _grouped(page):
         yield Text(heading, style="bold")
         for hit in group:
-            text = Text(_place(hit) + "  ", style="dim")
+            text = Text(_place(hit, zone) + "  ", style="dim")
             text.append_text(_marked(hit))
             yield Padding(text, (0, 0, 0, 2))
 

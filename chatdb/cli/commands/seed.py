@@ -130,7 +130,7 @@ def _say(command: CommandContext, report: "SeedReport") -> None:
         keys = report.organizations
         where = "--all-orgs" if len(keys) > 1 else f"--org {shlex.quote(keys[0])}"
         made = counted(report.new, "new conversation")
-        note(f"{made}; to see what is there: chatdb conversations list {where}")
+        note(f"{made}; to see what is there: chatdb list {where}")
     elif not report.new:
         note("nothing new: everything is here already")
     if report.deleted_here:

@@ -7,14 +7,13 @@ import psycopg
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.lock_holders import LockHolder, described, holders_of_tables, way_out
-from chatdb.db.postgresql.unreachable import diagnose, place_of
+from chatdb.db.postgresql.unreachable import diagnose, no_connection, place_of
 from chatdb.db.schema import TABLE_NAMES
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     ChatdbError,
     DatabaseFailedError,
     DatabaseLockedError,
-    DatabaseUnreachableError,
     StorageError,
 )
 
@@ -44,9 +43,7 @@ def translate(error: psycopg.Error, url: DatabaseUrl) -> ChatdbError | None:
         not state or state.startswith((*_LOST, _LOGIN)) or state == "3D000"
     ):
         found = diagnose(error.diag.message_primary or str(error), url)
-        return DatabaseUnreachableError(
-            f"no connection to {url.redacted()}: {found.text}", hint=found.hint
-        )
+        return no_connection(found, url)
     if state == "55P03":
         return locked_error(url, getattr(error, "holders", ()))
     if state in (_READ_ONLY, _NOT_IN_RECOVERY):

@@ -5,10 +5,12 @@ language, or unknown ones, keep the server's own words.
 """
 
 import re
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
 from chatdb.db.url import DatabaseUrl
+from chatdb.errors import DatabaseMissingError, DatabaseUnreachableError
 
 
 class Reason(StrEnum):
@@ -88,9 +90,15 @@ _PATTERNS: tuple[tuple[Reason, str, str, str], ...] = (
     ),
     (
         Reason.NO_DATABASE,
-        r'database ".*" (?:does not exist|is not currently accepting)|no such database',
+        r'database ".*" does not exist|no such database',
         "the server at {place} has no database {database}",
-        "to create it: createdb {database}; to use another: --database-url",
+        "to create it: {createdb}",
+    ),
+    (
+        Reason.NOT_ALLOWED,
+        r'database ".*" is not currently accepting',
+        "the database {database} of the server at {place} accepts no connections",
+        "allow them: ALTER DATABASE {database} ALLOW_CONNECTIONS true",
     ),
     (
         Reason.TOO_MANY_CONNECTIONS,
@@ -196,11 +204,28 @@ def diagnose(message: str, url: DatabaseUrl) -> Diagnosis:
         "user": url.user or "(the default)",
         "database": url.database or "(the default)",
         "message": _plain(message),
+        "createdb": _createdb(url),
     }
     for reason, pattern, text, hint in _PATTERNS:
         if re.search(pattern, message, re.IGNORECASE):
             return Diagnosis(reason, text.format(**words), hint.format(**words))
     return Diagnosis(Reason.OTHER, _plain(message), _CONFIG)
+
+
+def _createdb(url: DatabaseUrl) -> str:
+    """Return the command that creates the database on its server, if that is a single one."""
+    options = (("-h", url.host), ("-p", url.port), ("-U", url.user))
+    words = [word for option, value in options if value for word in (option, value)]
+    return shlex.join(["createdb", *(words if "," not in url.host else ()), url.database])
+
+
+def no_connection(found: Diagnosis, url: DatabaseUrl) -> DatabaseUnreachableError:
+    """Return the error for a connection that failed so; DatabaseMissingError without database."""
+    place = url.redacted()
+    text = f"no connection to {place}: {found.text}"
+    if found.reason is Reason.NO_DATABASE:
+        return DatabaseMissingError(text, place=place, hint=found.hint)
+    return DatabaseUnreachableError(text, hint=found.hint)
 
 
 def place_of(url: DatabaseUrl) -> str:

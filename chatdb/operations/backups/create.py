@@ -19,7 +19,7 @@ from chatdb.db.label import look_at_label
 from chatdb.db.migrating.other_schemas import in_schemas
 from chatdb.db.migrating.revision import look
 from chatdb.db.postgresql.distribution import refuse_distributed_backup
-from chatdb.errors import ChatdbError, DatabaseUnreachableError, UsageError
+from chatdb.errors import ChatdbError, DatabaseMissingError, UsageError
 from chatdb.operations.backups.attachments import back_up_attachments
 from chatdb.operations.backups.parts import BackupOptions, Bench, Made
 from chatdb.primitives.filled import filled
@@ -87,8 +87,10 @@ def _check(database: Database, options: BackupOptions) -> None:
     path = database.url.path
     is_file = path is not None
     if path is not None and not path.exists():
-        raise DatabaseUnreachableError(
-            f"there is no database file {path}", hint="to create it: chatdb migrate"
+        raise DatabaseMissingError(
+            f"there is no database file {path}",
+            place=database.url.redacted(),
+            hint="to create it: chatdb migrate",
         )
     if is_file and options.part in ("schema-only", "data-only"):
         raise UsageError(

@@ -13,7 +13,7 @@ from pathlib import Path
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.postgresql.conninfo import conninfo, secrets
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError, DatabaseUnreachableError, ProgramMissingError
+from chatdb.errors import ChatdbError, DatabaseMissingError, ProgramMissingError
 from chatdb.servers import postgres_tools
 from chatdb.servers.base import DevServer
 from chatdb.servers.compose.objects import PROJECT_LABEL
@@ -67,7 +67,7 @@ def client_call(url: DatabaseUrl, session: ClientSession) -> ClientCall:
     """Find the client and return its call: pgcli or psql for PostgreSQL, sqlite3 for SQLite.
 
     pgcli is used on a terminal, unless psql is needed: for `sql` or `words`. Raises
-    ProgramMissingError that names the package to install, DatabaseUnreachableError for a SQLite
+    ProgramMissingError that names the package to install, DatabaseMissingError for a SQLite
     file that does not exist.
     """
     if url.path is not None:
@@ -163,8 +163,10 @@ def _psql(bindir: Path | None, server_major: int | None) -> Program | None:
 def _sqlite3(url: DatabaseUrl, session: ClientSession) -> ClientCall:
     path = url.sqlite_path.absolute()
     if not path.exists():
-        raise DatabaseUnreachableError(
-            f"there is no database file {url.sqlite_path}", hint="to create it: chatdb migrate"
+        raise DatabaseMissingError(
+            f"there is no database file {url.sqlite_path}",
+            place=url.redacted(),
+            hint="to create it: chatdb migrate",
         )
     sqlite3 = shutil.which("sqlite3")
     if sqlite3 is None:

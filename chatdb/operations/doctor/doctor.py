@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
-from chatdb.db.postgresql.unreachable import diagnose
+from chatdb.db.postgresql.unreachable import Reason, diagnose
 from chatdb.db.sqlite.patient_file import knows_locks
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError
@@ -62,7 +62,8 @@ def _server(
     except psycopg.Error as failure:
         seen = diagnose(str(failure), url)
         text = f"no connection to {url.redacted()}: {seen.text}"
-        return [error(text, seen.hint, of=_REACHABLE)], None
+        other = settings.last_used if seen.reason is Reason.NO_DATABASE else None
+        return [error(text, other or seen.hint, of=_REACHABLE)], None
     except ChatdbError as failure:
         return [error(failure.text, failure.hint, of=_REACHABLE)], None
     with closing(connection):
@@ -87,7 +88,7 @@ def _file(settings: Settings, url: DatabaseUrl, *, deep: bool) -> list[Finding]:
 
     if not url.sqlite_path.exists():
         text = f"{url.sqlite_path} does not exist yet; the first import creates it"
-        return [info(text, "chatdb migrate", of=_REACHABLE)]
+        return [info(text, settings.last_used or "chatdb migrate", of=_REACHABLE)]
     try:
         with closing(connect_sqlite(url, busy_seconds=_BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA query_only=ON")

@@ -31,13 +31,14 @@ _INSTALL_CLIENT = "apt install postgresql-client, or: pip install 'chatdb-cli[em
 class Settings:
     """The settings; `trouble` is why they cannot be used, and then `url` is None.
 
-    `url_source` is where the URL comes from, `notes` are remarks on the `.env`; `environment` is
-    passed to container programs.
+    `url_source` is where the URL comes from, `last_used` the command on the database used last,
+    `notes` are remarks on the `.env`; `environment` is passed to container programs.
     """
 
     folder: Path
     url: DatabaseUrl | None = None
     url_source: str = "default"
+    last_used: str | None = None
     direct_url: DatabaseUrl | None = None
     schema: str | None = None
     bindir: Path | None = None

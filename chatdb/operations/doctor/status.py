@@ -74,8 +74,8 @@ def read_status(
 ) -> tuple[StatusReport, ChatdbError | None]:
     """Return what is known about the database, and the error that other commands would raise.
 
-    There is one if the database cannot be reached or read, or its schema is not current; not for a
-    SQLite file that the first command will create.
+    There is one if the database does not exist, cannot be reached or read, or its schema is not
+    current.
     """
     today = (now or datetime.now(UTC)).astimezone(UTC).date()
     trouble: ChatdbError | None = None

@@ -86,8 +86,8 @@ def delete(
     """Delete conversations, keeping them in a file.
 
     Give ids, or options to delete all matches; several options must all match. Times are UTC,
-    unless CHATDB_TIMEZONE names another time zone. Importing their source again does not restore
-    them; importing the kept file with --restore-deleted does.
+    or in the time zone that is set: chatdb config show. Importing their source again does not
+    restore them; importing the kept file with --restore-deleted does.
 
     \b
     Examples:

@@ -93,13 +93,13 @@ def list_conversations(
     """List conversations, last updated first.
 
     Chats, unless --kind says otherwise. The table shows the end of each id, which is enough to
-    name the conversation. Times are UTC, unless CHATDB_TIMEZONE names another time zone. For nested
-    metadata: --meta shop.order=17.
+    name the conversation. Times are UTC, or in the time zone that is set: chatdb config show. For
+    nested metadata: --meta shop.order=17.
 
     \b
     Examples:
       chatdb list --user ann --limit 20
-      chatdb conversations list --since 30d --title "bread OR dough"
+      chatdb list --since 30d --title "bread OR dough"
       chatdb conversations list --starred --sort title --meta lang=de
     """
     from chatdb.operations.conversations import lists as conversations
@@ -126,6 +126,7 @@ def list_conversations(
         metadata=tuple(map(condition, meta or ())),
     )
     with command.open_database(user=user) as database:
+        narrowed = _narrowing(command, database, scope, title, query)
         page = conversations.list_page(
             database,
             organization_key=scope,
@@ -133,13 +134,12 @@ def list_conversations(
             after=after,
             wanted=wanted,
             sort=order.value,
-            narrowing=_narrowing(command, database, scope, title, query),
+            narrowing=narrowed,
             timeout_seconds=timeout,
         )
         if not page.items:
             tell_nothing(command, "conversation")
-            if title is None and query is None:
-                _tell_of_other_kinds(command, database, scope, wanted)
+            _tell_of_left_out(command, database, scope, wanted, narrowed)
             tell_who_has_some(command, database, scope)
     show_summaries(command, page.items, order, organizations=page.organizations)
     if page.next_cursor is not None:
@@ -160,16 +160,31 @@ def _narrowing(
     return narrowing(database, organization_key=scope, title=title, query=query, zone=command.zone)
 
 
-def _tell_of_other_kinds(
-    command: CommandContext, database: "Database", scope: "Scope", wanted: "ConversationFilter"
+def _tell_of_left_out(
+    command: CommandContext,
+    database: "Database",
+    scope: "Scope",
+    wanted: "ConversationFilter",
+    narrowed: "Narrowing | None",
 ) -> None:
+    """Note which option of the list hides conversations that it would have otherwise."""
     from chatdb.operations.conversations.lists import list_page
 
-    if wanted.kinds is None:
-        return
-    of_all = replace(wanted, kinds=None)
-    if list_page(database, organization_key=scope, limit=1, wanted=of_all).items:
-        command.diagnostics.note("there are some of another kind: --kind all")
+    wider: dict[str, ConversationFilter] = {}
+    if wanted.accessed:
+        never = "there are some that were never accessed: leave out --recent"
+        wider[never] = replace(wanted, accessed=False)
+    if wanted.kinds is not None:
+        wider["there are some of another kind: --kind all"] = replace(wanted, kinds=None)
+    if wanted.flags.get("archived") is False:
+        rest = {name: value for name, value in wanted.flags.items() if name != "archived"}
+        wider["there are archived ones: --all"] = replace(wanted, flags=rest)
+    for note, other in wider.items():
+        found = list_page(
+            database, organization_key=scope, limit=1, wanted=other, narrowing=narrowed
+        )
+        if found.items:
+            command.diagnostics.note(note)
 
 
 def show_summaries(
@@ -193,7 +208,7 @@ def show_summaries(
         if item.title is not None:
             row["title"] = one_line(item.title, limit=60)
         if order is Sort.ACCESSED and item.last_accessed_at is not None:
-            row["last_accessed_at"] = short_ago(item.last_accessed_at, now)
+            row["last_accessed_at"] = short_ago(item.last_accessed_at, now, command.zone)
         return row
 
     command.output.rows(

@@ -146,7 +146,7 @@ def _show_tree(command: CommandContext, record: "Conversation", *, include_hidde
 
     every = list(tree(record))
     nodes = [node for node in every if include_hidden or not is_hidden(node.message)]
-    look = TranscriptStyle(digits=_digits([node.message for node in every]))
+    look = TranscriptStyle(digits=_digits([node.message for node in every]), zone=command.zone)
     numbered = sum(node.branch is not None for node in every) > 1
     if command.output.is_terminal:
         width = command.output.width
@@ -172,8 +172,9 @@ def _path(record: "Conversation", wish: _Wish, marked: UUID | None) -> "list[Mes
         ends = {node.branch: node.message.id for node in tree(record) if node.branch is not None}
         if wish.number not in ends:
             raise NotFoundError(
-                f"there is no branch {wish.number}: there are {len(ends)}",
-                hint="to see them: chatdb conversations show ID --tree",
+                f"there is no branch {wish.number}; there is "
+                + ("only one" if len(ends) == 1 else f"1 to {len(ends)}"),
+                hint="to see them: chatdb show ID --tree",
             )
         marked = ends[wish.number]
     return active_path(record) if marked is None else branch_through(record, marked)
@@ -200,7 +201,7 @@ def _show_transcript(
     place = next((number for number, each in enumerate(shown) if each.id == at), 0)
     earlier = max(place - _BEFORE, 0)
     digits = _digits(record.messages) if ids and record.messages else 0
-    look = transcript.TranscriptStyle(full=full, digits=digits, marked=at)
+    look = transcript.TranscriptStyle(full=full, digits=digits, marked=at, zone=command.zone)
     if command.output.is_terminal:
         command.output.page(transcript.rendered(record, shown[earlier:], look))
     else:

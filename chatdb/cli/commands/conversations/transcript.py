@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -30,12 +30,13 @@ _NARROWEST = 20
 class TranscriptStyle:
     """How messages are shown: `full` folds nothing, `digits` of each id (0 for none).
 
-    `marked` is the message that was asked for.
+    `marked` is the message that was asked for; times are in `zone`.
     """
 
     full: bool = False
     digits: int = 0
     marked: UUID | None = None
+    zone: tzinfo = UTC
 
 
 def plain(
@@ -109,7 +110,9 @@ def tree_lines(
         if numbered and node.branch is not None:
             head += f" [branch {node.branch}]"
         start = one_line(with_numbers(node.message)[0][:_STARTS_WITH], limit=60)
-        line = f"{head} {_heading(node.message, TranscriptStyle())}  {start}".rstrip()
+        line = (
+            f"{head} {_heading(node.message, TranscriptStyle(zone=style.zone))}  {start}".rstrip()
+        )
         taken = len(indent) + len(mark) + 1
         first, *more = folded(line, None if width is None else max(width - taken, _NARROWEST))
         yield f"{indent}{mark} {first}".rstrip()
@@ -123,7 +126,7 @@ def _title(record: Conversation) -> str:
 
 
 def _heading(message: Message, style: TranscriptStyle) -> str:
-    parts = [message.role, _time(message.created_at)]
+    parts = [message.role, _time(message.created_at, style.zone)]
     names = (message.user_id, message.author, message.model)
     parts += [one_line(name, limit=60) for name in names if name]
     if style.digits:
@@ -135,5 +138,5 @@ def _is_at(message: Message, style: TranscriptStyle) -> bool:
     return message.id == style.marked
 
 
-def _time(time: datetime) -> str:
-    return time_text(time) if is_known(time) else "time unknown"
+def _time(time: datetime, zone: tzinfo) -> str:
+    return time_text(time, zone) if is_known(time) else "time unknown"

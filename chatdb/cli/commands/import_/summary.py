@@ -111,7 +111,7 @@ def notes(report: "ImportReport", *, typed_org: str | None = None) -> Iterator[s
         org = " --all-orgs" if report.all_organizations else org
         # Documents, memories and canvases are in no list that does not ask for them.
         kinds = " --kind all" if any(each.kinds for each in report.files) else ""
-        yield f"{added}; to see what is there: chatdb conversations list{kinds}{org}"
+        yield f"{added}; to see what is there: chatdb list{kinds}{org}"
     if report.replaced_characters:
         characters = counted(report.replaced_characters, "character")
         yield (

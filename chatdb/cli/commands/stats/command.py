@@ -58,7 +58,10 @@ def stats(
     until: MessagesUntilOption = None,
     timezone: Annotated[
         str | None,
-        option("--timezone NAME", "Time zone for days, hours and --since.  [default: UTC]"),
+        option(
+            "--timezone NAME",
+            "Time zone for days, hours and --since.  [default: the one set, or UTC]",
+        ),
     ] = None,
     kind: KindsOption = None,
     limit: LimitOption = 30,

@@ -20,7 +20,8 @@ def status(context: typer.Context) -> None:
 
     The URL and where it comes from, sizes and counts, the schema, the last seven days, the last
     backup and smoke test. Works with any schema. Exits with 3 if the database cannot be reached,
-    and with 4 if other commands cannot work with its schema. Counts above 100,000 are estimates.
+    5 if there is none, and 4 if other commands cannot work with its schema. Counts above 100,000
+    are estimates.
 
     \b
     Examples:
@@ -47,11 +48,20 @@ def status(context: typer.Context) -> None:
         output = command.output
         complete = partial(for_the_same_database, options=command.options)
         output.lines(
-            screen_lines(report, now=now, complete=complete, width=output.width, color=output.color)
+            screen_lines(
+                report,
+                now=now,
+                zone=command.zone,
+                complete=complete,
+                width=output.width,
+                color=output.color,
+            )
         )
     else:
         command.output.record(report)
     for note in report.notes:
         command.diagnostics.note(note)
     if trouble is not None:
-        raise trouble
+        command.require_database_file()
+        with command.naming_the_last_database():
+            raise trouble

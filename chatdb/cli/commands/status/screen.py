@@ -1,12 +1,12 @@
 """`chatdb status` for people: everything on one screen of 80 by 24, or 60 columns."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from chatdb.cli.charts import bar
 from chatdb.cli.table import record_lines
-from chatdb.cli.text import ago, counted, size_text
+from chatdb.cli.text import ago, counted, size_text, time_text
 from chatdb.formats.times import is_known
 
 if TYPE_CHECKING:
@@ -31,18 +31,19 @@ def screen_lines(
     report: "StatusReport",
     *,
     now: datetime,
+    zone: tzinfo = UTC,
     width: int | None,
     color: bool,
     complete: Callable[[str], str] = str,
 ) -> Iterator[str]:
     """Yield the lines; `width` None is no limit, `complete` makes commands work as typed."""
-    fields = {name: complete(text) for name, text in _fields(report, now)}
+    fields = {name: complete(text) for name, text in _fields(report, now, zone)}
     yield from record_lines(list(fields), list(fields.values()), width=width, color=color)
     if report.last_days:
         yield from _chart(report)
 
 
-def _fields(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
+def _fields(report: "StatusReport", now: datetime, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "database", f"{report.database} ({report.source})"
     if not report.reachable:
         yield "reachable", "no"
@@ -66,7 +67,7 @@ def _fields(report: "StatusReport", now: datetime) -> Iterator[tuple[str, str]]:
             yield name, ("about " if name in report.estimated else "") + f"{count:,}"
     if report.newest_message_at is not None:
         time = report.newest_message_at
-        told = f"{ago(time, now)} ({time:%Y-%m-%d %H:%M}Z)"
+        told = f"{ago(time, now)} ({time_text(time, zone)})"
         yield "newest message", told if is_known(time) else "time unknown"
     yield from _safety(report, now)
 
