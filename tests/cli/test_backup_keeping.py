@@ -145,7 +145,7 @@ def test_a_watch_is_told_of_success_and_of_failure(run: Run, url: str, watch: Wa
     run("backup", "verify", file, *post, "-d", url)
     run("backup", "prune", "--keep-last", "1", *post, "-d", url)
     gone = run("backup", "-d", "sqlite:///nothing.db", *post)
-    assert gone.exit_code == 3
+    assert gone.exit_code == 5
 
     told = [(each["path"], each["body"]["event"], each["body"]["outcome"]) for each in watch.got]
     assert told == [
@@ -153,12 +153,12 @@ def test_a_watch_is_told_of_success_and_of_failure(run: Run, url: str, watch: Wa
         ("/0", "verify", "succeeded"),
         ("/1", "verify", "failed"),
         ("/0", "prune", "succeeded"),
-        ("/3", "backup", "failed"),
+        ("/5", "backup", "failed"),
     ]
     first, *_, last = (each["body"] for each in watch.got)
     assert first["details"]["file"] == file
     assert first["error"] is None
-    assert last["error"]["code"] == "database_unreachable"
+    assert last["error"]["code"] == "not_found"
 
 
 def test_a_watch_that_is_away_spoils_nothing(

@@ -20,6 +20,7 @@ NO_MODULES = ("args", "bulk", "com", "jsonl", "log", "made", "server", "service"
 
 _FILE = re.compile(r"[\w/*.-]*\b\w+\*?\.py\b")
 _MODULE = re.compile(r"(?<![\w./@-])chatdb((?:\.[a-z_]+)+)(?!\w)")
+_COMMENT = re.compile(r"#.*(?:\.py\b|chatdb\.)")
 _KEYS = ("merged", "split_from", "forked_from")
 """Keys of metadata."""
 
@@ -29,8 +30,11 @@ def text_of(path: Path) -> str:
     text = path.read_text()
     if path.suffix != ".py":
         return text
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    said = [token.string for token in tokens if token.type == tokenize.COMMENT]
+    said = []
+    # The tokens of a thousand files take half a minute; few have such a comment.
+    if _COMMENT.search(text):
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        said = [token.string for token in tokens if token.type == tokenize.COMMENT]
     said += [
         ast.get_docstring(node) or ""
         for node in ast.walk(ast.parse(text))
