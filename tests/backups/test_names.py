@@ -27,6 +27,7 @@ def test_a_backup_is_named_after_its_database_and_its_time() -> None:
     )
 
 
+@pytest.mark.large
 @given(
     database=st.text(min_size=1),
     seconds=st.integers(0, 30_000_000_000),

@@ -86,6 +86,7 @@ HOLES = [
 ]
 
 
+@pytest.mark.large
 @pytest.mark.postgresql
 def test_every_hole_is_found_and_named(run: Run, deployment: Deployment) -> None:
     with connect_postgresql(deployment.owner, autocommit=True) as connection:

@@ -131,6 +131,7 @@ def test_a_wrong_password_is_unreachable_and_not_shown(postgresql_url: DatabaseU
     assert "geheim" not in caught.value.text
 
 
+@pytest.mark.large
 def test_a_locked_file_is_said_to_be_locked(sqlite_url: DatabaseUrl) -> None:
     holder = sqlite3.connect(sqlite_url.sqlite_path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

@@ -133,6 +133,7 @@ def test_comments_are_seen_and_a_broken_call_is_left_alone() -> None:
     ]
 
 
+@pytest.mark.large
 def test_updates_cannot_make_a_large_text_of_a_small_export() -> None:
     record = chain(create("a" * 64), *[update(("a", "aaaa"), multiple=True)] * 40)
 

@@ -134,6 +134,7 @@ def test_what_is_written_is_read_back_the_same_byte_for_byte(records: list[Conve
     assert [conversation_line(record) for record in reading.conversations] == lines
 
 
+@pytest.mark.large
 @settings(max_examples=30, deadline=None)
 @given(CONVERSATIONS)
 def test_every_line_is_valid_by_the_schema(record: Conversation) -> None:

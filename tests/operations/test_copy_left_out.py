@@ -250,6 +250,7 @@ def test_a_copy_that_begins_while_another_does_goes_on_with_it(make: Make) -> No
     assert [state.before for state in begun] == [first]
 
 
+@pytest.mark.large
 def test_a_file_that_another_copy_has_locked_is_refused(make: Make) -> None:
     source, destination = make("sqlite"), make("sqlite")
     many(source)
