@@ -5,13 +5,11 @@ HTML in it is text. Links lead to the web or to mail and nowhere else.
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 
 from chatdb.formats.markdown_text import cleaned
-
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.rules_inline import StateInline
 
 LONGEST = 100_000
 """Characters of a text that is read as Markdown; a longer one is shown as it is."""
@@ -98,27 +96,27 @@ def needs_few_rules(text: str) -> bool:
     return not ("|" in text or "]:" in text or "<" in text or "~~" in text)
 
 
-def markdown_reader(*, few_rules: bool) -> "MarkdownIt":
-    """Return a reader; one with few rules is quicker."""
-    from markdown_it import MarkdownIt
+class _Reader(MarkdownIt):
+    """Takes nothing for a link that leads elsewhere than to the web or to mail."""
 
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
+        return bool(_LINK.match(url) or PICTURE.fullmatch(url))
+
+
+def markdown_reader(*, few_rules: bool) -> MarkdownIt:
+    """Return a reader; one with few rules is quicker."""
     options = {"html": False, "breaks": True, "xhtmlOut": False, "maxNesting": _DEEPEST}
-    made = MarkdownIt("commonmark", options)
+    made = _Reader("commonmark", options)
     if few_rules:
         # Every line of a paragraph asks each of them: a seventh of the time.
         made.disable(["reference", "html_block", "html_inline", "autolink"])
     else:
         made.enable(["table", "strikethrough"])
     made.inline.ruler.before("escape", "math", _math)
-    made.validateLink = _is_allowed  # type: ignore[assignment,method-assign]
     return made
 
 
-def _is_allowed(address: str) -> bool:
-    return bool(_LINK.match(address) or PICTURE.fullmatch(address))
-
-
-def _math(state: "StateInline", silent: bool) -> bool:
+def _math(state: StateInline, silent: bool) -> bool:
     r"""Keep `\(x_1\)` as it is written: Markdown would take its backslashes and underscores."""
     start = state.pos
     for opening, closing in _MATH:

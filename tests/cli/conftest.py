@@ -168,6 +168,14 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
+def filled_url(database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
+    """A database with three conversations, which the command finds by itself."""
+    fill(database_url)
+    monkeypatch.setenv("DATABASE_URL", database_url.exposed())
+    return database_url
+
+
+@pytest.fixture
 def lite(sqlite_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
     """The same on SQLite only, for what has nothing to do with the database."""
     fill(sqlite_url)

@@ -8,22 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from chatdb.db.url import DatabaseUrl
 from chatdb.formats import native
-from tests.operations.export_rows import conversation, fill, message
+from tests.operations.export_rows import conversation, message
 
 Runner = Callable[..., Any]
 
 
-@pytest.fixture
-def url(database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
-    """A database with three conversations, which the command finds by itself."""
-    fill(database_url)
-    monkeypatch.setenv("DATABASE_URL", database_url.exposed())
-    return database_url
-
-
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_a_folder_gets_pages_by_years_with_an_index(run: Runner) -> None:
     result = run("export", "--to", "html", "--output", "pages/")
 
@@ -37,7 +28,7 @@ def test_a_folder_gets_pages_by_years_with_an_index(run: Runner) -> None:
     assert "Chat 1" in Path("pages/index.html").read_text()
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_a_name_is_one_page(run: Runner) -> None:
     one = run("export", "--id", str(UUID(int=1 << 64)), "--output", "one.html")
     many = run("export", "--output", "many.html")
@@ -48,7 +39,7 @@ def test_a_name_is_one_page(run: Runner) -> None:
     assert run("export", "--output", "one.html").exit_code == 6
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_all_organizations_lie_below_one_index(run: Runner) -> None:
     result = run("export", "--all-orgs", "--to", "html", "--output", "pages/")
 
@@ -57,7 +48,7 @@ def test_all_organizations_lie_below_one_index(run: Runner) -> None:
     assert sorted(path.name for path in Path("pages").iterdir()) == ["default", "index.html"]
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_a_second_run_tells_what_it_left(run: Runner) -> None:
     run("export", "--to", "html", "--output", "pages/")
     page = next(Path("pages/2026").glob("*_chat-1_*"))
@@ -93,7 +84,7 @@ def test_files_are_converted_without_a_database(run: Runner) -> None:
     assert len(list(Path("pages/2026").iterdir())) == 3
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_a_folder_that_cannot_be_made_is_told(run: Runner) -> None:
     Path("pages").mkdir()
     Path("pages/2026").write_text("a file")

@@ -18,21 +18,13 @@ from chatdb.formats import native
 from chatdb.formats.pdf import volumes
 from tests.chatgpt_files import write_export
 from tests.cli.conftest import command_line, process_environment
-from tests.operations.export_rows import conversation, fill, message
+from tests.operations.export_rows import conversation, message
 from tests.pages import metadata_of, outline_of, pages_of, text_of
 
 Runner = Callable[..., Any]
 
 
-@pytest.fixture
-def url(database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
-    """A database with three conversations, which the command finds by itself."""
-    fill(database_url)
-    monkeypatch.setenv("DATABASE_URL", database_url.exposed())
-    return database_url
-
-
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_a_name_is_one_document_and_a_folder_has_several(run: Runner) -> None:
     one = run("export", "--id", str(UUID(int=1 << 64)), "--output", "one.pdf")
     many = run("export", "--output", "many.pdf")

@@ -2,6 +2,7 @@
 
 import csv
 import stat
+import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -10,20 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from chatdb.db.url import DatabaseUrl
 from chatdb.formats import native
 from chatdb.records import Conversation
-from tests.operations.export_rows import NOON, conversation, fill, message
+from tests.operations.export_rows import NOON, conversation, message
 
 Runner = Callable[..., Any]
-
-
-@pytest.fixture
-def url(database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
-    """A database with three conversations, which the command finds by itself."""
-    fill(database_url)
-    monkeypatch.setenv("DATABASE_URL", database_url.exposed())
-    return database_url
 
 
 def write_native(*records: Conversation) -> None:
@@ -32,7 +24,7 @@ def write_native(*records: Conversation) -> None:
     Path("in.jsonl").write_bytes(b"".join(lines))
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_csv_goes_to_files_streams_and_folders(run: Runner) -> None:
     assert run("export", "--output", "all.csv").exit_code == 0
     text = Path("all.csv").read_text()
@@ -59,7 +51,7 @@ def test_cells_are_guarded_unless_raw_csv_is_asked_for(run: Runner) -> None:
     assert ",=1+1," in Path("raw.csv").read_text()
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_parquet_goes_to_a_file_a_stream_and_a_folder(run: Runner) -> None:
     assert run("export", "--output", "all.parquet").exit_code == 0
     frame = pl.read_parquet("all.parquet")
@@ -92,7 +84,7 @@ def test_files_become_parquet_without_a_database(run: Runner) -> None:
 
 
 def test_without_pyarrow_the_extra_is_named(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatdb.formats.tables.parquet_writer.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
 
     result = run("convert", "in.jsonl", "out.parquet")
     assert result.exit_code == 1

@@ -13,6 +13,7 @@ from chatdb.formats.pdf.letters import Letters
 from tests.formats.pdf_samples import lines, pdf, write_font, writer
 from tests.operations.export_rows import conversation, message
 from tests.pages import metadata_of, outline_of, pages_of, text_of
+from tests.programs import leave_out
 
 NO_GLYPH = "\U0010fffd"
 EMOJI_FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
@@ -191,8 +192,9 @@ def test_right_to_left_stands_right_and_code_has_colours() -> None:
     assert pages_of(plain, scale=1)[0].colours() == set()
 
 
-@pytest.mark.skipif(not EMOJI_FONT.exists(), reason="needs fonts-noto-color-emoji")
 def test_a_family_of_emoji_is_one_picture_in_colour() -> None:
+    if not EMOJI_FONT.exists():
+        leave_out("the font of emoji is not installed", "apt-get install fonts-noto-color-emoji")
     family, person, flag = lines(pdf("👨\u200d👩\u200d👧\u200d👦\n\n👨\n\n🇩🇪"))
 
     assert abs(family.width - person.width) <= 4

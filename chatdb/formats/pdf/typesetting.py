@@ -29,8 +29,7 @@ def main() -> None:
 
             fonts = fonts or typst.Fonts(font_paths=[Path(each) for each in sys.argv[1:]])
             answer = _answer(fonts, json.loads(line))
-        # What a library for a broken file or text raises can be anything, its panics too.
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001 - panics of the library are no Exception
             answer = {"error": str(getattr(error, "message", "") or error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
