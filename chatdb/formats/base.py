@@ -1,5 +1,6 @@
 """The contract of formats: what a reader yields and a writer takes."""
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -187,24 +188,24 @@ class Writer(Protocol):
     name: str
     title: str
     extension: str
-    separator: bytes
-    messages: int
+    separator: bytes = b""
+    messages: int = 0
 
     def begin(self) -> bytes:
         """Return the bytes before the first conversation of a file."""
-        ...
+        return b""
 
+    @abstractmethod
     def conversation(self, record: Conversation) -> bytes:
         """Return one conversation."""
-        ...
 
     def end(self) -> bytes:
         """Return the bytes after the last conversation of a file."""
-        ...
+        return b""
 
     def is_same(self, one: bytes, other: bytes) -> bool:
         """Tell whether two files differ only in when they were written."""
-        ...
+        return one == other
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,19 @@ Each element has the shape of a line of the native format, with the requested me
 
 import msgspec
 
-from chatdb.formats.base import WriteOptions
+from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.files.selection import chosen_messages
 from chatdb.formats.native import conversation_line
 from chatdb.records import Conversation
 
 
-class JsonArrayWriter:
+class JsonArrayWriter(Writer):
     """Writes the array with a conversation a line."""
 
     name = "json"
     title = "JSON list of conversations for other programs"
     extension = ".json"
     separator = b",\n"
-    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
@@ -38,9 +37,6 @@ class JsonArrayWriter:
                 each for each in shown.embeddings if each.message_id not in left_out
             ]
         return conversation_line(shown)[:-1]
-
-    def is_same(self, one: bytes, other: bytes) -> bool:
-        return one == other
 
     def end(self) -> bytes:
         return b"\n]\n"

@@ -15,7 +15,7 @@ import msgspec
 
 from chatdb.formats.attached_files import name_of
 from chatdb.formats.attachment_links import LinkedEntry, with_kept_files
-from chatdb.formats.base import WriteOptions
+from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.citations import with_links
 from chatdb.formats.conversation_heads import title_of
 from chatdb.formats.files.selection import Chosen, chosen_messages
@@ -48,20 +48,16 @@ _encode_time = msgspec.json.Encoder().encode
 _encode = roomy(msgspec.json.Encoder(order="sorted").encode)
 
 
-class MarkdownWriter:
+class MarkdownWriter(Writer):
     """Writes conversations one after another, each with its own front matter."""
 
     name = "markdown"
     title = "Markdown transcripts with front matter"
     extension = ".md"
     separator = b"\n"
-    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
-
-    def begin(self) -> bytes:
-        return b""
 
     def conversation(self, record: Conversation) -> bytes:
         record = with_kept_files(record, self._options)
@@ -81,12 +77,6 @@ class MarkdownWriter:
         if definitions := pictures.definitions():
             blocks.append(definitions)
         return b"\n".join(blocks)
-
-    def is_same(self, one: bytes, other: bytes) -> bool:
-        return one == other
-
-    def end(self) -> bytes:
-        return b""
 
 
 def make_writer(options: WriteOptions) -> MarkdownWriter:

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from chatdb.errors import InvalidInputError
-from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions
+from chatdb.formats.base import Sample, Skipped, Tally, WriteOptions, Writer
 from chatdb.formats.files.streams import lines_of
 from chatdb.formats.native_record import read_line
 from chatdb.formats.unread import Counts, Unread
@@ -138,14 +138,12 @@ class NativeReader:
 reader = NativeReader()
 
 
-class NativeWriter:
+class NativeWriter(Writer):
     """Writes the native format."""
 
     name = "jsonl"
     title = "chatdb's native format"
     extension = ".jsonl"
-    separator = b""
-    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._source = options.source
@@ -156,9 +154,6 @@ class NativeWriter:
     def conversation(self, record: Conversation) -> bytes:
         self.messages = len(record.messages)
         return conversation_line(record)
-
-    def end(self) -> bytes:
-        return b""
 
     def is_same(self, one: bytes, other: bytes) -> bool:
         heads, lines = zip(*(file.split(b"\n", 1) for file in (one, other)), strict=True)

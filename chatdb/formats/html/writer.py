@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from chatdb.formats.attachment_links import with_kept_files
-from chatdb.formats.base import WriteOptions
+from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.conversation_heads import title_of
 from chatdb.formats.html.conversations import conversation_html
 from chatdb.formats.html.page import page_end, page_start
@@ -15,14 +15,12 @@ if TYPE_CHECKING:
     from chatdb.formats.files.folder_writing import LockedFolder
 
 
-class HtmlWriter:
+class HtmlWriter(Writer):
     """Writes one page with conversations one after another, or a folder of pages."""
 
     name = "html"
     title = "HTML pages to read, with an index to search"
     extension = ".html"
-    separator = b""
-    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
@@ -62,9 +60,6 @@ class HtmlWriter:
         linked = with_kept_files(record, self._options)
         article, self.messages = conversation_html(linked, self._options, self._pictures, start)
         return article
-
-    def is_same(self, one: bytes, other: bytes) -> bool:
-        return one == other
 
     def write_folder(self, folder: "LockedFolder", records: Iterable[Conversation]) -> None:
         """Write a page for each record in the folder of its year, with lists and an index."""

@@ -2,38 +2,27 @@
 
 from collections.abc import Generator, Iterable
 
-from chatdb.formats.base import Document, MissingLetters, WriteOptions
+from chatdb.formats.base import Document, MissingLetters, WriteOptions, Writer
 from chatdb.formats.pdf.compiler import Compiler, check_fonts, check_installed
 from chatdb.formats.pdf.letters import Letters
 from chatdb.formats.pdf.volumes import Documents
 from chatdb.records import Conversation
 
 
-class PdfWriter:
+class PdfWriter(Writer):
     """Writes documents as wholes; `conversation` returns one with that conversation alone."""
 
     name = "pdf"
     title = "PDF to hand on, by typst (chatdb-cli[pdf])"
     extension = ".pdf"
-    separator = b""
-    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
         self._letters = Letters()
         self._missing: tuple[MissingLetters, ...] = ()
 
-    def begin(self) -> bytes:
-        return b""
-
     def conversation(self, record: Conversation) -> bytes:
         return b"".join(each.data for each in self.documents([("", record)]))
-
-    def end(self) -> bytes:
-        return b""
-
-    def is_same(self, one: bytes, other: bytes) -> bool:
-        return one == other
 
     def documents(
         self, named: Iterable[tuple[str, Conversation]], *, empty: str | None = None

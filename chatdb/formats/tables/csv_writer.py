@@ -5,7 +5,7 @@ from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
-from chatdb.formats.base import WriteOptions
+from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.tables.columns import MESSAGES
 from chatdb.formats.tables.rows import UNKNOWN, chosen_rows, message_values, rows_of
 from chatdb.primitives.csv_cells import guarded
@@ -14,14 +14,12 @@ from chatdb.records import Conversation
 _LINE_END = "\r\n"
 
 
-class CsvWriter:
+class CsvWriter(Writer):
     """Writes the messages of conversations as rows below one line of names."""
 
     name = "csv"
     title = "CSV, a row a message, for spreadsheets"
     extension = ".csv"
-    separator = b""
-    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
@@ -43,12 +41,6 @@ class CsvWriter:
             values = message_values(conversation, chosen)
             writer.writerow([cell(value) for cell, value in zip(self._cells, values, strict=True)])
         return stream.getvalue().encode("utf-8", "replace")
-
-    def is_same(self, one: bytes, other: bytes) -> bool:
-        return one == other
-
-    def end(self) -> bytes:
-        return b""
 
 
 def make_writer(options: WriteOptions) -> CsvWriter:

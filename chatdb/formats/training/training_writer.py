@@ -1,13 +1,13 @@
 """What the writers of training sets share: examples one after another, and what is left out."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from chatdb.formats.base import WriteOptions
+from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.branches import active_path
 from chatdb.formats.training.left_out import HIDDEN, NO_CHAT, OTHER_BRANCHES, TrainingTally
 from chatdb.primitives.nesting import roomy
@@ -16,14 +16,12 @@ from chatdb.records import Conversation, Message, is_hidden
 _encode = roomy(msgspec.json.Encoder().encode)
 
 
-class TrainingWriter(ABC):
+class TrainingWriter(Writer):
     """Writes a conversation as no example, one or several: JSON Lines."""
 
     name: str
     title: str
     extension = ".jsonl"
-    separator = b""
-    messages = 0
 
     def __init__(self, options: WriteOptions) -> None:
         self.options = options
@@ -32,9 +30,6 @@ class TrainingWriter(ABC):
     @abstractmethod
     def examples(self, record: Conversation) -> Iterable[Any]:
         """Yield the examples of a chat, ready for JSON; count what is left out."""
-
-    def begin(self) -> bytes:
-        return b""
 
     def conversation(self, record: Conversation) -> bytes:
         if record.kind != "chat":
@@ -45,12 +40,6 @@ class TrainingWriter(ABC):
     def _line(self, example: Any) -> bytes:
         self.tally.examples += 1
         return _encode(example) + b"\n"
-
-    def is_same(self, one: bytes, other: bytes) -> bool:
-        return one == other
-
-    def end(self) -> bytes:
-        return b""
 
     def paths(self, record: Conversation) -> Iterator[Sequence[Message]]:
         """Yield the active branch, or every branch, without hidden messages unless requested."""
