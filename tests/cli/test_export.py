@@ -9,25 +9,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 import zstandard
 
 from chatdb.db.database import Database
+from chatdb.db.schema import settings
 from chatdb.db.url import DatabaseUrl
-from tests.operations.export_rows import conversation, every_shape, fill, insert
+from tests.operations.export_rows import conversation, every_shape, insert
 from tests.postgres_server import TEMPLATE, PostgresServer
 
 Runner = Callable[..., Any]
 
 
-@pytest.fixture
-def url(database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> DatabaseUrl:
-    """A database with three conversations, which the command finds by itself."""
-    fill(database_url)
-    monkeypatch.setenv("DATABASE_URL", database_url.exposed())
-    return database_url
-
-
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_native_is_the_default_and_goes_to_stdout(run: Runner) -> None:
     result = run("export")
 
@@ -140,7 +134,7 @@ def test_short_ids_that_are_alike_do_not_lose_a_conversation(
     assert len(list(Path("d").iterdir())) == 2
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_conditions_narrow_the_export(run: Runner) -> None:
     def titles(*words: str) -> list[str]:
         result = run("export", "--to", "json", *words)
@@ -204,7 +198,7 @@ def test_mistakes_are_told(run: Runner, words: tuple[str, ...], exit_code: int, 
     assert result.stdout == ""
 
 
-@pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("filled_url")
 def test_an_export_comes_back_into_an_empty_database(run: Runner, tmp_path: Path) -> None:
     other = f"sqlite:///{tmp_path}/other.db"
     assert run("export", "--output", "a.jsonl").exit_code == 0
@@ -263,3 +257,18 @@ def test_real_exports_go_around_both_databases(
     assert len(outputs) == 6
     assert len(bodies) == 1
     assert bodies.pop().count(b"\n") > 0
+
+
+@pytest.mark.usefixtures("filled_url")
+def test_what_a_search_has_to_say_is_said_where_it_narrows_an_export_or_a_list(
+    run: Runner, filled_url: DatabaseUrl
+) -> None:
+    with Database.open(filled_url) as database, database.transaction(write=True) as connection:
+        connection.execute(sa.insert(settings).values(key="search_index", value="off"))
+
+    exported = run("export", "--query", "chat", "--output", "found.jsonl")
+    listed = run("list", "--query", "chat")
+
+    for result in (exported, listed):
+        assert result.exit_code == 0
+        assert "there is no search index" in result.stderr

@@ -22,6 +22,7 @@ from chatdb.operations.conversations.lists import (
 )
 from chatdb.operations.conversations.metadata_words import condition, object_of
 from chatdb.operations.conversations.narrowing import Narrowing, narrowing
+from chatdb.operations.searching.public import SearchOptions
 from chatdb.primitives.canonical import clean_text
 from chatdb.records import organization_id_of
 from chatdb.store import paging
@@ -261,7 +262,8 @@ def test_lists_are_narrowed_by_model_words_of_the_title_and_a_search(database: D
         connection.execute(by_model.values(model="gpt-x"))
 
     def found(sort: Sort = "updated", **words: Any) -> list[int]:
-        wanted = narrowing(database, organization_key="default", **words)
+        options = SearchOptions()
+        wanted = narrowing(database, organization_key="default", options=options, **words)
         return [ids.index(each) + 1 for each in paged(database, sort, narrowing=wanted)]
 
     assert found(title="red") == [4, 2, 1]

@@ -27,7 +27,6 @@ from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from datetime import tzinfo
 
     from chatdb.db.database import Database
     from chatdb.formats.files.writing import Written
@@ -62,6 +61,8 @@ ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
 
 
 _NO_TEXT = ("parquet", "pdf")
+_SEARCH_SECONDS = 86_400.0
+"""An export may take as long as it takes."""
 
 
 @app.command()
@@ -154,7 +155,7 @@ def export(
         options.writer("")
     with command.open_database(user=user) as database:
         with telling_who_has_some(command, database, options.organization_key):
-            options = _with_ids(database, options, ids, query, command.zone)
+            options = _with_ids(command, database, options, ids, query)
         exporting = _Exporting(command, database, options)
         if to_database:
             exporting.to_database(output, force=force)
@@ -184,17 +185,17 @@ def _format_name(output: str, to: str | None) -> str:
 
 
 def _with_ids(
+    command: CommandContext,
     database: "Database",
     options: "ExportOptions",
     ids: list[str] | None,
     query: str | None,
-    zone: "tzinfo",
 ) -> "ExportOptions":
     """Narrow the selection to the conversations named and found."""
     from dataclasses import replace
 
     from chatdb.operations.exporting.exports import find_within
-    from chatdb.operations.searching.found import matching_ids
+    from chatdb.operations.searching.public import SearchOptions, find_conversations
 
     if ids is None and query is None:
         return options
@@ -203,14 +204,15 @@ def _with_ids(
     if ids is not None:
         wanted = find_within(database, ids, organization_key=scope, user_id=options.wanted.user_id)
     if query is not None:
-        found = matching_ids(
-            database,
-            query,
-            organization_key=scope,
+        search = SearchOptions(
             include_hidden=options.include_hidden,
-            zone=zone,
+            zone=command.zone,
+            timeout_seconds=_SEARCH_SECONDS,
         )
-        wanted = found if wanted is None else _both(wanted, found)
+        found = find_conversations(database, query, organization_key=scope, options=search)
+        for note in found.notes:
+            command.diagnostics.note(note)
+        wanted = found.ids if wanted is None else _both(wanted, found.ids)
     return replace(options, ids_within=wanted)
 
 

@@ -82,6 +82,10 @@ class MessageSearch(ABC):
         """Return the keys of the newest `limit` messages, newest first."""
 
     @abstractmethod
+    def conversations(self, connection: sa.Connection, request: SearchRequest) -> list[UUID]:
+        """Return all conversations of the organization that have a message that matches."""
+
+    @abstractmethod
     def organizations(self, connection: sa.Connection, request: SearchRequest) -> set[UUID] | None:
         """Return the messages in which the index has the words, whatever the other conditions.
 

@@ -45,6 +45,14 @@ def newest_hits(
     return found[: request.limit]
 
 
+def hit_conversations(
+    request: SearchRequest, words: Words, conditions: Sequence[sa.ColumnElement[bool]]
+) -> sa.Select[Any]:
+    """Return what reads the conversations of all messages that have the words."""
+    hits = _statement(request, words, conditions, most=None).order_by(None).limit(None).subquery()
+    return sa.select(hits.c.conversation_id).distinct()
+
+
 def _statement(
     request: SearchRequest,
     words: Words,

@@ -27,7 +27,7 @@ from chatdb.db.contract.search import (
     like_pattern,
     timed_out,
 )
-from chatdb.db.postgresql.bound_search import Words, is_bound, newest_hits
+from chatdb.db.postgresql.bound_search import Words, hit_conversations, is_bound, newest_hits
 from chatdb.db.schema import INDEXED_CHARACTERS, messages
 from chatdb.errors import UsageError
 
@@ -128,18 +128,32 @@ class PostgresqlSearch(MessageSearch):
         hits = sa.union_all(*each).cte("hits").prefix_with("MATERIALIZED")
         return _keys(connection, _newest_of(hits, [], request.limit))
 
+    def conversations(self, connection: sa.Connection, request: SearchRequest) -> list[UUID]:
+        conditions = [
+            messages.c.organization_id == request.organization_id,
+            *self.times(request),
+            *self.filters(request),
+        ]
+        found = sa.select(messages.c.conversation_id)
+        query = main_query(request)
+        if query is None or not request.indexed:
+            words = [] if query is None else [_match(query)]
+            return list(connection.scalars(found.where(*conditions, *words).distinct()))
+        if is_bound(connection):
+            wanted = Words(_tsquery(query), _tsquery(main_query(request, most_forms=1) or query))
+            return list(connection.scalars(hit_conversations(request, wanted, conditions)))
+        with _without_reading_all(connection):
+            each = (found.where(*conditions, match) for match in _matches(query))
+            return list(connection.scalars(sa.union(*each)))
+
     def organizations(self, connection: sa.Connection, request: SearchRequest) -> set[UUID] | None:
         query = main_query(request)
         if query is None or not request.indexed:
             return None
-        # For the many forms of a word the planner expects far more hits than there are.
-        before = connection.scalar(sa.select(sa.func.current_setting("enable_seqscan")))
-        connection.execute(sa.select(sa.func.set_config("enable_seqscan", "off", True)))  # noqa: FBT003
-        organization = sa.select(messages.c.organization_id)
-        holding = sa.union(*(organization.where(match) for match in _matches(query)))
-        found = set(connection.scalars(holding))
-        connection.execute(sa.select(sa.func.set_config("enable_seqscan", before, True)))  # noqa: FBT003
-        return found
+        with _without_reading_all(connection):
+            organization = sa.select(messages.c.organization_id)
+            holding = sa.union(*(organization.where(match) for match in _matches(query)))
+            return set(connection.scalars(holding))
 
     def _is_in(self, column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
         # ILIKE lowers every message's whole text: Chinese or Thai has no case to ignore.
@@ -243,6 +257,18 @@ def _has_words(text: Any, query: str) -> sa.ColumnElement[bool]:
         text = sa.func.replace(text, sa.literal_column(f"'{separator}'"), sa.literal_column("' '"))
     words = sa.func.to_tsvector(_CONFIGURATION, text)
     return words.op("@@", is_comparison=True)(_tsquery(query))
+
+
+@contextmanager
+def _without_reading_all(connection: sa.Connection) -> Iterator[None]:
+    """Keep the planner from reading the whole table for words.
+
+    For the many forms of a word it expects far more hits than there are.
+    """
+    before = connection.scalar(sa.select(sa.func.current_setting("enable_seqscan")))
+    connection.execute(sa.select(sa.func.set_config("enable_seqscan", "off", True)))  # noqa: FBT003
+    yield
+    connection.execute(sa.select(sa.func.set_config("enable_seqscan", before, True)))  # noqa: FBT003
 
 
 def _tsquery(query: str) -> Any:

@@ -88,6 +88,21 @@ class SqliteSearch(MessageSearch):
         )
         return [tuple(row) for row in connection.execute(statement.where(own))]
 
+    def conversations(self, connection: sa.Connection, request: SearchRequest) -> list[UUID]:
+        found = sa.select(messages.c.conversation_id).distinct()
+        found = found.where(*self.times(request), *self.filters(request))
+        own: Any = messages.c.organization_id == request.organization_id
+        query = main_query(request) if request.indexed else None
+        if not request.indexed:
+            found = found.where(_matches_itself(connection, request))
+        if query is not None:
+            found = found.where(_matching("messages.rid", query))
+            # By its own index the tenant's rows would all be walked.
+            own = sa.text("+messages.organization_id = :organization").bindparams(
+                organization=str(request.organization_id)
+            )
+        return list(connection.scalars(found.where(own)))
+
     def organizations(self, connection: sa.Connection, request: SearchRequest) -> set[UUID] | None:
         query = main_query(request)
         if query is None or not request.indexed:

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, tzinfo
 from typing import Any
 from uuid import UUID
 
 from chatdb.db.database import Database
 from chatdb.errors import UsageError
-from chatdb.operations.searching.public import Matcher, matching_ids, parse
+from chatdb.operations.searching.public import (
+    Matcher,
+    SearchOptions,
+    find_conversations,
+    parse,
+)
 from chatdb.store.every_organization import Scope
 from chatdb.store.selecting import ConversationFilter, IdsWithin
 
@@ -18,10 +22,14 @@ _FEW = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrowing:
-    """Conditions beside a filter: a title that matches, ids that a search found; None for none."""
+    """Conditions beside a filter: a title that matches, ids that a search found; None for none.
+
+    `notes` are those of the search.
+    """
 
     title: Matcher | None = None
     ids_within: IdsWithin | None = None
+    notes: tuple[str, ...] = ()
 
     def ids_of(self, organization: UUID) -> Sequence[UUID] | None:
         """Return the ids among which an organization's conversations are, None for any."""
@@ -49,20 +57,20 @@ def narrowing(
     organization_key: Scope,
     title: str | None = None,
     query: str | None = None,
-    zone: tzinfo = UTC,
+    options: SearchOptions,
 ) -> Narrowing | None:
     """Return what `--title` and `--query` ask for, None if neither is given.
 
-    `title` is searched as `in:title` does; `query` is a whole search. Raises UsageError.
+    `title` is searched as `in:title` does; `query` is a whole search. Raises UsageError, and
+    DatabaseFailedError at the timeout.
     """
     if title is None and query is None:
         return None
-    found = None
-    if query is not None:
-        found = matching_ids(
-            database, query, organization_key=organization_key, include_hidden=False, zone=zone
-        )
-    return Narrowing(title=None if title is None else _title_matcher(title), ids_within=found)
+    matcher = None if title is None else _title_matcher(title)
+    if query is None:
+        return Narrowing(title=matcher)
+    found = find_conversations(database, query, organization_key=organization_key, options=options)
+    return Narrowing(title=matcher, ids_within=found.ids, notes=found.notes)
 
 
 def _title_matcher(words: str) -> Matcher:

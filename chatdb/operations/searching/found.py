@@ -1,42 +1,59 @@
-"""Which conversations a search finds, whatever page they would be on."""
+"""Which conversations a search finds, all of them, and no message is read."""
 
-from datetime import UTC, tzinfo
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chatdb.db.database import Database
-from chatdb.operations.searching.search import search_conversations
+from chatdb.operations.searching.requests import (
+    prepare,
+    read_query,
+    searching,
+    that_may_have_hits,
+)
 from chatdb.operations.searching.search_page import SearchOptions
-from chatdb.store.every_organization import Scope
+from chatdb.operations.searching.titles import search_titles
+from chatdb.records import organization_id_of
+from chatdb.store.every_organization import Scope, chosen
 from chatdb.store.selecting import IdsWithin
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-_HITS_AT_ONCE = 20_000
+_ALL = 1 << 30
 
 
-def matching_ids(
-    database: Database,
-    query: str,
-    *,
-    organization_key: Scope,
-    include_hidden: bool,
-    zone: tzinfo = UTC,
-) -> IdsWithin:
-    """Return the conversations with a message, or a title, that matches the query.
+@dataclass(frozen=True, slots=True)
+class FoundConversations:
+    """The ids by organization; `notes` are what the user should know of the search."""
 
-    Raises UsageError for an invalid query.
+    ids: IdsWithin
+    notes: tuple[str, ...] = ()
+
+
+def find_conversations(
+    database: Database, text: str, *, organization_key: Scope, options: SearchOptions
+) -> FoundConversations:
+    """Return the conversations with a message, or with `in:title` a title, that matches the query.
+
+    Of the options the page does not count. Raises what `search` does.
     """
-    found: dict[UUID, dict[UUID, None]] = {}
-    cursor: str | None = None
-    while True:
-        options = SearchOptions(
-            limit=_HITS_AT_ONCE, after=cursor, include_hidden=include_hidden, zone=zone
-        )
-        hits, cursor = search_conversations(
-            database, query, organization_key=organization_key, options=options
-        )
-        for organization, conversation in hits:
-            found.setdefault(organization, {})[conversation] = None
-        if cursor is None:
-            return {organization: list(ids) for organization, ids in found.items()}
+    query, raw = read_query(text, options)
+    dialect = database.dialect
+    with searching(database, options) as connection:
+        if query.in_title:
+            every = replace(options, limit=_ALL, after=None)
+            page = search_titles(connection, dialect, organization_key, query, every)
+            keys = page.organizations or [str(organization_key)] * len(page.hits)
+            titles: dict[UUID, list[UUID]] = {}
+            for key, hit in zip(keys, page.hits, strict=True):
+                titles.setdefault(organization_id_of(key), []).append(hit.conversation_id)
+            return FoundConversations(titles, page.notes)
+        prepared = prepare(connection, dialect, query, raw, options)
+        organizations = chosen(connection, dialect, organization_key)
+        ids = {}
+        for organization in that_may_have_hits(
+            connection, dialect, organizations, prepared.request, options.timeout_seconds
+        ):
+            own = replace(prepared.request, organization_id=organization.id)
+            ids[organization.id] = dialect.search().conversations(connection, own)
+        return FoundConversations(ids, tuple(prepared.notes(connection, has_more=False)))

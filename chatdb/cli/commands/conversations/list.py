@@ -126,7 +126,7 @@ def list_conversations(
         metadata=tuple(map(condition, meta or ())),
     )
     with command.open_database(user=user) as database:
-        narrowed = _narrowing(command, database, scope, title, query)
+        narrowed = _narrowing(command, database, scope, title, query, timeout)
         page = conversations.list_page(
             database,
             organization_key=scope,
@@ -152,12 +152,18 @@ def _narrowing(
     scope: "Scope",
     title: str | None,
     query: str | None,
+    timeout: float,
 ) -> "Narrowing | None":
     if title is None and query is None:
         return None
     from chatdb.operations.conversations.narrowing import narrowing
+    from chatdb.operations.searching.public import SearchOptions
 
-    return narrowing(database, organization_key=scope, title=title, query=query, zone=command.zone)
+    options = SearchOptions(zone=command.zone, timeout_seconds=timeout)
+    found = narrowing(database, organization_key=scope, title=title, query=query, options=options)
+    for note in found.notes if found is not None else ():
+        command.diagnostics.note(note)
+    return found
 
 
 def _tell_of_left_out(
