@@ -8,7 +8,6 @@ combined into one.
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
@@ -79,6 +78,7 @@ class Config:
     schema: Setting | None
     org: Setting
     timezone: Setting = Setting("UTC", "default")
+    pager: Setting = Setting("", "default")
     attachments_dir: Setting | None = None
     # Files of one database would be unused ones to another, and be removed.
     foreign_attachments_dir: Setting | None = None
@@ -87,14 +87,6 @@ class Config:
     backup: BackupSettings
     libpq: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terminal:
-    """What the environment requests for the terminal: colour and the pager's command."""
-
-    color: bool
-    pager: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +170,26 @@ def load(
         schema=_possible_schema(ladder("--schema", schema, variables.SCHEMA)),
         org=ladder("--org", org, variables.ORG) or _default(variables.ORG),
         timezone=found_or_default(variables.TIMEZONE),
+        pager=_pager(env.values, own),
         attachments_dir=None if _is_foreign(kept, found) else kept,
         foreign_attachments_dir=kept if _is_foreign(kept, found) else None,
         # Never from a `.env`: a cloned folder must not choose which program is run.
         pg_bindir=env.find(variables.PG_BINDIR),
         dev=_dev_settings(found_or_default),
-        backup=BackupSettings(
-            url=found_or_default(variables.BACKUP_URL),
-            recipients=find(variables.AGE_RECIPIENTS),
-            identity=find(variables.AGE_IDENTITY),
-            notify_url=find(variables.NOTIFY_URL),
-        ),
+        backup=_backup_settings(find, found_or_default),
         libpq=file.libpq() if found.source.startswith(".env") else {},
         notes=(*notes, *_notes_of(own)),
+    )
+
+
+def _backup_settings(
+    find: Callable[[Variable], Setting | None], found: Callable[[Variable], Setting]
+) -> BackupSettings:
+    return BackupSettings(
+        url=found(variables.BACKUP_URL),
+        recipients=find(variables.AGE_RECIPIENTS),
+        identity=find(variables.AGE_IDENTITY),
+        notify_url=find(variables.NOTIFY_URL),
     )
 
 
@@ -228,28 +227,22 @@ def export_libpq(config: Config) -> None:
         os.environ.setdefault(name, value)
 
 
-def terminal(environment: Mapping[str, str] | None = None) -> Terminal:
-    """Read NO_COLOR, TERM and the pager (https://no-color.org)."""
-    env = os.environ if environment is None else environment
-    return Terminal(color=uses_color(env), pager=pager(env).value.strip())
+def _pager(env: Mapping[str, str], own: "UserFile | None") -> Setting:
+    """Find the pager's command; an empty one is none, as in git.
 
-
-def pager(environment: Mapping[str, str] | None = None) -> Setting:
-    """Find the pager's command: CHATDB_PAGER, PAGER (empty: none, as in git), the settings file."""
-    env = os.environ if environment is None else environment
+    Never from a `.env`: a cloned folder must not choose which program is run.
+    """
     for name in variables.PAGER.names:
         if name in env:
             return Setting(env[name], f"environment {name}")
-    # What is wrong with the file is told where the settings are read.
-    with suppress(ConfigurationError):
-        own = _of_user(_user_file(env), variables.PAGER)
-        if own is not None:
-            return own
+    typed = None if own is None else own.values.get("pager")
+    if own is not None and typed is not None:
+        return Setting(typed, f"{USER_FILE} {own.path}")
     return _default(variables.PAGER)
 
 
 def uses_color(environment: Mapping[str, str] | None = None) -> bool:
-    """Tell whether NO_COLOR and TERM let a terminal have colours."""
+    """Tell whether NO_COLOR and TERM let a terminal have colours (https://no-color.org)."""
     env = os.environ if environment is None else environment
     return not env.get("NO_COLOR") and env.get("TERM") != "dumb"
 
@@ -267,11 +260,22 @@ def user_file_path(environment: Mapping[str, str] | None = None) -> Path | None:
 def _user_file(env: Mapping[str, str]) -> "UserFile | None":
     """Read the user's settings file; most have none, and pay nothing for it."""
     path = user_file_path(env)
-    if path is None or not path.exists():
+    if path is None or not has_user_file(path, env):
         return None
     from chatdb import user_file
 
     return user_file.read(path)
+
+
+def has_user_file(path: Path, environment: Mapping[str, str] | None = None) -> bool:
+    """Tell whether there is a settings file to be read.
+
+    The home may be another user's, as under sudo: a file there that may not be read is none. One
+    that CHATDB_CONFIG_FILE names is read whatever it is.
+    """
+    env = os.environ if environment is None else environment
+    named = bool(env.get(variables.CONFIG_FILE.names[0]))
+    return os.access(path, os.F_OK if named else os.R_OK)
 
 
 def _of_user(file: "UserFile | None", variable: Variable) -> Setting | None:

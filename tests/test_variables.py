@@ -39,7 +39,7 @@ def test_every_variable_that_is_read_is_in_the_table(tmp_path: Path) -> None:
 
     config.load(environment=empty, directory=tmp_path)
     config.load(environment=libpq, directory=tmp_path)
-    config.terminal(empty)
+    config.uses_color(empty)
 
     asked = empty.asked | libpq.asked
     assert asked >= {"DATABASE_URL", "CHATDB_ORG", "CHATDB_DEV_PORT", "PGHOST", "NO_COLOR"}
@@ -114,4 +114,4 @@ def test_the_pager_of_the_template_is_the_default() -> None:
     match = re.search(r"(?m)^#PAGER=(.*)$", env_template())
 
     assert match is not None
-    assert match[1] == config.terminal({}).pager
+    assert match[1] == config.load(environment={}, directory=Path("nowhere")).pager.value

@@ -15,6 +15,11 @@ from chatdb.backups.archives import OnBytes
 from chatdb.backups.encryption import Keys
 
 
+def folder_of(address: str) -> Path | None:
+    """Return the folder of this machine that an address names, None for a remote place."""
+    return None if is_remote(address) else Path(address.removeprefix("file://")).expanduser()
+
+
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     """A file in a store: its name with `/` between folders, its size, when it was last written."""

@@ -1,10 +1,8 @@
 """Opens the store of an address: a local folder, or a place that fsspec reaches."""
 
-from pathlib import Path
-
 from chatdb.backups.encryption import NO_KEYS, Keys
 from chatdb.backups.folder_store import FolderStore
-from chatdb.backups.store import Store, is_remote
+from chatdb.backups.store import Store, folder_of
 
 
 def open_store(address: str, keys: Keys = NO_KEYS) -> Store:
@@ -12,8 +10,9 @@ def open_store(address: str, keys: Keys = NO_KEYS) -> Store:
 
     Does not contact it yet. Raises ProgramMissingError if a package is missing, UsageError.
     """
-    if not is_remote(address):
-        return FolderStore(Path(address.removeprefix("file://")).expanduser(), keys)
+    folder = folder_of(address)
+    if folder is not None:
+        return FolderStore(folder, keys)
     # fsspec and a provider's library take half a second to import.
     from chatdb.backups.remote import RemoteStore
 

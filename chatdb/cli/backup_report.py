@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatdb.backups.left_out import left_out_lines
 from chatdb.cli.progress import duration_text
-from chatdb.cli.text import counted, one_line, size_text
+from chatdb.cli.text import ago, counted, one_line, size_text
 
 if TYPE_CHECKING:
     from chatdb.backups.manifest import Manifest, Verification
@@ -84,7 +84,7 @@ def cells_of(summary: "BackupSummary") -> dict[str, Any]:
     now = datetime.now(UTC)
     return {
         "name": summary.name,
-        "age": age_text((now - summary.made_at).total_seconds()),
+        "age": age_text(summary.made_at, now),
         "size": summary.bytes,
         "revision": summary.revision,
         "messages": summary.messages,
@@ -92,8 +92,9 @@ def cells_of(summary: "BackupSummary") -> dict[str, Any]:
     }
 
 
-def age_text(seconds: float) -> str:
-    """Write how long ago something was: "45 s", "2 h 5 min", "3 days"."""
+def age_text(since: datetime, now: datetime) -> str:
+    """Write how old something is: "45 s", "2 h 5 min", "3 days"."""
+    seconds = (now - since).total_seconds()
     days = int(seconds // _DAY)
     return duration_text(max(0.0, seconds)) if days < 2 else f"{days} days"
 
@@ -103,6 +104,5 @@ def _verified(summary: "BackupSummary", now: datetime) -> str:
         state = summary.state if summary.state != "complete" else "damaged"
         return f"{state}: {one_line(summary.problem, limit=70)}"
     if summary.verified_at is not None:
-        age = age_text((now - summary.verified_at).total_seconds())
-        return f"{age} ago" + _HOW.get(summary.verified_by or "", "")
+        return ago(summary.verified_at, now) + _HOW.get(summary.verified_by or "", "")
     return "another tool's" if summary.state == "foreign" else "never"

@@ -6,7 +6,6 @@ long offers nothing.
 """
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -83,14 +82,12 @@ def backups(context: typer.Context, incomplete: str) -> Offered:
     """Offer the backups in the configured folder, newest first; no object store is asked."""
 
     def look(config: "Config", _url: "DatabaseUrl") -> Offered:
-        from pathlib import Path
-
         from chatdb.backups.names import MANIFEST
+        from chatdb.backups.store import folder_of
 
-        place = config.backup.url.value
-        if "://" in place:
-            return []
-        names = (path.name.removesuffix(MANIFEST) for path in Path(place).glob(f"*{MANIFEST}"))
+        folder = folder_of(config.backup.url.value)
+        manifests = [] if folder is None else folder.glob(f"*{MANIFEST}")
+        names = (path.name.removesuffix(MANIFEST) for path in manifests)
         return [(name, "") for name in sorted(names, reverse=True)]
 
     return _starting(incomplete, [("latest", "the newest"), *_from_database(context, look)])
@@ -122,21 +119,18 @@ def _from_database(
     context: typer.Context, look: "Callable[[Config, DatabaseUrl], Offered]"
 ) -> Offered:
     """Return what `look` finds in time, nothing if anything is wrong."""
-    from threading import Thread
+    from chatdb.primitives.in_time import in_time
 
     # The global options that stand before the word; none is an object of its own yet.
     typed = context.find_root().obj
-    found: Offered = []
 
-    def run() -> None:
+    def found() -> Offered:
         # Whatever it is, a traceback in the middle of a command line helps nobody.
         with suppress(Exception):
-            found.extend(look(*_settings(typed)))
+            return look(*_settings(typed))
+        return []
 
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(_SECONDS)
-    return list(found)
+    return in_time(found, _SECONDS) or []
 
 
 def _settings(typed: Any) -> "tuple[Config, DatabaseUrl]":

@@ -54,12 +54,11 @@ class CommandContext:
         self.options = options
         self.list_name = list_name
         self.words = words
-        self.terminal = settings.terminal()
-        color = self.terminal.color and not options.no_color
+        color = settings.uses_color() and not options.no_color
         self.output = Output(
             options.format,
             color=color,
-            pager=self.terminal.pager,
+            pager=lambda: self.pager,
             raw_csv=options.raw_csv,
             zone=lambda: self.zone,
         )
@@ -104,6 +103,11 @@ class CommandContext:
         """The PostgreSQL schema of chatdb's tables, if one is set."""
         setting = self.config.schema
         return None if setting is None else setting.value
+
+    @property
+    def pager(self) -> str:
+        """The pager's command line, "" for none."""
+        return self.config.pager.value.strip()
 
     @cached_property
     def zone(self) -> tzinfo:

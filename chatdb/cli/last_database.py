@@ -1,18 +1,17 @@
 """The database that was used last, for whoever asks in a directory that has none."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdb import config as settings
+from chatdb.cli.command_words import with_option
 from chatdb.errors import DatabaseMissingError
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl
-
-_NAMES = ("-d", "--database-url")
 
 
 def remember_database(url: "DatabaseUrl") -> None:
@@ -45,7 +44,9 @@ def last_used(url: "DatabaseUrl", words: Sequence[str]) -> str | None:
     last = _last(url)
     if last is None:
         return None
-    return f"the last one used: {shlex.join(['chatdb', '-d', last, *_without_database(words)])}"
+    # Behind what was typed, for the last one counts.
+    again = with_option(words, ("--database-url", "-d"), last)
+    return f"the last one used: {shlex.join(['chatdb', *again])}"
 
 
 def _last(missing: "DatabaseUrl") -> str | None:
@@ -71,16 +72,6 @@ def _shown(url: "DatabaseUrl") -> str:
     secret = ("password", "sslpassword")
     kept = tuple(pair for pair in url.parameters if pair[0] not in secret)
     return replace(url, password="", parameters=kept).redacted()
-
-
-def _without_database(words: Sequence[str]) -> Iterator[str]:
-    end = words.index("--") if "--" in words else len(words)
-    is_value = False
-    for word in words[:end]:
-        if not is_value and word not in _NAMES and not word.startswith(("-d", "--database-url=")):
-            yield word
-        is_value = word in _NAMES
-    yield from words[end:]
 
 
 def _file() -> Path | None:

@@ -5,12 +5,14 @@ import shlex
 
 from chatdb.cli.options import GlobalOptions
 
-_ON_A_DATABASE = (
-    "migrate|schema|list|show|open|import|export|copy|search-index|search|conversations|messages|attachments|snapshots|organizations|users"
-    "|status|stats|doctor|wait|connect|seed|environment|backup|restore|kept"
-    "|smoke-test|dev-db checkpoint"
+ON_A_DATABASE = (
+    *("migrate", "schema", "list", "show", "open", "import", "export", "copy", "search-index"),
+    *("search", "conversations", "messages", "attachments", "snapshots", "organizations", "users"),
+    *("status", "stats", "doctor", "wait", "connect", "seed", "environment", "backup", "restore"),
+    *("kept", "smoke-test", "roles", "security", "dev-db checkpoint"),
 )
-_COMMAND = re.compile(rf"\bchatdb (?=(?:{_ON_A_DATABASE})\b)")
+"""The commands that take `-d`; another word after `chatdb` is none, or makes no use of it."""
+_COMMAND = re.compile(rf"\bchatdb (?=(?:{'|'.join(ON_A_DATABASE)})\b)")
 _NAMED = ("-d ", "--database-url", "--into ")
 
 

@@ -1,13 +1,14 @@
 """The command that prints a list's next page, and the short cursors in it."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from chatdb import config as settings
+from chatdb.cli.command_words import with_option
 
 _LONGEST = 12
 """Characters of a cursor that people can be asked to type."""
@@ -43,17 +44,7 @@ def short_cursor(name: str, cursor: str) -> str:
 
 def next_command(words: Sequence[str], cursor: str) -> str:
     """Return the command line that was typed, with `--after` for the next page."""
-    end = words.index("--") if "--" in words else len(words)
-    kept = [*_without_after(words[:end]), "--after", cursor, *words[end:]]
-    return shlex.join(["chatdb", *kept])
-
-
-def _without_after(words: Sequence[str]) -> Iterator[str]:
-    is_value = False
-    for word in words:
-        if not is_value and word != "--after" and not word.startswith("--after="):
-            yield word
-        is_value = word == "--after"
+    return shlex.join(["chatdb", *with_option(words, ("--after",), cursor)])
 
 
 def _folder() -> Path | None:

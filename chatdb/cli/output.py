@@ -26,7 +26,7 @@ from chatdb.primitives.filled import field_names
 class Output:
     """Writes a command's data; `color` enables colour on a terminal.
 
-    `pager` is the command line of the pager, "" for none; `raw_csv` leaves CSV cells that a
+    `pager` returns the command line of the pager, "" for none; `raw_csv` leaves CSV cells that a
     spreadsheet would run as a formula unchanged. `zone` gives the time zone of times in tables.
     """
 
@@ -35,7 +35,7 @@ class Output:
         output_format: OutputFormat = OutputFormat.TABLE,
         *,
         color: bool = True,
-        pager: str = "",
+        pager: Callable[[], str] = str,
         raw_csv: bool = False,
         zone: Callable[[], tzinfo] = lambda: UTC,
     ) -> None:
@@ -177,7 +177,7 @@ class Output:
 
         stream = self._stream()
         chunks = (rendered(item, color=self.color) for item in renderables)
-        if not (self.is_terminal and page(chunks, self._pager)):
+        if not (self.is_terminal and page(chunks, self._pager())):
             target = console(stream, color=self.color)
             for item in renderables:
                 target.print(safe(item) if isinstance(item, str) else item, crop=False)
@@ -202,7 +202,7 @@ class Output:
         if not self.is_terminal:
             yield self.binary(is_json=is_json)
             return
-        with opened(self._pager) as pipe:
+        with opened(self._pager()) as pipe:
             made_safe = escaped_json if is_json else safe
             stream = self._stream() if pipe is None else pipe
             yield cast(BinaryIO, _SafeBytes(stream, made_safe))

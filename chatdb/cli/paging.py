@@ -47,7 +47,7 @@ def opened(command: str) -> Iterator["IO[str] | None"]:
 
 
 def _started(command: str) -> "subprocess.Popen[str] | None":
-    words = _words(command)
+    words = words_of(command)
     if not words or words == ["cat"]:
         return None
     with suppress(OSError):
@@ -61,7 +61,8 @@ def _started(command: str) -> "subprocess.Popen[str] | None":
     return None
 
 
-def _words(command: str) -> list[str]:
+def words_of(command: str) -> list[str]:
+    """Return the words of a shell-like command line, none of one with an open quote."""
     try:
         return shlex.split(command)
     except ValueError:

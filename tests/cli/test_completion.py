@@ -1,6 +1,7 @@
 """Shell completion knows the commands without their modules being asked for more than needed."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,10 @@ def test_other_shells_get_the_command_with_its_help(
 HOSTILE = "\\\"; touch owned; $(touch owned) `touch owned` \x1b]0;x\x07 (a):b 'c'\n\u202eevil"
 
 
-def offered(run_process: Any, line: str) -> str:
+def offered(run_process: Any, line: str, environment: Mapping[str, str] | None = None) -> str:
     """Return what zsh gets, which it evaluates; nothing may be said beside."""
     env = {"_CHATDB_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
-    done = run_process(env=env)
+    done = run_process(env=env | dict(environment or {}))
     assert (done.exit_code, done.stderr) == (0, "")
     return str(done.stdout)
 
@@ -157,6 +158,8 @@ def test_options_offer_what_they_take(run_process: Any, tmp_path: Path) -> None:
         ("chatdb config set time", '"timezone"'),
     ]:
         assert expected in offered(run_process, line), line
+    environment = {"CHATDB_BACKUP_URL": f"file://{folder}"}
+    assert '"a_20260201T000000Z"' in offered(run_process, "chatdb restore a_", environment)
 
 
 def test_a_database_that_is_not_there_offers_nothing_and_is_not_made(run_process: Any) -> None:

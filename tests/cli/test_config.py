@@ -160,7 +160,8 @@ def test_libpq_variables_are_exported_without_overriding(monkeypatch: pytest.Mon
 def test_the_terminal_is_as_the_environment_wants_it(
     environment: dict[str, str], color: bool, pager: str
 ) -> None:
-    assert config.terminal(environment) == config.Terminal(color=color, pager=pager)
+    assert config.uses_color(environment) == color
+    assert config.load(environment=environment).pager.value == pager
 
 
 def test_config_show_tells_each_value_and_its_source(run: Any, monkeypatch: Any) -> None:

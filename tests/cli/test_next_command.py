@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from chatdb.cli.next_command import for_the_same_database
+from chatdb.cli.app import COMMANDS
+from chatdb.cli.command_words import with_option
+from chatdb.cli.next_command import ON_A_DATABASE, for_the_same_database
 from chatdb.cli.options import GlobalOptions
 
 
@@ -42,12 +44,34 @@ from chatdb.cli.options import GlobalOptions
             "chatdb -d sqlite:///a.db migrate --schema y",
         ),
         ({"database_url": "nonsense://"}, "chatdb migrate", "chatdb migrate"),
+        (
+            {"database_url": "a.db"},
+            "chatdb roles create app",
+            "chatdb -d sqlite:///a.db roles create app",
+        ),
     ],
 )
 def test_the_typed_options_stand_in_the_command(
     typed: dict[str, str], hint: str, expected: str
 ) -> None:
     assert for_the_same_database(hint, GlobalOptions(**typed)) == expected  # type: ignore[arg-type]
+
+
+def test_every_command_is_known_to_take_a_database_or_none() -> None:
+    without = {"formats", "convert", "config", "init", "env-template", "dev-db"}
+
+    assert {*COMMANDS} - {*ON_A_DATABASE} == without
+
+
+def test_an_option_is_set_whatever_it_had_before() -> None:
+    names = ("--database-url", "-d")
+
+    assert with_option(["list", "-d", "a", "--title", "-draft"], names, "b") == [
+        *("list", "--title", "-draft", "-d", "b")
+    ]
+    assert with_option(["search", "--after", "--after", "--", "--after"], ("--after",), "@x") == [
+        *("search", "--after", "@x", "--", "--after")
+    ]
 
 
 def test_the_way_back_of_a_deletion_names_the_typed_database(run: Any) -> None:

@@ -68,11 +68,12 @@ def test_what_writes_no_first_row_makes_no_file_and_names_the_last_database(run:
     assert "import FILE" in run("list").stderr
     run("-d", "a b.db", "seed", "--conversations", "1")
     last = f"sqlite:///{Path.cwd()}/a b.db"
-    command = f"hint: the last one used: chatdb -d '{last}' list --limit 3\n"
+    command = f"hint: the last one used: chatdb list --limit 3 -d '{last}'\n"
     assert run("list", "--limit", "3").stderr.endswith(command)
     assert run("-d", "new.db", "list", "--limit", "3").stderr.endswith(command)
     assert run("list", "--limit", "3", "--database-url=new.db").stderr.endswith(command)
-    assert f"fix: the last one used: chatdb -d '{last}' doctor" in run("doctor").stdout
+    assert f"chatdb -qd new.db list -d '{last}'" in run("-qd", "new.db", "list").stderr
+    assert f"fix: the last one used: chatdb doctor -d '{last}'" in run("doctor").stdout
     Path("a b.db").unlink()
     assert run("-d", "a b.db", "list").stderr.endswith("import FILE\n")
     assert run("list").stderr.endswith("hint: to make one: chatdb import FILE\n")
@@ -86,7 +87,7 @@ def test_the_last_database_is_remembered_without_its_password(
     assert run("-d", postgresql_url.exposed(), "list").exit_code == 0
     done = run("list")
 
-    assert f"127.0.0.1:{postgresql_url.port}/{postgresql_url.database} list\n" in done.stderr
+    assert f"127.0.0.1:{postgresql_url.port}/{postgresql_url.database}\n" in done.stderr
     folder = config.state_folder()
     assert folder is not None
     kept = parse_url((folder / "last-database").read_text())
@@ -109,7 +110,7 @@ def test_a_name_that_the_server_does_not_have_is_not_found_and_the_last_one_name
 
     run("-d", "here.db", "seed", "--conversations", "1")
     done = run("-d", missing, "list", "--limit", "3")
-    last = f"hint: the last one used: chatdb -d sqlite:///{Path.cwd()}/here.db list --limit 3; to "
+    last = f"hint: the last one used: chatdb list --limit 3 -d sqlite:///{Path.cwd()}/here.db; to "
     assert last in done.stderr
 
 

@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 
 from chatdb import config, user_file
 from chatdb.errors import ConfigurationError, UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -44,8 +48,9 @@ def test_the_file_comes_after_the_dotenv_and_before_the_defaults(
     assert "environment CHATDB_ORG comes first" in run("config", "set", "org", "x").stderr
 
     assert run("config", "set", "pager", "more -s").exit_code == 0
-    assert config.terminal().pager == "more -s"
-    assert config.terminal({"PAGER": "", "CHATDB_CONFIG_FILE": str(file)}).pager == ""
+    assert config.load().pager.value == "more -s"
+    typed = {"PAGER": "", "CHATDB_CONFIG_FILE": str(file)}
+    assert config.load(environment=typed).pager.value == ""
     shown = {row["name"]: row for row in json.loads(run("config", "show", "--format=json").stdout)}
     assert shown["pager"] == {"name": "pager", "value": "more -s", "source": here}
     assert shown["config_file"]["value"] == str(file)
@@ -181,3 +186,57 @@ def test_edit_opens_the_editor_and_checks_what_was_saved(
     assert "unknown time zone 'Mars'" in run("config", "edit").stderr
     monkeypatch.setenv("VISUAL", os.devnull)
     assert run("config", "edit").exit_code == 1
+
+
+@pytest.mark.usefixtures("file")
+def test_an_empty_pager_of_the_file_is_none(run: Any) -> None:
+    assert run("config", "set", "pager", "").exit_code == 0
+
+    shown = {row["name"]: row for row in json.loads(run("config", "show", "--format=json").stdout)}
+
+    assert (shown["pager"]["value"], config.load().pager.value) == ("", "")
+    assert shown["pager"]["source"].startswith("settings file")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without rights here")
+def test_a_home_that_may_not_be_read_has_no_settings_file(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / ".config" / "chatdb").mkdir(parents=True)
+    (home / ".config" / "chatdb" / "config.toml").write_text('org = "mine"')
+    home.chmod(0o700)
+    script = (
+        "import os\n"
+        "from chatdb import config\n"
+        "config.load()\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "print(config.load().org.source)"
+    )
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT)}
+    environment.pop("CHATDB_CONFIG_FILE", None)
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+
+    assert done.stdout == "default\n"
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("editor", ["vim '", "./no-program"])
+def test_an_editor_that_cannot_be_started_is_named(
+    run: Any, monkeypatch: pytest.MonkeyPatch, editor: str
+) -> None:
+    Path("no-program").write_text("neither a script nor a program")
+    Path("no-program").chmod(0o755)
+    monkeypatch.setenv("EDITOR", editor)
+
+    done = run("config", "edit")
+
+    assert done.exit_code == 1
+    assert f"there is no editor {editor!r}" in done.stderr
+    assert "name one in EDITOR" in done.stderr

@@ -26,6 +26,7 @@ _CHANGING = (
     (r"\b[0-9a-f]{64}\b", "HASH"),
     (r"\b(?=[0-9a-f]*\d)[0-9a-f]{8}\b", "ID"),
     (r"\b\d+(\.\d+)? (s|ms|minutes?|seconds)\b", "DURATION"),
+    (r"\bjust now\b|\bDURATION ago\b", "AGO"),
     (r"\b\d+(\.\d+)? [kMG]?B\b", "SIZE"),
     (r"127\.0\.0\.1:\d+", "ADDRESS"),
     (r"PostgreSQL \d+(\.\d+)?|^version +\d+\.\d+", "POSTGRESQL"),

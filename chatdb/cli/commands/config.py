@@ -65,7 +65,7 @@ def show(context: typer.Context) -> None:
         _row("age_recipients", backup.recipients),
         _row("age_identity", backup.identity),
         _row("notify_url", backup.notify_url, "***"),
-        _row("pager", settings.pager()),
+        _row("pager", config.pager),
         _config_file(),
     ]
     command.output.rows(rows, ShownSetting)
@@ -187,14 +187,14 @@ def _checked(name: str, value: str) -> str:
 
 
 def _tell_what_comes_first(command: CommandContext, name: str) -> None:
-    found = settings.pager() if name == "pager" else getattr(command.config, name)
+    found = getattr(command.config, name)
     if not found.source.startswith(settings.USER_FILE):
         command.diagnostics.note(f"here {found.source} comes first")
 
 
 def _config_file() -> ShownSetting:
     path = settings.user_file_path()
-    if path is None or not path.exists():
+    if path is None or not settings.has_user_file(path):
         return ShownSetting("config_file", None if path is None else str(path), "not there")
     return ShownSetting("config_file", str(path), "in use")
 
@@ -221,28 +221,23 @@ def _attachments_dir(command: CommandContext) -> ShownSetting:
 
 def _environment(command: CommandContext) -> ShownSetting:
     """Return the row of the database's label, without it if the database does not answer soon."""
-    from threading import Thread
-
     from chatdb.errors import ChatdbError
+    from chatdb.primitives.in_time import in_time
 
     settings.export_libpq(command.config)
-    told: list[ShownSetting] = []
 
-    def look() -> None:
+    def look() -> ShownSetting | None:
         from chatdb.db.label import look_at_label
 
         try:
             label = look_at_label(command.url, schema=command.schema)
         except ChatdbError:
-            return
+            return None
         source = "not set" if label.environment is None else "the database"
-        told.append(ShownSetting("environment", label.environment, source))
+        return ShownSetting("environment", label.environment, source)
 
-    thread = Thread(target=look, daemon=True)
-    thread.start()
-    thread.join(_LOOK_SECONDS)
     silent = ShownSetting("environment", None, "the database does not answer")
-    return told[0] if told else silent
+    return in_time(look, _LOOK_SECONDS) or silent
 
 
 def _row(name: str, setting: Setting | None, shown: str | None = None) -> ShownSetting:

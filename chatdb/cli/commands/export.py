@@ -109,8 +109,8 @@ def export(
 
     Exports one organization, or every one with --all-orgs. The native format, jsonl, holds
     everything about a conversation, and chatdb import reads it back. A folder gets one file for
-    each conversation. A name that ends in .gz or .zst is compressed. Times are UTC, or
-    in the time zone that is set: chatdb config show.
+    each conversation. A name that ends in .gz or .zst is compressed. Files have times in UTC;
+    those of --since and --until are in the time zone that is set: chatdb config show.
 
     \b
     Examples:

@@ -243,7 +243,7 @@ def _cells(entry: "KeptEntry", *, log_problem: str | None) -> dict[str, Any]:
     return {
         "name": _short(entry.name),
         "made_by": _MADE_BY[entry.made_by],
-        "age": _age(entry.kept_at),
+        "age": age_text(entry.kept_at, datetime.now(UTC)),
         "size": entry.bytes,
         "what": what,
     }
@@ -257,7 +257,7 @@ def _pruned_cells(item: "PrunedItem", *, dry_run: bool) -> dict[str, Any]:
         action = "would remove" if dry_run else "removed"
     return {
         "name": _short(item.name),
-        "age": _age(item.kept_at),
+        "age": age_text(item.kept_at, datetime.now(UTC)),
         "size": item.bytes,
         "action": action,
         "why": one_line(item.problem or item.reason, limit=100),
@@ -265,18 +265,16 @@ def _pruned_cells(item: "PrunedItem", *, dry_run: bool) -> dict[str, Any]:
 
 
 def _plan_lines(going: "list[PrunedItem]") -> list[str]:
+    now = datetime.now(UTC)
     lines = [
-        f"{_short(item.name)} ({_age(item.kept_at)} old, {size_text(item.bytes)}; {item.reason})"
+        f"{_short(item.name)} ({age_text(item.kept_at, now)} old, {size_text(item.bytes)};"
+        f" {item.reason})"
         for item in going[:_SHOWN]
     ]
     if len(going) > _SHOWN:
         lines.append(f"and {len(going) - _SHOWN} more")
     size = size_text(sum(item.bytes for item in going))
     return [*lines, f"total {counted(len(going), 'item')}, {size}; none of it is kept"]
-
-
-def _age(time: datetime) -> str:
-    return age_text((datetime.now(UTC) - time).total_seconds())
 
 
 def _short(name: str) -> str:

@@ -13,13 +13,13 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Thread
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
 from chatdb.errors import UsageError
+from chatdb.primitives.in_time import in_time
 
 Event = Literal["backup", "verify", "prune"]
 Result = Literal["succeeded", "failed", "interrupted"]
@@ -99,11 +99,8 @@ def post_outcome(url: NotifyUrl, outcome: JobOutcome) -> str | None:
 
     Tries three times if a retry may help, and never takes longer than DEADLINE.
     """
-    found: list[str | None] = []
-    worker = Thread(target=lambda: found.append(_post(url, outcome)), daemon=True)
-    worker.start()
-    worker.join(DEADLINE)
-    problem = found[0] if found else f"no answer in {DEADLINE:.0f} seconds"
+    answer = in_time(lambda: (_post(url, outcome),), DEADLINE)
+    (problem,) = answer or (f"no answer in {DEADLINE:.0f} seconds",)
     return None if problem is None else f"the outcome was not posted to {url.place}: {problem}"
 
 

@@ -52,7 +52,7 @@ def read_query(text: str, options: SearchOptions) -> tuple[Query, str | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedSearch:
     """The request for each organization, and what is known of the index before the search."""
 
     request: SearchRequest
@@ -77,7 +77,7 @@ def prepare(
     query: Query,
     raw: str | None,
     options: SearchOptions,
-) -> Prepared:
+) -> PreparedSearch:
     """Return what to search for in messages; raises UsageError for a raw query without an index."""
     index = dialect.search_index()
     glance = index.glance(connection)
@@ -105,7 +105,7 @@ def prepare(
         indexed=indexed,
         matches=Matcher(query.all_of, query.none_of).matches,
     )
-    return Prepared(request, query, index, glance)
+    return PreparedSearch(request, query, index, glance)
 
 
 def that_may_have_hits(

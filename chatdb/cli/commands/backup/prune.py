@@ -88,7 +88,7 @@ def prune(
 def _cells(backup: "PrunedBackup", report: "PruneReport") -> dict[str, Any]:
     return {
         "name": backup.name,
-        "age": age_text((datetime.now(UTC) - backup.made_at).total_seconds()),
+        "age": age_text(backup.made_at, datetime.now(UTC)),
         "size": backup.bytes,
         "action": _action(backup, report),
         "why": one_line(backup.problem or ", ".join(backup.reasons), limit=70),
