@@ -168,6 +168,28 @@ def test_what_is_left_out_is_counted_by_its_reason() -> None:
         assert made(name, []) == ([], {})
 
 
+@pytest.mark.parametrize("name", ["openai-finetune", "sharegpt"])
+def test_all_branches_go_to_their_ends_and_a_circle_is_one(name: str) -> None:
+    def words(record: Conversation) -> list[list[str]]:
+        key, value = ("conversations", "value") if name == "sharegpt" else ("messages", "content")
+        examples, _ = made(name, [record], all_branches=True)
+        return [[each[value] for each in example[key]] for example in examples]
+
+    def talk(**fields: Any) -> Conversation:
+        asked = message(1, "A?", **fields)
+        return chat(asked, said(2, "a"), message(3, "B?"), said(4, "b"), active=1)
+
+    everything = ["A?", "a", "B?", "b"]
+    assert words(talk()) == [everything]
+    assert words(talk(parent_id=message(1).id)) == [everything]
+    circle = talk(parent_id=message(4).id)
+    assert words(circle) == [everything]
+    circle.messages += [message(5, "C?"), said(6, "c", parent_id=message(5).id)]
+    assert words(circle) == [["C?", "c"], everything]
+    unrelated = [message(1, "A?"), said(2, "a")]
+    assert words(conversation(1, unrelated)) == [["A?", "a"]]
+
+
 def test_a_long_chain_makes_a_tree_that_can_be_read() -> None:
     messages = [message(n, f"{n}", role=("assistant", "user")[n % 2]) for n in range(1, 1_001)]
     (tree,), counts = made("oasst", [chat(*messages)])

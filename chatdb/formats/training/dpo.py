@@ -11,11 +11,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from chatdb.formats.base import WriteOptions
-from chatdb.formats.branches import active_path
+from chatdb.formats.branches import active_path, path_to
 from chatdb.formats.training import left_out
 from chatdb.formats.training.ratings import Score, rating_of
 from chatdb.formats.training.tools import definitions
-from chatdb.formats.training.training_writer import TrainingWriter, path_to
+from chatdb.formats.training.training_writer import TrainingWriter
 from chatdb.formats.training.turns import (
     Fields,
     chat_of,
@@ -122,7 +122,7 @@ class _Answers:
 
     def path_to(self, question: Message) -> list[Message]:
         """Return the messages up to a question."""
-        return [each for each in path_to(question, self._by_id) if self._shown(each)]
+        return [each for each in path_to(self._by_id, question.id) if self._shown(each)]
 
     def _shown(self, message: Message) -> bool:
         return self._include_hidden or not is_hidden(message)
