@@ -190,6 +190,27 @@ def test_all_branches_go_to_their_ends_and_a_circle_is_one(name: str) -> None:
     assert words(conversation(1, unrelated)) == [["A?", "a"]]
 
 
+def test_what_several_examples_share_is_counted_once() -> None:
+    asked = message(1, "Why?", attachments=[{"name": "a.pdf"}, {"name": "b.pdf"}])
+    lost = said(2, "Let me see.", tool_calls=[{"name": "f", "input": {}}], reasoning="Well.")
+    follow_up = message(4, "And then?")
+    first, second = (said(n, f"{n}", parent_id=follow_up.id) for n in (5, 6))
+    again = message(7, "More?", parent_id=second.id)
+    aside = message(10, "x", parent_id=first.id, metadata={"chatdb": {"hidden": True}})
+    record = chat(asked, lost, message(3, " "), follow_up, first, second, again)
+    record.messages += [said(8, "8", parent_id=again.id), said(9, "9", parent_id=again.id), aside]
+    record.current_message_id = record.messages[7].id
+
+    once = {left_out.ATTACHMENTS: 2, left_out.REASONING: 1, left_out.UNANSWERED: 1}
+    once |= {left_out.EMPTY: 1, left_out.HIDDEN: 1}
+    for name, count in (("openai-finetune", 3), ("sharegpt", 3), ("dpo", 2)):
+        examples, counts = made(name, [record, record], all_branches=True)
+        assert (len(examples), counts) == (2 * count, {each: 2 * once[each] for each in once})
+    _, counts = made("openai-finetune", [record])
+    del once[left_out.HIDDEN]
+    assert counts == once | {left_out.OTHER_BRANCHES: 3}
+
+
 def test_a_long_chain_makes_a_tree_that_can_be_read() -> None:
     messages = [message(n, f"{n}", role=("assistant", "user")[n % 2]) for n in range(1, 1_001)]
     (tree,), counts = made("oasst", [chat(*messages)])

@@ -31,6 +31,7 @@ class TrainingWriter(Writer):
         """Yield the examples of a chat, ready for JSON; count what is left out."""
 
     def conversation(self, record: Conversation) -> bytes:
+        self.tally.begin_conversation()
         if record.kind != "chat":
             self.tally.left_out[NO_CHAT] += 1
             return b""
@@ -44,15 +45,16 @@ class TrainingWriter(Writer):
         """Yield the active branch, or every branch, without hidden messages unless requested."""
         if self.options.all_branches:
             paths = every_branch(record)
+            self.count_hidden(record.messages)
         else:
             active = active_path(record)
             paths = iter((active,))
             self.tally.left_out[OTHER_BRANCHES] += len(record.messages) - len(active)
-        self.count_hidden(record)
+            self.count_hidden(active)
         for path in paths:
             yield [each for each in path if self.options.include_hidden or not is_hidden(each)]
 
-    def count_hidden(self, record: Conversation) -> None:
-        """Count the hidden messages, unless they are requested."""
+    def count_hidden(self, messages: Iterable[Message]) -> None:
+        """Count the hidden ones, unless they are requested."""
         if not self.options.include_hidden:
-            self.tally.left_out[HIDDEN] += sum(map(is_hidden, record.messages))
+            self.tally.left_out[HIDDEN] += sum(map(is_hidden, messages))
