@@ -211,6 +211,32 @@ def test_what_several_examples_share_is_counted_once() -> None:
     assert counts == once | {left_out.OTHER_BRANCHES: 3}
 
 
+def test_a_question_after_a_result_is_no_part_of_it() -> None:
+    def result(number: int) -> Message:
+        return message(number, f"result {number}", role="tool")
+
+    def asking(number: int, words: str = "") -> Message:
+        return said(number, words, tool_calls=[{"name": f"f{number}", "input": {}}])
+
+    record = chat(
+        *(message(1, "Sum?"), asking(2), result(3), asking(4), result(5)),
+        *(message(6, "Well?"), asking(7, "Let me see."), result(8), message(9, "Now?")),
+        *(asking(10, "Wait."), result(11), said(12, "3.")),
+    )
+    (element,), counts = made("sharegpt", [record])
+
+    assert [(turn["from"], turn["value"]) for turn in element["conversations"]] == [
+        ("human", "Sum?\n\nWell?"),
+        ("gpt", "Let me see."),
+        ("human", "Now?"),
+        ("function_call", '{"arguments":{},"name":"f10"}'),
+        ("observation", "result 11"),
+        ("gpt", "3."),
+    ]
+    assert [tool["name"] for tool in json.loads(element["tools"])] == ["f10"]
+    assert counts == {left_out.NOT_FOLLOWED: 3, left_out.BEFORE_CALL: 1}
+
+
 def test_a_long_chain_makes_a_tree_that_can_be_read() -> None:
     messages = [message(n, f"{n}", role=("assistant", "user")[n % 2]) for n in range(1, 1_001)]
     (tree,), counts = made("oasst", [chat(*messages)])
