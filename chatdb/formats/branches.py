@@ -70,10 +70,31 @@ def branch_through(record: Conversation, identifier: UUID) -> list[Message]:
         below.update(each.id for each in found)
         stack += found
     leaf = newest_leaf([message for message in record.messages if message.id in below])
-    return _path_to(by_id, leaf)
+    return path_to(by_id, leaf)
 
 
-def _path_to(by_id: Mapping[UUID, Message], leaf: UUID | None) -> list[Message]:
+def every_branch(record: Conversation) -> Iterator[list[Message]]:
+    """Yield the messages of each branch of a chat from its root to its end, one at a time.
+
+    If no message names its parent, the messages form one list. A circle without an end is a branch
+    that ends with its last message.
+    """
+    by_id = {message.id: message for message in record.messages}
+    parents = {message.parent_id for message in record.messages}
+    if not by_id.keys() & parents:
+        yield list(record.messages)
+        return
+    seen: set[UUID] = set()
+    leaves = [message for message in record.messages if message.id not in parents]
+    for end in [*leaves, *reversed(record.messages)]:
+        if end.id not in seen:
+            path = path_to(by_id, end.id)
+            seen.update(message.id for message in path)
+            yield path
+
+
+def path_to(by_id: Mapping[UUID, Message], leaf: UUID | None) -> list[Message]:
+    """Return the messages from the root to one."""
     path: dict[UUID, Message] = {}
     while leaf is not None and leaf in by_id and leaf not in path:
         path[leaf] = by_id[leaf]

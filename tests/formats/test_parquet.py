@@ -17,6 +17,7 @@ from chatdb.formats.base import WriteOptions
 from chatdb.formats.files.folder_writing import locked_folder
 from chatdb.formats.files.writing import Written
 from chatdb.formats.tables import parquet_files
+from chatdb.formats.tables.parquet_batches import SIZE, TableBatches
 from chatdb.formats.tables.parquet_writer import make_writer
 from chatdb.formats.tables.rows import rows_of
 from chatdb.formats.times import EPOCH
@@ -134,6 +135,31 @@ def test_nothing_is_a_valid_table_without_rows(tmp_path: Path) -> None:
     assert pq.read_table(BytesIO(file_of([]))).num_rows == 0
 
 
+def test_batches_are_bounded_within_a_conversation_with_a_long_title(tmp_path: Path) -> None:
+    title = "x" * (SIZE // 4)
+    record = conversation(1, [message(n, "y", model=title) for n in range(6)], title=title)
+
+    batches = TableBatches(EVERYTHING)
+    made = [*batches.add(rows_of(record)), batches.take()]
+    assert [each.num_rows for _, each in made] == [2, 2, 2, 0]
+    assert [each.num_rows for each, _ in made] == [1, 0, 0, 0]
+    written = write_folder(tmp_path, [record, *years()])
+    assert (written.conversations, written.messages) == (4, 10)
+    table = pq.read_table(tmp_path / "conversations")
+    assert sorted(table["messages"].to_pylist()) == [1, 1, 2, 6]
+    assert pq.read_table(tmp_path / "messages")["title"].to_pylist().count(title) == 6
+
+
+def test_a_conversation_of_many_messages_begins_with_no_empty_row_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parquet_files, "GROUP_ROWS", 5)
+    metadata = pq.read_metadata(BytesIO(file_of([conversation(1, [*map(message, range(7))])])))
+
+    sizes = [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
+    assert sizes == [5, 2]
+
+
 @pytest.mark.large
 def test_row_groups_are_bounded_by_rows_and_by_the_bytes_of_all_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -148,7 +174,7 @@ def test_row_groups_are_bounded_by_rows_and_by_the_bytes_of_all_files(
         return conversation(number, messages)
 
     small = [talk(number, 2026, 1) for number in range(20)]
-    assert groups(BytesIO(file_of(small))) == [96_000, 24_000]
+    assert groups(BytesIO(file_of(small))) == [99_974, 20_026]
     monkeypatch.setattr(parquet_files, "GROUP_BYTES", 8 << 20)
     write_folder(tmp_path, [talk(number, 2026 + number % 2, 1_000) for number in range(4)])
     assert groups(tmp_path / "messages/year=2026/part-0.parquet") == [6_000, 6_000]

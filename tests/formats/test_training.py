@@ -168,6 +168,75 @@ def test_what_is_left_out_is_counted_by_its_reason() -> None:
         assert made(name, []) == ([], {})
 
 
+@pytest.mark.parametrize("name", ["openai-finetune", "sharegpt"])
+def test_all_branches_go_to_their_ends_and_a_circle_is_one(name: str) -> None:
+    def words(record: Conversation) -> list[list[str]]:
+        key, value = ("conversations", "value") if name == "sharegpt" else ("messages", "content")
+        examples, _ = made(name, [record], all_branches=True)
+        return [[each[value] for each in example[key]] for example in examples]
+
+    def talk(**fields: Any) -> Conversation:
+        asked = message(1, "A?", **fields)
+        return chat(asked, said(2, "a"), message(3, "B?"), said(4, "b"), active=1)
+
+    everything = ["A?", "a", "B?", "b"]
+    assert words(talk()) == [everything]
+    assert words(talk(parent_id=message(1).id)) == [everything]
+    circle = talk(parent_id=message(4).id)
+    assert words(circle) == [everything]
+    circle.messages += [message(5, "C?"), said(6, "c", parent_id=message(5).id)]
+    assert words(circle) == [["C?", "c"], everything]
+    unrelated = [message(1, "A?"), said(2, "a")]
+    assert words(conversation(1, unrelated)) == [["A?", "a"]]
+
+
+def test_what_several_examples_share_is_counted_once() -> None:
+    asked = message(1, "Why?", attachments=[{"name": "a.pdf"}, {"name": "b.pdf"}])
+    lost = said(2, "Let me see.", tool_calls=[{"name": "f", "input": {}}], reasoning="Well.")
+    follow_up = message(4, "And then?")
+    first, second = (said(n, f"{n}", parent_id=follow_up.id) for n in (5, 6))
+    again = message(7, "More?", parent_id=second.id)
+    aside = message(10, "x", parent_id=first.id, metadata={"chatdb": {"hidden": True}})
+    record = chat(asked, lost, message(3, " "), follow_up, first, second, again)
+    record.messages += [said(8, "8", parent_id=again.id), said(9, "9", parent_id=again.id), aside]
+    record.current_message_id = record.messages[7].id
+
+    once = {left_out.ATTACHMENTS: 2, left_out.REASONING: 1, left_out.UNANSWERED: 1}
+    once |= {left_out.EMPTY: 1, left_out.HIDDEN: 1}
+    for name, count in (("openai-finetune", 3), ("sharegpt", 3), ("dpo", 2)):
+        examples, counts = made(name, [record, record], all_branches=True)
+        assert (len(examples), counts) == (2 * count, {each: 2 * once[each] for each in once})
+    _, counts = made("openai-finetune", [record])
+    del once[left_out.HIDDEN]
+    assert counts == once | {left_out.OTHER_BRANCHES: 3}
+
+
+def test_a_question_after_a_result_is_no_part_of_it() -> None:
+    def result(number: int) -> Message:
+        return message(number, f"result {number}", role="tool")
+
+    def asking(number: int, words: str = "") -> Message:
+        return said(number, words, tool_calls=[{"name": f"f{number}", "input": {}}])
+
+    record = chat(
+        *(message(1, "Sum?"), asking(2), result(3), asking(4), result(5)),
+        *(message(6, "Well?"), asking(7, "Let me see."), result(8), message(9, "Now?")),
+        *(asking(10, "Wait."), result(11), said(12, "3.")),
+    )
+    (element,), counts = made("sharegpt", [record])
+
+    assert [(turn["from"], turn["value"]) for turn in element["conversations"]] == [
+        ("human", "Sum?\n\nWell?"),
+        ("gpt", "Let me see."),
+        ("human", "Now?"),
+        ("function_call", '{"arguments":{},"name":"f10"}'),
+        ("observation", "result 11"),
+        ("gpt", "3."),
+    ]
+    assert [tool["name"] for tool in json.loads(element["tools"])] == ["f10"]
+    assert counts == {left_out.NOT_FOLLOWED: 3, left_out.BEFORE_CALL: 1}
+
+
 def test_a_long_chain_makes_a_tree_that_can_be_read() -> None:
     messages = [message(n, f"{n}", role=("assistant", "user")[n % 2]) for n in range(1, 1_001)]
     (tree,), counts = made("oasst", [chat(*messages)])

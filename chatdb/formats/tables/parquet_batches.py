@@ -3,7 +3,7 @@
 Text goes from the rows into Arrow as it is, most of it as the bytes of the database.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any
@@ -15,7 +15,6 @@ from chatdb.formats.base import WriteOptions
 from chatdb.formats.tables.columns import CONVERSATIONS, MESSAGES, CellType, TableColumn
 from chatdb.formats.tables.rows import (
     FIELDS,
-    LONG,
     UNKNOWN,
     ConversationRows,
     MessageRow,
@@ -25,6 +24,7 @@ from chatdb.formats.tables.rows import (
 )
 from chatdb.primitives import canonical
 from chatdb.records import Conversation
+from chatdb.store.columns import ID, TIME, fields_of
 
 ROWS = 10_000
 SIZE = 16 << 20
@@ -38,8 +38,11 @@ _TYPES: dict[CellType, pa.DataType] = {
     "number": pa.int32(),
     "truth": pa.bool_(),
 }
+_SHORT = set(fields_of("messages", ID, TIME))
 _PLACES = {name: place for place, name in enumerate(FIELDS)}
-_long_texts = itemgetter(*(_PLACES[name] for name in LONG))
+_texts_of_row = itemgetter(*(_PLACES[name] for name in FIELDS if name not in _SHORT))
+_TWICE = ("organization", "title", "source", "user_id")
+"""Columns of a conversation that each of its messages has beside it, however long they are."""
 
 
 def schema_of(table: str, columns: Sequence[TableColumn]) -> pa.Schema:
@@ -52,6 +55,10 @@ MESSAGE_SCHEMA = schema_of("messages", MESSAGES)
 CONVERSATION_SCHEMA = schema_of("conversations", CONVERSATIONS)
 
 
+Batches = tuple[pa.RecordBatch, pa.RecordBatch]
+"""Conversations and messages."""
+
+
 class TableBatches:
     """Collects conversations until there are enough of them for a batch of each table."""
 
@@ -62,38 +69,53 @@ class TableBatches:
     def _begin(self) -> None:
         self._records: list[Conversation] = []
         self._counts: list[int] = []
+        self._in_batch: list[int] = []
+        self._is_continued = False
         self._rows: list[MessageRow] = []
         self._marks: list[tuple[int, bool, bool]] = []
         self._size = 0
 
-    @property
-    def is_full(self) -> bool:
-        """Tell whether a batch should be taken."""
+    def add(self, conversation: ConversationRows) -> Generator[Batches, None, int]:
+        """Add a conversation with the messages that the options choose; return their number.
+
+        Yields the batches that it fills.
+        """
+        record, chosen = conversation.record, [*chosen_rows(conversation, self._options)]
+        beside = sum(len(getattr(record, name) or "") for name in _TWICE)
+        self._begin_record(record, len(chosen))
+        for each in chosen:
+            if self._is_full():
+                yield self.take()
+                self._begin_record(record, len(chosen))
+                self._is_continued = True
+            self._in_batch[-1] += 1
+            self._rows.append(each.row)
+            self._marks.append((each.position, each.is_active, each.is_hidden))
+            self._size += beside + sum(map(len, filter(None, _texts_of_row(each.row))))
+        if self._is_full():
+            yield self.take()
+        return len(chosen)
+
+    def _begin_record(self, record: Conversation, count: int) -> None:
+        self._records.append(record)
+        self._counts.append(count)
+        self._in_batch.append(0)
+
+    def _is_full(self) -> bool:
         return len(self._rows) + len(self._records) >= ROWS or self._size >= SIZE
 
-    def add(self, conversation: ConversationRows) -> int:
-        """Add a conversation with the messages that the options choose; return their number."""
-        count = len(self._rows)
-        for chosen in chosen_rows(conversation, self._options):
-            row = chosen.row
-            self._rows.append(row)
-            self._marks.append((chosen.position, chosen.is_active, chosen.is_hidden))
-            self._size += sum(map(len, filter(None, _long_texts(row))))
-        count = len(self._rows) - count
-        self._counts.append(count)
-        self._records.append(conversation.record)
-        return count
-
-    def take(self) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    def take(self) -> Batches:
         """Return the collected conversations and messages, and begin again."""
         conversations = _conversation_batch(self._records, self._counts)
         messages = self._message_batch(conversations)
+        if self._is_continued:
+            conversations = conversations.slice(1)
         self._begin()
         return conversations, messages
 
     def _message_batch(self, conversations: pa.RecordBatch) -> pa.RecordBatch:
         indices = pa.array(
-            chain.from_iterable(map(repeat, range(len(self._counts)), self._counts)),
+            chain.from_iterable(map(repeat, range(len(self._in_batch)), self._in_batch)),
             pa.int32(),
         )
         fields = zip(*self._rows, strict=True) if self._rows else repeat((), len(FIELDS))

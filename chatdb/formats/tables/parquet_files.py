@@ -77,7 +77,7 @@ class ParquetFiles:
 
     def add(self, file: ParquetFile, batch: pa.RecordBatch) -> None:
         """Add rows to a file; writes row groups that are large enough."""
-        if file.rows + batch.num_rows > GROUP_ROWS:
+        if file.rows and file.rows + batch.num_rows > GROUP_ROWS:
             self._write(file)
         file.add(batch)
         while sum(each.size for each in self._files) >= GROUP_BYTES:

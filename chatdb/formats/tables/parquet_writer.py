@@ -79,9 +79,7 @@ class ParquetWriter:
         batches = TableBatches(self._options)
         for conversation in conversations:
             written.conversations += 1
-            written.messages += batches.add(conversation)
-            if batches.is_full:
-                yield batches.take()
+            written.messages += yield from batches.add(conversation)
         yield batches.take()
 
 

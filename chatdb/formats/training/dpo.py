@@ -4,20 +4,21 @@ A question that was answered several times gives pairs: what is preferred is tol
 where these are equal by the active branch.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from chatdb.formats.base import WriteOptions
-from chatdb.formats.branches import active_path
+from chatdb.formats.branches import active_path, path_to
 from chatdb.formats.training import left_out
 from chatdb.formats.training.ratings import Score, rating_of
 from chatdb.formats.training.tools import definitions
-from chatdb.formats.training.training_writer import TrainingWriter, path_to
+from chatdb.formats.training.training_writer import TrainingWriter
 from chatdb.formats.training.turns import (
     Fields,
+    Turn,
     chat_of,
     functions_of,
     up_to_last_answer,
@@ -36,30 +37,26 @@ class DpoWriter(TrainingWriter):
 
     def examples(self, record: Conversation) -> Iterator[Any]:
         tree = _Answers(record, include_hidden=self.options.include_hidden)
-        counts = self.tally.left_out
-        self.count_hidden(record)
+        self.count_hidden(record.messages)
         several = list(tree.questions())
-        counts[left_out.ONE_ANSWER] += not several
+        self.tally.left_out[left_out.ONE_ANSWER] += not several
         for question, answers in several:
-            prompt, of_prompt = tree.path_to(question), Counter[str]()
-            before = chat_of(prompt, of_prompt)
-            counts += of_prompt
+            prompt = tree.path_to(question)
+            before = chat_of(prompt, self.tally)
             found = []
             for answer in answers:
                 score, turn = tree.turn(answer)
-                own = Counter[str]()
-                chat = up_to_last_answer(chat_of([*prompt, *turn], own), own)
-                counts += own - of_prompt
+                chat = up_to_last_answer(chat_of([*prompt, *turn], self.tally), self.tally)
                 found.append(_Answer(score, chat[len(before) :]))
             yield from self._pairs(before, found)
 
-    def _pairs(self, prompt: list[Fields], answers: Sequence["_Answer"]) -> Iterator[Any]:
+    def _pairs(self, prompt: list[Turn], answers: Sequence["_Answer"]) -> Iterator[Any]:
         counts = self.tally.left_out
         for one, other in combinations(answers, 2):
             best, worst = (one, other) if one.score > other.score else (other, one)
             if best.score == worst.score or best.score[0] < 0:
                 counts[left_out.NO_PREFERENCE] += 1
-            elif not (best.chat and worst.chat and prompt and prompt[-1]["role"] == "user"):
+            elif not (best.chat and worst.chat and prompt and prompt[-1].role == "user"):
                 counts[left_out.NO_WORDS] += 1
             elif _plain(best.chat) == _plain(worst.chat):
                 counts[left_out.ALIKE] += 1
@@ -74,11 +71,11 @@ class DpoWriter(TrainingWriter):
 @dataclass(frozen=True, slots=True)
 class _Answer:
     score: Score
-    chat: list[Fields]
+    chat: list[Turn]
 
 
-def _plain(chat: Sequence[Fields]) -> list[Fields]:
-    return [{key: each[key] for key in each if key != "weight"} for each in chat]
+def _plain(chat: Sequence[Turn]) -> list[Fields]:
+    return [{key: turn.fields[key] for key in turn.fields if key != "weight"} for turn in chat]
 
 
 class _Answers:
@@ -122,7 +119,7 @@ class _Answers:
 
     def path_to(self, question: Message) -> list[Message]:
         """Return the messages up to a question."""
-        return [each for each in path_to(question, self._by_id) if self._shown(each)]
+        return [each for each in path_to(self._by_id, question.id) if self._shown(each)]
 
     def _shown(self, message: Message) -> bool:
         return self._include_hidden or not is_hidden(message)

@@ -4,7 +4,7 @@ Every branch is there: the trees are the format. Of several replies by the assis
 the rank 0; equally good ones share a rank.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.branches import active_path
 from chatdb.formats.training import left_out
+from chatdb.formats.training.left_out import TrainingTally
 from chatdb.formats.training.ratings import Score, rating_of
 from chatdb.formats.training.tools import takes_its_content
 from chatdb.formats.training.training_writer import TrainingWriter
@@ -35,8 +36,8 @@ class OasstWriter(TrainingWriter):
     title = "training set of OpenAssistant's message trees"
 
     def examples(self, record: Conversation) -> Iterator[Any]:
-        self.count_hidden(record)
-        trees = _Trees(record, self.tally.left_out, include_hidden=self.options.include_hidden)
+        self.count_hidden(record.messages)
+        trees = _Trees(record, self.tally, include_hidden=self.options.include_hidden)
         prompts = [prompt for prompt in trees.made() if prompt["replies"]]
         self.tally.left_out[left_out.NO_ANSWER] += not prompts
         for prompt in prompts:
@@ -50,10 +51,10 @@ class OasstWriter(TrainingWriter):
 class _Trees:
     """Builds the trees of a conversation from its roots down, without recursion."""
 
-    def __init__(self, record: Conversation, counts: Counter[str], *, include_hidden: bool) -> None:
+    def __init__(self, record: Conversation, tally: TrainingTally, *, include_hidden: bool) -> None:
         path = active_path(record)
         self._active = {message.id for message in path}
-        self._counts = counts
+        self._tally, self._counts = tally, tally.left_out
         self._include_hidden = include_hidden
         self._nodes: list[Node] = []
         self._depths: dict[str, int] = {}
@@ -90,7 +91,7 @@ class _Trees:
         words = "" if takes_its_content(message) else words_of(message)
         hidden = is_hidden(message) and not self._include_hidden
         if not hidden:
-            count_beside(message, self._counts)
+            count_beside(message, self._tally)
         role = _ROLES.get(message.role)
         if above is not None and _REASON in above:
             self._counts[above[_REASON]] += 1

@@ -20,14 +20,15 @@ class OpenaiFinetuneWriter(TrainingWriter):
     def examples(self, record: Conversation) -> Iterator[Any]:
         counts = self.tally.left_out
         for path in self.paths(record):
-            chat = up_to_last_answer(chat_of(path, counts), counts)
+            turns = up_to_last_answer(chat_of(path, self.tally), self.tally)
+            chat = [turn.fields for turn in turns]
             if not chat:
                 counts[NO_ANSWER] += 1
             elif all("weight" in each for each in chat if each["role"] == "assistant"):
                 counts[ONLY_BAD] += 1
             else:
                 example: dict[str, Any] = {"messages": chat}
-                if tools := definitions(functions_of(chat)):
+                if tools := definitions(functions_of(turns)):
                     example["tools"] = tools
                 yield example
 

@@ -11,12 +11,11 @@ from chatdb.formats.base import WriteOptions
 from chatdb.formats.training import left_out
 from chatdb.formats.training.tools import definitions
 from chatdb.formats.training.training_writer import TrainingWriter
-from chatdb.formats.training.turns import Fields, chat_of, functions_of, up_to_last_answer
+from chatdb.formats.training.turns import Fields, Turn, chat_of, functions_of, up_to_last_answer
 from chatdb.primitives import canonical
 from chatdb.records import Conversation
 
 _NAMES = {"user": "human", "assistant": "gpt", "tool": "observation"}
-_ASKING = ("human", "observation")
 
 
 class ShareGptWriter(TrainingWriter):
@@ -37,48 +36,58 @@ class ShareGptWriter(TrainingWriter):
         return start + super()._line(example)[:-1]
 
     def examples(self, record: Conversation) -> Iterator[Any]:
-        counts = self.tally.left_out
         for number, path in enumerate(self.paths(record)):
-            chat = up_to_last_answer(chat_of(path, counts), counts)
-            first = next((n for n, each in enumerate(chat) if each["role"] == "user"), None)
+            chat = up_to_last_answer(chat_of(path, self.tally), self.tally)
+            first = next((n for n, turn in enumerate(chat) if turn.role == "user"), None)
             if first is None:
-                counts[left_out.NO_ANSWER] += 1
+                self.tally.left_out[left_out.NO_ANSWER] += 1
                 continue
-            system = [each["content"] for each in chat[:first] if each["role"] == "system"]
-            counts[left_out.BEFORE_FIRST] += first - len(system)
-            turns = self._turns(chat[first:])
+            system = [turn.fields["content"] for turn in chat[:first] if turn.role == "system"]
+            for turn in chat[:first]:
+                if turn.role != "system":
+                    self.tally.leave_out(left_out.BEFORE_FIRST, turn.source)
+            kept = self._taking_turns(chat[first:])
             example = {"id": f"{record.id}_{number}" if number else str(record.id)}
-            yield example | {"conversations": turns} | _beside(system, chat[first:])
+            yield example | {"conversations": self._turns(kept)} | _beside(system, kept)
 
-    def _turns(self, chat: Sequence[Fields]) -> list[dict[str, str]]:
+    def _taking_turns(self, chat: Sequence[Turn]) -> list[Turn]:
+        """Return the messages without those that have no turn.
+
+        A question's turn is the one of a result, too: calls that no answer follows are left out.
+        """
+        kept: list[Turn] = []
+        for turn in chat:
+            if turn.role == "system":
+                self.tally.leave_out(left_out.LATE_SYSTEM, turn.source)
+                continue
+            while turn.role == "user" and kept and _is_of_tools(kept[-1]):
+                unused = kept.pop()
+                calls = len(functions_of([unused]))
+                self.tally.leave_out(left_out.NOT_FOLLOWED, unused.source, calls)
+            kept.append(turn)
+        return kept
+
+    def _turns(self, chat: Sequence[Turn]) -> list[dict[str, str]]:
         turns: list[dict[str, str]] = []
         for message in chat:
-            if message["role"] == "system":
-                self.tally.left_out[left_out.LATE_SYSTEM] += 1
-                continue
-            turn = _turn(message)
+            turn = _turn(message.fields)
             above = turns[-1]["from"] if turns else None
             if above == turn["from"]:
                 turns[-1]["value"] += "\n\n" + turn["value"]
-            elif above is not None and (above in _ASKING) == (turn["from"] in _ASKING):
-                self._in_place_of_last(turns, turn)
+            elif (above, turn["from"]) == ("gpt", "function_call"):
+                # One place for both.
+                self.tally.leave_out(left_out.BEFORE_CALL, message.source)
+                turns[-1] = turn
             else:
                 turns.append(turn)
         return turns
 
-    def _in_place_of_last(self, turns: list[dict[str, str]], turn: dict[str, str]) -> None:
-        """Put a turn where one of the same side already is: it has one place for both.
 
-        A call replaces the words before it; a question follows a result in its turn.
-        """
-        if turn["from"] == "function_call":
-            self.tally.left_out[left_out.BEFORE_CALL] += 1
-            turns[-1] = turn
-        else:
-            turns[-1]["value"] += "\n\n" + turn["value"]
+def _is_of_tools(turn: Turn) -> bool:
+    return turn.role == "tool" or "tool_calls" in turn.fields
 
 
-def _beside(system: Sequence[str], chat: Sequence[Fields]) -> dict[str, str]:
+def _beside(system: Sequence[str], chat: Sequence[Turn]) -> dict[str, str]:
     """Return what stands beside the turns."""
     tools = [each["function"] for each in definitions(functions_of(chat))]
     beside = {"system": "\n\n".join(system)} if system else {}
