@@ -11,13 +11,14 @@ from chatdb.formats.attachment_links import LinkedEntry
 from chatdb.formats.citations import with_links
 from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_parts import (
+    Output,
     attachment_label,
     attachments_once,
     call_name,
     called_code,
+    calls_shown,
     code_language,
-    items,
-    output_text,
+    outputs_shown,
     readable,
 )
 from chatdb.primitives.nesting import roomy
@@ -75,7 +76,7 @@ Part = Prose | Verbatim | Aside | ShownFiles
 def parts_of(message: Message) -> Iterator[Part]:
     """Yield the parts of a message."""
     if message.reasoning is not None:
-        yield Aside("Reasoning", _value(message.reasoning))
+        yield reasoning_of(message)
     content = with_links(message)
     if content and not content.isspace():
         if message.role == "tool":
@@ -84,12 +85,23 @@ def parts_of(message: Message) -> Iterator[Part]:
             yield Verbatim(content, language or "text")
         else:
             yield Prose(content)
+    yield from beside(message)
+
+
+def reasoning_of(message: Message) -> Aside:
+    """Return the reasoning of a message that has some."""
+    return Aside("Reasoning", _value(message.reasoning))
+
+
+def beside(message: Message) -> Iterator[Aside | ShownFiles]:
+    """Yield what stands after the words of a message: attached text, calls, outputs, files."""
     if message.attached_text:
         yield Aside("Attached text", (Verbatim(message.attached_text),))
-    for call in items(message.tool_calls):
-        yield Aside(_named("Tool call", call), _call(call))
-    for output in items(message.tool_outputs):
-        yield Aside(_named("Tool output", output), _output(output))
+    for call in calls_shown(message):
+        yield Aside(_named("Tool call", call_name(call)), _call(call))
+    for output in outputs_shown(message):
+        if texts := _output(output):
+            yield Aside(_named("Tool output", output.name), texts)
     attached = attachments_once(message)
     if attached:
         yield ShownFiles(tuple(map(_attachment, attached)))
@@ -110,21 +122,20 @@ def _call(call: Any) -> tuple[Verbatim, ...]:
     return Verbatim(code, language), *(_json(rest) if rest else ())
 
 
-def _output(output: Any) -> tuple[Verbatim, ...]:
+def _output(output: Output) -> tuple[Verbatim, ...]:
     """Return the text of an output, with what else it holds as JSON."""
-    found = output_text(output)
-    if found is None:
-        return _value(output)
-    text, rest = found
-    return Verbatim(text), *(_json(rest) if rest else ())
+    if output.text is None:
+        return _value(output.rest)
+    text = (Verbatim(output.text),) if output.text else ()
+    return *text, *(_json(output.rest) if output.rest else ())
 
 
 def _json(value: Any) -> tuple[Verbatim, ...]:
     return (Verbatim(msgspec.json.format(_encode(value), indent=2).decode(), "json"),)
 
 
-def _named(what: str, value: Any) -> str:
-    name = one_line(call_name(value))[:_LONGEST_NAME]
+def _named(what: str, name: str) -> str:
+    name = one_line(name)[:_LONGEST_NAME]
     return f"{what}: {name}" if name else what
 
 
@@ -141,7 +152,9 @@ def _attachment(entry: Any) -> ShownFile:
     # A page from the disk may do more than this one, which is a page of somebody else's.
     is_active = linked is not None and linked.url.lower().endswith(_ACTIVE)
     address = "" if linked is None or is_active else linked.url
-    return ShownFile(name or "unnamed", about, address, linked)
+    if not name:
+        name = one_line(_encode(entry).decode()) if entry else "unnamed"
+    return ShownFile(name, about, address, linked)
 
 
 def _size(size: int | None) -> str:
