@@ -18,6 +18,7 @@ from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.citations import with_links
 from chatdb.formats.conversation_heads import title_of
 from chatdb.formats.files.selection import Chosen, chosen_messages
+from chatdb.formats.kept_pictures import KeptPictures
 from chatdb.formats.markdown_pictures import MarkdownPictures
 from chatdb.formats.markdown_text import (
     cleaned,
@@ -56,10 +57,15 @@ class MarkdownWriter(Writer):
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
+        self._kept = KeptPictures(options)
+
+    def begin(self) -> bytes:
+        self._kept = KeptPictures(self._options)
+        return b""
 
     def conversation(self, record: Conversation) -> bytes:
         record = with_kept_files(record, self._options)
-        pictures = MarkdownPictures(record, self._options)
+        pictures = MarkdownPictures(record, self._kept)
         chosen = list(chosen_messages(record, self._options))
         self.messages = len(chosen)
         branched = any(not each.is_active for each in chosen)

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from chatdb.formats.attachment_links import kept_picture, with_kept_files
+from chatdb.formats.attachment_links import with_kept_files
 from chatdb.formats.base import Document, WriteOptions
 from chatdb.formats.conversation_heads import days_of, marks_of, names_of, title_of
 from chatdb.formats.files.selection import chosen_messages
+from chatdb.formats.kept_pictures import kept_picture
 from chatdb.formats.pdf.compiler import Compiler
 from chatdb.formats.pdf.letters import Letters
 from chatdb.formats.pdf.lines import breakable, runs_right_to_left
