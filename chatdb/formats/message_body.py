@@ -24,6 +24,8 @@ from chatdb.formats.message_parts import (
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Message
 
+LONGEST_COLOURED = 50_000
+"""Characters of code that is coloured: some lexers take far more than a second for a megabyte."""
 _LONGEST_NAME = 80
 _ACTIVE = (".html", ".htm", ".xhtml", ".xht", ".shtml", ".svg", ".svgz", ".xml", ".mht", ".mhtml")
 """Files in which a browser runs scripts: they lie in the folder, but no click opens them."""
