@@ -22,6 +22,7 @@ from chatdb.formats.message_parts import (
     readable,
 )
 from chatdb.primitives.nesting import roomy
+from chatdb.primitives.sizes import size_text
 from chatdb.records import Message
 
 LONGEST_COLOURED = 50_000
@@ -150,18 +151,11 @@ def _attachment(entry: Any) -> ShownFile:
         # The file itself is there, whatever its source says of it.
         kind = linked.file.media_type or kind
         size = size if linked.file.size is None else linked.file.size
-    about = ", ".join(each for each in (one_line(kind), _size(size)) if each)
+    told = "" if size is None else size_text(size)
+    about = ", ".join(each for each in (one_line(kind), told) if each)
     # A page from the disk may do more than this one, which is a page of somebody else's.
     is_active = linked is not None and linked.url.lower().endswith(_ACTIVE)
     address = "" if linked is None or is_active else linked.url
     if not name:
         name = one_line(_encode(entry).decode()) if entry else "unnamed"
     return ShownFile(name, about, address, linked)
-
-
-def _size(size: int | None) -> str:
-    if size is None:
-        return ""
-    if size < 1000:
-        return f"{size} bytes"
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

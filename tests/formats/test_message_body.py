@@ -9,7 +9,7 @@ import pytest
 from chatdb.cli.commands.conversations.blocks import blocks
 from chatdb.formats import registry
 from chatdb.formats.base import WriteOptions
-from chatdb.formats.message_body import Aside, Verbatim, parts_of
+from chatdb.formats.message_body import Aside, ShownFiles, Verbatim, parts_of
 from chatdb.formats.message_parts import output_text
 from chatdb.records import Message, MessageFile
 from tests.operations.export_rows import conversation, message
@@ -140,6 +140,17 @@ def test_a_kept_file_has_its_own_type_and_size() -> None:
 
     assert b"- [`a.bin` (`image/png, 1.2 MB`)](files/aaaaaaaaaaaa_a.bin)\n" in text
     assert b'- `{"o":1}`\n' in text
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [(999, "999 B"), (999_600, "1.0 MB"), (3 * 10**9, "3.0 GB")]
+)
+def test_a_size_is_written_in_one_way(size: int, told: str) -> None:
+    shown = message(1, "x", attachments=[{"name": "a.txt", "size": size}])
+
+    assert f"- `a.txt` (`{told}`)\n" in markdown(shown)
+    (files,) = [each for each in parts_of(shown) if isinstance(each, ShownFiles)]
+    assert files.files[0].about == told
 
 
 @pytest.mark.parametrize("size", [-5, True, 10**400])

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from chatdb.cli.text import one_line, size_text
+from chatdb.cli.text import one_line
 from chatdb.formats.citations import with_links, with_numbers
 from chatdb.formats.message_parts import (
     attachment_label,
@@ -23,6 +23,7 @@ from chatdb.formats.message_parts import (
     outputs_shown,
 )
 from chatdb.primitives.nesting import roomy
+from chatdb.primitives.sizes import size_text
 from chatdb.records import Message
 
 _FOLDED_LINES = 6
