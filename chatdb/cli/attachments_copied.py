@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdb.cli.context import CommandContext, attachments_beside
-from chatdb.cli.text import counted, size_text
+from chatdb.cli.text import counted
 from chatdb.errors import UsageError
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from chatdb.backups.left_out import left_out_lines
 from chatdb.cli.progress import duration_text
-from chatdb.cli.text import ago, counted, one_line, size_text
+from chatdb.cli.text import ago, counted, one_line
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from chatdb.backups.manifest import Manifest, Verification

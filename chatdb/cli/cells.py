@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chatdb.cli.progress import duration_text
-from chatdb.cli.text import escaped_json, one_line, size_text, time_text
+from chatdb.cli.text import escaped_json, one_line, time_text
 from chatdb.formats.times import is_known
+from chatdb.primitives.sizes import size_text
 
 _SIZES = ("bytes", "size")
 _SHORT_TIME = 10

@@ -18,9 +18,8 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from chatdb.cli.text import one_line
+from chatdb.formats.message_body import LONGEST_COLOURED
 
-LONGEST_COLOURED = 50_000
-"""Characters of code that is coloured: some lexers take more than a second for a megabyte."""
 _LONGEST_NAME = 20
 _DEEPEST = 100
 _MARK = re.compile("\ufdd0(\\d+)\ufdd1")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from chatdb.cli.text import size_text
+from chatdb.primitives.sizes import size_text
 
 Unit = Literal["bytes", "conversations", "messages", "rows", "statements"]
 BYTES: Unit = "bytes"

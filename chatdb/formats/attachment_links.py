@@ -9,7 +9,7 @@ import msgspec
 
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.files.given_names import safe_name
-from chatdb.formats.pictures import KINDS, LARGEST
+from chatdb.formats.pictures import KINDS
 from chatdb.records import Conversation, MessageFile
 
 FOLDER = "attachments"
@@ -66,15 +66,6 @@ def with_kept_files(record: Conversation, options: WriteOptions) -> Conversation
     """Return the record with links, or, where a file can only be read, entries without a place."""
     folder = options.attachments or (None if options.read_file is None else "")
     return with_linked_files(record, folder)
-
-
-def kept_picture(
-    record: Conversation, linked: LinkedEntry | None, options: WriteOptions
-) -> bytes | None:
-    """Return the bytes of a kept picture that is small enough to be put into a page."""
-    if linked is None or linked.file is None or not linked.is_picture or options.read_file is None:
-        return None
-    return options.read_file(record, linked.file, LARGEST)
 
 
 def _linked(entries: Any, files: dict[int, MessageFile], folder: str) -> list[Any]:

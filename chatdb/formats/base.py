@@ -149,7 +149,7 @@ class WriteOptions:
     `source` is a word for where the records come from, for formats that have a header;
     `attachments` is the folder beside the files that has the kept attachments, for transcripts;
     `raw_csv` leaves cells of CSV that a spreadsheet would run as a formula unchanged.
-    `read_file` returns the bytes of a kept file that is no larger than a number of bytes.
+    `read_file` returns the first bytes of a kept file, at most so many; None if it is gone.
     `font_folders` have fonts beside those of the system, for formats with pages.
     """
 

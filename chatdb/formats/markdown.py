@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from chatdb.formats.attached_files import name_of
-from chatdb.formats.attachment_links import LinkedEntry, with_kept_files
+from chatdb.formats.attachment_links import with_kept_files
 from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.citations import with_links
 from chatdb.formats.conversation_heads import title_of
 from chatdb.formats.files.selection import Chosen, chosen_messages
+from chatdb.formats.kept_pictures import KeptPictures
 from chatdb.formats.markdown_pictures import MarkdownPictures
 from chatdb.formats.markdown_text import (
     cleaned,
@@ -29,23 +29,22 @@ from chatdb.formats.markdown_text import (
     one_line,
     quoted,
 )
-from chatdb.formats.message_parts import (
-    ROLE_NAMES,
-    attachment_label,
-    attachments_once,
-    call_name,
-    code_language,
-    items,
-    readable,
+from chatdb.formats.message_body import (
+    Aside,
+    ShownFile,
+    ShownFiles,
+    Verbatim,
+    beside,
+    reasoning_of,
 )
+from chatdb.formats.message_parts import ROLE_NAMES, code_language
 from chatdb.formats.times import is_known
-from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Message
 from chatdb.store.columns import FLAGS
 
 _MARK = " · ".encode()
+_NO_NAME = re.compile(r"[^\w .:/-]")
 _encode_time = msgspec.json.Encoder().encode
-_encode = roomy(msgspec.json.Encoder(order="sorted").encode)
 
 
 class MarkdownWriter(Writer):
@@ -58,10 +57,15 @@ class MarkdownWriter(Writer):
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
+        self._kept = KeptPictures(options)
+
+    def begin(self) -> bytes:
+        self._kept = KeptPictures(self._options)
+        return b""
 
     def conversation(self, record: Conversation) -> bytes:
         record = with_kept_files(record, self._options)
-        pictures = MarkdownPictures(record, self._options)
+        pictures = MarkdownPictures(record, self._kept)
         chosen = list(chosen_messages(record, self._options))
         self.messages = len(chosen)
         branched = any(not each.is_active for each in chosen)
@@ -143,70 +147,49 @@ def _body(message: Message, pictures: MarkdownPictures) -> list[bytes]:
     """Return the blocks of a message: usually the content alone."""
     blocks = []
     if message.reasoning is not None:
-        blocks.append(_folded("Reasoning", message.reasoning))
+        blocks.append(_folded(reasoning_of(message)))
     content, data = cleaned(with_links(message))
     if content and not content.isspace():
         language = None if message.tool_calls is None else code_language(message)
         if message.role == "tool":
-            blocks.append(_folded("Output", content))
+            blocks.append(_folded(Aside("Output", (Verbatim(content),))))
         elif language is not None:
             blocks.append(fenced(content, language).encode("utf-8", "replace") + b"\n")
         else:
             blocks.append(data.rstrip(b"\n") + closing_of(content) + b"\n")
-    if message.attached_text:
-        blocks.append(_folded("Attached text", message.attached_text))
-    if not (message.tool_calls is message.tool_outputs is message.attachments is None):
-        blocks += _beside(message, pictures)
+    if message.attached_text or not (
+        message.tool_calls is message.tool_outputs is message.attachments is None
+    ):
+        blocks += [
+            _folded(part) if isinstance(part, Aside) else _listed(part, pictures)
+            for part in beside(message)
+        ]
     return blocks
 
 
-def _beside(message: Message, pictures: MarkdownPictures) -> Iterator[bytes]:
-    for call in items(message.tool_calls):
-        yield _folded("Tool call" + _name_of(call), call)
-    for output in items(message.tool_outputs):
-        yield _folded("Tool output" + _name_of(output), output)
-    if attachments := attachments_once(message):
-        names = "".join(f"- {_attachment(each, pictures)}\n" for each in attachments)
-        yield f"Attachments:\n\n{names}".encode("utf-8", "replace")
-
-
-def _folded(summary: str, value: Any) -> bytes:
-    """Return a closed `<details>` with the value in a fence: nothing in it is markup."""
-    text = readable(value)
-    language = "" if text is not None else "json"
-    if text is None:
-        text = msgspec.json.format(_encode(value), indent=2).decode()
-    inside = fenced(cleaned(text)[0], language)
-    folded = f"<details>\n<summary>{summary}</summary>\n\n{inside}\n\n</details>\n"
+def _folded(aside: Aside) -> bytes:
+    """Return a closed `<details>` with each text in a fence: nothing in it is markup."""
+    inside = "\n\n".join(fenced(cleaned(each.text)[0], each.language) for each in aside.texts)
+    # The title stands inside <summary>, where Markdown escapes nothing.
+    title = _NO_NAME.sub("", aside.title)
+    folded = f"<details>\n<summary>{title}</summary>\n\n{inside}\n\n</details>\n"
     return folded.encode("utf-8", "replace")
 
 
-def _name_of(value: Any) -> str:
-    """Return `: name` for a call that has a name, as HTML text."""
-    name = one_line(call_name(value))
-    # It stands inside <summary>, where Markdown escapes nothing.
-    return ": " + re.sub(r"[^\w .:/-]", "", name)[:80] if name else ""
+def _listed(shown: ShownFiles, pictures: MarkdownPictures) -> bytes:
+    names = "".join(f"- {_attachment(each, pictures)}\n" for each in shown.files)
+    return f"Attachments:\n\n{names}".encode("utf-8", "replace")
 
 
-def _attachment(value: Any, pictures: MarkdownPictures) -> str:
+def _attachment(file: ShownFile, pictures: MarkdownPictures) -> str:
     """Return the name of a file, linked or with the picture below it if it is kept."""
-    if not isinstance(value, LinkedEntry):
-        return _named(value)
-    text = _named(value.name if name_of(value.entry) is None else value.entry)
-    if value.url:
-        return f"[{text}]({value.url})"
-    image = pictures.image(value)
+    text = code_span(file.name) + (f" ({code_span(file.about)})" if file.about else "")
+    if file.linked is None:
+        return text
+    if file.linked.url:
+        return f"[{text}]({file.linked.url})"
+    image = pictures.image(file.linked)
     return f"{text}\n\n  {image}\n" if image else text
-
-
-def _named(value: Any) -> str:
-    """Return the name of a file with its type and size, or the whole value, as code."""
-    name, details = attachment_label(value)
-    if not name:
-        return code_span(one_line(_encode(value).decode()))
-    kind, size = details
-    texts = [each for each in (kind, f"{size} bytes" if size is not None else "") if each]
-    return code_span(name) + (f" ({code_span(', '.join(texts))})" if texts else "")
 
 
 def _time(time: datetime) -> str:

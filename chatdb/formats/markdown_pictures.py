@@ -1,11 +1,8 @@
 """Kept pictures inside a Markdown file: shown in the message, their bytes at its end."""
 
-from base64 import b64encode
-
-from chatdb.formats.attachment_links import LinkedEntry, kept_picture
-from chatdb.formats.base import WriteOptions
+from chatdb.formats.attachment_links import LinkedEntry
+from chatdb.formats.kept_pictures import TOO_MANY, KeptPictures
 from chatdb.formats.markdown_text import heading_text, one_line
-from chatdb.formats.pictures import picture_of
 from chatdb.records import Conversation
 
 _DIGITS = 16
@@ -13,22 +10,23 @@ _DIGITS = 16
 
 
 class MarkdownPictures:
-    """The pictures of one conversation."""
+    """The pictures of one conversation, among those of the file."""
 
-    def __init__(self, record: Conversation, options: WriteOptions) -> None:
+    def __init__(self, record: Conversation, kept: KeptPictures) -> None:
         self._record = record
-        self._options = options
+        self._kept = kept
         self._inside: dict[str, str] = {}
 
     def image(self, linked: LinkedEntry) -> str:
         """Return a kept picture as an image, empty for a file that is not shown."""
-        data = None if linked.url else kept_picture(self._record, linked, self._options)
-        picture = None if data is None else picture_of(data)
-        if data is None or picture is None or linked.file is None:
+        if linked.file is None:
             return ""
         name = f"kept-{linked.file.digest[:_DIGITS]}"
         if name not in self._inside:
-            self._inside[name] = f"data:{picture.kind};base64,{b64encode(data).decode()}"
+            picture = self._kept.take(self._record, linked)
+            if picture is None or not picture.address:
+                return "" if picture is None else f"({TOO_MANY})"
+            self._inside[name] = picture.address
         return f"![{heading_text(one_line(linked.name))}][{name}]"
 
     def definitions(self) -> bytes:

@@ -11,18 +11,22 @@ from chatdb.formats.attachment_links import LinkedEntry
 from chatdb.formats.citations import with_links
 from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_parts import (
+    Output,
     attachment_label,
     attachments_once,
     call_name,
     called_code,
+    calls_shown,
     code_language,
-    items,
-    output_text,
+    outputs_shown,
     readable,
 )
 from chatdb.primitives.nesting import roomy
+from chatdb.primitives.sizes import size_text
 from chatdb.records import Message
 
+LONGEST_COLOURED = 50_000
+"""Characters of code that is coloured: some lexers take far more than a second for a megabyte."""
 _LONGEST_NAME = 80
 _ACTIVE = (".html", ".htm", ".xhtml", ".xht", ".shtml", ".svg", ".svgz", ".xml", ".mht", ".mhtml")
 """Files in which a browser runs scripts: they lie in the folder, but no click opens them."""
@@ -75,7 +79,7 @@ Part = Prose | Verbatim | Aside | ShownFiles
 def parts_of(message: Message) -> Iterator[Part]:
     """Yield the parts of a message."""
     if message.reasoning is not None:
-        yield Aside("Reasoning", _value(message.reasoning))
+        yield reasoning_of(message)
     content = with_links(message)
     if content and not content.isspace():
         if message.role == "tool":
@@ -84,12 +88,23 @@ def parts_of(message: Message) -> Iterator[Part]:
             yield Verbatim(content, language or "text")
         else:
             yield Prose(content)
+    yield from beside(message)
+
+
+def reasoning_of(message: Message) -> Aside:
+    """Return the reasoning of a message that has some."""
+    return Aside("Reasoning", _value(message.reasoning))
+
+
+def beside(message: Message) -> Iterator[Aside | ShownFiles]:
+    """Yield what stands after the words of a message: attached text, calls, outputs, files."""
     if message.attached_text:
         yield Aside("Attached text", (Verbatim(message.attached_text),))
-    for call in items(message.tool_calls):
-        yield Aside(_named("Tool call", call), _call(call))
-    for output in items(message.tool_outputs):
-        yield Aside(_named("Tool output", output), _output(output))
+    for call in calls_shown(message):
+        yield Aside(_named("Tool call", call_name(call)), _call(call))
+    for output in outputs_shown(message):
+        if texts := _output(output):
+            yield Aside(_named("Tool output", output.name), texts)
     attached = attachments_once(message)
     if attached:
         yield ShownFiles(tuple(map(_attachment, attached)))
@@ -110,21 +125,20 @@ def _call(call: Any) -> tuple[Verbatim, ...]:
     return Verbatim(code, language), *(_json(rest) if rest else ())
 
 
-def _output(output: Any) -> tuple[Verbatim, ...]:
+def _output(output: Output) -> tuple[Verbatim, ...]:
     """Return the text of an output, with what else it holds as JSON."""
-    found = output_text(output)
-    if found is None:
-        return _value(output)
-    text, rest = found
-    return Verbatim(text), *(_json(rest) if rest else ())
+    if output.text is None:
+        return _value(output.rest)
+    text = (Verbatim(output.text),) if output.text else ()
+    return *text, *(_json(output.rest) if output.rest else ())
 
 
 def _json(value: Any) -> tuple[Verbatim, ...]:
     return (Verbatim(msgspec.json.format(_encode(value), indent=2).decode(), "json"),)
 
 
-def _named(what: str, value: Any) -> str:
-    name = one_line(call_name(value))[:_LONGEST_NAME]
+def _named(what: str, name: str) -> str:
+    name = one_line(name)[:_LONGEST_NAME]
     return f"{what}: {name}" if name else what
 
 
@@ -137,16 +151,11 @@ def _attachment(entry: Any) -> ShownFile:
         # The file itself is there, whatever its source says of it.
         kind = linked.file.media_type or kind
         size = size if linked.file.size is None else linked.file.size
-    about = ", ".join(each for each in (one_line(kind), _size(size)) if each)
+    told = "" if size is None else size_text(size)
+    about = ", ".join(each for each in (one_line(kind), told) if each)
     # A page from the disk may do more than this one, which is a page of somebody else's.
     is_active = linked is not None and linked.url.lower().endswith(_ACTIVE)
     address = "" if linked is None or is_active else linked.url
-    return ShownFile(name or "unnamed", about, address, linked)
-
-
-def _size(size: int | None) -> str:
-    if size is None:
-        return ""
-    if size < 1000:
-        return f"{size} bytes"
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    if not name:
+        name = one_line(_encode(entry).decode()) if entry else "unnamed"
+    return ShownFile(name, about, address, linked)

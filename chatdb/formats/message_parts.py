@@ -1,7 +1,9 @@
 """What stands beside the words of a message, in whatever shape its source has it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,8 +16,23 @@ _TEXTS = ("text", "thinking", "content")
 _CODE = {"code": "python", "command": "bash", "sql": "sql"}
 """What a call names the code that it runs, and its language if it names none."""
 _LANGUAGES = {"repl": "javascript", "bash": "bash"}
+_LANGUAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+#.-]{0,30}")
+"""A name that is no markup wherever it stands."""
+_LARGEST = (1 << 63) - 1
+"""Bytes that a file can have: what is larger is no size."""
 _IMAGE_NAMES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".heic", ".bmp", ".tif", ".tiff", ".svg")
 ROLE_NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
+
+
+class Output(NamedTuple):
+    """What a call brought: its tool's name, its text, and all else of it.
+
+    `text` is None without one, empty if the words of the message are that text.
+    """
+
+    name: str
+    text: str | None
+    rest: Any
 
 
 def items(value: Any) -> Sequence[Any]:
@@ -56,23 +73,65 @@ def called_code(call: Any) -> tuple[str, str, Fields] | None:
         for name, language in _CODE.items():
             code = given.get(name)
             if isinstance(code, str) and code.strip():
-                named = given.get("language")
                 others = {each: given[each] for each in given if each != name}
                 rest = {each: call[each] for each in call if each not in ("name", key, "function")}
                 language = _LANGUAGES.get(call_name(call), language)
-                return code, named if isinstance(named, str) else language, _with(rest, key, others)
+                named = _language_in(given)
+                return code, language if named is None else named, _with(rest, key, others)
     return None
 
 
-def output_text(output: Any) -> tuple[str, Fields] | None:
-    """Return the text of a call's output and its other fields; None if it has no text."""
-    if isinstance(output, Mapping):
-        for key in ("text", "content", "output"):
-            text = readable(output.get(key))
-            if text is not None and text.strip():
-                return text, {each: output[each] for each in output if each not in ("name", key)}
-    text = readable(output)
-    return None if text is None else (text, {})
+def calls_shown(message: Message) -> Sequence[Any]:
+    """Return the calls of which the words of a message do not say everything."""
+    return items(message.tool_calls) if code_language(message) is None else ()
+
+
+def output_text(output: Any) -> tuple[str, Any] | None:
+    """Return the text of a call's output and what else it holds; None if it has no text."""
+    if not isinstance(output, Mapping):
+        return _parted(output)
+    for key in ("text", "content", "output"):
+        found = _parted(output.get(key))
+        if found is not None and found[0].strip():
+            rest = {each: output[each] for each in output if each not in ("name", key)}
+            return found[0], _with(rest, key, found[1])
+    return None
+
+
+def outputs_shown(message: Message) -> Iterator[Output]:
+    """Yield the outputs of a message, without texts of which its words were made."""
+    outputs = items(message.tool_outputs)
+    parted: list[tuple[str | None, Any]] = [output_text(each) or (None, each) for each in outputs]
+    if message.role == "tool":
+        # Readers join texts in their own ways.
+        texts = [(text or "").split() for text, _ in parted]
+        words = message.content.split()
+        says_all = words == list(chain.from_iterable(texts))
+        parted = [
+            ("" if own and (says_all or own == words) else text, rest)
+            for own, (text, rest) in zip(texts, parted, strict=True)
+        ]
+    for output, (text, rest) in zip(outputs, parted, strict=True):
+        yield Output(call_name(output), text, rest)
+
+
+def _parted(value: Any) -> tuple[str, list[Any]] | None:
+    """Return the texts of a value, and the items of a list that are none; None without a text."""
+    if isinstance(value, str):
+        return value, []
+    texts = [_text_of(each) for each in value] if isinstance(value, list) else []
+    found = [text for text in texts if text is not None]
+    if not found:
+        return None
+    others = [each for each, text in zip(value, texts, strict=True) if text is None]
+    return "\n\n".join(found), others
+
+
+def _language_in(fields: Fields) -> str | None:
+    """Return the language that a call names, None for none and for what cannot be one."""
+    named = fields.get("language")
+    is_name = isinstance(named, str) and named != "unknown" and _LANGUAGE.fullmatch(named)
+    return str(named) if is_name else None
 
 
 def _as_fields(value: Any) -> Fields:
@@ -85,7 +144,7 @@ def _as_fields(value: Any) -> Fields:
     return value if isinstance(value, Mapping) else {}
 
 
-def _with(fields: Fields, key: str, value: Fields) -> Fields:
+def _with(fields: Fields, key: str, value: Any) -> Fields:
     return {**fields, key: value} if value else fields
 
 
@@ -112,10 +171,12 @@ def code_language(message: Message) -> str | None:
     # A call with an input of its own says nothing of the content.
     if not isinstance(call, dict) or not call.keys() <= {"name", "language"}:
         return None
-    language = call.get("language")
-    if isinstance(language, str) and language.isalnum() and language != "unknown":
+    words = message.content.lstrip()
+    if not words:
+        return None
+    if (language := _language_in(call)) is not None:
         return language
-    if message.content.lstrip().startswith("{"):
+    if words.startswith("{"):
         return "json"
     return "python" if call.get("name") == "python" else ""
 
@@ -151,9 +212,10 @@ def attachment_label(value: Any) -> tuple[str, tuple[str, int | None]]:
             if isinstance(name, str) and one_line(name):
                 kind = value.get("mime_type") or value.get("type") or value.get("file_type")
                 size = value.get("size") or value.get("file_size")
+                is_size = type(size) is int and 0 <= size <= _LARGEST
                 return one_line(name), (
                     kind if isinstance(kind, str) else "",
-                    size if isinstance(size, int) else None,
+                    size if is_size else None,
                 )
     return "", ("", None)
 

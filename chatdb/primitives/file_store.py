@@ -77,16 +77,15 @@ class FileStore:
                 return None
 
     def read(self, tenant: UUID, digest: str, most: int) -> bytes | None:
-        """Return the bytes of a file, None without one that is no larger than so many bytes.
+        """Return the first bytes of a file, at most so many; None without such a file.
 
         Raises StorageError.
         """
-        size = self.size_of(tenant, digest)
-        if size is None or size > most:
+        if self.size_of(tenant, digest) is None:
             return None
         path = self.path(tenant, digest)
-        with _reading(path):
-            return path.read_bytes()
+        with _reading(path), path.open("rb") as file:
+            return file.read(most)
 
     def tenants(self) -> list[UUID]:
         """Return the tenants that have a folder, in order."""

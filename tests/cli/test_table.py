@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from chatdb.cli.cells import cell_text, told_once
 from chatdb.cli.headings import heading
 from chatdb.cli.table import record_lines, table_lines
-from chatdb.cli.text import short_ago, size_text
+from chatdb.cli.text import short_ago
+from chatdb.primitives.sizes import size_text
 
 words = st.text(alphabet=st.sampled_from("ab漢字é "), max_size=60).map(str.strip)
 

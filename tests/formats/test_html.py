@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from chatdb.formats import registry
 from chatdb.formats.attachment_links import LinkedEntry
 from chatdb.formats.base import WriteOptions
-from chatdb.formats.html.highlighting import LONGEST as LONGEST_CODE
 from chatdb.formats.html.highlighting import highlighted
 from chatdb.formats.html.rendering import rendered
 from chatdb.formats.markdown_reading import LONGEST
+from chatdb.formats.message_body import LONGEST_COLOURED
 from chatdb.formats.times import EPOCH
 from chatdb.records import Conversation
 from tests.operations.export_rows import ODD_TEXTS, ODD_TIMES, conversation, message
@@ -229,7 +229,7 @@ def test_code_is_coloured_if_its_language_is_known() -> None:
         'x = <span class="hs">&#x27;a&#x27;</span> <span class="hc"># b</span>'
     )
     assert highlighted("a < b", "no-such") == highlighted("a < b", "") == "a &lt; b"
-    assert "<span" not in highlighted("x = 1\n" * LONGEST_CODE, "python")
+    assert "<span" not in highlighted("x = 1\n" * LONGEST_COLOURED, "python")
 
 
 def test_a_text_of_megabytes_is_shown_as_it_is() -> None:

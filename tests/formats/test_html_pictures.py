@@ -6,11 +6,12 @@ from html import unescape
 
 import pytest
 
+from chatdb.formats import kept_pictures
 from chatdb.formats.attachment_links import with_linked_files
 from chatdb.formats.base import WriteOptions
-from chatdb.formats.html import pictures
 from chatdb.formats.html.conversations import conversation_html
-from chatdb.formats.html.pictures import ShownPictures, image_sources
+from chatdb.formats.html.pictures import image_sources
+from chatdb.formats.kept_pictures import KeptPictures
 from chatdb.formats.registry import writer
 from chatdb.records import Conversation, MessageFile
 from tests.formats.pdf_samples import png
@@ -35,7 +36,7 @@ IDS = ("png", "gif", "jpeg", "webp", "broken", "bomb", "svg", "lie", "pdf", "unk
 
 def options_for(data: bytes | None, attachments: str | None = None) -> WriteOptions:
     def read(_: Conversation, __: MessageFile, most: int) -> bytes | None:
-        return None if data is None or len(data) > most else data
+        return None if data is None else data[:most]
 
     return WriteOptions(read_file=read, attachments=attachments)
 
@@ -82,7 +83,7 @@ def test_a_page_of_a_folder_shows_the_pictures_that_it_links(
 ) -> None:
     options = options_for(data, "attachments")
     linked = with_linked_files(talk(kind), "../attachments")
-    article, _ = conversation_html(linked, options, ShownPictures(options))
+    article, _ = conversation_html(linked, options, KeptPictures(options))
 
     address = unescape(re.findall(r'<li><a href="([^"]*)"', article)[0])
     assert address.startswith("../attachments/aaaaaaaaaaaa_my")
@@ -96,31 +97,52 @@ def test_a_picture_has_a_text_and_its_size() -> None:
     assert 'alt="cat &amp; dog.png" width="60" height="40"><br>' in page
 
 
-def test_what_is_gone_or_too_large_is_named_and_in_a_folder_linked() -> None:
-    assert images(one_page(options_for(None), talk("image/png"))) == []
-    assert images(one_page(options_for(png(8, 8) + bytes(1_000_000)), talk("image/png"))) == []
+@pytest.mark.parametrize(
+    ("data", "is_shown"),
+    [
+        (None, False),
+        (png(8, 8) + bytes(1_000_000), True),
+        (png(9_000, 9_000) + bytes(1_000_000), False),
+        (SVG + bytes(1_000_000), False),
+    ],
+    ids=("gone", "large", "bomb", "lie"),
+)
+def test_a_large_picture_is_looked_at_before_a_page_of_a_folder_shows_it(
+    data: bytes | None, is_shown: bool
+) -> None:
+    assert images(one_page(options_for(data), talk("image/png"))) == []
 
-    options = options_for(None, "attachments")
+    options = options_for(data, "attachments")
     linked = with_linked_files(talk("image/png"), "../attachments")
-    assert len(images(conversation_html(linked, options, ShownPictures(options))[0])) == 1
+    article, _ = conversation_html(linked, options, KeptPictures(options))
+    assert len(images(article)) == is_shown
+    assert article.count('<li><a href="../attachments/') == 1
 
 
 def test_a_file_that_a_browser_would_run_is_no_picture_whatever_it_says() -> None:
     options = options_for(png(8, 8), "attachments")
     linked = with_linked_files(talk("image/png", name="cat.svg"), "../attachments")
 
-    assert images(conversation_html(linked, options, ShownPictures(options))[0]) == []
+    assert images(conversation_html(linked, options, KeptPictures(options))[0]) == []
 
 
-def test_a_page_takes_only_so_many_bytes_of_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_file_takes_only_so_many_bytes_of_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     data = png(8, 8)
-    monkeypatch.setattr(pictures, "MOST_INSIDE", 3 * len(data))
+    monkeypatch.setattr(kept_pictures, "MOST_INSIDE", 3 * len(data))
 
     page = one_page(options_for(data), talk("image/png", 2), talk("image/png", 2))
 
     assert len(images(page)) == 3
-    assert page.count("not shown: the page has too many pictures") == 1
+    assert page.count("not shown: the file has too many pictures") == 1
     assert page.count("img-src data:;") == 1
+
+    made = writer("markdown", options_for(data))
+    # The same picture again takes no more room in a conversation.
+    talks = [talk("image/png", 2) for _ in range(5)]
+    text = b"".join((made.begin(), *map(made.conversation, talks))).decode()
+    assert (text.count("][kept-"), text.count("data:image/png;base64,")) == (6, 3)
+    assert text.count("not shown: the file has too many pictures") == 4
+    assert b"not shown" not in made.begin() + made.conversation(talks[0])
 
 
 def test_a_text_that_looks_like_an_image_opens_nothing() -> None:

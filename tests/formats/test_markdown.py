@@ -209,7 +209,7 @@ def test_tools_and_attachments_are_listed() -> None:
     assert '"q": "x"' in text
     assert "## Tool (browser)" in text
     assert "<summary>Output</summary>\n\n```\nresult\n```" in text
-    assert "- ``a`b.png`` (`image/png, 5 bytes`)\n" in text
+    assert "- ``a`b.png`` (`image/png, 5 B`)\n" in text
     assert '- `{"odd":true}`\n' in text
 
 

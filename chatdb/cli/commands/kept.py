@@ -22,9 +22,10 @@ from chatdb.cli.options import (
     argument,
     option,
 )
-from chatdb.cli.text import counted, one_line, size_text
+from chatdb.cli.text import counted, one_line
 from chatdb.cli.times import read_age
 from chatdb.errors import ExitCode
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl

@@ -9,7 +9,8 @@ from chatdb.formats.conversation_heads import days_of, marks_of, names_of, title
 from chatdb.formats.files.selection import chosen_messages
 from chatdb.formats.html.forks import Flow, Fork, flow_of
 from chatdb.formats.html.messages import fold, message_html, time_html
-from chatdb.formats.html.pictures import ShownPictures
+from chatdb.formats.html.pictures import image_html
+from chatdb.formats.kept_pictures import KeptPictures
 from chatdb.formats.times import is_known
 from chatdb.records import Conversation, Message, is_hidden
 
@@ -19,7 +20,7 @@ _SWITCHES = 100_000
 
 
 def conversation_html(
-    record: Conversation, options: WriteOptions, pictures: ShownPictures, start: str = ""
+    record: Conversation, options: WriteOptions, pictures: KeptPictures, start: str = ""
 ) -> tuple[str, int]:
     """Return a conversation, and how many messages it shows.
 
@@ -38,10 +39,10 @@ def conversation_html(
 
 class _Article:
     def __init__(
-        self, record: Conversation, options: WriteOptions, pictures: ShownPictures, start: str
+        self, record: Conversation, options: WriteOptions, pictures: KeptPictures, start: str
     ) -> None:
         self._record = record
-        self._image = partial(pictures.image, record)
+        self._image = partial(image_html, pictures, record)
         self._options = options
         self._start = start
         self._forks = 0

@@ -4,8 +4,7 @@ from functools import cache, lru_cache
 from html import escape
 from typing import Any
 
-LONGEST = 50_000
-"""Characters of code that is coloured: some lexers take far more than a second for a megabyte."""
+from chatdb.formats.message_body import LONGEST_COLOURED
 
 _CLASSES = {
     "Comment": "hc",
@@ -30,7 +29,7 @@ _CLASSES = {
 
 def highlighted(code: str, language: str) -> str:
     """Return code as HTML, coloured if the language is known."""
-    lexer = _lexer(language.lower()) if language and len(code) <= LONGEST else None
+    lexer = _lexer(language.lower()) if language and len(code) <= LONGEST_COLOURED else None
     if lexer is None:
         return escape(code)
     parts = []

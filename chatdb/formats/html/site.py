@@ -16,9 +16,10 @@ from chatdb.formats.files.selection import chosen_messages
 from chatdb.formats.html.conversations import conversation_html
 from chatdb.formats.html.lists import WORDS_LIMIT, address, list_page
 from chatdb.formats.html.page import GENERATOR, page_end, page_start
-from chatdb.formats.html.pictures import ShownPictures, image_sources
+from chatdb.formats.html.pictures import image_sources
 from chatdb.formats.html.spool import Entry, Page, Spool, open_spool
 from chatdb.formats.html.words import WordIndex, words_of
+from chatdb.formats.kept_pictures import KeptPictures
 from chatdb.formats.markdown_text import one_line
 from chatdb.formats.times import is_known
 from chatdb.records import Conversation
@@ -75,7 +76,7 @@ def _spool(spool: Spool, options: WriteOptions, name: str, record: Conversation)
     texts += [each.attached_text for each in chosen if each.attached_text]
     up = "../" * (directory.count("/") + 1)
     linked = with_linked_files(record, options.attachments and up + options.attachments)
-    article, _ = conversation_html(linked, options, ShownPictures(options))
+    article, _ = conversation_html(linked, options, KeptPictures(options))
     page = Page(entry, article, sorted(words_of(texts)))
     spool.add(page, directory, record.created_at.isoformat(), record.id.hex)
 

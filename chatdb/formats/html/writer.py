@@ -8,7 +8,8 @@ from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.conversation_heads import title_of
 from chatdb.formats.html.conversations import conversation_html
 from chatdb.formats.html.page import page_end, page_start
-from chatdb.formats.html.pictures import ShownPictures, image_sources
+from chatdb.formats.html.pictures import image_sources
+from chatdb.formats.kept_pictures import KeptPictures
 from chatdb.records import Conversation
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ class HtmlWriter(Writer):
 
     def __init__(self, options: WriteOptions) -> None:
         self._options = options
-        self._pictures = ShownPictures(options)
+        self._pictures = KeptPictures(options)
         self._count = 0
         self._title = ""
         self._first = ""
 
     def begin(self) -> bytes:
-        self._pictures = ShownPictures(self._options)
+        self._pictures = KeptPictures(self._options)
         self._count = 0
         return b""
 

@@ -17,6 +17,7 @@ from chatdb.formats.markdown_reading import (
     plain_lines,
     with_addresses,
 )
+from chatdb.formats.message_body import LONGEST_COLOURED
 from chatdb.formats.pdf.lines import breakable, runs_right_to_left, shown, with_emoji
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 Node = str | list[Any]
 Tokens = Sequence["Token"]
 
-LONGEST_COLOURED = 50_000
-"""Characters of code that is coloured, as in HTML."""
 PIECE = 50_000
 """Characters of a plain text in one block: pages are made of blocks."""
 LONGEST_WORD = 60

@@ -19,8 +19,9 @@ from chatdb.errors import (
 )
 from chatdb.formats.pdf import typesetting
 
-_MOST_CHARACTERS = 2_000_000
-"""Characters after which the process is replaced: it keeps what it might use again."""
+MOST_CHARACTERS = 2_000_000
+"""Characters of the largest document, after which the process is replaced: it keeps what it might
+use again."""
 _FULL = f"os error {errno.ENOSPC}"
 """How the compiler, which is written in Rust, says that a disk is full."""
 
@@ -71,7 +72,7 @@ class Compiler:
 
         Raises TypesettingFailedError, StorageError for a full disk.
         """
-        if self._characters + size > _MOST_CHARACTERS:
+        if self._characters + size > MOST_CHARACTERS:
             self._end()
         self._characters += size
         answer = self._ask(kind="document", folder=str(folder))

@@ -7,6 +7,7 @@ from chatdb.formats.attachment_links import LinkedEntry
 from chatdb.formats.files.selection import Chosen
 from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_body import (
+    LONGEST_COLOURED,
     Aside,
     Part,
     Prose,
@@ -18,7 +19,6 @@ from chatdb.formats.message_body import (
 from chatdb.formats.message_parts import ROLE_NAMES
 from chatdb.formats.pdf.blocks import (
     LONGEST_CODE_WORD,
-    LONGEST_COLOURED,
     LONGEST_WORD,
     blocks_of,
     code_blocks,

@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from chatdb.formats.attachment_links import kept_picture, with_kept_files
+from chatdb.formats.attachment_links import with_kept_files
 from chatdb.formats.base import Document, WriteOptions
 from chatdb.formats.conversation_heads import days_of, marks_of, names_of, title_of
 from chatdb.formats.files.selection import chosen_messages
-from chatdb.formats.pdf.compiler import Compiler
+from chatdb.formats.kept_pictures import kept_picture
+from chatdb.formats.pdf.compiler import MOST_CHARACTERS, Compiler
 from chatdb.formats.pdf.letters import Letters
 from chatdb.formats.pdf.lines import breakable, runs_right_to_left
 from chatdb.formats.pdf.messages import Item, items_of
@@ -25,7 +26,6 @@ from chatdb.primitives.private_folder import private_folder
 from chatdb.records import Conversation, Message
 
 MOST_MESSAGES = 5_000
-MOST_CHARACTERS = 2_000_000
 MOST_PIXELS = 60_000_000
 """What a volume has at most: memory is 80 MB per 1,000 usual messages."""
 

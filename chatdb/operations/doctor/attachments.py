@@ -10,9 +10,10 @@ from chatdb.operations.attachments.public import (
     saved_digests,
     tells_of_files,
 )
-from chatdb.operations.doctor.findings import Check, Finding, info, megabytes, ok, warning
+from chatdb.operations.doctor.findings import Check, Finding, info, ok, warning
 from chatdb.operations.kept.public import deletions_folder
 from chatdb.primitives.file_store import FileStore
+from chatdb.primitives.sizes import size_text
 from chatdb.store.every_organization import EVERY
 
 
@@ -55,4 +56,4 @@ def _attachments(folder: Path | None, database: Database) -> Iterator[Finding]:
             "chatdb attachments prune --all-orgs",
         )
     if not report.problems:
-        yield ok(f"{report.files} attachments in {folder} ({megabytes(report.bytes)})")
+        yield ok(f"{report.files} attachments in {folder} ({size_text(report.bytes)})")

@@ -92,10 +92,3 @@ def _is_refused(failure: ChatdbError) -> bool:
     """Tell whether the database denies this user access: privileges have a separate check."""
     cause = getattr(failure.__cause__, "orig", None) or failure.__cause__
     return getattr(cause, "sqlstate", None) == "42501"
-
-
-def megabytes(size: int) -> str:
-    """Write a number of bytes for people."""
-    if size >= 10_000_000_000:
-        return f"{size / 1e9:.0f} GB"
-    return f"{size / 1e6:,.0f} MB" if size >= 1_000_000 else f"{size / 1e3:,.0f} kB"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from chatdb.db.url import DatabaseUrl
-from chatdb.operations.doctor.findings import Check, Finding, info, megabytes, ok, warning
+from chatdb.operations.doctor.findings import Check, Finding, info, ok, warning
 from chatdb.operations.kept.public import summarise_kept
+from chatdb.primitives.sizes import size_text
 
 Place = tuple[DatabaseUrl, str | None]
 """A database, and the schema of chatdb's tables in it."""
@@ -21,7 +22,7 @@ def _kept(place: Place) -> Iterator[Finding]:
         return
     age = datetime.now(UTC) - found.oldest
     what = "item is" if found.items == 1 else "items are"
-    text = f"{found.items} {what} kept ({megabytes(found.bytes)}), the oldest for {age.days} days"
+    text = f"{found.items} {what} kept ({size_text(found.bytes)}), the oldest for {age.days} days"
     fix = "chatdb kept list; then: chatdb kept prune --older-than 30d"
     make = warning if age > _OLD else info
     yield make(text, fix)

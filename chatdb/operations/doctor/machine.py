@@ -14,7 +14,8 @@ from pathlib import Path
 import chatdb
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, EngineUnavailableError
-from chatdb.operations.doctor.findings import Check, Finding, error, info, megabytes, ok, warning
+from chatdb.operations.doctor.findings import Check, Finding, error, info, ok, warning
+from chatdb.primitives.sizes import size_text
 from chatdb.servers import postgres_tools
 from chatdb.servers.compose.engine import ComposeEngine
 from chatdb.servers.embedded.engine import EmbeddedEngine
@@ -203,7 +204,7 @@ def _disk(machine: Machine) -> Iterator[Finding]:
             need = max(need, 2 * url.sqlite_path.stat().st_size)
     for check_id, place in places.items():
         free = shutil.disk_usage(place).free
-        text = f"{megabytes(free)} are free in {place}"
+        text = f"{size_text(free)} are free in {place}"
         fix = f"free some space: du -xh --max-depth=2 {shlex.quote(str(place))}"
         if free < _LITTLE_BYTES:
             yield error(text, fix, of=check_id)

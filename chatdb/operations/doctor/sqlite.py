@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatdb.db.sqlite.copies import damages
-from chatdb.operations.doctor.findings import Check, Finding, error, info, megabytes, ok, warning
+from chatdb.operations.doctor.findings import Check, Finding, error, info, ok, warning
+from chatdb.primitives.sizes import size_text
 
 _LARGE_LOG_BYTES = 64_000_000
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -37,7 +38,7 @@ class DatabaseFile:
 def _reachable(file: DatabaseFile) -> Iterator[Finding]:
     file.value("SELECT count(*) FROM sqlite_master")
     size = int(str(file.value("PRAGMA page_count"))) * int(str(file.value("PRAGMA page_size")))
-    yield ok(f"{file.path} can be read ({megabytes(size)})")
+    yield ok(f"{file.path} can be read ({size_text(size)})")
 
 
 def _rights(file: DatabaseFile) -> Iterator[Finding]:
@@ -86,11 +87,11 @@ def _log_size(file: DatabaseFile) -> Iterator[Finding]:
     size = log.stat().st_size if log.exists() else 0
     if size > _LARGE_LOG_BYTES:
         yield warning(
-            f"the write-ahead log has grown to {megabytes(size)}: a reader may be blocking it",
+            f"the write-ahead log has grown to {size_text(size)}: a reader may be blocking it",
             'chatdb connect -c "PRAGMA wal_checkpoint(TRUNCATE)"',
         )
     else:
-        yield ok(f"the write-ahead log is small ({megabytes(size)})")
+        yield ok(f"the write-ahead log is small ({size_text(size)})")
 
 
 def _lock(file: DatabaseFile) -> Iterator[Finding]:

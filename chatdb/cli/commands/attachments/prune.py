@@ -7,7 +7,8 @@ from chatdb.cli.confirm import confirm
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import AllOrgsOption, DryRunOption, YesOption
 from chatdb.cli.organizations_meant import scope_of
-from chatdb.cli.text import counted, size_text
+from chatdb.cli.text import counted
+from chatdb.primitives.sizes import size_text
 
 
 def prune(

@@ -13,8 +13,9 @@ from chatdb.cli.commands.backup.notifying import notifying
 from chatdb.cli.confirm import confirm_removal
 from chatdb.cli.context import CommandContext
 from chatdb.cli.options import DryRunOption, YesOption, option
-from chatdb.cli.text import counted, one_line, size_text
+from chatdb.cli.text import counted, one_line
 from chatdb.errors import ExitCode
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from chatdb.operations.backups.prune import PrunedBackup, PruneReport

@@ -7,20 +7,23 @@ from typing import Any, Literal
 
 import msgspec
 
-from chatdb.cli.text import one_line, size_text
+from chatdb.cli.text import one_line
 from chatdb.formats.citations import with_links, with_numbers
 from chatdb.formats.message_parts import (
     attachment_label,
     attachments_once,
     call_name,
     called_code,
+    calls_shown,
     code_language,
     image_size,
     is_image,
     items,
     output_text,
+    outputs_shown,
 )
 from chatdb.primitives.nesting import roomy
+from chatdb.primitives.sizes import size_text
 from chatdb.records import Message
 
 _FOLDED_LINES = 6
@@ -53,9 +56,7 @@ def blocks(message: Message, *, full: bool, numbered: bool = False) -> Iterator[
         yield from _output(message.content, full=full)
     else:
         yield from _words(message, numbered=numbered)
-    # Where the words are what the one call runs, nothing more is to be said of it.
-    if full or code_language(message) is None:
-        yield from _calls(message.tool_calls, full=full)
+    yield from _calls(items(message.tool_calls) if full else calls_shown(message), full=full)
     yield from _outputs(message, full=full)
     if message.attached_text:
         yield Block("note", "[attached text]")
@@ -109,13 +110,13 @@ def _id(entry: Any) -> str | None:
 
 def _file_name(entry: Any, *, with_size: bool = False) -> str:
     name, (_, size) = attachment_label(entry)
-    about = f" ({size_text(size)})" if with_size and size is not None and size >= 0 else ""
+    about = f" ({size_text(size)})" if with_size and size is not None else ""
     return f"{one_line(name, limit=80) or 'unnamed'}{about}"
 
 
-def _calls(value: Any, *, full: bool) -> Iterator[Block]:
+def _calls(calls: Sequence[Any], *, full: bool) -> Iterator[Block]:
     names: list[str] = []
-    for call in items(value):
+    for call in calls:
         name = one_line(call_name(call), limit=_FOLDED_WIDTH)
         found = called_code(call)
         if found is not None:
@@ -136,19 +137,19 @@ def _calls(value: Any, *, full: bool) -> Iterator[Block]:
 
 def _outputs(message: Message, *, full: bool) -> Iterator[Block]:
     """Yield the texts of outputs; what is only JSON is folded behind them."""
-    has_text = message.role == "tool" and bool(message.content.strip())
-    for output in items(message.tool_outputs):
-        found = output_text(output)
-        if full:
+    if full:
+        for output in items(message.tool_outputs):
             yield Block("note", "[tool output]")
             yield Block("code", _written_out(output), "json")
-        elif found is not None and not has_text:
+        return
+    for _, text, rest in outputs_shown(message):
+        if text:
             yield Block("note", "[tool output]")
-            yield Block("output", _folded(found[0]))
-        elif found is None and not has_text and len(told := _dumps(output)) <= _FOLDED_WIDTH:
+            yield Block("output", _folded(text))
+        elif text is None and len(told := _dumps(rest)) <= _FOLDED_WIDTH:
             yield Block("note", f"[tool output: {told}]")
-        elif found is None:
-            yield _json_note(_written_out(output))
+        elif text is None:
+            yield _json_note(_written_out(rest))
 
 
 def _output(content: str, *, full: bool) -> Iterator[Block]:

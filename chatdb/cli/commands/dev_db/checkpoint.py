@@ -9,7 +9,7 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.dev_server import checkpoint_url
 from chatdb.cli.lazy_group import group_app
 from chatdb.cli.options import DataCommand, DisconnectOption, DryRunOption, YesOption, argument
-from chatdb.cli.text import size_text
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from chatdb.operations.dev_db.checkpoints import Checkpoint

@@ -28,7 +28,8 @@ from chatdb.cli.options import (
     option,
     seconds,
 )
-from chatdb.cli.text import counted, size_text
+from chatdb.cli.text import counted
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from chatdb.db.url import DatabaseUrl

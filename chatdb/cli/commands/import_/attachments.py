@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 from chatdb.cli.context import CommandContext
-from chatdb.cli.text import counted, size_text
+from chatdb.cli.text import counted
 from chatdb.errors import UsageError
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from chatdb.operations.attachments.public import LeftOutFile

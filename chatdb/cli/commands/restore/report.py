@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chatdb.backups.left_out import left_out_lines
-from chatdb.cli.text import counted, size_text
+from chatdb.cli.text import counted
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from chatdb.db.contract.replacement import KeptDatabase

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from chatdb.cli.charts import WEEKDAYS, bar, heat_map, scale
 from chatdb.cli.commands.stats.periods import TIMES, gap
 from chatdb.cli.table import table_lines
-from chatdb.cli.text import counted, one_line, size_text
+from chatdb.cli.text import counted, one_line
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from chatdb.operations.searching.stats import StatsReport

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from chatdb.cli.charts import bar
 from chatdb.cli.table import record_lines
-from chatdb.cli.text import ago, counted, size_text, time_text
+from chatdb.cli.text import ago, counted, time_text
 from chatdb.formats.times import is_known
+from chatdb.primitives.sizes import size_text
 
 if TYPE_CHECKING:
     from chatdb.operations.doctor.status import StatusReport
