@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chatdb.db.database import Database
+from chatdb.formats.files.writing import Written
 from chatdb.operations.exporting.exports import find_within
 from chatdb.operations.exporting.files import ExportOptions, export_file
 from chatdb.primitives.file_store import FileStore
@@ -28,8 +29,8 @@ def write_page(
     all_branches: bool = False,
     include_hidden: bool = False,
     store: FileStore | None = None,
-) -> Path:
-    """Write the conversation that `text` names as HTML, and return the path of the file.
+) -> tuple[Path, Written]:
+    """Write the conversation that `text` names as HTML; return the file and what is in it.
 
     Small pictures of the store are in it. Only this user can read it. Pages of earlier calls are
     removed when they are a day old. Raises NotFoundError and UsageError as `find_within`,
@@ -47,8 +48,10 @@ def write_page(
     )
     folder = _folder(Path(tempfile.gettempdir()))
     path = folder / f"{identifier.hex[-8:]}-{time.time_ns():x}.html"
-    export_file(database, path, options, force=False, on_read=lambda *_: None, store=store)
-    return path
+    written = export_file(
+        database, path, options, force=False, on_read=lambda *_: None, store=store
+    )
+    return path, written
 
 
 def _folder(parent: Path) -> Path:
