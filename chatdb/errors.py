@@ -62,6 +62,14 @@ class StorageError(ChatdbError):
     code = "storage"
 
 
+class UnreadableFileError(StorageError):
+    """A file that is there but cannot be read; `reason` is the system's word for why."""
+
+    def __init__(self, text: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(text, hint=hint)
+        self.reason = reason
+
+
 class DatabaseUnreachableError(ChatdbError):
     """No connection to the database, or it was lost."""
 

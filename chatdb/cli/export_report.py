@@ -1,5 +1,7 @@
 """What an export, and a conversion, say of what they wrote."""
 
+from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from chatdb.formats.base import MissingLetters
     from chatdb.formats.files.writing import Written
     from chatdb.operations.exporting.database import DatabaseWritten
+
+_NAMED = 5
 
 
 def report_rows(command: CommandContext, written: "DatabaseWritten") -> None:
@@ -33,7 +37,7 @@ def warn_of_kept(command: CommandContext, name: str) -> None:
 
 
 def report(command: CommandContext, written: "Written", output: str | None) -> None:
-    """Print what was written; raise Exit 7 if existing files were kept."""
+    """Print what was written; raise Exit 7 if something else is there, or something left out."""
     if written.unchanged:
         done = "holds" if written.unchanged == 1 else "hold"
         command.diagnostics.note(
@@ -58,8 +62,20 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
         )
     for each in written.missing_letters:
         command.diagnostics.warning(_boxes(each))
-    if written.kept or written.missing_letters:
+    if written.unreadable:
+        command.diagnostics.warning(_left_out(written.unreadable))
+    if written.kept or written.missing_letters or written.unreadable:
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _left_out(unreadable: Mapping[str, str]) -> str:
+    """Return what to say of attachments that could not be read, by their digests."""
+    names = [safe(name) for name in islice(unreadable.values(), _NAMED)]
+    more = len(unreadable) - len(names)
+    return (
+        f"left out, for they cannot be read: {counted(len(unreadable), 'attachment')}"
+        f" ({', '.join(names)}{f' and {more:,} more' if more else ''})"
+    )
 
 
 def _report_examples(command: CommandContext, written: "Written", output: str | None) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from chatdb.errors import StorageError
+from chatdb.errors import UnreadableFileError
 from chatdb.primitives.atomic_write import storage_error, sync_file_system, sync_folder
 from chatdb.primitives.digests import DIGEST, Readable, pieces
 from chatdb.primitives.own_folder import make_own_folder
@@ -42,7 +42,11 @@ class AddedFile:
 
 
 class FileStore:
-    """The folder; it is made when the first file is added. Writing raises StorageError."""
+    """The folder; it is made when the first file is added.
+
+    Reading raises UnreadableFileError: what cannot be looked at is not missing. Writing raises
+    StorageError.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -62,10 +66,7 @@ class FileStore:
         return self.folder / str(tenant) / digest
 
     def size_of(self, tenant: UUID, digest: str) -> int | None:
-        """Return the size of a file in bytes, None without such a file.
-
-        Raises StorageError where it cannot be known: what cannot be looked at is not missing.
-        """
+        """Return the size of a file in bytes, None without such a file."""
         try:
             path = self.path(tenant, digest)
         except ValueError:
@@ -77,15 +78,18 @@ class FileStore:
                 return None
 
     def read(self, tenant: UUID, digest: str, most: int) -> bytes | None:
-        """Return the first bytes of a file, at most so many; None without such a file.
-
-        Raises StorageError.
-        """
+        """Return the first bytes of a file, at most so many; None without such a file."""
         if self.size_of(tenant, digest) is None:
             return None
         path = self.path(tenant, digest)
         with _reading(path), path.open("rb") as file:
             return file.read(most)
+
+    def pieces(self, tenant: UUID, digest: str) -> Iterator[memoryview]:
+        """Yield the bytes of a file in pieces, each in the memory of the one before."""
+        path = self.path(tenant, digest)
+        with _reading(path), path.open("rb", buffering=0) as source:
+            yield from pieces(source)
 
     def tenants(self) -> list[UUID]:
         """Return the tenants that have a folder, in order."""
@@ -227,7 +231,8 @@ def _reading(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{place} cannot be read: {error.strerror or error}") from error
+        reason = error.strerror or str(error)
+        raise UnreadableFileError(f"{place} cannot be read: {reason}", reason=reason) from error
 
 
 def _sweep(folder: Path) -> None:

@@ -107,6 +107,44 @@ def test_open_writes_a_page_that_only_the_user_can_read(
     assert run("open", "ffffffff").exit_code == 5
 
 
+def test_open_leaves_what_has_its_folder_s_name_and_removes_its_own_old_folders(
+    run: Any, lite: DatabaseUrl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert lite.path is not None
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (tmp_path / "chatdb-pages-link").symlink_to(theirs)
+    taken = tmp_path / f"chatdb-pages-{os.geteuid()}"
+
+    def opened() -> Path:
+        done = run("open", "last", "--no-browser")
+        assert (done.exit_code, done.stderr) == (0, "")
+        return Path(done.stdout.strip())
+
+    taken.write_text("a file")
+    first = opened()
+    taken.unlink()
+    taken.symlink_to(tmp_path / "nowhere")
+    os.utime(first.parent, (0, 0))
+    second = opened()
+    assert (first.parent.exists(), taken.is_symlink()) == (False, True)
+    taken.unlink()
+    taken.mkdir()
+    taken.chmod(0o777)
+    os.utime(second.parent, (0, 0))
+    os.utime(theirs, (0, 0))
+    os.utime(taken, (0, 0))
+    pages = [opened(), opened()]
+    assert all(each.exists() and each.parent != taken for each in pages)
+    assert (second.parent.exists(), taken.exists(), theirs.exists()) == (False, True, True)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    done = run("open", "last", "--no-browser")
+    assert (done.exit_code, list(taken.iterdir())) == (1, [])
+    assert f"error: {tmp_path}/gone/chatdb-pages-{os.geteuid()} cannot be written" in done.stderr
+
+
 def test_open_starts_the_browser_that_is_set(
     run_process: Any, lite: DatabaseUrl, tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
 """Pages link kept attachments, which are put beside them once for the whole folder."""
 
+import hashlib
+import json
 import re
 from base64 import b64decode
 from collections.abc import Callable
@@ -11,6 +13,8 @@ from urllib.parse import unquote
 import pytest
 
 from chatdb.db.url import DatabaseUrl
+from chatdb.errors import ExitCode
+from chatdb.records import organization_id_of
 from tests.chatgpt_files import FILES, OTHER_PNG, PDF, PNG, write_export
 from tests.formats.pdf_samples import png
 
@@ -78,6 +82,38 @@ def test_one_page_has_its_pictures_inside(
     assert piped.stdout == page
     assert pictures(Path(opened.stdout.strip()).read_text()) == {"sanitized.png": dog}
     assert pictures((tmp_path / "none.html").read_text()) == {}
+
+
+def test_files_that_cannot_be_read_are_left_out_and_named_once(
+    run: Run, own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "kept" / str(organization_id_of("default"))
+    picture, paper = (place / hashlib.sha256(data).hexdigest() for data in (PNG, PDF))
+    for path in (picture, paper):
+        path.unlink()
+    picture.symlink_to(picture)
+    paper.mkdir()
+    talks = json.loads(run("conversations", "list", "--format", "json", *own).stdout)
+    (talk,) = (each["id"] for each in talks if each["title"] == "Talk 1")
+
+    for words, names in {
+        ("export", "--to", "html", "--output", "a/"): "2 attachments (my cat.png, ../../paper.pdf)",
+        ("export", "--to", "markdown", "--output", "b/"): "2 attachments",
+        ("export", "--to", "pdf", "--output", "c/"): "2 attachments",
+        ("export", "--output", "one.html"): "1 attachment (my cat.png)",
+        ("export", "--output", "one.md"): "1 attachment (my cat.png)",
+        ("export", "--output", "one.pdf"): "1 attachment (my cat.png)",
+        ("export", "--to", "html"): "1 attachment (my cat.png)",
+        ("open", talk, "--no-browser"): "1 attachment (my cat.png)",
+    }.items():
+        done = run(*words, *own)
+        assert done.exit_code == ExitCode.PARTIAL, (words, done.stderr)
+        assert done.stderr.count(f"left out, for they cannot be read: {names}") == 1, words
+    for folder in "abc":
+        (there,) = (tmp_path / folder / "attachments").iterdir()
+        assert there.read_bytes() == OTHER_PNG
 
 
 def test_without_attachments_and_of_broken_pictures_there_are_names_only(

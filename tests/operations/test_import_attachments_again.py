@@ -8,8 +8,10 @@ import pytest
 
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
+from chatdb.operations.importing.merge import merge
+from chatdb.records import Conversation, MessageFile
 from tests.chatgpt_files import OTHER_PNG, PDF, PNG, export_bytes, pointer, talk
-from tests.operations.importing import the_one
+from tests.operations.importing import conversation, message, the_one
 from tests.operations.test_import_attachments import files_in
 
 Run = Callable[..., Any]
@@ -86,6 +88,41 @@ def test_files_follow_their_entries_without_the_export_s_files(
     found = entries_and_bytes(database_url, tmp_path)
     assert sorted(found, key=str) == sorted([(PAPER, PDF), (A, PNG), (None, OTHER_PNG)], key=str)
     assert run("attachments", "check", "--read", *own).exit_code == 0
+
+
+def test_a_file_is_never_taken_for_that_of_another_id_with_its_name(
+    run: Run, own: Own, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    a, b, c = (named(each, "image.png") for each in (A, B, "file_00000000ccc1"))
+    keep(run, own, tmp_path / "export.zip", [a])
+    one = talk(1, pointer("sediment://file_00000000gone"), [b])
+    one["update_time"] += 60
+    (tmp_path / "newer.zip").write_bytes(export_bytes({}, [one]))
+
+    assert run("import", tmp_path / "newer.zip", *own).exit_code == 0
+
+    assert entries_and_bytes(database_url, tmp_path) == [(None, PNG)]
+    for minutes, entries in enumerate(([b], [b, c]), 2):
+        keep(run, own, tmp_path / "newest.zip", entries, minutes=minutes)
+        assert entries_and_bytes(database_url, tmp_path) == [(B, OTHER_PNG), (None, PNG)]
+
+
+@pytest.mark.parametrize("minutes", [-1, 1])
+def test_files_behind_the_last_entry_of_both_sides_of_a_merge_are_there_once(minutes: int) -> None:
+    asked = message("question", attachments=[{"id": A}])
+
+    def having(when: int, *letters: str) -> Conversation:
+        files = [
+            MessageFile(message_id=asked.id, position=place, digest=letter * 64, name=letter)
+            for place, letter in enumerate(letters)
+        ]
+        return conversation("talk", [asked], when, files=files)
+
+    merged = merge(having(0, "a", "b", "b", "c"), having(minutes, "a", "d", "c", "e", "b"))
+
+    assert [each.name for each in merged.files] == ["a", "b", "b", "c", "d", "e"]
+    assert [each.position for each in merged.files] == list(range(6))
+    assert merge(merged, having(minutes, "a", "d", "c", "e", "b")) == merged
 
 
 def test_a_file_at_another_entry_is_told_by_its_bytes_where_no_name_is_known(

@@ -24,7 +24,12 @@ from tests.operations.importing import (
     the_one,
 )
 
-TALK = [message("a"), message("b", "a"), message("c", "b")]
+ENTRIES = [{"name": f"{number}.pdf"} for number in range(4)]
+TALK = [
+    message("a", attachments=ENTRIES),
+    message("b", "a", attachments=ENTRIES),
+    message("c", "b", attachments=ENTRIES),
+]
 OWN: dict[str, Any] = {"organization_key": "default"}
 PDF = "a" * 64
 PICTURE = "b" * 64

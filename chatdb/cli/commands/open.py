@@ -6,6 +6,7 @@ import typer
 
 from chatdb import config as settings
 from chatdb.cli.context import CommandContext
+from chatdb.cli.export_report import report
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import AllOrgsOption, ConversationArgument, UserOption, option
 from chatdb.cli.organizations_meant import scope_of, telling_who_has_some
@@ -48,7 +49,7 @@ def open_(
         command.open_database(user=user) as database,
         telling_who_has_some(command, database, scope),
     ):
-        page = write_page(
+        page, written = write_page(
             database,
             conversation,
             organization_key=scope,
@@ -58,11 +59,11 @@ def open_(
             store=command.file_store_of(),
         )
     command.output.text(str(page))
-    if no_browser:
-        return
-    command.output.flush()
-    if not settings.has_browser() or not _shown(page.as_uri()):
-        command.diagnostics.note("there is no browser here; the page is in the file above")
+    if not no_browser:
+        command.output.flush()
+        if not settings.has_browser() or not _shown(page.as_uri()):
+            command.diagnostics.note("there is no browser here; the page is in the file above")
+    report(command, written, None)
 
 
 def _shown(address: str) -> bool:

@@ -11,7 +11,7 @@ from chatdb.errors import RefusedError, UsageError
 from chatdb.formats.base import Document, MissingLetters, VolumeWriter, Writer
 from chatdb.formats.registry import FORMATS
 from chatdb.formats.training.training_writer import TrainingWriter
-from chatdb.records import Conversation
+from chatdb.records import Conversation, MessageFile
 
 STDOUT = "-"
 _MORE = {
@@ -40,7 +40,7 @@ class Written:
     `unchanged` ones contain what would have been written, `kept` ones something else; `unlisted`
     ones are conversations of other runs, which the folder's index does not name. Of a training set
     `examples` were written, and `left_out` says how many of what was not. `missing_letters` are
-    those that no font has.
+    those that no font has, `unreadable` the names of kept files that cannot be read, by digest.
     """
 
     conversations: int = 0
@@ -52,6 +52,7 @@ class Written:
     examples: int | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     missing_letters: tuple[MissingLetters, ...] = ()
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     def count(self, messages: int) -> None:
         """Count a conversation that was written with so many messages."""
@@ -62,6 +63,10 @@ class Written:
         """Count the conversations that begin in a document that was written."""
         self.conversations += document.conversations
         self.messages += document.messages
+
+    def leave_out(self, file: MessageFile) -> None:
+        """Remember a kept file that could not be read."""
+        self.unreadable[file.digest] = file.name or file.digest
 
 
 def format_for(output: str) -> str | None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from uuid import UUID
 
 from chatdb.db.database import Database
-from chatdb.errors import StorageError, UsageError
+from chatdb.errors import StorageError, UnreadableFileError, UsageError
 from chatdb.formats.files.given_names import numbered, safe_name
 from chatdb.operations.attachments.lists import AttachmentFilter, ListedAttachment, every_attachment
 from chatdb.primitives.atomic_write import atomic_write, storage_error
-from chatdb.primitives.digests import digest_of, pieces
+from chatdb.primitives.digests import digest_of
 from chatdb.primitives.file_store import FileStore
 from chatdb.store.every_organization import chosen
 
@@ -98,8 +98,8 @@ class _Writing:
             return
         try:
             size = self._store.size_of(organization, each.digest)
-        except StorageError as error:
-            self._skip(each, f"its bytes cannot be read: {error.text.rpartition(': ')[2]}")
+        except UnreadableFileError as error:
+            self._skip(each, f"its bytes cannot be read: {error.reason}")
             return
         if size is None:
             self._skip(each, "its bytes are missing")
@@ -119,13 +119,8 @@ class _Writing:
     def _write(self, organization: UUID, each: ListedAttachment, path: Path) -> None:
         digest = hashlib.sha256()
         try:
-            source = self._store.path(organization, each.digest).open("rb", buffering=0)
-        except OSError as error:
-            self._skip(each, f"its bytes cannot be read: {error.strerror}")
-            return
-        try:
-            with source, atomic_write(path) as stream:
-                for piece in pieces(source):
+            with atomic_write(path) as stream:
+                for piece in self._store.pieces(organization, each.digest):
                     digest.update(piece)
                     stream.write(piece)
                     self.bytes += len(piece)
@@ -134,6 +129,9 @@ class _Writing:
                     raise _DamagedError  # noqa: TRY301 - it has to leave atomic_write
         except _DamagedError:
             self._skip(each, "its bytes are damaged: they have another digest")
+            return
+        except UnreadableFileError as error:
+            self._skip(each, f"its bytes cannot be read: {error.reason}")
             return
         self.written += 1
 

@@ -26,7 +26,7 @@ def put_database_url(path: Path, url: DatabaseUrl) -> bool:
     URL of another database stays as a comment. Raises StorageError.
     """
     values = [item.value for item in _bindings(_text(path)) if item.key == VARIABLE]
-    keep_old = any(value and not _is_earlier(value, url) for value in values)
+    keep_old = any(value and not _is_same(value, url, any_port=True) for value in values)
     return set_variable(path, VARIABLE, url.exposed(), keep_old=keep_old)
 
 
@@ -42,7 +42,7 @@ def remove_database_url(path: Path, url: DatabaseUrl, *, dry_run: bool = False) 
     ours = [
         item
         for item in parts
-        if item.key == VARIABLE and item.value and not item.error and _is_earlier(item.value, url)
+        if item.key == VARIABLE and item.value and not item.error and _is_same(item.value, url)
     ]
     if not ours:
         return False
@@ -84,13 +84,14 @@ def set_variable(path: Path, name: str, value: str, *, keep_old: bool) -> bool:
     return True
 
 
-def _is_earlier(value: str, url: DatabaseUrl) -> bool:
-    """Tell whether a value is this server's URL, with another port or password."""
+def _is_same(value: str, url: DatabaseUrl, *, any_port: bool = False) -> bool:
+    """Tell whether a value is this server's URL, whatever its password."""
     try:
         old = parse_url(value)
     except ConfigurationError:
         return False
-    return replace(old, port=url.port, password=url.password) == url
+    port = url.port if any_port else old.port
+    return replace(old, port=port, password=url.password) == url
 
 
 def _bindings(text: str) -> list[Binding]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TypedDict
 
 from chatdb.db.database import Database
+from chatdb.errors import UnreadableFileError
 from chatdb.formats import native, registry
 from chatdb.formats.attachment_links import FOLDER as ATTACHMENTS
 from chatdb.formats.base import ReadFile, VolumeWriter, WriteOptions, Writer
@@ -75,11 +76,11 @@ class ExportOptions:
         }
 
     def writer(
-        self, source: str, *, attachments: str | None = None, store: FileStore | None = None
+        self, source: str, *, attachments: str | None = None, read_file: ReadFile | None = None
     ) -> Writer:
         """Return the writer; `source` names where the records come from.
 
-        `attachments` is the folder beside the files with the kept attachments, `store` has them.
+        `attachments` is the folder beside the files with the kept attachments.
         """
         options = WriteOptions(
             all_branches=self.all_branches,
@@ -87,15 +88,23 @@ class ExportOptions:
             source=source,
             attachments=attachments,
             raw_csv=self.raw_csv,
-            read_file=None if store is None else self._reading_from(store),
+            read_file=read_file,
             font_folders=self.font_folders,
         )
         return registry.writer(self.format_name, options)
 
-    def _reading_from(self, store: FileStore) -> ReadFile:
+    def reading_from(self, store: FileStore | None, written: Written) -> ReadFile | None:
+        """Return what reads a kept file; one that cannot be read is left out and remembered."""
+        if store is None:
+            return None
+
         def read(record: Conversation, file: MessageFile, most: int) -> bytes | None:
             key = record.organization or str(self.organization_key)
-            return store.read(organization_id_of(key), file.digest, most)
+            try:
+                return store.read(organization_id_of(key), file.digest, most)
+            except UnreadableFileError:
+                written.leave_out(file)
+                return None
 
         return read
 
@@ -116,7 +125,8 @@ def export_stream(
     if options.format_name == native.NativeReader.name:
         _write_native(database, stream, options, written, on_read)
         return written
-    writer = options.writer(database.dialect.name, store=store)
+    read_file = options.reading_from(store, written)
+    writer = options.writer(database.dialect.name, read_file=read_file)
     if isinstance(writer, TableWriter):
         with closing(_rows(database, options, on_read)) as rows:
             writer.write_table(stream, rows, written)
@@ -141,9 +151,10 @@ def export_file(
     pages. Raises RefusedError for an existing file, unless `force`, and StorageError.
     """
     check_file(path, force=force)
-    writer = options.writer(database.dialect.name, store=store)
+    written = Written()
+    read_file = options.reading_from(store, written)
+    writer = options.writer(database.dialect.name, read_file=read_file)
     if isinstance(writer, VolumeWriter):
-        written = Written()
         with closing(_records(database, options, on_read)) as records:
             write_volumes(path, writer, records, written, force=force)
         return written
@@ -172,7 +183,8 @@ def export_folder(
     if options.format_name not in _TRANSCRIPTS:
         store = None
     links = None if store is None else ATTACHMENTS
-    writer = options.writer(database.dialect.name, attachments=links, store=store)
+    read_file = options.reading_from(store, written)
+    writer = options.writer(database.dialect.name, attachments=links, read_file=read_file)
     if isinstance(writer, TableWriter):
         with (
             closing(_rows(database, options, on_read)) as rows,
@@ -185,7 +197,8 @@ def export_folder(
         for key, own in _by_organization(records) if parted else ((None, records),):
             place = folder if key is None else folder / folder_name(key)
             if store is not None:
-                own = with_placed_files(own, store, place, key or str(options.organization_key))
+                own_key = key or str(options.organization_key)
+                own = with_placed_files(own, store, place, own_key, written.leave_out)
             write_folder(place, writer, own, written, force=force, on_kept=on_kept)
     return written
 

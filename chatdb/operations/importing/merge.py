@@ -12,7 +12,7 @@ import msgspec
 
 from chatdb.formats.times import is_known
 from chatdb.operations.importing.file_names import with_names_kept
-from chatdb.operations.importing.file_places import files_in_place
+from chatdb.operations.importing.file_places import apart_behind, files_in_place
 from chatdb.operations.importing.places import PlacesInBoth
 from chatdb.primitives import canonical
 from chatdb.records import (
@@ -293,7 +293,7 @@ def _merge_files(
         )
         if (held := known.get(each.digest)) is not None
         else each
-        for each in files_in_place(incoming, messages)
+        for each in apart_behind(files_in_place(incoming, messages), mine, messages)
     ]
     sides = (mine, given) if current else (given, mine)
     return sorted_files(each for side in sides for each in side)
