@@ -174,7 +174,7 @@ def test_row_groups_are_bounded_by_rows_and_by_the_bytes_of_all_files(
         return conversation(number, messages)
 
     small = [talk(number, 2026, 1) for number in range(20)]
-    assert groups(BytesIO(file_of(small))) == [99_974, 20_026]
+    assert groups(BytesIO(file_of(small))) == [99_984, 20_016]
     monkeypatch.setattr(parquet_files, "GROUP_BYTES", 8 << 20)
     write_folder(tmp_path, [talk(number, 2026 + number % 2, 1_000) for number in range(4)])
     assert groups(tmp_path / "messages/year=2026/part-0.parquet") == [6_000, 6_000]

@@ -21,7 +21,7 @@ Chunk = tuple[str, bytes, int]
 Records = tuple[str, list[Message]]
 """The same as records."""
 
-Rows = tuple[str, list[list[Any]]]
+Rows = tuple[str, list[Sequence[Any]]]
 """The same as rows: fields in the order of the record, text as str or as UTF-8, JSON in its
 canonical form as bytes, times as ISO 8601 in UTC; None for no value."""
 

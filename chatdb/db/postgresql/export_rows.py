@@ -6,6 +6,7 @@ and may have any. Messages are separated by a byte that no UTF-8 has.
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -25,9 +26,9 @@ from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of
 
 _UTC = b"+00"
 """A time ends with it where TimeZone is UTC, but for `infinity` and years before Christ."""
+_behind_year, _zone = itemgetter(slice(4, 5)), itemgetter(slice(-3, None))
 _BETWEEN_FIELDS, _BETWEEN_MESSAGES = b"\x02", b"\xff"
 _FIELDS = [column for column in columns_of("messages") if column.native]
-_PLACES = {column.name: place for place, column in enumerate(_FIELDS)}
 _SELDOM = [column for column in _FIELDS if column.seldom]
 _LAST = "content"
 _USUAL = [column for column in _FIELDS if not column.seldom and column.name != _LAST]
@@ -75,11 +76,8 @@ def read_rows(
 
 
 def _made(rows: Sequence[Row], texts: CanonicalTexts) -> Iterator[Rows]:
-    parts = [
-        line.split(_BETWEEN_FIELDS, _PARTS)
-        for _, lines in rows
-        for line in lines.split(_BETWEEN_MESSAGES)
-    ]
+    together = [lines.split(_BETWEEN_MESSAGES) for _, lines in rows]
+    parts = [line.split(_BETWEEN_FIELDS, _PARTS) for lines in together for line in lines]
     try:
         made = _rows_of(parts, texts)
     except ValueError:
@@ -87,13 +85,13 @@ def _made(rows: Sequence[Row], texts: CanonicalTexts) -> Iterator[Rows]:
         _find_unreadable(rows, texts)
         raise
     start = 0
-    for conversation, lines in rows:
-        end = start + lines.count(_BETWEEN_MESSAGES) + 1
+    for (conversation, _), lines in zip(rows, together, strict=True):
+        end = start + len(lines)
         yield conversation.decode(), made[start:end]
         start = end
 
 
-def _rows_of(parts: Sequence[list[bytes]], texts: CanonicalTexts) -> list[list[Any]]:
+def _rows_of(parts: Sequence[list[bytes]], texts: CanonicalTexts) -> list[Sequence[Any]]:
     """Return rows of the parts of messages, converted by columns; raises ValueError."""
     if not parts:
         return []
@@ -103,14 +101,21 @@ def _rows_of(parts: Sequence[list[bytes]], texts: CanonicalTexts) -> list[list[A
     for column, values in zip(_USUAL, usual, strict=True):
         if any(values):
             columns[column.name] = _converted(column, values, texts)
+    columns |= _seldom_columns(seldom)
     columns[_LAST] = content
-    rows = [*map(list, zip(*columns.values(), strict=True))]
-    if any(seldom):
-        for row, array in zip(rows, seldom, strict=True):
-            if array:
-                for column, value in zip(_SELDOM, canonical.decode(array), strict=True):
-                    row[_PLACES[column.name]] = _seldom_value(column, value)
-    return rows
+    return [*zip(*columns.values(), strict=True)]
+
+
+def _seldom_columns(arrays: Sequence[bytes]) -> dict[str, list[Any]]:
+    """Return the columns seldom used of messages, none if no message has any."""
+    if not any(arrays):
+        return {}
+    columns: dict[str, list[Any]] = {column.name: [None] * len(arrays) for column in _SELDOM}
+    for place, array in enumerate(arrays):
+        if array:
+            for column, value in zip(_SELDOM, canonical.decode(array), strict=True):
+                columns[column.name][place] = _seldom_value(column, value)
+    return columns
 
 
 def _converted(column: Column, values: Sequence[bytes], texts: CanonicalTexts) -> Sequence[Any]:
@@ -118,7 +123,7 @@ def _converted(column: Column, values: Sequence[bytes], texts: CanonicalTexts) -
         return texts.all_of([value or None for value in values])
     if column.kind is TIME:
         # Arrow reads the usual form in a tenth of the time that making another one takes.
-        if all(value.endswith(_UTC) and value[4:5] == b"-" for value in values):
+        if {*map(_behind_year, values)} == {b"-"} and {*map(_zone, values)} == {_UTC}:
             return values
         return [json_time(value.decode()) for value in values]
     if column.kind is TEXT:

@@ -250,7 +250,7 @@ class _Messages:
 
     def rows(self, rows: Sequence[Row]) -> Iterator[Rows]:
         """Yield the rows of each run of messages of one conversation."""
-        made = []
+        made: list[Sequence[Any]] = []
         for row, metadata in zip(rows, self._metadata_of(rows), strict=True):
             values = [*_usual_values(row)]
             values[_METADATA_FIELD] = metadata

@@ -34,11 +34,9 @@ class CsvWriter(Writer):
     def conversation(self, record: Conversation) -> bytes:
         stream = StringIO(newline="")
         writer = csv.writer(stream, lineterminator=_LINE_END)
-        conversation = rows_of(record)
-        self.messages = 0
-        for chosen in chosen_rows(conversation, self._options):
-            self.messages += 1
-            values = message_values(conversation, chosen)
+        chosen = chosen_rows(rows_of(record), self._options)
+        self.messages = len(chosen.rows)
+        for values in message_values(record, chosen):
             writer.writerow([cell(value) for cell, value in zip(self._cells, values, strict=True)])
         return stream.getvalue().encode("utf-8", "replace")
 

@@ -3,9 +3,9 @@
 Text goes from the rows into Arrow as it is, most of it as the bytes of the database.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain, repeat
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +24,6 @@ from chatdb.formats.tables.rows import (
 )
 from chatdb.primitives import canonical
 from chatdb.records import Conversation
-from chatdb.store.columns import ID, TIME, fields_of
 
 ROWS = 10_000
 SIZE = 16 << 20
@@ -38,9 +37,6 @@ _TYPES: dict[CellType, pa.DataType] = {
     "number": pa.int32(),
     "truth": pa.bool_(),
 }
-_SHORT = set(fields_of("messages", ID, TIME))
-_PLACES = {name: place for place, name in enumerate(FIELDS)}
-_texts_of_row = itemgetter(*(_PLACES[name] for name in FIELDS if name not in _SHORT))
 _TWICE = ("organization", "title", "source", "user_id")
 """Columns of a conversation that each of its messages has beside it, however long they are."""
 
@@ -72,7 +68,9 @@ class TableBatches:
         self._in_batch: list[int] = []
         self._is_continued = False
         self._rows: list[MessageRow] = []
-        self._marks: list[tuple[int, bool, bool]] = []
+        self._positions: list[int] = []
+        self._active: list[bool] = []
+        self._hidden: list[bool] = []
         self._size = 0
 
     def add(self, conversation: ConversationRows) -> Generator[Batches, None, int]:
@@ -80,29 +78,46 @@ class TableBatches:
 
         Yields the batches that it fills.
         """
-        record, chosen = conversation.record, [*chosen_rows(conversation, self._options)]
+        record, chosen = conversation.record, chosen_rows(conversation, self._options)
         beside = sum(len(getattr(record, name) or "") for name in _TWICE)
-        self._begin_record(record, len(chosen))
-        for each in chosen:
-            if self._is_full():
+        start, count = 0, len(chosen.rows)
+        while True:
+            end, size = self._room(chosen.rows, start, beside)
+            self._records.append(record)
+            self._counts.append(count)
+            self._in_batch.append(end - start)
+            self._rows += chosen.rows[start:end]
+            self._positions += chosen.positions[start:end]
+            self._active += chosen.active[start:end]
+            self._hidden += chosen.hidden[start:end]
+            self._size += size
+            if self._is_full(0, 0):
                 yield self.take()
-                self._begin_record(record, len(chosen))
-                self._is_continued = True
-            self._in_batch[-1] += 1
-            self._rows.append(each.row)
-            self._marks.append((each.position, each.is_active, each.is_hidden))
-            self._size += beside + sum(map(len, filter(None, _texts_of_row(each.row))))
-        if self._is_full():
-            yield self.take()
-        return len(chosen)
+            if end == count:
+                return count
+            self._is_continued = True
+            start = end
 
-    def _begin_record(self, record: Conversation, count: int) -> None:
-        self._records.append(record)
-        self._counts.append(count)
-        self._in_batch.append(0)
+    def _room(self, rows: Sequence[MessageRow], start: int, beside: int) -> tuple[int, int]:
+        """Return behind which row the batch is full, at the latest behind the last, and their size.
 
-    def _is_full(self) -> bool:
-        return len(self._rows) + len(self._records) >= ROWS or self._size >= SIZE
+        `beside` is what a row adds to its own.
+        """
+        count = len(rows) - start
+        size = count * beside + _size_of(chain.from_iterable(rows[start:]))
+        if not self._is_full(count, size):
+            return len(rows), size
+        size = 0
+        for end in range(start, len(rows)):
+            if self._is_full(end - start, size):
+                return end, size
+            size += beside + _size_of(rows[end])
+        return len(rows), size
+
+    def _is_full(self, rows: int, size: int) -> bool:
+        """Tell whether so many more rows and bytes end the batch."""
+        rows += len(self._rows) + len(self._records)
+        return rows >= ROWS or self._size + size >= SIZE
 
     def take(self) -> Batches:
         """Return the collected conversations and messages, and begin again."""
@@ -119,10 +134,10 @@ class TableBatches:
             pa.int32(),
         )
         fields = zip(*self._rows, strict=True) if self._rows else repeat((), len(FIELDS))
-        values = dict(zip(FIELDS, fields, strict=True))
-        marks = zip(*self._marks, strict=True) if self._marks else repeat((), 3)
+        values: dict[str, Sequence[Any]] = dict(zip(FIELDS, fields, strict=True))
         values["message_id"] = values["id"]
-        values |= zip(("position", "on_active_branch", "hidden"), marks, strict=True)
+        values["position"] = self._positions
+        values["on_active_branch"], values["hidden"] = self._active, self._hidden
         arrays = []
         for column in MESSAGES:
             own = values.get(column.name)
@@ -139,21 +154,32 @@ class TableBatches:
 
 
 def _conversation_batch(records: Sequence[Conversation], counts: Sequence[int]) -> pa.RecordBatch:
+    fields = zip(*map(_fields_of, records), strict=True) if records else repeat((), len(_FIELDS))
+    values: dict[str, Sequence[Any]] = dict(zip(_FIELDS, fields, strict=True))
     arrays = []
     for column in CONVERSATIONS:
-        made = _OF_RECORDS.get(column.type, lambda value: value)
-        name = {"conversation_id": "id"}.get(column.name, column.name)
-        values: Sequence[Any] = counts
-        if column.name != "messages":
-            given = (getattr(record, name) for record in records)
-            values = [None if value is None or value == {} else made(value) for value in given]
-        if column.name in ("conversation_id", "current_message_id"):
-            values = [None if value is None else str(value) for value in values]
-        arrays.append(_array(column.type, values))
+        if column.name == "messages":
+            arrays.append(_array(column.type, counts))
+            continue
+        own = values[_FIELD_OF.get(column.name, column.name)]
+        made = str if column.name in _IDS else _OF_RECORDS.get(column.type)
+        if made is not None:
+            own = [None if value is None or value == {} else made(value) for value in own]
+        arrays.append(_array(column.type, own))
     return pa.RecordBatch.from_arrays(arrays, schema=CONVERSATION_SCHEMA)
 
 
+_IDS = ("conversation_id", "current_message_id")
+_FIELD_OF = {"conversation_id": "id"}
+_FIELDS = [
+    _FIELD_OF.get(column.name, column.name) for column in CONVERSATIONS if column.name != "messages"
+]
+_fields_of = attrgetter(*_FIELDS)
 _OF_RECORDS: dict[CellType, Callable[[Any], Any]] = {"json": json_text, "time": time_text}
+
+
+def _size_of(texts: Iterable[Any]) -> int:
+    return sum(map(len, filter(None, texts)))
 
 
 def _array(cell_type: CellType, values: Sequence[Any]) -> pa.Array:

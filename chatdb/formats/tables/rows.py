@@ -1,8 +1,8 @@
 """The messages of a conversation as rows, and which of them a table has."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -36,13 +36,14 @@ class ConversationRows(msgspec.Struct, frozen=True, gc=False):
     rows: Sequence[MessageRow]
 
 
-class ChosenRow(msgspec.Struct, frozen=True, gc=False):
-    """A row for a table: its place in the conversation, and how it is shown there."""
+class ChosenRows(NamedTuple):
+    """The rows of a conversation that a table has, and of each how it is shown there."""
 
-    row: MessageRow
-    position: int
-    is_active: bool
-    is_hidden: bool
+    rows: Sequence[MessageRow]
+    positions: Sequence[int]
+    """Its place in the conversation, from 0."""
+    active: Sequence[bool]
+    hidden: Sequence[bool]
 
 
 def rows_of(record: Conversation) -> ConversationRows:
@@ -84,21 +85,25 @@ _MADE: list[tuple[int, Callable[[Any], Any]]] = [
 ]
 
 
-def chosen_rows(conversation: ConversationRows, options: WriteOptions) -> Iterator[ChosenRow]:
-    """Yield the rows of the active branch, or of all branches in the conversation's order.
+def chosen_rows(conversation: ConversationRows, options: WriteOptions) -> ChosenRows:
+    """Return the rows of the active branch, or of all branches in the conversation's order.
 
     Hidden ones are left out unless requested.
     """
     rows = conversation.rows
-    places = _active_places(conversation)
-    active: Any = places
-    if options.all_branches and len(places) < len(rows):
-        active, places = set(places), range(len(rows))
-    for place in places:
-        row = rows[place]
-        hidden = _is_hidden(row)
-        if options.include_hidden or not hidden:
-            yield ChosenRow(row, place, active is places or place in active, hidden)
+    hidden = [_is_hidden(row[_METADATA]) for row in rows]
+    active: Collection[int]
+    active = places = _active_places(conversation)
+    if options.all_branches and len(active) < len(rows):
+        active, places = set(active), range(len(rows))
+    if not options.include_hidden and True in hidden:
+        places = [place for place in places if not hidden[place]]
+    return ChosenRows(
+        [rows[place] for place in places],
+        places,
+        [place in active for place in places],
+        [hidden[place] for place in places],
+    )
 
 
 def _active_places(conversation: ConversationRows) -> Sequence[int]:
@@ -121,38 +126,37 @@ def _active_places(conversation: ConversationRows) -> Sequence[int]:
 
 def _is_one_branch(rows: Sequence[MessageRow], current: UUID | None) -> bool:
     """Tell whether each message follows the one before it, and the last is the current one."""
-    above = None
-    for row in rows:
-        if row[_PARENT] != above:
-            return False
-        above = row[_ID]
-    return above is not None and current is not None and _text(above) == str(current)
+    if not rows or current is None or _text(rows[-1][_ID]) != str(current):
+        return False
+    above = [None, *(row[_ID] for row in rows[:-1])]
+    return above == [row[_PARENT] for row in rows]
 
 
-def _is_hidden(row: MessageRow) -> bool:
-    metadata = row[_METADATA]
+def _is_hidden(metadata: Any) -> bool:
     return (
         metadata is not None and _MARK in metadata and is_marked_hidden(canonical.decode(metadata))
     )
 
 
-def message_values(conversation: ConversationRows, chosen: ChosenRow) -> list[Any]:
-    """Return a message's values in the order of the columns `MESSAGES`."""
-    record = conversation.record
-    values = dict(zip(FIELDS, chosen.row, strict=True))
-    values |= {
+def message_values(record: Conversation, chosen: ChosenRows) -> Iterator[list[Any]]:
+    """Yield each message's values in the order of the columns `MESSAGES`."""
+    beside = {
         "organization": record.organization,
         "conversation_id": str(record.id),
         "title": record.title,
         "source": record.source,
         "kind": record.kind,
-        "message_id": values["id"],
-        "position": chosen.position,
-        "on_active_branch": chosen.is_active,
-        "hidden": chosen.is_hidden,
-        "user_id": values["user_id"] or record.user_id,
     }
-    return [values[column.name] for column in MESSAGES]
+    for row, position, is_active, is_hidden in zip(*chosen, strict=True):
+        values = beside | dict(zip(FIELDS, row, strict=True))
+        values |= {
+            "message_id": values["id"],
+            "position": position,
+            "on_active_branch": is_active,
+            "hidden": is_hidden,
+            "user_id": values["user_id"] or record.user_id,
+        }
+        yield [values[column.name] for column in MESSAGES]
 
 
 def _text(value: Any) -> str:
