@@ -12,6 +12,7 @@ import pytest
 
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.files.writing import Written, write_stream
+from chatdb.formats.message_parts import called_code
 from chatdb.formats.registry import writer
 from chatdb.formats.training import left_out
 from chatdb.formats.training.ratings import rating_of
@@ -106,6 +107,21 @@ def test_calls_stand_with_their_results_whatever_the_source() -> None:
     ((tree,), counts) = made("oasst", [record])
     assert [each["text"] for each in tree["prompt"]["replies"]] == ["It is 3."]
     assert counts == {left_out.NO_PLACE: 4, left_out.SYSTEM: 1}
+
+
+def test_calls_and_results_are_read_as_in_transcripts() -> None:
+    call = {"id": "c", "name": "f", "note": "no input"}
+    outputs = [{"tool_use_id": "c", "text": "R"}]
+    words = said(2, "Let me see.", tool_calls=[call], tool_outputs=outputs)
+
+    (example,), _ = made("openai-finetune", [chat(message(1, "Q?"), words)])
+    _, asked, result, answer = example["messages"]
+    assert asked["tool_calls"][0]["function"]["arguments"] == "{}"
+    assert (result["content"], answer["content"]) == ("R", "Let me see.")
+    for name in ("input", "arguments", "parameters", "args"):
+        for code in ({"code": "1"}, '{"code": "1"}'):
+            assert called_code({"name": "f", name: code}) == ("1", "python", {})
+            assert called_code({"function": {"name": "f", name: code}}) == ("1", "python", {})
 
 
 def test_preferences_come_from_ratings_then_from_the_active_branch() -> None:
