@@ -199,6 +199,10 @@ class Writer(Protocol):
     def conversation(self, record: Conversation) -> bytes:
         """Return one conversation."""
 
+    def pieces(self, record: Conversation) -> Iterable[bytes]:
+        """Yield one conversation in pieces, of which one at a time is in memory."""
+        return (self.conversation(record),)
+
     def end(self) -> bytes:
         """Return the bytes after the last conversation of a file."""
         return b""

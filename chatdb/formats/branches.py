@@ -93,10 +93,12 @@ def every_branch(record: Conversation) -> Iterator[list[Message]]:
             yield path
 
 
-def path_to(by_id: Mapping[UUID, Message], leaf: UUID | None) -> list[Message]:
-    """Return the messages from the root to one."""
+def path_to(
+    by_id: Mapping[UUID, Message], leaf: UUID | None, *, below: UUID | None = None
+) -> list[Message]:
+    """Return the messages from the root to one, or from below one that is met on the way."""
     path: dict[UUID, Message] = {}
-    while leaf is not None and leaf in by_id and leaf not in path:
+    while leaf != below and leaf is not None and leaf in by_id and leaf not in path:
         path[leaf] = by_id[leaf]
         leaf = by_id[leaf].parent_id
     return [*path.values()][::-1]

@@ -13,6 +13,7 @@ from chatdb.records import Message
 Fields = Mapping[str, Any]
 
 _TEXTS = ("text", "thinking", "content")
+_INPUTS = ("input", "arguments", "parameters", "args")
 _CODE = {"code": "python", "command": "bash", "sql": "sql"}
 """What a call names the code that it runs, and its language if it names none."""
 _LANGUAGES = {"repl": "javascript", "bash": "bash"}
@@ -62,14 +63,20 @@ def call_name(value: Any) -> str:
     return name if isinstance(name, str) else ""
 
 
+def call_inputs(call: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a call is given, with the name of the field that has it; most have one."""
+    function = call.get("function") if isinstance(call, Mapping) else None
+    for fields in (call, function):
+        if isinstance(fields, Mapping):
+            yield from ((key, fields[key]) for key in _INPUTS if fields.get(key) is not None)
+
+
 def called_code(call: Any) -> tuple[str, str, Fields] | None:
     """Return the code that a call runs, its language, and the call's other fields; or None."""
     if not isinstance(call, Mapping):
         return None
-    inner = call.get("function")
-    holder = inner if isinstance(inner, Mapping) else call
-    for key in ("input", "arguments"):
-        given = _as_fields(holder.get(key))
+    for key, value in call_inputs(call):
+        given = _as_fields(value)
         for name, language in _CODE.items():
             code = given.get(name)
             if isinstance(code, str) and code.strip():

@@ -12,6 +12,7 @@ import pytest
 
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.files.writing import Written, write_stream
+from chatdb.formats.message_parts import called_code
 from chatdb.formats.registry import writer
 from chatdb.formats.training import left_out
 from chatdb.formats.training.ratings import rating_of
@@ -21,6 +22,8 @@ from chatdb.seeds.people import ORGANIZATIONS
 from chatdb.seeds.plan import SeedOptions, SeedPlan
 from tests.formats.training_rules import CHECKS, check_oasst, check_openai, check_sharegpt
 from tests.operations.export_rows import conversation, every_shape, message
+
+BRANCHES = WriteOptions(all_branches=True)
 
 
 def made(
@@ -106,6 +109,21 @@ def test_calls_stand_with_their_results_whatever_the_source() -> None:
     assert counts == {left_out.NO_PLACE: 4, left_out.SYSTEM: 1}
 
 
+def test_calls_and_results_are_read_as_in_transcripts() -> None:
+    call = {"id": "c", "name": "f", "note": "no input"}
+    outputs = [{"tool_use_id": "c", "text": "R"}]
+    words = said(2, "Let me see.", tool_calls=[call], tool_outputs=outputs)
+
+    (example,), _ = made("openai-finetune", [chat(message(1, "Q?"), words)])
+    _, asked, result, answer = example["messages"]
+    assert asked["tool_calls"][0]["function"]["arguments"] == "{}"
+    assert (result["content"], answer["content"]) == ("R", "Let me see.")
+    for name in ("input", "arguments", "parameters", "args"):
+        for code in ({"code": "1"}, '{"code": "1"}'):
+            assert called_code({"name": "f", name: code}) == ("1", "python", {})
+            assert called_code({"function": {"name": "f", name: code}}) == ("1", "python", {})
+
+
 def test_preferences_come_from_ratings_then_from_the_active_branch() -> None:
     def sides(**rated: dict[str, Any]) -> list[str]:
         examples, _ = made("dpo", [regenerated(**rated)])
@@ -125,6 +143,40 @@ def test_preferences_come_from_ratings_then_from_the_active_branch() -> None:
         ("Old.", 0, {"+1": 1}),
         ("New.", 1, {}),
     ]
+
+
+def test_each_question_has_the_messages_above_it_whatever_their_order() -> None:
+    good = {"rating": "good"}
+    questions = {1: None, 4: 2, 7: 3, 10: 6}
+    messages = []
+    for number, above in questions.items():
+        parent = above and message(above).id
+        messages.append(message(number, f"{number}?", parent_id=parent))
+        tools = {"tool_calls": [{"name": "f", "input": {}}], "tool_outputs": ["r"]}
+        for answer, fields in ((number + 1, {"metadata": good}), (number + 2, tools)):
+            own: dict[str, Any] = {"parent_id": message(number).id, **fields}
+            messages.append(said(answer, f"{answer}", **own))
+
+    def prompts(record: Conversation) -> list[list[str]]:
+        examples, _ = made("dpo", [record])
+        return [[each["content"] or "f" for each in one["prompt"]] for one in examples]
+
+    expected = [["1?"], ["1?", "2", "4?"], ["1?", "f", "r", "3", "7?"]]
+    expected.append(["1?", "2", "4?", "f", "r", "6", "10?"])
+    assert prompts(conversation(1, messages)) == expected
+    assert prompts(conversation(1, messages[::-1])) == expected[::-1]
+
+
+def test_a_conversation_is_written_an_example_at_a_time() -> None:
+    written: list[bytes] = []
+
+    class Stream(BytesIO):
+        def write(self, data: Any) -> int:
+            written.append(data)
+            return len(data)
+
+    write_stream(Stream(), writer("openai-finetune", BRANCHES), [regenerated()], Written())
+    assert [data.count(b"\n") for data in written if data] == [1, 1]
 
 
 def test_answers_that_were_rated_down_are_not_learned() -> None:

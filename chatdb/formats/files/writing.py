@@ -166,7 +166,9 @@ def write_stream(
     stream.write(writer.begin())
     separator = b""
     for record in records:
-        stream.write(separator + writer.conversation(record))
+        stream.write(separator)
+        for piece in writer.pieces(record):
+            stream.write(piece)
         separator = writer.separator
         written.count(writer.messages)
     stream.write(writer.end())

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from chatdb.formats.base import WriteOptions
 from chatdb.formats.branches import active_path, path_to
 from chatdb.formats.training import left_out
+from chatdb.formats.training.left_out import TrainingTally
 from chatdb.formats.training.ratings import Score, rating_of
 from chatdb.formats.training.tools import definitions
 from chatdb.formats.training.training_writer import TrainingWriter
 from chatdb.formats.training.turns import (
+    Chat,
     Fields,
     Turn,
-    chat_of,
     functions_of,
     up_to_last_answer,
 )
@@ -36,19 +37,19 @@ class DpoWriter(TrainingWriter):
     title = "training set of preferred and rejected answers (TRL)"
 
     def examples(self, record: Conversation) -> Iterator[Any]:
-        tree = _Answers(record, include_hidden=self.options.include_hidden)
+        tree = _Answers(record, self.tally, include_hidden=self.options.include_hidden)
         self.count_hidden(record.messages)
         several = list(tree.questions())
         self.tally.left_out[left_out.ONE_ANSWER] += not several
         for question, answers in several:
-            prompt = tree.path_to(question)
-            before = chat_of(prompt, self.tally)
+            prompt = tree.chat_to(question)
+            asked = prompt.turns[-1:]
             found = []
             for answer in answers:
                 score, turn = tree.turn(answer)
-                chat = up_to_last_answer(chat_of([*prompt, *turn], self.tally), self.tally)
-                found.append(_Answer(score, chat[len(before) :]))
-            yield from self._pairs(before, found)
+                chat = [*asked, *prompt.continued().extended(turn)]
+                found.append(_Answer(score, up_to_last_answer(chat, self.tally)[len(asked) :]))
+            yield from self._pairs(prompt.turns, found)
 
     def _pairs(self, prompt: list[Turn], answers: Sequence["_Answer"]) -> Iterator[Any]:
         counts = self.tally.left_out
@@ -81,10 +82,12 @@ def _plain(chat: Sequence[Turn]) -> list[Fields]:
 class _Answers:
     """The questions of a conversation with several answers."""
 
-    def __init__(self, record: Conversation, *, include_hidden: bool) -> None:
+    def __init__(self, record: Conversation, tally: TrainingTally, *, include_hidden: bool) -> None:
         self._active = {message.id for message in active_path(record)}
         self._by_id = {message.id: message for message in record.messages}
         self._include_hidden = include_hidden
+        self._tally, self._chat = tally, Chat(tally)
+        self._reached: UUID | None = None
         self._children: dict[UUID, list[Message]] = defaultdict(list)
         for message in record.messages:
             if message.parent_id is not None:
@@ -117,9 +120,14 @@ class _Answers:
         is_active = answer.id in self._active
         return (rating, is_active), [each for each in turn if self._shown(each)]
 
-    def path_to(self, question: Message) -> list[Message]:
-        """Return the messages up to a question."""
-        return [each for each in path_to(self._by_id, question.id) if self._shown(each)]
+    def chat_to(self, question: Message) -> Chat:
+        """Return the chat up to a question, which goes on from the question before if it can."""
+        path = path_to(self._by_id, question.id, below=self._reached)
+        if path[0].parent_id != self._reached:
+            self._chat = Chat(self._tally)
+        self._reached = question.id
+        self._chat.extended(filter(self._shown, path))
+        return self._chat
 
     def _shown(self, message: Message) -> bool:
         return self._include_hidden or not is_hidden(message)

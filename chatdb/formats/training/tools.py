@@ -4,14 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chatdb.formats.blocks import text_of_result
-from chatdb.formats.message_parts import call_name, items
+from chatdb.formats.message_parts import call_inputs, call_name, code_language, items, output_text
 from chatdb.primitives import canonical
 from chatdb.records import Message
 
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 _LONGEST_NAME = 64
-_INPUTS = ("input", "arguments", "parameters", "args")
 _IDS = ("tool_use_id", "tool_call_id", "call_id", "id")
 
 Fields = dict[str, Any]
@@ -19,35 +17,21 @@ Fields = dict[str, Any]
 
 def calls_of(message: Message) -> list[tuple[str | None, Fields]]:
     """Return the id and the function (`name`, `arguments` as JSON text) of each call."""
-    calls = items(message.tool_calls)
-    return [(_id_of(call), _function(call, message, alone=len(calls) == 1)) for call in calls]
+    content = message.content if takes_its_content(message) else None
+    return [(_id_of(call), _function(call, content)) for call in items(message.tool_calls)]
 
 
 def takes_its_content(message: Message) -> bool:
     """Tell whether the content of a message is the input of its call, as in ChatGPT."""
-    calls = items(message.tool_calls)
-    return len(calls) == 1 and _arguments(calls[0]) is None
+    return code_language(message) is not None
 
 
-def _function(call: Any, message: Message, *, alone: bool) -> Fields:
-    arguments = _arguments(call)
-    if arguments is None and alone:
-        arguments = message.content
+def _function(call: Any, content: str | None) -> Fields:
+    _, arguments = next(call_inputs(call), ("", content))
     return {
         "name": _NO_NAME.sub("_", call_name(call)).strip("_")[:_LONGEST_NAME] or "tool",
         "arguments": _as_object(arguments),
     }
-
-
-def _arguments(call: Any) -> Any:
-    if not isinstance(call, dict):
-        return None
-    function = call.get("function")
-    for fields in (call, function if isinstance(function, dict) else {}):
-        for name in _INPUTS:
-            if fields.get(name) is not None:
-                return fields[name]
-    return None
 
 
 def _as_object(arguments: Any) -> str:
@@ -86,9 +70,8 @@ def results_of(message: Message) -> list[tuple[str | None, str]]:
 
 
 def _result_text(output: Any) -> str:
-    return text_of_result(output) or (
-        output if isinstance(output, str) else canonical.encode_text(output)
-    )
+    found = output_text(output)
+    return canonical.encode_text(output) if found is None else found[0]
 
 
 def definitions(functions: Iterable[Fields]) -> Sequence[Fields]:

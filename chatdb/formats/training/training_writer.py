@@ -31,11 +31,15 @@ class TrainingWriter(Writer):
         """Yield the examples of a chat, ready for JSON; count what is left out."""
 
     def conversation(self, record: Conversation) -> bytes:
+        return b"".join(self.pieces(record))
+
+    def pieces(self, record: Conversation) -> Iterator[bytes]:
+        """Yield the examples one by one."""
         self.tally.begin_conversation()
-        if record.kind != "chat":
+        if record.kind == "chat":
+            yield from map(self._line, self.examples(record))
+        else:
             self.tally.left_out[NO_CHAT] += 1
-            return b""
-        return b"".join(map(self._line, self.examples(record)))
 
     def _line(self, example: Any) -> bytes:
         self.tally.examples += 1

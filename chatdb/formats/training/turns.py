@@ -49,30 +49,39 @@ def chat_of(path: Sequence[Message], tally: TrainingTally) -> list[Turn]:
     A call is followed by its results; calls without any and results without a call are left out.
     An answer that was rated down has the weight 0.
     """
-    chat = _Chat(tally)
-    for message in path:
-        chat.add(message)
-    chat.close()
-    return chat.turns
+    return Chat(tally).extended(path)
 
 
-class _Chat:
-    def __init__(self, tally: TrainingTally) -> None:
+class Chat:
+    """Messages in OpenAI's shape so far; the calls before have numbers up to `calls`."""
+
+    def __init__(self, tally: TrainingTally, calls: int = 0) -> None:
         self.turns: list[Turn] = []
         self._tally = tally
-        self._calls = 0
+        self._calls = calls
         self._pending: list[Turn] = []
         self._results: dict[str, Turn] = {}
         self._given: dict[str, str] = {}
 
-    def add(self, message: Message) -> None:
+    def extended(self, path: Iterable[Message]) -> list[Turn]:
+        """Add messages; return all as `chat_of` does."""
+        for message in path:
+            self._add(message)
+        self._close()
+        return self.turns
+
+    def continued(self) -> "Chat":
+        """Return a chat that goes on from here, without the messages before."""
+        return Chat(self._tally, self._calls)
+
+    def _add(self, message: Message) -> None:
         count_beside(message, self._tally)
         if message.role == "tool":
             self._take(message)
             return
         calls = calls_of(message) if message.role == "assistant" else []
         if calls:
-            self.close()
+            self._close()
             self._begin(message, calls)
         if message.tool_outputs is not None:
             self._take(message)
@@ -86,7 +95,7 @@ class _Chat:
         if calls and len(self._results) < len(self._pending):
             self._say(message, {"role": "assistant", "content": words})
             return
-        self.close()
+        self._close()
         said: Fields = {"role": message.role, "content": words}
         if message.role == "assistant" and rating_of(message) < 0:
             said["weight"] = 0
@@ -119,7 +128,7 @@ class _Chat:
                 result = {"role": "tool", "tool_call_id": identifier, "content": content}
                 self._results[identifier] = Turn(message.id, result)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Write the calls that have results, with these."""
         answered = []
         for place, call in enumerate(self._pending):
