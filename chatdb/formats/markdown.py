@@ -51,7 +51,6 @@ class MarkdownWriter(Writer):
     """Writes conversations one after another, each with its own front matter."""
 
     name = "markdown"
-    title = "Markdown transcripts with front matter"
     extension = ".md"
     separator = b"\n"
 
