@@ -119,7 +119,6 @@ class Reader(Protocol):
     """
 
     name: str
-    title: str
     version: int
 
     def recognises(self, sample: Sample) -> bool:
@@ -186,7 +185,6 @@ class Writer(Protocol):
     """
 
     name: str
-    title: str
     extension: str
     separator: bytes = b""
     messages: int = 0

@@ -46,7 +46,6 @@ class ChatFilesReader:
     """Reads a folder of conversations, or one file with all of them."""
 
     name = SOURCE
-    title = "a folder of JSON files, or one with all"
     version = 2
 
     def recognises(self, sample: Sample) -> bool:

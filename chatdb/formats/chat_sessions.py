@@ -27,7 +27,6 @@ class ChatSessionsReader(JsonReader):
     """Reads a list of `{id: "chat_<ms>", title, created_at, updated_at, messages}`."""
 
     name = "chat-sessions"
-    title = "the interview app's localStorage"
     version = 1
 
     def recognises_record(self, value: Any) -> bool:

@@ -24,7 +24,6 @@ class ChatStorageReader(JsonReader):
     """Reads `{"state": {"conversations": [...]}, "version": 0}`, also inside a dump."""
 
     name = KEY
-    title = "ChatMCP's localStorage"
     version = 1
 
     def recognises_record(self, value: Any) -> bool:

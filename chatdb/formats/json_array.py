@@ -15,7 +15,6 @@ class JsonArrayWriter(Writer):
     """Writes the array with a conversation a line."""
 
     name = "json"
-    title = "JSON list of conversations for other programs"
     extension = ".json"
     separator = b",\n"
 

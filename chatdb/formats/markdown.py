@@ -9,14 +9,19 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
 from chatdb.formats.attachment_links import with_kept_files
 from chatdb.formats.base import WriteOptions, Writer
 from chatdb.formats.citations import with_links
-from chatdb.formats.conversation_heads import title_of
+from chatdb.formats.conversation_heads import (
+    branch_note,
+    details_of,
+    marks_of_message,
+    numbers_of,
+    title_of,
+)
 from chatdb.formats.files.selection import Chosen, chosen_messages
 from chatdb.formats.kept_pictures import KeptPictures
 from chatdb.formats.markdown_pictures import MarkdownPictures
@@ -26,7 +31,6 @@ from chatdb.formats.markdown_text import (
     code_span,
     fenced,
     heading_text,
-    one_line,
     quoted,
 )
 from chatdb.formats.message_body import (
@@ -51,7 +55,6 @@ class MarkdownWriter(Writer):
     """Writes conversations one after another, each with its own front matter."""
 
     name = "markdown"
-    title = "Markdown transcripts with front matter"
     extension = ".md"
     separator = b"\n"
 
@@ -68,15 +71,12 @@ class MarkdownWriter(Writer):
         pictures = MarkdownPictures(record, self._kept)
         chosen = list(chosen_messages(record, self._options))
         self.messages = len(chosen)
-        branched = any(not each.is_active for each in chosen)
-        numbers = (
-            {each.message.id: number for number, each in enumerate(chosen, 1)} if branched else {}
-        )
+        numbers = numbers_of(chosen)
         blocks = [_beginning(record, len(chosen))]
-        for number, each in enumerate(chosen, 1):
-            blocks.append(_heading(each, number if branched else None))
-            if branched and not each.is_active:
-                blocks.append(_branch_note(each.message, numbers))
+        for each in chosen:
+            blocks.append(_heading(each, numbers[each.message.id] if numbers else None))
+            if not each.is_active:
+                blocks.append(f"*{branch_note(each.message, numbers)}*\n".encode())
             blocks += _body(each.message, pictures)
         if definitions := pictures.definitions():
             blocks.append(definitions)
@@ -121,26 +121,18 @@ def _heading(chosen: Chosen, number: int | None) -> bytes:
         # Python's own way to write a time takes ten times as long.
         time = _encode_time(message.created_at)
         heading += _MARK + time[1:11] + b" " + time[12:20] + b"Z"
-    if chosen.is_hidden:
-        heading += _MARK + b"hidden"
-    if message.edited_at is not None:
-        heading += _MARK + b"edited"
+    if chosen.is_hidden or message.edited_at is not None:
+        marks = marks_of_message(message, hidden=chosen.is_hidden)
+        heading += b"".join(_MARK + each.encode() for each in marks)
     return heading + b"\n"
 
 
-# A conversation has two or three speakers, whose names are cleaned by several patterns.
 @lru_cache(maxsize=256)
 def _speaker(role: str, *names: str | None) -> bytes:
     """Write `Assistant (gpt-5)`."""
-    details = [one_line(each) for each in names if each]
-    name = ROLE_NAMES[role] + (f" ({heading_text(', '.join(details))})" if details else "")
+    details = details_of(*names)
+    name = ROLE_NAMES[role] + (f" ({heading_text(details)})" if details else "")
     return name.encode("utf-8", "replace")
-
-
-def _branch_note(message: Message, numbers: dict[Any, int]) -> bytes:
-    parent = None if message.parent_id is None else numbers.get(message.parent_id)
-    after = "at the beginning" if parent is None else f"after message {parent}"
-    return f"*Another branch, {after}.*\n".encode()
 
 
 def _body(message: Message, pictures: MarkdownPictures) -> list[bytes]:

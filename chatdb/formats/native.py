@@ -73,7 +73,6 @@ class NativeReader:
     """Reads the native format, plain or compressed."""
 
     name = "jsonl"
-    title = "chatdb's native format"
     version = 1
 
     def recognises(self, sample: Sample) -> bool:
@@ -142,7 +141,6 @@ class NativeWriter(Writer):
     """Writes the native format."""
 
     name = "jsonl"
-    title = "chatdb's native format"
     extension = ".jsonl"
 
     def __init__(self, options: WriteOptions) -> None:

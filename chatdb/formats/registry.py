@@ -132,7 +132,7 @@ FORMATS: tuple[Format, ...] = (
         "Markdown transcripts with front matter",
         reads=False,
         writes=True,
-        extensions=(".md",),
+        extensions=(".md", ".md.gz", ".md.zst", ".markdown"),
         module="chatdb.formats.markdown",
     ),
     Format(
@@ -140,7 +140,7 @@ FORMATS: tuple[Format, ...] = (
         "HTML pages to read, with an index to search",
         reads=False,
         writes=True,
-        extensions=(".html",),
+        extensions=(".html", ".html.gz", ".html.zst", ".htm"),
         module="chatdb.formats.html.writer",
     ),
     Format(
@@ -148,7 +148,7 @@ FORMATS: tuple[Format, ...] = (
         "PDF to hand on (needs chatdb-cli[pdf])",
         reads=False,
         writes=True,
-        extensions=(".pdf",),
+        extensions=(".pdf", ".pdf.gz", ".pdf.zst"),
         module="chatdb.formats.pdf.writer",
     ),
 )

@@ -27,4 +27,6 @@ def test_formats_as_a_table_says_yes_and_no(run: Any) -> None:
     lines = run("formats").stdout.splitlines()
 
     assert lines[0].split() == ["Name", "Title", "Reads", "Writes", "Extensions"]
-    assert next(line for line in lines if line.startswith("markdown")).split()[-3] == "no"
+    markdown = next(line for line in lines if line.startswith("markdown"))
+    assert markdown.endswith(".md, .md.gz, .md.zst, .markdown")
+    assert markdown.split()[-6:-4] == ["no", "yes"]

@@ -29,7 +29,6 @@ class GroupReader(ChatGptReader):
     """Reads `group_chats.json`, all chats in one object."""
 
     name = SOURCE
-    title = "ChatGPT data export, its group chats"
     version = 1
     known_fields = ChatGptReader.known_fields | _KNOWN
 

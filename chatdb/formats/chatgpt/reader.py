@@ -82,7 +82,6 @@ class ChatGptReader(JsonReader):
     """Reads the export of ChatGPT: zip, split files, folder or JSON."""
 
     name = SOURCE
-    title = "ChatGPT data export"
     version = 3
     known_fields = _FIELDS
 

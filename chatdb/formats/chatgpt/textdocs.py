@@ -33,7 +33,6 @@ class CanvasReader(JsonReader):
     """Reads files of `textdocs/`."""
 
     name = SOURCE
-    title = "ChatGPT data export, its canvases"
     version = 1
 
     def recognises_record(self, value: Any) -> bool:

@@ -42,7 +42,6 @@ class ArtifactsReader(JsonReader):
     """Reads `artifacts/<id>/artifact.json` with the files beside it."""
 
     name = SOURCE
-    title = "Claude.ai data export, its artifacts"
     version = 1
 
     def __init__(self, files: ArtifactFiles | None = None) -> None:

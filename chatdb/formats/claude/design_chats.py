@@ -21,7 +21,6 @@ class DesignReader(ClaudeReader):
     """Reads files of `design_chats/`, a conversation each."""
 
     name = SOURCE
-    title = "Claude.ai data export, its design chats"
     version = 2
 
     def recognises_record(self, value: Any) -> bool:

@@ -25,7 +25,6 @@ class MemoriesReader(JsonReader):
     """Reads `memories/<user>.json`, and lists of such objects as older exports have them."""
 
     name = SOURCE
-    title = "Claude.ai data export, its memories"
     version = 1
 
     def recognises_record(self, value: Any) -> bool:

@@ -26,7 +26,6 @@ class ProjectsReader(JsonReader):
     """Reads `projects/<uuid>.json`, and lists of projects as older exports have them."""
 
     name = SOURCE
-    title = "Claude.ai data export, its projects"
     version = 1
 
     def recognises_record(self, value: Any) -> bool:

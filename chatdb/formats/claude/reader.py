@@ -51,7 +51,6 @@ class ClaudeReader(JsonReader):
     """Reads the export of Claude.ai: zip, folder or JSON, and single conversations."""
 
     name = SOURCE
-    title = "Claude.ai data export"
     version = 2
 
     def recognises_record(self, value: Any) -> bool:

@@ -14,12 +14,6 @@ from chatdb.formats.training.training_writer import TrainingWriter
 from chatdb.records import Conversation, MessageFile
 
 STDOUT = "-"
-_MORE = {
-    "markdown": (".markdown", ".md.gz", ".md.zst"),
-    "html": (".htm", ".html.gz", ".html.zst"),
-    "pdf": (".pdf.gz", ".pdf.zst"),
-}
-"""Other extensions of a format."""
 _OTHERS = frozenset(
     (
         *(".xhtml", ".tsv", ".xlsx", ".xls", ".ods", ".parquet"),
@@ -72,10 +66,8 @@ class Written:
 def format_for(output: str) -> str | None:
     """Return the format of a file name's extension, None if there is none."""
     name = output.lower()
-    for known in FORMATS:
-        if known.writes and name.endswith(known.extensions):
-            return known.name
-    return next((known for known, endings in _MORE.items() if name.endswith(endings)), None)
+    found = (known for known in FORMATS if known.writes and name.endswith(known.extensions))
+    return next((known.name for known in found), None)
 
 
 def format_of(output: str, to: str | None) -> str | None:

@@ -5,13 +5,12 @@ from functools import partial
 from html import escape
 
 from chatdb.formats.base import WriteOptions
-from chatdb.formats.conversation_heads import days_of, marks_of, names_of, title_of
+from chatdb.formats.conversation_heads import facts_of, marks_of, names_of, title_of
 from chatdb.formats.files.selection import chosen_messages
 from chatdb.formats.html.forks import Flow, Fork, flow_of
 from chatdb.formats.html.messages import fold, message_html, time_html
 from chatdb.formats.html.pictures import image_html
 from chatdb.formats.kept_pictures import KeptPictures
-from chatdb.formats.times import is_known
 from chatdb.records import Conversation, Message, is_hidden
 
 _SWITCHES = 100_000
@@ -100,11 +99,8 @@ class _Article:
 
 def _about(record: Conversation, shown: int) -> str:
     """Return the line below the title."""
-    times = [each for each in (record.created_at, record.updated_at) if is_known(each)]
-    days = days_of(record)
-    parts: list[str] = [record.kind] if record.kind != "chat" else []
-    parts += [f"{time_html(times[0])} UTC" if len(days) == 1 else " to ".join(days)] if days else []
-    parts += [f"{shown:,} message{'' if shown == 1 else 's'}"]
+    facts = facts_of(record, shown)
+    parts = [each if isinstance(each, str) else f"{time_html(each)} UTC" for each in facts]
     parts += [f"<bdi>{escape(each)}</bdi>" for each in names_of(record)]
     parts += marks_of(record)
     return "".join(f"<span>{each}</span>" for each in parts)

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import lru_cache
 from html import escape
 
+from chatdb.formats.conversation_heads import details_of, marks_of_message, minute_of
 from chatdb.formats.html.rendering import preformatted, rendered
 from chatdb.formats.markdown_reading import visible
-from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_body import (
     Aside,
     Prose,
@@ -27,28 +26,19 @@ Image = Callable[[ShownFile], str]
 def message_html(message: Message, anchor: str, image: Image, *, hidden: bool = False) -> str:
     """Return a message; `anchor` is the id by which links find it."""
     marks = [time_html(message.created_at)] if is_known(message.created_at) else []
-    marks += ["hidden"] if hidden else []
-    marks += ["edited"] if message.edited_at is not None else []
-    speaker = _speaker(message.role, message.user_id, message.author, message.model)
-    after = "".join(f"<small>{each}</small>" for each in marks)
+    marks += marks_of_message(message, hidden=hidden)
+    details = escape(details_of(message.user_id, message.author, message.model))
+    after = "".join(f"<small>{each}</small>" for each in (details, *marks) if each)
     return (
         f'<section class="m {message.role}" id="{anchor}">\n'
-        f'<h2><a href="#{anchor}">{speaker[0]}</a>{speaker[1]}{after}</h2>\n'
+        f'<h2><a href="#{anchor}">{ROLE_NAMES[message.role]}</a>{after}</h2>\n'
         f"{''.join(_body(message, image))}</section>\n"
     )
 
 
 def time_html(time: datetime) -> str:
     """Return a time in UTC to the minute."""
-    # isoformat, for strftime writes the year 1 without zeros.
-    text = time.isoformat(timespec="seconds")
-    return f'<time datetime="{text}">{text[:10]} {text[11:16]}</time>'
-
-
-@lru_cache(maxsize=256)
-def _speaker(role: str, *names: str | None) -> tuple[str, str]:
-    details = ", ".join(one_line(each) for each in names if each)
-    return ROLE_NAMES[role], f"<small>{escape(details)}</small>" if details else ""
+    return f'<time datetime="{time.isoformat(timespec="seconds")}">{minute_of(time)}</time>'
 
 
 def _body(message: Message, image: Image) -> Iterator[str]:

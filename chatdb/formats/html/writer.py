@@ -20,7 +20,6 @@ class HtmlWriter(Writer):
     """Writes one page with conversations one after another, or a folder of pages."""
 
     name = "html"
-    title = "HTML pages to read, with an index to search"
     extension = ".html"
 
     def __init__(self, options: WriteOptions) -> None:

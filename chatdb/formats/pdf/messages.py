@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from chatdb.formats.attachment_links import LinkedEntry
+from chatdb.formats.conversation_heads import details_of, marks_of_message, minute_of
 from chatdb.formats.files.selection import Chosen
-from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_body import (
     LONGEST_COLOURED,
     Aside,
@@ -63,15 +63,10 @@ def items_of(
 def _head(chosen: Chosen, number: int | None, note: str) -> Data:
     message = chosen.message
     name = ROLE_NAMES[message.role]
-    details = ", ".join(
-        one_line(each) for each in (message.user_id, message.author, message.model) if each
-    )
+    details = details_of(message.user_id, message.author, message.model)
     about = [details] if details else []
-    if is_known(message.created_at):
-        text = message.created_at.isoformat(timespec="minutes")
-        about.append(f"{text[:10]} {text[11:16]}")
-    about += ["hidden"] if chosen.is_hidden else []
-    about += ["edited"] if message.edited_at is not None else []
+    about += [minute_of(message.created_at)] if is_known(message.created_at) else []
+    about += marks_of_message(message, hidden=chosen.is_hidden)
     numbered = name if number is None else f"{number}. {name}"
     return [message.role, numbered, breakable("  ·  ".join(about), LONGEST_WORD), note]
 

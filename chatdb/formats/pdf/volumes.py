@@ -11,7 +11,15 @@ import msgspec
 
 from chatdb.formats.attachment_links import with_kept_files
 from chatdb.formats.base import Document, WriteOptions
-from chatdb.formats.conversation_heads import days_of, marks_of, names_of, title_of
+from chatdb.formats.conversation_heads import (
+    branch_note,
+    facts_of,
+    marks_of,
+    minute_of,
+    names_of,
+    numbers_of,
+    title_of,
+)
 from chatdb.formats.files.selection import chosen_messages
 from chatdb.formats.kept_pictures import kept_picture
 from chatdb.formats.pdf.compiler import MOST_CHARACTERS, Compiler
@@ -23,7 +31,7 @@ from chatdb.formats.pdf.typesetting import MAIN, OUTPUT
 from chatdb.formats.times import is_known
 from chatdb.primitives.atomic_write import storage_error
 from chatdb.primitives.private_folder import private_folder
-from chatdb.records import Conversation, Message
+from chatdb.records import Conversation
 
 MOST_MESSAGES = 5_000
 MOST_PIXELS = 60_000_000
@@ -153,13 +161,12 @@ class Documents:
         """Yield what a conversation shows, numbered if it shows other branches."""
         options = self._options
         chosen = list(chosen_messages(with_kept_files(record, options), options))
-        is_branched = any(not each.is_active for each in chosen)
-        numbers = {each.message.id: number for number, each in enumerate(chosen, 1)}
+        numbers = numbers_of(chosen)
         kept = partial(kept_picture, record, options=options)
-        for number, each in enumerate(chosen, 1):
-            note = "" if each.is_active else _branch_note(each.message, numbers)
-            shown = number if is_branched else None
-            yield from items_of(each, pictures, kept, number=shown, note=note)
+        for each in chosen:
+            note = "" if each.is_active else branch_note(each.message, numbers)
+            number = numbers[each.message.id] if numbers else None
+            yield from items_of(each, pictures, kept, number=number, note=note)
 
     def _compiled(self, volume: _Volume) -> bytes:
         try:
@@ -192,19 +199,7 @@ def _document(name: str, number: int | None, volume: _Volume, data: bytes) -> Do
 
 def _about(record: Conversation, shown: int) -> str:
     """Return the line below the title."""
-    times = [each for each in (record.created_at, record.updated_at) if is_known(each)]
-    days = days_of(record)
-    parts: list[str] = [record.kind] if record.kind != "chat" else []
-    if len(days) == 1:
-        parts.append(f"{days[0]} {times[0].isoformat()[11:16]} UTC")
-    elif days:
-        parts.append(" to ".join(days))
-    parts.append(f"{shown:,} message{'' if shown == 1 else 's'}")
+    facts = facts_of(record, shown)
+    parts = [each if isinstance(each, str) else f"{minute_of(each)} UTC" for each in facts]
     parts += [*names_of(record), *marks_of(record)]
     return breakable("  ·  ".join(parts), _LONGEST_WORD)
-
-
-def _branch_note(message: Message, numbers: dict[Any, int]) -> str:
-    parent = None if message.parent_id is None else numbers.get(message.parent_id)
-    after = "at the beginning" if parent is None else f"after message {parent}"
-    return f"Another branch, {after}."

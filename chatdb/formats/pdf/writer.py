@@ -13,7 +13,6 @@ class PdfWriter(Writer):
     """Writes documents as wholes; `conversation` returns one with that conversation alone."""
 
     name = "pdf"
-    title = "PDF to hand on, by typst (chatdb-cli[pdf])"
     extension = ".pdf"
 
     def __init__(self, options: WriteOptions) -> None:

@@ -18,7 +18,6 @@ class CsvWriter(Writer):
     """Writes the messages of conversations as rows below one line of names."""
 
     name = "csv"
-    title = "CSV, a row a message, for spreadsheets"
     extension = ".csv"
 
     def __init__(self, options: WriteOptions) -> None:

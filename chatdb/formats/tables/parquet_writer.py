@@ -28,7 +28,6 @@ class ParquetWriter:
     """Writes tables from rows, not records one by one."""
 
     name = "parquet"
-    title = "Parquet, typed tables for DuckDB, Polars, pandas"
     extension = ".parquet"
 
     def __init__(self, options: WriteOptions) -> None:

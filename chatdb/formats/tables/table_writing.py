@@ -15,7 +15,6 @@ class TableWriter(Protocol):
     """Turns rows into a file, or into files in a folder that it arranges itself."""
 
     name: str
-    title: str
     extension: str
 
     def write_table(

@@ -34,7 +34,6 @@ class DpoWriter(TrainingWriter):
     """Writes a pair of answers to one question an example."""
 
     name = "dpo"
-    title = "training set of preferred and rejected answers (TRL)"
 
     def examples(self, record: Conversation) -> Iterator[Any]:
         tree = _Answers(record, self.tally, include_hidden=self.options.include_hidden)

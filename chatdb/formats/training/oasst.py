@@ -33,7 +33,6 @@ class OasstWriter(TrainingWriter):
     """Writes a tree for each first message of a user."""
 
     name = "oasst"
-    title = "training set of OpenAssistant's message trees"
 
     def examples(self, record: Conversation) -> Iterator[Any]:
         self.count_hidden(record.messages)

@@ -15,7 +15,6 @@ class OpenaiFinetuneWriter(TrainingWriter):
     """Writes a branch an example; answers that were rated down are not learned (`weight` 0)."""
 
     name = "openai-finetune"
-    title = "training set for OpenAI's fine-tuning"
 
     def examples(self, record: Conversation) -> Iterator[Any]:
         counts = self.tally.left_out

@@ -22,7 +22,6 @@ class ShareGptWriter(TrainingWriter):
     """Writes a branch an element of the list."""
 
     name = "sharegpt"
-    title = "training set in the ShareGPT format"
     extension = ".json"
 
     def begin(self) -> bytes:

@@ -19,7 +19,6 @@ class TrainingWriter(Writer):
     """Writes a conversation as no example, one or several: JSON Lines."""
 
     name: str
-    title: str
     extension = ".jsonl"
 
     def __init__(self, options: WriteOptions) -> None:
