@@ -41,11 +41,7 @@ def connect_sqlite(
     """
     path = url.sqlite_path
     if not create and not path.exists():
-        raise DatabaseMissingError(
-            f"there is no database file {path}",
-            place=url.redacted(),
-            hint="to create it: chatdb migrate",
-        )
+        raise missing_file(url)
     # Only a new file gets its journal mode from us: an application's choice for its file stays.
     is_new = create and not path.exists()
     if is_new:
@@ -68,6 +64,14 @@ def connect_sqlite(
         connection.close()
         raise
     return connection
+
+
+def missing_file(
+    url: DatabaseUrl, *, hint: str = "to create it: chatdb migrate"
+) -> DatabaseMissingError:
+    """Return the error for a SQLite file that is not there."""
+    text = f"there is no database file {url.sqlite_path}"
+    return DatabaseMissingError(text, place=url.redacted(), hint=hint)
 
 
 def _immutable(url: DatabaseUrl) -> str:

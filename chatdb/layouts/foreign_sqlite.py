@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from chatdb.db.connect import SQLITE_BUSY_SECONDS
+from chatdb.db.connect import SQLITE_BUSY_SECONDS, missing_file
 from chatdb.db.migrating.revision import translated
 from chatdb.db.migrating.scripts import VERSION_TABLE
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import DatabaseFailedError, DatabaseMissingError
+from chatdb.errors import DatabaseFailedError
 from chatdb.layouts.foreign import ForeignDatabase, OnRows, Row, quoted
 from chatdb.layouts.tables import Catalogue, Table
 
@@ -75,9 +75,7 @@ def open_sqlite(url: DatabaseUrl, on_rows: OnRows | None) -> Iterator[ForeignDat
     """
     path = url.sqlite_path
     if not path.exists():
-        raise DatabaseMissingError(
-            f"there is no database file {path}", place=url.redacted(), hint="check the path"
-        )
+        raise missing_file(url, hint="check the path")
     with translated(url), tempfile.TemporaryDirectory(prefix="chatdb-") as folder:
         way = _way(path)
         opened = _copied(path, Path(folder)) if way == "copy" else path

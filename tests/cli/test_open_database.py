@@ -50,7 +50,7 @@ READING = [
     *(("conversations", "delete", "x", "--yes"), ("conversations", "rename", "last", "x")),
     *(("messages", "add", "last", "--role", "user", "x"), ("messages", "reindex")),
     *(("schema", "status"), ("schema", "check"), ("schema", "dump"), ("connect", "-c", "SELECT 1")),
-    *(("backup",), ("environment", "show"), ("status",)),
+    *(("backup",), ("environment", "show"), ("smoke-test",), ("status",)),
 ]
 
 

@@ -106,13 +106,11 @@ def test_a_database_that_cannot_be_reached_is_exit_3(run: Any, tmp_path: Path) -
     path = tmp_path / "report.xml"
 
     result = run("smoke-test", "--junit", path, env={"DATABASE_URL": url})
-    missing = run("smoke-test", env={"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"})
 
-    assert (result.exit_code, missing.exit_code) == (3, 3)
+    assert result.exit_code == 3
     assert "nothing listens at 127.0.0.1:1" in result.stdout
     assert parsed(path).attrib["skipped"] == "24"
     assert PASSWORD not in result.stdout + result.stderr + path.read_text()
-    assert not (tmp_path / "none.db").exists()
 
 
 def test_a_user_who_may_only_read_fails_and_is_told_why(

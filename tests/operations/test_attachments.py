@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from chatdb.db import schema
+from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ExitCode
 from chatdb.formats.files.given_names import numbered, safe_name
@@ -18,6 +21,9 @@ from tests.operations.test_import_attachments import KEPT, files_in
 
 PACKED = gzip.compress(b'{"digest":"' + b"0" * 64 + b'"}' * 100)[:-20]
 """A packed file without its end."""
+
+LEFT = {digest for digest, data in KEPT.items() if data == OTHER_PNG}
+"""What the second talk has."""
 
 Run = Callable[..., Any]
 Own = tuple[object, ...]
@@ -184,6 +190,57 @@ def test_a_check_finds_what_is_missing_damaged_or_unused(
     }
     assert done.exit_code == ExitCode.FAILED
     assert "attachments prune" in done.stderr
+
+
+def test_a_check_tells_what_cannot_be_read_from_what_is_damaged(
+    run: Run, own: Own, database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    loop, folder, damaged = (
+        tmp_path / "kept" / str(organization_id_of("default")) / digest for digest in sorted(KEPT)
+    )
+    for path in (loop, folder):
+        path.unlink()
+    loop.symlink_to(loop)
+    folder.mkdir()
+    damaged.write_bytes(b"x" * len(KEPT[damaged.name]))
+    # A folder has a size too: with another one it would be damaged.
+    files = schema.files
+    told = sa.update(files).where(files.c.digest == folder.name).values(size=folder.stat().st_size)
+    with Database.open(database_url) as database, database.transaction(write=True) as connection:
+        connection.execute(told)
+
+    done = run("attachments", "check", "--read", *own)
+
+    found = answer(run, "check", "--read", *own)
+    problems = {each["digest"]: each["text"] for each in found["problems"]}
+    assert (found["unreadable"], found["damaged"], found["missing"]) == (2, 1, 0)
+    assert problems[loop.name].startswith(f"{loop} cannot be read: Too many levels")
+    assert problems[folder.name] == f"{folder} cannot be read: Is a directory"
+    assert done.exit_code == ExitCode.FAILED
+    assert f"warning: unreadable: {loop.name}" in done.stderr
+    assert "0 missing, 0 damaged, 1 unreadable" in run("doctor", *own).stdout
+
+
+def test_a_saved_deletion_that_cannot_be_read_hides_no_missing_attachment(
+    run: Run, own: Own, tmp_path: Path
+) -> None:
+    run("conversations", "delete", identifiers(run, own)["Talk 1"], "--yes", *own)
+    (kept,) = tmp_path.rglob("deleted_*.jsonl")
+    kept.write_bytes(PACKED)
+
+    whole = run("attachments", "check", *own)
+    next(path for path in (tmp_path / "kept").rglob("*") if path.name in LEFT).unlink()
+    done = run("attachments", "check", *own)
+
+    assert (whole.exit_code, done.exit_code) == (ExitCode.PARTIAL, ExitCode.FAILED)
+    assert "unused files are not looked for: a saved deletion cannot be read: " in done.stderr
+    assert kept.name in done.stderr
+    assert "row-level security" not in done.stderr
+    found = answer(run, "check", *own)
+    assert (found["missing"], found["unused"], found["kept_for_undo"]) == (1, None, None)
+    doctor = run("doctor", *own).stdout
+    assert "1 missing, 0 damaged" in doctor
+    assert kept.name in doctor
 
 
 def test_what_a_saved_deletion_can_bring_back_is_not_pruned_until_that_is(

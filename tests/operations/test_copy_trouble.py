@@ -20,8 +20,8 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.errors import (
     DatabaseFailedError,
     DatabaseLockedError,
+    DatabaseMissingError,
     DatabaseUnreachableError,
-    NotFoundError,
     RefusedError,
     SchemaMismatchError,
     UsageError,
@@ -171,8 +171,9 @@ def test_schemas_that_are_not_at_head_are_told_with_the_way(make: Make) -> None:
     assert f"chatdb migrate -d {behind.url.redacted()}" in str(caught.value.hint)
     with pytest.raises(SchemaMismatchError, match="made by a newer chatdb"):
         _copy(good, ahead)
-    with pytest.raises(NotFoundError, match="there is no database file"):
+    with pytest.raises(DatabaseMissingError, match="there is no database file") as gone:
         _copy(missing, good)
+    assert gone.value.place == missing.url.redacted()
     with pytest.raises(UsageError, match="both source and destination"):
         _copy(good, good)
 

@@ -1,5 +1,6 @@
 """The query language: what each text means."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -111,6 +112,15 @@ def test_only_exclusions_are_a_usage_error(text: str) -> None:
 def test_what_cannot_be_meant_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError):
         parse(text)
+
+
+def test_the_hint_for_a_time_is_written_as_a_query_takes_it() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("since:soon")
+
+    (quoted,) = re.findall(r"['\"].*?['\"]", str(caught.value.hint))
+    query = parse(f"since:{quoted} word")
+    assert (query.after is not None, query.all_of) == (True, ((word("word"),),))
 
 
 @given(st.text(max_size=80))

@@ -1,29 +1,31 @@
 """Compares the rows of kept attachments with the files that have their bytes."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
 from chatdb.db.database import Database
-from chatdb.errors import StorageError
+from chatdb.errors import StorageError, UnreadableFileError
 from chatdb.operations.attachments.saved import SavedDigests
-from chatdb.primitives.digests import digest_of
 from chatdb.primitives.file_store import FileStore
 from chatdb.records import Organization, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope, chosen
 from chatdb.store.files import digests_page, has_any_file, read_files, unused_digests
 
-Problem = Literal["missing", "damaged", "unused"]
+Problem = Literal["missing", "damaged", "unreadable", "unused"]
 _NAMED = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentProblem:
-    """A file whose bytes are `missing` or `damaged`, or which is `unused`: no message has it."""
+    """A file whose bytes are `missing`, `damaged` or `unreadable`, or one that is `unused`.
+
+    No message has an unused one.
+    """
 
     organization: str
     digest: str
@@ -36,7 +38,8 @@ class AttachmentsCheck:
     """What was compared, and what does not fit.
 
     `kept_for_undo` are files of deleted messages that saved deletions can bring back. Both that and
-    `unused` are None where row-level security hides the messages of other users.
+    `unused` are None where row-level security hides the messages of other users, or the saved
+    deletions are unknown.
     """
 
     folder: str
@@ -44,6 +47,7 @@ class AttachmentsCheck:
     bytes: int = 0
     missing: int = 0
     damaged: int = 0
+    unreadable: int = 0
     unused: int | None = 0
     kept_for_undo: int | None = 0
     read: bool = False
@@ -63,27 +67,22 @@ class AttachmentsCheck:
 def check_attachments(
     database: Database,
     store: FileStore,
-    saved: SavedDigests,
+    saved: SavedDigests | None,
     *,
     organization_key: Scope,
     read: bool = False,
     on_bytes: Callable[[int], object] = lambda _: None,
 ) -> AttachmentsCheck:
-    """Compare them; `read` also hashes every file. Raises NotFoundError for an organization."""
+    """Compare them; `read` also hashes every file, `saved` None looks for no unused ones.
+
+    Raises NotFoundError for an organization, StorageError for the folder.
+    """
     report = AttachmentsCheck(folder=str(store.folder), read=read)
     for organization in covered(database, store, organization_key):
         for digest, size in told(database, organization.id):
             report.files += 1
-            there = store.size_of(organization.id, digest)
-            if there is None:
-                report.add(organization, digest, "missing", "its bytes are not in the folder")
-                continue
-            report.bytes += there
-            if size is not None and there != size:
-                report.add(organization, digest, "damaged", f"it has {there} bytes, not {size}")
-            elif read and _digest_of(store.path(organization.id, digest), on_bytes) != digest:
-                report.add(organization, digest, "damaged", "its bytes have another digest")
-        if not sees_every_user(database, organization.id):
+            _compare(report, store, organization, digest, size, on_bytes)
+        if saved is None or not sees_every_user(database, organization.id):
             report.unused = report.kept_for_undo = None
             continue
         for digest in unused_files(database, store, organization.id):
@@ -92,6 +91,28 @@ def check_attachments(
             else:
                 report.add(organization, digest, "unused", "no message has it")
     return report
+
+
+def _compare(
+    report: AttachmentsCheck,
+    store: FileStore,
+    organization: Organization,
+    digest: str,
+    size: int | None,
+    on_bytes: Callable[[int], object],
+) -> None:
+    try:
+        there = store.size_of(organization.id, digest)
+        if there is None:
+            report.add(organization, digest, "missing", "its bytes are not in the folder")
+            return
+        report.bytes += there
+        if size is not None and there != size:
+            report.add(organization, digest, "damaged", f"it has {there} bytes, not {size}")
+        elif report.read and _digest_of(store, organization.id, digest, on_bytes) != digest:
+            report.add(organization, digest, "damaged", "its bytes have another digest")
+    except UnreadableFileError as error:
+        report.add(organization, digest, "unreadable", error.text)
 
 
 def sees_every_user(database: Database, organization: UUID) -> bool:
@@ -184,9 +205,11 @@ def told(database: Database, organization: UUID) -> Iterator[tuple[str, int | No
         after = page[-1][0]
 
 
-def _digest_of(path: Path, on_bytes: Callable[[int], object]) -> str | None:
-    try:
-        with path.open("rb", buffering=0) as stream:
-            return digest_of(stream, on_bytes)
-    except OSError:
-        return None
+def _digest_of(
+    store: FileStore, organization: UUID, digest: str, on_bytes: Callable[[int], object]
+) -> str:
+    found = hashlib.sha256()
+    for piece in store.pieces(organization, digest):
+        found.update(piece)
+        on_bytes(len(piece))
+    return found.hexdigest()

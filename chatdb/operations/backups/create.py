@@ -14,12 +14,13 @@ from chatdb.backups.inventory import Backup, find_all, remove_incomplete
 from chatdb.backups.manifest import VERSION, Manifest, encode
 from chatdb.backups.names import MANIFEST, Part, backup_name
 from chatdb.backups.store import Store
+from chatdb.db.connect import missing_file
 from chatdb.db.database import Database
 from chatdb.db.label import look_at_label
 from chatdb.db.migrating.other_schemas import in_schemas
 from chatdb.db.migrating.revision import look
 from chatdb.db.postgresql.distribution import refuse_distributed_backup
-from chatdb.errors import ChatdbError, DatabaseMissingError, UsageError
+from chatdb.errors import ChatdbError, UsageError
 from chatdb.operations.backups.attachments import back_up_attachments
 from chatdb.operations.backups.parts import BackupOptions, Bench, Made
 from chatdb.primitives.filled import filled
@@ -87,11 +88,7 @@ def _check(database: Database, options: BackupOptions) -> None:
     path = database.url.path
     is_file = path is not None
     if path is not None and not path.exists():
-        raise DatabaseMissingError(
-            f"there is no database file {path}",
-            place=database.url.redacted(),
-            hint="to create it: chatdb migrate",
-        )
+        raise missing_file(database.url)
     if is_file and options.part in ("schema-only", "data-only"):
         raise UsageError(
             f"--{options.part} is for PostgreSQL: a SQLite file is backed up as a whole",

@@ -2,11 +2,12 @@
 
 import shlex
 
+from chatdb.db.connect import missing_file
 from chatdb.db.database import Database
 from chatdb.db.encoding import require_utf8_database
 from chatdb.db.migrating.other_schemas import in_schemas
 from chatdb.db.migrating.revision import look, mismatch
-from chatdb.errors import NotFoundError, RefusedError, SchemaMismatchError, UsageError
+from chatdb.errors import RefusedError, SchemaMismatchError, UsageError
 from chatdb.operations.schema.public import holds_nothing
 
 
@@ -18,7 +19,7 @@ def check_places(source: Database, destination: Database) -> None:
             hint="give a different destination",
         )
     if source.url.path is not None and not source.url.path.exists():
-        raise NotFoundError(f"there is no database file {source.url.path}", hint="check the path")
+        raise missing_file(source.url, hint="check the path")
     seen = look(source.url, schema=source.schema)
     if seen.elsewhere:
         error = mismatch(seen, source.url)

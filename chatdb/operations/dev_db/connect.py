@@ -10,10 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chatdb.db.connect import connect_postgresql
+from chatdb.db.connect import connect_postgresql, missing_file
 from chatdb.db.postgresql.conninfo import conninfo, secrets
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError, DatabaseMissingError, ProgramMissingError
+from chatdb.errors import ChatdbError, ProgramMissingError
 from chatdb.servers import postgres_tools
 from chatdb.servers.base import DevServer
 from chatdb.servers.compose.objects import PROJECT_LABEL
@@ -163,11 +163,7 @@ def _psql(bindir: Path | None, server_major: int | None) -> Program | None:
 def _sqlite3(url: DatabaseUrl, session: ClientSession) -> ClientCall:
     path = url.sqlite_path.absolute()
     if not path.exists():
-        raise DatabaseMissingError(
-            f"there is no database file {url.sqlite_path}",
-            place=url.redacted(),
-            hint="to create it: chatdb migrate",
-        )
+        raise missing_file(url)
     sqlite3 = shutil.which("sqlite3")
     if sqlite3 is None:
         raise ProgramMissingError(

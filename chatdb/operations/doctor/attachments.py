@@ -5,7 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from chatdb.db.database import Database
+from chatdb.errors import StorageError
 from chatdb.operations.attachments.public import (
+    SavedDigests,
     check_attachments,
     saved_digests,
     tells_of_files,
@@ -34,7 +36,6 @@ def _attachments(folder: Path | None, database: Database) -> Iterator[Finding]:
     store = FileStore(folder)
     if not has_rows and not store.exists:
         return
-    saved = saved_digests(deletions_folder(database.url))
     with database.transaction() as connection:
         if database.dialect.is_bound(connection):
             yield info(
@@ -43,10 +44,17 @@ def _attachments(folder: Path | None, database: Database) -> Iterator[Finding]:
                 "chatdb attachments check; chatdb doctor as the owner of the tables compares all",
             )
             return
+    saved: SavedDigests | None = None
+    try:
+        saved = saved_digests(deletions_folder(database.url))
+    except StorageError as error:
+        yield warning(f"unused attachments are not looked for: {error.text}", error.hint)
     report = check_attachments(database, store, saved, organization_key=EVERY)
-    if report.missing or report.damaged:
+    if report.missing or report.damaged or report.unreadable:
+        unreadable = f", {report.unreadable} unreadable" if report.unreadable else ""
         yield warning(
-            f"attachments in {folder}: {report.missing} missing, {report.damaged} damaged",
+            f"attachments in {folder}: {report.missing} missing, {report.damaged} damaged"
+            f"{unreadable}",
             "chatdb attachments check --all-orgs; then import the export with --attachments again,"
             " or restore a backup",
         )

@@ -9,10 +9,10 @@ from contextlib import closing
 from dataclasses import replace
 
 from chatdb.db.connect import connect_postgresql, connect_sqlite
-from chatdb.db.postgresql.unreachable import Reason, diagnose
+from chatdb.db.postgresql.unreachable import diagnose, no_connection
 from chatdb.db.sqlite.patient_file import knows_locks
 from chatdb.db.url import DatabaseUrl
-from chatdb.errors import ChatdbError
+from chatdb.errors import ChatdbError, DatabaseMissingError
 from chatdb.operations.doctor.dev_db import DEV_DB_CHECK
 from chatdb.operations.doctor.findings import Finding, error, examined, info
 from chatdb.operations.doctor.kept import KEPT_CHECK
@@ -60,10 +60,9 @@ def _server(
     try:
         connection = connect_postgresql(url, autocommit=True)
     except psycopg.Error as failure:
-        seen = diagnose(str(failure), url)
-        text = f"no connection to {url.redacted()}: {seen.text}"
-        other = settings.last_used if seen.reason is Reason.NO_DATABASE else None
-        return [error(text, other or seen.hint, of=_REACHABLE)], None
+        seen = no_connection(diagnose(str(failure), url), url)
+        other = settings.last_used if isinstance(seen, DatabaseMissingError) else None
+        return [error(seen.text, other or seen.hint, of=_REACHABLE)], None
     except ChatdbError as failure:
         return [error(failure.text, failure.hint, of=_REACHABLE)], None
     with closing(connection):

@@ -175,7 +175,8 @@ def _span(key: str, value: str, zone: tzinfo) -> Span:
     except ValueError as error:
         raise UsageError(
             f"{key}: needs a date or a time, not {value!r}",
-            hint=f"write it as {FORMS}",
+            # A query knows double quotes only.
+            hint="write it as " + FORMS.replace("'", '"'),
         ) from error
 
 

@@ -9,10 +9,11 @@ from chatdb.cli.context import CommandContext
 from chatdb.cli.options import AllOrgsOption, option
 from chatdb.cli.organizations_meant import scope_of
 from chatdb.cli.progress import BYTES
-from chatdb.errors import ExitCode
+from chatdb.errors import ExitCode, StorageError
 
 if TYPE_CHECKING:
     from chatdb.operations.attachments.check import AttachmentsCheck
+    from chatdb.operations.attachments.public import SavedDigests
 
 _NAMED = 20
 
@@ -24,8 +25,8 @@ def check(
 ) -> None:
     """Check kept attachments against the files in their folder.
 
-    The exit code is 1 for a file that is missing, damaged or unused: attachments prune removes
-    unused ones, an import with --attachments brings missing ones back.
+    The exit code is 1 for a file that is missing, damaged, unreadable or unused: attachments prune
+    removes unused ones, an import with --attachments brings missing ones back.
 
     \b
     Example:
@@ -36,6 +37,12 @@ def check(
     command = CommandContext.of(context)
     scope = scope_of(command, all_orgs=all_orgs)
     store = command.file_store
+    saved: SavedDigests | None = None
+    try:
+        saved = saved_deletions(command)
+    except StorageError as error:
+        hint = "" if error.hint is None else f" ({error.hint})"
+        command.diagnostics.warning(f"unused files are not looked for: {error.text}{hint}")
     with (
         command.open_database() as database,
         command.diagnostics.progress("reading", total=None, unit=BYTES) as progress,
@@ -43,7 +50,7 @@ def check(
         report = check_attachments(
             database,
             store,
-            saved_deletions(command),
+            saved,
             organization_key=scope,
             read=read,
             on_bytes=progress.advance,
@@ -56,7 +63,7 @@ def check(
     if len(report.problems) > _NAMED:
         more = len(report.problems) - _NAMED
         command.diagnostics.warning(f"and {more:,} more; --format json lists them all")
-    if report.unused is None:
+    if report.unused is None and saved is not None:
         command.diagnostics.note(
             "unused files are not looked for: row-level security hides the messages of other users"
         )
@@ -68,6 +75,8 @@ def check(
         )
     if report.problems:
         raise typer.Exit(ExitCode.FAILED)
+    if saved is None:
+        raise typer.Exit(ExitCode.PARTIAL)
 
 
 def _cells(report: "AttachmentsCheck") -> dict[str, Any]:
@@ -77,6 +86,7 @@ def _cells(report: "AttachmentsCheck") -> dict[str, Any]:
         "bytes": report.bytes,
         "missing": report.missing,
         "damaged": report.damaged,
+        "unreadable": report.unreadable,
         "unused": report.unused,
         "kept_for_undo": report.kept_for_undo,
         "read": report.read,

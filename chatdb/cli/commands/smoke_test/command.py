@@ -39,7 +39,7 @@ def smoke_test(
     Writes, counts, finds, exports, imports and deletes a conversation in a temporary organization
     that is removed at the end; remains of a killed test are removed an hour later. Prints a line
     if all is well, with -v every check. Exits with 1 if a check failed, 3 if the database cannot be
-    reached, 4 if its schema is not current.
+    reached, 4 if its schema is not current, 5 if there is no such file.
 
     \b
     Examples:
@@ -54,6 +54,7 @@ def smoke_test(
             hint="--junit results/smoke-test.xml",
         )
     command = CommandContext.of(context)
+    command.require_database_file()
     report = _run(command, timeout) if junit is None else _run_into(junit, command, timeout)
     output = command.output
     counts = _counts(report)
