@@ -107,6 +107,20 @@ def test_a_file_is_never_taken_for_that_of_another_id_with_its_name(
         assert entries_and_bytes(database_url, tmp_path) == [(B, OTHER_PNG), (None, PNG)]
 
 
+def test_a_file_without_an_id_takes_no_entry_that_another_file_has_by_its_id() -> None:
+    plain, b = {"name": "image.png"}, named(B, "image.png")
+    before = message("question", attachments=[plain, b])
+    files = [
+        MessageFile(message_id=before.id, position=place, digest=letter * 64)
+        for place, letter in enumerate("ab")
+    ]
+    after = message("question", attachments=[b, plain])
+
+    merged = merge(conversation("talk", [before], files=files), conversation("talk", [after], 1))
+
+    assert [each.digest[0] for each in merged.files] == ["b", "a"]
+
+
 @pytest.mark.parametrize("minutes", [-1, 1])
 def test_files_behind_the_last_entry_of_both_sides_of_a_merge_are_there_once(minutes: int) -> None:
     asked = message("question", attachments=[{"id": A}])

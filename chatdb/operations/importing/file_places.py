@@ -75,15 +75,17 @@ def _placed(
     taken: set[int] = set()
     placed: list[MessageFile] = []
     behind = count(len(new))
-    for file in files:
-        entry = old[file.position] if file.position < len(old) else None
+    own = [(each, old[each.position] if each.position < len(old) else None) for each in files]
+    # A name alone takes no entry that another file has by its id.
+    own.sort(key=lambda each: not _has_id(each[1]))
+    for file, entry in own:
         name = name_of(entry) or file.name
         alike = [place for each in ids_of(entry) for place in by_id.get(each, [])]
         if not alike:
             # Many files are called image.png: two ids are two files. Of a file behind the last
             # entry nobody knows the id.
-            needs_name = entry is not None and not _has_id(entry)
-            alike = [each for each in by_name[name] if needs_name or not _has_id(new[each])]
+            had_no_id = entry is not None and not _has_id(entry)
+            alike = [each for each in by_name[name] if had_no_id or not _has_id(new[each])]
         free = [each for each in alike if each not in taken]
         # An id may stand in two entries, of which one has the name.
         free.sort(key=lambda each: (name_of(new[each]) != name, each != file.position, each))
