@@ -11,7 +11,7 @@ from chatdb.formats.attachment_links import LinkedEntry
 from chatdb.formats.citations import with_links
 from chatdb.formats.markdown_text import one_line
 from chatdb.formats.message_parts import (
-    Output,
+    ShownOutput,
     attachment_label,
     attachments_once,
     call_name,
@@ -125,7 +125,7 @@ def _call(call: Any) -> tuple[Verbatim, ...]:
     return Verbatim(code, language), *(_json(rest) if rest else ())
 
 
-def _output(output: Output) -> tuple[Verbatim, ...]:
+def _output(output: ShownOutput) -> tuple[Verbatim, ...]:
     """Return the text of an output, with what else it holds as JSON."""
     if output.text is None:
         return _value(output.rest)

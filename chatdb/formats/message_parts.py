@@ -24,7 +24,7 @@ _IMAGE_NAMES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".heic", ".bmp", ".tif
 ROLE_NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
-class Output(NamedTuple):
+class ShownOutput(NamedTuple):
     """What a call brought: its tool's name, its text, and all else of it.
 
     `text` is None without one, empty if the words of the message are that text.
@@ -98,7 +98,7 @@ def output_text(output: Any) -> tuple[str, Any] | None:
     return None
 
 
-def outputs_shown(message: Message) -> Iterator[Output]:
+def outputs_shown(message: Message) -> Iterator[ShownOutput]:
     """Yield the outputs of a message, without texts of which its words were made."""
     outputs = items(message.tool_outputs)
     parted: list[tuple[str | None, Any]] = [output_text(each) or (None, each) for each in outputs]
@@ -112,7 +112,7 @@ def outputs_shown(message: Message) -> Iterator[Output]:
             for own, (text, rest) in zip(texts, parted, strict=True)
         ]
     for output, (text, rest) in zip(outputs, parted, strict=True):
-        yield Output(call_name(output), text, rest)
+        yield ShownOutput(call_name(output), text, rest)
 
 
 def _parted(value: Any) -> tuple[str, list[Any]] | None:

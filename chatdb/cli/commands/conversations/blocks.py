@@ -142,11 +142,12 @@ def _outputs(message: Message, *, full: bool) -> Iterator[Block]:
             yield Block("note", "[tool output]")
             yield Block("code", _written_out(output), "json")
         return
+    has_words = message.role == "tool" and bool(message.content.strip())
     for _, text, rest in outputs_shown(message):
         if text:
             yield Block("note", "[tool output]")
             yield Block("output", _folded(text))
-        elif text is None and len(told := _dumps(rest)) <= _FOLDED_WIDTH:
+        elif text is None and not has_words and len(told := _dumps(rest)) <= _FOLDED_WIDTH:
             yield Block("note", f"[tool output: {told}]")
         elif text is None:
             yield _json_note(_written_out(rest))
