@@ -47,9 +47,9 @@ def test_every_kept_file_is_linked_from_its_message(run: Run, own: Own, tmp_path
 
     assert done.exit_code == 0, done.stderr
     assert links(out) == {
-        "`my cat.png` (`image/png`)": PNG,
-        "`../../paper.pdf`": PDF,
-        "`sanitized.png`": OTHER_PNG,
+        f"`my cat.png` (`image/png, {len(PNG)} B`)": PNG,
+        f"`../../paper.pdf` (`application/pdf, {len(PDF)} B`)": PDF,
+        f"`sanitized.png` (`image/png, {len(OTHER_PNG)} B`)": OTHER_PNG,
     }
     assert "2 files" in again.stderr
     assert "hold the same" in again.stderr
