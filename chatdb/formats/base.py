@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from chatdb.formats.files.json_stream import Layout
     from chatdb.formats.files.sources import Source
+    from chatdb.formats.files.writing import Written
 
 RowOutcome = Literal["imported", "merged", "skipped"]
 
@@ -205,6 +206,10 @@ class Writer(Protocol):
         """Return the bytes after the last conversation of a file."""
         return b""
 
+    def report(self, written: "Written") -> None:
+        """Add what is known when everything is written: nothing more, of most formats."""
+        del written
+
     def is_same(self, one: bytes, other: bytes) -> bool:
         """Tell whether two files differ only in when they were written."""
         return one == other
@@ -235,8 +240,4 @@ class VolumeWriter(Writer, Protocol):
 
         Records of one name follow one another. Without any record there is one of the name `empty`.
         """
-        ...
-
-    def missing_letters(self) -> tuple[MissingLetters, ...]:
-        """Return the letters of everything written so far that no font has."""
         ...

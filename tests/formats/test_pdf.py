@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from chatdb.formats.base import Document, MissingLetters
+from chatdb.formats.base import Document, MissingLetters, Writer
+from chatdb.formats.files.writing import Written
 from chatdb.formats.pdf import volumes
 from chatdb.formats.pdf.letters import Letters
 from tests.formats.pdf_samples import lines, pdf, write_font, writer
@@ -20,6 +21,12 @@ EMOJI_FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 SAMPLES = "éßğơДЖΩλאשبمकषไขあカ漢字语한글ഞგԱბ€→✓☎♞∑😀🚀🧪𝒳𓀀\U0010ff00\U0010ff01"
 
 
+def missing_letters(made: Writer) -> tuple[MissingLetters, ...]:
+    written = Written()
+    made.report(written)
+    return written.missing_letters
+
+
 def test_what_is_called_missing_is_exactly_what_is_a_box() -> None:
     made = writer()
     text = "\n\n".join([NO_GLYPH, *SAMPLES])
@@ -29,10 +36,10 @@ def test_what_is_called_missing_is_exactly_what_is_a_box() -> None:
     letters = SAMPLES
     assert len(found) == len(letters)
     boxes = {letter for letter, each in zip(letters, found, strict=True) if each == box}
-    named = {letter for each in made.missing_letters() for letter in each.examples}
+    named = {letter for each in missing_letters(made) for letter in each.examples}
     # More letters of a script may be missing than are named.
     assert named - {NO_GLYPH} <= boxes
-    told = sum(each.letters for each in made.missing_letters())
+    told = sum(each.letters for each in missing_letters(made))
     assert told == len(boxes) + 1
     assert {"\U0010ff00", "\U0010ff01"} <= boxes
     # Those that are there differ from one another, which boxes would not.
@@ -100,7 +107,7 @@ def test_a_folder_with_fonts_fills_the_boxes(tmp_path: Path, folders: tuple[str,
     record = conversation(1, [message(1, "\U0010ff00\n\n\U0010ff01", role="assistant")])
     own, box = lines(made.conversation(record))
 
-    (missing,) = made.missing_letters()
+    (missing,) = missing_letters(made)
     assert missing.examples == ("\U0010ff01" if folders else "\U0010ff00\U0010ff01")
     assert (own == box) is not bool(folders)
 
@@ -148,6 +155,8 @@ def test_what_is_large_is_divided_and_each_volume_has_its_title(
     text = "".join(text_of(each.data) for each in made)
     wanted = [f"text {n}.{m}" for n, count in ((1, 3), (2, 6), (3, 3)) for m in range(1, count + 1)]
     assert re.findall(r"text \d\.\d", text) == wanted
+    with pytest.raises(ValueError, match="too many values"):
+        writer().conversation(records[1])
 
 
 def test_one_gigantic_message_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:

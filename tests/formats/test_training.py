@@ -30,8 +30,9 @@ def made(
     name: str, records: Iterable[Conversation], **options: Any
 ) -> tuple[list[Any], dict[str, int]]:
     """Return the valid examples of a training set, and what was left out."""
-    stream, written = BytesIO(), Written()
-    write_stream(stream, writer(name, WriteOptions(**options)), records, written)
+    stream, written, by = BytesIO(), Written(), writer(name, WriteOptions(**options))
+    write_stream(stream, by, records, written)
+    by.report(written)
     text = stream.getvalue().decode()
     examples = json.loads(text) if name == "sharegpt" else [*map(json.loads, text.splitlines())]
     assert written.examples == len(examples)

@@ -84,7 +84,6 @@ def _put_volumes(
         for each in documents:
             if place.put(volume_name(each.name, each.number), each.data, writer.is_same):
                 place.written.count_document(each)
-    place.written.missing_letters = writer.missing_letters()
 
 
 @contextmanager

@@ -46,4 +46,3 @@ def write_volumes(
             stack.enter_context(open_output(place)).write(document.data)
             written.count_document(document)
             written.files += 1
-    written.missing_letters = writer.missing_letters()

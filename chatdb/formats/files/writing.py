@@ -10,7 +10,6 @@ from typing import IO
 from chatdb.errors import RefusedError, UsageError
 from chatdb.formats.base import Document, MissingLetters, VolumeWriter, Writer
 from chatdb.formats.registry import FORMATS
-from chatdb.formats.training.training_writer import TrainingWriter
 from chatdb.records import Conversation, MessageFile
 
 STDOUT = "-"
@@ -153,7 +152,6 @@ def write_stream(
                     )
                 stream.write(document.data)
                 written.count_document(document)
-        written.missing_letters = writer.missing_letters()
         return
     stream.write(writer.begin())
     separator = b""
@@ -164,5 +162,3 @@ def write_stream(
         separator = writer.separator
         written.count(writer.messages)
     stream.write(writer.end())
-    if isinstance(writer, TrainingWriter):
-        written.examples, written.left_out = writer.tally.examples, +writer.tally.left_out

@@ -1,12 +1,16 @@
 """PDF to hand on: a document a conversation, or one with all of them and their contents."""
 
 from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING
 
 from chatdb.formats.base import Document, MissingLetters, WriteOptions, Writer
 from chatdb.formats.pdf.compiler import Compiler, check_fonts, check_installed
 from chatdb.formats.pdf.letters import Letters
 from chatdb.formats.pdf.volumes import Documents
 from chatdb.records import Conversation
+
+if TYPE_CHECKING:
+    from chatdb.formats.files.writing import Written
 
 
 class PdfWriter(Writer):
@@ -21,7 +25,9 @@ class PdfWriter(Writer):
         self._missing: tuple[MissingLetters, ...] = ()
 
     def conversation(self, record: Conversation) -> bytes:
-        return b"".join(each.data for each in self.documents([("", record)]))
+        """Return a document of one conversation; raises ValueError if it takes several."""
+        (document,) = self.documents([("", record)])
+        return document.data
 
     def documents(
         self, named: Iterable[tuple[str, Conversation]], *, empty: str | None = None
@@ -35,9 +41,9 @@ class PdfWriter(Writer):
             if self._letters.are_special:
                 self._missing = self._letters.missing(compiler.faces())
 
-    def missing_letters(self) -> tuple[MissingLetters, ...]:
-        """Return the letters of everything written so far that no font has."""
-        return self._missing
+    def report(self, written: "Written") -> None:
+        """Tell the letters that no font has."""
+        written.missing_letters = self._missing
 
 
 def make_writer(options: WriteOptions) -> PdfWriter:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,6 +11,9 @@ from chatdb.formats.branches import active_path, every_branch
 from chatdb.formats.training.left_out import HIDDEN, NO_CHAT, OTHER_BRANCHES, TrainingTally
 from chatdb.primitives.nesting import roomy
 from chatdb.records import Conversation, Message, is_hidden
+
+if TYPE_CHECKING:
+    from chatdb.formats.files.writing import Written
 
 _encode = roomy(msgspec.json.Encoder().encode)
 
@@ -39,6 +42,10 @@ class TrainingWriter(Writer):
             yield from map(self._line, self.examples(record))
         else:
             self.tally.left_out[NO_CHAT] += 1
+
+    def report(self, written: "Written") -> None:
+        """Tell how many examples there are, and what is left out."""
+        written.examples, written.left_out = self.tally.examples, +self.tally.left_out
 
     def _line(self, example: Any) -> bytes:
         self.tally.examples += 1

@@ -1,6 +1,6 @@
 """From files to a file: the reading and writing of import and export, without a database."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,17 +8,14 @@ from typing import IO
 
 from chatdb.errors import RefusedError
 from chatdb.formats import registry
-from chatdb.formats.base import Skipped, Tally, VolumeWriter, WriteOptions, Writer
+from chatdb.formats.base import Skipped, Tally, WriteOptions, Writer
 from chatdb.formats.depth import within_depth
-from chatdb.formats.files.folder_writing import locked_folder, write_folder
-from chatdb.formats.files.outputs import open_output
+from chatdb.formats.files.any_writer import WriterRun
 from chatdb.formats.files.sources import STDIN, open_source
 from chatdb.formats.files.streams import OnBytes
-from chatdb.formats.files.volumes import write_volumes
-from chatdb.formats.files.writing import Written, check_file, write_stream
+from chatdb.formats.files.writing import Written, check_file
 from chatdb.formats.sorting import sort_files
-from chatdb.formats.tables.rows import rows_of
-from chatdb.formats.tables.table_writing import TableWriter
+from chatdb.formats.tables.rows import ConversationRows, rows_of
 from chatdb.records import Conversation
 
 OnSkipped = Callable[[Skipped], object]
@@ -56,13 +53,7 @@ def convert_stream(
 
     Raises NotFoundError, InvalidInputError, StorageError, and OSError of the stream.
     """
-    written = Written()
-    writer, records = options.writer(), _records(options, on_skipped, on_bytes)
-    if isinstance(writer, TableWriter):
-        writer.write_table(stream, map(rows_of, records), written)
-    else:
-        write_stream(stream, writer, records, written)
-    return written
+    return _writing(options, on_skipped, on_bytes).to_stream(stream)
 
 
 def convert_file(
@@ -81,16 +72,7 @@ def convert_file(
     for name in options.inputs:
         if name != STDIN and path.exists() and Path(name).exists() and path.samefile(name):
             raise RefusedError(f"{path} is both input and output", hint="write to a different file")
-    writer = options.writer()
-    if isinstance(writer, VolumeWriter):
-        written = Written()
-        records = _records(options, on_skipped, on_bytes)
-        write_volumes(path, writer, records, written, force=force)
-        return written
-    with open_output(path) as stream:
-        written = convert_stream(options, stream, on_skipped=on_skipped, on_bytes=on_bytes)
-    written.files = 1
-    return written
+    return _writing(options, on_skipped, on_bytes).to_file(path, force=force)
 
 
 def convert_folder(
@@ -103,14 +85,8 @@ def convert_folder(
     on_kept: Callable[[str], object],
 ) -> Written:
     """Write a file for each conversation, as `write_folder` does."""
-    written = Written()
-    writer, records = options.writer(), _records(options, on_skipped, on_bytes)
-    if isinstance(writer, TableWriter):
-        with locked_folder(folder, written, force=force, on_kept=on_kept) as place:
-            writer.write_tables(place, map(rows_of, records))
-    else:
-        write_folder(folder, writer, records, written, force=force, on_kept=on_kept)
-    return written
+    writing = _writing(options, on_skipped, on_bytes)
+    return writing.to_folder(folder, force=force, on_kept=on_kept)
 
 
 def total_size(inputs: Sequence[str]) -> int | None:
@@ -124,9 +100,19 @@ def total_size(inputs: Sequence[str]) -> int | None:
         return sum(stack.enter_context(open_source(name)).size for name in inputs)
 
 
+def _writing(options: ConvertOptions, on_skipped: OnSkipped, on_bytes: OnBytes) -> WriterRun:
+    def records() -> Generator[Conversation, None, None]:
+        return _records(options, on_skipped, on_bytes)
+
+    def rows() -> Generator[ConversationRows, None, None]:
+        yield from map(rows_of, records())
+
+    return WriterRun(options.writer(), records, rows)
+
+
 def _records(
     options: ConvertOptions, on_skipped: OnSkipped, on_bytes: OnBytes
-) -> Iterator[Conversation]:
+) -> Generator[Conversation, None, None]:
     tally = Tally()
     wanted = None if options.reads is None else registry.reader(options.reads)
     for name in options.inputs:

@@ -12,14 +12,12 @@ from chatdb.db.database import Database
 from chatdb.errors import UnreadableFileError
 from chatdb.formats import native, registry
 from chatdb.formats.attachment_links import FOLDER as ATTACHMENTS
-from chatdb.formats.base import ReadFile, VolumeWriter, WriteOptions, Writer
+from chatdb.formats.base import ReadFile, WriteOptions, Writer
+from chatdb.formats.files.any_writer import WriterRun
 from chatdb.formats.files.file_names import folder_name
-from chatdb.formats.files.folder_writing import FolderWriter, locked_folder, write_folder
 from chatdb.formats.files.outputs import open_output
-from chatdb.formats.files.volumes import write_volumes
-from chatdb.formats.files.writing import Written, check_file, write_stream
+from chatdb.formats.files.writing import Written, check_file
 from chatdb.formats.tables.rows import ConversationRows
-from chatdb.formats.tables.table_writing import TableWriter
 from chatdb.operations.attachments.public import with_placed_files
 from chatdb.operations.exporting.exports import read_conversations, read_rows
 from chatdb.primitives.file_store import FileStore
@@ -121,19 +119,9 @@ def export_stream(
 
     Small pictures of the store are shown by formats with pages. Raises OSError.
     """
-    written = Written()
     if options.format_name == native.NativeReader.name:
-        _write_native(database, stream, options, written, on_read)
-        return written
-    read_file = options.reading_from(store, written)
-    writer = options.writer(database.dialect.name, read_file=read_file)
-    if isinstance(writer, TableWriter):
-        with closing(_rows(database, options, on_read)) as rows:
-            writer.write_table(stream, rows, written)
-        return written
-    with closing(_records(database, options, on_read)) as records:
-        write_stream(stream, writer, records, written)
-    return written
+        return _write_native(database, stream, options, on_read)
+    return _run(database, options, on_read, store).to_stream(stream)
 
 
 def export_file(
@@ -150,18 +138,13 @@ def export_file(
     What is too large for one becomes several; small pictures of the store are shown by formats with
     pages. Raises RefusedError for an existing file, unless `force`, and StorageError.
     """
-    check_file(path, force=force)
-    written = Written()
-    read_file = options.reading_from(store, written)
-    writer = options.writer(database.dialect.name, read_file=read_file)
-    if isinstance(writer, VolumeWriter):
-        with closing(_records(database, options, on_read)) as records:
-            write_volumes(path, writer, records, written, force=force)
+    if options.format_name == native.NativeReader.name:
+        check_file(path, force=force)
+        with open_output(path) as stream:
+            written = _write_native(database, stream, options, on_read)
+        written.files = 1
         return written
-    with open_output(path) as stream:
-        written = export_stream(database, stream, options, on_read=on_read, store=store)
-    written.files = 1
-    return written
+    return _run(database, options, on_read, store).to_file(path, force=force)
 
 
 def export_folder(
@@ -179,28 +162,24 @@ def export_folder(
     With all organizations, each has its own folder inside, in which a writer of folders puts it.
     Transcripts link the kept attachments of the store, which are put into a folder beside them.
     """
-    written = Written()
     if options.format_name not in _TRANSCRIPTS:
         store = None
-    links = None if store is None else ATTACHMENTS
-    read_file = options.reading_from(store, written)
-    writer = options.writer(database.dialect.name, attachments=links, read_file=read_file)
-    if isinstance(writer, TableWriter):
-        with (
-            closing(_rows(database, options, on_read)) as rows,
-            locked_folder(folder, written, force=force, on_kept=on_kept) as locked,
-        ):
-            writer.write_tables(locked, rows)
-        return written
-    with closing(_records(database, options, on_read)) as records:
-        parted = not isinstance(writer, FolderWriter) and options.organization_key is EVERY
+    run = _run(
+        database, options, on_read, store, attachments=None if store is None else ATTACHMENTS
+    )
+
+    def parts(
+        records: Iterator[Conversation], arranged: bool
+    ) -> Iterator[tuple[Path, Iterator[Conversation]]]:
+        parted = not arranged and options.organization_key is EVERY
         for key, own in _by_organization(records) if parted else ((None, records),):
             place = folder if key is None else folder / folder_name(key)
             if store is not None:
                 own_key = key or str(options.organization_key)
-                own = with_placed_files(own, store, place, own_key, written.leave_out)
-            write_folder(place, writer, own, written, force=force, on_kept=on_kept)
-    return written
+                own = with_placed_files(own, store, place, own_key, run.written.leave_out)
+            yield place, own
+
+    return run.to_folder(folder, force=force, on_kept=on_kept, parts=parts)
 
 
 def _by_organization(
@@ -209,31 +188,40 @@ def _by_organization(
     yield from groupby(records, key=lambda record: record.organization)
 
 
-def _records(
-    database: Database, options: ExportOptions, on_read: OnRead
-) -> Generator[Conversation, None, None]:
-    return read_conversations(database, options.wanted, on_read=on_read, **options.reading)
+def _run(
+    database: Database,
+    options: ExportOptions,
+    on_read: OnRead,
+    store: FileStore | None,
+    *,
+    attachments: str | None = None,
+) -> WriterRun:
+    def records() -> Generator[Conversation, None, None]:
+        return read_conversations(database, options.wanted, on_read=on_read, **options.reading)
 
+    def rows() -> Generator[ConversationRows, None, None]:
+        return read_rows(
+            database,
+            options.wanted,
+            organization_key=options.organization_key,
+            ids_within=options.ids_within,
+            on_read=on_read,
+        )
 
-def _rows(
-    database: Database, options: ExportOptions, on_read: OnRead
-) -> Generator[ConversationRows, None, None]:
-    return read_rows(
-        database,
-        options.wanted,
-        organization_key=options.organization_key,
-        ids_within=options.ids_within,
-        on_read=on_read,
-    )
+    written = Written()
+    read_file = options.reading_from(store, written)
+    writer = options.writer(database.dialect.name, attachments=attachments, read_file=read_file)
+    return WriterRun(writer, records, rows, written)
 
 
 def _write_native(
     database: Database,
     stream: IO[bytes],
     options: ExportOptions,
-    written: Written,
     on_read: OnRead,
-) -> None:
+) -> Written:
+    written = Written()
+
     def count(conversations: int, messages: int) -> None:
         written.conversations += conversations
         written.messages += messages
@@ -244,3 +232,4 @@ def _write_native(
         stream.write(native.header_line(created=datetime.now(UTC), source=database.dialect.name))
         for piece in lines:
             stream.write(piece)
+    return written
