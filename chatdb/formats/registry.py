@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import cast
+from typing import Literal, cast
 
 from chatdb.errors import InvalidInputError, UsageError
 from chatdb.formats.base import Reader, WriteOptions, Writer
@@ -17,7 +17,8 @@ _NAMED_HINT = "to list what can be read: chatdb formats"
 class Format:
     """A row of `chatdb formats`; its module offers `reader` and `make_writer(options)` as told.
 
-    `one_file` is said of what no folder is written of.
+    `one_file` is said of what no folder is written of. In JSON invisible characters can be written
+    as escapes; binary data are nothing for a terminal.
     """
 
     name: str
@@ -27,6 +28,9 @@ class Format:
     extensions: tuple[str, ...]
     module: str
     one_file: bool = False
+    content: Literal["json", "text", "binary"] = "json"
+    is_transcript: bool = False
+    """To be read by people: without what only programs need, with kept attachments shown."""
 
 
 def _export_part(name: str, module: str, what: str) -> Format:
@@ -114,6 +118,7 @@ FORMATS: tuple[Format, ...] = (
         writes=True,
         extensions=(".csv", ".csv.gz", ".csv.zst"),
         module="chatdb.formats.tables.csv_writer",
+        content="text",
     ),
     Format(
         "parquet",
@@ -122,6 +127,7 @@ FORMATS: tuple[Format, ...] = (
         writes=True,
         extensions=(".parquet",),
         module="chatdb.formats.tables.parquet_writer",
+        content="binary",
     ),
     _training_set("openai-finetune", "for OpenAI's fine-tuning", ".jsonl"),
     _training_set("sharegpt", "in the ShareGPT format", ".json"),
@@ -134,6 +140,8 @@ FORMATS: tuple[Format, ...] = (
         writes=True,
         extensions=(".md", ".md.gz", ".md.zst", ".markdown"),
         module="chatdb.formats.markdown",
+        content="text",
+        is_transcript=True,
     ),
     Format(
         "html",
@@ -142,6 +150,8 @@ FORMATS: tuple[Format, ...] = (
         writes=True,
         extensions=(".html", ".html.gz", ".html.zst", ".htm"),
         module="chatdb.formats.html.writer",
+        content="text",
+        is_transcript=True,
     ),
     Format(
         "pdf",
@@ -150,6 +160,8 @@ FORMATS: tuple[Format, ...] = (
         writes=True,
         extensions=(".pdf", ".pdf.gz", ".pdf.zst"),
         module="chatdb.formats.pdf.writer",
+        content="binary",
+        is_transcript=True,
     ),
 )
 
@@ -171,13 +183,17 @@ def is_reader(name: str) -> bool:
     return any(known.reads and known.name == name for known in FORMATS)
 
 
+def written_format(name: str) -> Format:
+    """Return a format that is written, by name; raises UsageError for an unknown one."""
+    return _find(name, [known for known in FORMATS if known.writes])
+
+
 def writer(name: str, options: WriteOptions | None = None) -> Writer:
     """Return a writer of a format by name; raises UsageError for an unknown one.
 
     That of tables is a `TableWriter` instead, which callers look for first.
     """
-    found = _find(name, [known for known in FORMATS if known.writes])
-    made = import_module(found.module).make_writer(options or WriteOptions())
+    made = import_module(written_format(name).module).make_writer(options or WriteOptions())
     return cast(Writer, made)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatdb.cli import completion
-from chatdb.cli.commands.export import (
+from chatdb.cli.context import CommandContext
+from chatdb.cli.export_options import (
     AllBranchesOption,
     FontDirOption,
     ForceOption,
@@ -16,7 +17,6 @@ from chatdb.cli.commands.export import (
     font_folders,
     stdout_for,
 )
-from chatdb.cli.context import CommandContext
 from chatdb.cli.export_report import report, warn_of_kept
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import argument, option

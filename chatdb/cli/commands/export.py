@@ -3,13 +3,24 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from chatdb.cli import completion
 from chatdb.cli.added_columns import warn_of_added_columns
 from chatdb.cli.context import CommandContext
+from chatdb.cli.export_options import (
+    AllBranchesOption,
+    FontDirOption,
+    ForceOption,
+    IncludeHiddenOption,
+    RawCsvOption,
+    ToOption,
+    font_folders,
+    is_json_text,
+    stdout_for,
+)
 from chatdb.cli.export_report import report, report_rows, warn_of_kept
 from chatdb.cli.flag_options import with_flags
 from chatdb.cli.kinds import OnlyKindsOption, kinds_wanted
@@ -23,7 +34,6 @@ from chatdb.cli.organizations_meant import (
 )
 from chatdb.cli.progress import Progress, QuietProgress
 from chatdb.cli.times import read_between
-from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -36,31 +46,7 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-ToOption = Annotated[
-    str | None,
-    option(
-        "--to FORMAT",
-        "Format: jsonl (lossless), json, csv, markdown, html, pdf ...; see chatdb formats.",
-        autocompletion=completion.formats_written,
-    ),
-]
-AllBranchesOption = Annotated[
-    bool, option("--all-branches", "Write every branch, not only the active one.")
-]
-IncludeHiddenOption = Annotated[
-    bool, option("--include-hidden", "Also write messages that the source hid.")
-]
-RawCsvOption = Annotated[
-    bool, option("--raw-csv", "Leave CSV cells that look like formulas unchanged.")
-]
-FontDirOption = Annotated[
-    list[str] | None,
-    option("--font-dir DIR", "Folder with more fonts for --to pdf; repeatable."),
-]
-ForceOption = Annotated[bool, option("--force", "Overwrite existing files.")]
 
-
-_NO_TEXT = ("parquet", "pdf")
 _SEARCH_SECONDS = 86_400.0
 """An export may take as long as it takes."""
 
@@ -165,15 +151,6 @@ def export(
             )
 
 
-def font_folders(format_name: str, folders: list[str] | None) -> tuple[str, ...]:
-    """Return the folders with fonts; raises UsageError for a format without pages."""
-    if folders and format_name != "pdf":
-        raise UsageError(
-            f"--font-dir is only for PDF, not for {format_name}", hint="leave it out, or: --to pdf"
-        )
-    return tuple(folders or ())
-
-
 def _format_name(output: str, to: str | None) -> str:
     """Return the requested format; raises UsageError if the file name contradicts it."""
     from chatdb.formats.files.writing import format_of
@@ -257,8 +234,7 @@ class _Exporting:
 
     def _to_pager(self) -> "Written | None":
         """Write to stdout, on a terminal through the pager; None if that was left early."""
-        is_json = is_json_text(self._request.format_name)
-        check_terminal(self._command, self._request.format_name)
+        is_json = is_json_text(self._command, self._request.format_name)
         with self._command.output.paged_binary(is_json=is_json) as stream:
             return self._to_stream(stream)
         return None
@@ -345,26 +321,3 @@ class _Exporting:
             ids_within=options.ids_within,
         )
         return self._command.diagnostics.progress("exporting", total=total, unit="conversations")
-
-
-def check_terminal(command: CommandContext, format_name: str) -> None:
-    """Raise UsageError if the format is no text, and stdout a terminal."""
-    if format_name in _NO_TEXT and command.output.is_terminal:
-        raise UsageError(
-            f"{format_name} is no text for a terminal",
-            hint=f"give a file: --output NAME.{format_name}",
-        )
-
-
-def stdout_for(command: CommandContext, format_name: str) -> Any:
-    """Return stdout for bytes; on a terminal the text is made safe.
-
-    Raises UsageError for a format that is no text on a terminal.
-    """
-    check_terminal(command, format_name)
-    return command.output.binary(is_json=is_json_text(format_name))
-
-
-def is_json_text(format_name: str) -> bool:
-    """Tell whether a format is JSON, where invisible characters can be written as escapes."""
-    return format_name not in ("csv", "markdown", "html")

@@ -26,8 +26,6 @@ from chatdb.store.every_organization import EVERY, Scope
 from chatdb.store.lines import OnRead, native_lines
 from chatdb.store.selecting import ConversationFilter, IdsWithin
 
-_TRANSCRIPTS = ("markdown", "html", "pdf")
-
 
 class _Reading(TypedDict):
     """Arguments of `native_lines`."""
@@ -60,6 +58,11 @@ class ExportOptions:
         return self.wanted.is_everything and self.ids_within is None
 
     @property
+    def is_transcript(self) -> bool:
+        """Tell whether people read what is written."""
+        return registry.written_format(self.format_name).is_transcript
+
+    @property
     def reading(self) -> "_Reading":
         """Return the selection of the conversations to read.
 
@@ -69,8 +72,8 @@ class ExportOptions:
         return {
             "organization_key": self.organization_key,
             "ids_within": self.ids_within,
-            "labelled": everywhere or self.format_name not in _TRANSCRIPTS,
-            "marks_only": self.format_name in _TRANSCRIPTS,
+            "labelled": everywhere or not self.is_transcript,
+            "marks_only": self.is_transcript,
         }
 
     def writer(
@@ -162,7 +165,7 @@ def export_folder(
     With all organizations, each has its own folder inside, in which a writer of folders puts it.
     Transcripts link the kept attachments of the store, which are put into a folder beside them.
     """
-    if options.format_name not in _TRANSCRIPTS:
+    if not options.is_transcript:
         store = None
     run = _run(
         database, options, on_read, store, attachments=None if store is None else ATTACHMENTS
