@@ -61,6 +61,12 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["chatdb_server_folder"] = str(node.config.stash[_SERVER_FOLDER])
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return what `-n auto` means: one more than processors, for many a test waits for a server."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses the server, so that `-m postgresql` runs it again on another version."""
     for item in items:

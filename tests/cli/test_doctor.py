@@ -259,6 +259,7 @@ def test_rows_that_refer_to_nothing_are_found_by_a_deep_look(
     assert "1 rows of snapshots" in found["text"]
 
 
+@pytest.mark.large
 def test_who_holds_the_write_lock_is_found_by_a_deep_look(
     run: Any, sqlite_url: DatabaseUrl
 ) -> None:

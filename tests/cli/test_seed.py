@@ -148,6 +148,7 @@ def test_quiet_says_nothing_but_the_report(seed: Invoke) -> None:
     assert "New messages" in done.stdout
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "surroundings",
     [

@@ -152,6 +152,7 @@ def test_every_command_of_a_system_works(
             assert done.exit_code in expected, (row.offer, words, done.stderr)
 
 
+@pytest.mark.large
 def test_the_commands_of_a_development_server_work(
     run_process: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def is_waiting(url: DatabaseUrl) -> bool:
         return bool(connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("is_prepared", [False, True], ids=["a session", "a prepared one"])
 @pytest.mark.parametrize("statement", [EXCLUSIVE.format(table="messages"), "DELETE FROM messages"])
 def test_the_holder_is_said_while_a_statement_waits_and_named_when_it_gives_up(
@@ -150,6 +151,7 @@ def test_a_command_says_what_it_waits_for_and_goes_on_when_it_is_free(
     assert code in (0, 5)
 
 
+@pytest.mark.large
 def test_a_program_of_postgresqls_says_what_it_waits_for(
     postgresql_url: DatabaseUrl, postgres: PostgresServer
 ) -> None:

@@ -40,6 +40,7 @@ def share(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     "words",
     [("conversations", "list"), ("messages", "add", "last", "x"), ("migrate",), ("doctor",)],

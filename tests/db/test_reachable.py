@@ -122,6 +122,7 @@ def test_a_server_that_hangs_up_is_told() -> None:
         assert "closed the connection" in refusal(local(port)).text
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("server", [silent_servers.silent, silent_servers.silent_after_login])
 def test_a_silent_server_does_not_outlast_the_timeout(server: object) -> None:
     with silent_servers.serving(server) as port:  # type: ignore[arg-type]

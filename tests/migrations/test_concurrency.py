@@ -45,6 +45,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+@pytest.mark.large
 def test_several_migrators_at_once_do_each_revision_once(
     empty_database_url: DatabaseUrl,
 ) -> None:
@@ -59,6 +60,7 @@ def test_several_migrators_at_once_do_each_revision_once(
     assert [run.revision for run in runs] == [script.revision for script in scripts()]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
 def test_a_migrator_that_dies_leaves_nothing_and_the_next_run_completes(
     database: Database, longer_chain: WriteScript, end: signal.Signals
@@ -173,6 +175,7 @@ def test_a_tables_lock_is_tried_again_and_had_when_it_is_free(
     assert "(1 of 3)" in listener.notes[0]
 
 
+@pytest.mark.large
 def test_a_tables_lock_that_is_never_free_names_its_holder(
     postgresql_url: DatabaseUrl, longer_chain: WriteScript, listener: Listener
 ) -> None:

@@ -234,6 +234,7 @@ def held(url: DatabaseUrl) -> Iterator[None]:
         connection.rollback()
 
 
+@pytest.mark.large
 def test_a_lock_that_is_held_fails_one_check_and_leaves_nothing_once_it_is_gone(
     database_url: DatabaseUrl,
 ) -> None:

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -131,6 +133,7 @@ def run_tests_without_programs(tmp_path: Path, **variables: str) -> tuple[int, s
     return done.returncode, done.stdout, left_out.read_text().splitlines()
 
 
+@pytest.mark.large
 def test_tests_that_miss_a_program_are_counted_with_the_command_that_installs_it(
     tmp_path: Path,
 ) -> None:
@@ -143,6 +146,7 @@ def test_tests_that_miss_a_program_are_counted_with_the_command_that_installs_it
     assert int(line.split()[2]) > 0
 
 
+@pytest.mark.large
 def test_ci_fails_where_a_program_is_missing(tmp_path: Path) -> None:
     code, said, lines = run_tests_without_programs(tmp_path, CI="true")
 

@@ -168,6 +168,7 @@ def test_a_server_whose_record_is_lost_is_found_again(server: DevServer) -> None
     assert not is_alive(pid)
 
 
+@pytest.mark.large
 def test_a_server_that_cannot_be_seen_is_not_joined_by_another(server: DevServer) -> None:
     home = find_home(server)
     words = [sys.executable, "-c", "input()"]
