@@ -114,7 +114,7 @@ class PostgresqlSearch(MessageSearch):
         expected = _expected_hits(connection, request)
         steps = _steps_to_walk(connection, expected, request.limit)
         if steps:
-            found = _walk(connection, bounds, by_words, steps=steps, limit=request.limit)
+            found = _walk(connection, request, bounds, by_words, steps=steps)
             if found is not None:
                 return found
         if _is_faster_by_words(connection, expected, bounds):
@@ -324,17 +324,17 @@ def _estimate(connection: sa.Connection, statement: sa.Select[Any]) -> int:
 
 def _walk(
     connection: sa.Connection,
+    request: SearchRequest,
     bounds: list[Any],
     filters: list[Any],
     *,
     steps: int,
-    limit: int,
 ) -> list[MessageKey] | None:
     """Look for hits among the newest messages; None if there were too few of them."""
     # Filtered outside of the limit: only so many of the newest are read, whether they match or not.
-    newest = _newest_of(messages, bounds, steps).add_columns(*filtered_columns())
+    newest = _newest_of(messages, bounds, steps).add_columns(*filtered_columns(request))
     inner = newest.subquery("newest")
     adapt = ClauseAdapter(inner).traverse
-    found = _keys(connection, _newest_of(inner, [adapt(each) for each in filters], limit))
+    found = _keys(connection, _newest_of(inner, [adapt(each) for each in filters], request.limit))
     # Fewer: older hits may exist, so the page would not be the newest ones.
-    return found if len(found) == limit else None
+    return found if len(found) == request.limit else None

@@ -136,7 +136,7 @@ class SqliteSearch(MessageSearch):
         own = messages.c.organization_id == request.organization_id
         rid: Any = sa.literal_column("messages.rid").label("rid")
         newest = _newest(messages, [own, *self.times(request)], [], NEWEST_PER_HIT * request.limit)
-        inner = newest.add_columns(*filtered_columns(), rid).subquery("messages")
+        inner = newest.add_columns(*filtered_columns(request), rid).subquery("messages")
         adapt = ClauseAdapter(inner).traverse
         filters = [*map(adapt, self.filters(request)), _is_hit(query)]
         statement = _newest(inner, [], filters, request.limit)
