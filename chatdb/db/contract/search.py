@@ -61,11 +61,6 @@ class SearchRequest:
     indexed: bool = True
     matches: Callable[[str], bool] = field(default=lambda _: True)
 
-    @property
-    def asks_the_index(self) -> bool:
-        """Tell whether the full-text index gives the candidates."""
-        return self.indexed and (self.raw is not None or any(map(is_for_index, self.all_of)))
-
 
 class MessageSearch(ABC):
     """Finds the newest messages that match a request."""
@@ -117,8 +112,13 @@ class MessageSearch(ABC):
     def has_term(self, term: Term) -> sa.ColumnElement[bool]:
         """Return the condition that the index has the words of a term."""
 
-    def filters(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the conditions except organization, times and what the main index query covers."""
+    def filters(
+        self, request: SearchRequest, *, for_candidates: bool = False
+    ) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions except organization, times and what the main index query covers.
+
+        They are checked for each of some candidates, or may say where to begin.
+        """
         columns = messages.c
         if request.roles:
             yield columns.role.in_(sorted(request.roles))
@@ -129,9 +129,7 @@ class MessageSearch(ABC):
                 yield columns.conversation_id.in_(_conversations_of(request, wanted))
         if request.not_users:
             yield columns.conversation_id.not_in(_conversations_of(request, request.not_users))
-        yield from request.filters.is_of(
-            request.organization_id, by_candidate=request.asks_the_index
-        )
+        yield from request.filters.is_of(request.organization_id, by_candidate=for_candidates)
         yield from request.filters.of_message()
         if not request.include_hidden:
             yield ~self.is_hidden()
