@@ -117,6 +117,8 @@ def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
     if not page.hits:
         titles = "" if page.in_titles else "; to search titles: in:title"
         command.diagnostics.note(f"nothing found{titles}")
+        if page.longer is not None:
+            command.diagnostics.hint(f"{page.longer} finds longer words")
     elif page.next_cursor is not None:
         command.tell_more(page.next_cursor, than=limit)
     elif page.has_more:

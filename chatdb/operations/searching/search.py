@@ -16,8 +16,9 @@ from chatdb.db.contract.search import (
 )
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
-from chatdb.errors import UsageError
+from chatdb.errors import DatabaseFailedError, UsageError
 from chatdb.operations.searching.excerpts import excerpt, scores
+from chatdb.operations.searching.near_misses import NEAR_SECONDS, with_longer_words
 from chatdb.operations.searching.query import Query
 from chatdb.operations.searching.requests import (
     prepare,
@@ -58,7 +59,10 @@ def search(
         keys = _newest(connection, database.dialect, organization_key, prepared.request, options)
         found = _messages(connection, keys.items)
         notes = prepared.notes(connection, has_more=keys.has_more)
-    return _page(found, keys, _matcher(query, raw), notes, options)
+    page = _page(found, keys, _matcher(query, raw), notes, options)
+    if found or options.after is not None or not prepared.request.indexed:
+        return page
+    return replace(page, longer=_longer(database, organization_key, prepared.request, options))
 
 
 def _newest(
@@ -82,6 +86,21 @@ def _newest(
         own = _request_of(organization, request, keys)
         keys.add(organization, [(key, key) for key in dialect.search().newest(connection, own)])
     return keys
+
+
+def _longer(
+    database: Database, scope: Scope, request: SearchRequest, options: SearchOptions
+) -> str | None:
+    """Return what would find longer words, under the same conditions."""
+    hasty = replace(options, timeout_seconds=min(NEAR_SECONDS, options.timeout_seconds))
+    try:
+        with searching(database, hasty) as connection:
+            for word, longer in with_longer_words(request):
+                if _newest(connection, database.dialect, scope, longer, hasty).items:
+                    return f"{word}*"
+    except DatabaseFailedError:
+        pass  # Not in time: nothing is offered.
+    return None
 
 
 def _request_of(
