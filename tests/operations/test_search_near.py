@@ -13,6 +13,7 @@ from tests.postgres_server import TEMPLATE, PostgresServer
 LONGER = {
     "baker": "baker*",
     "town baker": "baker*",
+    "baker tow": None,
     "bakery": None,
     "ba": None,
     "baker nowhere": None,

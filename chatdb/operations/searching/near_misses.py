@@ -1,9 +1,9 @@
 """What to try when nothing was found: the beginnings of longer words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
-from chatdb.db.contract.search import SearchRequest
+from chatdb.db.contract.search import SearchRequest, Term
 
 NEAR_SECONDS = 0.1
 """How long is looked for one: it is an offer, nobody waits for it."""
@@ -13,15 +13,22 @@ _MOST = 3
 """Words that are tried."""
 
 
-def with_longer_words(request: SearchRequest) -> Iterator[tuple[str, SearchRequest]]:
-    """Yield words of a request, each with the request for one hit of what begins like it."""
-    groups = request.all_of
-    tried = 0
-    for place, group in enumerate(groups):
-        term = group[0]
-        whole = len(group) == len(term.pieces) == 1 and not term.prefix and term.contains is None
-        if whole and len(term.pieces[0]) >= _SHORTEST and tried < _MOST:
-            tried += 1
-            longer = (replace(term, prefix=True),)
-            all_of = (*groups[:place], longer, *groups[place + 1 :])
-            yield term.pieces[0], replace(request, all_of=all_of, limit=2)
+def words_to_lengthen(request: SearchRequest) -> dict[int, str]:
+    """Return the words that may begin longer ones, by their place in `all_of`."""
+    groups = enumerate(request.all_of)
+    words = {place: group[0].pieces[0] for place, group in groups if _is_one_word(group)}
+    return dict(list(words.items())[:_MOST])
+
+
+def with_longer_words(request: SearchRequest, places: Iterable[int]) -> SearchRequest:
+    """Return the request for one hit where the words at some places begin like those."""
+    groups = list(request.all_of)
+    for place in places:
+        groups[place] = (replace(groups[place][0], prefix=True),)
+    return replace(request, all_of=tuple(groups), limit=2)
+
+
+def _is_one_word(group: tuple[Term, ...]) -> bool:
+    term = group[0]
+    plain = len(group) == len(term.pieces) == 1 and not term.prefix and term.contains is None
+    return plain and len(term.pieces[0]) >= _SHORTEST

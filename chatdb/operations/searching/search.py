@@ -18,7 +18,11 @@ from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
 from chatdb.errors import DatabaseFailedError, UsageError
 from chatdb.operations.searching.excerpts import excerpt, scores
-from chatdb.operations.searching.near_misses import NEAR_SECONDS, with_longer_words
+from chatdb.operations.searching.near_misses import (
+    NEAR_SECONDS,
+    with_longer_words,
+    words_to_lengthen,
+)
 from chatdb.operations.searching.query import Query
 from chatdb.operations.searching.requests import (
     prepare,
@@ -92,12 +96,19 @@ def _longer(
     database: Database, scope: Scope, request: SearchRequest, options: SearchOptions
 ) -> str | None:
     """Return what would find longer words, under the same conditions."""
+    words = words_to_lengthen(request)
+    # All of them first: most often none would help, which one search tells.
+    tries = [*([list(words)] if len(words) > 1 else []), *([place] for place in words)]
     hasty = replace(options, timeout_seconds=min(NEAR_SECONDS, options.timeout_seconds))
     try:
         with searching(database, hasty) as connection:
-            for word, longer in with_longer_words(request):
-                if _newest(connection, database.dialect, scope, longer, hasty).items:
-                    return f"{word}*"
+            for places in tries:
+                longer = with_longer_words(request, places)
+                found = _newest(connection, database.dialect, scope, longer, hasty).items
+                if found and len(places) == 1:
+                    return f"{words[places[0]]}*"
+                if not found and len(places) > 1:
+                    return None
     except DatabaseFailedError:
         pass  # Not in time: nothing is offered.
     return None
