@@ -50,6 +50,11 @@ class Diagnostics:
         if not self.quiet:
             self._labelled("note", "36", self._completed(text))
 
+    def hint(self, text: str) -> None:
+        """Print what may be tried next; omitted with --quiet."""
+        if not self.quiet:
+            self._labelled("hint", "36", text)
+
     def command(self, text: str, line: str) -> None:
         """Print a note with a command, which is not folded: it is to be copied."""
         if not self.quiet:

@@ -76,6 +76,8 @@ def test_nothing_found_is_no_error(command: Command) -> None:
 
     assert (result.exit_code, result.stdout) == (0, "[]\n")
     assert "nothing found; to search titles: in:title" in result.stderr
+    assert "hint: appl* finds longer words" in command("search", "appl", "day").stderr
+    assert "hint" not in command("search", "appl", "nowhere").stderr
 
 
 def test_words_without_spaces_say_how_they_are_found(command: Command) -> None:

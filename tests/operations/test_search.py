@@ -111,6 +111,7 @@ ALIKE: dict[str, set[int]] = {
     "system ubuntu OR one": {0, 10},
     "is -学习": set(),
     "学习 -case": {6},
+    "system kind:chat -source:chatgpt -model:gpt-4o -is:starred -has:tool": {0, 10},
 }
 
 

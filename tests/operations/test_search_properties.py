@@ -18,6 +18,7 @@ PARTS = st.sampled_from(
     [
         *("multi-agent", "20.04", "it's", "C++", "foo@bar.com", "http://x.org/a?b=1#c", '"', "“"),
         *("-", "*", "OR", "NOT", "AND", "NEAR(", ")", "role:", "user:", "in:title", "after:", ":"),
+        *("source:", "model:", "kind:chat", "is:", "has:code", "-has:tool", "-is:pinned"),
         *("\\", "'", "%", "_", "学习", "สวัสดี", "🎉", "½", "\u200d", "\u0301", "!", "&", "|", "<->"),
     ]
 )

@@ -60,10 +60,11 @@ def search(
     """Find messages by their words.
 
     All words: red car. Phrase: "red car". Either word: red OR blue. Exclude: -bus or -"red bus".
-    Prefix: auto*. Filters: role:user user:ann since:2025-01-31 until:2025-06 has:attachment. In
-    titles: in:title car. Times are those of --since, such as since:30d, in UTC or
-    the time zone that is set. Quote the whole query for the shell; write -- before a word that
-    starts with a minus. To read a hit in its place: chatdb show ID --at MESSAGE.
+    Prefix: auto*. Filters: role:user user:ann since:2025-01-31 until:2025-06 source:chatgpt
+    model:gpt-4o kind:document is:starred (archived, pinned) has:code (attachment, tool); a minus
+    excludes: -is:archived. In titles: in:title car. Times are those of --since, such as since:30d,
+    in UTC or the time zone that is set. Quote the whole query for the shell; write -- before a word
+    that starts with a minus. To read a hit in its place: chatdb show ID --at MESSAGE.
 
     \b
     Examples:
@@ -116,6 +117,8 @@ def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
     if not page.hits:
         titles = "" if page.in_titles else "; to search titles: in:title"
         command.diagnostics.note(f"nothing found{titles}")
+        if page.longer is not None:
+            command.diagnostics.hint(f"{page.longer} finds longer words")
     elif page.next_cursor is not None:
         command.tell_more(page.next_cursor, than=limit)
     elif page.has_more:

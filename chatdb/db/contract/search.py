@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from chatdb.db.contract.search_filters import NO_FILTERS, SearchFilters
 from chatdb.db.schema import conversations, messages
 from chatdb.errors import DatabaseFailedError
 
@@ -51,7 +52,7 @@ class SearchRequest:
     users: frozenset[str] = frozenset()
     not_users: frozenset[str] = frozenset()
     within_users: frozenset[str] = frozenset()
-    has_attachment: bool | None = None
+    filters: SearchFilters = NO_FILTERS
     after: datetime | None = None
     before: datetime | None = None
     include_hidden: bool = False
@@ -111,8 +112,13 @@ class MessageSearch(ABC):
     def has_term(self, term: Term) -> sa.ColumnElement[bool]:
         """Return the condition that the index has the words of a term."""
 
-    def filters(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the conditions except organization, times and what the main index query covers."""
+    def filters(
+        self, request: SearchRequest, *, for_candidates: bool = False
+    ) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions except organization, times and what the main index query covers.
+
+        They are checked for each of some candidates, or may say where to begin.
+        """
         columns = messages.c
         if request.roles:
             yield columns.role.in_(sorted(request.roles))
@@ -123,9 +129,8 @@ class MessageSearch(ABC):
                 yield columns.conversation_id.in_(_conversations_of(request, wanted))
         if request.not_users:
             yield columns.conversation_id.not_in(_conversations_of(request, request.not_users))
-        if request.has_attachment is not None:
-            has_one = sa.or_(columns.attachments.is_not(None), columns.attached_text.is_not(None))
-            yield has_one if request.has_attachment else ~has_one
+        yield from request.filters.is_of(request.organization_id, by_candidate=for_candidates)
+        yield from request.filters.of_message()
         if not request.include_hidden:
             yield ~self.is_hidden()
         yield from self._pieces_of_text(request)
@@ -167,10 +172,11 @@ def is_for_index(group: tuple[Term, ...]) -> bool:
     return all(term.pieces for term in group)
 
 
-def filtered_columns() -> tuple[sa.Column[Any], ...]:
+def filtered_columns(request: SearchRequest) -> tuple[sa.Column[Any], ...]:
     """Return the columns, beside those of a `MessageKey`, that `filters` has conditions on."""
     c = messages.c
-    return c.organization_id, c.role, c.content, c.attached_text, c.attachments, c.metadata
+    always = (c.organization_id, c.role, c.content, c.attached_text, c.attachments, c.metadata)
+    return *always, *request.filters.columns()
 
 
 def like_pattern(text: str) -> str:

@@ -103,23 +103,25 @@ class PostgresqlSearch(MessageSearch):
         ]
         filters = list(self.filters(request))
         query = main_query(request)
-        if query is None:
-            return _keys(connection, _newest_of(messages, [*bounds, *filters], request.limit))
-        by_words = [*filters, _match(query)]
-        if not request.indexed:
-            return _keys(connection, _newest_of(messages, [*bounds, *by_words], request.limit))
+        if query is None or not request.indexed:
+            words = [] if query is None else [_match(query)]
+            every = [*bounds, *filters, *words]
+            return _keys(connection, _newest_of(messages, every, request.limit))
+        checks = list(self.filters(request, for_candidates=True))
         if is_bound(connection):
-            words = Words(_tsquery(query), _tsquery(main_query(request, most_forms=1) or query))
-            return newest_hits(connection, request, words, [*bounds, *filters])
+            wanted = Words(_tsquery(query), _tsquery(main_query(request, most_forms=1) or query))
+            return newest_hits(connection, request, wanted, [*bounds, *checks])
         expected = _expected_hits(connection, request)
         steps = _steps_to_walk(connection, expected, request.limit)
         if steps:
-            found = _walk(connection, bounds, by_words, steps=steps, limit=request.limit)
+            found = _walk(connection, request, bounds, [*checks, _match(query)], steps=steps)
             if found is not None:
                 return found
         if _is_faster_by_words(connection, expected, bounds):
             own = messages.c.organization_id.is_not_distinct_from(request.organization_id)
             bounds[0] = own  # This condition uses no index; the words' index is the way.
+        if expected <= FEW_HITS:
+            filters = checks
         # The forms of a word add up to most of the table: the planner would parse all of it.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         # MATERIALIZED keeps the planner from searching for the newest its own way.
@@ -129,13 +131,13 @@ class PostgresqlSearch(MessageSearch):
         return _keys(connection, _newest_of(hits, [], request.limit))
 
     def conversations(self, connection: sa.Connection, request: SearchRequest) -> list[UUID]:
+        query = main_query(request)
         conditions = [
             messages.c.organization_id == request.organization_id,
             *self.times(request),
-            *self.filters(request),
+            *self.filters(request, for_candidates=query is not None and request.indexed),
         ]
         found = sa.select(messages.c.conversation_id)
-        query = main_query(request)
         if query is None or not request.indexed:
             words = [] if query is None else [_match(query)]
             return list(connection.scalars(found.where(*conditions, *words).distinct()))
@@ -324,17 +326,17 @@ def _estimate(connection: sa.Connection, statement: sa.Select[Any]) -> int:
 
 def _walk(
     connection: sa.Connection,
+    request: SearchRequest,
     bounds: list[Any],
     filters: list[Any],
     *,
     steps: int,
-    limit: int,
 ) -> list[MessageKey] | None:
     """Look for hits among the newest messages; None if there were too few of them."""
     # Filtered outside of the limit: only so many of the newest are read, whether they match or not.
-    newest = _newest_of(messages, bounds, steps).add_columns(*filtered_columns())
+    newest = _newest_of(messages, bounds, steps).add_columns(*filtered_columns(request))
     inner = newest.subquery("newest")
     adapt = ClauseAdapter(inner).traverse
-    found = _keys(connection, _newest_of(inner, [adapt(each) for each in filters], limit))
+    found = _keys(connection, _newest_of(inner, [adapt(each) for each in filters], request.limit))
     # Fewer: older hits may exist, so the page would not be the newest ones.
-    return found if len(found) == limit else None
+    return found if len(found) == request.limit else None

@@ -66,13 +66,14 @@ class SqliteSearch(MessageSearch):
             driver.set_progress_handler(None, 0)
 
     def newest(self, connection: sa.Connection, request: SearchRequest) -> list[MessageKey]:
-        statement = _newest(messages, self.times(request), self.filters(request), request.limit)
+        query = main_query(request) if request.indexed else None
+        few = query is not None and self._has_few_hits(connection, query)
+        filters = self.filters(request, for_candidates=few)
+        statement = _newest(messages, self.times(request), filters, request.limit)
         if not request.indexed:
             statement = statement.where(_matches_itself(connection, request))
-        query = main_query(request) if request.indexed else None
         organization = "messages.organization_id"
         if query is not None:
-            few = self._has_few_hits(connection, query)
             if not few and _is_of_whole_words(request):
                 found = self._among_the_newest(connection, request, query)
                 if len(found) == request.limit:
@@ -90,9 +91,10 @@ class SqliteSearch(MessageSearch):
 
     def conversations(self, connection: sa.Connection, request: SearchRequest) -> list[UUID]:
         found = sa.select(messages.c.conversation_id).distinct()
-        found = found.where(*self.times(request), *self.filters(request))
-        own: Any = messages.c.organization_id == request.organization_id
         query = main_query(request) if request.indexed else None
+        filters = self.filters(request, for_candidates=query is not None)
+        found = found.where(*self.times(request), *filters)
+        own: Any = messages.c.organization_id == request.organization_id
         if not request.indexed:
             found = found.where(_matches_itself(connection, request))
         if query is not None:
@@ -136,9 +138,9 @@ class SqliteSearch(MessageSearch):
         own = messages.c.organization_id == request.organization_id
         rid: Any = sa.literal_column("messages.rid").label("rid")
         newest = _newest(messages, [own, *self.times(request)], [], NEWEST_PER_HIT * request.limit)
-        inner = newest.add_columns(*filtered_columns(), rid).subquery("messages")
+        inner = newest.add_columns(*filtered_columns(request), rid).subquery("messages")
         adapt = ClauseAdapter(inner).traverse
-        filters = [*map(adapt, self.filters(request)), _is_hit(query)]
+        filters = [*map(adapt, self.filters(request, for_candidates=True)), _is_hit(query)]
         statement = _newest(inner, [], filters, request.limit)
         return [tuple(row) for row in connection.execute(statement)]
 

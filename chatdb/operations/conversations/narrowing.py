@@ -75,8 +75,8 @@ def narrowing(
 
 def _title_matcher(words: str) -> Matcher:
     query = parse(f"in:title {words}")
-    if query.has_filter or query.not_users:
+    if query.has_filter or query.not_users or query.filters.exclude:
         raise UsageError(
-            "--title takes words only", hint="--since, --until and --user go beside it"
+            "--title takes words only", hint="--since, --user, --starred and the like go beside it"
         )
     return Matcher(query.all_of, query.none_of)

@@ -5,16 +5,20 @@ word.
 """
 
 import re
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
 from chatdb.db.contract.search import Term
+from chatdb.db.contract.search_filters import NO_FILTERS, PARTS, SearchFilters
 from chatdb.errors import UsageError
 from chatdb.operations.searching.search_page import SearchOptions
 from chatdb.operations.searching.words import term_of
 from chatdb.primitives import canonical
 from chatdb.primitives.time_words import FORMS, Span, span_of
 from chatdb.records import ROLES
+from chatdb.store.columns import FLAGS, KINDS
 
 LONGEST_QUERY = 2_000
 """Characters; a longer text is a document, not a query."""
@@ -24,9 +28,27 @@ _HINT = "see chatdb search --help"
 _OPPOSITES = {"after": "before", "before": "after", "since": "before", "until": "after"}
 # Phones and word processors turn the typed quotes into these.
 _QUOTES = str.maketrans("“”„«»", '"""""')
+_FIELDS = {
+    "source": "sources",
+    "model": "models",
+    "kind": "kinds",
+    "is": "flags",
+    "has": "has",
+}
+"""The field of `SearchFilters` for each key."""
+_SETS: dict[str, Collection[str] | None] = {
+    "role": ROLES,
+    "user": None,
+    "source": None,
+    "model": None,
+    "kind": KINDS,
+    "is": FLAGS,
+    "has": PARTS,
+}
+"""What may stand behind a key, None for any text; several of one key mean any of them."""
 _ITEM = re.compile(
     r"(?:(?<!\S)(?P<minus>-)(?=[^-\s]))?"
-    r"(?:(?P<key>role|user|after|since|before|until|in|has):(?=\S))?"
+    r"(?:(?P<key>role|user|source|model|kind|is|has|after|since|before|until|in):(?=\S))?"
     r'(?:"(?P<quoted>[^"]*)"(?P<star>\*)?|(?P<word>(?:(?!(?<=\s)")\S)+))',
     re.IGNORECASE,
 )
@@ -50,26 +72,29 @@ class Query:
     within_users: frozenset[str] = frozenset()
     after: datetime | None = None
     before: datetime | None = None
-    has_attachment: bool | None = None
+    filters: SearchFilters = NO_FILTERS
     in_title: bool = False
 
     @property
     def has_filter(self) -> bool:
         """Tell whether the query selects something without any word."""
         filters = (self.roles, self.users, self.within_users, self.after, self.before)
-        return any(filters) or bool(self.has_attachment)
+        return any(filters) or self.filters.select
+
+    @property
+    def only_excludes(self) -> bool:
+        """Tell whether the query says only what is not wanted."""
+        excluded = (self.none_of, self.not_roles, self.not_users)
+        return not self.all_of and not self.has_filter and (any(excluded) or self.filters.exclude)
 
 
 @dataclass(slots=True)
 class _Draft:
     groups: list[list[Term]] = field(default_factory=list)
     none_of: list[Term] = field(default_factory=list)
-    sets: dict[str, set[str]] = field(
-        default_factory=lambda: {"role": set(), "-role": set(), "user": set(), "-user": set()}
-    )
+    sets: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     after: datetime | None = None
     before: datetime | None = None
-    has_attachment: bool | None = None
     in_title: bool = False
     joining: bool = False
     zone: tzinfo = UTC
@@ -96,7 +121,7 @@ def parse(text: str, *, zone: tzinfo = UTC) -> Query:
 
 def with_filters(query: Query, options: SearchOptions) -> Query:
     """Return the query narrowed by a command's options; raises UsageError for an invalid role."""
-    checked = frozenset(_role(role) for role in options.roles)
+    checked = frozenset(_one_of("role", role) for role in options.roles)
     return replace(
         query,
         roles=query.roles | checked,
@@ -140,12 +165,8 @@ def _read_filter(draft: _Draft, item: re.Match[str]) -> bool:
         if value.lower() != "title" or minus:
             return False
         draft.in_title = True
-    elif key == "has":
-        if value.lower() != "attachment":
-            return False
-        draft.has_attachment = not minus
-    elif key in ("role", "user"):
-        draft.sets[minus + key].add(_role(value) if key == "role" else value)
+    elif key in _SETS:
+        draft.sets[minus + key].add(_one_of(key, value))
     elif minus:
         raise UsageError(f"-{key}: cannot be excluded", hint=f"use {_OPPOSITES[key]}:{value}")
     else:
@@ -159,14 +180,17 @@ def _read_filter(draft: _Draft, item: re.Match[str]) -> bool:
     return True
 
 
-def _role(value: str) -> str:
-    role = value.lower()
-    if role not in ROLES:
+def _one_of(key: str, value: str) -> str:
+    known = _SETS[key]
+    if known is None:
+        return value
+    if value.lower() not in known:
+        what = f"role {value!r}; roles are " if key == "role" else f"{key}:{value}; there are "
         raise UsageError(
-            f"unknown role {value!r}; roles are {', '.join(ROLES)}",
-            hint=f'to search for the text itself put it in quotes: "role:{value}"',
+            f"unknown {what}{', '.join(known)}",
+            hint=f'to search for the text itself put it in quotes: "{key}:{value}"',
         )
-    return role
+    return value.lower()
 
 
 def _span(key: str, value: str, zone: tzinfo) -> Span:
@@ -190,21 +214,23 @@ def _finished(draft: _Draft) -> Query:
         not_users=frozenset(draft.sets["-user"]),
         after=draft.after,
         before=draft.before,
-        has_attachment=draft.has_attachment,
+        filters=SearchFilters(
+            **{
+                name + each: frozenset(draft.sets[minus + key])
+                for key, each in _FIELDS.items()
+                for name, minus in (("", ""), ("not_", "-"))
+            }
+        ),
         in_title=draft.in_title,
     )
     if sum(map(len, query.all_of)) + len(query.none_of) > MOST_TERMS:
         raise UsageError(f"the query has more than {MOST_TERMS} words", hint=_HINT)
+    if query.only_excludes:
+        raise UsageError("the query only excludes words", hint="add a word to search for")
     if not query.all_of and not query.has_filter:
-        if query.none_of or query.not_roles or query.not_users or query.has_attachment is False:
-            raise UsageError("the query only excludes words", hint="add a word to search for")
         raise UsageError("the query contains no word to search for", hint=_HINT)
     if query.in_title and (query.roles or query.not_roles):
         raise UsageError("titles have no role: in:title and role: cannot be combined", hint=_HINT)
-    if query.in_title and query.has_attachment is not None:
-        raise UsageError(
-            "titles have no attachment: in:title and has: cannot be combined", hint=_HINT
-        )
     if query.in_title and not query.all_of:
         raise UsageError("in:title needs a word to search for", hint=_HINT)
     return query

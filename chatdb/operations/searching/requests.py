@@ -97,7 +97,7 @@ def prepare(
         users=query.users,
         not_users=query.not_users,
         within_users=query.within_users,
-        has_attachment=query.has_attachment,
+        filters=query.filters,
         after=query.after,
         before=query.before,
         include_hidden=options.include_hidden,

@@ -16,8 +16,13 @@ from chatdb.db.contract.search import (
 )
 from chatdb.db.database import Database
 from chatdb.db.schema import conversations, messages
-from chatdb.errors import UsageError
+from chatdb.errors import DatabaseFailedError, UsageError
 from chatdb.operations.searching.excerpts import excerpt, scores
+from chatdb.operations.searching.near_misses import (
+    NEAR_SECONDS,
+    with_longer_words,
+    words_to_lengthen,
+)
 from chatdb.operations.searching.query import Query
 from chatdb.operations.searching.requests import (
     prepare,
@@ -58,7 +63,10 @@ def search(
         keys = _newest(connection, database.dialect, organization_key, prepared.request, options)
         found = _messages(connection, keys.items)
         notes = prepared.notes(connection, has_more=keys.has_more)
-    return _page(found, keys, _matcher(query, raw), notes, options)
+    page = _page(found, keys, _matcher(query, raw), notes, options)
+    if found or options.after is not None or not prepared.request.indexed:
+        return page
+    return replace(page, longer=_longer(database, organization_key, prepared.request, options))
 
 
 def _newest(
@@ -82,6 +90,28 @@ def _newest(
         own = _request_of(organization, request, keys)
         keys.add(organization, [(key, key) for key in dialect.search().newest(connection, own)])
     return keys
+
+
+def _longer(
+    database: Database, scope: Scope, request: SearchRequest, options: SearchOptions
+) -> str | None:
+    """Return what would find longer words, under the same conditions."""
+    words = words_to_lengthen(request)
+    # All of them first: most often none would help, which one search tells.
+    tries = [*([list(words)] if len(words) > 1 else []), *([place] for place in words)]
+    hasty = replace(options, timeout_seconds=min(NEAR_SECONDS, options.timeout_seconds))
+    try:
+        with searching(database, hasty) as connection:
+            for places in tries:
+                longer = with_longer_words(request, places)
+                found = _newest(connection, database.dialect, scope, longer, hasty).items
+                if found and len(places) == 1:
+                    return f"{words[places[0]]}*"
+                if not found and len(places) > 1:
+                    return None
+    except DatabaseFailedError:
+        pass  # Not in time: nothing is offered.
+    return None
 
 
 def _request_of(

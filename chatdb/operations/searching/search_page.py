@@ -56,7 +56,8 @@ class SearchPage:
     """Hits, newest first (or best first); `next_cursor` is None at the end.
 
     `notes` are what the user should know about how the search was done; `in_titles` says that it
-    was done in titles. `organizations` has the key of each hit's organization if all were searched.
+    was done in titles. `organizations` has the key of each hit's organization if all were searched;
+    `longer` is a word with a star that would find something, if nothing was found.
     """
 
     hits: tuple[Hit, ...]
@@ -65,3 +66,4 @@ class SearchPage:
     notes: tuple[str, ...]
     in_titles: bool = False
     organizations: tuple[str, ...] | None = None
+    longer: str | None = None

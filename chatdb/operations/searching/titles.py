@@ -1,8 +1,9 @@
 """Finds conversations by the words of their titles: read one by one, newest first."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from chatdb.store.every_organization import EVERY, Scope, newest_first
 from chatdb.store.gathered_page import GatheredPage, Key
 
 _TITLES_AT_ONCE = 1_000
+_HELD_AT_ONCE = 100
 
 
 def search_titles(
@@ -36,6 +38,8 @@ def search_titles(
         "titles", limit, options.after, everywhere=scope is EVERY
     )
     updated_at = conversations.c.updated_at
+    hidden = sa.false() if options.include_hidden else dialect.search().is_hidden()
+    held = list(query.filters.of_any_message(~hidden))
     for organization, newest in newest_first(
         connection, dialect, scope, updated_at, until=hits.begins_at
     ):
@@ -44,18 +48,39 @@ def search_titles(
         own = replace(query, after=hits.oldest_wanted(query.after))
         statement = _statement(organization.id, own, hits.place(organization))
         rows: Any = connection.execution_options(yield_per=_TITLES_AT_ONCE).execute(statement)
-        found: list[Hit] = []
-        for row in rows:
-            # The server's timeout counts each fetch alone, without the matching in between.
-            if time.monotonic() > ends:
-                raise timed_out(options.timeout_seconds)
-            if matcher.matches(row.title):
-                found.append(_hit(row, matcher))
-                if len(found) > limit:
-                    break
+        titles = _matching(rows, matcher, ends, options.timeout_seconds)
+        if held:
+            titles = _holding(connection, organization.id, titles, held)
+        found = [_hit(row, matcher) for row in islice(titles, limit + 1)]
         rows.close()
         hits.add(organization, [((hit.created_at, hit.conversation_id), hit) for hit in found])
     return _page(hits, matcher, options)
+
+
+def _matching(
+    rows: Iterable[sa.Row[Any]], matcher: Matcher, ends: float, seconds: float
+) -> Iterator[sa.Row[Any]]:
+    for row in rows:
+        # The server's timeout counts each fetch alone, without the matching in between.
+        if time.monotonic() > ends:
+            raise timed_out(seconds)
+        if matcher.matches(row.title):
+            yield row
+
+
+def _holding(
+    connection: sa.Connection,
+    organization: UUID,
+    rows: Iterator[sa.Row[Any]],
+    held: Sequence[sa.ColumnElement[bool]],
+) -> Iterator[sa.Row[Any]]:
+    """Yield the rows whose messages meet the conditions: those of other titles are not read."""
+    c = conversations.c
+    while some := list(islice(rows, _HELD_AT_ONCE)):
+        ids = c.id.in_([row.id for row in some])
+        statement = sa.select(c.id).where(c.organization_id == organization, ids, *held)
+        kept = set(connection.scalars(statement))
+        yield from (row for row in some if row.id in kept)
 
 
 def _statement(organization: UUID, query: Query, place: Key | None) -> sa.Select[Any]:
@@ -72,6 +97,7 @@ def _statement(organization: UUID, query: Query, place: Key | None) -> sa.Select
 
 def _conditions(query: Query) -> Iterator[sa.ColumnElement[bool]]:
     c = conversations.c
+    yield from query.filters.of_conversation()
     if query.users:
         yield c.user_id.in_(sorted(query.users))
     if query.within_users:
