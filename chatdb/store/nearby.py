@@ -15,7 +15,7 @@ from chatdb.db.contract.dialect import Dialect
 from chatdb.db.contract.search import searched_text
 from chatdb.db.schema import conversations, messages
 
-REACH = 100
+REACH = 50
 """How far from a message, by replies or by positions, others are looked for."""
 # SQLite refuses an expression deeper than 1,000.
 _KEYS_AT_ONCE = 200
