@@ -104,6 +104,11 @@ class Diagnostics:
         return sys.stdin.readline()
 
     @property
+    def is_terminal(self) -> bool:
+        """Tell whether stderr is a terminal."""
+        return is_terminal(sys.stderr)
+
+    @property
     def can_ask(self) -> bool:
         """Tell whether a user is there to answer."""
         return is_terminal(sys.stdin) and is_terminal(sys.stderr)

@@ -48,7 +48,7 @@ def test_the_daily_commands_work_as_the_applications_role(
         ("conversations", "show", identifier, "--user", "ann"),
         ("messages", "list", identifier),
         ("users", "list"),
-        ("search", "shared", "--user", "ann"),
+        ("search", "shared", "-C", "5", "--user", "ann"),
         ("export", "--user", "ann"),
         ("stats",),
         ("status",),
@@ -59,6 +59,15 @@ def test_the_daily_commands_work_as_the_applications_role(
         assert "globex" not in answer.stdout
     listed = rows(command("conversations", "list", "--all", "--format", "json"))
     assert {row["id"] for row in listed} == set(map(str, deployment.first.conversations.values()))
+
+
+def test_a_hit_has_its_place_and_neighbours_for_the_applications_role(
+    command: Callable[..., Any],
+) -> None:
+    (hit,) = rows(command("search", "secret", "-C", "5", "--user", "ann", "--format", "json"))
+
+    assert (hit["number"], hit["messages"]) == (1, 2)
+    assert [each["excerpt"] for each in hit["context"]] == ["shared answer acme"]
 
 
 def test_what_is_another_users_or_tenants_is_not_found(

@@ -1,14 +1,16 @@
 """`chatdb search`: what it prints, and what it does with hostile text."""
 
 import json
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from chatdb.db.database import Database
 from tests.cli.conftest import Run
-from tests.operations.conversation_rows import add_conversation
+from tests.operations.conversation_rows import add_conversation, change_message, message_id
 
 HOSTILE = (
     "\x1b]8;;http://evil.example\x07click\x1b]8;;\x07 \x1b]52;c;ZXZpbA==\x07 \x1b[31m\x9b2J"
@@ -36,10 +38,10 @@ def test_hits_stand_under_their_conversation(command: Command) -> None:
     assert result.exit_code == 0
     assert result.stdout == (
         "Garden · 00000002\n"
-        "  001e8480 user 2025-01-03 12:00  the apple tree\n"
+        "  001e8480 user 2025-01-03 12:00, 1 of 1  the apple tree\n"
         "Fruit [x] · ann · 00000001\n"
-        "  000f4241 assistant 2025-01-02 12:01  apple pie\n"
-        "  000f4240 user 2025-01-02 12:00  an apple a day\n"
+        "  000f4241 assistant 2025-01-02 12:01, 2 of 2  apple pie\n"
+        "  000f4240 user 2025-01-02 12:00, 1 of 2  an apple a day\n"
     )
     assert result.stderr == ""
 
@@ -52,11 +54,14 @@ def test_json_has_the_places_of_the_words(command: Command) -> None:
             [
                 *("conversation_id", "title", "user_id", "message_id", "role", "author"),
                 *("model", "created_at", "snippet", "highlights", "score", "kind"),
+                *("position", "number", "messages", "offsets", "attached_offsets", "context"),
             ]
         )
     ]
     assert hits[0]["snippet"] == "the apple tree"
     assert hits[0]["highlights"] == [[10, 14]]
+    assert hits[0]["offsets"] == [[11, 15]]
+    assert (hits[0]["position"], hits[0]["number"], hits[0]["messages"]) == (0, 1, 1)
 
 
 def test_a_cut_list_names_the_way_on(command: Command) -> None:
@@ -69,6 +74,35 @@ def test_a_cut_list_names_the_way_on(command: Command) -> None:
         "apple pie",
         "an apple a day",
     ]
+
+
+def test_context_stands_around_each_hit_one_line_each(command: Command, database: Database) -> None:
+    texts = ["the\nfirst " * 40, "a plum", "\x1b[31mlast\u202e", "more plum"]
+    add_conversation(database, texts, number=3, title="Stones")
+
+    shown = command("search", "plum", "-C", "2", "--role", "assistant")
+    (_, hit) = json.loads(command("search", "plum", "--context", "1", "--format", "json").stdout)
+    titles = command("search", "in:title", "stones", "-C", "1")
+
+    assert shown.stdout == (
+        "Stones · 00000003\n"
+        "    assistant: a plum\n"
+        "    user: last\n"
+        "  002dc6c3 assistant 2025-01-04 12:03, 4 of 4  more plum\n"
+        "\n"
+        f"    user: {('the first ' * 40)[:99].rstrip()}…\n"
+        "  002dc6c1 assistant 2025-01-04 12:01, 2 of 4  a plum\n"
+        "    user: last\n"
+        "    assistant: more plum\n"
+    )
+    assert [each["distance"] for each in hit["context"]] == [-1, 1]
+    assert hit["context"][1] == {
+        "distance": 1,
+        "id": "00000000-0000-0000-0000-0000002dc6c2",
+        "role": "user",
+        "excerpt": texts[2],
+    }
+    assert "  title 2025-01-04 12:00  Stones\n" in titles.stdout
 
 
 def test_nothing_found_is_no_error(command: Command) -> None:
@@ -92,6 +126,7 @@ def test_words_without_spaces_say_how_they_are_found(command: Command) -> None:
         (["x", "--role", "boss"], 2, "unknown role 'boss'"),
         (["x", "--after", "y"], 2, "not a cursor"),
         (["x", "--limit", "0"], 2, "--limit"),
+        (["x", "-C", "21"], 2, "--context"),
         (["x", "--org", "nobody"], 5, "no organization"),
     ],
 )
@@ -123,6 +158,33 @@ def test_hostile_text_does_nothing_on_a_terminal(
     for harmful in ("\x1b]", "\x07", "\x9b", "\u202e", "\x1b[31m"):
         assert harmful not in shown
     assert "\x1b[1;33mapple" in shown
+
+
+def test_lines_stay_whole_on_a_terminal_and_the_way_on_opens_the_hit(
+    sqlite_database: Database, run_on_terminal: Run
+) -> None:
+    texts = [
+        "面包发酵需要多长时间。" * 30,
+        "发酵 apple 大约四个小时。" * 9,
+        "كيف أحافظ على " * 20,
+        HOSTILE,
+    ]
+    add_conversation(sqlite_database, texts, title="混合", user_id="ann")
+    add_conversation(sqlite_database, ["apple one", "apple two"], number=2)
+    change_message(sqlite_database, message_id(2, 1), parent_id=None)
+    url = sqlite_database.url.exposed()
+    words = ("search", "apple", "-C", "2", "--org", "default", "--user", "ann", "-d", url)
+
+    for columns in (60, 80, 120):
+        shown = run_on_terminal(*words, columns=columns, env={"PAGER": "cat", "NO_COLOR": "1"})
+        lines, _, command = shown.stdout.replace("\r", "").partition("note: ")
+        assert "\x1b" not in shown.stdout
+        assert lines.count("    user: ") == 3
+        assert max(cell_len(line) for line in lines.splitlines()) <= columns
+    line = command.partition("place: ")[2]
+    assert "show 00000001 --at 000f4243 --org default --user ann" in line
+    opened = run_on_terminal(*shlex.split(line)[1:], env={"PAGER": "cat", "NO_COLOR": "1"}).stdout
+    assert "→ assistant" in opened
 
 
 def test_hostile_text_does_nothing_in_a_pipe_either(command: Command, database: Database) -> None:

@@ -126,7 +126,7 @@ def check_search(database: Database) -> None:
     """Hold that rare and common words are looked up."""
 
     def search_for(word: str) -> None:
-        page = search(database, word, organization_key="default", options=SearchOptions())
+        page = search(database, word, organization_key="default", options=SearchOptions(context=2))
         assert page.hits
 
     rare = "".join(plans_of(database, lambda: search_for("word77")))

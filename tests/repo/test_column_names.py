@@ -50,10 +50,12 @@ MAY_NAME: dict[str, tuple[str, set[str]]] = {
         SHOWN,
         {"created_at", "name", "updated_at", "user_id"},
     ),
-    "chatdb/operations/searching/search.py": (
+    "chatdb/operations/searching/hits.py": (
         SHOWN,
-        {"author", "created_at", "kind", "model", "role", "title", "user_id"},
+        {"author", "content", "created_at", "current_message_id", "kind", "model", "role", "title"}
+        | {"user_id"},
     ),
+    "chatdb/operations/searching/search.py": (SHOWN, {"created_at"}),
     "chatdb/operations/searching/titles.py": (SHOWN, {"kind", "title", "updated_at", "user_id"}),
     "chatdb/operations/smoke_test/traces.py": (CHANGED, {"name"}),
     "chatdb/operations/conversations/snapshots.py": (SHOWN, {"created_at", "state"}),

@@ -1,5 +1,6 @@
 """`chatdb search`: find messages by their words."""
 
+import shlex
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 app = command_app()
 
 _SHORT_ID = 8
+_LONGEST_NEIGHBOUR = 100
 
 
 @app.command(cls=DataCommand)
@@ -51,6 +53,10 @@ def search(
     include_hidden: Annotated[
         bool, option("--include-hidden", "Also find messages that the source hid.")
     ] = False,
+    around: Annotated[
+        int,
+        option("--context -C N", "Messages to show before and after each hit.", min=0, max=20),
+    ] = 0,
     raw: Annotated[
         bool, option("--raw", "Pass WORDS to the database in its native query syntax.")
     ] = False,
@@ -70,7 +76,7 @@ def search(
     Examples:
       chatdb search docker compose
       chatdb search '"connection refused" -redis' --since 2025-01
-      chatdb search --rank -- migrate -alembic
+      chatdb search --rank -C 2 -- migrate -alembic
     """
     from chatdb.operations.searching import search as operation
 
@@ -89,12 +95,14 @@ def search(
         before=after_last,
         zone=command.zone,
         timeout_seconds=timeout,
+        context=around,
     )
     # Row-level security knows one user; the query may name several.
     with command.open_database(user=user[0] if user and len(user) == 1 else None) as database:
         page = operation.search(database, " ".join(words), organization_key=scope, options=options)
         _show(command, page)
         _tell(command, page, limit=limit)
+        _tell_how_to_read(command, page, user)
         if not page.hits:
             tell_who_has_some(command, database, scope)
 
@@ -104,8 +112,8 @@ def _show(command: CommandContext, page: "SearchPage") -> None:
 
     if not command.output.is_table:
         command.output.rows(page.hits, Hit, organizations=page.organizations)
-    elif command.output.is_terminal:
-        command.output.page(_renderables(page, command.zone))
+    elif (width := command.output.width) is not None:
+        command.output.page(_renderables(page, command.zone, width))
     else:
         for line in _lines(page, command.zone):
             command.output.text(line)
@@ -125,6 +133,21 @@ def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
         command.diagnostics.note(f"there are more than {limit}: --limit shows more")
 
 
+def _tell_how_to_read(command: CommandContext, page: "SearchPage", users: list[str] | None) -> None:
+    """Tell a person at the terminal the command that opens the first hit in its place."""
+    if not (page.hits and command.output.is_table and command.diagnostics.is_terminal):
+        return
+    hit = page.hits[0]
+    words = ["chatdb", "show", hit.conversation_id.hex[-_SHORT_ID:]]
+    if hit.message_id is not None:
+        words += ["--at", hit.message_id.hex[-_SHORT_ID:]]
+    organization = page.organizations[0] if page.organizations else command.options.org
+    words += [] if organization is None else ["--org", organization]
+    # Row-level security may show nothing but this user's.
+    words += ["--user", users[0]] if users and len(users) == 1 else []
+    command.diagnostics.command("to read a hit in its place", shlex.join(words))
+
+
 def _grouped(page: "SearchPage") -> Iterator[tuple[str, list["Hit"]]]:
     """Yield the hits grouped under the title of their conversation."""
     owned = zip(page.organizations or [""] * len(page.hits), page.hits, strict=True)
@@ -142,26 +165,45 @@ def _place(hit: "Hit", zone: "tzinfo") -> str:
     identifier = "" if hit.message_id is None else hit.message_id.hex[-_SHORT_ID:]
     parts = [*filter(None, [identifier]), hit.role or "title", time]
     name = hit.model or hit.author
-    return " ".join([*parts, one_line(name, limit=30)] if name else parts)
+    place = " ".join([*parts, one_line(name, limit=30)] if name else parts)
+    return place if hit.number is None else f"{place}, {hit.number:,} of {hit.messages:,}"
 
 
 def _lines(page: "SearchPage", zone: "tzinfo") -> Iterator[str]:
     for heading, group in _grouped(page):
         yield heading
-        for hit in group:
+        for number, hit in enumerate(group):
+            if number and hit.context:
+                yield ""
+            yield from _neighbours(hit, before=True)
             yield f"  {_place(hit, zone)}  {one_line(hit.snippet)}"
+            yield from _neighbours(hit, before=False)
 
 
-def _renderables(page: "SearchPage", zone: "tzinfo") -> Iterator[Any]:
+def _neighbours(hit: "Hit", *, before: bool) -> Iterator[str]:
+    for each in hit.context:
+        if (each.distance < 0) is before:
+            yield f"    {each.role}: {one_line(each.excerpt, limit=_LONGEST_NEIGHBOUR)}"
+
+
+def _renderables(page: "SearchPage", zone: "tzinfo", width: int) -> Iterator[Any]:
     from rich.padding import Padding
     from rich.text import Text
 
+    from chatdb.cli.table import cut_to
+
     for heading, group in _grouped(page):
         yield Text(heading, style="bold")
-        for hit in group:
+        for number, hit in enumerate(group):
+            if number and hit.context:
+                yield Text("")
             text = Text(_place(hit, zone) + "  ", style="dim")
             text.append_text(_marked(hit))
+            for line in _neighbours(hit, before=True):
+                yield Text(cut_to(line, width), style="dim")
             yield Padding(text, (0, 0, 0, 2))
+            for line in _neighbours(hit, before=False):
+                yield Text(cut_to(line, width), style="dim")
 
 
 def _marked(hit: "Hit") -> Any:

@@ -19,10 +19,14 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """An excerpt of a text on one line; `highlights` are (start, end) positions in it."""
+    """An excerpt of a text on one line; `highlights` are (start, end) positions in it.
+
+    `offsets` are those in the whole text, ascending and apart.
+    """
 
     text: str
     highlights: tuple[tuple[int, int], ...]
+    offsets: tuple[tuple[int, int], ...]
 
 
 def excerpt(text: str, matcher: Matcher) -> Excerpt:
@@ -48,7 +52,29 @@ def excerpt(text: str, matcher: Matcher) -> Excerpt:
         highlights.append((len(line), len(shown)))
         line, place = shown, last
     line = _joined(line, text[place:end]).rstrip()
-    return Excerpt(line + ("…" if text[end : end + WIDTH].strip() else ""), tuple(highlights))
+    line += "…" if text[end : end + WIDTH].strip() else ""
+    return Excerpt(line, tuple(highlights), _apart(spans))
+
+
+def readable(text: str) -> str:
+    """Return the text without the marks of its citations, of which an excerpt has no room."""
+    if "\ue200" not in text:
+        return text
+    # Its patterns take 10 ms to compile, and few texts have a citation.
+    from chatdb.formats.citations import without_marks
+
+    return without_marks(text)
+
+
+def _apart(spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:
+    """Return where spans are, those that overlap as one."""
+    found: list[tuple[int, int]] = []
+    for start, end, _ in spans:
+        if found and start < found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return tuple(found)
 
 
 def _joined(line: str, more: str) -> str:

@@ -32,7 +32,8 @@ def searching(database: Database, options: SearchOptions) -> Iterator[sa.Connect
     """Open a transaction to search in; DatabaseFailedError at the timeout."""
     ways, seconds = database.dialect.search(), options.timeout_seconds
     with (
-        database.transaction(settings=ways.settings(seconds)) as connection,
+        # What was found is read again, for its place and what is near it.
+        database.transaction(snapshot=True, settings=ways.settings(seconds)) as connection,
         ways.deadline(connection, seconds),
     ):
         yield connection

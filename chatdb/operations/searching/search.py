@@ -12,12 +12,12 @@ from chatdb.db.contract.search import (
     MessageKey,
     SearchRequest,
     Term,
-    searched_text,
 )
 from chatdb.db.database import Database
-from chatdb.db.schema import conversations, messages
+from chatdb.db.schema import messages
 from chatdb.errors import DatabaseFailedError, UsageError
-from chatdb.operations.searching.excerpts import excerpt, scores
+from chatdb.operations.searching.excerpts import scores
+from chatdb.operations.searching.hits import HitMaker, found_messages
 from chatdb.operations.searching.near_misses import (
     NEAR_SECONDS,
     with_longer_words,
@@ -32,7 +32,7 @@ from chatdb.operations.searching.requests import (
 )
 from chatdb.operations.searching.search_page import RANKED_HITS, Hit, SearchOptions, SearchPage
 from chatdb.operations.searching.titles import search_titles
-from chatdb.operations.searching.words import SEARCHED_CHARACTERS, Matcher, term_of
+from chatdb.operations.searching.words import Matcher, term_of
 from chatdb.records import Organization
 from chatdb.store.every_organization import EVERY, Scope, newest_first
 from chatdb.store.gathered_page import GatheredPage
@@ -63,7 +63,8 @@ def search(
         keys = _newest(connection, database.dialect, organization_key, prepared.request, options)
         found = _messages(connection, keys.items)
         notes = prepared.notes(connection, has_more=keys.has_more)
-    page = _page(found, keys, _matcher(query, raw), notes, options)
+        make = HitMaker(connection, database.dialect, _matcher(query, raw), options)
+        page = _page(found, keys, make, notes)
     if found or options.after is not None or not prepared.request.indexed:
         return page
     return replace(page, longer=_longer(database, organization_key, prepared.request, options))
@@ -131,16 +132,7 @@ def _messages(
     connection: sa.Connection, found: Sequence[tuple[Organization, MessageKey]]
 ) -> list[tuple[Organization, sa.Row[Any]]]:
     """Read the messages of the keys, in order."""
-    columns, c = messages.c, conversations.c
-    statement = sa.select(
-        *(columns.organization_id, columns.conversation_id, c.title, c.user_id, c.kind),
-        *(columns.id, columns.role),
-        *(columns.author, columns.model, columns.created_at),
-        sa.func.substr(searched_text(), 1, SEARCHED_CHARACTERS).label("content"),
-    ).join(
-        conversations,
-        sa.and_(c.organization_id == columns.organization_id, c.id == columns.conversation_id),
-    )
+    columns, statement = messages.c, found_messages()
     rows: dict[Any, sa.Row[Any]] = {}
     for start in range(0, len(found), _KEYS_AT_ONCE):
         # The whole key in each: for anything shorter SQLite reads the whole organization.
@@ -162,28 +154,28 @@ def _messages(
 def _page(
     found: list[tuple[Organization, sa.Row[Any]]],
     keys: GatheredPage[MessageKey],
-    matcher: Matcher,
+    make: HitMaker,
     notes: list[str],
-    options: SearchOptions,
 ) -> SearchPage:
-    if not options.rank:
+    if not make.options.rank:
         return SearchPage(
-            hits=tuple(_hit(row, matcher, None) for _, row in found),
+            hits=make.hits([row for _, row in found]),
             next_cursor=keys.cursor,
             has_more=keys.has_more,
             notes=tuple(notes),
             organizations=keys.organizations,
         )
+    limit = make.options.limit
     if keys.has_more:
         notes.append(f"ranked the newest {len(found)} hits; there are older ones")
     ranked = sorted(
-        zip(scores([row.content for _, row in found], matcher), found, strict=True),
+        zip(scores([row.content for _, row in found], make.matcher), found, strict=True),
         key=lambda pair: -pair[0],
-    )[: options.limit]
+    )[:limit]
     return SearchPage(
-        hits=tuple(_hit(row, matcher, score) for score, (_, row) in ranked),
+        hits=make.hits([row for _, (_, row) in ranked], [score for score, _ in ranked]),
         next_cursor=None,
-        has_more=len(found) > options.limit,
+        has_more=len(found) > limit,
         notes=tuple(notes),
         organizations=keys.keys_of([each for _, each in ranked]),
     )
@@ -192,30 +184,6 @@ def _page(
 def _matcher(query: Query, raw: str | None) -> Matcher:
     """Return what finds the words in a text, for display."""
     return Matcher(query.all_of if raw is None else _words_of_raw(raw))
-
-
-def _hit(row: sa.Row[Any], matcher: Matcher, score: float | None) -> Hit:
-    text = row.content
-    if "\ue200" in text:
-        # Its patterns take 10 ms to compile, and few texts have a citation.
-        from chatdb.formats.citations import without_marks
-
-        text = without_marks(text)
-    shown = excerpt(text, matcher)
-    return Hit(
-        conversation_id=row.conversation_id,
-        title=row.title,
-        user_id=row.user_id,
-        kind=row.kind,
-        message_id=row.id,
-        role=row.role,
-        author=row.author,
-        model=row.model,
-        created_at=row.created_at,
-        snippet=shown.text,
-        highlights=shown.highlights,
-        score=score,
-    )
 
 
 def _words_of_raw(raw: str) -> tuple[tuple[Term, ...], ...]:

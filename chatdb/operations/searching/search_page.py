@@ -12,7 +12,8 @@ RANKED_HITS = 150
 class SearchOptions:
     """How to search; `after` is the previous page's cursor.
 
-    Roles, users, `since` and `before` narrow the query, whose dates are in `zone`.
+    Roles, users, `since` and `before` narrow the query, whose dates are in `zone`. `context` is how
+    many messages before and after each hit are wanted.
     """
 
     limit: int = 20
@@ -26,6 +27,20 @@ class SearchOptions:
     before: datetime | None = None
     zone: tzinfo = UTC
     timeout_seconds: float = 30.0
+    context: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A message before or after a hit: `distance` is -1 for the one before, 1 for the one after.
+
+    `excerpt` is the beginning of its text on one line.
+    """
+
+    distance: int
+    id: UUID
+    role: str
+    excerpt: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +49,9 @@ class Hit:
 
     `kind` is what its conversation is: a chat, document, memory or canvas.
     `snippet` is one line of the text, `highlights` the (start, end) positions of the words in it;
-    `score` is the relevance if the hits were ranked.
+    `score` is the relevance if the hits were ranked. The message is the `number`th (from 1) of all
+    `messages` of its conversation, at the stored `position`. `offsets` are (start, end) positions
+    of the first 300 words in its content, `attached_offsets` of those in its attached text.
     """
 
     conversation_id: UUID
@@ -49,6 +66,12 @@ class Hit:
     snippet: str
     highlights: tuple[tuple[int, int], ...]
     score: float | None = None
+    position: int | None = None
+    number: int | None = None
+    messages: int | None = None
+    offsets: tuple[tuple[int, int], ...] = ()
+    attached_offsets: tuple[tuple[int, int], ...] = ()
+    context: tuple[Neighbour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
