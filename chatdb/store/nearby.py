@@ -131,12 +131,18 @@ def _near(dialect: Dialect, organization: UUID, names: Sequence[MessageName]) ->
         .select_from(above.join(messages, reply))
         .where(above.c.steps < REACH)
     )
+    away = sa.select(sa.literal(-REACH, sa.Integer).label("away")).cte("away", recursive=True)
+    away = away.union_all(sa.select(away.c.away + 1).where(away.c.away < REACH))
+    # Each position by itself: with BETWEEN SQLite expects much of a long conversation, and
+    # reads every message instead.
     beside = sa.and_(
         own,
         columns.conversation_id == above.c.conversation_id,
-        columns.position.between(above.c.position - REACH, above.c.position + REACH),
+        columns.position == above.c.position + away.c.away,
     )
-    around = sa.select(*shown).select_from(above.join(messages, beside)).where(above.c.steps == 0)
+    around = sa.select(*shown).select_from(
+        above.join(away, above.c.steps == 0).join(messages, beside)
+    )
     return sa.select(*(above.c[column.name] for column in shown)).union(around)
 
 
