@@ -15,6 +15,8 @@ from chatdb.db.contract.dialect import Dialect
 from chatdb.db.contract.search import searched_text
 from chatdb.db.schema import conversations, messages
 
+MOST_NUMBERED = 5_000
+"""Messages of a conversation that are counted for a page of hits: more would take its time."""
 REACH = 50
 """How far from a message, by replies or by positions, others are looked for."""
 # SQLite refuses an expression deeper than 1,000.
@@ -40,12 +42,18 @@ class Standing:
 def read_standings(
     connection: sa.Connection, positions: dict[MessageName, int]
 ) -> dict[MessageName, Standing]:
-    """Return where the messages stand, by their positions."""
+    """Return where the messages stand, by their positions.
+
+    Those of conversations of more than MOST_NUMBERED messages are left out.
+    """
     columns, c = messages.c, conversations.c
     whole = (columns.organization_id == c.organization_id, columns.conversation_id == c.id)
+    # Without the order PostgreSQL would read all messages for a conversation that has most of them.
+    own = sa.select(columns.position).where(*whole).order_by(columns.position)
+    first = own.correlate(conversations).limit(MOST_NUMBERED + 1).subquery()
     counts = sa.select(
         *(c.organization_id, c.id),
-        sa.select(sa.func.count()).where(*whole).scalar_subquery(),
+        sa.select(sa.func.count()).select_from(first).scalar_subquery(),
         sa.select(sa.func.max(columns.position)).where(*whole).scalar_subquery(),
     )
     keys = list(dict.fromkeys(name[:2] for name in positions))
@@ -53,11 +61,12 @@ def read_standings(
     for some in _parts(keys):
         rows: Any = connection.execute(counts.where(_any_of((c.organization_id, c.id), some)))
         sizes |= {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    known = [name for name in positions if sizes[name[:2]][0] <= MOST_NUMBERED]
     # Where messages were deleted a position is no number, and those before have to be counted.
-    gaps = [name for name in positions if sizes[name[:2]][0] != sizes[name[:2]][1] + 1]
-    numbers = {name: position + 1 for name, position in positions.items()}
+    gaps = [name for name in known if sizes[name[:2]][0] != sizes[name[:2]][1] + 1]
+    numbers = {name: positions[name] + 1 for name in known}
     numbers |= _counted(connection, {name: positions[name] for name in gaps})
-    return {name: Standing(numbers[name], sizes[name[:2]][0]) for name in positions}
+    return {name: Standing(numbers[name], sizes[name[:2]][0]) for name in known}
 
 
 def _counted(

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 
 from chatdb.db.database import Database
@@ -112,6 +113,20 @@ def test_numbers_leave_out_what_was_deleted_and_ranking_keeps_them(database: Dat
         ]
     found = hits(database, "needle OR pearl")
     assert [hit.number for hit in found] == [2, 1, 5, 4, 3, 2, 1]
+
+
+def test_a_conversation_of_very_many_messages_is_not_counted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatdb.store.nearby.MOST_NUMBERED", 5)
+    add_conversation(database, ["needle"] * 5)
+    add_conversation(database, ["pearl"] * 6, number=2)
+
+    assert [hit.number for hit in hits(database, "needle")] == [5, 4, 3, 2, 1]
+    found = hits(database, "pearl")
+    assert [(hit.position, hit.number, hit.messages) for hit in found] == [
+        (position, None, None) for position in range(5, -1, -1)
+    ]
 
 
 def test_each_organization_has_its_own_neighbours(database: Database) -> None:

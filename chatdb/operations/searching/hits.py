@@ -58,7 +58,7 @@ class HitMaker:
             include_hidden=self.options.include_hidden,
         )
         return tuple(
-            self._hit(row, score, standings[name], near.get(name, ()))
+            self._hit(row, score, standings.get(name), near.get(name, ()))
             for name, row, score in zip(names, rows, scores or repeat(None), strict=False)
         )
 
@@ -66,7 +66,7 @@ class HitMaker:
         self,
         row: sa.Row[Any],
         score: float | None,
-        standing: Standing,
+        standing: Standing | None,
         context: tuple[Neighbour, ...],
     ) -> Hit:
         text = readable(row.content)
@@ -88,8 +88,8 @@ class HitMaker:
             highlights=shown.highlights,
             score=score,
             position=row.position,
-            number=standing.number,
-            messages=standing.messages,
+            number=None if standing is None else standing.number,
+            messages=None if standing is None else standing.messages,
             offsets=offsets,
             attached_offsets=attached_offsets,
             context=context,

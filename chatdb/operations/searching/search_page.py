@@ -50,7 +50,8 @@ class Hit:
     `kind` is what its conversation is: a chat, document, memory or canvas.
     `snippet` is one line of the text, `highlights` the (start, end) positions of the words in it;
     `score` is the relevance if the hits were ranked. The message is the `number`th (from 1) of all
-    `messages` of its conversation, at the stored `position`. `offsets` are (start, end) positions
+    `messages` of its conversation, at the stored `position`; a very long conversation is not
+    counted. `offsets` are (start, end) positions
     of the first 300 words in its content, `attached_offsets` of those in its attached text.
     """
 
