@@ -115,7 +115,9 @@ class ArchiveRestore:
         Only `in_order` does the output say to which entry an error belongs.
         """
         heard = RestoreErrors()
-        with self._running(["--verbose", *words], stdin=stdin, heard=heard) as running:
+        # Several jobs write a line in pieces: what each reports would stand within the errors.
+        told = ["--verbose", *words] if in_order else words
+        with self._running(told, stdin=stdin, heard=heard) as running:
             yield running
             code = running.wait()
             # pg_restore also exits with 1 after a complete run with errors in it.
