@@ -29,6 +29,11 @@ MARKS = "chatdb"
 CITATIONS = ("citations", "content_references", "search_result_groups")
 """The keys of a ChatGPT message's `metadata.metadata` that say what its citations lead to."""
 
+CALL_INPUTS = ("input", "arguments", "parameters", "args")
+"""The keys of a tool call under which stands what it is given."""
+CODE_INPUTS = ("code", "command", "sql")
+"""The keys of what a call is given under which stands code that it runs."""
+
 
 _ORGANIZATIONS = UUID("5c1c1f0e-6d0b-5d1c-9a64-3c8f6f3f9d01")
 

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chatdb.formats.markdown_text import one_line
-from chatdb.records import Message
+from chatdb.records import CALL_INPUTS, CODE_INPUTS, Message
 
 Fields = Mapping[str, Any]
 
 _TEXTS = ("text", "thinking", "content")
-_INPUTS = ("input", "arguments", "parameters", "args")
-_CODE = {"code": "python", "command": "bash", "sql": "sql"}
-"""What a call names the code that it runs, and its language if it names none."""
+_CODE = dict(zip(CODE_INPUTS, ("python", "bash", "sql"), strict=True))
+"""The language of what a call runs if it names none."""
 _LANGUAGES = {"repl": "javascript", "bash": "bash"}
 _LANGUAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+#.-]{0,30}")
 """A name that is no markup wherever it stands."""
@@ -68,7 +67,7 @@ def call_inputs(call: Any) -> Iterator[tuple[str, Any]]:
     function = call.get("function") if isinstance(call, Mapping) else None
     for fields in (call, function):
         if isinstance(fields, Mapping):
-            yield from ((key, fields[key]) for key in _INPUTS if fields.get(key) is not None)
+            yield from ((key, fields[key]) for key in CALL_INPUTS if fields.get(key) is not None)
 
 
 def called_code(call: Any) -> tuple[str, str, Fields] | None:

@@ -3,10 +3,10 @@
 Read by the indexes on ids and positions: what a conversation has beyond that is not read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,19 +14,17 @@ import sqlalchemy as sa
 from chatdb.db.contract.dialect import Dialect
 from chatdb.db.contract.search import searched_text
 from chatdb.db.schema import conversations, messages
+from chatdb.store.whole_keys import is_one_of, some_at_once
 
 MOST_NUMBERED = 5_000
 """Messages of a conversation that are counted for a page of hits: more would take its time."""
 REACH = 50
 """How far from a message, by replies or by positions, others are looked for."""
-# SQLite refuses an expression deeper than 1,000.
-_KEYS_AT_ONCE = 200
 _FIRST = -(2**31)
 """Below every position."""
 _BEGINNING = 1_000
 """Characters of a message: its excerpt, and what that leaves out."""
 
-Key = TypeVar("Key")
 MessageName = tuple[UUID, UUID, UUID]
 """Organization, conversation and message."""
 
@@ -58,8 +56,8 @@ def read_standings(
     )
     keys = list(dict.fromkeys(name[:2] for name in positions))
     sizes: dict[Any, tuple[int, int]] = {}
-    for some in _parts(keys):
-        rows: Any = connection.execute(counts.where(_any_of((c.organization_id, c.id), some)))
+    for some in some_at_once(keys):
+        rows: Any = connection.execute(counts.where(is_one_of((c.organization_id, c.id), some)))
         sizes |= {(row[0], row[1]): (row[2], row[3]) for row in rows}
     known = [name for name in positions if sizes[name[:2]][0] <= MOST_NUMBERED]
     # Where messages were deleted a position is no number, and those before have to be counted.
@@ -81,7 +79,7 @@ def _counted(
         for before, name in pairwise([None, *ordered])
         if name is not None
     ]
-    for some in _parts(steps):
+    for some in some_at_once(steps):
         counts = [
             sa.select(sa.func.count())
             .where(
@@ -114,7 +112,7 @@ def read_nearby(
     return [
         (organization, row)
         for organization, own in by_organization.items()
-        for some in _parts(own)
+        for some in some_at_once(own)
         for row in connection.execute(_near(dialect, organization, some))
     ]
 
@@ -128,7 +126,7 @@ def _near(dialect: Dialect, organization: UUID, names: Sequence[MessageName]) ->
         dialect.search().is_hidden().label("is_hidden"),
     )
     steps = sa.literal(0, sa.Integer)
-    meant = _any_of(_name(messages), names)
+    meant = is_one_of(_name(messages), names)
     above = sa.select(*shown, steps.label("steps")).where(meant).cte("above", recursive=True)
     reply = sa.and_(
         own,
@@ -161,28 +159,11 @@ def read_beginnings(
     """Return the beginning of what is searched of each message."""
     statement = sa.select(*_name(messages), sa.func.substr(searched_text(), 1, _BEGINNING))
     found: dict[MessageName, str] = {}
-    for some in _parts(names):
-        rows: Any = connection.execute(statement.where(_any_of(_name(messages), some)))
+    for some in some_at_once(names):
+        rows: Any = connection.execute(statement.where(is_one_of(_name(messages), some)))
         found |= {(row[0], row[1], row[2]): row[3] for row in rows}
     return found
 
 
 def _name(table: sa.Table) -> tuple[sa.Column[Any], ...]:
     return table.c.organization_id, table.c.conversation_id, table.c.id
-
-
-def _any_of(
-    columns: Sequence[sa.Column[Any]], keys: Sequence[tuple[UUID, ...]]
-) -> sa.ColumnElement[bool]:
-    """Return the condition for whole keys: for anything shorter SQLite reads much more."""
-    return sa.or_(
-        *(
-            sa.and_(*(column == value for column, value in zip(columns, key, strict=True)))
-            for key in keys
-        )
-    )
-
-
-def _parts(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        yield keys[start : start + _KEYS_AT_ONCE]

@@ -1,5 +1,7 @@
 """Which conversations a search finds: those of its hits, with the same notes."""
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -21,8 +23,8 @@ DEFAULT = organization_id_of("default")
 QUERIES = ("system", "system -multi", "学习", "ubuntu OR 学习", "role:user café", "in:title talk")
 
 
-def find(database: Database, text: str, **options: object) -> FoundConversations:
-    wanted = SearchOptions(**options)  # type: ignore[arg-type]
+def find(database: Database, text: str, **options: Any) -> FoundConversations:
+    wanted = SearchOptions(**options)
     return find_conversations(database, text, organization_key="default", options=wanted)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -121,13 +122,9 @@ def library(database: Database) -> Database:
     return database
 
 
-def look(database: Database, text: str, **options: object) -> SearchPage:
-    return search(
-        database,
-        text,
-        organization_key="default",
-        options=SearchOptions(**options),  # type: ignore[arg-type]
-    )
+def look(database: Database, text: str, **options: Any) -> SearchPage:
+    wanted = SearchOptions(**options)
+    return search(database, text, organization_key="default", options=wanted)
 
 
 def positions(page: SearchPage, *, number: int = 1) -> list[int]:

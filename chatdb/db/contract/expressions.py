@@ -9,11 +9,14 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from chatdb.primitives import canonical
+from chatdb.records import CALL_INPUTS, CODE_INPUTS
 
 TITLE_LENGTH = 200
 """Characters of a title that decide its place in a list."""
 
 
+_NO_LANGUAGE = ("", "json", "unknown")
+"""What a call names where it names no language."""
 _LARGEST_INTEGER = 2**63 - 1
 """SQLite's largest integer; a larger number is a float there."""
 
@@ -143,3 +146,49 @@ def _is_value(row: str, value: Any, bound: Any) -> str:
     if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
         value = float(value)
     return f"({row}.type IN ({kinds}) AND {row}.value = {bound(value)})"
+
+
+class runs_code(FunctionElement[bool]):  # noqa: N801 - it stands for a function
+    """Whether one of a message's calls is given code, or is the language of its words."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(runs_code, "postgresql")
+def _runs_code_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    calls = compiler.process(element.clauses, **options)
+    given = " || ".join(f'@.{name} like_regex "[^ ]"' for name in CODE_INPUTS)
+    written = " || ".join(
+        f'@.{name} like_regex "^[{{].*\\"({"|".join(CODE_INPUTS)})\\":" flag "s"'
+        for name in CALL_INPUTS
+    )
+    language = " && ".join(f'@.language != "{each}"' for each in _NO_LANGUAGE)
+    # Strict: a member that is a list would count for its items, and each twice.
+    paths = (
+        f"strict $.** ? ({given} || {written})",
+        f'strict $[*] ? (@.name == "python" || @.language.type() == "string" && {language})',
+    )
+    found = " OR ".join(f"{calls} @? '{path}'::jsonpath" for path in paths)
+    return f"coalesce({found}, false)"
+
+
+@compiles(runs_code)
+def _runs_code(element: Any, compiler: Any, **options: Any) -> str:
+    calls = compiler.process(element.clauses, **options)
+    given = f"key IN ({_sql_list(CODE_INPUTS)}) AND trim(value) <> ''"
+    written = " OR ".join(f"value GLOB '{{*\"{name}\":*'" for name in CODE_INPUTS)
+    own = (
+        f"key = 'language' AND value NOT IN ({_sql_list(_NO_LANGUAGE)})"
+        " OR key = 'name' AND value = 'python'"
+    )
+    return (
+        f"EXISTS (SELECT 1 FROM json_tree(CASE WHEN json_valid({calls}) THEN {calls} END)"
+        f" WHERE type = 'text' AND ({given} OR key IN ({_sql_list(CALL_INPUTS)}) AND ({written})"
+        # An item of the list itself: its path has no member in it.
+        f" OR path GLOB '$[[]*' AND path NOT GLOB '*.*' AND ({own})))"
+    )
+
+
+def _sql_list(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -175,7 +175,7 @@ def is_for_index(group: tuple[Term, ...]) -> bool:
 def filtered_columns(request: SearchRequest) -> tuple[sa.Column[Any], ...]:
     """Return the columns, beside those of a `MessageKey`, that `filters` has conditions on."""
     c = messages.c
-    always = (c.organization_id, c.role, c.content, c.attached_text, c.attachments, c.metadata)
+    always = (c.organization_id, c.role, c.content, c.attached_text, c.metadata)
     return *always, *request.filters.columns()
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.db.contract.runs_code import runs_code
+from chatdb.db.contract.expressions import runs_code
 from chatdb.db.schema import conversations, messages
 from chatdb.store.columns import FLAGS
 
@@ -81,8 +81,8 @@ class SearchFilters:
         """Yield the columns of `messages` that `of_message` has conditions on."""
         if self.models or self.not_models:
             yield messages.c.model
-        if not {"code", "tool"}.isdisjoint(self.has | self.not_has):
-            yield from (messages.c.tool_calls, messages.c.tool_outputs)
+        if self.has or self.not_has:
+            yield from (messages.c.attachments, messages.c.tool_calls, messages.c.tool_outputs)
 
     def is_of(self, organization: UUID, *, by_candidate: bool) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the condition that a message's conversation meets those on it.

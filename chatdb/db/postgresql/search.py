@@ -122,13 +122,12 @@ class PostgresqlSearch(MessageSearch):
             bounds[0] = own  # This condition uses no index; the words' index is the way.
         if expected <= FEW_HITS:
             filters = checks
-        # The forms of a word add up to most of the table: the planner would parse all of it.
-        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         # MATERIALIZED keeps the planner from searching for the newest its own way.
         keys = sa.select(messages.c.created_at, messages.c.conversation_id, messages.c.id)
         each = (keys.where(*bounds, *filters, match) for match in _matches(query))
         hits = sa.union_all(*each).cte("hits").prefix_with("MATERIALIZED")
-        return _keys(connection, _newest_of(hits, [], request.limit))
+        with _without_reading_all(connection):
+            return _keys(connection, _newest_of(hits, [], request.limit))
 
     def conversations(self, connection: sa.Connection, request: SearchRequest) -> list[UUID]:
         query = main_query(request)
@@ -265,12 +264,13 @@ def _has_words(text: Any, query: str) -> sa.ColumnElement[bool]:
 def _without_reading_all(connection: sa.Connection) -> Iterator[None]:
     """Keep the planner from reading the whole table for words.
 
-    For the many forms of a word it expects far more hits than there are.
+    For the many forms of a word it expects far more hits than there are. Not for what comes after.
     """
     before = connection.scalar(sa.select(sa.func.current_setting("enable_seqscan")))
-    connection.execute(sa.select(sa.func.set_config("enable_seqscan", "off", True)))  # noqa: FBT003
+    local = sa.true()
+    connection.execute(sa.select(sa.func.set_config("enable_seqscan", "off", local)))
     yield
-    connection.execute(sa.select(sa.func.set_config("enable_seqscan", before, True)))  # noqa: FBT003
+    connection.execute(sa.select(sa.func.set_config("enable_seqscan", before, local)))
 
 
 def _tsquery(query: str) -> Any:

@@ -36,12 +36,11 @@ from chatdb.operations.searching.words import Matcher, term_of
 from chatdb.records import Organization
 from chatdb.store.every_organization import EVERY, Scope, newest_first
 from chatdb.store.gathered_page import GatheredPage
+from chatdb.store.whole_keys import is_one_of, some_at_once
 
 __all__ = ["RANKED_HITS", "Hit", "SearchOptions", "SearchPage", "search"]
 
 _OPERATORS = frozenset(("and", "or", "not", "near"))
-# SQLite refuses an expression deeper than 1,000.
-_KEYS_AT_ONCE = 200
 
 
 def search(
@@ -132,23 +131,14 @@ def _messages(
     connection: sa.Connection, found: Sequence[tuple[Organization, MessageKey]]
 ) -> list[tuple[Organization, sa.Row[Any]]]:
     """Read the messages of the keys, in order."""
-    columns, statement = messages.c, found_messages()
+    c, statement = messages.c, found_messages()
+    key = (c.organization_id, c.conversation_id, c.id)
+    names = [(organization.id, *place[1:]) for organization, place in found]
     rows: dict[Any, sa.Row[Any]] = {}
-    for start in range(0, len(found), _KEYS_AT_ONCE):
-        # The whole key in each: for anything shorter SQLite reads the whole organization.
-        wanted = sa.or_(
-            *(
-                sa.and_(
-                    columns.organization_id == organization.id,
-                    columns.conversation_id == conversation,
-                    columns.id == message,
-                )
-                for organization, (_, conversation, message) in found[start : start + _KEYS_AT_ONCE]
-            )
-        )
-        some: Any = connection.execute(statement.where(wanted))
-        rows |= {(row.organization_id, row.conversation_id, row.id): row for row in some}
-    return [(organization, rows[organization.id, *key[1:]]) for organization, key in found]
+    for some in some_at_once(names):
+        read: Any = connection.execute(statement.where(is_one_of(key, some)))
+        rows |= {(row.organization_id, row.conversation_id, row.id): row for row in read}
+    return [(owner, rows[name]) for (owner, _), name in zip(found, names, strict=True)]
 
 
 def _page(

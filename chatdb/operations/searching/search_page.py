@@ -51,8 +51,8 @@ class Hit:
     `snippet` is one line of the text, `highlights` the (start, end) positions of the words in it;
     `score` is the relevance if the hits were ranked. The message is the `number`th (from 1) of all
     `messages` of its conversation, at the stored `position`; a very long conversation is not
-    counted. `offsets` are (start, end) positions
-    of the first 300 words in its content, `attached_offsets` of those in its attached text.
+    counted. `offsets` are (start, end) positions of the first 300 words in its content,
+    `attached_offsets` of those in its attached text.
     """
 
     conversation_id: UUID
