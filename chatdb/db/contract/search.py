@@ -66,7 +66,7 @@ class MessageSearch(ABC):
     """Finds the newest messages that match a request."""
 
     @abstractmethod
-    def settings(self, timeout_seconds: float) -> Mapping[str, str]:
+    def settings(self) -> Mapping[str, str]:
         """Return the settings of the transaction to search in."""
 
     @abstractmethod

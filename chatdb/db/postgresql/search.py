@@ -67,9 +67,8 @@ _MOST_FORMS = 400
 class PostgresqlSearch(MessageSearch):
     """Asks the two indexes on words, `bulk.SEARCH_INDEXES`."""
 
-    def settings(self, timeout_seconds: float) -> Mapping[str, str]:
+    def settings(self) -> Mapping[str, str]:
         return {
-            "statement_timeout": str(max(1, int(timeout_seconds * 1000))),
             # A bitmap that does not fit becomes lossy, and every message of a page is parsed.
             "work_mem": "64MB",
             "jit": "off",
@@ -77,13 +76,13 @@ class PostgresqlSearch(MessageSearch):
 
     @contextmanager
     def deadline(
-        self,
-        connection: sa.Connection,  # noqa: ARG002 - statement_timeout is a setting
-        timeout_seconds: float,
-        what: TimedWork = "search",
+        self, connection: sa.Connection, timeout_seconds: float, what: TimedWork = "search"
     ) -> Iterator[None]:
+        # Set here, not with the transaction: whatever it cancels is told of as the timeout.
         try:
+            _limit(connection, max(1, int(timeout_seconds * 1000)))
             yield
+            _limit(connection, 0)
         except sa.exc.DBAPIError as error:
             original = error.orig
             if isinstance(original, psycopg.errors.QueryCanceled):
@@ -271,6 +270,11 @@ def _without_reading_all(connection: sa.Connection) -> Iterator[None]:
     connection.execute(sa.select(sa.func.set_config("enable_seqscan", "off", local)))
     yield
     connection.execute(sa.select(sa.func.set_config("enable_seqscan", before, local)))
+
+
+def _limit(connection: sa.Connection, milliseconds: int) -> None:
+    """Limit the time of each statement that follows in the transaction; 0: no limit."""
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds:d}")
 
 
 def _tsquery(query: str) -> Any:

@@ -38,7 +38,7 @@ _MATCHES = "chatdb_matches"
 class SqliteSearch(MessageSearch):
     """Asks `messages_search`, the FTS5 table."""
 
-    def settings(self, timeout_seconds: float) -> Mapping[str, str]:  # noqa: ARG002 - see deadline
+    def settings(self) -> Mapping[str, str]:
         return {}
 
     @contextmanager

@@ -100,7 +100,7 @@ def list_page(
     """
     wanted = wanted or ConversationFilter(flags={"archived": False}, kinds=frozenset(("chat",)))
     ways = database.dialect.search()
-    settings = {**ways.settings(timeout_seconds), **(_WALKING if sort == "updated" else {})}
+    settings = {**ways.settings(), **(_WALKING if sort == "updated" else {})}
     pages: GatheredPage[Any] = GatheredPage(
         _KINDS[sort],
         limit,

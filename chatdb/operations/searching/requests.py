@@ -33,7 +33,7 @@ def searching(database: Database, options: SearchOptions) -> Iterator[sa.Connect
     ways, seconds = database.dialect.search(), options.timeout_seconds
     with (
         # What was found is read again, for its place and what is near it.
-        database.transaction(snapshot=True, settings=ways.settings(seconds)) as connection,
+        database.transaction(snapshot=True, settings=ways.settings()) as connection,
         ways.deadline(connection, seconds),
     ):
         yield connection
