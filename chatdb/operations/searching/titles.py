@@ -47,7 +47,7 @@ def search_titles(
             break
         own = replace(query, after=hits.oldest_wanted(query.after))
         statement = _statement(organization.id, own, hits.place(organization))
-        rows: Any = connection.execution_options(yield_per=_TITLES_AT_ONCE).execute(statement)
+        rows: Any = connection.execute(statement.execution_options(yield_per=_TITLES_AT_ONCE))
         titles = _matching(rows, matcher, ends, options.timeout_seconds)
         if held:
             titles = _holding(connection, organization.id, titles, held)
