@@ -1,15 +1,23 @@
 """Messages as rows of text are the same on both databases as the records' own rows."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from io import BytesIO
 from itertools import starmap
 from typing import Any
+from uuid import UUID
 
+import pyarrow.parquet as pq
 import pytest
 
 from chatdb.db.database import Database
 from chatdb.errors import DatabaseFailedError
-from chatdb.formats.tables.rows import FIELDS, rows_of
+from chatdb.formats.base import WriteOptions
+from chatdb.formats.files.writing import Written
+from chatdb.formats.tables.parquet_writer import make_writer
+from chatdb.formats.tables.rows import FIELDS, ConversationRows, rows_of
 from chatdb.operations.exporting.exports import read_conversations, read_rows
+from chatdb.records import MARKS, Conversation
 from chatdb.store.selecting import ConversationFilter
 from tests.operations.export_rows import conversation, every_shape, insert, message
 
@@ -49,3 +57,44 @@ def test_rows_of_every_shape_are_those_of_the_records(database: Database) -> Non
         assert [[*starmap(_text, enumerate(row))] for row in one.rows] == [
             [*starmap(_text, enumerate(row))] for row in other.rows
         ]
+
+
+def branches() -> list[Conversation]:
+    """Return conversations with branches, hidden messages, and texts that separators might cut."""
+    root, hidden = UUID(int=101), {MARKS: {"hidden": True}}
+    odd = [
+        message(101, "\x02\x02", model="", author="\x02", source_id='"'),
+        message(102, "", parent_id=root, metadata=hidden, role="assistant"),
+        message(103, "\x02", parent_id=root, user_id="", attached_text="", reasoning=""),
+        message(104, "ÿþ", parent_id=UUID(int=103), metadata={"a": "\x02", MARKS: {}}),
+    ]
+    return [
+        conversation(11, odd, current_message_id=UUID(int=102), user_id="anna"),
+        conversation(12, odd, current_message_id=UUID(int=104), title="", metadata=hidden),
+        conversation(13, odd[:2], current_message_id=UUID(int=102)),
+        conversation(14, odd, kind="document"),
+        conversation(15, odd[:1], current_message_id=root),
+    ]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_file_of_rows_is_that_of_the_records(database: Database, *, everything: bool) -> None:
+    insert(database, [*every_shape(), *branches()])
+    options = WriteOptions(all_branches=everything, include_hidden=everything)
+
+    def file(conversations: Iterable[ConversationRows]) -> list[dict[str, Any]]:
+        stream = BytesIO()
+        make_writer(options).write_table(stream, conversations, Written())
+        rows: list[dict[str, Any]] = pq.read_table(stream).to_pylist()
+        return rows
+
+    wanted = ConversationFilter()
+    records = read_conversations(database, wanted, organization_key="default", labelled=True)
+    expected = file(map(rows_of, records))
+    assert file(read_rows(database, wanted, organization_key="default")) == expected
+    counts = [str(row["conversation_id"])[17:18] for row in expected]
+    assert {number: counts.count(number) for number in "bcdef"} == (
+        {"b": 4, "c": 4, "d": 2, "e": 4, "f": 1}
+        if everything
+        else {"b": 1, "c": 3, "d": 1, "e": 1, "f": 1}
+    )

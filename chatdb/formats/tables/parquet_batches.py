@@ -39,6 +39,12 @@ _TYPES: dict[CellType, pa.DataType] = {
 }
 _TWICE = ("organization", "title", "source", "user_id")
 """Columns of a conversation that each of its messages has beside it, however long they are."""
+BESIDE = tuple(
+    column
+    for column in CONVERSATIONS
+    if column in MESSAGES and (column.name not in FIELDS or column.name in _TWICE)
+)
+"""All columns of a conversation that each of its messages has beside it."""
 
 
 def schema_of(table: str, columns: Sequence[TableColumn]) -> pa.Schema:
@@ -56,10 +62,16 @@ Batches = tuple[pa.RecordBatch, pa.RecordBatch]
 
 
 class TableBatches:
-    """Collects conversations until there are enough of them for a batch of each table."""
+    """Collects conversations until there are enough of them for a batch of each table.
 
-    def __init__(self, options: WriteOptions) -> None:
+    Of conversations `columns` are made; the table of messages alone needs only BESIDE.
+    """
+
+    def __init__(
+        self, options: WriteOptions, columns: Sequence[TableColumn] = CONVERSATIONS
+    ) -> None:
         self._options = options
+        self._columns = columns
         self._begin()
 
     def _begin(self) -> None:
@@ -121,7 +133,7 @@ class TableBatches:
 
     def take(self) -> Batches:
         """Return the collected conversations and messages, and begin again."""
-        conversations = _conversation_batch(self._records, self._counts)
+        conversations = _conversation_batch(self._columns, self._records, self._counts)
         messages = self._message_batch(conversations)
         if self._is_continued:
             conversations = conversations.slice(1)
@@ -153,28 +165,24 @@ class TableBatches:
         return pa.RecordBatch.from_arrays(arrays, schema=MESSAGE_SCHEMA)
 
 
-def _conversation_batch(records: Sequence[Conversation], counts: Sequence[int]) -> pa.RecordBatch:
-    fields = zip(*map(_fields_of, records), strict=True) if records else repeat((), len(_FIELDS))
-    values: dict[str, Sequence[Any]] = dict(zip(_FIELDS, fields, strict=True))
+def _conversation_batch(
+    columns: Sequence[TableColumn], records: Sequence[Conversation], counts: Sequence[int]
+) -> pa.RecordBatch:
     arrays = []
-    for column in CONVERSATIONS:
+    for column in columns:
         if column.name == "messages":
             arrays.append(_array(column.type, counts))
             continue
-        own = values[_FIELD_OF.get(column.name, column.name)]
+        own = [*map(attrgetter(_FIELD_OF.get(column.name, column.name)), records)]
         made = str if column.name in _IDS else _OF_RECORDS.get(column.type)
         if made is not None:
             own = [None if value is None or value == {} else made(value) for value in own]
         arrays.append(_array(column.type, own))
-    return pa.RecordBatch.from_arrays(arrays, schema=CONVERSATION_SCHEMA)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema_of("conversations", columns))
 
 
 _IDS = ("conversation_id", "current_message_id")
 _FIELD_OF = {"conversation_id": "id"}
-_FIELDS = [
-    _FIELD_OF.get(column.name, column.name) for column in CONVERSATIONS if column.name != "messages"
-]
-_fields_of = attrgetter(*_FIELDS)
 _OF_RECORDS: dict[CellType, Callable[[Any], Any]] = {"json": json_text, "time": time_text}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -25,6 +26,7 @@ LONG = ("content", "attached_text", *fields_of("messages", JSON, OBJECT))
 _PLACES = {name: place for place, name in enumerate(FIELDS)}
 _ID, _PARENT, _TIME = map(_PLACES.__getitem__, ("id", "parent_id", "created_at"))
 _METADATA = _PLACES["metadata"]
+_id_of, _parent_of, _metadata_of = map(itemgetter, (_ID, _PARENT, _METADATA))
 _MARK = b'"%b"' % MARKS.encode()
 _encode_time = msgspec.json.Encoder().encode
 
@@ -91,9 +93,15 @@ def chosen_rows(conversation: ConversationRows, options: WriteOptions) -> Chosen
     Hidden ones are left out unless requested.
     """
     rows = conversation.rows
-    hidden = [_is_hidden(row[_METADATA]) for row in rows]
+    # Most often no message has any metadata, or all have the same few.
+    found = {*map(_metadata_of, rows)}
+    hidden = [False] * len(rows)
+    if any(map(_is_hidden, found)):
+        hidden = [_is_hidden(row[_METADATA]) for row in rows]
     active: Collection[int]
     active = places = _active_places(conversation)
+    if len(active) == len(rows) and True not in hidden:
+        return ChosenRows(rows, range(len(rows)), [True] * len(rows), hidden)
     if options.all_branches and len(active) < len(rows):
         active, places = set(active), range(len(rows))
     if not options.include_hidden and True in hidden:
@@ -128,8 +136,7 @@ def _is_one_branch(rows: Sequence[MessageRow], current: UUID | None) -> bool:
     """Tell whether each message follows the one before it, and the last is the current one."""
     if not rows or current is None or _text(rows[-1][_ID]) != str(current):
         return False
-    above = [None, *(row[_ID] for row in rows[:-1])]
-    return above == [row[_PARENT] for row in rows]
+    return [None, *map(_id_of, rows)][:-1] == [*map(_parent_of, rows)]
 
 
 def _is_hidden(metadata: Any) -> bool:

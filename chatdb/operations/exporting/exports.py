@@ -53,6 +53,7 @@ def read_conversations(
     read = _reading(
         database,
         _Selected(wanted, organization_key, ids_within),
+        heads=Group.lines,
         parts=database.dialect.read_records,
         labelled=labelled,
         marks_only=marks_only,
@@ -73,10 +74,14 @@ def read_rows(
     ids_within: IdsWithin | None = None,
     on_read: OnRead = lambda _conversations, _messages: None,
 ) -> Generator[ConversationRows, None, None]:
-    """Yield what `native_lines` does as rows, a conversation at a time, labelled."""
+    """Yield what `native_lines` does as rows, a conversation at a time, labelled.
+
+    The conversations are without snapshots, files and embeddings.
+    """
     read = _reading(
         database,
         _Selected(wanted, organization_key, ids_within),
+        heads=lambda group: (head for _, head in group.heads),
         parts=database.dialect.read_rows,
         labelled=True,
         on_read=on_read,
@@ -90,13 +95,17 @@ def _reading(
     database: Database,
     selected: _Selected,
     *,
+    heads: Callable[[Group], Iterator[bytes]],
     parts: Callable[[sa.Connection, UUID, Selection], Generator[tuple[str, list[_Part]]]],
     labelled: bool,
     marks_only: bool = False,
     on_read: OnRead,
     at_once: int = AT_ONCE,
 ) -> Generator[tuple[Conversation, list[_Part]], None, None]:
-    """Yield the conversations without messages, each with what `parts` reads of these."""
+    """Yield the conversations without messages, each with what `parts` reads of these.
+
+    `heads` gives the JSON of a group's conversations.
+    """
     dialect = database.dialect
     messages = 0
 
@@ -122,21 +131,21 @@ def _reading(
                 for group in groups:
                     read = parts(connection, organization.id, group.selection)
                     with closing(read):
-                        for record, found in _joined(group, read):
+                        for record, found in _joined(group, heads(group), read):
                             messages += len(found)
                             yield record, found
 
 
 def _joined(
-    group: Group, read: Iterator[tuple[str, list[_Part]]]
+    group: Group, heads: Iterator[bytes], read: Iterator[tuple[str, list[_Part]]]
 ) -> Iterator[tuple[Conversation, list[_Part]]]:
     """Yield the conversations of a group with their messages, both by ascending id."""
-    # Read after the first line: a conversation with many embeddings, which forms its own group,
+    # Read after the first head: a conversation with many embeddings, which forms its own group,
     # needs the connection for them.
     found: tuple[str, list[_Part]] | None = ("", [])
-    for identifier, line in zip(group.selection.ids, group.lines(), strict=True):
+    for identifier, head in zip(group.selection.ids, heads, strict=True):
         try:
-            record = _decode(line)
+            record = _decode(head)
         except ValueError as error:
             raise unreadable(f"conversation {identifier}", error) from error
         own: list[_Part] = []
