@@ -22,6 +22,7 @@ from chatdb.db.contract.message_text import (
 )
 from chatdb.db.postgresql.export import Row, copied, copy_of_lines
 from chatdb.primitives import canonical
+from chatdb.primitives.row_spans import RowSpan
 from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of
 
 _UTC = b"+00"
@@ -82,21 +83,21 @@ def _made(rows: Sequence[Row], texts: CanonicalTexts) -> Iterator[Rows]:
         parts += lines.split(_AROUND_CONTENT)
         ends.append(len(parts) // 2)
     try:
-        made = _rows_of(parts[0::2], parts[1::2], texts)
+        columns = _columns_of(parts[0::2], parts[1::2], texts)
     except ValueError:
         # Together they say only that some message is invalid: one by one names it.
         _find_unreadable(rows, texts)
         raise
     start = 0
-    for (conversation, _), end in zip(rows, ends, strict=True):
-        yield conversation.decode(), made[start:end]
+    for (conversation, lines), end in zip(rows, ends, strict=True):
+        yield conversation.decode(), RowSpan(columns, start, end, len(lines))
         start = end
 
 
-def _rows_of(
+def _columns_of(
     fields: Sequence[bytes], contents: Sequence[bytes], texts: CanonicalTexts
-) -> list[Sequence[Any]]:
-    """Return rows of the two parts of messages, converted by columns; raises ValueError."""
+) -> Sequence[Sequence[Any]]:
+    """Return the columns of messages, of which these are the two parts; raises ValueError."""
     if not fields:
         return []
     # Those of all messages are cut at once: a call for each costs more than its cells.
@@ -109,7 +110,7 @@ def _rows_of(
             columns[column.name] = _converted(column, values, texts)
     columns |= _seldom_columns(seldom)
     columns[_LAST] = contents
-    return [*zip(*columns.values(), strict=True)]
+    return [*columns.values()]
 
 
 def _seldom_columns(arrays: Sequence[bytes]) -> dict[str, list[Any]]:
@@ -155,7 +156,7 @@ def _find_unreadable(rows: Sequence[Row], texts: CanonicalTexts) -> None:
         parts = lines.split(_AROUND_CONTENT)
         for fields, content in zip(parts[0::2], parts[1::2], strict=True):
             try:
-                _rows_of([fields], [content], texts)
+                _columns_of([fields], [content], texts)
             except ValueError as error:
                 identifier = fields.split(_BETWEEN_FIELDS, 1)[0].decode()
                 what = f"message {identifier} of conversation {conversation.decode()}"
