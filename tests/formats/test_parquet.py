@@ -1,6 +1,7 @@
 """Parquet: what DuckDB and Polars read back is what was written, without a cast."""
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +20,7 @@ from chatdb.formats.files.writing import Written
 from chatdb.formats.tables import parquet_files
 from chatdb.formats.tables.parquet_batches import SIZE, TableBatches
 from chatdb.formats.tables.parquet_writer import make_writer
-from chatdb.formats.tables.rows import rows_of
+from chatdb.formats.tables.rows import ConversationRows, rows_of
 from chatdb.formats.times import EPOCH
 from chatdb.records import Conversation
 from tests.operations.export_rows import NOON, ODD_TEXTS, conversation, every_shape, message
@@ -158,6 +159,23 @@ def test_a_conversation_of_many_messages_begins_with_no_empty_row_group(
 
     sizes = [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
     assert sizes == [5, 2]
+
+
+def test_a_file_that_is_broken_off_leaves_its_stream_alone(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def broken_off() -> Iterator[ConversationRows]:
+        yield from map(rows_of, every_shape())
+        raise RuntimeError
+
+    stream = BytesIO()
+    with pytest.raises(RuntimeError):
+        make_writer(EVERYTHING).write_table(stream, broken_off(), Written())
+    written = stream.getvalue()
+    gc.collect()
+
+    assert stream.getvalue() == written
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.large

@@ -13,6 +13,7 @@ import msgspec
 from chatdb.db.types import parse_time
 from chatdb.errors import DatabaseFailedError
 from chatdb.primitives import canonical
+from chatdb.primitives.row_spans import RowSpan
 from chatdb.records import Message
 
 Chunk = tuple[str, bytes, int]
@@ -21,7 +22,7 @@ Chunk = tuple[str, bytes, int]
 Records = tuple[str, list[Message]]
 """The same as records."""
 
-Rows = tuple[str, list[Sequence[Any]]]
+Rows = tuple[str, RowSpan]
 """The same as rows: fields in the order of the record, text as str or as UTF-8, JSON in its
 canonical form as bytes, times as ISO 8601 in UTC; None for no value."""
 

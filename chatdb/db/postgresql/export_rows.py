@@ -1,7 +1,7 @@
 """Reads messages from PostgreSQL as rows of text, those of a conversation in one row of COPY.
 
-A message's fields are separated by a control character, which no JSON has; its content comes last
-and may have any. Messages are separated by a byte that no UTF-8 has.
+A message's fields are separated by a control character, which no JSON has. Its content may have
+any, so it stands behind a byte that no UTF-8 has, and so does the next message.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -22,18 +22,20 @@ from chatdb.db.contract.message_text import (
 )
 from chatdb.db.postgresql.export import Row, copied, copy_of_lines
 from chatdb.primitives import canonical
+from chatdb.primitives.row_spans import RowSpan
 from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of
 
 _UTC = b"+00"
 """A time ends with it where TimeZone is UTC, but for `infinity` and years before Christ."""
 _behind_year, _zone = itemgetter(slice(4, 5)), itemgetter(slice(-3, None))
-_BETWEEN_FIELDS, _BETWEEN_MESSAGES = b"\x02", b"\xff"
+_BETWEEN_FIELDS, _AROUND_CONTENT = b"\x02", b"\xff"
 _FIELDS = [column for column in columns_of("messages") if column.native]
 _SELDOM = [column for column in _FIELDS if column.seldom]
 _LAST = "content"
 _USUAL = [column for column in _FIELDS if not column.seldom and column.name != _LAST]
 _PARTS = len(_USUAL) + 1
-"""Separators in a message: before the columns seldom used and before the content."""
+"""What stands before the content: these and the columns seldom used, as one."""
+_SEPARATOR = "'\\xff'::bytea"
 
 
 def _selected(column: Column) -> str:
@@ -49,15 +51,14 @@ def _lines() -> str:
     )
     # Rarely used columns come as one: every additional column costs each row time.
     seldom = f"CASE WHEN num_nonnulls({names}) > 0 THEN json_build_array({array}) END"
-    fields = ", e'\\x02', ".join([*map(_selected, _USUAL), seldom, _LAST])
+    fields = ", e'\\x02', ".join([*map(_selected, _USUAL), seldom])
     return (
-        f"SELECT conversation_id, position, convert_to(concat({fields}), 'UTF8') AS line"
-        " FROM messages"
+        f"SELECT conversation_id, position, convert_to(concat({fields}), 'UTF8')"
+        f" || {_SEPARATOR} || convert_to({_LAST}, 'UTF8') AS line FROM messages"
     )
 
 
 _LINES = _lines()
-_SEPARATOR = "'\\xff'::bytea"
 
 
 def read_rows(
@@ -76,34 +77,40 @@ def read_rows(
 
 
 def _made(rows: Sequence[Row], texts: CanonicalTexts) -> Iterator[Rows]:
-    together = [lines.split(_BETWEEN_MESSAGES) for _, lines in rows]
-    parts = [line.split(_BETWEEN_FIELDS, _PARTS) for lines in together for line in lines]
+    parts: list[bytes] = []
+    ends: list[int] = []
+    for _, lines in rows:
+        parts += lines.split(_AROUND_CONTENT)
+        ends.append(len(parts) // 2)
     try:
-        made = _rows_of(parts, texts)
+        columns = _columns_of(parts[0::2], parts[1::2], texts)
     except ValueError:
         # Together they say only that some message is invalid: one by one names it.
         _find_unreadable(rows, texts)
         raise
     start = 0
-    for (conversation, _), lines in zip(rows, together, strict=True):
-        end = start + len(lines)
-        yield conversation.decode(), made[start:end]
+    for (conversation, lines), end in zip(rows, ends, strict=True):
+        yield conversation.decode(), RowSpan(columns, start, end, len(lines))
         start = end
 
 
-def _rows_of(parts: Sequence[list[bytes]], texts: CanonicalTexts) -> list[Sequence[Any]]:
-    """Return rows of the parts of messages, converted by columns; raises ValueError."""
-    if not parts:
+def _columns_of(
+    fields: Sequence[bytes], contents: Sequence[bytes], texts: CanonicalTexts
+) -> Sequence[Sequence[Any]]:
+    """Return the columns of messages, of which these are the two parts; raises ValueError."""
+    if not fields:
         return []
-    *usual, seldom, content = zip(*parts, strict=True)
-    nothing = [None] * len(parts)
+    # Those of all messages are cut at once: a call for each costs more than its cells.
+    cells = _BETWEEN_FIELDS.join(fields).split(_BETWEEN_FIELDS)
+    *usual, seldom = [cells[place::_PARTS] for place in range(_PARTS)]
+    nothing = [None] * len(fields)
     columns: dict[str, Sequence[Any]] = {column.name: nothing for column in _FIELDS}
     for column, values in zip(_USUAL, usual, strict=True):
         if any(values):
             columns[column.name] = _converted(column, values, texts)
     columns |= _seldom_columns(seldom)
-    columns[_LAST] = content
-    return [*zip(*columns.values(), strict=True)]
+    columns[_LAST] = contents
+    return [*columns.values()]
 
 
 def _seldom_columns(arrays: Sequence[bytes]) -> dict[str, list[Any]]:
@@ -146,10 +153,11 @@ def _seldom_value(column: Column, value: Any) -> Any:
 def _find_unreadable(rows: Sequence[Row], texts: CanonicalTexts) -> None:
     """Raise DatabaseFailedError for the first invalid message."""
     for conversation, lines in rows:
-        for line in lines.split(_BETWEEN_MESSAGES):
-            parts = line.split(_BETWEEN_FIELDS, _PARTS)
+        parts = lines.split(_AROUND_CONTENT)
+        for fields, content in zip(parts[0::2], parts[1::2], strict=True):
             try:
-                _rows_of([parts], texts)
+                _columns_of([fields], [content], texts)
             except ValueError as error:
-                what = f"message {parts[0].decode()} of conversation {conversation.decode()}"
+                identifier = fields.split(_BETWEEN_FIELDS, 1)[0].decode()
+                what = f"message {identifier} of conversation {conversation.decode()}"
                 raise unreadable(what, error) from error

@@ -27,6 +27,7 @@ from chatdb.db.contract.message_text import (
 from chatdb.errors import DatabaseFailedError
 from chatdb.primitives import canonical
 from chatdb.primitives.nesting import roomy
+from chatdb.primitives.row_spans import span_of
 from chatdb.primitives.written_out import written_out
 from chatdb.records import CITATIONS, MARKS, Message
 from chatdb.store.columns import JSON, OBJECT, TEXT, TIME, Column, columns_of, fields_of
@@ -263,7 +264,8 @@ class _Messages:
             except ValueError as error:
                 raise _unreadable(row, error) from error
             made.append(values)
-        yield from _runs(rows, made)
+        for conversation, run in _runs(rows, made):
+            yield conversation, span_of(run)
 
     def _record_of_json(self, row: Row) -> Message:
         ((_, encoded, _),) = self.chunks([row])

@@ -34,7 +34,7 @@ class CsvWriter(Writer):
         stream = StringIO(newline="")
         writer = csv.writer(stream, lineterminator=_LINE_END)
         chosen = chosen_rows(rows_of(record), self._options)
-        self.messages = len(chosen.rows)
+        self.messages = len(chosen.positions)
         for values in message_values(record, chosen):
             writer.writerow([cell(value) for cell, value in zip(self._cells, values, strict=True)])
         return stream.getvalue().encode("utf-8", "replace")

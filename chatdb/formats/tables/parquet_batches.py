@@ -3,7 +3,7 @@
 Text goes from the rows into Arrow as it is, most of it as the bytes of the database.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any
@@ -23,6 +23,7 @@ from chatdb.formats.tables.rows import (
     time_text,
 )
 from chatdb.primitives import canonical
+from chatdb.primitives.row_spans import RowSpan, joined_columns, span_of, text_size
 from chatdb.records import Conversation
 
 ROWS = 10_000
@@ -39,6 +40,12 @@ _TYPES: dict[CellType, pa.DataType] = {
 }
 _TWICE = ("organization", "title", "source", "user_id")
 """Columns of a conversation that each of its messages has beside it, however long they are."""
+BESIDE = tuple(
+    column
+    for column in CONVERSATIONS
+    if column in MESSAGES and (column.name not in FIELDS or column.name in _TWICE)
+)
+"""All columns of a conversation that each of its messages has beside it."""
 
 
 def schema_of(table: str, columns: Sequence[TableColumn]) -> pa.Schema:
@@ -56,10 +63,16 @@ Batches = tuple[pa.RecordBatch, pa.RecordBatch]
 
 
 class TableBatches:
-    """Collects conversations until there are enough of them for a batch of each table."""
+    """Collects conversations until there are enough of them for a batch of each table.
 
-    def __init__(self, options: WriteOptions) -> None:
+    Of conversations `columns` are made; the table of messages alone needs only BESIDE.
+    """
+
+    def __init__(
+        self, options: WriteOptions, columns: Sequence[TableColumn] = CONVERSATIONS
+    ) -> None:
         self._options = options
+        self._columns = columns
         self._begin()
 
     def _begin(self) -> None:
@@ -67,7 +80,7 @@ class TableBatches:
         self._counts: list[int] = []
         self._in_batch: list[int] = []
         self._is_continued = False
-        self._rows: list[MessageRow] = []
+        self._spans: list[RowSpan] = []
         self._positions: list[int] = []
         self._active: list[bool] = []
         self._hidden: list[bool] = []
@@ -79,49 +92,59 @@ class TableBatches:
         Yields the batches that it fills.
         """
         record, chosen = conversation.record, chosen_rows(conversation, self._options)
-        beside = sum(len(getattr(record, name) or "") for name in _TWICE)
-        start, count = 0, len(chosen.rows)
-        while True:
-            end, size = self._room(chosen.rows, start, beside)
-            self._records.append(record)
-            self._counts.append(count)
-            self._in_batch.append(end - start)
-            self._rows += chosen.rows[start:end]
-            self._positions += chosen.positions[start:end]
-            self._active += chosen.active[start:end]
-            self._hidden += chosen.hidden[start:end]
-            self._size += size
-            if self._is_full(0, 0):
-                yield self.take()
-            if end == count:
-                return count
-            self._is_continued = True
-            start = end
+        beside = text_size(_twice_of(record))
+        done, count = 0, len(chosen.positions)
+        self._add_record(record, count)
+        for span in chosen.spans:
+            for part in self._parts(span, beside):
+                end = done + len(part)
+                self._spans.append(part)
+                self._positions += chosen.positions[done:end]
+                self._active += chosen.active[done:end]
+                self._hidden += chosen.hidden[done:end]
+                self._size += part.size + len(part) * beside
+                self._in_batch[-1] += len(part)
+                done = end
+                if done < count and self._is_full():
+                    yield self.take()
+                    self._is_continued = True
+                    self._add_record(record, count)
+        if self._is_full():
+            yield self.take()
+        return count
 
-    def _room(self, rows: Sequence[MessageRow], start: int, beside: int) -> tuple[int, int]:
-        """Return behind which row the batch is full, at the latest behind the last, and their size.
+    def _add_record(self, record: Conversation, count: int) -> None:
+        self._records.append(record)
+        self._counts.append(count)
+        self._in_batch.append(0)
 
-        `beside` is what a row adds to its own.
+    def _parts(self, span: RowSpan, beside: int) -> Iterator[RowSpan]:
+        """Yield a span in parts of which all but the last fill the batch.
+
+        `beside` is what a row adds to its own size.
         """
-        count = len(rows) - start
-        size = count * beside + _size_of(chain.from_iterable(rows[start:]))
-        if not self._is_full(count, size):
-            return len(rows), size
+        # What fitted before its conversation was counted does so now.
+        if not self._is_full(len(span) - 1, span.size + len(span) * beside):
+            yield span
+            return
+        rows: list[MessageRow] = []
         size = 0
-        for end in range(start, len(rows)):
-            if self._is_full(end - start, size):
-                return end, size
-            size += beside + _size_of(rows[end])
-        return len(rows), size
+        for row in span.rows():
+            if self._is_full(len(rows) - 1, size):
+                yield span_of(rows)
+                rows, size = [], 0
+            rows.append(row)
+            size += beside + text_size(row)
+        yield span_of(rows)
 
-    def _is_full(self, rows: int, size: int) -> bool:
+    def _is_full(self, rows: int = 0, size: int = 0) -> bool:
         """Tell whether so many more rows and bytes end the batch."""
-        rows += len(self._rows) + len(self._records)
+        rows += len(self._positions) + len(self._records)
         return rows >= ROWS or self._size + size >= SIZE
 
     def take(self) -> Batches:
         """Return the collected conversations and messages, and begin again."""
-        conversations = _conversation_batch(self._records, self._counts)
+        conversations = _conversation_batch(self._columns, self._records, self._counts)
         messages = self._message_batch(conversations)
         if self._is_continued:
             conversations = conversations.slice(1)
@@ -133,7 +156,7 @@ class TableBatches:
             chain.from_iterable(map(repeat, range(len(self._in_batch)), self._in_batch)),
             pa.int32(),
         )
-        fields = zip(*self._rows, strict=True) if self._rows else repeat((), len(FIELDS))
+        fields = joined_columns(self._spans, len(FIELDS))
         values: dict[str, Sequence[Any]] = dict(zip(FIELDS, fields, strict=True))
         values["message_id"] = values["id"]
         values["position"] = self._positions
@@ -153,33 +176,26 @@ class TableBatches:
         return pa.RecordBatch.from_arrays(arrays, schema=MESSAGE_SCHEMA)
 
 
-def _conversation_batch(records: Sequence[Conversation], counts: Sequence[int]) -> pa.RecordBatch:
-    fields = zip(*map(_fields_of, records), strict=True) if records else repeat((), len(_FIELDS))
-    values: dict[str, Sequence[Any]] = dict(zip(_FIELDS, fields, strict=True))
+def _conversation_batch(
+    columns: Sequence[TableColumn], records: Sequence[Conversation], counts: Sequence[int]
+) -> pa.RecordBatch:
     arrays = []
-    for column in CONVERSATIONS:
+    for column in columns:
         if column.name == "messages":
             arrays.append(_array(column.type, counts))
             continue
-        own = values[_FIELD_OF.get(column.name, column.name)]
+        own = [*map(attrgetter(_FIELD_OF.get(column.name, column.name)), records)]
         made = str if column.name in _IDS else _OF_RECORDS.get(column.type)
         if made is not None:
             own = [None if value is None or value == {} else made(value) for value in own]
         arrays.append(_array(column.type, own))
-    return pa.RecordBatch.from_arrays(arrays, schema=CONVERSATION_SCHEMA)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema_of("conversations", columns))
 
 
 _IDS = ("conversation_id", "current_message_id")
 _FIELD_OF = {"conversation_id": "id"}
-_FIELDS = [
-    _FIELD_OF.get(column.name, column.name) for column in CONVERSATIONS if column.name != "messages"
-]
-_fields_of = attrgetter(*_FIELDS)
+_twice_of = attrgetter(*_TWICE)
 _OF_RECORDS: dict[CellType, Callable[[Any], Any]] = {"json": json_text, "time": time_text}
-
-
-def _size_of(texts: Iterable[Any]) -> int:
-    return sum(map(len, filter(None, texts)))
 
 
 def _array(cell_type: CellType, values: Sequence[Any]) -> pa.Array:

@@ -14,6 +14,8 @@ from chatdb.formats.tables.rows import LONG
 GROUP_ROWS = 100_000
 GROUP_BYTES = 96 << 20
 """Rows in a row group, and bytes that wait in all files together before one is written."""
+_AT_ONCE = 1 << 20
+"""Bytes that a file writes at once."""
 _ALIKE = (
     *("organization", "organization_name", "conversation_id", "title", "kind", "source"),
     *("source_name", "user_id", "role", "author", "model", "on_active_branch", "hidden"),
@@ -32,8 +34,11 @@ class ParquetFile:
         self.rows = self.size = 0
         self._waiting: list[pa.RecordBatch] = []
         self._schema = schema
+        self._sink = _Sink(stream)
+        # A call for each page would make the thread wait for the one that collects rows.
+        self._stream = pa.BufferedOutputStream(pa.PythonFile(self._sink, "w"), _AT_ONCE)
         self._writer = pq.ParquetWriter(
-            _Sink(stream),
+            self._stream,
             schema,
             compression="zstd",
             use_dictionary=[name for name in _ALIKE if name in names],
@@ -59,6 +64,11 @@ class ParquetFile:
     def close(self) -> None:
         """Write the end of the file."""
         self._writer.close()
+        self._stream.close()
+
+    def leave(self) -> None:
+        """Write nothing more: Arrow does when it forgets a file, whose stream may be closed."""
+        self._sink.is_left = True
 
 
 class ParquetFiles:
@@ -102,8 +112,10 @@ class ParquetFiles:
             file.close()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread, and leave the files as they are."""
         self._thread.shutdown(cancel_futures=True)
+        for file in self._files:
+            file.leave()
 
 
 @contextmanager
@@ -120,6 +132,8 @@ def parquet_files() -> Iterator[ParquetFiles]:
 class _Sink(RawIOBase):
     """Counts the bytes for Arrow, which asks where it is, and leaves the stream open."""
 
+    is_left = False
+
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._place = 0
@@ -128,7 +142,8 @@ class _Sink(RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        self._stream.write(bytes(data))
+        if not self.is_left:
+            self._stream.write(bytes(data))
         self._place += len(data)
         return len(data)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from chatdb.formats.files.folder_writing import LockedFolder
     from chatdb.formats.files.writing import Written
+    from chatdb.formats.tables.parquet_batches import Batches, TableBatches
     from chatdb.formats.tables.parquet_files import ParquetFile, ParquetFiles
 
 FILE = "part-0.parquet"
@@ -37,12 +38,13 @@ class ParquetWriter:
         self, stream: IO[bytes], conversations: Iterable[ConversationRows], written: "Written"
     ) -> None:
         """Write the messages as one file."""
-        from chatdb.formats.tables.parquet_batches import MESSAGE_SCHEMA
+        from chatdb.formats.tables.parquet_batches import BESIDE, MESSAGE_SCHEMA, TableBatches
         from chatdb.formats.tables.parquet_files import parquet_files
 
         with parquet_files() as files:
             file = files.open(stream, MESSAGE_SCHEMA)
-            for _, messages in self._batches(conversations, written):
+            batches = TableBatches(self._options, BESIDE)
+            for _, messages in _filled(batches, conversations, written):
                 files.add(file, messages)
 
     def write_tables(
@@ -53,6 +55,7 @@ class ParquetWriter:
         Raises RefusedError if it has such files, unless forced: then those that this run does not
         write are removed, for readers take all of them.
         """
+        from chatdb.formats.tables.parquet_batches import TableBatches
         from chatdb.formats.tables.parquet_files import parquet_files
 
         there = _ours(folder.paths("*/*/" + FILE))
@@ -65,21 +68,20 @@ class ParquetWriter:
         folder.sweep(_ours(path.removesuffix(PARTIAL) for path in begun))
         with ExitStack() as outputs, parquet_files() as files:
             tables = _Tables(folder, files, outputs)
-            for batches in self._batches(conversations, folder.written):
-                tables.add(*batches)
+            batches = TableBatches(self._options)
+            for filled in _filled(batches, conversations, folder.written):
+                tables.add(*filled)
             tables.complete()
         folder.remove(there - tables.paths)
 
-    def _batches(
-        self, conversations: Iterable[ConversationRows], written: "Written"
-    ) -> "Iterable[tuple[pa.RecordBatch, pa.RecordBatch]]":
-        from chatdb.formats.tables.parquet_batches import TableBatches
 
-        batches = TableBatches(self._options)
-        for conversation in conversations:
-            written.conversations += 1
-            written.messages += yield from batches.add(conversation)
-        yield batches.take()
+def _filled(
+    batches: "TableBatches", conversations: Iterable[ConversationRows], written: "Written"
+) -> "Iterable[Batches]":
+    for conversation in conversations:
+        written.conversations += 1
+        written.messages += yield from batches.add(conversation)
+    yield batches.take()
 
 
 def _ours(paths: Iterable[str]) -> set[str]:

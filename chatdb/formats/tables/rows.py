@@ -12,6 +12,7 @@ from chatdb.formats.branches import active_path
 from chatdb.formats.tables.columns import MESSAGES
 from chatdb.formats.times import EPOCH
 from chatdb.primitives import canonical
+from chatdb.primitives.row_spans import RowSpan, span_of
 from chatdb.records import MARKS, Conversation, Message, is_marked_hidden
 from chatdb.store.columns import ID, JSON, OBJECT, TIME, fields_of
 
@@ -30,25 +31,43 @@ _encode_time = msgspec.json.Encoder().encode
 
 
 class ConversationRows(msgspec.Struct, frozen=True, gc=False):
-    """A conversation without its messages, and all of these as rows."""
+    """A conversation without its messages, and all of these as rows, in one span or several."""
 
     record: Conversation
-    rows: Sequence[MessageRow]
+    spans: Sequence[RowSpan]
+
+    @property
+    def rows(self) -> list[MessageRow]:
+        """The rows themselves."""
+        return _rows_in(self.spans)
 
 
 class ChosenRows(NamedTuple):
     """The rows of a conversation that a table has, and of each how it is shown there."""
 
-    rows: Sequence[MessageRow]
+    spans: Sequence[RowSpan]
     positions: Sequence[int]
     """Its place in the conversation, from 0."""
     active: Sequence[bool]
     hidden: Sequence[bool]
 
+    @property
+    def rows(self) -> list[MessageRow]:
+        """The rows themselves."""
+        return _rows_in(self.spans)
+
+
+def _rows_in(spans: Sequence[RowSpan]) -> list[MessageRow]:
+    return [row for span in spans for row in span.rows()]
+
+
+def _spans_of(rows: Sequence[MessageRow]) -> list[RowSpan]:
+    return [span_of(rows)] if rows else []
+
 
 def rows_of(record: Conversation) -> ConversationRows:
     """Return a record's messages as rows."""
-    return ConversationRows(record, [_row(message) for message in record.messages])
+    return ConversationRows(record, _spans_of([*map(_row, record.messages)]))
 
 
 def _row(message: Message) -> MessageRow:
@@ -90,25 +109,29 @@ def chosen_rows(conversation: ConversationRows, options: WriteOptions) -> Chosen
 
     Hidden ones are left out unless requested.
     """
+    spans = conversation.spans
+    # Most conversations are a single branch without marks: their rows are not even made.
+    if _is_one_branch(conversation) and not any(map(_has_marks, spans)):
+        count = sum(map(len, spans))
+        return ChosenRows(spans, range(count), [True] * count, [False] * count)
     rows = conversation.rows
     hidden = [_is_hidden(row[_METADATA]) for row in rows]
     active: Collection[int]
-    active = places = _active_places(conversation)
+    active = places = _active_places(conversation, rows)
     if options.all_branches and len(active) < len(rows):
         active, places = set(active), range(len(rows))
     if not options.include_hidden and True in hidden:
         places = [place for place in places if not hidden[place]]
     return ChosenRows(
-        [rows[place] for place in places],
+        _spans_of([rows[place] for place in places]),
         places,
         [place in active for place in places],
         [hidden[place] for place in places],
     )
 
 
-def _active_places(conversation: ConversationRows) -> Sequence[int]:
-    rows, record = conversation.rows, conversation.record
-    if record.kind == "chat" and _is_one_branch(rows, record.current_message_id):
+def _active_places(conversation: ConversationRows, rows: Sequence[MessageRow]) -> Sequence[int]:
+    if _is_one_branch(conversation):
         return range(len(rows))
     messages = [
         Message(
@@ -119,17 +142,27 @@ def _active_places(conversation: ConversationRows) -> Sequence[int]:
         )
         for row in rows
     ]
-    path = active_path(msgspec.structs.replace(record, messages=messages))
+    path = active_path(msgspec.structs.replace(conversation.record, messages=messages))
     by_id = {message.id.int: place for place, message in enumerate(messages)}
     return [by_id[message.id.int] for message in path]
 
 
-def _is_one_branch(rows: Sequence[MessageRow], current: UUID | None) -> bool:
-    """Tell whether each message follows the one before it, and the last is the current one."""
-    if not rows or current is None or _text(rows[-1][_ID]) != str(current):
+def _is_one_branch(conversation: ConversationRows) -> bool:
+    """Tell whether each message of a chat follows the one before, and the last is the current."""
+    record = conversation.record
+    if record.kind != "chat" or record.current_message_id is None:
         return False
-    above = [None, *(row[_ID] for row in rows[:-1])]
-    return above == [row[_PARENT] for row in rows]
+    last = None
+    for span in conversation.spans:
+        ids, parents = span.values(_ID), span.values(_PARENT)
+        if parents[0] != last or parents[1:] != ids[:-1]:
+            return False
+        last = ids[-1]
+    return last is not None and _text(last) == str(record.current_message_id)
+
+
+def _has_marks(span: RowSpan) -> bool:
+    return _MARK in b"".join(filter(None, span.values(_METADATA)))
 
 
 def _is_hidden(metadata: Any) -> bool:
@@ -147,7 +180,8 @@ def message_values(record: Conversation, chosen: ChosenRows) -> Iterator[list[An
         "source": record.source,
         "kind": record.kind,
     }
-    for row, position, is_active, is_hidden in zip(*chosen, strict=True):
+    shown = zip(chosen.rows, chosen.positions, chosen.active, chosen.hidden, strict=True)
+    for row, position, is_active, is_hidden in shown:
         values = beside | dict(zip(FIELDS, row, strict=True))
         values |= {
             "message_id": values["id"],

@@ -1,6 +1,6 @@
 """Reads conversations from the database: as records, one at a time, or as native lines."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence, Sized
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,7 +25,7 @@ from chatdb.store.selecting import (
     organization_id,
 )
 
-_Part = TypeVar("_Part")
+_Part = TypeVar("_Part", bound=Sized)
 _decode = roomy(msgspec.json.Decoder(Conversation).decode)
 
 
@@ -53,6 +53,7 @@ def read_conversations(
     read = _reading(
         database,
         _Selected(wanted, organization_key, ids_within),
+        heads=Group.lines,
         parts=database.dialect.read_records,
         labelled=labelled,
         marks_only=marks_only,
@@ -60,8 +61,9 @@ def read_conversations(
         at_once=at_once,
     )
     with closing(read):
-        for record, messages in read:
-            record.messages += messages
+        for record, parts in read:
+            for messages in parts:
+                record.messages += messages
             yield record
 
 
@@ -73,30 +75,38 @@ def read_rows(
     ids_within: IdsWithin | None = None,
     on_read: OnRead = lambda _conversations, _messages: None,
 ) -> Generator[ConversationRows, None, None]:
-    """Yield what `native_lines` does as rows, a conversation at a time, labelled."""
+    """Yield what `native_lines` does as rows, a conversation at a time, labelled.
+
+    The conversations are without snapshots, files and embeddings.
+    """
     read = _reading(
         database,
         _Selected(wanted, organization_key, ids_within),
+        heads=lambda group: (head for _, head in group.heads),
         parts=database.dialect.read_rows,
         labelled=True,
         on_read=on_read,
     )
     with closing(read):
-        for record, rows in read:
-            yield ConversationRows(record, rows)
+        for record, spans in read:
+            yield ConversationRows(record, spans)
 
 
 def _reading(
     database: Database,
     selected: _Selected,
     *,
-    parts: Callable[[sa.Connection, UUID, Selection], Generator[tuple[str, list[_Part]]]],
+    heads: Callable[[Group], Iterator[bytes]],
+    parts: Callable[[sa.Connection, UUID, Selection], Generator[tuple[str, _Part]]],
     labelled: bool,
     marks_only: bool = False,
     on_read: OnRead,
     at_once: int = AT_ONCE,
 ) -> Generator[tuple[Conversation, list[_Part]], None, None]:
-    """Yield the conversations without messages, each with what `parts` reads of these."""
+    """Yield the conversations without messages, each with what `parts` reads of these.
+
+    `heads` gives the JSON of a group's conversations.
+    """
     dialect = database.dialect
     messages = 0
 
@@ -122,26 +132,29 @@ def _reading(
                 for group in groups:
                     read = parts(connection, organization.id, group.selection)
                     with closing(read):
-                        for record, found in _joined(group, read):
-                            messages += len(found)
+                        for record, found in _joined(group, heads(group), read):
+                            messages += sum(map(len, found))
                             yield record, found
 
 
 def _joined(
-    group: Group, read: Iterator[tuple[str, list[_Part]]]
+    group: Group, heads: Iterator[bytes], read: Iterator[tuple[str, _Part]]
 ) -> Iterator[tuple[Conversation, list[_Part]]]:
-    """Yield the conversations of a group with their messages, both by ascending id."""
-    # Read after the first line: a conversation with many embeddings, which forms its own group,
+    """Yield the conversations of a group with the parts of their messages, by ascending id."""
+    # Read after the first head: a conversation with many embeddings, which forms its own group,
     # needs the connection for them.
-    found: tuple[str, list[_Part]] | None = ("", [])
-    for identifier, line in zip(group.selection.ids, group.lines(), strict=True):
+    found: tuple[str, _Part] | None = None
+    is_begun = False
+    for identifier, head in zip(group.selection.ids, heads, strict=True):
         try:
-            record = _decode(line)
+            record = _decode(head)
         except ValueError as error:
             raise unreadable(f"conversation {identifier}", error) from error
         own: list[_Part] = []
-        while found is not None and found[0] in ("", identifier):
-            own += found[1]
+        if not is_begun:
+            found, is_begun = next(read, None), True
+        while found is not None and found[0] == identifier:
+            own.append(found[1])
             found = next(read, None)
         yield record, own
     if found is not None:
