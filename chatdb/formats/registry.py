@@ -80,6 +80,14 @@ FORMATS: tuple[Format, ...] = (
     _export_part("claude-memories", "memories", "its memories"),
     _export_part("claude-artifacts", "artifacts", "its artifacts (since August 2026)"),
     Format(
+        "open-webui",
+        "Open WebUI export (all chats, one chat, or a bare chat)",
+        reads=True,
+        writes=False,
+        extensions=(".json",),
+        module="chatdb.formats.open_webui.reader",
+    ),
+    Format(
         "chat-storage",
         "ChatMCP's localStorage: the value of chat-storage, titles only",
         reads=True,

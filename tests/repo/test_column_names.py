@@ -177,6 +177,7 @@ SPELLING_FLAGS = {
     "chatdb/db/schema.py",
     "chatdb/formats/chatgpt/reader.py",
     "chatdb/formats/claude/reader.py",
+    "chatdb/formats/open_webui/chats.py",
     "chatdb/operations/conversations/lists.py",
     "chatdb/records.py",
     "chatdb/seeds/conversations.py",
