@@ -51,6 +51,13 @@ def conversations(url: DatabaseUrl, organization: str = "default") -> list[Conve
         return list(read_conversations(database, wanted, organization_key=organization))
 
 
+def records(found: list[Conversation]) -> list[Conversation]:
+    """Return records without the digests of the bytes that they came from."""
+    for each in found:
+        each.source_hash = (each.source_hash or "").partition(":")[0]
+    return found
+
+
 def shown(records: list[Conversation]) -> set[Capability]:
     """Return what can be seen in records of what readers may carry."""
     messages = [message for record in records for message in record.messages]
@@ -188,7 +195,7 @@ def test_the_way_out_and_in_again_gives_the_same(
 
     for key, (count, _) in tried.counts.items():
         if count:
-            assert conversations(second, key) == before.records(key)
+            assert records(conversations(second, key)) == records(before.records(key))
 
 
 def test_what_a_system_has_no_place_for_is_named_with_its_count(

@@ -11,10 +11,11 @@ from chatdb.formats.fields import kept, with_marks
 from chatdb.formats.identity import conversation_id, uuid_of
 from chatdb.formats.open_webui.active import arranged, current
 from chatdb.formats.open_webui.messages import ChatMessages
+from chatdb.formats.open_webui.remainders import restore, taken_remainder
 from chatdb.formats.open_webui.union import bare, union
 from chatdb.formats.times import EPOCH, GUESSED, parse_time
 from chatdb.formats.trees import newest_leaf
-from chatdb.records import MARKS, Conversation
+from chatdb.records import MARKS, Conversation, Message
 
 SOURCE = "open-webui"
 VERSION = 1
@@ -119,7 +120,11 @@ def read_chat(
     if len(set(pointers[:2]) & messages.keys()) > 1:
         tally.lossy[TWO_POINTERS] += 1
     leaf = current(pointers, messages, tree, tally)
-    read = ChatMessages(identifier, owner, tally).read(messages, tree, started=created)
+    reading = ChatMessages(identifier, owner, tally, is_ours=known is not None)
+    read = reading.read(messages, tree, started=created)
+    ours: Fields = {}
+    if known is not None:
+        chat["meta"], ours = taken_remainder(chat.get("meta"))
     record = Conversation(
         id=identifier,
         user_id=owner,
@@ -134,7 +139,10 @@ def read_chat(
         messages=list(read.values()),
     )
     record.current_message_id = read[leaf].id if leaf else newest_leaf(record.messages)
-    record.metadata = _metadata(chat, inner, marks, tally, is_ours=known is not None)
+    if "metadata" in ours and inner.get("models") == models_of(record.messages):
+        inner.pop("models")
+    record.metadata = _metadata(chat, inner, marks, tally)
+    restore(record, ours)
     return ReadChat(record, odd)
 
 
@@ -194,14 +202,16 @@ def _pointers(
     return names
 
 
-def _metadata(chat: Fields, inner: Fields, marks: Fields, tally: Tally, *, is_ours: bool) -> Fields:
+def models_of(messages: Sequence[Message]) -> list[str]:
+    """Return the models that answered, each once."""
+    return list(dict.fromkeys(each.model for each in messages if each.model))
+
+
+def _metadata(chat: Fields, inner: Fields, marks: Fields, tally: Tally) -> Fields:
     meta = chat.get("meta")
-    if isinstance(meta, dict):
-        if meta.get("internal") is True:
-            marks["internal"] = True
-            tally.lossy[INTERNAL] += 1
-        if is_ours:
-            chat["meta"] = {name: value for name, value in meta.items() if name != MARKS}
+    if isinstance(meta, dict) and meta.get("internal") is True:
+        marks["internal"] = True
+        tally.lossy[INTERNAL] += 1
     inner["history"] = kept({**inner["history"], "messages": None})
     inner.pop("messages", None)
     if inner.get("id") == "":

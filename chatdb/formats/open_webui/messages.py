@@ -10,6 +10,7 @@ from chatdb.formats.fields import with_marks
 from chatdb.formats.identity import REPEATED, MessageIds, message_id
 from chatdb.formats.message_roles import mapped_role, usual_role
 from chatdb.formats.open_webui.contents import set_contents
+from chatdb.formats.open_webui.remainders import restore, taken_remainder
 from chatdb.formats.times import parse_time
 from chatdb.formats.trees import Tree
 from chatdb.records import Message
@@ -33,10 +34,13 @@ Fields = dict[str, Any]
 class ChatMessages:
     """Turns the messages of one chat into records, parents before children."""
 
-    def __init__(self, conversation: UUID, owner: str | None, tally: Tally) -> None:
+    def __init__(
+        self, conversation: UUID, owner: str | None, tally: Tally, *, is_ours: bool = False
+    ) -> None:
         self._conversation = conversation
         self._owner = owner
         self._tally = tally
+        self._is_ours = is_ours
 
     def read(
         self, messages: Mapping[str, Fields], tree: Tree, *, started: datetime
@@ -62,6 +66,9 @@ class ChatMessages:
 
     def _message(self, name: str, fields: Fields, identifier: UUID, inherited: datetime) -> Message:
         marks: Fields = {}
+        own: Fields = {}
+        if self._is_ours:
+            fields["meta"], own = taken_remainder(fields.get("meta"))
         if fields.pop("id", name) not in (name, None, ""):
             self._tally.lossy["ids that are not the key of their message: the key taken"] += 1
         fields.pop("parentId", None)
@@ -87,6 +94,7 @@ class ChatMessages:
         for unknown in fields.keys() - _FIELDS:
             self._tally.unknown_fields[f"messages.{unknown}"] += 1
         message.metadata = with_marks(fields, marks)
+        restore(message, own)
         return message
 
     def _author(self, fields: Fields) -> str | None:

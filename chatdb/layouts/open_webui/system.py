@@ -23,6 +23,7 @@ system = System(
             Capability.REASONING,
             Capability.TENANTS,
             Capability.INCREMENTAL,
+            Capability.WRITE_BACK,
         )
     ),
 )
