@@ -10,6 +10,7 @@ from chatdb.layouts.recognising import systems
 from chatdb.layouts.tables import System
 from tests.layouts import (
     chatmcp_database,
+    langgraph_database,
     open_webui_database,
     relay_database,
     test_chat_threads,
@@ -35,7 +36,7 @@ class Subject:
     tables: Statements
     rows: Statements
     counts: dict[str, tuple[int, int]]
-    later: str
+    later: Statements
     odd: Statements
     named: frozenset[str]
     skipped: int = 0
@@ -73,7 +74,7 @@ SUBJECTS = (
         tables=_always(*relay_database.TABLES),
         rows=_always(*relay_database.ROWS),
         counts={"default": (3, 14)},
-        later=(
+        later=_always(
             f"INSERT INTO messages VALUES ('{relay_database.MESSAGE % 20}',"
             f" '{relay_database.CHAT % 3}', 'user', 'late', NULL, '2025-06-21 00:00:00+00')"
         ),
@@ -89,7 +90,7 @@ SUBJECTS = (
         tables=_always(*chatmcp_database.FIRST_MIGRATION),
         rows=_always(*chatmcp_database.rows(folded=True)),
         counts={"default": (2, 3)},
-        later=(
+        later=_always(
             "INSERT INTO messages (id, conversationid, role, content) VALUES"
             f" ('{chatmcp_database.MESSAGE % 20}', '{chatmcp_database.TALK % 2}', 'user', 'late')"
         ),
@@ -107,7 +108,7 @@ SUBJECTS = (
         rows=_always(*test_chat_threads.THREADS),
         counts={"default": (3, 6)},
         skipped=1,
-        later=(
+        later=_always(
             'UPDATE chat_threads SET messages = \'[{"role": "user", "content": "late"}]\''
             " WHERE id = 2"
         ),
@@ -122,7 +123,7 @@ SUBJECTS = (
         rows=_always(*test_helvino.ROWS, *test_helvino.LATER_ROWS),
         counts={"demo": (1, 2), "acme": (1, 1), "idle": (0, 0)},
         skipped=1,
-        later=(
+        later=_always(
             'INSERT INTO messages (id, "conversationId", "orgId", role, content, "timestamp")'
             " VALUES ('m9', '1770304200000-b2', 'cl2', 'user', 'late', '2026-02-06')"
         ),
@@ -140,7 +141,7 @@ SUBJECTS = (
         rows=_always(*test_multichat.ROWS),
         counts={"default": (2, 3)},
         engines=("sqlite", "postgresql"),
-        later=(
+        later=_always(
             "INSERT INTO messages VALUES ('late', 'empty', 'user', 'late', '2025-08-02 10:00:00',"
             " NULL, NULL)"
         ),
@@ -160,14 +161,24 @@ SUBJECTS = (
         rows=lambda engine: open_webui_database.rows("current", engine),
         counts={"default": (4, 9)},
         engines=("sqlite", "postgresql"),
-        later=open_webui_database.message_row(
-            open_webui_database.EMPTY, "late", "user", None, "late"
+        later=_always(
+            open_webui_database.message_row(open_webui_database.EMPTY, "late", "user", None, "late")
         ),
         odd=_always(
             open_webui_database.message_row("gone", "m-1", "user", None, "of no chat"),
             "INSERT INTO chat (id, title, chat) VALUES ('cut', '', '\"{''history''\"')",
         ),
         named=frozenset({"gone-m-1", "cut"}),
+    ),
+    Subject(
+        name="langgraph",
+        tables=langgraph_database.tables,
+        rows=langgraph_database.rows,
+        counts={"default": (3, 15)},
+        engines=("sqlite", "postgresql"),
+        later=langgraph_database.later,
+        odd=langgraph_database.odd,
+        named=frozenset({"odd messages pickle", "odd messages msgpack+aes"}),
     ),
 )
 CASES = [(subject, engine) for subject in SUBJECTS for engine in subject.engines]

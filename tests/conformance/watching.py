@@ -5,17 +5,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.url import DatabaseUrl
 
 _FORBIDDEN = ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen")
+_NAMED = "no_such_module"
+"""How modules begin that values of the databases name."""
 _seen: list[str] = []
 _watching = [False]
 
 
-def _hook(event: str, _arguments: object) -> None:
-    if _watching[0] and event.startswith(_FORBIDDEN):
+def _hook(event: str, arguments: Any) -> None:
+    if not _watching[0]:
+        return
+    if event.startswith(_FORBIDDEN) or (event == "import" and _NAMED in str(arguments[0])):
         _seen.append(event)
 
 

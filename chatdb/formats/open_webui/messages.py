@@ -94,7 +94,8 @@ class ChatMessages:
         for unknown in fields.keys() - _FIELDS:
             self._tally.unknown_fields[f"messages.{unknown}"] += 1
         message.metadata = with_marks(fields, marks)
-        restore(message, own)
+        if own:
+            restore(message, own)
         return message
 
     def _author(self, fields: Fields) -> str | None:

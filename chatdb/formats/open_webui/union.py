@@ -18,8 +18,6 @@ IN_JSON_ONLY = "messages only in the chat's JSON, not among its rows: kept"
 IN_ROWS_ONLY = "messages only among the rows of a chat, not in its JSON: kept"
 DIFFERS = "messages whose two copies differ: the row's values taken, the others kept in metadata"
 
-_EMPTY: tuple[Any, ...] = (None, "", [], {})
-
 Fields = dict[str, Any]
 
 
@@ -66,16 +64,20 @@ def bare(chat: str, identifier: str) -> str:
 def _joined(own: Fields, row: Fields, tally: Tally) -> Fields:
     joined, others = dict(own), {}
     for name, value in row.items():
-        if value in _EMPTY:
-            continue
         former = own.get(name)
-        if former not in _EMPTY and not _is_same(name, former, value):
+        if former == value or _is_empty(value):
+            continue
+        if not _is_empty(former) and not _is_same(name, former, value):
             others[name] = former
         joined[name] = value
     if others:
         joined[OTHER_COPY] = others
         tally.lossy[DIFFERS] += 1
     return joined
+
+
+def _is_empty(value: Any) -> bool:
+    return not value and (value is None or isinstance(value, str | list | dict))
 
 
 def _is_same(name: str, own: Any, row: Any) -> bool:

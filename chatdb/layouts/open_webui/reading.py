@@ -146,7 +146,7 @@ class _Reading:
         _decode(row, JSON_OF_MESSAGES, "chat_message", self._context)
         if row.get("done") is not None:
             row["done"] = bool(row["done"])
-        return {COLUMNS.get(name, name): value for name, value in row.items()}
+        return {COLUMNS.get(name, name): value for name, value in row.items() if value is not None}
 
     def _name(self, chat: Row) -> None:
         """Add the names of a chat's folder and tags, which have the ids only."""
