@@ -7,6 +7,7 @@ from typing import Any
 from chatdb.formats.base import Skipped
 from chatdb.layouts.base import Context, Found
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
+from chatdb.layouts.langgraph.prefixes import KnownList, known_list
 from chatdb.layouts.langgraph.states import GraphCheckpoint, List, Writes
 from chatdb.layouts.langgraph.values import Pool, UnreadableError
 from chatdb.layouts.tables import Catalogue, Table
@@ -107,6 +108,8 @@ class Threads:
     def _rows_of_blobs(self, table: Table) -> Iterator[Row]:
         columns = self._foreign.columns(table, of="b")
         by = ", ".join(f"b.{quoted(name)}" for name in _KEY)
+        # The longest list first, of which the others are beginnings.
+        by += f", b.{quoted('channel')}, b.{quoted('version')} DESC"
         same = " AND ".join(f"c.{quoted(name)} = b.{quoted(name)}" for name in _KEY)
         # Without those of no checkpoint, so that both come in one order.
         return self._foreign.rows(
@@ -117,6 +120,7 @@ class Threads:
     def _stored(self, thread: GraphThread) -> dict[tuple[str, str], List]:
         """Return the lists of messages among a thread's values, by channel and version."""
         found: dict[tuple[str, str], List] = {}
+        longest: dict[str, KnownList | None] = {}
         while self._ahead is not None and (
             (self._ahead["thread_id"], self._ahead["checkpoint_ns"])
             == (thread.id, thread.namespace)
@@ -125,20 +129,36 @@ class Threads:
             self._context.count("checkpoint_blobs", "merged")
             channel, version = str(row["channel"]), str(row["version"])
             if not channel.startswith(_PLUMBING):
-                messages = self._messages(thread, channel, version, row)
+                messages = self._messages(thread, (channel, version), row, longest)
                 if messages is not None:
                     found[channel, version] = messages
             self._ahead = next(self._values, None)
         return found
 
-    def _messages(self, thread: GraphThread, channel: str, version: str, row: Row) -> List | None:
+    def _messages(
+        self,
+        thread: GraphThread,
+        place: tuple[str, str],
+        row: Row,
+        longest: dict[str, KnownList | None],
+    ) -> List | None:
         """Return the messages of a value; None for one of none, or that cannot be read."""
+        channel, version = place
+        data = b"" if row["blob"] is None else self._foreign.as_bytes(str(row["blob"]))
+        known = longest.get(channel)
+        if known is not None and row["type"] == "msgpack":
+            beginning = known.beginning(data)
+            if beginning is not None:
+                return beginning
         unread = len(thread.unread)
         name = f"{thread.id} {channel} {version}"
-        value = self._decoded(thread, "checkpoint_blobs", name, row["type"], row["blob"])
+        value = self._decoded(thread, "checkpoint_blobs", name, row["type"], data)
         if len(thread.unread) > unread and channel != _MAIN:
             self._context.tally.lossy[f"{OTHERS}: {thread.unread.pop()[2]}"] += 1
-        return None if value is None else thread.pool.messages(value)
+        messages = None if value is None else thread.pool.messages(value)
+        if messages is not None:
+            longest[channel] = known_list(data, messages)
+        return messages
 
     def _add(self, thread: GraphThread, row: Row, stored: Mapping[tuple[str, str], List]) -> None:
         identifier = str(row["checkpoint_id"])
@@ -186,7 +206,8 @@ class Threads:
         if raw is None:
             return None
         try:
-            return thread.pool.value(kind, self._foreign.as_bytes(str(raw)))
+            data = raw if isinstance(raw, bytes) else self._foreign.as_bytes(str(raw))
+            return thread.pool.value(kind, data)
         except (UnreadableError, ValueError) as error:
             thread.unread.append((table, name, str(error)))
             return None

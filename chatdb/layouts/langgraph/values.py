@@ -4,6 +4,7 @@ A value is a type and bytes. In msgpack an object is an extension whose payload 
 module, class, its fields. Only the fields are read, by their position.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,10 @@ class Pool:
     ids: list[str | None] = field(default_factory=list)
     _numbers: dict[bytes, int] = field(default_factory=dict)
     _objects: dict[bytes, "PlainObject"] = field(default_factory=dict)
+    _decode: Callable[[Any], Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._decode = msgspec.msgpack.Decoder(ext_hook=self._object).decode
 
     def value(self, kind: Any, data: bytes) -> Any:
         """Decode a value; raises UnreadableError."""
@@ -51,7 +56,7 @@ class Pool:
         if kind != "msgpack":
             raise UnreadableError(_why(str(kind)))
         try:
-            return msgspec.msgpack.Decoder(ext_hook=self._object).decode(data)
+            return self._decode(data)
         except (msgspec.DecodeError, RecursionError, TypeError, ValueError) as error:
             raise UnreadableError(f"its msgpack cannot be read: {error}") from error
 
@@ -75,7 +80,7 @@ class Pool:
         fields = message_fields(_plain(value))
         if fields is None:
             return -1
-        key = canonical.encode(canonical.clean(fields)[0])
+        key = _key(fields)
         number = self._numbers.setdefault(key, len(self.versions))
         if number == len(self.versions):
             self.versions.append(fields)
@@ -87,7 +92,7 @@ class Pool:
         known = self._objects.get(raw)
         if known is not None:
             return known
-        inside = msgspec.msgpack.Decoder(ext_hook=self._object).decode(data)
+        inside = self._decode(data)
         if code == _SNAPSHOT:
             return WholeValue(inside)
         fields: Any = None
@@ -110,6 +115,14 @@ class PlainObject:
 
     fields: Any
     version: int | None = None
+
+
+def _key(fields: dict[str, Any]) -> bytes:
+    """Return what two equal messages have in common, odd characters included."""
+    try:
+        return canonical.encode(fields)
+    except UnicodeEncodeError:
+        return canonical.encode(canonical.clean(fields)[0])
 
 
 def _plain(value: Any) -> Any:
