@@ -74,6 +74,7 @@ class Threads:
             if thread is None or key != (thread.id, thread.namespace):
                 if thread is not None:
                     yield thread
+                    thread.pool.close()
                 thread = GraphThread(*key)
                 stored = self._stored(thread)
             self._add(thread, row, stored)

@@ -45,6 +45,10 @@ class Pool:
     def __post_init__(self) -> None:
         self._decode = msgspec.msgpack.Decoder(ext_hook=self._object).decode
 
+    def close(self) -> None:
+        """Let go of the decoder, which knows the pool: memory would hold many threads else."""
+        del self._decode
+
     def value(self, kind: Any, data: bytes) -> Any:
         """Decode a value; raises UnreadableError."""
         if kind in _EMPTY or not data:
