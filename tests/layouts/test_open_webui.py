@@ -147,12 +147,12 @@ def test_odd_rows_are_named_and_end_nothing(tmp_path: Path, import_from: ImportF
         ("no-chat", ANN, "None", None),
         ("list", ANN, "List", "[1]"),
         ("strange", ANN, "Strange", ('{"history": {"messages": {"a": 5, "b": {"role": [1]},'
-         ' "c": {"parentId": "d", "content": 7}, "d": {"parentId": "c", "output": [1, {}]}}}}')),
+         ' "c": {"parentId": "d", "content": 7}, "d": {"parentId": "c", "output": [1, {}, {"type": []}]}}}}')),
         ("copy", "shared-nobody", "Of nothing", "{}"),
     ]  # fmt: skip
     more = (
         f"INSERT INTO chat (id, user_id, title, chat) VALUES {values(odd)}",
-        f"UPDATE chat SET chat = '{{\"broken' WHERE id = '{FOLDED}'",
+        f"UPDATE chat SET chat = '{{\"broken', meta = '\"odd\"' WHERE id = '{FOLDED}'",
         theirs.message_row("gone", "m-1", "user", None, "of no chat"),
     )
 

@@ -102,8 +102,9 @@ def _output(fields: Fields, tally: Tally) -> _Parts:
 
 def _sorted(item: Fields, parts: _Parts, tally: Tally) -> Fields:
     """Put an item into its column, and return what stands for it in the metadata."""
-    kind = item.get("type")
-    tally.content_types[str(kind)[:40]] += 1
+    raw = item.get("type")
+    kind = raw if isinstance(raw, str) else str(raw)
+    tally.content_types[kind[:40]] += 1
     columns = {THOUGHT: parts.reasoning, CALL: parts.calls, RESULT: parts.outputs}
     if kind in columns:
         del item["type"]
@@ -114,14 +115,14 @@ def _sorted(item: Fields, parts: _Parts, tally: Tally) -> Fields:
         parts.texts += [text for text in texts if text is not None]
         if None in texts:
             tally.lossy["a part of an answer that is no text kept in metadata"] += 1
-    elif isinstance(kind, str) and kind.endswith(CODE):
+    elif kind.endswith(CODE):
         arguments = {"code": item.get("code"), "language": item.get("lang")}
         parts.calls.append(kept({"name": CODE, "id": item.get("id"), "arguments": kept(arguments)}))
         if item.get("output") is not None:
             result = {"name": CODE, "call_id": item.get("id"), "output": item["output"]}
             parts.outputs.append(kept(result))
     else:
-        tally.lossy[f"unknown item {str(kind)[:40]!r} of an output kept in metadata"] += 1
+        tally.lossy[f"unknown item {kind[:40]!r} of an output kept in metadata"] += 1
     return item
 
 

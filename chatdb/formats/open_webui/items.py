@@ -43,7 +43,7 @@ _DONE = {"status": "completed"}
 def _restored(entry: Any, columns: dict[str, Any], words: str) -> Any:
     if not isinstance(entry, dict):
         return entry
-    kind = entry.get("type")
+    kind = str(entry.get("type"))
     at = entry.get(AT)
     if kind in columns and isinstance(at, int) and at < len(columns[kind]):
         item = columns[kind][at]

@@ -112,10 +112,13 @@ class Threads:
         # The longest list first, of which the others are beginnings.
         by += f", b.{quoted('channel')}, b.{quoted('version')} DESC"
         same = " AND ".join(f"c.{quoted(name)} = b.{quoted(name)}" for name in _KEY)
+        checkpoints = self._foreign.place(self._checkpoints)
+        ours = " AND ".join(f"NOT starts_with(b.{quoted('channel')}, ?)" for _ in _PLUMBING)
         # Without those of no checkpoint, so that both come in one order.
         return self._foreign.rows(
             f"SELECT {columns} FROM {self._foreign.place(table)} AS b WHERE EXISTS (SELECT 1 FROM"
-            f" {self._foreign.place(self._checkpoints)} AS c WHERE {same}) ORDER BY {by}"
+            f" {checkpoints} AS c WHERE {same}) AND {ours} ORDER BY {by}",
+            _PLUMBING,
         )
 
     def _stored(self, thread: GraphThread) -> dict[tuple[str, str], List]:
@@ -128,11 +131,10 @@ class Threads:
         ):
             row = self._ahead
             self._context.count("checkpoint_blobs", "merged")
-            channel, version = str(row["channel"]), str(row["version"])
-            if not channel.startswith(_PLUMBING):
-                messages = self._messages(thread, (channel, version), row, longest)
-                if messages is not None:
-                    found[channel, version] = messages
+            place = str(row["channel"]), str(row["version"])
+            messages = self._messages(thread, place, row, longest)
+            if messages is not None:
+                found[place] = messages
             self._ahead = next(self._values, None)
         return found
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chatdb.formats.base import Skipped
+from chatdb.formats.files.json_records import ODD_SHAPE
 from chatdb.formats.open_webui.chats import VERSION, read_chat
 from chatdb.layouts.base import (
     EVERYWHERE,
@@ -132,7 +133,12 @@ class _Reading:
             chat[name] = bool(chat.get(name))
         messages = None if rows is None else [self._message(row) for row in rows]
         self._name(chat)
-        read = read_chat(chat, messages, context.tally, source_name=context.source_name)
+        try:
+            read = read_chat(chat, messages, context.tally, source_name=context.source_name)
+        except ODD_SHAPE as error:
+            reason = f"unreadable: {type(error).__name__}: {error}"
+            yield context.skip("chat", identifier, reason)
+            return
         context.count("chat", "imported")
         yield Found(context.finished(read.record))
         for name, reason in read.odd:
@@ -152,7 +158,8 @@ class _Reading:
         """Add the names of a chat's folder and tags, which have the ids only."""
         meta: Any = chat.get("meta")
         folder = self._names.folder(chat.get("folder_id"))
-        tags = self._names.of_tags(chat.get("user_id"), meta.get("tags") if meta else None)
+        told = meta.get("tags") if isinstance(meta, dict) else None
+        tags = self._names.of_tags(chat.get("user_id"), told)
         chat |= {"folder": folder} if folder else {}
         chat |= {"tags": tags} if tags else {}
 
