@@ -147,7 +147,8 @@ def test_odd_rows_are_named_and_end_nothing(tmp_path: Path, import_from: ImportF
         ("no-chat", ANN, "None", None),
         ("list", ANN, "List", "[1]"),
         ("strange", ANN, "Strange", ('{"history": {"messages": {"a": 5, "b": {"role": [1]},'
-         ' "c": {"parentId": "d", "content": 7}, "d": {"parentId": "c", "output": [1, {}, {"type": []}]}}}}')),
+         ' "c": {"parentId": "d", "content": 7},'
+         ' "d": {"parentId": "c", "output": [1, {}, {"type": []}]}}}}')),
         ("copy", "shared-nobody", "Of nothing", "{}"),
     ]  # fmt: skip
     more = (
