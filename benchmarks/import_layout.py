@@ -12,6 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import open_webui_tables
 from benchmarks.databases import chatdb_import, fresh_postgresql, imported_postgresql
 from benchmarks.dataset import native_file
 from benchmarks.measure import (
@@ -29,6 +30,10 @@ from benchmarks.measure import (
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.url import DatabaseUrl
 from chatdb.layouts.recognising import systems
+from chatdb.layouts.registry import is_written
+
+FILLED = {"open-webui": open_webui_tables.fill}
+"""Systems whose databases chatdb does not write: what fills them from the file that it does."""
 
 
 def from_layout(name: str, bench: Bench) -> Figure:
@@ -66,8 +71,13 @@ def database_of(bench: Bench, name: str, messages: int) -> DatabaseUrl:
     database = f"{name.replace('-', '_')}_{messages}"
     bench.server.execute(f"CREATE DATABASE {database}")
     url = bench.server.url(database)
-    words = ("-m", "chatdb", "export", "--quiet", "--to", name, "--include-hidden")
-    python(*words, "--output", url.exposed(), DATABASE_URL=loaded.exposed())
+    words = ("-m", "chatdb", "export", "--quiet", "--to", name, "--include-hidden", "--output")
+    if is_written(name):
+        python(*words, url.exposed(), DATABASE_URL=loaded.exposed())
+    else:  # It is written as a file only, from which its own importer fills the tables.
+        with tempfile.TemporaryDirectory() as folder:
+            python(*words, Path(folder, "chats.json"), DATABASE_URL=loaded.exposed())
+            FILLED[name](url, Path(folder, "chats.json"))
     bench.server.execute("VACUUM ANALYZE", database=database)
     return url
 
@@ -98,11 +108,12 @@ CLAIMS = (
     *(
         Claim(
             f"import-{known.name}",
-            Limit("at least", 0.7),
+            Limit("at least", 0.7 if known.writes else 0.6),
             partial(from_layout, known.name),
             needs_size=True,
         )
         for known in systems()
+        if known.writes or known.name in FILLED
     ),
     Claim("import-layout-memory", Limit("at most", 1.2), memory),
 )

@@ -98,7 +98,15 @@ def _formats(*, reads: bool) -> Offered:
     from chatdb.layouts.recognising import systems
 
     files = [(each.name, each.title) for each in FORMATS if (each.reads if reads else each.writes)]
-    return [*files, *((system.name, system.title) for system in systems())]
+    known = {name for name, _ in files}
+    return [
+        *files,
+        *(
+            (each.name, each.title)
+            for each in systems()
+            if (reads or each.writes) and each.name not in known
+        ),
+    ]
 
 
 def _starting(incomplete: str, offered: Offered) -> Offered:

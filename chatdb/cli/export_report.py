@@ -60,6 +60,8 @@ def report(command: CommandContext, written: "Written", output: str | None) -> N
             f"wrote {counted(written.conversations, 'conversation')}"
             f" with {counted(written.messages, 'message')} to {output}{files}"
         )
+    if written.examples is None:
+        _report_left_out(command, written)
     for each in written.missing_letters:
         command.diagnostics.warning(_boxes(each))
     if written.unreadable:
@@ -85,6 +87,10 @@ def _report_examples(command: CommandContext, written: "Written", output: str | 
             f"wrote {counted(written.examples or 0, 'example')}"
             f" of {counted(written.conversations, 'conversation')} to {output}"
         )
+    _report_left_out(command, written)
+
+
+def _report_left_out(command: CommandContext, written: "Written") -> None:
     for reason, count in sorted(written.left_out.items(), key=lambda each: (-each[1], each[0])):
         command.diagnostics.note(f"left out: {reason}: {count:,}")
 

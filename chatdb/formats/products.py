@@ -61,7 +61,7 @@ def _part(export: str, of: str, *, holds_words: bool = True, advice: str = _WHOL
 _CLAUDE_CODE = Product("a Claude Code session")
 _CODEX = Product("a Codex session")
 _CLINE = Product("a Cline session")
-_OPEN_WEBUI = Product("an Open WebUI export")
+_OPEN_WEBUI = Product("an Open WebUI export", advice="give that file alone")
 _LIBRECHAT = Product("a LibreChat export")
 _GROK = Product("a Grok export")
 _SHAREGPT = Product("a ShareGPT file")

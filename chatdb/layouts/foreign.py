@@ -55,6 +55,10 @@ class ForeignDatabase(ABC):
         `of` is the table's alias.
         """
 
+    @abstractmethod
+    def as_bytes(self, value: str) -> bytes:
+        """Return the bytes that came as text."""
+
     def columns(self, table: Table, *, of: str = "") -> str:
         """Write all columns of a table for a query, each under its own name."""
         return ", ".join(

@@ -31,8 +31,8 @@ _PLAIN = (
 _OF_CHATDBS_OWN = ("createdb", "chatdb config show")
 """Part of hints that only make sense for chatdb's own database."""
 
-_SETTINGS = {"row_security": "off"}
-"""An error rather than hidden rows."""
+_SETTINGS = {"row_security": "off", "bytea_output": "hex"}
+"""An error rather than hidden rows; bytes as `as_bytes` reads them."""
 
 _COLUMNS = """
 SELECT n.nspname, c.relname, c.relkind = 'r', a.attname, format_type(a.atttypid, a.atttypmod),
@@ -77,6 +77,9 @@ class ForeignPostgresql(ForeignDatabase):
             # An array's own text quotes by rules that no JSON reader knows.
             return f"to_json({name})::text"
         return name if kind.startswith(_PLAIN) else f"{name}::text"
+
+    def as_bytes(self, value: str) -> bytes:
+        return bytes.fromhex(value.removeprefix("\\x"))
 
     def _stream(self, statement: str, parameters: Sequence[Any]) -> Iterator[Row]:
         from psycopg.rows import dict_row

@@ -53,6 +53,9 @@ class ForeignSqlite(ForeignDatabase):
         del table
         return f"{of}.{quoted(column)}" if of else quoted(column)
 
+    def as_bytes(self, value: str) -> bytes:
+        return value.encode("utf-8", "surrogateescape")
+
     def _stream(self, statement: str, parameters: Sequence[Any]) -> Iterator[Row]:
         with translated(self.url):
             cursor = self._connection.execute(statement, parameters)

@@ -15,7 +15,6 @@ _UNREAD: tuple[tuple[str, Mapping[str, tuple[str, ...]]], ...] = (
     ("simonw/llm", {"messages": ("hash", "parent_hash"), "parts": ("message_hash",)}),
     ("simonw/llm", {"conversations": ("model",), "responses": ("prompt", "response")}),
     ("ChatGPT Export Studio", {"messages": ("content_text", "turn_index")}),
-    ("Open WebUI", {"chat": ("chat", "share_id")}),
     ("Chainlit", {"steps": ("threadId",), "threads": ("userIdentifier",)}),
 )
 """Systems without a folder yet: columns that their own migrations create."""

@@ -30,6 +30,11 @@ def is_layout(name: str) -> bool:
     return any(system.name == name for system in systems())
 
 
+def is_written(name: str) -> bool:
+    """Tell whether a name is that of a layout whose databases can be written."""
+    return any(system.name == name and system.writes for system in systems())
+
+
 def layout(name: str) -> Layout:
     """Return a layout by name; raises UsageError for an unknown one."""
     return cast("Layout", _part(name, "reading").layout)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from chatdb.layouts.capabilities import Capability
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -47,12 +49,16 @@ Catalogue = Mapping[str, Table]
 class System:
     """A system whose tables chatdb reads: `name` is the value for --from and --to.
 
-    `recognises` tells from tables, columns and types whether they belong to it.
+    `recognises` tells from tables, columns and types whether they belong to it. `writes` says
+    whether conversations can be written into such a database; then it has a file `writing.py`.
+    `can` is what it carries.
     """
 
     name: str
     title: str
     recognises: Callable[[Catalogue], bool]
+    writes: bool = True
+    can: frozenset[Capability] = frozenset()
 
 
 def columns_of(catalogue: Catalogue, table: str) -> frozenset[str]:

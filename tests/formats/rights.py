@@ -13,6 +13,7 @@ import os, sys
 from pathlib import Path
 import chatdb.formats.files.outputs, chatdb.formats.registry, chatdb.formats.files.sources
 from chatdb.errors import StorageError
+list(chatdb.formats.registry.readers())
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)

@@ -133,8 +133,7 @@ BRANCHES = {
         ([{"role": "admin", "content": "ann@example.org"}], "not a chat export"),
         ([{"role": 1, "content": "x"}, {"role": "user", "content": "x"}], "not a chat export"),
         ({"a": {"messages": []}, "b": {"messages": []}}, "not a chat export"),
-        ({"id": "", "title": "x", "history": BRANCHES, "messages": HELLO}, "an Open WebUI export"),
-        ([{"id": "c", "title": "x", "chat": {"history": BRANCHES}}], "an Open WebUI export"),
+        ({"id": "", "title": "x", "messagesTree": [], "conversationId": "c"}, "a LibreChat export"),
         ({"c": {"title": "x", "history": BRANCHES, "messages": HELLO}}, "not a chat export"),
         ({"id": "c", "title": "x", "mapping": {}, "messages": HELLO}, "not a chat export"),
         (
@@ -151,13 +150,13 @@ def test_what_is_anothers_or_no_talk_is_not_taken(value: Any, said: str) -> None
 
 
 def test_what_is_anothers_among_chat_files_is_named(tmp_path: Path) -> None:
-    other = [{"id": "", "title": "x", "history": BRANCHES, "messages": HELLO}]
+    other = [{"conversationId": "c", "title": "x", "messagesTree": []}]
 
     reading = read_path(folder(tmp_path / "chats", a1=HELLO, b2=other))
 
     assert len(reading.conversations) == 1
     assert [(each.reason, each.holds_words) for each in reading.ignored] == [
-        ("an Open WebUI export; chatdb does not read it yet", True)
+        ("a LibreChat export; chatdb does not read it yet", True)
     ]
 
 

@@ -31,8 +31,6 @@ NAMED = [
     ({"type": "session", "version": 3, "cwd": "/"}, "pi session"),
     ({"messages": SAID, "origin": {"sessionId": "s"}, "agent": "lead"}, "Cline"),
     ({"ts": 1, "type": "say", "say": "text", "text": "x"}, "Cline"),
-    ({"title": "x", "history": {"messages": {}, "currentId": "a"}, "messages": []}, "Open WebUI"),
-    ({"id": "c", "chat": {"history": {"messages": {}}}}, "Open WebUI"),
     ({"conversationId": "c", "messages": [{"messageId": "m"}]}, "LibreChat"),
     ({"conversationId": "c", "messagesTree": []}, "LibreChat"),
     ({"version": 4, "history": [], "folders": [], "prompts": []}, "Chatbot UI"),
@@ -60,6 +58,13 @@ def test_another_product_is_named_and_said_to_be_unread(value: Any, name: str) -
     assert found.refusal == f"{found.what}; chatdb does not read it yet"
     assert found.part_of is None
     assert found.holds_words
+
+
+def test_a_product_that_has_a_reader_of_its_own_is_named_among_other_files() -> None:
+    found = product_of({"id": "c", "chat": {"history": {"messages": {}}}})
+
+    assert found is not None
+    assert found.refusal == "an Open WebUI export; give that file alone"
 
 
 PARTS = [

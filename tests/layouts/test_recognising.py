@@ -11,7 +11,8 @@ from chatdb.db.migrating.revision import look
 from chatdb.db.url import DatabaseUrl
 from chatdb.layouts.opening import open_foreign
 from chatdb.layouts.recognising import systems
-from chatdb.layouts.registry import recognise, writer
+from chatdb.layouts.registry import recognise
+from tests.conformance.subjects import SUBJECTS
 from tests.layouts.foreign_databases import make_postgresql, make_sqlite
 
 Run = Callable[..., Any]
@@ -34,7 +35,8 @@ def test_a_system_is_recognised_by_import_and_by_the_refusal_to_migrate(
     run: Run, empty_postgresql_url: DatabaseUrl, folder: str
 ) -> None:
     name = folder.replace("_", "-")
-    url = make_postgresql(empty_postgresql_url, *writer(name).tables, IN_THE_WAY)
+    (subject,) = [each for each in SUBJECTS if each.name == name]
+    url = make_postgresql(empty_postgresql_url, *subject.tables("postgresql"), IN_THE_WAY)
 
     with open_foreign(url) as foreign:
         found = recognise(foreign)
@@ -49,11 +51,12 @@ def test_a_system_is_recognised_by_import_and_by_the_refusal_to_migrate(
 
 
 def test_a_system_in_a_sqlite_file_is_recognised_by_both(run: Run, tmp_path: Path) -> None:
-    on_sqlite = [system for system in systems() if writer(system.name).on_sqlite]
+    on_sqlite = [subject for subject in SUBJECTS if "sqlite" in subject.engines]
     assert on_sqlite
-    for system in on_sqlite:
+    for subject in on_sqlite:
+        system = subject.system
         path = tmp_path / f"{system.name}.db"
-        url = make_sqlite(path, *writer(system.name).tables, IN_THE_WAY)
+        url = make_sqlite(path, *subject.tables("sqlite"), IN_THE_WAY)
 
         with open_foreign(url) as foreign:
             found = recognise(foreign)
@@ -68,7 +71,13 @@ def test_a_system_in_a_sqlite_file_is_recognised_by_both(run: Run, tmp_path: Pat
 @pytest.mark.parametrize(
     ("system", "tables"),
     [
-        ("Open WebUI", ["CREATE TABLE chat (id text, chat text, share_id text)"]),
+        (
+            "Chainlit",
+            [
+                'CREATE TABLE steps ("threadId" text)',
+                'CREATE TABLE threads ("userIdentifier" text)',
+            ],
+        ),
         (
             "Letta",
             [

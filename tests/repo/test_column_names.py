@@ -177,12 +177,16 @@ SPELLING_FLAGS = {
     "chatdb/db/schema.py",
     "chatdb/formats/chatgpt/reader.py",
     "chatdb/formats/claude/reader.py",
+    "chatdb/formats/open_webui/chats.py",
+    "chatdb/formats/open_webui/remainders.py",
+    "chatdb/formats/open_webui/writer.py",
     "chatdb/operations/conversations/lists.py",
     "chatdb/records.py",
     "chatdb/seeds/conversations.py",
     "chatdb/store/columns.py",
 }
-"""Beside the owner: what describes it, the readers of what has it, the list that shows it."""
+"""Beside the owner: what describes it, the readers and writers of what has it, the list that shows
+it."""
 
 
 @pytest.mark.parametrize("flag", FLAGS)

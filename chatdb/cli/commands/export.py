@@ -108,7 +108,7 @@ def export(
       chatdb export --to relay --output relay.sql
     """
     from chatdb.formats.files.writing import STDOUT
-    from chatdb.layouts.registry import is_layout
+    from chatdb.layouts.registry import is_written
     from chatdb.operations.exporting.database import check_output, one_organization
     from chatdb.operations.exporting.files import ExportOptions
     from chatdb.store.selecting import ConversationFilter
@@ -133,7 +133,7 @@ def export(
         raw_csv=raw_csv,
         font_folders=font_folders(_format_name(output, to), font_dir),
     )
-    to_database = is_layout(options.format_name)
+    to_database = is_written(options.format_name)
     if to_database:
         check_output(output, options.format_name)
         one_organization(options)
@@ -154,9 +154,9 @@ def export(
 def _format_name(output: str, to: str | None) -> str:
     """Return the requested format; raises UsageError if the file name contradicts it."""
     from chatdb.formats.files.writing import format_of
-    from chatdb.layouts.registry import is_layout
+    from chatdb.layouts.registry import is_written
 
-    if to is not None and is_layout(to):
+    if to is not None and is_written(to):
         return to
     return format_of(output, to) or "jsonl"
 

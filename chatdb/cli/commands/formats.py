@@ -43,7 +43,7 @@ def formats(context: typer.Context) -> None:
         for known in FORMATS
     ]
     rows += [
-        KnownFormat(known.name, "database", known.title, reads=True, writes=True)
+        KnownFormat(known.name, "database", known.title, reads=True, writes=known.writes)
         for known in systems()
     ]
     CommandContext.of(context).output.rows(

@@ -31,7 +31,7 @@ decode_any = msgspec.json.Decoder().decode
 _tolerant = roomy(json.JSONDecoder(strict=False).decode)
 _ESCAPED_NUL = b"\\u0000"
 _FILE_ID = re.compile(rb"file[-_][0-9A-Za-z_-]+")
-_ODD_SHAPE = (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError)
+ODD_SHAPE = (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError)
 """Errors of a conversion for an unknown shape: that entry is skipped and listed."""
 
 
@@ -340,7 +340,7 @@ class JsonReader(ABC):
             conversation.source_hash = source_hash(self.name, self.version, conversation)
         except (BadRecordError, TooDeepError) as error:
             return Skipped(place, str(error), identifier)
-        except _ODD_SHAPE as error:
+        except ODD_SHAPE as error:
             return Skipped(place, f"unreadable: {type(error).__name__}: {error}", identifier)
         # After the hash: an installation that is named later must not
         # make all records look changed.

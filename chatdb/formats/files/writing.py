@@ -32,8 +32,9 @@ class Written:
 
     `unchanged` ones contain what would have been written, `kept` ones something else; `unlisted`
     ones are conversations of other runs, which the folder's index does not name. Of a training set
-    `examples` were written, and `left_out` says how many of what was not. `missing_letters` are
-    those that no font has, `unreadable` the names of kept files that cannot be read, by digest.
+    `examples` were written. `left_out` says how many of what the format has no place for.
+    `missing_letters` are those that no font has, `unreadable` the names of kept files that cannot
+    be read, by digest.
     """
 
     conversations: int = 0

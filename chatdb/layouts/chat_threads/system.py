@@ -1,5 +1,6 @@
 """Recognises the interview app's chat threads."""
 
+from chatdb.layouts.capabilities import Capability
 from chatdb.layouts.tables import Catalogue, System
 
 
@@ -12,4 +13,9 @@ def _recognises(catalogue: Catalogue) -> bool:
     )
 
 
-system = System("chat-threads", "FastAPI chat threads of the interview app", _recognises)
+system = System(
+    "chat-threads",
+    "FastAPI chat threads of the interview app",
+    _recognises,
+    can=frozenset((Capability.TENANTS, Capability.INCREMENTAL, Capability.WRITE_BACK)),
+)

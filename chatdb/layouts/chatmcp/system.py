@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from chatdb.layouts.capabilities import Capability
 from chatdb.layouts.tables import Catalogue, System
 
 Names = Mapping[str, str]
@@ -47,4 +48,13 @@ system = System(
     name="chatmcp",
     title="ChatMCP's database, in any of its three schemas",
     recognises=lambda catalogue: names_in(catalogue) is not None,
+    can=frozenset(
+        (
+            Capability.TOOLS,
+            Capability.REASONING,
+            Capability.TENANTS,
+            Capability.INCREMENTAL,
+            Capability.WRITE_BACK,
+        )
+    ),
 )

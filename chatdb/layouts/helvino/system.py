@@ -1,5 +1,6 @@
 """Recognises Helvino's tables, of any of its migrations."""
 
+from chatdb.layouts.capabilities import Capability
 from chatdb.layouts.tables import Catalogue, System
 
 
@@ -19,4 +20,9 @@ def _recognises(catalogue: Catalogue) -> bool:
     )
 
 
-system = System("helvino", "Helvino's database, of any of its migrations", _recognises)
+system = System(
+    "helvino",
+    "Helvino's database, of any of its migrations",
+    _recognises,
+    can=frozenset((Capability.TENANTS, Capability.INCREMENTAL, Capability.WRITE_BACK)),
+)

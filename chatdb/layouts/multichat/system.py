@@ -1,5 +1,6 @@
 """Recognises Multichat's tables."""
 
+from chatdb.layouts.capabilities import Capability
 from chatdb.layouts.tables import Catalogue, System
 
 _NOT_OURS = ("user_id", "orgId", "organization_id", "session_id")
@@ -18,4 +19,9 @@ def _recognises(catalogue: Catalogue) -> bool:
     )
 
 
-system = System("multichat", "Multichat's database, SQLite or PostgreSQL", _recognises)
+system = System(
+    "multichat",
+    "Multichat's database, SQLite or PostgreSQL",
+    _recognises,
+    can=frozenset((Capability.INCREMENTAL, Capability.WRITE_BACK)),
+)

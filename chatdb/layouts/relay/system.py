@@ -1,5 +1,6 @@
 """Recognises Relay's tables."""
 
+from chatdb.layouts.capabilities import Capability
 from chatdb.layouts.tables import Catalogue, System
 
 
@@ -15,4 +16,9 @@ def _recognises(catalogue: Catalogue) -> bool:
     )
 
 
-system = System("relay", "Relay's database", _recognises)
+system = System(
+    "relay",
+    "Relay's database",
+    _recognises,
+    can=frozenset((Capability.TOOLS, Capability.INCREMENTAL, Capability.WRITE_BACK)),
+)

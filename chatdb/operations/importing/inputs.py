@@ -190,7 +190,7 @@ def _check_names(inputs: Inputs) -> None:
             layouts.layout(name)
         formats.reader(name)
     for each in inputs.inputs:
-        if layouts.is_layout(name) and not each.is_database:
+        if not formats.is_reader(name) and not each.is_database:
             raise UsageError(
                 f"--from {name} is a database layout, and {each.name} is not a database",
                 hint="give its URL: postgresql://user@host/database; or a SQLite file, or a dump",
