@@ -61,7 +61,7 @@ def without_index(bench: Bench) -> Figure:
     """Load into tables with their constraints and indexes but the full-text one."""
     messages = bench.size(1_000_000, quick=100_000)
     bench.server.execute(f"CREATE DATABASE {WITHOUT_INDEX} TEMPLATE {TEMPLATE}")
-    bench.server.execute("DROP INDEX ix_messages_content_search", database=WITHOUT_INDEX)
+    bench.server.execute("DROP INDEX ix_messages_search", database=WITHOUT_INDEX)
     sides = _loads(bench, WITHOUT_INDEX, native_file(messages), ours_into=TEMPLATE)
     return _figure(sides, messages, "without search index")
 

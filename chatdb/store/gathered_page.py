@@ -38,6 +38,7 @@ class GatheredPage(Generic[Item]):
         self._everywhere = everywhere
         self._ascending = ascending
         self._found: list[tuple[Key, Organization, Item]] = []
+        self._end: tuple[Key, Organization] | None = None
         self._place: tuple[Any, tuple[UUID, ...]] | None = None
         if after is not None:
             wanted = ids + 1 if everywhere else ids
@@ -80,20 +81,39 @@ class GatheredPage(Generic[Item]):
         self._found += more
         if self._everywhere and more:
             self._found.sort(
-                key=lambda found: (*found[0], found[1].id), reverse=not self._ascending
+                key=lambda found: _rank(found[0], found[1]), reverse=not self._ascending
             )
         # One more than the page: it tells that there are more.
         del self._found[self._limit + 1 :]
 
+    def end_at(self, organization: Organization, key: Key) -> None:
+        """End the page at a key: of the organization, nothing after it was looked at."""
+        if self._end is None or _rank(key, organization) > _rank(*self._end):
+            self._end = key, organization
+
+    @property
+    def _own(self) -> list[tuple[Key, Organization, Item]]:
+        """The items of the page with their keys."""
+        found = self._found[: self._limit]
+        if self._end is None:
+            return found
+        end = _rank(*self._end)
+        return [each for each in found if _rank(each[0], each[1]) >= end]
+
+    @property
+    def is_ended_early(self) -> bool:
+        """Tell whether the page is not full, although there may be more: see `end_at`."""
+        return self._end is not None and len(self._own) < self._limit
+
     @property
     def has_more(self) -> bool:
         """Tell whether more items follow the page."""
-        return len(self._found) > self._limit
+        return self.is_ended_early or len(self._found) > self._limit
 
     @property
     def items(self) -> list[tuple[Organization, Item]]:
         """Return the items of the page."""
-        return [(organization, item) for _, organization, item in self._found[: self._limit]]
+        return [(organization, item) for _, organization, item in self._own]
 
     @property
     def organizations(self) -> tuple[str, ...] | None:
@@ -109,7 +129,14 @@ class GatheredPage(Generic[Item]):
         """Return the cursor of the next page, None if there is none."""
         if not self.has_more:
             return None
-        (value, *ids), organization, _ = self._found[self._limit - 1]
+        if self._end is not None and self.is_ended_early:
+            (value, *ids), organization = self._end
+        else:
+            (value, *ids), organization, _ = self._own[-1]
         if self._everywhere:
             ids.append(organization.id)
         return cursor_of(self._kind, value, ids, everywhere=self._everywhere)
+
+
+def _rank(key: Key, organization: Organization) -> Key:
+    return (*key, organization.id)

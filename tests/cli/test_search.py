@@ -114,10 +114,6 @@ def test_nothing_found_is_no_error(command: Command) -> None:
     assert "hint" not in command("search", "appl", "nowhere").stderr
 
 
-def test_words_without_spaces_say_how_they_are_found(command: Command) -> None:
-    assert "for 学习" in command("search", "学习").stderr
-
-
 @pytest.mark.parametrize(
     ("words", "exit_code", "text"),
     [

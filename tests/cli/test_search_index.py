@@ -174,7 +174,7 @@ def test_after_a_killed_rebuild_the_next_one_finishes(postgresql_url: DatabaseUr
         writer.rollback()
         _, said = second.communicate(timeout=120)
 
-    assert left == ("the index ix_messages_content_search is being built",)
+    assert left == ("the index ix_messages_search is being built",)
     assert second.returncode == 0, said
     assert findings_of(postgresql_url) == ()
 

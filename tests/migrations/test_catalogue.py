@@ -20,7 +20,7 @@ from tests.migrations.write_catalogue import catalogue_text
 ONLY_SQLITE_COLUMNS = {("messages", "rid")}
 ONLY_POSTGRESQL_INDEXES = {
     "ix_conversations_metadata",
-    "ix_messages_content_search",
+    "ix_messages_search",
     "ix_messages_attached_search",
 }
 KIND_OF_TYPE = {

@@ -72,10 +72,10 @@ def test_going_back_by_one_leaves_the_words_of_the_message(database: Database) -
 def test_an_index_that_is_off_is_built_later_with_all_its_parts(
     database: Database, state: Any
 ) -> None:
-    downgrade(database, "0006")
     fill(database)
     with database.transaction(write=True) as connection:
         assert take_off_search_index(database, connection, state)
+    downgrade(database, "0006")
 
     upgrade(database)
     assert check(database).differences == ()

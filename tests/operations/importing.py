@@ -134,15 +134,15 @@ def check_search(database: Database, word: str, expected: int) -> None:
             found = driver.execute(_SQLITE_COUNT, (word,)).fetchone()[0]
         else:
             (definition,) = driver.execute(_POSTGRESQL_INDEX).fetchone()
-            expression = definition[definition.index("to_tsvector") : -1]
+            expression = definition[definition.index("USING gin (") + 11 : -1]
             driver.execute("SET LOCAL enable_seqscan = off")
             query = f"SELECT count(*) FROM messages WHERE {expression} @@ to_tsquery('simple', %s)"
             plan = str(driver.execute(f"EXPLAIN {query}", (word,)).fetchall())
-            assert "ix_messages_content_search" in plan
+            assert "ix_messages_search" in plan
             found = driver.execute(query, (word,)).fetchone()[0]
     assert found == expected
 
 
 _INTEGRITY_CHECK = "INSERT INTO messages_search(messages_search, rank) VALUES('integrity-check', 1)"
 _SQLITE_COUNT = "SELECT count(*) FROM messages_search WHERE messages_search MATCH ?"
-_POSTGRESQL_INDEX = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_messages_content_search'"
+_POSTGRESQL_INDEX = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_messages_search'"

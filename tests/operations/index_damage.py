@@ -13,7 +13,7 @@ from chatdb.db.url import DatabaseUrl
 from tests.operations.importing import conversation, load, message
 
 MESSAGES = 400
-INDEX = "ix_messages_content_search"
+INDEX = "ix_messages_search"
 DOWN = "UPDATE messages_search_data SET block = "
 
 

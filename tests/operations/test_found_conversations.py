@@ -30,9 +30,10 @@ def find(database: Database, text: str, **options: Any) -> FoundConversations:
 
 @pytest.fixture
 def shelf(database: Database) -> Database:
-    """A database with a conversation for each text."""
+    """A database with a conversation for each text, all of which is indexed."""
     for number, text in enumerate(TEXTS, 1):
         add_conversation(database, [text, "nothing"], number=number)
+    find(database, "nothing")
     return database
 
 
@@ -86,7 +87,7 @@ def test_roles_find_those_of_their_tenant(postgres: PostgresServer, who: str) ->
 
 
 def test_they_end_at_the_timeout(database: Database) -> None:
-    add_conversation(database, ["学" * 10_000] * 300)
+    add_conversation(database, ["学习习学" * 2_500] * 300)
 
     with pytest.raises(DatabaseFailedError, match="took longer"):
-        find(database, "习", timeout_seconds=0.001)
+        find(database, "学习学", timeout_seconds=0.001)

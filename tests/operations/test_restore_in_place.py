@@ -169,8 +169,8 @@ def test_without_the_right_to_make_databases_it_is_the_way(
             planned_in_place(backup, poor, options, Silence(), lambda: backup),
         ):
             pass
-        for name in ("chatdb_touch_conversations", "chatdb_search_hits"):
-            execute(filled, f"ALTER FUNCTION {name} OWNER TO {role}")
+        for name in ("touch_conversations", "search_hits", "search_query", "search_text"):
+            execute(filled, f"ALTER FUNCTION chatdb_{name} OWNER TO {role}")
         with planned_in_place(backup, poor, options, Silence(), lambda: backup) as planned:
             planned.run()
 

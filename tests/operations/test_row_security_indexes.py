@@ -109,7 +109,7 @@ def test_words_are_looked_up_in_the_index(many: Deployment, who: str) -> None:
             (many.first.id,),
         ).fetchone()
         assert row is not None
-        before = used(connection, "ix_messages_content_search")
+        before = used(connection, "ix_messages_search")
         with many.open(getattr(many, who)) as database:
             hits = search.search(
                 database, str(row[0]), organization_key=ACME, options=SearchOptions()
@@ -117,7 +117,7 @@ def test_words_are_looked_up_in_the_index(many: Deployment, who: str) -> None:
             common = search.search(
                 database, "common", organization_key=ACME, options=SearchOptions()
             )
-        wait_until(lambda: used(connection, "ix_messages_content_search") > before)
+        wait_until(lambda: used(connection, "ix_messages_search") > before)
 
     assert len(hits.hits) == 1
     assert len(common.hits) == 20

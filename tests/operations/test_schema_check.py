@@ -135,7 +135,7 @@ def test_a_search_index_that_is_missing_on_purpose_is_a_note(
     database: Database, state: str
 ) -> None:
     if database.dialect.name == "postgresql":
-        execute(database, "DROP INDEX ix_messages_content_search")
+        execute(database, "DROP INDEX ix_messages_search")
     else:
         execute(database, "DROP TRIGGER messages_search_insert")
     assert len(check(database).differences) == 1

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from chatdb.db.contract.search_filters import NO_FILTERS, SearchFilters
 from chatdb.db.schema import conversations, messages
 from chatdb.errors import DatabaseFailedError
+from chatdb.primitives.normal_form import is_unspaced, needed_lexemes
 
 _BLANK: Any = sa.literal_column("' '", sa.Text)
 
@@ -24,14 +25,27 @@ MessageKey = tuple[datetime, UUID, UUID]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One search term: words in sequence, or a piece of text, or both.
+    """One search term: words of a normal form in sequence; with `prefix` the last is a prefix."""
 
-    `pieces` are runs of letters, digits and marks; with `prefix` the last one is a prefix.
-    """
-
-    pieces: tuple[str, ...] = ()
+    words: tuple[str, ...]
     prefix: bool = False
-    contains: str | None = None
+
+    @property
+    def pattern(self) -> str:
+        """What a normal form contains that has the term: ` two words `."""
+        first = "" if is_unspaced(self.words[0]) else " "
+        last = "" if self.prefix or is_unspaced(self.words[-1]) else " "
+        return f"{first}{' '.join(self.words)}{last}"
+
+    @property
+    def lexemes(self) -> tuple[str, ...]:
+        """What the index has of each text that has the term; the last may be a prefix."""
+        return tuple(lexeme for word in self.words for lexeme in needed_lexemes(word))
+
+    @property
+    def is_told_by_lexemes(self) -> bool:
+        """Tell whether the index alone knows: it has no places."""
+        return len(self.lexemes) == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +76,17 @@ class SearchRequest:
     matches: Callable[[str], bool] = field(default=lambda _: True)
 
 
+@dataclass(frozen=True, slots=True)
+class NewestHits:
+    """The keys of the newest hits, newest first.
+
+    `until`: only messages down to this one were looked at, and older ones may be hits too.
+    """
+
+    keys: list[MessageKey]
+    until: MessageKey | None = None
+
+
 class MessageSearch(ABC):
     """Finds the newest messages that match a request."""
 
@@ -79,8 +104,8 @@ class MessageSearch(ABC):
         """
 
     @abstractmethod
-    def newest(self, connection: sa.Connection, request: SearchRequest) -> list[MessageKey]:
-        """Return the keys of the newest `limit` messages, newest first."""
+    def newest(self, connection: sa.Connection, request: SearchRequest) -> NewestHits:
+        """Return the newest hits, `limit` at most."""
 
     @abstractmethod
     def conversations(self, connection: sa.Connection, request: SearchRequest) -> list[UUID]:
@@ -93,24 +118,13 @@ class MessageSearch(ABC):
         None if no index can answer. Pays if the words are rare among many organizations.
         """
 
-    def contains(self, text: str) -> sa.ColumnElement[bool]:
-        """Return the condition that a message has a piece of text (ASCII case apart)."""
-        content, attached = messages.c.content, messages.c.attached_text
-        # Never NULL: that would leave out what a query excludes.
-        beside = sa.and_(attached.is_not(None), self._is_in(attached, text))
-        return sa.or_(self._is_in(content, text), beside)
-
-    @abstractmethod
-    def _is_in(self, column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
-        """Return the condition that a column has a piece of text (ASCII case apart)."""
-
     @abstractmethod
     def is_hidden(self) -> sa.ColumnElement[bool]:
         """Return the condition that the message was hidden in its source."""
 
     @abstractmethod
-    def has_term(self, term: Term) -> sa.ColumnElement[bool]:
-        """Return the condition that the index has the words of a term."""
+    def in_sequence(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions on the order of words, which the main query does not cover."""
 
     def filters(
         self, request: SearchRequest, *, for_candidates: bool = False
@@ -133,7 +147,7 @@ class MessageSearch(ABC):
         yield from request.filters.of_message()
         if not request.include_hidden:
             yield ~self.is_hidden()
-        yield from self._pieces_of_text(request)
+        yield from self.in_sequence(request)
 
     def times(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions that limit the walk from the newest message on."""
@@ -145,20 +159,6 @@ class MessageSearch(ABC):
         if request.before_key is not None:
             yield from _before(request.before_key)
 
-    def _pieces_of_text(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
-        for group in request.all_of:
-            if any(term.contains is not None for term in group):
-                yield sa.or_(*(self._condition(term) for term in group))
-        for term in request.none_of:
-            if term.contains is not None or not any(map(is_for_index, request.all_of)):
-                yield ~self._condition(term)
-
-    def _condition(self, term: Term) -> sa.ColumnElement[bool]:
-        conditions = [self.has_term(term)] if term.pieces else []
-        if term.contains is not None:
-            conditions.append(self.contains(term.contains))
-        return sa.and_(*conditions)
-
 
 def searched_text() -> sa.ColumnElement[str]:
     """Return what is searched of a message: its words, then what was seen beside them."""
@@ -167,23 +167,11 @@ def searched_text() -> sa.ColumnElement[str]:
     return text
 
 
-def is_for_index(group: tuple[Term, ...]) -> bool:
-    """Tell whether the main index query can narrow the messages to this group's."""
-    return all(term.pieces for term in group)
-
-
 def filtered_columns(request: SearchRequest) -> tuple[sa.Column[Any], ...]:
     """Return the columns, beside those of a `MessageKey`, that `filters` has conditions on."""
     c = messages.c
     always = (c.organization_id, c.role, c.content, c.attached_text, c.metadata)
     return *always, *request.filters.columns()
-
-
-def like_pattern(text: str) -> str:
-    """Return the LIKE pattern (escaped by `!`) for a text anywhere."""
-    for character in "!%_":
-        text = text.replace(character, "!" + character)
-    return f"%{text}%"
 
 
 _NARROWER: dict[TimedWork, str] = {

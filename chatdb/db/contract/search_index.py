@@ -53,12 +53,28 @@ class Glance:
     is_small: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """How many messages were indexed in their normal form, and how many still wait for it."""
+
+    indexed: int = 0
+    waiting: int = 0
+
+
 class SearchIndex(ABC):
     """The full-text index of one database system."""
 
     @abstractmethod
     def glance(self, connection: sa.Connection) -> Glance:
         """Return what a few milliseconds can find out."""
+
+    @abstractmethod
+    def catch_up(self, database: "Database", *, seconds: float | None = 5.0) -> CaughtUp:
+        """Index what other programs wrote, for so many seconds at most (None: no limit).
+
+        On SQLite their texts are indexed by plain means, and wait for their normal form. What
+        cannot be written now, as the file is locked or may only be read, goes on waiting.
+        """
 
     @abstractmethod
     def look(self, connection: sa.Connection, *, seconds: float | None) -> IndexSight:

@@ -6,21 +6,15 @@ rows it returns; the messages are then read, and all other conditions checked, a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from chatdb.db.contract.search import MessageKey, SearchRequest
+from chatdb.db.contract.search import MessageKey, NewestHits, SearchRequest
 from chatdb.db.schema import messages
 
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The search terms as a tsquery; `guide` is one whose hits the planner can estimate."""
-
-    query: sa.ColumnElement[Any]
-    guide: sa.ColumnElement[Any]
+_CANDIDATES = 20_000
+"""Whose words' order is checked for one page."""
 
 
 def is_bound(connection: sa.Connection) -> bool:
@@ -31,31 +25,40 @@ def is_bound(connection: sa.Connection) -> bool:
 def newest_hits(
     connection: sa.Connection,
     request: SearchRequest,
-    words: Words,
+    query: sa.ColumnElement[Any],
     conditions: Sequence[sa.ColumnElement[bool]],
-) -> list[MessageKey]:
-    """Return the keys of the newest messages that have the words and meet the conditions."""
+    sequence: Sequence[sa.ColumnElement[bool]],
+) -> NewestHits:
+    """Return the newest messages that have the lexemes and meet the conditions.
+
+    `sequence` is checked too; of as many candidates as are few, newest first.
+    """
+    found: list[MessageKey] = []
+    until: MessageKey | None = None
     # A second read of all hits costs far more than a few rows that the conditions drop.
-    most = 2 * request.limit
-    rows = connection.execute(_statement(request, words, conditions, most=most)).fetchall()
-    found = [(row[0], row[1], row[2]) for row in rows if row[3]]
-    if len(found) < request.limit and len(rows) == most:
-        everything = _statement(request, words, conditions, most=None)
-        found = [(row[0], row[1], row[2]) for row in connection.execute(everything)]
-    return found[: request.limit]
+    for most in (2 * request.limit, _CANDIDATES if sequence else None):
+        statement = _statement(request, query, [*conditions, *sequence], most=most)
+        rows = connection.execute(statement).fetchall()
+        found = [(row[0], row[1], row[2]) for row in rows if row[3]][: request.limit]
+        if len(found) == request.limit or len(rows) != most:
+            return NewestHits(found)
+        until = (rows[-1][0], rows[-1][1], rows[-1][2])
+    return NewestHits(found, until)
 
 
 def hit_conversations(
-    request: SearchRequest, words: Words, conditions: Sequence[sa.ColumnElement[bool]]
+    request: SearchRequest,
+    query: sa.ColumnElement[Any],
+    conditions: Sequence[sa.ColumnElement[bool]],
 ) -> sa.Select[Any]:
-    """Return what reads the conversations of all messages that have the words."""
-    hits = _statement(request, words, conditions, most=None).order_by(None).limit(None).subquery()
+    """Return what reads the conversations of all messages that have the lexemes."""
+    hits = _statement(request, query, conditions, most=None).order_by(None).limit(None).subquery()
     return sa.select(hits.c.conversation_id).distinct()
 
 
 def _statement(
     request: SearchRequest,
-    words: Words,
+    query: sa.ColumnElement[Any],
     conditions: Sequence[sa.ColumnElement[bool]],
     *,
     most: int | None,
@@ -65,14 +68,13 @@ def _statement(
     until = [request.before, None if request.before_key is None else request.before_key[0]]
     hits: Any = (
         sa.func.chatdb_search_hits(
-            words.query,
+            query,
             sa.cast(sa.literal(most), sa.Integer),
             sa.cast(sa.literal(request.after), columns.created_at.type),
             sa.cast(
                 sa.literal(min((time for time in until if time is not None), default=None)),
                 columns.created_at.type,
             ),
-            words.guide,
         )
         .table_valued(
             *(

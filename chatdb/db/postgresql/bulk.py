@@ -35,7 +35,9 @@ from chatdb.db.postgresql.files import leave_places, write_files
 from chatdb.records import Conversation, Message
 from chatdb.store import columns
 
-SEARCH_INDEXES = ("ix_messages_content_search", "ix_messages_attached_search")
+SEARCH_INDEX = "ix_messages_search"
+FORMER_SEARCH_INDEXES = ("ix_messages_content_search", "ix_messages_attached_search")
+"""Those of databases before revision 0009."""
 """Of the words of messages, and of those that have text beside them, of both together."""
 # A reader holds the lock up; loading with the index in place is better than waiting for it.
 DROP_WAIT = "3s"
@@ -150,9 +152,9 @@ class PostgresqlBulk(Bulk):
         driver = driver_connection(connection)
         with driver.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_get_indexdef(to_regclass(name)) FROM unnest(%s::text[]) AS name"
-                " WHERE to_regclass(name) IS NOT NULL",
-                (list(SEARCH_INDEXES),),
+                "SELECT pg_get_indexdef(index) FROM to_regclass(%s) AS index"
+                " WHERE index IS NOT NULL",
+                (SEARCH_INDEX,),
             )
             definitions = [definition for (definition,) in cursor.fetchall()]
             if not definitions:
@@ -163,7 +165,7 @@ class PostgresqlBulk(Bulk):
                     cursor.execute("SELECT current_setting('lock_timeout')")
                     before = cursor.fetchone()[0]
                     cursor.execute(f"SET LOCAL lock_timeout = '{DROP_WAIT}'")
-                    cursor.execute(f"DROP INDEX IF EXISTS {', '.join(SEARCH_INDEXES)}")
+                    cursor.execute(f"DROP INDEX IF EXISTS {SEARCH_INDEX}")
                     # The rows that follow wait as long as the import was told to.
                     cursor.execute("SELECT set_config('lock_timeout', %s, true)", (before,))
             except (
@@ -179,7 +181,7 @@ class PostgresqlBulk(Bulk):
         with driver.cursor() as cursor:
             # Two imports end at once: the second waits here and finds the index built.
             cursor.execute("LOCK TABLE messages IN SHARE MODE")
-            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (SEARCH_INDEXES[0],))
+            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (SEARCH_INDEX,))
             if cursor.fetchone()[0]:
                 return
             tune_build(cursor)

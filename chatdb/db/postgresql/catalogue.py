@@ -116,7 +116,7 @@ def read(connection: sa.Connection) -> Sequence[CatalogueEntry]:
 
 
 def dump(connection: sa.Connection) -> Sequence[str]:
-    """Return the statements of the live schema: tables, what depends on them, functions.
+    """Return the statements of the live schema: tables, functions, what depends on them.
 
     Names have no schema: the search path of the session that runs them decides.
     """
@@ -140,6 +140,8 @@ def dump(connection: sa.Connection) -> Sequence[str]:
         f"ALTER TABLE {_quoted(table)} ADD CONSTRAINT {_quoted(name)} {text}"
         for table, name, text in own + foreign
     ]
+    # Before the indexes, which call some of them; a body of PL/pgSQL may name what comes later.
+    statements += _create_functions(connection)
     statements += [index_definition(row[2]) for row in _query(connection, _INDEXES)]
     statements += [
         f"CREATE {'VIEW' if kind == 'v' else 'MATERIALIZED VIEW'} {_quoted(name)}"
@@ -149,8 +151,6 @@ def dump(connection: sa.Connection) -> Sequence[str]:
         for name, kind, _, text, options, *_ in relations
         if kind in ("v", "m")
     ]
-    statements += _create_functions(connection)
-    # After the functions, which a trigger's definition names.
     statements += [_trigger(row[2]) for row in _query(connection, _TRIGGERS)]
     return statements + _create_policies(connection, relations)
 

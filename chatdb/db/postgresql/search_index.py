@@ -1,4 +1,4 @@
-"""The GIN indexes on PostgreSQL: their state, a check by amcheck, building beside the old one.
+"""The GIN index on PostgreSQL: its state, a check by amcheck, building beside the old one.
 
 CREATE and REINDEX INDEX CONCURRENTLY let writers continue. They cannot run in a transaction and
 need settings of the session, so they use a direct connection to the server; an interrupted one
@@ -14,9 +14,9 @@ import psycopg
 import sqlalchemy as sa
 
 from chatdb.db.connect import connect_postgresql, driver_connection
-from chatdb.db.contract.search_index import Forget, Glance, IndexSight, SearchIndex
+from chatdb.db.contract.search_index import CaughtUp, Forget, Glance, IndexSight, SearchIndex
 from chatdb.db.migrating.catalogue import expected_catalogue
-from chatdb.db.postgresql.bulk import SEARCH_INDEXES, PostgresqlBulk, tune_build
+from chatdb.db.postgresql.bulk import SEARCH_INDEX, PostgresqlBulk, tune_build
 from chatdb.db.postgresql.catalogue import index_definition
 from chatdb.errors import DatabaseFailedError
 from chatdb.primitives.beside import beside
@@ -36,8 +36,7 @@ _LONG_WORK = (
     " 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout',"
     " 'idle_session_timeout')"
 )
-_NAMES = ", ".join(f"'{name}'" for name in SEARCH_INDEXES)
-_LEFT_OVER = f"^({'|'.join(SEARCH_INDEXES)})_cc(new|old)[0-9]*$"
+_LEFT_OVER = f"^{SEARCH_INDEX}_cc(new|old)[0-9]*$"
 _INDEXES = f"""
 SELECT i.relname::text, x.indisvalid AND x.indisready, pg_relation_size(i.oid),
        pg_get_indexdef(i.oid),
@@ -45,8 +44,8 @@ SELECT i.relname::text, x.indisvalid AND x.indisready, pg_relation_size(i.oid),
                WHERE p.relid = x.indrelid AND p.datname = current_database())
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 WHERE x.indrelid = to_regclass('messages')
-  AND (i.relname IN ({_NAMES}) OR i.relname ~ '{_LEFT_OVER}' AND NOT x.indisvalid)
-ORDER BY i.relname NOT IN ({_NAMES}), i.relname
+  AND (i.relname = '{SEARCH_INDEX}' OR i.relname ~ '{_LEFT_OVER}' AND NOT x.indisvalid)
+ORDER BY i.relname <> '{SEARCH_INDEX}', i.relname
 """
 _PROGRESS = """
 SELECT phase, blocks_total, blocks_done FROM pg_stat_progress_create_index WHERE pid = %s
@@ -71,14 +70,22 @@ _CORRUPTED = ("XX001", "XX002")
 
 
 class PostgresqlSearchIndex(SearchIndex):
-    """The two indexes of `SEARCH_INDEXES`, which are built, checked and dropped together."""
+    """`bulk.SEARCH_INDEX`, of the lexemes that `chatdb_search_text` makes."""
 
     def glance(self, connection: sa.Connection) -> Glance:
         usable = connection.exec_driver_sql(
             "SELECT count(*) FROM pg_index WHERE indisvalid AND indisready"
-            f" AND indexrelid IN (SELECT to_regclass(name) FROM unnest(ARRAY[{_NAMES}]) AS name)"
+            f" AND indexrelid = to_regclass('{SEARCH_INDEX}')"
         ).scalar()
-        return Glance(is_usable=usable == len(SEARCH_INDEXES))
+        return Glance(is_usable=bool(usable))
+
+    def catch_up(
+        self,
+        database: "Database",  # noqa: ARG002 - the server indexes all texts itself
+        *,
+        seconds: float | None = 5.0,  # noqa: ARG002
+    ) -> CaughtUp:
+        return CaughtUp()
 
     def look(
         self,
@@ -87,19 +94,20 @@ class PostgresqlSearchIndex(SearchIndex):
         seconds: float | None,  # noqa: ARG002 - the catalogue is read at once
     ) -> IndexSight:
         found = connection.exec_driver_sql(_INDEXES).fetchall()
-        there = {row[0] for row in found}
-        objects = [f"the index {name} is missing" for name in SEARCH_INDEXES if name not in there]
+        objects = []
+        if all(name != SEARCH_INDEX for name, *_ in found):
+            objects.append(f"the index {SEARCH_INDEX} is missing")
         size = None
         for name, is_valid, size_of_it, definition, is_building in found:
-            if name not in SEARCH_INDEXES:
+            if name != SEARCH_INDEX:
                 objects.append(f"the index {name} was left by an interrupted build")
                 continue
-            size = int(size_of_it) + (size or 0)
+            size = int(size_of_it)
             if not is_valid and is_building:
                 objects.append(f"the index {name} is being built")
             elif not is_valid:
                 objects.append(f"the index {name} is invalid: its build was interrupted")
-            elif index_definition(definition) != _expected()[name]:
+            elif index_definition(definition) != _expected():
                 objects.append(f"the index {name} is not chatdb's")
         return IndexSight(bytes=size, objects=tuple(objects))
 
@@ -130,14 +138,10 @@ class PostgresqlSearchIndex(SearchIndex):
             forget(own)
 
 
-def _expected() -> dict[str, str]:
-    """Return the statements that make the indexes by their names, in the order of making."""
-    found = {
-        entry.name: entry.definition
-        for entry in expected_catalogue("postgresql")
-        if entry.kind == "index"
-    }
-    return {name: found[name] for name in SEARCH_INDEXES}
+def _expected() -> str:
+    """Return the statement that makes the index."""
+    entries = expected_catalogue("postgresql")
+    return next(entry.definition for entry in entries if entry.name == SEARCH_INDEX)
 
 
 def _checked_by_amcheck(connection: sa.Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -155,8 +159,7 @@ def _checked_by_amcheck(connection: sa.Connection) -> tuple[tuple[str, ...], tup
         # A damaged index ends the transaction; the report still has to be read in it.
         with connection.begin_nested():
             check = function.partition("(")[0]
-            for name in SEARCH_INDEXES:
-                connection.exec_driver_sql(f"SELECT {check}(to_regclass('{name}'))")
+            connection.exec_driver_sql(f"SELECT {check}(to_regclass('{SEARCH_INDEX}'))")
     except sa.exc.DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) not in _CORRUPTED:
             raise
@@ -171,40 +174,37 @@ def _build_beside(connection: "psycopg.Connection[Any]", url: "DatabaseUrl", wat
     pid = connection.info.backend_pid
     watch.begin("building the search index", None)
     with beside(lambda ended: _follow(url, pid, watch, ended)):
-        usable = _drop_unusable(connection)
-        if has_waited and len(usable) == len(SEARCH_INDEXES):
-            return  # The session that was waited for has just built them.
+        is_usable = _drop_unusable(connection)
+        if has_waited and is_usable:
+            return  # The session that was waited for has just built it.
         with connection.cursor() as cursor:
             tune_build(cursor, session=True)
         try:
-            for name, definition in _expected().items():
-                statement = f"REINDEX INDEX CONCURRENTLY {name}"
-                if name not in usable:
-                    statement = definition.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1)
-                connection.execute(statement.encode())
+            statement = f"REINDEX INDEX CONCURRENTLY {SEARCH_INDEX}"
+            if not is_usable:
+                statement = _expected().replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1)
+            connection.execute(statement.encode())
         # An interrupted concurrent build leaves an invalid index, which every insert maintains.
         except BaseException:
             _clear(connection)
             raise
     valid = {name for name, is_valid, *_ in connection.execute(_INDEXES).fetchall() if is_valid}
-    for name in SEARCH_INDEXES:
-        if name not in valid:
-            raise DatabaseFailedError(
-                f"{name} is not valid after it was built",
-                hint="see the server's log, then: chatdb search-index rebuild",
-            )
+    if SEARCH_INDEX not in valid:
+        raise DatabaseFailedError(
+            f"{SEARCH_INDEX} is not valid after it was built",
+            hint="see the server's log, then: chatdb search-index rebuild",
+        )
 
 
-def _drop_unusable(connection: "psycopg.Connection[Any]") -> set[str]:
-    """Drop invalid, left-over or foreign indexes; return the names of those that stay."""
-    usable = set()
-    expected = _expected()
+def _drop_unusable(connection: "psycopg.Connection[Any]") -> bool:
+    """Drop invalid, left-over or foreign indexes; tell whether chatdb's stays."""
+    is_usable = False
     for name, is_valid, _, definition, _ in connection.execute(_INDEXES).fetchall():
-        if is_valid and index_definition(definition) == expected.get(name):
-            usable.add(name)
+        if is_valid and name == SEARCH_INDEX and index_definition(definition) == _expected():
+            is_usable = True
         else:
             connection.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"'.encode())
-    return usable
+    return is_usable
 
 
 def _clear(connection: "psycopg.Connection[Any]") -> None:
@@ -231,8 +231,7 @@ def _build_in_a_transaction(database: "Database", watch: Watch) -> None:
             connection.exec_driver_sql(f'DROP INDEX "{name}"')
         with driver_connection(connection).cursor() as cursor:
             tune_build(cursor)
-        for definition in _expected().values():
-            connection.exec_driver_sql(definition)
+        connection.exec_driver_sql(_expected())
 
 
 def _wait_for_turn(connection: "psycopg.Connection[Any]", watch: Watch) -> bool:

@@ -35,6 +35,7 @@ from chatdb.db.contract.bulk import (
     row_maker,
     sized_files,
 )
+from chatdb.db.sqlite.search_forms import FORMS, QUEUE, clear_forms, make_forms
 from chatdb.db.types import time_text
 from chatdb.primitives import canonical
 from chatdb.records import Message
@@ -142,7 +143,7 @@ class SqliteBulk(Bulk):
         for name, _ in triggers:
             driver.execute(f"DROP TRIGGER {name}")
         if triggers:
-            driver.execute("INSERT INTO messages_search(messages_search) VALUES ('delete-all')")
+            _empty_search(driver)
         return [text for _, text in triggers]
 
     def build_search_index(self, connection: sa.Connection, statements: Sequence[str]) -> None:
@@ -152,7 +153,7 @@ class SqliteBulk(Bulk):
         # Present triggers mean that another run has built it already: they end a build.
         if any(name.startswith(_SEARCH_TRIGGERS) for name in present):
             return
-        driver.execute("INSERT INTO messages_search(messages_search) VALUES ('delete-all')")
+        _empty_search(driver)
         fill_search(driver)
         for statement in statements:
             driver.execute(statement)
@@ -195,6 +196,11 @@ def _without_triggers(driver: sqlite3.Connection) -> Iterator[None]:
         driver.execute(text)
 
 
+def _empty_search(driver: sqlite3.Connection) -> None:
+    driver.execute("INSERT INTO messages_search(messages_search) VALUES ('delete-all')")
+    clear_forms(driver)
+
+
 def _last_rid(driver: sqlite3.Connection) -> int:
     return int(driver.execute("SELECT coalesce(max(rid), 0) FROM messages").fetchone()[0])
 
@@ -222,6 +228,7 @@ def fill_search(
     last = _last_rid(driver)
     while after < last:
         with ahead():
+            make_forms(driver, after, after + SEARCH_CHUNK)
             filled = driver.execute(
                 "INSERT INTO messages_search(rowid, content)"
                 " SELECT rid, content FROM messages_search_source WHERE rid > ? AND rid <= ?",
@@ -256,6 +263,11 @@ def _apply_changes(
                 f" WHERE rid IN (SELECT rid FROM messages WHERE {where})",
                 values,
             )
+            for table in (FORMS, QUEUE):
+                driver.execute(
+                    f"DELETE FROM {table} WHERE rid IN (SELECT rid FROM messages WHERE {where})",
+                    values,
+                )
         driver.execute(f"DELETE FROM messages WHERE {where}", values)
     driver.executemany(
         "DELETE FROM message_files WHERE organization_id = ? AND conversation_id = ?"

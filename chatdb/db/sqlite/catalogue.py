@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from chatdb.db.contract.migration import CatalogueEntry
 from chatdb.db.schema import TABLE_NAMES
+from chatdb.db.sqlite.search_forms import FORMS, QUEUE
 
 # Without SQL are the indexes that SQLite makes for keys; their names are not chatdb's.
 _MASTER = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
@@ -53,6 +54,8 @@ def _objects(connection: sa.Connection) -> list[tuple[str, str, str, str]]:
         # come from the module, not from the SQL.
         if kind == "table" and text.upper().startswith("CREATE VIRTUAL TABLE"):
             kind = "virtual"
+        elif name in (FORMS, QUEUE):
+            kind = "virtual"  # Described by its statement too, which `search-index rebuild` runs.
         if table in TABLE_NAMES or _is_search(kind, name):
             found.append((kind, name, table, text))
     return found

@@ -1,4 +1,4 @@
-"""Search on SQLite: FTS5 over the contents, LIKE for scripts without spaces."""
+"""Search on SQLite: FTS5 over the texts, or over their normal forms where it needs those."""
 
 import sqlite3
 import time
@@ -14,18 +14,18 @@ from chatdb.db.connect import driver_connection
 from chatdb.db.contract.search import (
     MessageKey,
     MessageSearch,
+    NewestHits,
     SearchRequest,
     Term,
     TimedWork,
     filtered_columns,
-    is_for_index,
-    like_pattern,
     searched_text,
     timed_out,
 )
-from chatdb.db.schema import INDEXED_CHARACTERS, messages
+from chatdb.db.schema import messages
 from chatdb.db.sqlite.damage import is_damaged
 from chatdb.errors import UsageError
+from chatdb.primitives.normal_form import LONGEST_WORD, SEARCHED_CHARACTERS, is_unspaced
 
 MANY_HITS = 20_000
 """From this many hits on, walking from the newest message is faster than sorting the hits."""
@@ -65,19 +65,18 @@ class SqliteSearch(MessageSearch):
             # The connection goes on to other work, which has no deadline.
             driver.set_progress_handler(None, 0)
 
-    def newest(self, connection: sa.Connection, request: SearchRequest) -> list[MessageKey]:
-        query = main_query(request) if request.indexed else None
+    def newest(self, connection: sa.Connection, request: SearchRequest) -> NewestHits:
+        _offer_matcher(connection, request)
+        query = _main_query(request) if request.indexed else None
         few = query is not None and self._has_few_hits(connection, query)
-        filters = self.filters(request, for_candidates=few)
+        filters = [*self.filters(request, for_candidates=few), *self.in_sequence(request)]
         statement = _newest(messages, self.times(request), filters, request.limit)
-        if not request.indexed:
-            statement = statement.where(_matches_itself(connection, request))
         organization = "messages.organization_id"
         if query is not None:
             if not few and _is_of_whole_words(request):
                 found = self._among_the_newest(connection, request, query)
                 if len(found) == request.limit:
-                    return found
+                    return NewestHits(found)
             # A unary plus keeps the planner from using an index on the column.
             rid = "messages.rid" if few else "+messages.rid"
             # Few hits are looked up by row id; by its own index
@@ -87,16 +86,15 @@ class SqliteSearch(MessageSearch):
         own = sa.text(f"{organization} = :organization").bindparams(
             organization=str(request.organization_id)
         )
-        return [tuple(row) for row in connection.execute(statement.where(own))]
+        return NewestHits([tuple(row) for row in connection.execute(statement.where(own))])
 
     def conversations(self, connection: sa.Connection, request: SearchRequest) -> list[UUID]:
+        _offer_matcher(connection, request)
         found = sa.select(messages.c.conversation_id).distinct()
-        query = main_query(request) if request.indexed else None
+        query = _main_query(request) if request.indexed else None
         filters = self.filters(request, for_candidates=query is not None)
-        found = found.where(*self.times(request), *filters)
+        found = found.where(*self.times(request), *filters, *self.in_sequence(request))
         own: Any = messages.c.organization_id == request.organization_id
-        if not request.indexed:
-            found = found.where(_matches_itself(connection, request))
         if query is not None:
             found = found.where(_matching("messages.rid", query))
             # By its own index the tenant's rows would all be walked.
@@ -106,14 +104,18 @@ class SqliteSearch(MessageSearch):
         return list(connection.scalars(found.where(own)))
 
     def organizations(self, connection: sa.Connection, request: SearchRequest) -> set[UUID] | None:
-        query = main_query(request)
+        query = _main_query(request)
         if query is None or not request.indexed:
             return None
         holding = sa.select(messages.c.organization_id).where(_matching("messages.rid", query))
         return set(connection.scalars(holding.distinct()))
 
-    def _is_in(self, column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
-        return column.like(like_pattern(text), escape="!")
+    def in_sequence(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
+        terms = (*(term for group in request.all_of for term in group), *request.none_of)
+        is_told = request.all_of and all(map(_is_told_by_index, terms))
+        if terms and not (request.indexed and is_told):
+            text = sa.func.substr(searched_text(), 1, SEARCHED_CHARACTERS)
+            yield getattr(sa.func, _MATCHES)(text, type_=sa.Boolean)
 
     def is_hidden(self) -> sa.ColumnElement[bool]:
         return sa.literal_column(
@@ -122,10 +124,6 @@ class SqliteSearch(MessageSearch):
             " THEN json_extract(messages.metadata, '$.chatdb.hidden') END, 0) = 1",
             sa.Boolean,
         )
-
-    def has_term(self, term: Term) -> sa.ColumnElement[bool]:
-        condition: sa.ColumnElement[bool] = _matching("+messages.rid", _phrase(term))
-        return condition
 
     def _among_the_newest(
         self, connection: sa.Connection, request: SearchRequest, query: str
@@ -140,7 +138,8 @@ class SqliteSearch(MessageSearch):
         newest = _newest(messages, [own, *self.times(request)], [], NEWEST_PER_HIT * request.limit)
         inner = newest.add_columns(*filtered_columns(request), rid).subquery("messages")
         adapt = ClauseAdapter(inner).traverse
-        filters = [*map(adapt, self.filters(request, for_candidates=True)), _is_hit(query)]
+        checks = (*self.filters(request, for_candidates=True), *self.in_sequence(request))
+        filters = [_is_hit(query), *map(adapt, checks)]
         statement = _newest(inner, [], filters, request.limit)
         return [tuple(row) for row in connection.execute(statement)]
 
@@ -179,26 +178,31 @@ def _is_hit(query: str) -> Any:
     ).bindparams(hit=query)
 
 
-def main_query(request: SearchRequest) -> str | None:
+def _main_query(request: SearchRequest) -> str | None:
     """Return the query in FTS5's syntax, every word quoted; None if the index cannot help."""
     if request.raw is not None:
         return request.raw
-    groups = [
-        "(" + " OR ".join(map(_phrase, group)) + ")"
-        for group in request.all_of
-        if is_for_index(group)
-    ]
-    if not groups:
+    if not request.all_of:
         return None
+    groups = ("(" + " OR ".join(map(_needed, group)) + ")" for group in request.all_of)
     query = " AND ".join(groups)
-    excluded = [_phrase(term) for term in request.none_of if term.contains is None]
+    excluded = [_needed(term) for term in request.none_of if _is_told_by_index(term)]
     # FTS5's NOT wants something on its left: a query of exclusions alone is not for the index.
     return f"({query}) NOT ({' OR '.join(excluded)})" if excluded else query
 
 
-def _phrase(term: Term) -> str:
-    # Unquoted, FTS5 reads `multi-agent`, `20.04` and `it's` as syntax errors.
-    return f'"{" ".join(term.pieces)}"' + ("*" if term.prefix else "")
+def _is_told_by_index(term: Term) -> bool:
+    """Tell whether the index alone knows: of words with blanks between it has the order."""
+    return term.is_told_by_lexemes or not any(map(is_unspaced, term.words))
+
+
+def _needed(term: Term) -> str:
+    """Return what all texts with the term have: words side by side, or each lexeme."""
+    # The rest of a very long word is in the index, but not in its normal form.
+    star = "*" if term.prefix or len(term.lexemes[-1]) == LONGEST_WORD else ""
+    if _is_told_by_index(term):
+        return f'"{" ".join(term.lexemes)}"{star}'
+    return "(" + " AND ".join(f'"{lexeme}"' for lexeme in term.lexemes) + f"{star})"
 
 
 def _matching(rid: str, query: str) -> Any:
@@ -208,12 +212,10 @@ def _matching(rid: str, query: str) -> Any:
     return sa.literal_column(rid).in_(found.where(condition))
 
 
-def _matches_itself(connection: sa.Connection, request: SearchRequest) -> Any:
-    """Check every message with our own matcher: slow, but correct without the index."""
+def _offer_matcher(connection: sa.Connection, request: SearchRequest) -> None:
+    """Let SQL call our own matcher: slow, but correct without the index."""
     driver = driver_connection(connection)
     driver.create_function(_MATCHES, 1, request.matches, deterministic=True)
-    text = sa.func.substr(searched_text(), 1, INDEXED_CHARACTERS)
-    return getattr(sa.func, _MATCHES)(text, type_=sa.Boolean)
 
 
 def _error_name(error: BaseException | None) -> str:

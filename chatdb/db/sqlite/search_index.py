@@ -8,17 +8,19 @@ check takes.
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from chatdb.db.connect import driver_connection
-from chatdb.db.contract.search_index import Forget, Glance, IndexSight, SearchIndex
+from chatdb.db.connect import connect_sqlite, driver_connection
+from chatdb.db.contract.search_index import CaughtUp, Forget, Glance, IndexSight, SearchIndex
 from chatdb.db.migrating.catalogue import expected_catalogue
 from chatdb.db.sqlite.bulk import CACHE_KIB, fill_search
 from chatdb.db.sqlite.catalogue import normal
 from chatdb.db.sqlite.damage import SEARCH_TABLE as TABLE
+from chatdb.db.sqlite.search_forms import FORMS, QUEUE, queued, take_from_queue
+from chatdb.errors import ChatdbError
 from chatdb.primitives.watch import Watch
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ _PARTS = ("data", "idx", "docsize", "config")
 _SMALL = 300_000
 """Up to this many words are counted for a search that found little."""
 _STEPS_BETWEEN_LOOKS = 10_000
+_AT_ONCE = 2_000
+_CATCH_UP_LOCK_SECONDS = 0.2
+"""A search does not wait for another program that writes."""
+_MOST_COUNTED = 100_000
 _WORDS = "chatdb_search_words"
 _UNREADABLE = ("SQLITE_CORRUPT", "SQLITE_ERROR")
 
@@ -54,6 +60,17 @@ class SqliteSearchIndex(SearchIndex):
             _, words = _totals(driver)
             return Glance(is_usable=True, is_small=words is None or words <= _SMALL)
         return Glance(is_usable=True, problem="its messages are not those of the table")
+
+    def catch_up(self, database: "Database", *, seconds: float | None = 5.0) -> CaughtUp:
+        ends = float("inf") if seconds is None else time.monotonic() + seconds
+        indexed = 0
+        waiting = _waiting(database)
+        # Locked, full or read-only: the search goes on with what is indexed.
+        with suppress(sqlite3.Error, ChatdbError):
+            while waiting and time.monotonic() < ends:
+                indexed += _catch_up_some(database)
+                waiting = _waiting(database)
+        return CaughtUp(indexed, waiting)
 
     def look(self, connection: sa.Connection, *, seconds: float | None) -> IndexSight:
         driver = driver_connection(connection)
@@ -123,6 +140,21 @@ class SqliteSearchIndex(SearchIndex):
             for statement in triggers:
                 driver.execute(statement)
             forget(connection)
+
+
+def _catch_up_some(database: "Database") -> int:
+    with closing(connect_sqlite(database.url, busy_seconds=_CATCH_UP_LOCK_SECONDS)) as driver:
+        driver.begin(write=True)
+        indexed = take_from_queue(driver, _AT_ONCE)
+        driver.execute("COMMIT")
+    return indexed
+
+
+def _waiting(database: "Database") -> int:
+    with database.transaction() as connection:
+        driver = driver_connection(connection)
+        there = driver.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (QUEUE,)).fetchone()
+        return queued(driver, _MOST_COUNTED) if there else 0
 
 
 def _expected() -> Sequence[tuple[str, str, str]]:
@@ -220,6 +252,8 @@ def _remove(driver: sqlite3.Connection) -> None:
     driver.execute("RELEASE remove_search")
     for part in _PARTS:
         driver.execute(f"DROP TABLE IF EXISTS {TABLE}_{part}")
+    for table in (FORMS, QUEUE):
+        driver.execute(f"DROP TABLE IF EXISTS {table}")
     driver.execute(f"DROP VIEW IF EXISTS {TABLE}_source")
 
 

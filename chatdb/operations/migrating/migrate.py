@@ -77,7 +77,13 @@ def bring_up(
         keep_copy=keep_copy,
         whose_tables=_whose_tables,
     )
-    return upgrade(database, revision=revision, settings=settings, watch=watch)
+    applied = upgrade(database, revision=revision, settings=settings, watch=watch)
+    if applied and revision is None:
+        # A revision cannot make the normal forms that SQLite's index has of many texts.
+        done = database.dialect.search_index().catch_up(database, seconds=None)
+        if done.indexed:
+            watch.note(f"indexed {done.indexed:,} messages in their normal form")
+    return applied
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from chatdb.backups.reading import OnBytes, open_data, packed_bytes
 from chatdb.backups.tolerant_script import TolerantScript
 from chatdb.db.connect import connect_postgresql
 from chatdb.db.migrating.revision import translated
-from chatdb.db.postgresql.bulk import SEARCH_INDEXES
+from chatdb.db.postgresql.bulk import FORMER_SEARCH_INDEXES, SEARCH_INDEX
 from chatdb.db.postgresql.rights import carried_rights
 from chatdb.db.url import DatabaseUrl
 from chatdb.errors import ChatdbError, InvalidInputError, StorageError
@@ -293,7 +293,7 @@ def _looked_at(task: Task) -> Iterator[tuple[PlainDump, Prepared | None]]:
             archive,
             url=task.url,
             tool_major=_tool_major(backup),
-            without=() if task.options.search_index else SEARCH_INDEXES,
+            without=() if task.options.search_index else (SEARCH_INDEX, *FORMER_SEARCH_INDEXES),
         ) as readable,
     ):
         yield readable.script, readable

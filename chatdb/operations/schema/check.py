@@ -23,7 +23,7 @@ from chatdb.store.search_index import search_index_state
 SEARCH_INDEX = "messages_search"
 SEARCH_KIND = "search index"
 """The kind of difference between a full-text index and its messages."""
-_SEARCH_NAMES = ("ix_messages_content_search", "ix_messages_attached_search", SEARCH_INDEX)
+_SEARCH_NAMES = ("ix_messages_search", SEARCH_INDEX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from chatdb.db.database import Database
 from chatdb.operations.searching.requests import (
+    catch_up,
     prepare,
     read_query,
     searching,
@@ -39,6 +40,7 @@ def find_conversations(
     """
     query, raw = read_query(text, options)
     dialect = database.dialect
+    said = catch_up(database)
     with searching(database, options) as connection:
         if query.in_title:
             every = replace(options, limit=_ALL, after=None)
@@ -56,4 +58,5 @@ def find_conversations(
         ):
             own = replace(prepared.request, organization_id=organization.id)
             ids[organization.id] = dialect.search().conversations(connection, own)
-        return FoundConversations(ids, tuple(prepared.notes(connection, has_more=False)))
+        notes = prepared.notes(connection, has_more=False)
+        return FoundConversations(ids, (*said, *notes))

@@ -13,7 +13,8 @@ from chatdb.db.schema import conversations, messages
 from chatdb.operations.searching.excerpts import excerpt, readable
 from chatdb.operations.searching.search_page import Hit, Neighbour, SearchOptions
 from chatdb.operations.searching.surroundings import surroundings
-from chatdb.operations.searching.words import SEARCHED_CHARACTERS, Matcher
+from chatdb.operations.searching.words import Matcher
+from chatdb.primitives.normal_form import SEARCHED_CHARACTERS
 from chatdb.store.nearby import Standing, read_standings
 
 Ranges = tuple[tuple[int, int], ...]

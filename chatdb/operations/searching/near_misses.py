@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from chatdb.db.contract.search import SearchRequest, Term
+from chatdb.primitives.normal_form import is_unspaced
 
 NEAR_SECONDS = 0.1
 """How long is looked for one: it is an offer, nobody waits for it."""
@@ -16,7 +17,7 @@ _MOST = 3
 def words_to_lengthen(request: SearchRequest) -> dict[int, str]:
     """Return the words that may begin longer ones, by their place in `all_of`."""
     groups = enumerate(request.all_of)
-    words = {place: group[0].pieces[0] for place, group in groups if _is_one_word(group)}
+    words = {place: group[0].words[0] for place, group in groups if _is_one_word(group)}
     return dict(list(words.items())[:_MOST])
 
 
@@ -30,5 +31,5 @@ def with_longer_words(request: SearchRequest, places: Iterable[int]) -> SearchRe
 
 def _is_one_word(group: tuple[Term, ...]) -> bool:
     term = group[0]
-    plain = len(group) == len(term.pieces) == 1 and not term.prefix and term.contains is None
-    return plain and len(term.pieces[0]) >= _SHORTEST
+    is_plain = len(group) == len(term.words) == 1 and not term.prefix
+    return is_plain and len(term.words[0]) >= _SHORTEST and not is_unspaced(term.words[0])

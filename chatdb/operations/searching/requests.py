@@ -27,6 +27,20 @@ _PATIENCE = 10
 """Organizations that are searched one by one before the index is asked which have hits."""
 
 
+def catch_up(database: Database) -> list[str]:
+    """Index what other programs wrote; return what the user should know of it."""
+    done = database.dialect.search_index().catch_up(database)
+    notes = []
+    if done.indexed:
+        notes.append(f"indexed {done.indexed:,} messages that were written by other means")
+    if done.waiting:
+        notes.append(
+            f"{done.waiting:,} messages wait to be indexed, and are found by plain words only;"
+            f" to index them: {COMPLETE_HINT}"
+        )
+    return notes
+
+
 @contextmanager
 def searching(database: Database, options: SearchOptions) -> Iterator[sa.Connection]:
     """Open a transaction to search in; DatabaseFailedError at the timeout."""
@@ -68,7 +82,7 @@ class PreparedSearch:
             # Few hits, or none: words missing from the index may be the reason.
             seen = self.index.look(connection, seconds=_LOOK_SECONDS)
             problem = next(iter(seen.problems), None)
-        notes = _notes(self.query, self.request, problem)
+        notes = _notes(self.request, problem)
         return [*notes, INCOMPLETE] if attached_text_is_incomplete(connection) else notes
 
 
@@ -130,18 +144,11 @@ def that_may_have_hits(
         yield organization
 
 
-def _notes(query: Query, request: SearchRequest, problem: str | None) -> list[str]:
+def _notes(request: SearchRequest, problem: str | None) -> list[str]:
     notes = []
-    terms = [term for group in query.all_of for term in group]
-    slow = [term.contains for term in (*terms, *query.none_of) if term.contains is not None]
     if not request.indexed:
         notes.append(
             f"there is no search index, so every message is read; to build it: {COMPLETE_HINT}"
-        )
-    elif slow:
-        shown = ", ".join(slow[:3])
-        notes.append(
-            f"searched the text of every message for {shown}: no index contains such words"
         )
     if problem is not None:
         notes.append(

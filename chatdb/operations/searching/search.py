@@ -25,6 +25,7 @@ from chatdb.operations.searching.near_misses import (
 )
 from chatdb.operations.searching.query import Query
 from chatdb.operations.searching.requests import (
+    catch_up,
     prepare,
     read_query,
     searching,
@@ -40,6 +41,9 @@ from chatdb.store.whole_keys import is_one_of, some_at_once
 
 __all__ = ["RANKED_HITS", "Hit", "SearchOptions", "SearchPage", "search"]
 
+_ENDED_EARLY = (
+    "only the newest messages were looked through for words side by side: the next page goes on"
+)
 _OPERATORS = frozenset(("and", "or", "not", "near"))
 
 
@@ -55,13 +59,16 @@ def search(
     query, raw = read_query(text, options)
     if options.rank and options.after is not None:
         raise UsageError("--rank has one page only", hint="leave out --after, or --rank")
+    said = catch_up(database)
     with searching(database, options) as connection:
         if query.in_title:
             return search_titles(connection, database.dialect, organization_key, query, options)
         prepared = prepare(connection, database.dialect, query, raw, options)
         keys = _newest(connection, database.dialect, organization_key, prepared.request, options)
         found = _messages(connection, keys.items)
-        notes = prepared.notes(connection, has_more=keys.has_more)
+        notes = [*said, *prepared.notes(connection, has_more=keys.has_more)]
+        if keys.is_ended_early:
+            notes.append(_ENDED_EARLY)
         make = HitMaker(connection, database.dialect, _matcher(query, raw), options)
         page = _page(found, keys, make, notes)
     if found or options.after is not None or not prepared.request.indexed:
@@ -88,7 +95,10 @@ def _newest(
         connection, dialect, (each for each, _ in wanted), request, options.timeout_seconds
     ):
         own = _request_of(organization, request, keys)
-        keys.add(organization, [(key, key) for key in dialect.search().newest(connection, own)])
+        found = dialect.search().newest(connection, own)
+        keys.add(organization, [(key, key) for key in found.keys])
+        if found.until is not None:
+            keys.end_at(organization, found.until)
     return keys
 
 
@@ -180,6 +190,4 @@ def _words_of_raw(raw: str) -> tuple[tuple[Term, ...], ...]:
     """Return the words of a query in the database's own syntax, for highlighting."""
     words = (term_of(word, prefix=True) for word in raw.replace(":", " ").split())
     kept = (word for word in words if word is not None)
-    return tuple(
-        (word,) for word in kept if word.pieces and word.pieces[0].lower() not in _OPERATORS
-    )
+    return tuple((word,) for word in kept if word.words[0] not in _OPERATORS)
