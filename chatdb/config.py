@@ -62,7 +62,7 @@ class BackupSettings:
     notify_url: Setting | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class EmbeddingsSettings:
     """The API that makes embeddings, its key and the model; none is checked."""
 
@@ -187,11 +187,7 @@ def load(
         pg_bindir=env.find(variables.PG_BINDIR),
         dev=_dev_settings(found_or_default),
         backup=_backup_settings(find, found_or_default),
-        embeddings=EmbeddingsSettings(
-            url=find(variables.EMBEDDINGS_URL),
-            key=find(variables.EMBEDDINGS_KEY),
-            model=find(variables.EMBEDDINGS_MODEL),
-        ),
+        embeddings=EmbeddingsSettings(*map(find, variables.EMBEDDINGS)),
         libpq=file.libpq() if found.source.startswith(".env") else {},
         notes=(*notes, *_notes_of(own)),
     )
