@@ -20,7 +20,7 @@ from chatdb.operations.searching.nearest import Near, NearestSearch
 from chatdb.operations.searching.query import Query, parse, with_filters
 from chatdb.operations.searching.requests import prepare, searching
 from chatdb.operations.searching.search import search
-from chatdb.operations.searching.search_page import RANKED_HITS, SearchOptions, SearchPage
+from chatdb.operations.searching.search_page import SearchOptions, SearchPage
 from chatdb.operations.searching.words import Matcher
 from chatdb.records import Organization, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope, chosen
@@ -30,6 +30,8 @@ from chatdb.store.whole_keys import is_one_of, some_at_once
 if TYPE_CHECKING:
     from chatdb.operations.embeddings.public import Model
 
+FUSED_HITS = 60
+"""How many of either way are fused; of the words these are the newest."""
 FUSED = 60
 """What ranks are added to, so that the first of one way does not outweigh both: Cormack's k."""
 
@@ -68,7 +70,7 @@ def search_by_meaning(
         notes = _require_built(connection, organizations, meaning.model.name)
         without_words = replace(query, all_of=(), none_of=())
         prepared = prepare(connection, dialect, without_words, None, options)
-        wanted = max(RANKED_HITS, options.limit) if meaning.hybrid else options.limit
+        wanted = max(FUSED_HITS, options.limit) if meaning.hybrid else options.limit
         near = _nearest(
             NearestSearch(
                 connection,
@@ -140,7 +142,7 @@ def _words_of(query: Query) -> str:
 
 def _by_words(database: Database, text: str, scope: Scope, options: SearchOptions) -> list[_Key]:
     """Return the messages that have the words, the most relevant first."""
-    ranked = replace(options, rank=True, limit=RANKED_HITS, context=0)
+    ranked = replace(options, rank=True, limit=FUSED_HITS, ranked=FUSED_HITS, context=0)
     page = search(database, text, organization_key=scope, options=ranked)
     own = str(scope)
     keys = page.organizations or [own] * len(page.hits)

@@ -16,10 +16,11 @@ from chatdb.db.contract.vectors import Neighbourhood, VectorChunk, VectorStore
 from chatdb.db.schema import messages
 from chatdb.errors import DatabaseFailedError
 from chatdb.store.vectors import in_conversations_of
-from chatdb.store.whole_keys import is_one_of, some_at_once
+from chatdb.store.whole_keys import is_one_of
 
-_CANDIDATES = 1_000
+_CANDIDATES = 300
 """Nearest vectors whose messages are then checked: whether they are hidden, first of all."""
+_CHECKED_AT_ONCE = 200
 _OF_AN_INDEX = 20
 """Times as many vectors are taken from an index as are wanted; the order is then made exact."""
 _LEAST_OF_AN_INDEX = 200
@@ -156,8 +157,11 @@ class NearestSearch:
         m = messages.c
         columns = (m.organization_id, m.conversation_id, m.id)
         conditions = list(self.dialect.search().filters(request, for_candidates=True))
-        for some in some_at_once([each.key for each in candidates]):
-            meant = sa.select(*columns).where(is_one_of(columns, some), *conditions)
+        start, step = 0, min(request.limit + 5, _CHECKED_AT_ONCE)
+        while some := candidates[start : start + step]:
+            meant = sa.select(*columns).where(
+                is_one_of(columns, [each.key for each in some]), *conditions
+            )
             shown = {tuple(row) for row in self.connection.execute(meant)}
-            keys = set(some)
-            yield from (each for each in candidates if each.key in keys and each.key in shown)
+            yield from (each for each in some if each.key in shown)
+            start, step = start + step, _CHECKED_AT_ONCE
