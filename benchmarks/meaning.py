@@ -159,8 +159,7 @@ def _hybrid(bench: Bench, url: DatabaseUrl, user: str) -> Figure:
     with Database.open(url, keep=True) as database:
         for _ in range(bench.rounds(3, quick=1)):
             for text in _queries(bench):
-                # One of the words is enough, as a person would write it who wants many.
-                query = " OR ".join(text.split()[:3]) + f" user:{user}"
+                query = " ".join(text.split()[:2]) + f" user:{user}"
                 started = time.perf_counter()
                 page = search_by_meaning(
                     database,

@@ -45,8 +45,8 @@ def test_a_bound_role_sees_its_own_alone(
 ) -> None:
     """Compared one by one, or (of more than `few`) found by the index."""
     monkeypatch.setattr(postgresql_vectors, "FEW", few)
-    monkeypatch.setattr("chatdb.operations.searching.nearest._LEAST_OF_AN_INDEX", 2)
-    monkeypatch.setattr("chatdb.operations.searching.nearest._OF_AN_INDEX", 1)
+    monkeypatch.setattr("chatdb.operations.searching.nearest._CANDIDATES", 2)
+    monkeypatch.setattr(postgresql_vectors, "_OVER_FETCHED", 2)
 
     with indexed.open(indexed.app) as database:
         own = near_secrets(database, model, hybrid=hybrid)

@@ -92,10 +92,10 @@ class VectorStore(ABC):
     @abstractmethod
     def near(
         self, connection: sa.Connection, within: Neighbourhood, query: Any, most: int
-    ) -> VectorChunk | None:
-        """Return about the nearest `most` vectors by an index; None if every one is to be read.
+    ) -> list[tuple[Any, float]] | None:
+        """Return the keys of the nearest `most` with their similarities; None: read them all.
 
-        `query` is a row of numpy's.
+        `query` is a row of numpy's. An index may leave out a few of them.
         """
 
     @abstractmethod

@@ -54,13 +54,15 @@ JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
 """
 _ITERATIVE = {
     "hnsw.iterative_scan": "relaxed_order",
-    "hnsw.ef_search": "400",
+    "hnsw.ef_search": "1000",
     "hnsw.max_scan_tuples": "200000",
     "hnsw.scan_mem_multiplier": "4",
     # Sorting all vectors of a user takes a hundred times as long as the index.
     "enable_sort": "off",
 }
 """Settings of a search by the index; without the first it returns too few rows of a tenant."""
+_OVER_FETCHED = 4_000
+"""Vectors that are taken from the index: the nearest ten are among so many, not among ten."""
 _MOST_INDEXED = 2_000
 """Numbers of a vector that pgvector can index."""
 _HEADER = Struct(">iiIii")
@@ -99,7 +101,7 @@ class PostgresqlVectors(VectorStore):
     def read(
         self, connection: sa.Connection, within: Neighbourhood
     ) -> Generator[VectorChunk, None, None]:
-        statement = within.select(*_binary_columns())
+        statement = within.select(_key_column(), sa.func.array_send(message_vectors.c.vector))
         options = {"stream_results": True, "yield_per": READ_AT_ONCE}
         with _executed(connection, statement, options) as result:
             for rows in result.partitions():
@@ -107,26 +109,40 @@ class PostgresqlVectors(VectorStore):
 
     def near(
         self, connection: sa.Connection, within: Neighbourhood, query: Any, most: int
-    ) -> VectorChunk | None:
-        place = self._usable_index(connection, within.model)
-        if place is None or not self._are_many(connection, within):
+    ) -> list[tuple[Any, float]] | None:
+        extension = connection.exec_driver_sql(_EXTENSION).first()
+        if extension is None:
             return None
-        numbers = query.shape[-1]
-        kind = f"{sql_name(place)}.vector({numbers})"
+        kind = f"{sql_name(extension[0])}.vector({query.shape[-1]})"
         asked = "[" + ",".join(map(str, query.ravel().tolist())) + "]"
-        distance: Any = sa.text(
-            f"(message_vectors.vector::{kind}) OPERATOR({sql_name(place)}.<=>) '{asked}'::{kind}"
+        distance = (
+            f"(message_vectors.vector::{kind}) OPERATOR({sql_name(extension[0])}.<=>)"
+            f" '{asked}'::{kind}"
         )
-        statement = within.select(*_binary_columns()).order_by(distance).limit(most)
+        if (
+            not within.by_message
+            and self.index_bytes(connection, within.model) is not None
+            and self._are_many(connection, within)
+        ):
+            found = self._by_index(connection, within, distance, most)
+            if len(found) == most:
+                return found
+        # No index knows this order.
+        return _by_distance(connection, within, distance, f"({distance}) + 0", most)
+
+    def _by_index(
+        self, connection: sa.Connection, within: Neighbourhood, distance: str, most: int
+    ) -> list[tuple[Any, float]]:
+        """Return about the nearest; the distances are exact, their order is made so."""
         # What is set inside ends with it: nothing else of the search is to run without sorts.
         inside = connection.begin_nested()
         try:
             for name, value in _ITERATIVE.items():
                 connection.execute(sa.select(sa.func.set_config(name, value, sa.true())))
-            rows = _executed(connection, statement, {}).fetchall()
+            found = _by_distance(connection, within, distance, distance, max(most, _OVER_FETCHED))
         finally:
             inside.rollback()
-        return _chunk(rows) if len(rows) == most else None
+        return sorted(found, key=lambda each: -each[1])[:most]
 
     def places(self, connection: sa.Connection, keys: Sequence[Any]) -> list[Place]:  # noqa: ARG002
         return [(UUID(bytes=key[:_UUID]), UUID(bytes=key[_UUID:])) for key in keys]
@@ -157,11 +173,6 @@ class PostgresqlVectors(VectorStore):
     def drop_index(self, connection: sa.Connection, model: str) -> None:
         connection.exec_driver_sql(f'DROP INDEX IF EXISTS "{_index_name(model)}"')
 
-    def _usable_index(self, connection: sa.Connection, model: str) -> str | None:
-        """Return the schema of pgvector if it has an index on the model's vectors."""
-        row = connection.exec_driver_sql(_INDEX, (_index_name(model),)).first()
-        return str(row[0]) if row is not None and row[3] else None
-
     def _are_many(self, connection: sa.Connection, within: Neighbourhood) -> bool:
         some = within.select(message_vectors.c.message_id).limit(FEW + 1).subquery()
         counted = sa.select(sa.func.count()).select_from(some)
@@ -185,11 +196,10 @@ class _FloatArrayDumper(Dumper):
         return _HEADER.pack(1, 0, _FLOAT, len(numbers), 1) + items.tobytes()
 
 
-def _binary_columns() -> tuple[Any, ...]:
-    """Return the columns of a chunk as bytes: making UUIDs and numbers of all takes too long."""
+def _key_column() -> Any:
+    """Return the key of a chunk as bytes: making UUIDs of all takes too long."""
     v = message_vectors.c
-    key: Any = sa.func.uuid_send(v.conversation_id).op("||")(sa.func.uuid_send(v.message_id))
-    return key, sa.func.array_send(v.vector)
+    return sa.func.uuid_send(v.conversation_id).op("||")(sa.func.uuid_send(v.message_id))
 
 
 def _executed(
@@ -205,6 +215,17 @@ def _executed(
 
 def _want_binary(_connection: Any, cursor: Any, *_: Any) -> None:
     cursor.format = Format.BINARY
+
+
+def _by_distance(
+    connection: sa.Connection, within: Neighbourhood, distance: str, order: str, most: int
+) -> list[tuple[Any, float]]:
+    """Return the keys of the first `most` in an order, with their similarities."""
+    key = _key_column()
+    far: Any = sa.literal_column(distance, sa.Float)
+    statement = within.select(key, far).order_by(sa.text(order)).limit(most)
+    rows: Any = _executed(connection, statement, {})
+    return [(key, 1 - far_away) for key, far_away in rows]
 
 
 def _chunk(rows: Sequence[Any]) -> VectorChunk:

@@ -77,11 +77,11 @@ class SqliteVectors(VectorStore):
 
     def near(
         self,
-        connection: sa.Connection,  # noqa: ARG002 - there is no index to ask
+        connection: sa.Connection,  # noqa: ARG002 - SQLite itself compares no vectors
         within: Neighbourhood,  # noqa: ARG002
         query: Any,  # noqa: ARG002
         most: int,  # noqa: ARG002
-    ) -> VectorChunk | None:
+    ) -> list[tuple[Any, float]] | None:
         return None
 
     def index_bytes(self, connection: sa.Connection, model: str) -> int | None:  # noqa: ARG002

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from chatdb.db.database import Database
 from chatdb.db.schema import messages
-from chatdb.errors import NotFoundError, UsageError
+from chatdb.errors import DatabaseFailedError, NotFoundError, UsageError
 from chatdb.operations.searching.hits import HitMaker, found_messages
 from chatdb.operations.searching.nearest import Near, NearestSearch
 from chatdb.operations.searching.query import Query, parse, with_filters
@@ -24,7 +24,7 @@ from chatdb.operations.searching.search_page import SearchOptions, SearchPage
 from chatdb.operations.searching.words import Matcher
 from chatdb.records import Organization, organization_id_of
 from chatdb.store.every_organization import EVERY, Scope, chosen
-from chatdb.store.vectors import count_messages, count_rows, models_built
+from chatdb.store.vectors import count_messages, count_rows, models_built, numbers_of
 from chatdb.store.whole_keys import is_one_of, some_at_once
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def search_by_meaning(
     with searching(database, options) as connection:
         dialect = database.dialect
         organizations = list(chosen(connection, dialect, organization_key))
-        notes = _require_built(connection, organizations, meaning.model.name)
+        notes = _require_built(connection, organizations, meaning.model.name, vector.shape[1])
         without_words = replace(query, all_of=(), none_of=())
         prepared = prepare(connection, dialect, without_words, None, options)
         wanted = max(FUSED_HITS, options.limit) if meaning.hybrid else options.limit
@@ -187,9 +187,19 @@ def _rows(
 
 
 def _require_built(
-    connection: sa.Connection, organizations: Sequence[Organization], model: str
+    connection: sa.Connection, organizations: Sequence[Organization], model: str, numbers: int
 ) -> list[str]:
-    """Return a note if messages lack a vector; raises NotFoundError if all do."""
+    """Return a note if messages lack a vector; raises NotFoundError if all do.
+
+    Raises DatabaseFailedError if the model makes vectors of another length than these.
+    """
+    for organization in organizations:
+        theirs = numbers_of(connection, organization.id, model)
+        if theirs not in (None, numbers):
+            raise DatabaseFailedError(
+                f"the vectors have {theirs} numbers, the model makes {numbers} now",
+                hint=f"chatdb embeddings drop --model {model}, then build them again",
+            )
     built = sum(count_rows(connection, each.id, model) for each in organizations)
     missing = sum(count_messages(connection, each.id) for each in organizations) - built
     command = f"chatdb embeddings build --model {model}"

@@ -14,17 +14,12 @@ from chatdb.db.contract.dialect import Dialect
 from chatdb.db.contract.search import SearchRequest, timed_out
 from chatdb.db.contract.vectors import Neighbourhood, VectorChunk, VectorStore
 from chatdb.db.schema import messages
-from chatdb.errors import DatabaseFailedError
 from chatdb.store.vectors import in_conversations_of
 from chatdb.store.whole_keys import is_one_of
 
 _CANDIDATES = 300
 """Nearest vectors whose messages are then checked: whether they are hidden, first of all."""
 _CHECKED_AT_ONCE = 200
-_OF_AN_INDEX = 20
-"""Times as many vectors are taken from an index as are wanted; the order is then made exact."""
-_LEAST_OF_AN_INDEX = 200
-
 Found = tuple[Any, Any, Any]
 """Organization, conversation and message."""
 
@@ -49,12 +44,6 @@ class _Best:
 
     def add(self, chunk: VectorChunk) -> None:
         """Compare the vectors of a chunk."""
-        if chunk.rows.shape[1] != self.query.shape[1]:
-            raise DatabaseFailedError(
-                f"the vectors have {chunk.rows.shape[1]} numbers, the model makes"
-                f" {self.query.shape[1]} now",
-                hint="chatdb embeddings drop, then: chatdb embeddings build",
-            )
         # By one thread: those of a product of matrices wait for each other on a busy machine.
         near = np.einsum("ij,j->i", chunk.rows, self.query[0])
         wanted = np.flatnonzero(near > self.floor)
@@ -89,19 +78,11 @@ class NearestSearch:
     def nearest(self, request: SearchRequest) -> list[Near]:
         """Return the nearest `request.limit`, nearest first."""
         own = self._neighbourhood(request)
-        is_narrow = self._is_narrow(request)
-        if not is_narrow:
-            most = max(_LEAST_OF_AN_INDEX, _OF_AN_INDEX * request.limit)
-            candidates = self.vectors.near(self.connection, own, self.query, most)
-            if candidates is not None:
-                found = self._shown(
-                    self._best((each for each in [candidates]), most, request), request
-                )
-                if len(found) == request.limit:
-                    return found
-            nearest = self._best(self._all(own), max(_CANDIDATES, 2 * request.limit), request)
+        if not self._is_narrow(request):
+            most = max(_CANDIDATES, 2 * request.limit)
+            nearest = self._best(own, most, request)
             found = self._shown(nearest, request)
-            if len(found) == request.limit or len(nearest) < _CANDIDATES:
+            if len(found) == request.limit or len(nearest) < most:
                 return found
         conditions = (
             *own.conditions,
@@ -109,7 +90,7 @@ class NearestSearch:
             *self.dialect.search().filters(request, for_candidates=True),
         )
         whole = replace(own, conditions=conditions, by_message=True)
-        return self._best(self._all(whole), request.limit, request)
+        return self._best(whole, request.limit, request)
 
     def _neighbourhood(self, request: SearchRequest) -> Neighbourhood:
         return Neighbourhood(
@@ -133,19 +114,20 @@ class NearestSearch:
                 if time.monotonic() > ends:
                     raise timed_out(self.seconds)
 
-    def _best(
-        self, chunks: Generator[VectorChunk, None, None], most: int, request: SearchRequest
-    ) -> list[Near]:
-        """Return the `most` nearest of some vectors; those that are alike by their messages."""
-        best = _Best(self.query, most)
-        with closing(chunks):
-            for chunk in chunks:
-                best.add(chunk)
-        best.cut()
-        places = self.vectors.places(self.connection, best.keys)
+    def _best(self, within: Neighbourhood, most: int, request: SearchRequest) -> list[Near]:
+        """Return the `most` nearest vectors; those that are alike by their messages."""
+        found = self.vectors.near(self.connection, within, self.query, most)
+        if found is None:
+            best = _Best(self.query, most)
+            with closing(self._all(within)) as chunks:
+                for chunk in chunks:
+                    best.add(chunk)
+            best.cut()
+            found = list(zip(best.keys, best.similarities.tolist(), strict=True))
+        places = self.vectors.places(self.connection, [key for key, _ in found])
         near = (
-            Near((request.organization_id, *place), float(similarity))
-            for place, similarity in zip(places, best.similarities, strict=True)
+            Near((request.organization_id, *place), similarity)
+            for place, (_, similarity) in zip(places, found, strict=True)
         )
         return sorted(near, key=lambda each: (-each.similarity, each.key))
 
