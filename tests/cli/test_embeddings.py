@@ -113,3 +113,18 @@ def test_the_key_is_never_printed_and_comes_from_where_the_address_does(
     assert "in plain text" in plain.stderr
     assert "sk-secret" not in foreign.stderr + plain.stderr + shown.stdout
     assert "http://evil.example/v1" in shown.stdout
+
+
+def test_a_backup_has_the_vectors(
+    filled: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    filled("embeddings", "build")
+    filled("backup", "create")
+    filled("embeddings", "drop", "--yes")
+
+    restored = filled("restore", "latest", "--yes")
+
+    assert restored.exit_code == 0, restored.stderr
+    (row,) = json.loads(filled("embeddings", "status", "--format", "json").stdout)
+    assert (row["vectors"], row["missing"]) == (3, 0)
