@@ -142,7 +142,9 @@ def _words_of(query: Query) -> str:
 
 def _by_words(database: Database, text: str, scope: Scope, options: SearchOptions) -> list[_Key]:
     """Return the messages that have the words, the most relevant first."""
-    ranked = replace(options, rank=True, limit=FUSED_HITS, ranked=FUSED_HITS, context=0)
+    ranked = replace(
+        options, rank=True, limit=FUSED_HITS, ranked=FUSED_HITS, context=0, suggest=False
+    )
     page = search(database, text, organization_key=scope, options=ranked)
     own = str(scope)
     keys = page.organizations or [own] * len(page.hits)
