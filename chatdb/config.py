@@ -62,6 +62,15 @@ class BackupSettings:
     notify_url: Setting | None
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingsSettings:
+    """The API that makes embeddings, its key and the model; none is checked."""
+
+    url: Setting | None = None
+    key: Setting | None = None
+    model: Setting | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The settings of one run; `notes` are remarks on the `.env` for the user.
@@ -85,6 +94,7 @@ class Config:
     pg_bindir: Setting | None = None
     dev: DevSettings
     backup: BackupSettings
+    embeddings: EmbeddingsSettings = EmbeddingsSettings()
     libpq: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -177,6 +187,7 @@ def load(
         pg_bindir=env.find(variables.PG_BINDIR),
         dev=_dev_settings(found_or_default),
         backup=_backup_settings(find, found_or_default),
+        embeddings=EmbeddingsSettings(*map(find, variables.EMBEDDINGS)),
         libpq=file.libpq() if found.source.startswith(".env") else {},
         notes=(*notes, *_notes_of(own)),
     )

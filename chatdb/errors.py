@@ -176,3 +176,9 @@ class TypesettingFailedError(ChatdbError):
     """A document that cannot be made into pages; the text has the compiler's own words."""
 
     code = "typesetting_failed"
+
+
+class EmbeddingsFailedError(ChatdbError):
+    """An API made no embeddings; the text says why, without the key."""
+
+    code = "embeddings_failed"

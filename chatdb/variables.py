@@ -117,6 +117,26 @@ NOTIFY_URL = Variable(
     about="URL to which the outcome of backup, verify and prune is posted (a dead-man's switch).",
     example="https://hc-ping.com/UUID/{exit_code}",
 )
+EMBEDDINGS = (
+    Variable(
+        names=("CHATDB_EMBEDDINGS_URL",),
+        about=(
+            "API like OpenAI's that makes embeddings: messages are sent there.\n"
+            "Without it the packaged model is used, and nothing leaves this machine."
+        ),
+        example="http://127.0.0.1:11434/v1",
+    ),
+    Variable(
+        names=("CHATDB_EMBEDDINGS_KEY",),
+        about="Its key, set where its URL is.",
+        example="sk-change-me",
+    ),
+    Variable(
+        names=("CHATDB_EMBEDDINGS_MODEL",),
+        about="Model of embeddings without --model.",
+        default="wordllama",
+    ),
+)
 PG_BINDIR = Variable(
     names=("CHATDB_PG_BINDIR",),
     about="Folder of PostgreSQL's own programs (psql, pg_dump, initdb ...).",
@@ -194,6 +214,7 @@ VARIABLES = (
     *(DATABASE_URL, DIRECT_URL, SCHEMA, ORG, TIMEZONE, ATTACHMENTS_DIR, *LIBPQ),
     *(DEV_IMAGE, DEV_PORT, DEV_USER, DEV_PASSWORD, DEV_DATABASE, DEV_MEMORY),
     *(BACKUP_URL, AGE_RECIPIENTS, AGE_IDENTITY, NOTIFY_URL),
+    *EMBEDDINGS,
     *(PG_BINDIR, PAGER, NO_COLOR, TERM, LESS),
     *(CONFIG_FILE, XDG_CONFIG_HOME, XDG_STATE_HOME, EDITOR, BROWSER, DISPLAY, WAYLAND_DISPLAY),
 )

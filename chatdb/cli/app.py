@@ -53,6 +53,10 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("doctor", "Check what chatdb needs and say how to fix problems."),
         "migrate": ("migrate", "Bring the database's schema to the newest revision."),
         "schema": ("schema", "Inspect and change the schema and its revisions."),
+        "embeddings": (
+            "embeddings",
+            "Build, count and remove the vectors for search by meaning.",
+        ),
         "search-index": ("search_index", "Inspect the full-text index, check it and rebuild it."),
         "wait": ("wait", "Wait until the database answers a query."),
         "connect": ("connect", "Open the database in psql, pgcli or sqlite3."),

@@ -6,7 +6,14 @@ A test compares these with what the migrations build. `docs/schema.md` describes
 import sqlalchemy as sa
 
 from chatdb.db.migrating import scripts
-from chatdb.db.types import CanonicalJson, FloatVector, HyphenUuid, StoredText, UtcTime
+from chatdb.db.types import (
+    CanonicalJson,
+    FloatVector,
+    HyphenUuid,
+    PackedVector,
+    StoredText,
+    UtcTime,
+)
 
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -161,6 +168,26 @@ message_embeddings = sa.Table(
 )
 """On PostgreSQL `vector` is pgvector's type or JSONB: what revision 0005 found, or one altered."""
 
+message_vectors = sa.Table(
+    "message_vectors",
+    metadata,
+    sa.Column("organization_id", HyphenUuid, nullable=False),
+    sa.Column("conversation_id", HyphenUuid, nullable=False),
+    sa.Column("message_id", HyphenUuid, nullable=False),
+    sa.Column("model", StoredText, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("vector", PackedVector),
+    sa.PrimaryKeyConstraint("organization_id", "conversation_id", "message_id", "model"),
+    sa.ForeignKeyConstraint(
+        ["organization_id", "conversation_id"],
+        ["conversations.organization_id", "conversations.id"],
+        ondelete="CASCADE",
+    ),
+    info=_BY_ORGANIZATION,
+)
+"""Made by `chatdb embeddings build`: `digest` is of the text, `vector` NULL where it says nothing.
+"""
+
 files = sa.Table(
     "files",
     metadata,
@@ -247,6 +274,9 @@ conversation_summaries = sa.table(
     sa.column("last_message_at", UtcTime()),
 )
 """The view: conversations with their counts, computed per row on the index."""
+
+DERIVED = frozenset({message_vectors})
+"""Tables whose rows are made of others and can be made again: no export and no copy has them."""
 
 VERSION_TABLE = scripts.VERSION_TABLE
 TABLE_NAMES = frozenset(metadata.tables) | {VERSION_TABLE, "conversation_summaries"}

@@ -125,6 +125,17 @@ class FloatVector(TypeDecorator[list[float]]):
         return canonical.vector(canonical.decode(value) if isinstance(value, str) else value)
 
 
+class PackedVector(TypeDecorator[Any]):
+    """A vector in single precision: an array on PostgreSQL, little-endian bytes on SQLite."""
+
+    impl = sa.LargeBinary()
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kept: TypeEngine[Any] = sa.LargeBinary() if _keeps_text(dialect) else sa.ARRAY(sa.REAL())
+        return dialect.type_descriptor(kept)
+
+
 class _OfTheColumn(sa.types.UserDefinedType[Any]):
     """The literal that PostgreSQL receives without a type, and gives the column's type."""
 

@@ -1,4 +1,4 @@
-"""Rows that belong to messages (kept files, embeddings) and follow them: copied, moved, deleted.
+"""Rows that belong to messages (files, embeddings, vectors): copied, moved, deleted with them.
 
 The rows of a table are never read: their values may be large.
 """
@@ -9,11 +9,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from chatdb.db.schema import message_embeddings, message_files
+from chatdb.db.schema import message_embeddings, message_files, message_vectors
 from chatdb.records import WHOLE_CONVERSATION
 from chatdb.store.holding import AT_ONCE, Held
 
-TABLES = (message_files, message_embeddings)
+TABLES = (message_files, message_embeddings, message_vectors)
 
 
 def has_rows(connection: sa.Connection, table: sa.Table, organization: UUID) -> bool:

@@ -190,6 +190,7 @@ def test_an_owner_who_is_no_superuser_makes_roles(
                             "files",
                             "message_files",
                             "message_embeddings",
+                            "message_vectors",
                             "chatdb_log",
                         )
                     ),

@@ -26,6 +26,9 @@ ONLY_POSTGRESQL_INDEXES = {
 KIND_OF_TYPE = {
     "UUID": "text",
     "TEXT": "text",
+    "BLOB": "bytes",
+    "BYTEA": "bytes",
+    "ARRAY": "bytes",
     "VARCHAR": "text",
     "TIMESTAMP": "text",
     "JSONB": "text",

@@ -89,7 +89,7 @@ def test_a_copy_moves_every_table_that_has_rows_of_chats() -> None:
     of_tenants = {
         str(table.name)
         for table in schema.metadata.tables.values()
-        if "organization_id" in table.columns
+        if "organization_id" in table.columns and table not in schema.DERIVED
     }
 
     copied = {str(table.name) for table in copies_lines.COPIED.values()}

@@ -65,6 +65,9 @@ def show(context: typer.Context) -> None:
         _row("age_recipients", backup.recipients),
         _row("age_identity", backup.identity),
         _row("notify_url", backup.notify_url, "***"),
+        _row("embeddings_url", config.embeddings.url),
+        _row("embeddings_key", config.embeddings.key, "***"),
+        _row("embeddings_model", config.embeddings.model),
         _row("pager", config.pager),
         _config_file(),
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chatdb.cli.context import CommandContext
+from chatdb.cli.embedding_model import way_to_search
 from chatdb.cli.lazy_group import command_app
 from chatdb.cli.options import (
     AfterOption,
@@ -40,7 +41,9 @@ _LONGEST_NEIGHBOUR = 100
 @app.command(cls=DataCommand)
 def search(
     context: typer.Context,
-    words: Annotated[list[str], argument("WORDS...", "Search query; syntax above.")],
+    words: Annotated[
+        list[str] | None, argument("WORDS...", "Search query; syntax above.", show_default=False)
+    ] = None,
     limit: LimitOption = 20,
     after: AfterOption = None,
     rank: Annotated[
@@ -60,6 +63,15 @@ def search(
     raw: Annotated[
         bool, option("--raw", "Pass WORDS to the database in its native query syntax.")
     ] = False,
+    like: Annotated[
+        str | None, option("--like TEXT", "Find what is nearest in meaning; WORDS only filters.")
+    ] = None,
+    hybrid: Annotated[
+        bool, option("--hybrid", "Sort by words and meaning together, best first.")
+    ] = False,
+    embeddings: Annotated[
+        str | None, option("--embeddings MODEL", "The model of --like and --hybrid.")
+    ] = None,
     all_orgs: AllOrgsOption = False,
     timeout: TimeoutOption = 30.0,
 ) -> None:
@@ -77,6 +89,7 @@ def search(
       chatdb search docker compose
       chatdb search '"connection refused" -redis' --since 2025-01
       chatdb search --rank -C 2 -- migrate -alembic
+      chatdb search --like "how do I keep the starter alive" role:assistant
     """
     from chatdb.operations.searching import search as operation
 
@@ -97,9 +110,11 @@ def search(
         timeout_seconds=timeout,
         context=around,
     )
+    find = way_to_search(command, like=like, hybrid=hybrid, model=embeddings)
     # Row-level security knows one user; the query may name several.
     with command.open_database(user=user[0] if user and len(user) == 1 else None) as database:
-        page = operation.search(database, " ".join(words), organization_key=scope, options=options)
+        text = " ".join(words or ())
+        page = find(database, text, organization_key=scope, options=options)
         _show(command, page)
         _tell(command, page, limit=limit)
         _tell_how_to_read(command, page, user)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chatdb.db.contract.search import MessageSearch
     from chatdb.db.contract.search_index import SearchIndex
     from chatdb.db.contract.statistics import Statistics
+    from chatdb.db.contract.vectors import VectorStore
 
 
 class Dialect(ABC):
@@ -107,3 +108,7 @@ class Dialect(ABC):
     @abstractmethod
     def search_index(self) -> "SearchIndex":
         """Return the full-text index's checks and rebuilding, imported when used."""
+
+    @abstractmethod
+    def vectors(self) -> "VectorStore":
+        """Return what keeps and reads vectors of messages, imported only when used."""

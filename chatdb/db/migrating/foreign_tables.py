@@ -25,6 +25,7 @@ _OWN: Mapping[str, frozenset[str]] = {
     "files": frozenset({"organization_id", "digest", "size"}),
     "message_files": frozenset({"organization_id", "conversation_id", "message_id", "digest"}),
     "message_embeddings": frozenset({"organization_id", "message_id", "model", "vector"}),
+    "message_vectors": frozenset({"organization_id", "message_id", "model", "digest"}),
     "tombstones": frozenset({"organization_id", "conversation_id", "message_id"}),
     "chatdb_log": frozenset({"id", "kind", "subject", "outcome"}),
     "chatdb_settings": frozenset({"key", "value"}),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chatdb.db.contract.search import MessageSearch
     from chatdb.db.contract.search_index import SearchIndex
     from chatdb.db.contract.statistics import Statistics
+    from chatdb.db.contract.vectors import VectorStore
 
 
 class PostgresqlDialect(Dialect):
@@ -132,6 +133,11 @@ class PostgresqlDialect(Dialect):
         from chatdb.db.postgresql.search_index import PostgresqlSearchIndex
 
         return PostgresqlSearchIndex()
+
+    def vectors(self) -> "VectorStore":
+        from chatdb.db.postgresql.vectors import PostgresqlVectors
+
+        return PostgresqlVectors()
 
 
 def _connect(url: DatabaseUrl) -> "psycopg.Connection[Any]":

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from chatdb.db.contract.search import MessageSearch
     from chatdb.db.contract.search_index import SearchIndex
     from chatdb.db.contract.statistics import Statistics
+    from chatdb.db.contract.vectors import VectorStore
 
 _WRITE = "chatdb_write"
 _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '([^']*)'")
@@ -228,6 +229,11 @@ class SqliteDialect(Dialect):
         from chatdb.db.sqlite.search_index import SqliteSearchIndex
 
         return SqliteSearchIndex()
+
+    def vectors(self) -> "VectorStore":
+        from chatdb.db.sqlite.vectors import SqliteVectors
+
+        return SqliteVectors()
 
 
 def _is_full(folder: Path) -> bool:

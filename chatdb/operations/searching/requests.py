@@ -14,7 +14,7 @@ from chatdb.db.contract.search_index import COMPLETE_HINT, Glance, SearchIndex
 from chatdb.db.database import Database
 from chatdb.errors import UsageError
 from chatdb.operations.searching.query import Query, parse, with_filters
-from chatdb.operations.searching.search_page import RANKED_HITS, SearchOptions
+from chatdb.operations.searching.search_page import SearchOptions
 from chatdb.operations.searching.words import Matcher
 from chatdb.primitives.canonical import clean_text
 from chatdb.records import Organization
@@ -116,7 +116,7 @@ def prepare(
         after=query.after,
         before=query.before,
         include_hidden=options.include_hidden,
-        limit=(max(RANKED_HITS, options.limit) if options.rank else options.limit) + 1,
+        limit=(max(options.ranked, options.limit) if options.rank else options.limit) + 1,
         indexed=indexed,
         matches=Matcher(query.all_of, query.none_of).matches,
     )

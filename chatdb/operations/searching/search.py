@@ -71,7 +71,8 @@ def search(
             notes.append(_ENDED_EARLY)
         make = HitMaker(connection, database.dialect, _matcher(query, raw), options)
         page = _page(found, keys, make, notes)
-    if found or options.after is not None or not prepared.request.indexed:
+    is_first = options.after is None and options.suggest
+    if found or not is_first or not prepared.request.indexed:
         return page
     return replace(page, longer=_longer(database, organization_key, prepared.request, options))
 

@@ -13,7 +13,8 @@ class SearchOptions:
     """How to search; `after` is the previous page's cursor.
 
     Roles, users, `since` and `before` narrow the query, whose dates are in `zone`. `context` is how
-    many messages before and after each hit are wanted.
+    many messages before and after each hit are wanted, `ranked` how many of the newest are sorted;
+    with `suggest` longer words are looked for where nothing is found.
     """
 
     limit: int = 20
@@ -28,6 +29,8 @@ class SearchOptions:
     zone: tzinfo = UTC
     timeout_seconds: float = 30.0
     context: int = 0
+    ranked: int = RANKED_HITS
+    suggest: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,9 @@ INSERT INTO message_files (organization_id, conversation_id, message_id, positio
 INSERT INTO message_embeddings (organization_id, conversation_id, message_id, model, vector)
   SELECT organization_id, id, id, 'm', '[1]'
   FROM conversations WHERE organization_id IN (%(a)s, %(b)s);
+INSERT INTO message_vectors (organization_id, conversation_id, message_id, model, digest)
+  SELECT organization_id, id, id, 'm', ''
+  FROM conversations WHERE organization_id IN (%(a)s, %(b)s);
 INSERT INTO tombstones (organization_id, conversation_id, message_id, deleted_at)
   VALUES (%(a)s, %(ann)s, %(a)s, now()), (%(b)s, %(other)s, %(b)s, now())
 """
@@ -50,6 +53,7 @@ _OTHERS = {
     "files": "organization_id <> %(a)s",
     "message_files": "organization_id <> %(a)s",
     "message_embeddings": "organization_id <> %(a)s",
+    "message_vectors": "organization_id <> %(a)s",
     "tombstones": "organization_id <> %(a)s",
 }
 """Which rows of each table belong to another organization."""
@@ -60,6 +64,7 @@ _OF_USERS = (
     "snapshots",
     "message_files",
     "message_embeddings",
+    "message_vectors",
 )
 _OTHER_USERS = {
     "conversations": "user_id IS DISTINCT FROM 'ann'",
@@ -68,6 +73,7 @@ _OTHER_USERS = {
     "snapshots": "conversation_id <> %(ann)s",
     "message_files": "conversation_id <> %(ann)s",
     "message_embeddings": "conversation_id <> %(ann)s",
+    "message_vectors": "conversation_id <> %(ann)s",
 }
 _MESSAGE = (
     "INSERT INTO messages"
@@ -85,6 +91,10 @@ _SNAPSHOT = (
 _EMBEDDING = (
     "INSERT INTO message_embeddings (organization_id, conversation_id, message_id, model, vector)"
     " VALUES (%(b)s, %(other)s, %(new)s, 'm', '[1]')"
+)
+_VECTOR = (
+    "INSERT INTO message_vectors (organization_id, conversation_id, message_id, model, digest)"
+    " VALUES (%(b)s, %(other)s, %(new)s, 'm', '')"
 )
 _FILE = (
     "INSERT INTO files (organization_id, digest, size) VALUES (%(b)s, repeat('1', 64), 1)",
@@ -110,10 +120,12 @@ _FOREIGN_WRITES = (
     "DELETE FROM files WHERE organization_id = %(b)s",
     "DELETE FROM message_files WHERE organization_id = %(b)s",
     "DELETE FROM message_embeddings WHERE organization_id = %(b)s",
+    "DELETE FROM message_vectors WHERE organization_id = %(b)s",
     "DELETE FROM tombstones WHERE organization_id = %(b)s",
     _SNAPSHOT,
     *_FILE,
     _EMBEDDING,
+    _VECTOR,
     _TOMBSTONE,
     "UPDATE organizations SET name = 'x'",
     "DELETE FROM organizations",
@@ -132,6 +144,7 @@ _OTHER_USERS_WRITES = (
     "DELETE FROM snapshots WHERE conversation_id = %(bob)s",
     "DELETE FROM message_files WHERE conversation_id = %(bob)s",
     "DELETE FROM message_embeddings WHERE conversation_id = %(bob)s",
+    "DELETE FROM message_vectors WHERE conversation_id = %(bob)s",
 )
 _OWN_WRITES = (
     _MESSAGE.format(org="%(a)s", conversation="%(ann)s"),

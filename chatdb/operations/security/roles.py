@@ -20,7 +20,7 @@ _READ = "SELECT"
 _WRITE = "SELECT, INSERT, UPDATE, DELETE"
 _CONTENT = (
     *("conversations", "messages", "snapshots", "files", "message_files"),
-    *("message_embeddings", "tombstones"),
+    *("message_embeddings", "message_vectors", "tombstones"),
 )
 _LOOKED_AT = ("organizations", "conversation_summaries", "chatdb_version", "chatdb_settings")
 

@@ -22,7 +22,7 @@ _PREFIX = "smoke-test-"
 _KEY = re.compile(rf"{_PREFIX}(?P<time>\d{{8}}T\d{{6}}Z)-[0-9a-f]{{8}}(?:-other)?")
 _TIME = "%Y%m%dT%H%M%SZ"
 _THEIRS = (
-    *("message_embeddings", "message_files", "files", "messages", "snapshots"),
+    *("message_vectors", "message_embeddings", "message_files", "files", "messages", "snapshots"),
     *("conversations", "tombstones"),
 )
 """Tables with rows of an organization, in the order in which they are emptied."""
