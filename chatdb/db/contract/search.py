@@ -25,10 +25,14 @@ MessageKey = tuple[datetime, UUID, UUID]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One search term: words of a normal form in sequence; with `prefix` the last is a prefix."""
+    """One search term: words of a normal form in sequence; with `prefix` the last is a prefix.
+
+    `text` is the term as it was written.
+    """
 
     words: tuple[str, ...]
     prefix: bool = False
+    text: str = field(default="", compare=False)
 
     @property
     def pattern(self) -> str:

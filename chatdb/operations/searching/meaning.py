@@ -136,8 +136,7 @@ def _checked_query(text: str, options: SearchOptions, meaning: Meaning) -> Query
 
 def _words_of(query: Query) -> str:
     """Return the words of a query, without its filters, as one text."""
-    terms = (term for group in query.all_of for term in group)
-    return " ".join(" ".join((*term.pieces, *filter(None, [term.contains]))) for term in terms)
+    return " ".join(term.text for group in query.all_of for term in group)
 
 
 def _by_words(database: Database, text: str, scope: Scope, options: SearchOptions) -> list[_Key]:

@@ -18,7 +18,7 @@ def term_of(text: str, *, prefix: bool = False) -> Term | None:
     words = tuple(normal_form(text).split())
     if not words:
         return None
-    return Term(words=words, prefix=prefix and not is_unspaced(words[-1]))
+    return Term(words=words, prefix=prefix and not is_unspaced(words[-1]), text=text)
 
 
 class Matcher:
