@@ -111,6 +111,7 @@ def whole_branches() -> list[Conversation]:
     ]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("everything", [False, True])
 def test_a_file_of_rows_is_that_of_the_records(database: Database, *, everything: bool) -> None:
     insert(database, [*every_shape(), *branches(), *whole_branches()])

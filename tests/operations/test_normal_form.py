@@ -114,6 +114,7 @@ def test_fts5_splits_texts_that_are_indexed_as_they_are_like_the_form() -> None:
         assert words == set(lexemes(normal_form(text))), text
 
 
+@pytest.mark.large
 def test_fts5_splits_other_texts_by_the_blanks_of_their_form() -> None:
     texts = [*FORMS, *random_texts(3_000), *(f"a{chr(c)}b {chr(c)}" for c in assigned())]
     others = [text for text in texts if form_of(text) is not None]
