@@ -9,7 +9,7 @@ ON_A_DATABASE = (
     *("migrate", "schema", "list", "show", "open", "import", "export", "copy", "search-index"),
     *("search", "conversations", "messages", "attachments", "snapshots", "organizations", "users"),
     *("status", "stats", "doctor", "wait", "connect", "seed", "environment", "backup", "restore"),
-    *("kept", "smoke-test", "roles", "security", "dev-db checkpoint"),
+    *("kept", "smoke-test", "roles", "security", "embeddings", "dev-db checkpoint"),
 )
 """The commands that take `-d`; another word after `chatdb` is none, or makes no use of it."""
 _COMMAND = re.compile(rf"\bchatdb (?=(?:{'|'.join(ON_A_DATABASE)})\b)")
