@@ -240,14 +240,16 @@ class CommandContext:
                 error.hint = "; ".join(filter(None, hints))
             raise
 
-    def tell_more(self, after: str, *, than: int | None = None) -> None:
+    def tell_more(self, after: str, *, than: int | None = None, are_sure: bool = True) -> None:
         """Note that a list ends after `than` rows, and the command for the next page.
 
-        People get a short cursor, programs the one that is good on any machine.
+        `are_sure`: there are more, not only perhaps. People get a short cursor, programs the one
+        that is good on any machine.
         """
         from chatdb.cli.next_page import next_command, short_cursor
 
-        more = "there are more" if than is None else f"there are more than {than}"
+        more = "there are more" if are_sure else "there may be more"
+        more = more if than is None else f"{more} than {than}"
         cursor = short_cursor(self.list_name, after) if self.output.is_table else after
         self.diagnostics.command(f"{more}, on the next page", next_command(self.words, cursor))
 

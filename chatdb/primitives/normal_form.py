@@ -32,7 +32,7 @@ _MAY_HAVE_RUNS = re.compile("[\u00a2-\u00f7\u0e00-\U0010ffff]")
 _BLANKS = re.compile(" {2,}")
 _LONG = re.compile(f"([^ {UNSPACED}]{{{LONGEST_WORD}}})[^ {UNSPACED}]+")
 _TOKEN = re.compile(f"[{UNSPACED}]|[a-z0-9{WORDS}]+?(?=[{UNSPACED}]|[^a-z0-9{WORDS}]|$)")
-_CLUSTER = re.compile("[\u1100-\u11ff]+|.[\u3099\u309a]?", re.DOTALL)
+_CLUSTER = re.compile("[\u1100-\u11ff]+|.[\u0306\u0308\u3099\u309a]?", re.DOTALL)
 """What becomes one character of the normal form, or some, by itself."""
 _TRADE_MARKS = re.compile("[\u2120\u2122]")
 """They would become letters of the word before them."""

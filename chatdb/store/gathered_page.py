@@ -92,18 +92,22 @@ class GatheredPage(Generic[Item]):
             self._end = key, organization
 
     @property
+    def _seen(self) -> list[tuple[Key, Organization, Item]]:
+        """What was found down to where the page ends: one more than the page, if it is full."""
+        if self._end is None:
+            return self._found
+        end = _rank(*self._end)
+        return [each for each in self._found if _rank(each[0], each[1]) >= end]
+
+    @property
     def _own(self) -> list[tuple[Key, Organization, Item]]:
         """The items of the page with their keys."""
-        found = self._found[: self._limit]
-        if self._end is None:
-            return found
-        end = _rank(*self._end)
-        return [each for each in found if _rank(each[0], each[1]) >= end]
+        return self._seen[: self._limit]
 
     @property
     def is_ended_early(self) -> bool:
-        """Tell whether the page is not full, although there may be more: see `end_at`."""
-        return self._end is not None and len(self._own) < self._limit
+        """Tell whether nobody looked for what follows the page: see `end_at`."""
+        return self._end is not None and len(self._seen) <= self._limit
 
     @property
     def has_more(self) -> bool:

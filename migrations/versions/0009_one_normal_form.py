@@ -1,5 +1,5 @@
-# ruff: noqa: RUF001
 """Index one normal form of words on PostgreSQL, made by a function: one index in place of two."""
+# ruff: noqa: RUF001
 
 import sqlalchemy as sa
 from alembic import op

@@ -223,3 +223,7 @@ def test_every_table_is_separated_by_row_and_every_tenants_table_has_a_policy() 
             assert table.name in with_policy
     [view] = [entry for entry in entries if entry.kind == "view"]
     assert "security_invoker=true" in view.definition
+
+
+def test_each_revision_says_what_it_does() -> None:
+    assert [each.title for each in scripts() if not each.title[:1].isupper()] == []

@@ -126,7 +126,7 @@ def test_fts5_splits_other_texts_by_the_blanks_of_their_form() -> None:
 
 
 def test_tokens_stand_where_their_words_are() -> None:
-    text = "Die Straße: 使用Docker✅ cafe\u0301"
+    text = "Die Straße: 使用Docker✅ cafe\u0301 \u0438\u0306"
 
     found = [(text[each.start : each.end], each.word, each.is_joined) for each in tokens(text)]
 
@@ -138,6 +138,7 @@ def test_tokens_stand_where_their_words_are() -> None:
         ("Docker", "docker", False),
         ("✅", "✅", False),
         ("cafe\u0301", "cafe", False),
+        ("\u0438\u0306", "й", False),
     ]
 
 

@@ -11,8 +11,9 @@ import pytest
 from chatdb.db.database import Database
 from chatdb.db.url import DatabaseUrl
 from chatdb.operations.searching.search import SearchOptions, SearchPage, search
-from chatdb.operations.searching.search_index import check_search_index
+from chatdb.operations.searching.search_index import check_search_index, rebuild_search_index
 from tests.operations.conversation_rows import add_conversation
+from tests.operations.index_damage import Told
 
 TEXTS = ("plain words", "Straße nach Łódź", "学习 Python✅", "naïve café")
 
@@ -87,3 +88,16 @@ def test_what_cannot_be_written_now_is_searched_by_plain_words(own: Database) ->
     assert page.notes[0].startswith("3 messages wait to be indexed")
     assert os.access(own.url.path, os.W_OK)
     assert len(look(own, "学习").hits) == 1
+
+
+def test_a_text_that_is_not_utf_8_keeps_no_other_from_the_index(own: Database) -> None:
+    add_conversation(own, TEXTS)
+    run(own, "UPDATE messages SET content = CAST(x'c3a9ff' AS TEXT) WHERE content LIKE 'naïve%'")
+
+    page = look(own, "习")
+
+    assert page.notes == ("indexed 3 messages that were written by other means",)
+    assert len(page.hits) == 1
+    rebuild_search_index(own, Told())
+    assert len(look(own, "习").hits) == 1
+    assert check_search_index(own).problems == ()

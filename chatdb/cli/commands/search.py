@@ -137,13 +137,15 @@ def _show(command: CommandContext, page: "SearchPage") -> None:
 def _tell(command: CommandContext, page: "SearchPage", *, limit: int) -> None:
     for note in page.notes:
         command.diagnostics.note(note)
-    if not page.hits:
+    if page.next_cursor is not None:
+        # Fewer hits than fit: only some of the messages were looked through.
+        is_full = len(page.hits) >= limit
+        command.tell_more(page.next_cursor, than=limit if is_full else None, are_sure=is_full)
+    elif not page.hits:
         titles = "" if page.in_titles else "; to search titles: in:title"
         command.diagnostics.note(f"nothing found{titles}")
         if page.longer is not None:
             command.diagnostics.hint(f"{page.longer} finds longer words")
-    elif page.next_cursor is not None:
-        command.tell_more(page.next_cursor, than=limit)
     elif page.has_more:
         command.diagnostics.note(f"there are more than {limit}: --limit shows more")
 

@@ -133,7 +133,7 @@ class MessageSearch(ABC):
     def filters(
         self, request: SearchRequest, *, for_candidates: bool = False
     ) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the conditions except organization, times and what the main index query covers.
+        """Yield the conditions except organization, times and words.
 
         They are checked for each of some candidates, or may say where to begin.
         """
@@ -151,7 +151,6 @@ class MessageSearch(ABC):
         yield from request.filters.of_message()
         if not request.include_hidden:
             yield ~self.is_hidden()
-        yield from self.in_sequence(request)
 
     def times(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions that limit the walk from the newest message on."""

@@ -85,7 +85,7 @@ class PostgresqlSearch(MessageSearch):
             return newest_hits(connection, request, query, [*bounds, *checks], sequence)
         expected = _estimate(connection, sa.select(_ONE).where(_has(query)))
         if sequence and expected > FEW_HITS:
-            every = [*checks, *sequence, *([] if request.none_of == () else [_has(query)])]
+            every = [*checks, *_words_in_text(request)]
             return _walk_for_a_phrase(connection, request, bounds, every)
         steps = 0 if sequence else _steps_to_walk(connection, expected, request.limit)
         if steps:
@@ -182,6 +182,14 @@ def _has(query: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
 def _is_in_text(term: Term) -> sa.ColumnElement[bool]:
     condition: sa.ColumnElement[bool] = _searched(for_index=False).like(f"%{term.pattern}%")
     return condition
+
+
+def _words_in_text(request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield the conditions that tell without the index whether a text has the words."""
+    for group in request.all_of:
+        yield sa.or_(*map(_is_in_text, group))
+    for term in request.none_of:
+        yield ~_is_in_text(term)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ row.
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from chatdb.primitives.normal_form import index_text, normal_form
 
@@ -30,6 +31,7 @@ _AS_IT_IS = (
 )
 """A test compares each of these with FTS5."""
 _FIRST_RID, _LAST_RID = -(1 << 63), (1 << 63) - 1
+_ROWS = "SELECT rid, content FROM messages_search_source"
 _NOT_AS_IT_IS = re.compile(f"[^{_AS_IT_IS}]")
 
 
@@ -42,10 +44,9 @@ def form_of(text: str) -> str | None:
 
 def make_forms(driver: sqlite3.Connection, after: int = _FIRST_RID, upto: int = _LAST_RID) -> None:
     """Make the forms of the rows of a range of rids that need one, before FTS5 is filled."""
-    rows = driver.execute(
-        "SELECT rid, content FROM messages_search_source WHERE rid > ? AND rid <= ?", (after, upto)
-    )
-    _keep(driver, rows)
+    with _whatever_text(driver):
+        rows = driver.execute(f"{_ROWS} WHERE rid > ? AND rid <= ?", (after, upto))
+        _keep(driver, rows)
 
 
 def clear_forms(driver: sqlite3.Connection) -> None:
@@ -63,9 +64,8 @@ def queued(driver: sqlite3.Connection, most: int) -> int:
 def take_from_queue(driver: sqlite3.Connection, most: int) -> int:
     """Index some of the queued rows in their form; return how many, 0 if none is left."""
     rids = f"SELECT rid FROM {QUEUE} ORDER BY rid LIMIT {most:d}"
-    rows = driver.execute(
-        f"SELECT rid, content FROM messages_search_source WHERE rid IN ({rids})"
-    ).fetchall()
+    with _whatever_text(driver):
+        rows = driver.execute(f"{_ROWS} WHERE rid IN ({rids})").fetchall()
     others = [(rid, text) for rid, text in rows if _form_of_any(text) is not None]
     driver.executemany(
         "INSERT INTO messages_search(messages_search, rowid, content) VALUES ('delete', ?, ?)",
@@ -77,6 +77,24 @@ def take_from_queue(driver: sqlite3.Connection, most: int) -> int:
         ((rid,) for rid, _ in others),
     )
     return driver.execute(f"DELETE FROM {QUEUE} WHERE rid IN ({rids})").rowcount
+
+
+@contextmanager
+def _whatever_text(driver: sqlite3.Connection) -> Iterator[None]:
+    """Read text that is not UTF-8 as bytes: one such row must not keep others from the index."""
+    before = driver.text_factory
+    driver.text_factory = _text_or_bytes
+    try:
+        yield
+    finally:
+        driver.text_factory = before
+
+
+def _text_or_bytes(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _keep(driver: sqlite3.Connection, rows: Iterable[tuple[int, object]]) -> None:

@@ -41,9 +41,8 @@ from chatdb.store.whole_keys import is_one_of, some_at_once
 
 __all__ = ["RANKED_HITS", "Hit", "SearchOptions", "SearchPage", "search"]
 
-_ENDED_EARLY = (
-    "only the newest messages were looked through for words side by side: the next page goes on"
-)
+_LOOKED_THROUGH = "only the newest messages were looked through for words side by side"
+_GOES_ON = "the next page goes on"
 _OPERATORS = frozenset(("and", "or", "not", "near"))
 
 
@@ -68,7 +67,7 @@ def search(
         found = _messages(connection, keys.items)
         notes = [*said, *prepared.notes(connection, has_more=keys.has_more)]
         if keys.is_ended_early:
-            notes.append(_ENDED_EARLY)
+            notes.append(_LOOKED_THROUGH if options.rank else f"{_LOOKED_THROUGH}: {_GOES_ON}")
         make = HitMaker(connection, database.dialect, _matcher(query, raw), options)
         page = _page(found, keys, make, notes)
     is_first = options.after is None and options.suggest
