@@ -8,6 +8,7 @@ from typing import Literal, cast
 from chatdb.errors import InvalidInputError, UsageError
 from chatdb.formats.base import Reader, WriteOptions, Writer
 from chatdb.formats.files.sources import Source
+from chatdb.formats.source_groups import Group
 
 _HINT = "to list what can be read: chatdb formats; to choose a format: --from NAME"
 _NAMED_HINT = "to list what can be read: chatdb formats"
@@ -31,6 +32,10 @@ class Format:
     content: Literal["json", "text", "binary"] = "json"
     is_transcript: bool = False
     """To be read by people: without what only programs need, with kept attachments shown."""
+    group: Group = "output"
+    """How well known it is as a source."""
+    verified: tuple[str, ...] = ()
+    """The versions of it whose own files were read."""
 
 
 def _export_part(name: str, module: str, what: str) -> Format:
@@ -44,6 +49,7 @@ def _export_part(name: str, module: str, what: str) -> Format:
         writes=False,
         extensions=(".zip", ".json"),
         module=f"chatdb.formats.{system}.{module}",
+        group="wide",
     )
 
 
@@ -70,6 +76,7 @@ FORMATS: tuple[Format, ...] = (
         writes=True,
         extensions=(".jsonl", ".jsonl.gz", ".jsonl.zst"),
         module="chatdb.formats.native",
+        group="own",
     ),
     Format(
         "json",
@@ -94,6 +101,7 @@ FORMATS: tuple[Format, ...] = (
         writes=True,
         extensions=(".json", ".json.gz", ".json.zst"),
         module="chatdb.formats.open_webui.public",
+        group="wide",
         one_file=True,
     ),
     Format(
@@ -103,6 +111,7 @@ FORMATS: tuple[Format, ...] = (
         writes=False,
         extensions=(".json",),
         module="chatdb.formats.chat_storage",
+        group="small",
     ),
     Format(
         "chat-sessions",
@@ -111,6 +120,7 @@ FORMATS: tuple[Format, ...] = (
         writes=False,
         extensions=(".json",),
         module="chatdb.formats.chat_sessions",
+        group="small",
     ),
     Format(
         "chat-files",
@@ -119,6 +129,7 @@ FORMATS: tuple[Format, ...] = (
         writes=False,
         extensions=(".json",),
         module="chatdb.formats.chat_files",
+        group="small",
     ),
     Format(
         "csv",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from chatdb.formats.source_groups import Group
 from chatdb.layouts.capabilities import Capability
 
 
@@ -51,7 +52,8 @@ class System:
 
     `recognises` tells from tables, columns and types whether they belong to it. `writes` says
     whether conversations can be written into such a database; then it has a file `writing.py`.
-    `can` is what it carries.
+    `can` is what it carries. `group` says how well known it is, `verified` are the versions whose
+    own databases were read.
     """
 
     name: str
@@ -59,6 +61,8 @@ class System:
     recognises: Callable[[Catalogue], bool]
     writes: bool = True
     can: frozenset[Capability] = frozenset()
+    group: Group = "small"
+    verified: tuple[str, ...] = ()
 
 
 def columns_of(catalogue: Catalogue, table: str) -> frozenset[str]:

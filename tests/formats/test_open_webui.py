@@ -120,6 +120,26 @@ def test_out_and_in_again_is_the_same_and_twice_is_once(
         }
 
 
+def test_times_and_outputs_that_cannot_be_read_go_back_as_they_came(
+    run: Run, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    source, out, second = tmp_path / "in.json", tmp_path / "out.json", tmp_path / "second.db"
+    odd = {"id": "o", "role": "assistant", "content": "x", "timestamp": "noon", "output": {"a": 1}}
+    source.write_text(
+        json.dumps([row(chat={"history": {"messages": {"o": odd}, "currentId": "o"}})])
+    )
+    run("import", source, "-d", sqlite_url.exposed())
+
+    run("export", "--to", "open-webui", "--output", out, "-d", sqlite_url.exposed())
+    run("import", out, "-d", f"sqlite:///{second}")
+
+    (written,) = json.loads(out.read_text())[0]["chat"]["history"]["messages"].values()
+    assert (written["timestamp"], written["output"]) == ("noon", {"a": 1})
+    (here,) = stored(sqlite_url).values()
+    (there,) = stored(DatabaseUrl(dialect_name="sqlite", path=second)).values()
+    assert here.messages == there.messages
+
+
 @pytest.fixture
 def chatgpt(run: Run, sqlite_url: DatabaseUrl) -> DatabaseUrl:
     """A database of ours with conversations from elsewhere: ChatGPT's, with branches and tools."""

@@ -52,9 +52,10 @@ class Nodes:
             node["model"] = message.model
         if message.user_id is not None:
             node["user_id"] = message.user_id
-        if not (is_own and "time" in marks):
-            raw = marks.get("created_at") if is_own else None
-            node["timestamp"] = int(message.created_at.timestamp()) if raw is None else raw
+        if is_own and "created_at" in marks:  # Also one that is no time.
+            node["timestamp"] = marks["created_at"]
+        elif not (is_own and "time" in marks):
+            node["timestamp"] = int(message.created_at.timestamp())
         if message.role == "assistant":
             node.setdefault("done", True)
         if is_hidden(message) and not is_own:
@@ -70,7 +71,8 @@ class Nodes:
         raw, rest = fields.get("content"), fields.get("output")
         is_same = is_own and message.edited_at is None
         node["content"] = raw if is_same and raw is not None else message.content
-        node.pop("output", None)
+        if isinstance(rest, list):
+            del node["output"]
         if is_same and isinstance(rest, list):
             node["output"] = as_it_came(message, rest)
         elif not (is_same and raw is not None) and (output := made(message)):

@@ -1,14 +1,10 @@
 """One tree of messages from the lists of a thread's checkpoints."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chatdb.layouts.langgraph.states import GraphCheckpoint, List
-from chatdb.layouts.langgraph.values import Pool
-
-Entry = tuple[int, int]
-"""A version of a message, and which occurrence of it: those without an id may stand twice."""
+from chatdb.layouts.langgraph.lists import EMPTY, Entry, Lists
+from chatdb.layouts.langgraph.states import GraphCheckpoint
 
 
 @dataclass(slots=True)
@@ -27,25 +23,21 @@ class Branches:
     _below: dict[tuple[int | None, Entry], int] = field(default_factory=dict)
     _known: dict[Entry, int] = field(default_factory=dict)
 
-    def add_branch(self, entries: list[Entry]) -> None:
-        """Add the list of a checkpoint that ends a branch: one way of its own from the root."""
+    def add_branch(self, entries: list[Entry]) -> int | None:
+        """Add the list of a checkpoint that ends a branch; return the node that it ends with."""
         above: int | None = None
         for entry in entries:
             node = self._below.get((above, entry))
             above = self._new(entry, above) if node is None else node
+        return above
 
-    def nodes(self, entries: list[Entry]) -> list[int]:
-        """Return the nodes of any checkpoint's list; a message that has none gets one.
+    def node(self, above: int | None, entry: Entry) -> int:
+        """Return the node of a message in any checkpoint's list; one that has none gets one.
 
         What was trimmed before it does not make it another message.
         """
-        found: list[int] = []
-        above: int | None = None
-        for entry in entries:
-            node = self._below.get((above, entry), self._known.get(entry))
-            above = self._new(entry, above) if node is None else node
-            found.append(above)
-        return found
+        node = self._below.get((above, entry), self._known.get(entry))
+        return self._new(entry, above) if node is None else node
 
     def _new(self, entry: Entry, above: int | None) -> int:
         node = len(self.entries)
@@ -57,31 +49,30 @@ class Branches:
 
 
 def branches_of(
-    checkpoints: Mapping[str, GraphCheckpoint], lists: Mapping[str, List], pool: Pool
+    checkpoints: Mapping[str, GraphCheckpoint], heads: Mapping[str, int], lists: Lists
 ) -> Branches:
-    """Return the tree: the newest list whole, then what other ends and older checkpoints add."""
+    """Return the tree: the newest list whole, then what other ends and older checkpoints add.
+
+    `heads` has the list of each checkpoint.
+    """
     found = Branches()
-    entries = {name: _entries(lists[name], pool) for name in checkpoints if name in lists}
     parents = {each.parent for each in checkpoints.values()}
-    ends = [name for name in reversed(entries) if name not in parents]
-    for name in ends:
-        found.add_branch(entries[name])
+    names = [name for name in checkpoints if name in heads]
+    # Where all are parents, in a circle, the newest ends the only branch.
+    ends = [name for name in reversed(names) if name not in parents] or names[-1:]
+    tips = [found.add_branch(lists.entries(heads[name])) for name in ends]
+    found.current = tips[0] if tips else None
     kept = len(found.entries)
-    if ends:
-        newest = found.nodes(entries[ends[0]])
-        found.current = newest[-1] if newest else None
-    for name, own in entries.items():
-        for node in found.nodes(own):
+    # A list that begins another has the same nodes there: each is walked once.
+    nodes: dict[int, int | None] = {EMPTY: None}
+    for name in names:
+        way, number = [], heads[name]
+        while number not in nodes:
+            way.append(number)
+            number = lists.before[number]
+        for number in reversed(way):
+            node = found.node(nodes[lists.before[number]], lists.last[number])
+            nodes[number] = node
             found.first.setdefault(node, name)
     found.gone = set(range(kept, len(found.entries)))
     return found
-
-
-def _entries(versions: List, pool: Pool) -> list[Entry]:
-    seen: Counter[int] = Counter()
-    entries = []
-    for version in versions:
-        number = seen[version] if pool.ids[version] is None else 0
-        seen[version] += 1
-        entries.append((version, number))
-    return entries

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from chatdb.layouts.langgraph.states import List
-
 _FIX, _MASK = 0x90, 0xF0
 _WIDE = {0xDC: 2, 0xDD: 4}
 """The first byte of an array of msgpack, and how many bytes tell its length."""
@@ -11,25 +9,25 @@ _WIDE = {0xDC: 2, 0xDD: 4}
 
 @dataclass(frozen=True, slots=True)
 class KnownList:
-    """The longest list read last, and its bytes without their header."""
+    """The bytes of the longest list read last without their header, and all its beginnings."""
 
     body: bytes
-    messages: List
+    path: list[int]
 
-    def beginning(self, data: bytes) -> List | None:
+    def beginning(self, data: bytes) -> int | None:
         """Return the list in other bytes, if it is the beginning of this one."""
         header = _header(data)
-        if header is None or header[0] > len(self.messages):
+        if header is None or header[0] >= len(self.path):
             return None
         count, body = header
         # At the same number of elements the same bytes can only be the same elements.
-        return self.messages[:count] if self.body.startswith(body) else None
+        return self.path[count] if self.body.startswith(body) else None
 
 
-def known_list(data: bytes, messages: List) -> KnownList | None:
+def known_list(data: bytes, path: list[int]) -> KnownList | None:
     """Return what begins others, if the bytes are an array of as many messages."""
     header = _header(data)
-    return KnownList(header[1], messages) if header and header[0] == len(messages) else None
+    return KnownList(header[1], path) if header and header[0] == len(path) - 1 else None
 
 
 def _header(data: bytes) -> tuple[int, bytes] | None:

@@ -16,8 +16,9 @@ from chatdb.formats.times import EPOCH, parse_time
 from chatdb.formats.trees import newest_leaf, tree_of
 from chatdb.layouts.base import Context, Found, WithoutTenants
 from chatdb.layouts.foreign import ForeignDatabase
-from chatdb.layouts.langgraph.branches import Branches, Entry, branches_of
-from chatdb.layouts.langgraph.states import channels_of, lists_of
+from chatdb.layouts.langgraph.branches import Branches, branches_of
+from chatdb.layouts.langgraph.lists import Entry
+from chatdb.layouts.langgraph.states import GraphCheckpoint, channels_of, lists_of
 from chatdb.layouts.langgraph.system import system
 from chatdb.layouts.langgraph.threads import (
     GraphThread,
@@ -33,6 +34,7 @@ from chatdb.records import Conversation, Message
 REMOVED = "messages removed there: kept off the active branch"
 REPLACED = "earlier texts of messages that were replaced there: kept off the active branch"
 REBUILT = "lists of messages rebuilt from their changes"
+CUT = "lists of changes whose beginning is missing: made from what is left"
 SUBGRAPHS = "parts of threads that a sub-graph kept: conversations of their own, marked"
 NO_MESSAGES = "threads without messages: left out"
 
@@ -62,6 +64,7 @@ class LanggraphLayout(WithoutTenants):
         for thread in threads:
             yield from _conversations(thread, threads, context)
             yield from unread_of(thread, context)
+            context.tally.lossy.update(thread.pool.lossy)
 
 
 layout = LanggraphLayout()
@@ -69,21 +72,29 @@ layout = LanggraphLayout()
 
 def _conversations(thread: GraphThread, threads: Threads, context: Context) -> Iterator[Found]:
     """Yield a conversation for each channel of messages, the main one under the thread's id."""
-    channels = channels_of(thread.checkpoints.values())
+    channels = channels_of(thread.checkpoints.values(), thread.lists)
     channels += sorted(thread.deltas.difference(channels), key=lambda name: name != "messages")
     found = 0
     for channel in channels:
         writes = partial(threads.writes, thread, channel) if channel in thread.deltas else None
         if writes is not None:
             context.tally.lossy[REBUILT] += 1
-        lists = lists_of(channel, thread.checkpoints, thread.pool, writes)
-        branches = branches_of(thread.checkpoints, lists, thread.pool)
+            if any(_is_cut(each, channel, thread) for each in thread.checkpoints.values()):
+                context.tally.lossy[CUT] += 1
+        heads = lists_of(channel, thread.checkpoints, thread.lists, writes)
+        branches = branches_of(thread.checkpoints, heads, thread.lists)
         if branches.entries:
             name = None if found == 0 else channel
             yield Found(_conversation(thread, name, branches, context))
             found += 1
     if not found and not thread.unread:
         context.tally.lossy[NO_MESSAGES] += 1
+
+
+def _is_cut(checkpoint: GraphCheckpoint, channel: str, thread: GraphThread) -> bool:
+    """Tell whether a checkpoint has neither a list nor the parent that it continues."""
+    is_alone = checkpoint.parent is not None and checkpoint.parent not in thread.checkpoints
+    return is_alone and channel not in checkpoint.stored
 
 
 def _conversation(

@@ -4,13 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatdb.formats.langchain.messages import REMOVAL
-from chatdb.layouts.langgraph.values import Pool
+from chatdb.layouts.langgraph.lists import EMPTY, Lists
 
-REMOVE_ALL = "__remove_all__"
-
-List = tuple[int, ...]
-Writes = Mapping[str, Iterable[List]]
+Writes = Mapping[str, Iterable[tuple[int, ...]]]
 """What was written in each checkpoint, in the order in which it counts."""
 
 
@@ -21,15 +17,15 @@ class GraphCheckpoint:
     id: str
     parent: str | None
     at: Any
-    stored: dict[str, List] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
 
 
-def channels_of(checkpoints: Iterable[GraphCheckpoint]) -> list[str]:
+def channels_of(checkpoints: Iterable[GraphCheckpoint], lists: Lists) -> list[str]:
     """Return the channels that hold messages, the main one first."""
     found: dict[str, int] = {}
     for checkpoint in checkpoints:
-        for channel, messages in checkpoint.stored.items():
-            found[channel] = max(found.get(channel, 0), len(messages))
+        for channel, number in checkpoint.stored.items():
+            found[channel] = max(found.get(channel, 0), lists.lengths[number])
     named = [channel for channel, most in found.items() if most]
     return sorted(named, key=lambda channel: (channel != "messages", -found[channel], channel))
 
@@ -37,9 +33,9 @@ def channels_of(checkpoints: Iterable[GraphCheckpoint]) -> list[str]:
 def lists_of(
     channel: str,
     checkpoints: Mapping[str, GraphCheckpoint],
-    pool: Pool,
+    lists: Lists,
     writes: Callable[[], Writes] | None,
-) -> dict[str, List]:
+) -> dict[str, int]:
     """Return a channel's messages at each checkpoint.
 
     `writes` are given for a channel of which most checkpoints store nothing: then the list is that
@@ -50,46 +46,25 @@ def lists_of(
             each.id: each.stored[channel] for each in checkpoints.values() if channel in each.stored
         }
     written = writes()
-    lists: dict[str, List] = {}
+    found: dict[str, int] = {}
     for identifier in checkpoints:
-        way: list[str] = []
+        way: dict[str, None] = {}
         above: str | None = identifier
-        while above is not None and above in checkpoints and above not in lists:
+        while above is not None and above in checkpoints and above not in found:
             if above in way:
                 break
-            way.append(above)
+            way[above] = None
             if channel in checkpoints[above].stored:
                 break
             above = checkpoints[above].parent
         for each in reversed(way):
             checkpoint = checkpoints[each]
             if channel in checkpoint.stored:
-                lists[each] = checkpoint.stored[channel]
+                found[each] = checkpoint.stored[channel]
             else:
                 parent = checkpoint.parent or ""
-                lists[each] = _applied(lists.get(parent, ()), written.get(parent, ()), pool)
-    return lists
-
-
-def _applied(before: List, writes: Iterable[List], pool: Pool) -> List:
-    """Return a list after what was written: appended, replaced by id, removed."""
-    after = list(before)
-    for messages in writes:
-        for version in messages:
-            identifier = pool.ids[version]
-            if pool.versions[version].get("type") == REMOVAL:
-                if identifier == REMOVE_ALL:
-                    after.clear()
-                else:
-                    after = [each for each in after if pool.ids[each] != identifier]
-                continue
-            places = [
-                place
-                for place, each in enumerate(after)
-                if identifier is not None and pool.ids[each] == identifier
-            ]
-            if places:
-                after[places[0]] = version
-            else:
-                after.append(version)
-    return tuple(after)
+                number = found.get(parent, EMPTY)
+                for versions in written.get(parent, ()):
+                    number = lists.changed(number, versions)
+                found[each] = number
+    return found

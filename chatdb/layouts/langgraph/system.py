@@ -23,6 +23,8 @@ system = System(
     title="LangGraph's checkpoints, of 1.x to 4.x",
     recognises=_recognises,
     writes=False,
+    group="wide",
+    verified=("sqlite 1.0.4", "sqlite 3.1.2", "postgres 3.2.0"),
     can=frozenset(
         (
             Capability.BRANCHES,

@@ -7,8 +7,9 @@ from typing import Any
 from chatdb.formats.base import Skipped
 from chatdb.layouts.base import Context, Found
 from chatdb.layouts.foreign import ForeignDatabase, Row, quoted
+from chatdb.layouts.langgraph.lists import Lists
 from chatdb.layouts.langgraph.prefixes import KnownList, known_list
-from chatdb.layouts.langgraph.states import GraphCheckpoint, List, Writes
+from chatdb.layouts.langgraph.states import GraphCheckpoint, Writes
 from chatdb.layouts.langgraph.values import Pool, UnreadableError
 from chatdb.layouts.tables import Catalogue, Table
 
@@ -27,11 +28,15 @@ class GraphThread:
     id: str
     namespace: str
     pool: Pool = field(default_factory=Pool)
+    lists: Lists = field(init=False)
     checkpoints: dict[str, GraphCheckpoint] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     deltas: set[str] = field(default_factory=set)
     unread: list[tuple[str, str, str]] = field(default_factory=list)
     """What could not be read: its table, which, and why."""
+
+    def __post_init__(self) -> None:
+        self.lists = Lists(self.pool)
 
 
 def values_apart(catalogue: Catalogue) -> Table | None:
@@ -68,7 +73,7 @@ class Threads:
         )
         by = ", ".join(f"c.{quoted(name)}" for name in (*_KEY, "checkpoint_id"))
         thread: GraphThread | None = None
-        stored: dict[tuple[str, str], List] = {}
+        stored: dict[tuple[str, str], int] = {}
         for row in self._foreign.rows(f"SELECT {columns} FROM {place} AS c ORDER BY {by}"):
             key = str(row["thread_id"]), str(row["checkpoint_ns"] or "")
             if thread is None or key != (thread.id, thread.namespace):
@@ -96,7 +101,7 @@ class Threads:
         )
         rows = self._foreign.rows(statement, (thread.id, thread.namespace, channel))
         ordered = sorted(rows, key=_place)
-        found: dict[str, list[List]] = {}
+        found: dict[str, list[tuple[int, ...]]] = {}
         for row in ordered:
             self._context.count(self._writes.name, "merged")
             name = f"{thread.id} {row['checkpoint_id']} {channel}"
@@ -121,9 +126,9 @@ class Threads:
             _PLUMBING,
         )
 
-    def _stored(self, thread: GraphThread) -> dict[tuple[str, str], List]:
+    def _stored(self, thread: GraphThread) -> dict[tuple[str, str], int]:
         """Return the lists of messages among a thread's values, by channel and version."""
-        found: dict[tuple[str, str], List] = {}
+        found: dict[tuple[str, str], int] = {}
         longest: dict[str, KnownList | None] = {}
         while self._ahead is not None and (
             (self._ahead["thread_id"], self._ahead["checkpoint_ns"])
@@ -144,7 +149,7 @@ class Threads:
         place: tuple[str, str],
         row: Row,
         longest: dict[str, KnownList | None],
-    ) -> List | None:
+    ) -> int | None:
         """Return the messages of a value; None for one of none, or that cannot be read."""
         channel, version = place
         data = b"" if row["blob"] is None else self._foreign.as_bytes(str(row["blob"]))
@@ -159,11 +164,13 @@ class Threads:
         if len(thread.unread) > unread and channel != _MAIN:
             self._context.tally.lossy[f"{OTHERS}: {thread.unread.pop()[2]}"] += 1
         messages = None if value is None else thread.pool.messages(value)
-        if messages is not None:
-            longest[channel] = known_list(data, messages)
-        return messages
+        if messages is None:
+            return None
+        number = thread.lists.of(messages)
+        longest[channel] = known_list(data, thread.lists.path(number))
+        return number
 
-    def _add(self, thread: GraphThread, row: Row, stored: Mapping[tuple[str, str], List]) -> None:
+    def _add(self, thread: GraphThread, row: Row, stored: Mapping[tuple[str, str], int]) -> None:
         identifier = str(row["checkpoint_id"])
         name = f"{thread.id} {identifier}"
         value = self._checkpoint(thread, name, row)
@@ -185,12 +192,12 @@ class Threads:
             if not str(channel).startswith(_PLUMBING) and each is not None:
                 messages = thread.pool.messages(each)
                 if messages is not None:
-                    checkpoint.stored[str(channel)] = messages
+                    checkpoint.stored[str(channel)] = thread.lists.of(messages)
         versions = value.get("channel_versions")
         for channel, version in versions.items() if isinstance(versions, dict) and stored else ():
-            messages = stored.get((str(channel), str(version)))
-            if messages is not None:
-                checkpoint.stored[str(channel)] = messages
+            number = stored.get((str(channel), str(version)))
+            if number is not None:
+                checkpoint.stored[str(channel)] = number
 
     def _checkpoint(self, thread: GraphThread, name: str, row: Row) -> Any:
         """Return the checkpoint itself: JSON on PostgreSQL, a value as others on SQLite."""

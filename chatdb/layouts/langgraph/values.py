@@ -4,6 +4,8 @@ A value is a type and bytes. In msgpack an object is an extension whose payload 
 module, class, its fields. Only the fields are read, by their position.
 """
 
+import base64
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +14,13 @@ import msgspec
 
 from chatdb.formats.langchain.messages import id_of, message_fields
 from chatdb.primitives import canonical
+from chatdb.primitives.nesting import TooDeepError, require_depth, with_room
 
 _NUMPY, _SNAPSHOT = 6, 7
 """Codes of extensions that are no object with module, class and fields."""
 _EMPTY = ("empty", "null")
+UNKNOWN_CODES = "values of unknown codes: left out"
+TOO_DEEP_FIELDS = "fields of messages that are nested too deeply: left out"
 
 
 class UnreadableError(Exception):
@@ -38,6 +43,7 @@ class Pool:
 
     versions: list[dict[str, Any]] = field(default_factory=list)
     ids: list[str | None] = field(default_factory=list)
+    lossy: Counter[str] = field(default_factory=Counter)
     _numbers: dict[bytes, int] = field(default_factory=dict)
     _objects: dict[bytes, "PlainObject"] = field(default_factory=dict)
     _decode: Callable[[Any], Any] = field(init=False)
@@ -81,9 +87,10 @@ class Pool:
 
     def _number(self, value: Any) -> int:
         """Return the number of a message's version; -1 for what is none."""
-        fields = message_fields(_plain(value))
+        fields = message_fields(_opened(value))
         if fields is None:
             return -1
+        fields = self._plain_fields(fields)
         key = _key(fields)
         number = self._numbers.setdefault(key, len(self.versions))
         if number == len(self.versions):
@@ -91,20 +98,42 @@ class Pool:
             self.ids.append(id_of(fields))
         return number
 
+    def _plain_fields(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a message as JSON, without those that are nested too deeply."""
+        found = {}
+        for name, value in fields.items():
+            try:
+                found[str(name)] = require_depth(with_room(_plain, value))
+            except TooDeepError:
+                self.lossy[TOO_DEEP_FIELDS] += 1
+        return found
+
     def _object(self, code: int, data: memoryview) -> Any:
         raw = bytes((code & 0xFF,)) + bytes(data)
         known = self._objects.get(raw)
         if known is not None:
             return known
-        inside = self._decode(data)
+        inside = self._inside(code, data)
         if code == _SNAPSHOT:
             return WholeValue(inside)
         fields: Any = None
-        if code != _NUMPY and isinstance(inside, list | tuple) and len(inside) > 2:
+        if code == _NUMPY:
+            fields = inside
+        elif isinstance(inside, list | tuple) and len(inside) > 2:
             fields = inside[2]
         held = PlainObject(fields)
         self._objects[raw] = held
         return held
+
+    def _inside(self, code: int, data: memoryview) -> Any:
+        """Return an extension's payload; None for a code of a later version that has none."""
+        try:
+            return self._decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            if 0 <= code <= _SNAPSHOT:
+                raise
+            self.lossy[UNKNOWN_CODES] += 1
+            return None
 
     def _json(self, data: bytes) -> Any:
         try:
@@ -129,19 +158,25 @@ def _key(fields: dict[str, Any]) -> bytes:
         return canonical.encode(canonical.clean(fields)[0])
 
 
+def _opened(value: Any) -> Any:
+    """Return the fields of an object, and any other value as it is."""
+    while isinstance(value, PlainObject | WholeValue):
+        value = value.fields if isinstance(value, PlainObject) else value.value
+    return value
+
+
 def _plain(value: Any) -> Any:
-    """Return a value in which objects are their fields; bytes are left out."""
-    if isinstance(value, PlainObject):
-        return _plain(value.fields)
-    if isinstance(value, WholeValue):
-        return _plain(value.value)
+    """Return a value in which objects are their fields, and bytes are Base64."""
+    value = _opened(value)
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return None if isinstance(value, bytes | bytearray | memoryview) else str(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode("ascii")
+    return str(value)
 
 
 def _why(kind: str) -> str:

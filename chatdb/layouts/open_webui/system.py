@@ -16,6 +16,8 @@ system = System(
     title="Open WebUI's database, 0.5 to 0.12",
     recognises=_recognises,
     writes=False,
+    group="wide",
+    verified=("0.12.4", "June 2026"),
     can=frozenset(
         (
             Capability.BRANCHES,
