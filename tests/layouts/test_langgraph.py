@@ -122,7 +122,14 @@ def test_odd_values_end_nothing_and_bytes_are_kept(tmp_path: Path, import_from: 
         objects = msgspec.msgpack.Ext(5, msgspec.msgpack.encode(["m", "C", objects, "f"]))  # type: ignore[assignment]
     for _ in range(900):
         lists = [lists]  # type: ignore[assignment]
-    told = {"bytes": b"PNG", "array": array, "unknown": unknown, "objects": objects, "lists": lists}
+    told = {
+        "name": 7,
+        "bytes": b"PNG",
+        "array": array,
+        "unknown": unknown,
+        "objects": objects,
+        "lists": lists,
+    }
     made.add("1", None, theirs.message("human", "m", "kept", **told), state=lists)
 
     done = import_from(make_sqlite(tmp_path / "c.db", *theirs.tables("sqlite"), *made.made))
@@ -130,7 +137,7 @@ def test_odd_values_end_nothing_and_bytes_are_kept(tmp_path: Path, import_from: 
     assert done.exit_code == 0, done.stderr
     (message,) = thread(done, "odd").messages
     metadata = message.metadata
-    assert metadata["bytes"] == "UE5H"
+    assert (metadata["name"], metadata["bytes"]) == (7, "UE5H")
     assert metadata["array"] == ["uint8", [3], "C", "UE5H"]
     assert metadata["objects"] == "core"
     assert str(metadata["lists"]).startswith("[" * 900 + "'core'")

@@ -83,8 +83,10 @@ def record_of(fields: Fields, identifier: UUID, at: datetime, tally: Tally) -> M
     fields.pop("id", None)
     message = Message(id=identifier, role=_role(fields, marks, tally), created_at=at)
     _set_content(message, fields, tally)
-    name = fields.pop("name", None)
-    message.author = name if isinstance(name, str) and name else None
+    name = fields.get("name")
+    if name is None or isinstance(name, str):
+        fields.pop("name", None)
+        message.author = name or None
     _set_tools(message, fields)
     _set_model(message, fields)
     extra = fields.get("additional_kwargs")
