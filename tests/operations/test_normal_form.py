@@ -57,7 +57,9 @@ def random_texts(count: int) -> Iterator[str]:
     more = ((0xE00, 0xF00), (0x1100, 0x1200), (0x2000, 0x2C00), (0x3000, 0x3130), (0xAC00, 0xAD00))
     for _ in range(count):
         pool = chosen.sample([*scripts, *more], 3)
-        yield "".join(chr(chosen.randrange(*chosen.choice(pool))) for _ in range(30))
+        text = "".join(chr(chosen.randrange(*chosen.choice(pool))) for _ in range(30))
+        # PostgreSQL 15 drops this old vowel behind a syllable when it composes (18 does not).
+        yield text.replace("\u11a7", "")
 
 
 @pytest.mark.parametrize("text", FORMS, ids=range(len(FORMS)))
