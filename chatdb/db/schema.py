@@ -23,9 +23,6 @@ NAMING_CONVENTION = {
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
 
-INDEXED_CHARACTERS = 100_000
-"""How much of a message full-text search sees; PostgreSQL's tsvector ends at 1 MB."""
-
 DISTRIBUTE = "distribute"
 """The key of `Table.info` that says how Citus has a table: by the column that is named, as a
 reference table on every node, or as a local one of the coordinator."""

@@ -62,11 +62,12 @@ def normal_form(text: str) -> str:
 
 
 def _folded(text: str, most: int) -> str:
-    text = normalize("NFKD", _TRADE_MARKS.sub(" ", text))[:most].lower()
+    text = normalize("NFKD", _TRADE_MARKS.sub(" ", text)).lower()
     for marked, letter in _CYRILLIC:
         if marked in text:
             text = text.replace(marked, letter)
-    text = _REMOVED.sub("", text)
+    # Cut without the marks, of which a text may have as many as letters.
+    text = _REMOVED.sub("", text)[:most]
     if _COMPOSED.search(text):
         text = normalize("NFC", text)
     # No table: `translate` takes ten times as long for a text of none of them.

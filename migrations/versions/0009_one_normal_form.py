@@ -140,13 +140,13 @@ BEGIN
       END IF;
     END IF;
   ELSE
-    t := left(normalize(replace(replace(t, '™', ' '), '℠', ' '), NFKD), 100000);
+    t := normalize(replace(replace(t, '™', ' '), '℠', ' '), NFKD);
     t := lower(t);
     IF t ~ '[{CAPITALS}]' THEN
       t := translate(t, '{CAPITALS}', '{SMALL}');
     END IF;
     t := replace(replace(replace(t, '{SHORT_I}', 'й'), '{YI}', 'ї'), '{SHORT_U}', 'ў');
-    t := regexp_replace(t, '[{REMOVED}]+', '', 'g');
+    t := left(regexp_replace(t, '[{REMOVED}]+', '', 'g'), 100000);
     IF t ~ '[{COMPOSED}]' THEN
       t := normalize(t, NFC);
     END IF;

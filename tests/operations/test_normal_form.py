@@ -70,7 +70,14 @@ def test_a_text_has_one_form(text: str) -> None:
 @pytest.mark.postgresql
 def test_postgresql_makes_the_same_form(postgresql_url: DatabaseUrl) -> None:
     alone = [f"a{chr(c)}b {chr(c)} c{chr(c)}" for c in assigned()]
-    long = ["x y " * 40_000, "ﷺ" * 20_000, "学习 z" * 30_000, "é" * 70_000]
+    long = [
+        "x y " * 40_000,
+        "ﷺ" * 20_000,
+        "学习 z" * 30_000,
+        "é" * 70_000,
+        "é" * 100_000,
+        "é й" * 50_000,
+    ]
     texts = [*FORMS, *random_texts(3_000), *alone, *long]
     statement = (
         "SELECT chatdb_search_text(t, NULL, false), chatdb_search_text(t, NULL, true)"

@@ -77,6 +77,11 @@ FOUND: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("Հայերեն ԲԱՐԵՎ", ("հայերեն", "բարեվ"), ()),
     ("ქართული ენა", ("ქართული", "ენა"), ()),
     ("q" * 2_000 + " tailword", ("tailword", "q" * 1_500), ("q" * 200,)),
+    (
+        "r" * 511 + " endword",
+        ('"' + "r" * 511 + ' endword"', "r" * 520),
+        ('"endword ' + "r" * 511 + '"',),
+    ),
     ("Trade™mark and ℠ign", ("trade", "mark", "ign"), ("trademark",)),
     ("a\u0378b \ufffdlost", ("lost",), ("ab",)),
     ("学习 学习者 学者", ("学习者", "学者", '"学习 学习者"'), ("习学",)),

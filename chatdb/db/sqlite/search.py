@@ -193,16 +193,26 @@ def _main_query(request: SearchRequest) -> str | None:
 
 def _is_told_by_index(term: Term) -> bool:
     """Tell whether the index alone knows: of words with blanks between it has the order."""
-    return term.is_told_by_lexemes or not any(map(is_unspaced, term.words))
+    if term.is_told_by_lexemes:
+        return True
+    # FTS5 has all of a very long word, and no phrase of beginnings.
+    is_odd = (is_unspaced(word) or len(word) == LONGEST_WORD for word in term.words)
+    return not any(is_odd)
 
 
 def _needed(term: Term) -> str:
     """Return what all texts with the term have: words side by side, or each lexeme."""
-    # The rest of a very long word is in the index, but not in its normal form.
-    star = "*" if term.prefix or len(term.lexemes[-1]) == LONGEST_WORD else ""
+    lexemes = term.lexemes
     if _is_told_by_index(term):
-        return f'"{" ".join(term.lexemes)}"{star}'
-    return "(" + " AND ".join(f'"{lexeme}"' for lexeme in term.lexemes) + f"{star})"
+        return f'"{" ".join(lexemes)}"{_star(lexemes[-1], is_prefix=term.prefix)}'
+    *first, last = lexemes
+    each = [f'"{lexeme}"{_star(lexeme)}' for lexeme in first]
+    return "(" + " AND ".join([*each, f'"{last}"{_star(last, is_prefix=term.prefix)}']) + ")"
+
+
+def _star(lexeme: str, *, is_prefix: bool = False) -> str:
+    # The rest of a very long word is in the index, but not in its normal form.
+    return "*" if is_prefix or len(lexeme) == LONGEST_WORD else ""
 
 
 def _matching(rid: str, query: str) -> Any:
