@@ -12,7 +12,7 @@ from chatdb.db.url import DatabaseUrl
 from chatdb.layouts.opening import open_foreign
 from chatdb.layouts.recognising import systems
 from chatdb.layouts.registry import recognise
-from tests.conformance.subjects import SUBJECTS
+from tests.layouts.conformance.subjects import SUBJECTS
 from tests.layouts.foreign_databases import make_postgresql, make_sqlite
 
 Run = Callable[..., Any]

@@ -1,4 +1,4 @@
-"""The fixtures of the layouts' own tests, and the database that a subject is made in."""
+"""The database that a subject is made in."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from chatdb.db.url import DatabaseUrl
-from tests.conformance.subjects import CASES, Subject
-from tests.layouts.conftest import import_from  # noqa: F401 - a fixture
+from tests.layouts.conformance.subjects import CASES, Subject
 
 
 @pytest.fixture(

@@ -16,8 +16,8 @@ from chatdb.layouts.recognising import systems
 from chatdb.operations.exporting.exports import read_conversations
 from chatdb.records import Conversation, Message
 from chatdb.store.selecting import ConversationFilter
-from tests.conformance.subjects import SUBJECTS, Subject
-from tests.conformance.watching import fingerprint, nothing_executed
+from tests.layouts.conformance.subjects import SUBJECTS, Subject
+from tests.layouts.conformance.watching import fingerprint, nothing_executed
 from tests.layouts.conftest import Imported, ImportFrom
 from tests.layouts.foreign_databases import make_postgresql, make_sqlite
 from tests.postgres_server import PostgresServer
@@ -36,7 +36,7 @@ LOSSES = {
 """What the way back says of that which a system has no place for."""
 KEPT = {Capability.TOOLS: "tool_calls", Capability.REASONING: "reasoning"}
 """Fields that some systems keep in their metadata instead."""
-DOCS = Path(__file__).parents[2] / "docs" / "layouts.md"
+DOCS = Path(__file__).parents[3] / "docs" / "layouts.md"
 
 
 def read(done: Imported, subject: Subject) -> list[Conversation]:

@@ -11,7 +11,7 @@ import pytest
 from chatdb.db.url import DatabaseUrl
 from chatdb.formats.branches import active_path
 from chatdb.records import Conversation
-from tests.conformance.watching import fingerprint, nothing_executed
+from tests.layouts.conformance.watching import fingerprint, nothing_executed
 from tests.layouts.conftest import Imported, ImportFrom
 from tests.layouts.foreign_databases import make_postgresql
 
