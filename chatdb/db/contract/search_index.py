@@ -69,7 +69,7 @@ class SearchIndex(ABC):
         """Return what a few milliseconds can find out."""
 
     @abstractmethod
-    def catch_up(self, database: "Database", *, seconds: float | None = 5.0) -> CaughtUp:
+    def catch_up(self, database: "Database", *, seconds: float | None) -> CaughtUp:
         """Index what other programs wrote, for so many seconds at most (None: no limit).
 
         On SQLite their texts are indexed by plain means, and wait for their normal form. What

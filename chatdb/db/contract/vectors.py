@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chatdb.db.schema import message_vectors, messages
+from chatdb.errors import DatabaseFailedError
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
@@ -68,6 +69,17 @@ class Neighbourhood:
             m.id == v.message_id,
         )
         return found.select_from(message_vectors.join(messages, sa.and_(*own)))
+
+
+def common_length(vectors: Sequence[bytes]) -> int:
+    """Return how many bytes each of some vectors has; raises DatabaseFailedError if they differ."""
+    lengths = set(map(len, vectors))
+    if len(lengths) > 1:
+        raise DatabaseFailedError(
+            "a model has vectors of several lengths in the table message_vectors",
+            hint="chatdb embeddings drop, then: chatdb embeddings build",
+        )
+    return lengths.pop()
 
 
 class VectorStore(ABC):

@@ -131,12 +131,7 @@ class PostgresqlSearch(MessageSearch):
             return set(connection.scalars(holding))
 
     def in_sequence(self, request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
-        for group in request.all_of:
-            if not all(term.is_told_by_lexemes for term in group):
-                yield sa.or_(*map(_is_in_text, group))
-        for term in request.none_of:
-            if not (request.all_of and term.is_told_by_lexemes):
-                yield ~_is_in_text(term)
+        yield from _words_in_text(request, but_told=bool(request.all_of))
 
     def is_hidden(self) -> sa.ColumnElement[bool]:
         mark = sa.cast({"chatdb": {"hidden": True}}, JSONB)
@@ -184,12 +179,19 @@ def _is_in_text(term: Term) -> sa.ColumnElement[bool]:
     return condition
 
 
-def _words_in_text(request: SearchRequest) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield the conditions that tell without the index whether a text has the words."""
+def _words_in_text(
+    request: SearchRequest, *, but_told: bool = False
+) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield the conditions that tell without the index whether a text has the words.
+
+    `but_told`: without those that the index has told.
+    """
     for group in request.all_of:
-        yield sa.or_(*map(_is_in_text, group))
+        if not (but_told and all(term.is_told_by_lexemes for term in group)):
+            yield sa.or_(*map(_is_in_text, group))
     for term in request.none_of:
-        yield ~_is_in_text(term)
+        if not (but_told and term.is_told_by_lexemes):
+            yield ~_is_in_text(term)
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class PostgresqlSearchIndex(SearchIndex):
         self,
         database: "Database",  # noqa: ARG002 - the server indexes all texts itself
         *,
-        seconds: float | None = 5.0,  # noqa: ARG002
+        seconds: float | None,  # noqa: ARG002
     ) -> CaughtUp:
         return CaughtUp()
 

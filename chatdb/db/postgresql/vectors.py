@@ -18,10 +18,11 @@ from chatdb.db.contract.vectors import (
     Place,
     VectorChunk,
     VectorStore,
+    common_length,
 )
 from chatdb.db.postgresql.place import sql_name
 from chatdb.db.schema import message_vectors
-from chatdb.errors import DatabaseFailedError, UsageError
+from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
@@ -232,13 +233,7 @@ def _chunk(rows: Sequence[Any]) -> VectorChunk:
     import numpy as np
 
     keys, vectors = zip(*rows, strict=True)
-    lengths = set(map(len, vectors))
-    if len(lengths) > 1:
-        raise DatabaseFailedError(
-            "a model has vectors of several lengths in the table message_vectors",
-            hint="chatdb embeddings drop, then: chatdb embeddings build",
-        )
-    numbers = (lengths.pop() - _HEADER.size) // 8
+    numbers = (common_length(vectors) - _HEADER.size) // 8
     item = np.dtype([("length", "V4"), ("value", ">f4")])
     row = np.dtype([("header", f"V{_HEADER.size}"), ("items", item, (numbers,))])
     found = np.frombuffer(b"".join(vectors), dtype=row)

@@ -61,7 +61,7 @@ class SqliteSearchIndex(SearchIndex):
             return Glance(is_usable=True, is_small=words is None or words <= _SMALL)
         return Glance(is_usable=True, problem="its messages are not those of the table")
 
-    def catch_up(self, database: "Database", *, seconds: float | None = 5.0) -> CaughtUp:
+    def catch_up(self, database: "Database", *, seconds: float | None) -> CaughtUp:
         ends = float("inf") if seconds is None else time.monotonic() + seconds
         indexed = 0
         waiting = _waiting(database)

@@ -14,9 +14,10 @@ from chatdb.db.contract.vectors import (
     Place,
     VectorChunk,
     VectorStore,
+    common_length,
 )
 from chatdb.db.schema import message_vectors
-from chatdb.errors import DatabaseFailedError, UsageError
+from chatdb.errors import UsageError
 
 if TYPE_CHECKING:
     from chatdb.db.database import Database
@@ -100,10 +101,5 @@ class SqliteVectors(VectorStore):
 def _matrix(vectors: Sequence[bytes]) -> Any:
     import numpy as np
 
-    lengths = set(map(len, vectors))
-    if len(lengths) > 1 or lengths.pop() % 4:
-        raise DatabaseFailedError(
-            "a model has vectors of several lengths in the table message_vectors",
-            hint="chatdb embeddings drop, then: chatdb embeddings build",
-        )
-    return np.frombuffer(b"".join(vectors), dtype="<f4").reshape(len(vectors), -1)
+    numbers = common_length(vectors) // 4
+    return np.frombuffer(b"".join(vectors), dtype="<f4").reshape(len(vectors), numbers)

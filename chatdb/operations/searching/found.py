@@ -49,7 +49,7 @@ def find_conversations(
             titles: dict[UUID, list[UUID]] = {}
             for key, hit in zip(keys, page.hits, strict=True):
                 titles.setdefault(organization_id_of(key), []).append(hit.conversation_id)
-            return FoundConversations(titles, page.notes)
+            return FoundConversations(titles, (*said, *page.notes))
         prepared = prepare(connection, dialect, query, raw, options)
         organizations = chosen(connection, dialect, organization_key)
         ids = {}

@@ -23,13 +23,15 @@ from chatdb.store.search_index import search_index_state
 
 _LOOK_SECONDS = 0.05
 """How long a search that found little checks whether the index is intact."""
+_CATCH_UP_SECONDS = 5.0
+"""How long a search brings the index up to date before it begins."""
 _PATIENCE = 10
 """Organizations that are searched one by one before the index is asked which have hits."""
 
 
 def catch_up(database: Database) -> list[str]:
     """Index what other programs wrote; return what the user should know of it."""
-    done = database.dialect.search_index().catch_up(database)
+    done = database.dialect.search_index().catch_up(database, seconds=_CATCH_UP_SECONDS)
     notes = []
     if done.indexed:
         notes.append(f"indexed {done.indexed:,} messages that were written by other means")

@@ -244,7 +244,7 @@ def _see_own(stage: "_Stage", others: Mapping[str, str], *, conversations: int) 
 
 
 def _hits() -> str:
-    return "SELECT FROM chatdb_search_hits(to_tsquery('simple', %(word)s))"
+    return "SELECT FROM chatdb_search_hits(chatdb_search_query(%(word)s))"
 
 
 class _Stage:
