@@ -9,7 +9,7 @@ makes the same form by the function `chatdb_search_text` (revision 0009); a test
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from unicodedata import normalize
 
@@ -23,18 +23,18 @@ LONGEST_WORD = 510
 """Characters; of a longer word the rest does not count."""
 
 _ASCII_WORD = re.compile("[a-z0-9]+")
-_WORD = re.compile(f"[a-z0-9{WORDS}]+")
-_REMOVED = re.compile(f"[{REMOVED}]+")
-_COMPOSED = re.compile(f"[{COMPOSED}]")
-_RUNS = re.compile(f"[{UNSPACED}]+")
-_MAY_HAVE_RUNS = re.compile("[\u00a2-\u00f7\u0e00-\U0010ffff]")
+_WORD = f"[a-z0-9{WORDS}]+"
+_REMOVED = f"[{REMOVED}]+"
+_COMPOSED = f"[{COMPOSED}]"
+_RUNS = f"[{UNSPACED}]+"
+_MAY_HAVE_RUNS = "[\u00a2-\u00f7\u0e00-\U0010ffff]"
 """Most texts are told at once to have none: the whole class takes three times as long."""
-_BLANKS = re.compile(" {2,}")
-_LONG = re.compile(f"([^ {UNSPACED}]{{{LONGEST_WORD}}})[^ {UNSPACED}]+")
-_TOKEN = re.compile(f"[{UNSPACED}]|[a-z0-9{WORDS}]+?(?=[{UNSPACED}]|[^a-z0-9{WORDS}]|$)")
+_BLANKS = " {2,}"
+_LONG = f"([^ {UNSPACED}]{{{LONGEST_WORD}}})[^ {UNSPACED}]+"
+_TOKEN = f"[{UNSPACED}]|[a-z0-9{WORDS}]+?(?=[{UNSPACED}]|[^a-z0-9{WORDS}]|$)"
 _CLUSTER = re.compile("[\u1100-\u11ff]+|.[\u0306\u0308\u3099\u309a]?", re.DOTALL)
 """What becomes one character of the normal form, or some, by itself."""
-_TRADE_MARKS = re.compile("[\u2120\u2122]")
+_TRADE_MARKS = "[\u2120\u2122]"
 """They would become letters of the word before them."""
 _CYRILLIC = (("и\u0306", "й"), ("\u0456\u0308", "ї"), ("у\u0306", "ў"))
 """Letters of their own, whose mark is no accent; `ё` is found by `е`."""
@@ -47,28 +47,34 @@ _LETTERS = (
 )
 
 
+@cache
+def _pattern(expression: str) -> re.Pattern[str]:
+    """Compile an expression when it is needed: the classes take 50 ms, and ASCII needs none."""
+    return re.compile(expression)
+
+
 def normal_form(text: str) -> str:
     """Return the normal form of the part of a text that is searched: ` one two `."""
     text = text[:SEARCHED_CHARACTERS]
     if text.isascii():
         words = _ASCII_WORD.findall(text.lower())
     else:
-        words = _WORD.findall(_folded(text, SEARCHED_CHARACTERS))
+        words = _pattern(_WORD).findall(_folded(text, SEARCHED_CHARACTERS))
     found = f" {' '.join(words)} " if words else " "
-    if not text.isascii() and _MAY_HAVE_RUNS.search(found):
-        found = _BLANKS.sub(" ", _RUNS.sub(r" \g<0> ", found))
+    if not text.isascii() and _pattern(_MAY_HAVE_RUNS).search(found):
+        found = _pattern(_BLANKS).sub(" ", _pattern(_RUNS).sub(r" \g<0> ", found))
     is_long = len(found) > LONGEST_WORD and max(map(len, words)) > LONGEST_WORD
-    return _LONG.sub(r"\1", found) if is_long else found
+    return _pattern(_LONG).sub(r"\1", found) if is_long else found
 
 
 def _folded(text: str, most: int) -> str:
-    text = normalize("NFKD", _TRADE_MARKS.sub(" ", text)).lower()
+    text = normalize("NFKD", _pattern(_TRADE_MARKS).sub(" ", text)).lower()
     for marked, letter in _CYRILLIC:
         if marked in text:
             text = text.replace(marked, letter)
     # Cut without the marks, of which a text may have as many as letters.
-    text = _REMOVED.sub("", text)[:most]
-    if _COMPOSED.search(text):
+    text = _pattern(_REMOVED).sub("", text)[:most]
+    if _pattern(_COMPOSED).search(text):
         text = normalize("NFC", text)
     # No table: `translate` takes ten times as long for a text of none of them.
     for letter, plain in _LETTERS:
@@ -79,7 +85,7 @@ def _folded(text: str, most: int) -> str:
 
 def is_unspaced(word: str) -> bool:
     """Tell whether a word of a normal form is a run that is found by its parts."""
-    return not word.isascii() and _RUNS.match(word) is not None
+    return not word.isascii() and _pattern(_RUNS).match(word) is not None
 
 
 def lexemes(form: str) -> Iterator[str]:
@@ -105,15 +111,15 @@ def needed_lexemes(word: str) -> list[str]:
 
 def index_text(form: str) -> str:
     """Return the lexemes of a normal form, the words in sequence, for an index that splits it."""
-    if _MAY_HAVE_RUNS.search(form) is None:
+    if _pattern(_MAY_HAVE_RUNS).search(form) is None:
         return form
-    first = _RUNS.sub(lambda run: " ".join(run[0]), form[:SEARCHED_UNSPACED])
+    first = _pattern(_RUNS).sub(lambda run: " ".join(run[0]), form[:SEARCHED_UNSPACED])
     pairs = " ".join(pair for run in _indexed_runs(form) for pair in _pairs(run))
-    return f"{first}{_RUNS.sub('', form[SEARCHED_UNSPACED:])} {pairs}"
+    return f"{first}{_pattern(_RUNS).sub('', form[SEARCHED_UNSPACED:])} {pairs}"
 
 
 def _indexed_runs(form: str) -> list[str]:
-    return _RUNS.findall(form[:SEARCHED_UNSPACED])
+    return _pattern(_RUNS).findall(form[:SEARCHED_UNSPACED])
 
 
 def _pairs(run: str) -> Iterator[str]:
@@ -142,7 +148,7 @@ def tokens(text: str) -> list[Token]:
     folded, places = _with_places(text)
     result: list[Token] = []
     before = -1
-    for each in _TOKEN.finditer(folded):
+    for each in _pattern(_TOKEN).finditer(folded):
         start, end = each.span()
         alone = is_unspaced(each[0])
         word = each[0] if alone else each[0][:LONGEST_WORD]

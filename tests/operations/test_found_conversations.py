@@ -87,7 +87,7 @@ def test_roles_find_those_of_their_tenant(postgres: PostgresServer, who: str) ->
 
 
 def test_they_end_at_the_timeout(database: Database) -> None:
-    add_conversation(database, ["学习习学" * 2_500] * 300)
+    add_conversation(database, ["学习习学" * 2_500] * 60)
 
     with pytest.raises(DatabaseFailedError, match="took longer"):
         find(database, "学习学", timeout_seconds=0.001)

@@ -291,7 +291,7 @@ def test_signs_part_words_in_scripts_without_blanks_too(database: Database) -> N
 
 
 def test_a_search_that_takes_too_long_is_ended(database: Database) -> None:
-    add_conversation(database, ["学习习学" * 2_500] * 300)
+    add_conversation(database, ["学习习学" * 2_500] * 60)
 
     with pytest.raises(DatabaseFailedError, match="took longer"):
         look(database, "学习学", timeout_seconds=0.001)

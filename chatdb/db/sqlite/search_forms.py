@@ -11,6 +11,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from chatdb.primitives.normal_form import index_text, normal_form
 
@@ -32,12 +33,16 @@ _AS_IT_IS = (
 """A test compares each of these with FTS5."""
 _FIRST_RID, _LAST_RID = -(1 << 63), (1 << 63) - 1
 _ROWS = "SELECT rid, content FROM messages_search_source"
-_NOT_AS_IT_IS = re.compile(f"[^{_AS_IT_IS}]")
+
+
+@cache
+def _not_as_it_is() -> re.Pattern[str]:
+    return re.compile(f"[^{_AS_IT_IS}]")
 
 
 def form_of(text: str) -> str | None:
     """Return what FTS5 is given of a text that it would split in another way; None: the text."""
-    if text.isascii() or _NOT_AS_IT_IS.search(text) is None:
+    if text.isascii() or _not_as_it_is().search(text) is None:
         return None
     return index_text(normal_form(text))
 
